@@ -1,0 +1,271 @@
+"""The architectures, one frozen record each: how QEMU runs it, what Debian and compilers call it.
+
+Names are Debian's (``dpkg --print-architecture``). Facts were measured by booting each guest;
+the quirks say where they come from.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """How the cross-compiler is told about an architecture.
+
+    ``triple`` and ``cflags`` go to clang, ``emulation`` to ld.lld (``-m``); ``headers`` is the
+    prefix of the kernel headers that come with the compiler; ``libc`` is the directory name of
+    Debian's musl-dev files; ``libgcc`` the package with the compiler's run-time functions.
+    """
+
+    triple: str
+    emulation: str
+    headers: str
+    libc: str
+    libgcc: str
+    cflags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One architecture. ``memory`` is the least its firmware and kernel need, in bytes.
+
+    ``console`` is the kernel's name of QEMU's first serial port; ``bus`` the suffix of its
+    virtio devices; ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
+    start to SSH under emulation on one core of a 2020s laptop, used only to tell people what to
+    expect.
+    """
+
+    name: str
+    title: str
+    bits: Literal[32, 64]
+    byte_order: Literal["little", "big"]
+    uname: tuple[str, ...]
+    qemu: str
+    qemu_package: str
+    machine: str
+    console: str
+    suite: str
+    kernel_package: str
+    toolchain: Toolchain
+    cpu: str = ""
+    bus: Literal["pci", "ccw"] = "pci"
+    memory: int = 0
+    boot_seconds: float = 6.0
+    cmdline: str = ""
+    nic_options: str = ""
+
+
+_MIB = 2**20
+
+_TABLE = (
+    Arch(
+        name="amd64",
+        title="x86-64",
+        bits=64,
+        byte_order="little",
+        uname=("x86_64",),
+        qemu="qemu-system-x86_64",
+        qemu_package="qemu-system-x86",
+        machine="q35",
+        console="ttyS0",
+        suite="trixie",
+        kernel_package="linux-image-cloud-amd64",
+        toolchain=Toolchain("x86_64-linux-musl", "elf_x86_64", "x86", "x86_64-linux-musl", "libgcc-14-dev"),
+        boot_seconds=4.5,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="arm64",
+        title="64-bit Arm",
+        bits=64,
+        byte_order="little",
+        uname=("aarch64",),
+        # cortex-a57 has no pointer authentication, which is most of the run time of -cpu max
+        # under emulation.
+        qemu="qemu-system-aarch64",
+        qemu_package="qemu-system-arm",
+        machine="virt",
+        cpu="cortex-a57",
+        console="ttyAMA0",
+        suite="trixie",
+        kernel_package="linux-image-cloud-arm64",
+        toolchain=Toolchain(
+            "aarch64-linux-musl", "aarch64linux", "aarch64", "aarch64-linux-musl", "libgcc-14-dev"
+        ),
+        boot_seconds=2.7,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="armhf",
+        title="32-bit Arm",
+        bits=32,
+        byte_order="little",
+        uname=("armv7l", "armv8l"),
+        qemu="qemu-system-arm",
+        qemu_package="qemu-system-arm",
+        machine="virt",
+        cpu="cortex-a15",
+        console="ttyAMA0",
+        suite="trixie",
+        kernel_package="linux-image-armmp-lpae",
+        toolchain=Toolchain(
+            "arm-linux-musleabihf",
+            "armelf_linux_eabi",
+            "arm",
+            "arm-linux-musleabihf",
+            "libgcc-14-dev",
+            ("-march=armv7-a", "-mfpu=vfpv3-d16"),
+        ),
+        boot_seconds=4.8,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="riscv64",
+        title="64-bit RISC-V",
+        bits=64,
+        byte_order="little",
+        uname=("riscv64",),
+        qemu="qemu-system-riscv64",
+        qemu_package="qemu-system-misc",
+        machine="virt",
+        console="ttyS0",
+        suite="trixie",
+        kernel_package="linux-image-riscv64",
+        toolchain=Toolchain(
+            "riscv64-linux-musl",
+            "elf64lriscv",
+            "riscv",
+            "riscv64-linux-musl",
+            "libgcc-14-dev",
+            ("-march=rv64gc", "-mabi=lp64d"),
+        ),
+        boot_seconds=2.7,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="ppc64el",
+        title="64-bit POWER",
+        bits=64,
+        byte_order="little",
+        uname=("ppc64le",),
+        # cap-*: features TCG cannot offer; without these words QEMU warns on every start.
+        qemu="qemu-system-ppc64",
+        qemu_package="qemu-system-ppc",
+        machine="pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
+        console="hvc0",
+        suite="trixie",
+        kernel_package="linux-image-powerpc64le",
+        toolchain=Toolchain(
+            "powerpc64le-linux-musl",
+            "elf64lppc",
+            "powerpc",
+            "powerpc64le-linux-musl",
+            "libgcc-14-dev",
+            # musl's powerpc long double is a double.
+            ("-mcpu=pwr8", "-mlong-double-64"),
+        ),
+        memory=512 * _MIB,
+        boot_seconds=7.3,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="s390x",
+        title="IBM Z",
+        bits=64,
+        byte_order="big",
+        uname=("s390x",),
+        # vx=off: with vector instructions kernel 6.12 computes wrong TCP checksums under QEMU
+        # 7.2's emulation: ping works, TCP never connects.
+        qemu="qemu-system-s390x",
+        qemu_package="qemu-system-misc",
+        machine="s390-ccw-virtio",
+        cpu="max,vx=off",
+        console="ttysclp0",
+        suite="trixie",
+        kernel_package="linux-image-s390x",
+        toolchain=Toolchain("s390x-linux-musl", "elf64_s390", "s390x", "s390x-linux-musl", "libgcc-14-dev"),
+        bus="ccw",
+        boot_seconds=3.7,
+    ),
+    Arch(
+        name="i386",
+        title="32-bit x86",
+        bits=32,
+        byte_order="little",
+        uname=("i686", "i586"),
+        qemu="qemu-system-i386",
+        qemu_package="qemu-system-x86",
+        machine="pc",
+        console="ttyS0",
+        suite="bookworm",
+        kernel_package="linux-image-686-pae",
+        toolchain=Toolchain("i686-linux-musl", "elf_i386", "x86", "i386-linux-musl", "libgcc-12-dev"),
+        boot_seconds=6.0,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="mips64el",
+        title="64-bit MIPS",
+        bits=64,
+        byte_order="little",
+        uname=("mips64",),
+        qemu="qemu-system-mips64el",
+        qemu_package="qemu-system-mips",
+        machine="malta",
+        cpu="5KEc",
+        console="ttyS0",
+        suite="bookworm",
+        kernel_package="linux-image-5kc-malta",
+        toolchain=Toolchain(
+            "mips64el-linux-muslabi64",
+            "elf64ltsmip",
+            "mips",
+            "mips64el-linux-musl",
+            "libgcc-12-dev",
+            ("-march=mips64r2",),
+        ),
+        boot_seconds=6.0,
+        nic_options=",romfile=",
+    ),
+    Arch(
+        name="mipsel",
+        title="32-bit MIPS",
+        bits=32,
+        byte_order="little",
+        uname=("mips",),
+        qemu="qemu-system-mipsel",
+        qemu_package="qemu-system-mips",
+        machine="malta",
+        cpu="24Kc",
+        console="ttyS0",
+        suite="bookworm",
+        kernel_package="linux-image-4kc-malta",
+        toolchain=Toolchain(
+            "mipsel-linux-musl",
+            "elf32ltsmip",
+            "mips",
+            "mipsel-linux-musl",
+            "libgcc-12-dev",
+            ("-march=mips32r2", "-mfpxx"),
+        ),
+        boot_seconds=6.0,
+        nic_options=",romfile=",
+    ),
+)
+
+ARCHITECTURES = MappingProxyType({arch.name: arch for arch in _TABLE})
+"""Every architecture isolab knows, by Debian's name."""
+
+_HOST_NAMES = {
+    "x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "i686": "i386",
+    "ppc64le": "ppc64el", "s390x": "s390x", "riscv64": "riscv64", "mips64": "mips64el",
+}  # fmt: skip
+
+
+def host_arch() -> Arch:
+    """The architecture of the machine we run on. Raises KeyError for one not in the table."""
+    return ARCHITECTURES[_HOST_NAMES[platform.machine()]]

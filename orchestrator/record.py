@@ -1,0 +1,79 @@
+"""One result: what one exercise did on one machine. The unit of ``records.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Status(StrEnum):
+    """The verdict. Only ``pass`` and ``fail`` are the program's; ``error`` is ours."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of ``records.jsonl``; the field names and their order are a fixed format.
+
+    ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
+    measured beside the program; both in seconds. ``reason`` says why a record is not a pass.
+    ``exit_code`` and ``signal`` are None when the program did not get that far.
+    """
+
+    run: str
+    lab: str
+    host: str
+    machine: str
+    student: str
+    driver: str
+    boundary: str
+    arch: str
+    accel: str
+    exercise: str
+    status: Status
+    reason: str = ""
+    points: float = 0.0
+    max_points: float = 0.0
+    seconds: float = 0.0
+    guest_seconds: float = 0.0
+    exit_code: int | None = None
+    signal: str | None = None
+    observations: Mapping[str, Any] = field(default_factory=dict)
+    stdout: str = ""
+    stderr: str = ""
+
+    def to_json(self) -> str:
+        """This record as one line of JSON, keys in the documented order."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """The record on a line of ``records.jsonl``; keys from newer versions are ignored."""
+        raw = json.loads(line)
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in raw.items() if key in known}
+        return cls(**{**values, "status": Status(raw["status"])})
+
+
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write records to ``path``, one JSON object per line."""
+    path.write_text("".join(record.to_json() + "\n" for record in records), encoding="utf-8")
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records in a ``records.jsonl``; a torn last line (we were killed) is left out."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield Record.from_json(line)
+        except ValueError:
+            if number != len(lines):
+                raise

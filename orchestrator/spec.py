@@ -1,0 +1,271 @@
+"""What a lab file, an exercise file and an image recipe may say. Frozen models; no I/O.
+
+Unknown keys are errors everywhere: a misspelt ``boundary:`` must not silently run another
+experiment. Sizes and durations carry their unit in the file (``256MiB``, ``5s``) and are
+bytes and seconds here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from orchestrator.arch import ARCHITECTURES
+
+_SIZE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_TIME_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
+EXERCISE_PATTERN = r"^(\./)?[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$"
+
+
+def parse_size(text: object) -> int:
+    """``"256MiB"`` -> bytes. Raises ValueError naming the accepted units."""
+    match = re.fullmatch(r"(\d{1,12})\s*([A-Za-z]+)", text) if isinstance(text, str) else None
+    if match is None or match[2] not in _SIZE_UNITS:
+        raise ValueError(f"expected a size such as 256MiB (units: {', '.join(_SIZE_UNITS)})")
+    return int(match[1]) * _SIZE_UNITS[match[2]]
+
+
+def parse_duration(text: object) -> float:
+    """``"5s"`` -> seconds. Raises ValueError naming the accepted units."""
+    pattern = r"(\d{1,9}(?:\.\d{1,6})?)\s*([A-Za-z]+)"
+    match = re.fullmatch(pattern, text) if isinstance(text, str) else None
+    if match is None or match[2] not in _TIME_UNITS:
+        raise ValueError(f"expected a duration such as 5s (units: {', '.join(_TIME_UNITS)})")
+    seconds = float(match[1]) * _TIME_UNITS[match[2]]
+    if seconds <= 0:
+        raise ValueError("expected a duration longer than zero")
+    return seconds
+
+
+def _size_or_bytes(value: object) -> object:
+    return (
+        value
+        if isinstance(value, int) and not isinstance(value, bool) and value > 4096
+        else parse_size(value)
+    )
+
+
+def _duration_or_seconds(value: object) -> object:
+    return value if isinstance(value, float) else parse_duration(value)
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size_or_bytes),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*(B|KiB|MiB|GiB)$", "examples": ["256MiB"]}),
+]
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration_or_seconds),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|min|h)$", "examples": ["5s"]}),
+]
+
+
+def _known_arch(value: object) -> object:
+    if isinstance(value, str) and value not in ARCHITECTURES:
+        raise ValueError(f"expected one of: {', '.join(ARCHITECTURES)}")
+    return value
+
+
+ArchName = Annotated[
+    str, BeforeValidator(_known_arch), WithJsonSchema({"type": "string", "enum": list(ARCHITECTURES)})
+]
+MachineName = Annotated[str, Field(pattern=NAME_PATTERN)]
+ExercisePath = Annotated[str, Field(pattern=EXERCISE_PATTERN)]
+
+
+class Boundary(StrEnum):
+    """What stands between a machine's programs and the host, weakest first."""
+
+    PROCESS = "process"
+    USER_EMULATION = "user-emulation"
+    SANDBOX = "sandbox"
+    CONTAINER = "container"
+    VM = "vm"
+    EMULATED = "emulated"
+
+
+class User(StrEnum):
+    """Who runs a program inside a machine; the same three users exist on every machine."""
+
+    STUDENT = "student"
+    OTHER = "other"
+    ROOT = "root"
+
+
+DriverName = Literal["process", "sandbox", "container", "qemu"]
+Accel = Literal["auto", "kvm", "tcg"]
+
+
+class Spec(BaseModel):
+    """Base of all models: frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MachineDefaults(Spec):
+    """Keys a lab may set for all of its machines at once."""
+
+    driver: DriverName | None = None
+    arch: ArchName | None = None
+    image: str | None = None
+    memory: Size | None = None
+    cpus: Annotated[int, Field(ge=1, le=64)] | None = None
+    accel: Accel | None = None
+    engine: Literal["auto", "podman", "docker"] | None = None
+    boot_timeout: Duration | None = None
+
+
+class Machine(Spec):
+    """One machine of a lab, complete. ``arch`` None means the host's own."""
+
+    driver: DriverName
+    arch: ArchName | None = None
+    image: str = "micro"
+    memory: Size = 256 * 2**20
+    cpus: Annotated[int, Field(ge=1, le=64)] = 1
+    accel: Accel = "auto"
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    boot_timeout: Duration | None = None
+
+
+class Lab(Spec):
+    """A lab file. ``machines`` are complete: ``defaults`` are already merged in by ``load``."""
+
+    lab: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    description: str = ""
+    defaults: MachineDefaults = MachineDefaults()
+    machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
+    exercises: Annotated[list[ExercisePath], Field(min_length=1)]
+
+
+class Build(Spec):
+    """How a program is made. ``output`` defaults to the stem of the first source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    sources: Annotated[list[str], Field(min_length=1)]
+    output: str | None = None
+    flags: list[str] = []
+    where: Literal["controller", "guest"] = Field("controller", alias="in")
+
+    @property
+    def program(self) -> str:
+        """The file name of the built program."""
+        return self.output or self.sources[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+class Step(Spec):
+    """One command of an exercise; ``run`` is split like a shell splits words, no shell runs."""
+
+    run: Annotated[str, Field(min_length=1)]
+    user: User = User.STUDENT
+
+    @property
+    def argv(self) -> list[str]:
+        return shlex.split(self.run)
+
+
+class Needs(Spec):
+    """What a machine must have for an exercise to make sense there; unmet -> *skip*.
+
+    ``features`` are names the runner probes in the guest (see docs/exercise-format.md).
+    """
+
+    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    root: bool = False
+    features: list[str] = []
+    arch: list[ArchName] = []
+    boundary: list[Boundary] = []
+
+
+class Where(Spec):
+    """Restricts a check to the machines that match every key given."""
+
+    boundary: list[Boundary] = []
+    arch: list[ArchName] = []
+    bits: Literal[32, 64] | None = None
+    byte_order: Literal["little", "big"] | None = None
+
+
+COMPARISONS = ("equals", "not_equals", "one_of", "at_least", "at_most", "matches", "equals_fact")
+
+
+class Check(Spec):
+    """One expectation about one observation. Declarative: no code is evaluated.
+
+    ``that`` names a key of the JSON object the program prints, or one of ``exit_code``,
+    ``signal``, ``stdout``. Exactly one comparison is given.
+    """
+
+    that: Annotated[str, Field(min_length=1)]
+    equals: Any = None
+    not_equals: Any = None
+    one_of: list[Any] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    matches: str | None = None
+    equals_fact: str | None = None
+    points: Annotated[float, Field(ge=0)] = 1.0
+    why: str = ""
+    where: Where = Where()
+
+    @model_validator(mode="after")
+    def _one_comparison(self) -> Check:
+        given = [name for name in COMPARISONS if name in self.model_fields_set]
+        if len(given) != 1:
+            raise ValueError(f"expected exactly one of: {', '.join(COMPARISONS)}")
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except re.error as problem:
+                raise ValueError(f"not a regular expression: {problem}") from None
+        return self
+
+    @property
+    def comparison(self) -> str:
+        """The name of the comparison this check makes."""
+        return next(name for name in COMPARISONS if name in self.model_fields_set)
+
+
+def _steps(value: object) -> object:
+    return [{"run": value}] if isinstance(value, str) else value
+
+
+def _builds(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+class Exercise(Spec):
+    """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison."""
+
+    title: Annotated[str, Field(min_length=1)]
+    explain: str = ""
+    build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    files: list[str] = []
+    run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]
+    timeout: Duration = 10.0
+    output_limit: Size = 64 * 2**10
+    needs: Needs = Needs()
+    shows: dict[str, str] = {}
+    checks: list[Check] = []
+
+    @property
+    def max_points(self) -> float:
+        """Points of all checks; an exercise without checks is worth one point."""
+        return sum(check.points for check in self.checks) if self.checks else 1.0
+
+
+class Recipe(Spec):
+    """An image recipe (``images/NAME.yaml``)."""
+
+    image: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    kind: Literal["micro"]
+    packages: list[str]
