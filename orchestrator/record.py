@@ -51,8 +51,12 @@ class Record:
     stderr: str = ""
 
     def to_json(self) -> str:
-        """This record as one line of JSON, keys in the documented order."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """This record as one line of ASCII JSON, keys in the documented order.
+
+        ASCII, because guests are hostile: a lone surrogate cannot be encoded, and U+2028 would
+        end the line for some readers.
+        """
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -70,10 +74,12 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
 
 def read_records(path: Path) -> Iterator[Record]:
     """The records in a ``records.jsonl``; a torn last line (we were killed) is left out."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
-            yield Record.from_json(line)
+            record = Record.from_json(line)
         except ValueError:
             if number != len(lines):
                 raise
+            return
+        yield record

@@ -263,9 +263,14 @@ class Exercise(Spec):
 
 
 class Recipe(Spec):
-    """An image recipe (``images/NAME.yaml``)."""
+    """An image recipe (``images/NAME.yaml``).
+
+    ``packages`` maps a Debian package to shell patterns of the files wanted from it;
+    ``modules`` are the kernel modules loaded at boot.
+    """
 
     image: Annotated[str, Field(pattern=NAME_PATTERN)]
     title: str = ""
     kind: Literal["micro"]
-    packages: list[str]
+    packages: dict[str, list[str]]
+    modules: list[str] = []

@@ -1,0 +1,504 @@
+/*
+ * run - start one program, watch it, and tell the truth about how it ended.
+ *
+ *   run [--user UID:GID] [--dir DIR] [--timeout MS] [--output BYTES] [--stdin BYTES]
+ *       [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
+ *   run --facts
+ *   run --canary
+ *
+ * The same binary supervises programs on every kind of machine, so that a bare process, a
+ * container and an emulated guest report in the same words. On standard output it writes one
+ * line of JSON, then exactly as many bytes of the program's standard output and standard error
+ * as that line announces. The program never holds a descriptor of ours: it cannot write into
+ * the report.
+ *
+ * The whole process tree dies with the program: run is a child subreaper (prctl(2)), so every
+ * orphan comes back to it, and it kills until wait(2) says ECHILD. It also kills the tree when
+ * its own standard input is closed: the controller is gone.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <dirent.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DEFAULT_OUTPUT = 64 * 1024, MAX_ENV = 32, FLOOD = 16 };
+
+struct order {
+	uid_t uid;
+	gid_t gid;
+	bool switch_user;
+	bool sandbox;
+	const char *dir;
+	long timeout_ms;
+	size_t output;
+	size_t input;
+	char *env[MAX_ENV + 1];
+	char **argv;
+};
+
+struct stream {
+	int fd;
+	char *data;
+	size_t kept;
+	uint64_t total;
+};
+
+struct outcome {
+	int status;
+	bool ended;
+	const char *killed_for; /* "", "timeout", "output", "hangup" */
+	struct timespec begun, done;
+};
+
+static void die(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	fputs("run: ", stderr);
+	vfprintf(stderr, format, list);
+	fputc('\n', stderr);
+	va_end(list);
+	exit(125);
+}
+
+static long number(const char *text, const char *option)
+{
+	char *end;
+
+	errno = 0;
+	long value = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value < 0)
+		die("%s: not a number: %s", option, text);
+	return value;
+}
+
+static void parse_user(struct order *order, const char *text)
+{
+	char copy[64];
+	char *colon;
+
+	if (strlen(text) >= sizeof copy)
+		die("--user: too long");
+	strcpy(copy, text);
+	colon = strchr(copy, ':');
+	if (colon == NULL)
+		die("--user: expected UID:GID, got %s", text);
+	*colon = '\0';
+	order->uid = (uid_t)number(copy, "--user");
+	order->gid = (gid_t)number(colon + 1, "--user");
+	order->switch_user = true;
+}
+
+static struct order parse(char **argv)
+{
+	struct order order = {.timeout_ms = 10000, .output = DEFAULT_OUTPUT};
+	int environment = 0;
+	int i = 1;
+
+	for (; argv[i] != NULL && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--sandbox") == 0) {
+			order.sandbox = true;
+			continue;
+		}
+		const char *value = argv[i + 1];
+		if (value == NULL)
+			die("%s: value missing", argv[i]);
+		if (strcmp(argv[i], "--user") == 0)
+			parse_user(&order, value);
+		else if (strcmp(argv[i], "--dir") == 0)
+			order.dir = value;
+		else if (strcmp(argv[i], "--timeout") == 0)
+			order.timeout_ms = number(value, argv[i]);
+		else if (strcmp(argv[i], "--output") == 0)
+			order.output = (size_t)number(value, argv[i]);
+		else if (strcmp(argv[i], "--stdin") == 0)
+			order.input = (size_t)number(value, argv[i]);
+		else if (strcmp(argv[i], "--env") == 0 && environment < MAX_ENV)
+			order.env[environment++] = argv[i + 1];
+		else
+			die("unknown option %s", argv[i]);
+		i++;
+	}
+	if (argv[i] == NULL || argv[i + 1] == NULL)
+		die("no program given");
+	order.argv = argv + i + 1;
+	return order;
+}
+
+/* The program's standard input: what the controller sent, in an anonymous file, or nothing. */
+static int open_input(size_t length)
+{
+	char buffer[4096];
+
+	if (length == 0)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd = memfd_create("stdin", MFD_CLOEXEC);
+	if (fd == -1)
+		die("memfd_create: %s", strerror(errno));
+	while (length > 0) {
+		size_t want = length < sizeof buffer ? length : sizeof buffer;
+		ssize_t got = read(STDIN_FILENO, buffer, want);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			die("standard input ended early");
+		if (write(fd, buffer, (size_t)got) != got)
+			die("cannot keep standard input: %s", strerror(errno));
+		length -= (size_t)got;
+	}
+	if (lseek(fd, 0, SEEK_SET) == -1)
+		die("lseek: %s", strerror(errno));
+	return fd;
+}
+
+static void fail_start(int fd, const char *what)
+{
+	dprintf(fd, "%s: %s", what, strerror(errno));
+	_exit(127);
+}
+
+/* In the child: become the program. Whatever fails is told through `tell`, closed by exec. */
+static void become(const struct order *order, int input, int output, int error, int tell)
+{
+	sigset_t none;
+	struct rlimit no_core = {0, 0};
+
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1 || setsid() == -1)
+		fail_start(tell, "setsid");
+	if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1 ||
+	    dup2(error, STDERR_FILENO) == -1)
+		fail_start(tell, "dup2");
+	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
+		fail_start(tell, "setrlimit");
+	if (order->dir != NULL && chdir(order->dir) == -1)
+		fail_start(tell, order->dir);
+	if (order->sandbox && sandbox_drop_bounding_set() == -1)
+		fail_start(tell, "cannot drop the capability bounding set");
+	if (order->switch_user &&
+	    (setgroups(0, NULL) == -1 || setgid(order->gid) == -1 || setuid(order->uid) == -1))
+		fail_start(tell, "cannot switch user");
+	/* After the change of user, which clears it: prctl(2). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		fail_start(tell, "prctl");
+	if (order->sandbox && sandbox_enter(order->dir) == -1)
+		fail_start(tell, "cannot enter the sandbox");
+	execve(order->argv[0], order->argv, (char *const *)order->env);
+	fail_start(tell, order->argv[0]);
+}
+
+static pid_t launch(const struct order *order, struct stream *out, struct stream *err, char *why,
+		    size_t why_size)
+{
+	int o[2], e[2], tell[2];
+	int input = open_input(order->input);
+
+	if (input == -1 || pipe2(o, O_CLOEXEC) == -1 || pipe2(e, O_CLOEXEC) == -1 ||
+	    pipe2(tell, O_CLOEXEC) == -1)
+		die("cannot open pipes: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid == -1)
+		die("fork: %s", strerror(errno));
+	if (pid == 0)
+		become(order, input, o[1], e[1], tell[1]);
+	close(input);
+	close(o[1]);
+	close(e[1]);
+	close(tell[1]);
+	size_t length = 0;
+	ssize_t got;
+	while (length < why_size - 1 &&
+	       ((got = read(tell[0], why + length, why_size - 1 - length)) > 0 ||
+		(got == -1 && errno == EINTR)))
+		length += got > 0 ? (size_t)got : 0;
+	why[length] = '\0';
+	close(tell[0]);
+	out->fd = o[0];
+	err->fd = e[0];
+	return pid;
+}
+
+static bool pump(struct stream *stream, size_t limit)
+{
+	char buffer[16384];
+	ssize_t got = read(stream->fd, buffer, sizeof buffer);
+
+	if (got == -1 && (errno == EINTR || errno == EAGAIN))
+		return true;
+	if (got <= 0) {
+		close(stream->fd);
+		stream->fd = -1;
+		return false;
+	}
+	size_t room = limit - stream->kept;
+	size_t keep = (size_t)got < room ? (size_t)got : room;
+	memcpy(stream->data + stream->kept, buffer, keep);
+	stream->kept += keep;
+	stream->total += (uint64_t)got;
+	return true;
+}
+
+/* What is still in the pipe once nobody can write to it any more. */
+static void drain(struct stream *stream, size_t limit)
+{
+	if (stream->fd == -1 || fcntl(stream->fd, F_SETFL, O_NONBLOCK) == -1)
+		return;
+	uint64_t before;
+	do {
+		before = stream->total;
+	} while (pump(stream, limit) && stream->total != before);
+}
+
+static void kill_children_of(pid_t parent)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (proc == NULL)
+		return;
+	while ((entry = readdir(proc)) != NULL) {
+		char path[64], line[512];
+		int their_parent = -1;
+		pid_t pid = (pid_t)atoi(entry->d_name);
+		if (pid <= 0)
+			continue;
+		snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+		FILE *stat = fopen(path, "re");
+		if (stat == NULL)
+			continue;
+		/* The name in parentheses may hold anything; the fields follow its last ')'. */
+		const char *after = fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
+		if (after != NULL && sscanf(after + 1, " %*c %d", &their_parent) == 1 &&
+		    their_parent == (int)parent)
+			kill(pid, SIGKILL);
+		fclose(stat);
+	}
+	closedir(proc);
+}
+
+/* Kill until nothing is left. Each death hands its children to us, the subreaper. */
+static void kill_tree(pid_t leader, struct outcome *outcome)
+{
+	struct timespec pause = {0, 1000000};
+
+	kill(-leader, SIGKILL);
+	for (int round = 0; round < 5000; round++) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+		if (pid == -1)
+			return; /* ECHILD: all gone */
+		if (pid == leader) {
+			outcome->status = status;
+			outcome->ended = true;
+		}
+		if (pid != 0)
+			continue;
+		kill_children_of(getpid());
+		nanosleep(&pause, NULL);
+	}
+}
+
+static long remaining_ms(const struct outcome *outcome, long timeout_ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long spent = (now.tv_sec - outcome->begun.tv_sec) * 1000 +
+		     (now.tv_nsec - outcome->begun.tv_nsec) / 1000000;
+	return timeout_ms > spent ? timeout_ms - spent : 0;
+}
+
+static bool reap_leader(pid_t leader, struct outcome *outcome)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == leader) {
+			outcome->status = status;
+			outcome->ended = true;
+		}
+	}
+	return outcome->ended;
+}
+
+static void watch(pid_t leader, const struct order *order, struct stream *out, struct stream *err,
+		  struct outcome *outcome, int child_events)
+{
+	uint64_t flood = (uint64_t)order->output * FLOOD;
+
+	while (!reap_leader(leader, outcome)) {
+		struct pollfd fds[] = {
+			{.fd = child_events, .events = POLLIN},
+			{.fd = out->fd, .events = POLLIN},
+			{.fd = err->fd, .events = POLLIN},
+			{.fd = STDIN_FILENO, .events = POLLIN},
+		};
+		int ready = poll(fds, 4, (int)remaining_ms(outcome, order->timeout_ms));
+		if (ready == -1 && errno != EINTR)
+			die("poll: %s", strerror(errno));
+		if (remaining_ms(outcome, order->timeout_ms) == 0)
+			outcome->killed_for = "timeout";
+		if (ready <= 0 && *outcome->killed_for == '\0')
+			continue;
+		if (fds[0].revents & POLLIN) {
+			struct signalfd_siginfo info;
+			ssize_t ignored = read(child_events, &info, sizeof info);
+			(void)ignored; /* only a wake-up; waitpid(2) knows the rest */
+		}
+		if (fds[1].revents != 0)
+			pump(out, order->output);
+		if (fds[2].revents != 0)
+			pump(err, order->output);
+		if (fds[3].revents != 0) {
+			char byte;
+			if (read(STDIN_FILENO, &byte, 1) == 0)
+				outcome->killed_for = "hangup";
+		}
+		if (out->total > flood || err->total > flood)
+			outcome->killed_for = "output";
+		if (*outcome->killed_for != '\0')
+			break;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &outcome->done);
+	kill_tree(leader, outcome);
+	drain(out, order->output);
+	drain(err, order->output);
+}
+
+static const char *signal_name(int number)
+{
+	/* Numbers differ between architectures (signal(7)), names do not. */
+	static const struct {
+		int number;
+		const char *name;
+	} names[] = {
+		{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},
+		{SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},
+		{SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"}, {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"},
+		{SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"}, {SIGXCPU, "SIGXCPU"},
+		{SIGXFSZ, "SIGXFSZ"}, {SIGVTALRM, "SIGVTALRM"}, {SIGPROF, "SIGPROF"},
+		{SIGPOLL, "SIGPOLL"}, {SIGPWR, "SIGPWR"},   {SIGSYS, "SIGSYS"},
+	};
+	static char other[16];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (names[i].number == number)
+			return names[i].name;
+	snprintf(other, sizeof other, "SIG%d", number);
+	return other;
+}
+
+/* JSON strings: our own messages only, but they may quote a path. */
+static void print_string(const char *text)
+{
+	putchar('"');
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c == '"' || c == '\\' || c < 0x20 || c > 0x7e)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static int64_t microseconds(struct timeval value)
+{
+	return (int64_t)value.tv_sec * 1000000 + value.tv_usec;
+}
+
+static int report(const struct outcome *outcome, const struct stream *out, const struct stream *err,
+		  const char *why)
+{
+	struct rusage usage;
+	int64_t wall = (int64_t)(outcome->done.tv_sec - outcome->begun.tv_sec) * 1000000 +
+		       (outcome->done.tv_nsec - outcome->begun.tv_nsec) / 1000;
+
+	if (getrusage(RUSAGE_CHILDREN, &usage) == -1)
+		die("getrusage: %s", strerror(errno));
+	printf("{\"exit\": ");
+	if (outcome->ended && WIFEXITED(outcome->status))
+		printf("%d, \"signal\": null", WEXITSTATUS(outcome->status));
+	else if (outcome->ended && WIFSIGNALED(outcome->status))
+		printf("null, \"signal\": \"%s\"", signal_name(WTERMSIG(outcome->status)));
+	else
+		printf("null, \"signal\": null");
+	printf(", \"killed_for\": \"%s\", \"wall_us\": %" PRId64 ", \"user_us\": %" PRId64
+	       ", \"system_us\": %" PRId64 ", \"max_rss_kib\": %ld, \"minor_faults\": %ld",
+	       outcome->killed_for, wall, microseconds(usage.ru_utime), microseconds(usage.ru_stime),
+	       (long)usage.ru_maxrss, (long)usage.ru_minflt);
+	printf(", \"start_error\": ");
+	print_string(why);
+	printf(", \"stdout\": %zu, \"stdout_total\": %" PRIu64 ", \"stderr\": %zu, \"stderr_total\": %" PRIu64
+	       "}\n",
+	       out->kept, out->total, err->kept, err->total);
+	fwrite(out->data, 1, out->kept, stdout);
+	fwrite(err->data, 1, err->kept, stdout);
+	return fflush(stdout) == 0 ? 0 : 125;
+}
+
+static int supervise(const struct order *order)
+{
+	struct stream out = {.fd = -1}, err = {.fd = -1};
+	struct outcome outcome = {.killed_for = ""};
+	char why[256];
+	sigset_t children;
+
+	/* Nobody may look into us through /proc: proc(5), ptrace(2). */
+	if (prctl(PR_SET_DUMPABLE, 0) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
+		die("prctl: %s", strerror(errno));
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &children, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		die("signals: %s", strerror(errno));
+	int events = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	out.data = malloc(order->output + 1);
+	err.data = malloc(order->output + 1);
+	if (events == -1 || out.data == NULL || err.data == NULL)
+		die("no resources: %s", strerror(errno));
+	clock_gettime(CLOCK_MONOTONIC, &outcome.begun);
+	pid_t leader = launch(order, &out, &err, why, sizeof why);
+	watch(leader, order, &out, &err, &outcome, events);
+	return report(&outcome, &out, &err, why);
+}
+
+/* A harmless process to be seen, or not, from inside a boundary. Ends with its parent. */
+static int canary(void)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--facts") == 0)
+		return facts();
+	if (argc == 2 && strcmp(argv[1], "--canary") == 0)
+		return canary();
+	struct order order = parse(argv);
+	return supervise(&order);
+}

@@ -1,0 +1,25 @@
+"""Paths that must stay inside a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+
+def confined(folder: Path, relative: str) -> Path:
+    """What ``folder/relative`` really is, symbolic links followed.
+
+    Raises ValueError when it is not inside ``folder``, FileNotFoundError when it does not exist
+    or cannot be looked at.
+    """
+    written = PurePosixPath(relative)
+    if written.is_absolute() or ".." in written.parts:
+        raise ValueError("leads outside its folder")
+    try:
+        root = folder.resolve(strict=True)
+        real = (root / written).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        # RuntimeError: a loop of links (before Python 3.13); ValueError: a NUL in the name.
+        raise FileNotFoundError(relative) from None
+    if not real.is_relative_to(root):
+        raise ValueError("leads outside its folder")
+    return real

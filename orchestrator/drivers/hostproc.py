@@ -1,0 +1,61 @@
+"""Processes on this host found by what they are, and ended for good. Linux's /proc only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def find(matches: Callable[[int], bool]) -> Iterator[int]:
+    """Ids of the live processes for which ``matches`` is true, ourselves left out."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended while we looked
+            if matches(int(entry.name)):
+                yield int(entry.name)
+
+
+def arguments(pid: int) -> list[str]:
+    """The argument list of a process, empty for a zombie."""
+    raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return [word.decode(errors="replace") for word in raw.split(b"\0")[:-1]]
+
+
+def lives_in(folder: str) -> Callable[[int], bool]:
+    """Matches processes that run a program from ``folder`` or stand in it."""
+
+    def matches(pid: int) -> bool:
+        for link in ("exe", "cwd"):
+            with contextlib.suppress(OSError):
+                target = str(Path(f"/proc/{pid}/{link}").readlink())
+                if target.removesuffix(" (deleted)").startswith(folder.rstrip("/") + "/"):
+                    return True
+        return False
+
+    return matches
+
+
+def end(pid: int, patience: float) -> bool:
+    """SIGTERM, then SIGKILL after ``patience`` seconds; True when the process is gone."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL) if patience else (signal.SIGKILL,):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+            limit = patience if number == signal.SIGTERM else 10.0
+            until = time.monotonic() + limit
+            while (left := until - time.monotonic()) > 0:
+                if select.select([pidfd], [], [], left)[0]:
+                    return True
+        return False
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,103 @@
+"""The content-addressed cache: a key, a maker, and a folder that is complete or absent.
+
+Everything here can be made again. A folder appears under its final name only when it is whole
+(made beside it, then renamed), so a killed maker leaves nothing half-done in use; a file lock
+per key lets several processes share one cache without making a thing twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.deadline import Deadline, poll
+from orchestrator.paths import cache_dir
+
+META = "meta.json"
+
+
+def digest(*parts: object) -> str:
+    """A short key for anything that has a stable ``repr`` (bytes are taken as they are)."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part if isinstance(part, bytes) else repr(part).encode())
+        state.update(b"\0")
+    return state.hexdigest()[:20]
+
+
+def place(kind: str, key: str) -> Path:
+    """Where the thing of this kind and key is, or would be."""
+    return cache_dir() / kind / key
+
+
+@contextlib.contextmanager
+def locked(kind: str, key: str, deadline: Deadline) -> Iterator[None]:
+    """Hold the lock of one key, across processes and threads. Raises TimedOut, Interrupted."""
+    folder = cache_dir() / "locks"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{kind}-{key}").open("w") as file:
+
+        def taken() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        poll(taken, deadline, f"waiting for another isolab to make {kind}/{key}", interval=0.02)
+        yield
+
+
+def make(kind: str, key: str, maker: Callable[[Path], dict[str, Any]], deadline: Deadline) -> Path:
+    """The cached folder of this key, made by ``maker(folder)`` when it is not there yet.
+
+    ``maker`` fills the folder it is given and returns facts for its ``meta.json``.
+    """
+    final = place(kind, key)
+    if (final / META).exists():
+        return final
+    with locked(kind, key, deadline):
+        if (final / META).exists():
+            return final
+        final.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=final.parent))
+        fresh.chmod(0o755)
+        try:
+            meta = maker(fresh)
+            (fresh / META).write_text(json.dumps(meta, indent=1, sort_keys=True))
+            if final.exists():
+                shutil.rmtree(final)
+            fresh.rename(final)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    return final
+
+
+def meta(folder: Path) -> dict[str, Any]:
+    """The facts its maker left about a cached folder."""
+    facts = json.loads((folder / META).read_text())
+    assert isinstance(facts, dict)
+    return facts
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that readers see the old content or the new, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    Path(name).replace(path)

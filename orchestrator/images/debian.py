@@ -1,0 +1,224 @@
+"""A Debian archive, verified link by link: signature -> index hash -> package hash -> files.
+
+Nothing is installed and nothing foreign is run: packages are opened as archives. Sources: the
+repository format (wiki.debian.org/DebianRepository/Format), deb(5), gpgv(1).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import lzma
+import re
+import tarfile
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import proc
+from orchestrator.deadline import Deadline
+from orchestrator.errors import ImageError, LabError, Unavailable
+from orchestrator.images import cache
+from orchestrator.images.mirror import KEYRING, mirror
+
+CHUNK = 1 << 20
+ATTEMPTS = 3
+IDLE_TIMEOUT = 30.0
+"""Seconds without a byte before a download is tried again."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One binary package as the signed index describes it."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    size: int
+    depends: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file or symbolic link of a package; ``path`` has no leading slash."""
+
+    path: str
+    mode: int
+    data: bytes
+    target: str = ""
+
+
+class Archive:
+    """One suite of an archive. Safe to share between threads."""
+
+    def __init__(self, suite: str, deadline: Deadline) -> None:
+        self.suite = suite
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._hashes: dict[str, str] | None = None
+
+    def resolve(self, arch: str, names: Sequence[str]) -> dict[str, Package]:
+        """The packages of these names, metapackages followed to what they stand for.
+
+        A name ending in ``->`` (``linux-image-s390x->``) means the first dependency of that
+        package. Raises ImageError for one that the index does not have.
+        """
+        text = self._index(arch)
+        found = {}
+        for name in names:
+            package = _stanza(text, name.removesuffix("->"), self.suite, arch)
+            if name.endswith("->"):
+                package = _stanza(text, package.depends.split()[0].rstrip(","), self.suite, arch)
+            found[name] = package
+        return found
+
+    def fetch(self, packages: Sequence[Package]) -> dict[str, Path]:
+        """Download packages side by side; paths by package name, each verified by its hash."""
+        with ThreadPoolExecutor(4) as pool:
+            paths = pool.map(self._fetch_one, packages)
+            return {package.name: path for package, path in zip(packages, paths, strict=True)}
+
+    def _fetch_one(self, package: Package) -> Path:
+        return _cached_download([f"{mirror()}/{package.filename}"], package.sha256, self._deadline)
+
+    def _index(self, arch: str) -> bytes:
+        path = f"main/binary-{arch}/Packages.xz"
+        wanted = self._release().get(path)
+        if wanted is None:
+            raise ImageError(f"Debian {self.suite} has no packages for {arch}")
+        folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
+        urls = [f"{base}/{folder}/by-hash/SHA256/{wanted}", f"{base}/{path}"]
+        packed = _cached_download(urls, wanted, self._deadline)
+        return b"\n" + lzma.decompress(packed.read_bytes())
+
+    def _release(self) -> dict[str, str]:
+        with self._lock:
+            if self._hashes is None:
+                self._hashes = _verified_release(self.suite, self._deadline)
+            return self._hashes
+
+
+def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Member]:
+    """Files of a package whose path matches one of the shell patterns, in archive order.
+
+    Raises ImageError when the package cannot be read or one of ``patterns`` matches nothing.
+    """
+    unmatched = set(patterns)
+    try:
+        with deb.open("rb") as file, _data_archive(file) as archive:
+            for entry in archive:
+                path = entry.name.removeprefix("./")
+                hits = [p for p in (*patterns, *optional) if fnmatch.fnmatchcase(path, p)]
+                if not hits or not (entry.isfile() or entry.issym()):
+                    continue
+                unmatched.difference_update(hits)
+                content = archive.extractfile(entry) if entry.isfile() else None
+                data = content.read() if content else b""
+                yield Member(path, entry.mode, data, entry.linkname if entry.issym() else "")
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as problem:
+        raise ImageError(f"{deb.name}: not a readable package: {problem}") from None
+    if unmatched:
+        raise ImageError(f"{deb.parent.name}: no file matches {', '.join(sorted(unmatched))}")
+
+
+def _data_archive(file: object) -> tarfile.TarFile:
+    from debian.arfile import ArFile
+
+    for member in ArFile(fileobj=file).getmembers():
+        if member.name.startswith("data.tar"):
+            return tarfile.open(fileobj=member, mode="r|*")
+    raise ImageError("no data.tar in the package")
+
+
+def _stanza(text: bytes, name: str, suite: str, arch: str) -> Package:
+    begin = text.find(b"\nPackage: " + name.encode() + b"\n")
+    if begin == -1:
+        raise ImageError(f"Debian {suite} has no package {name} for {arch}")
+    end = text.find(b"\n\n", begin + 1)
+    stanza = text[begin : end if end != -1 else None].decode()
+    fields: Mapping[str, str] = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+    return Package(
+        name=name,
+        version=fields["Version"],
+        filename=fields["Filename"],
+        sha256=fields["SHA256"],
+        size=int(fields["Size"]),
+        depends=fields.get("Depends", ""),
+    )
+
+
+def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
+    """The suite's index hashes, from a Release file whose signature gpgv accepted."""
+    if not KEYRING.exists():
+        raise Unavailable(
+            f"Debian's archive keys are not on this host ({KEYRING})",
+            hint="install the package debian-archive-keyring",
+        )
+    with tempfile.TemporaryDirectory(prefix="isolab-release-") as folder:
+        signed, plain = Path(folder) / "InRelease", Path(folder) / "Release"
+        _download([f"{mirror()}/dists/{suite}/InRelease"], signed, deadline)
+        command = ["gpgv", "--quiet", "--keyring", KEYRING, "--output", plain, signed]
+        verdict = proc.run(command, deadline=deadline.within(30), check=False)
+        # gpgv fails when any signature is by a key it does not know; a good one is what counts.
+        if not plain.exists() or (verdict.code != 0 and b"Good signature" not in verdict.stderr):
+            raise ImageError(
+                f"the signature of Debian {suite} at {mirror()} is not good:\n{verdict.tail()}",
+                hint="check the mirror, the host's clock, and the package debian-archive-keyring",
+            )
+        return _parse_release(plain.read_text(), suite)
+
+
+def _parse_release(text: str, suite: str) -> dict[str, str]:
+    names = re.findall(r"^(?:Suite|Codename): (\S+)$", text, re.MULTILINE)
+    if suite not in names:
+        raise ImageError(f"the mirror answered with {names} when asked for {suite}")
+    section = text.split("\nSHA256:\n", 1)[-1]
+    return {path: sha for sha, path in re.findall(r"^ ([0-9a-f]{64}) +\d+ (\S+)$", section, re.MULTILINE)}
+
+
+def _cached_download(urls: Sequence[str], sha256: str, deadline: Deadline) -> Path:
+    """A file by its hash, fetched unless the cache already has it. Raises ImageError."""
+
+    def fetch(folder: Path) -> dict[str, object]:
+        target = folder / "content"
+        _download(urls, target, deadline, sha256)
+        return {"sha256": sha256, "from": urls[-1]}
+
+    return cache.make("archive", sha256[:32], fetch, deadline) / "content"
+
+
+def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str = "") -> None:
+    problem: Exception | None = None
+    for _ in range(ATTEMPTS):
+        for url in urls:
+            try:
+                _download_once(url, target, deadline, sha256)
+                return
+            except (OSError, ImageError) as failure:  # URLError and time-outs are OSErrors
+                problem = failure
+    if isinstance(problem, LabError):
+        raise problem
+    raise ImageError(
+        f"cannot download {urls[-1]}: {problem}",
+        hint="check the network; ISOLAB_MIRROR=URL names another mirror",
+    )
+
+
+def _download_once(url: str, target: Path, deadline: Deadline, sha256: str) -> None:
+    state = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=IDLE_TIMEOUT) as answer, target.open("wb") as file:
+        while block := answer.read(CHUNK):
+            deadline.check(f"downloading {url}")
+            state.update(block)
+            file.write(block)
+    if sha256 and state.hexdigest() != sha256:
+        raise ImageError(
+            f"{url}: not what the signed index describes (SHA-256 {state.hexdigest()[:16]}…)",
+            hint="the mirror may be in the middle of an update; try again later or use another",
+        )

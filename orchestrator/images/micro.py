@@ -1,0 +1,143 @@
+"""The micro image: kernel, busybox, dropbear, our init and runner, for one architecture.
+
+What goes in is decided by the recipe; everything is put together as data on the controller.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline
+from orchestrator.errors import ImageError
+from orchestrator.images.debian import Archive, members
+from orchestrator.images.tree import Tree
+from orchestrator.paths import GUEST_SOURCES
+from orchestrator.spec import Recipe
+from orchestrator.toolchain import compile_program
+
+RUNNER = "usr/lib/isolab/run"
+RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
+INIT_SOURCES = ("init.c",)
+STUDENT, OTHER = 1000, 1001
+"""User ids inside every machine that has its own root file system."""
+
+_MODULE_FOLDERS = ("virtio", "net", "net/core", "char", "char/hw_random")
+_MERGED = re.compile(r"^(bin|sbin|lib|lib64|libx32|lib32)/")
+
+
+def build(recipe: Recipe, arch: Arch, archive: Archive, toolchain: Path, folder: Path, deadline: Deadline) -> dict[str, Any]:
+    """Fill ``folder`` with ``kernel``, ``initrd``, ``rootfs.tar`` and ``run``; returns the facts.
+
+    Raises ImageError, BuildError, TimedOut, Interrupted.
+    """
+    kernel_name = f"{arch.kernel_package}->"
+    packages = archive.resolve(arch.name, [*recipe.packages, kernel_name])
+    paths = archive.fetch(list(packages.values()))
+    tree = _skeleton()
+    for name, patterns in recipe.packages.items():
+        for member in members(paths[name], patterns):
+            where = _MERGED.sub(r"usr/\1/", member.path)
+            if member.target:
+                tree.link(where, member.target)
+            else:
+                tree.file(where, member.data, stat.S_IMODE(member.mode))
+    kernel = packages[kernel_name]
+    modules = _take_kernel(paths[kernel.name], folder / "kernel")
+    compile_program(arch, toolchain, [GUEST_SOURCES / s for s in RUNNER_SOURCES], (), folder / "run", deadline)
+    compile_program(arch, toolchain, [GUEST_SOURCES / s for s in INIT_SOURCES], (), folder / "init", deadline)
+    tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
+    tree.write_tar(folder / "rootfs.tar")
+    ordered = load_order(recipe.modules, modules)
+    for name, data in ordered:
+        tree.file(f"usr/lib/modules/{name}.ko", data)
+    tree.file("usr/lib/modules/load", "".join(f"/lib/modules/{name}.ko\n" for name, _ in ordered))
+    tree.file("init", (folder / "init").read_bytes(), 0o755)
+    tree.write_cpio(folder / "initrd")
+    return {
+        "image": recipe.image,
+        "arch": arch.name,
+        "suite": archive.suite,
+        "kernel": kernel.name.removeprefix("linux-image-"),
+        "packages": {p.name: p.version for p in packages.values()},
+        "bytes": {name: (folder / name).stat().st_size for name in ("kernel", "initrd", "rootfs.tar")},
+    }
+
+
+def load_order(wanted: list[str], modules: dict[str, bytes]) -> list[tuple[str, bytes]]:
+    """Modules in the order they must be loaded: what each depends on comes first.
+
+    A wanted module that is not among ``modules`` is built into this kernel (modinfo(8) reads
+    the same ``depends=`` field).
+    """
+    order: dict[str, bytes] = {}
+
+    def add(name: str) -> None:
+        if name in order or name not in modules:
+            return
+        match = re.search(rb"(?:^|\0)depends=([^\0]*)\0", modules[name])
+        for dependency in (match[1].decode() if match else "").split(","):
+            add(dependency.replace("-", "_"))
+        order[name] = modules[name]
+
+    for name in wanted:
+        add(name)
+    return list(order.items())
+
+
+def _take_kernel(deb: Path, target: Path) -> dict[str, bytes]:
+    """Write the kernel to ``target``; gives the modules of the kinds a guest needs, by name."""
+    modules: dict[str, bytes] = {}
+    patterns = [f"*lib/modules/*/kernel/drivers/{f}/*.ko*" for f in _MODULE_FOLDERS]
+    wanted = re.compile(r"/(?:virtio|net_failover|failover|rng-core)[a-z_-]*\.ko(?:\.xz)?$")
+    patterns.append("*lib/modules/*/kernel/net/core/failover.ko*")
+    for member in members(deb, ["boot/vmlinu*"], optional=patterns):
+        if member.path.startswith("boot/"):
+            target.write_bytes(member.data)
+        elif wanted.search(member.path):
+            data = lzma.decompress(member.data) if member.path.endswith(".xz") else member.data
+            modules[Path(member.path).name.split(".")[0].replace("-", "_")] = data
+    if not target.exists():
+        raise ImageError(f"{deb}: no kernel in the package")
+    return modules
+
+
+def _skeleton() -> Tree:
+    """Folders, links, users and the few device nodes the kernel wants before /dev is mounted."""
+    tree = Tree()
+    for path in ("proc", "sys", "dev", "run", "etc/dropbear", "usr/bin", "usr/sbin", "usr/lib", "var/log"):
+        tree.folder(path)
+    for path in ("bin", "sbin", "lib"):
+        tree.link(path, f"usr/{path}")
+    tree.link("lib64", "usr/lib64")
+    tree.folder("tmp", 0o1777)
+    tree.folder("work", 0o711)
+    tree.folder("root", 0o700)
+    tree.folder("home/student", 0o700, STUDENT)
+    tree.folder("home/other", 0o700, OTHER)
+    people = (("root", 0, "/root"), ("student", STUDENT, "/home/student"), ("other", OTHER, "/home/other"))
+    tree.file("etc/passwd", "".join(f"{n}:x:{i}:{i}:{n}:{home}:/bin/sh\n" for n, i, home in people))
+    tree.file("etc/group", "".join(f"{n}:x:{i}:\n" for n, i, _ in people) + "tty:x:5:\n")
+    tree.file("etc/shells", "/bin/sh\n")
+    tree.file("etc/hosts", "127.0.0.1 localhost\n")
+    tree.file("etc/profile", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n")
+    tree.file("etc/os-release", 'NAME="isolab micro"\nID=isolab\n')
+    for applet in APPLETS:
+        tree.link(f"usr/bin/{applet}", "busybox")
+    tree.device("dev/console", 5, 1, 0o600)
+    tree.device("dev/null", 1, 3, 0o666)
+    return tree
+
+
+APPLETS = (
+    "[ ash awk basename cat chgrp chmod chown chroot clear cmp cp cut date dd df diff dirname dmesg du echo env "
+    "expr false find free grep groups gunzip gzip head hexdump hostname id ifconfig ip kill killall less ln logger "
+    "ls md5sum mkdir mkfifo mknod mktemp more mount mv nc netstat nice nohup nproc od pgrep pidof ping pkill ps pwd "
+    "readlink realpath renice rm rmdir route sed seq setsid sh sha256sum sleep sort stat strings stty su sync sysctl "
+    "tail tar tee test time timeout top touch tr true tty umount uname uniq unshare uptime vi wc which who whoami "
+    "xargs xxd yes"
+).split()

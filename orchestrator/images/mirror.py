@@ -1,0 +1,51 @@
+"""Which Debian mirror to use: the setting, else the host's own apt configuration.
+
+A host that is not Debian has no Debian mirror in its apt sources; there the default mirror comes
+from the distribution data that python-apt ships (package python-apt-common).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from pathlib import Path
+
+from orchestrator.errors import Unavailable
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_SOURCES = Path("/etc/apt")
+_TEMPLATE = Path("/usr/share/python-apt/templates/Debian.info")
+
+
+@functools.cache
+def mirror() -> str:
+    """Base URL of the Debian archive, without a trailing slash. Raises Unavailable."""
+    found = os.environ.get("ISOLAB_MIRROR") or from_apt(_SOURCES) or _from_template(_TEMPLATE)
+    if not found:
+        raise Unavailable(
+            "no Debian mirror is known on this host",
+            hint="set ISOLAB_MIRROR to the base URL of one (it ends in /debian)",
+        )
+    return found.rstrip("/")
+
+
+def from_apt(folder: Path) -> str:
+    """The first Debian mirror in apt's sources (sources.list(5), both styles), or ""."""
+    candidates = [folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))]
+    for path in candidates:
+        if path.suffix not in {".list", ".sources"} or not path.is_file():
+            continue
+        text = path.read_text(errors="replace")
+        pattern = r"^URIs:\s*(\S+)" if path.suffix == ".sources" else r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)"
+        for url in re.findall(pattern, text, re.MULTILINE):
+            if re.fullmatch(r"https?://\S+/debian/?", url):
+                return str(url)
+    return ""
+
+
+def _from_template(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    match = re.search(r"^BaseURI:\s*(https?://\S+/debian)/?$", path.read_text(), re.MULTILINE)
+    return match[1] if match else ""

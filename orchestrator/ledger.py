@@ -1,0 +1,86 @@
+"""The journal: what we are about to create is written down before it is created.
+
+One SQLite file per user. A row is an intent; it goes away only after ``down`` said that the
+thing is gone. A row whose owner process is dead is what ``isolab gc`` cleans up. Owners are
+known by process id *and* start time, for process ids are used again (proc(5), field 22).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.drivers import Handle
+from orchestrator.paths import state_dir
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS intents (
+    run TEXT NOT NULL, machine TEXT NOT NULL, handle TEXT NOT NULL,
+    owner_pid INTEGER NOT NULL, owner_start TEXT NOT NULL,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (run, machine)
+)
+"""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One journalled machine and whether the process that wanted it still lives."""
+
+    handle: Handle
+    owner_alive: bool
+
+
+class Ledger:
+    """The journal file. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or state_dir() / "ledger.db"
+        with self._open() as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute(_SCHEMA)
+
+    def intend(self, handle: Handle) -> None:
+        """Write down that this machine is about to be created, by us."""
+        pid = os.getpid()
+        row = (handle.run, handle.machine, handle.to_json(), pid, start_time(pid))
+        with self._open() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO intents (run, machine, handle, owner_pid, owner_start) VALUES (?,?,?,?,?)",
+                row,
+            )
+
+    def settle(self, handle: Handle) -> None:
+        """The machine is gone: forget it."""
+        with self._open() as database:
+            database.execute("DELETE FROM intents WHERE run = ? AND machine = ?", (handle.run, handle.machine))
+
+    def intents(self) -> list[Intent]:
+        """Everything that was to be created and is not known to be gone."""
+        with self._open() as database:
+            rows = database.execute("SELECT handle, owner_pid, owner_start FROM intents ORDER BY created").fetchall()
+        return [Intent(Handle.from_json(text), start_time(pid) == start) for text, pid, start in rows]
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self._path, timeout=30)
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+
+
+def start_time(pid: int) -> str:
+    """When a process started, in clock ticks since boot and with the boot's id; "" if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    fields = text.rsplit(")", 1)[1].split()
+    return "" if fields[0] == "Z" else f"{boot}:{fields[19]}"

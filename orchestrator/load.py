@@ -1,0 +1,258 @@
+"""Lab and exercise files -> frozen specifications, with every mistake reported at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator import yamlfile
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.confine import confined
+from orchestrator.errors import Problem, SpecError
+from orchestrator.lint import MachineLint, exercise_problems
+from orchestrator.mistakes import Reading, problems_of, validate
+from orchestrator.spec import EXERCISE_PATTERN, Exercise, Lab, Machine, MachineDefaults
+from orchestrator.wording import did_you_mean, quote
+from orchestrator.yamlfile import Document
+from orchestrator.yamltree import refusal
+
+LAB_FILE = "lab.yaml"
+EXERCISE_FILE = "exercise.yaml"
+
+_WITH_UNIT = ("memory", "boot_timeout", "timeout", "output_limit")
+
+
+@dataclass(frozen=True)
+class LoadedExercise:
+    """An exercise: its name as the lab writes it, its folder, and what its file says."""
+
+    name: str
+    folder: Path
+    spec: Exercise
+
+
+@dataclass(frozen=True)
+class LoadedLab:
+    """A lab: what its file says with defaults merged in, the file, and its exercises in order."""
+
+    lab: Lab
+    path: Path
+    exercises: tuple[LoadedExercise, ...]
+
+
+def load_lab(
+    path: Path, exercises_root: Path, *, images: Collection[str] = ("micro",), host: str | None = None
+) -> LoadedLab:
+    """The lab at ``path`` (its file, or the folder that holds ``lab.yaml``).
+
+    Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
+    ``images`` are the image names there are; ``host`` is the architecture labs run on, by
+    Debian's name, by default this machine's. Raises SpecError holding every problem of the lab
+    file and of the exercise files it names.
+    """
+    file = _lab_file(path)
+    document = _read(file)
+    reading = _with_defaults(document, _host_name() if host is None else host)
+    problems: list[Problem] = []
+    lab = None
+    try:
+        lab = validate(Lab, reading.data)
+    except ValidationError as error:
+        problems += problems_of(error, Lab, reading)
+    problems += _machine_problems(reading, images, _host_name() if host is None else host)
+    exercises, more = _load_exercises(document, file.parent, exercises_root)
+    problems = [*_unspoken(problems + more, document), *document.problems]
+    if problems or lab is None:
+        raise refusal(problems)
+    return LoadedLab(lab, file, tuple(exercises))
+
+
+def load_exercise(folder: Path, name: str) -> LoadedExercise:
+    """The exercise in ``folder``. Raises SpecError holding every problem of its file."""
+    file = folder / EXERCISE_FILE
+    if not file.is_file():
+        raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
+    document = _read(file)
+    reading = Reading(document, _units_as_text(document.data))
+    problems = list(exercise_problems(document, folder))
+    spec = None
+    try:
+        spec = validate(Exercise, reading.data)
+    except ValidationError as error:
+        problems += problems_of(error, Exercise, reading)
+    problems = [*_unspoken(problems, document), *document.problems]
+    if problems or spec is None:
+        raise refusal(problems)
+    return LoadedExercise(name, folder, spec)
+
+
+def _lab_file(path: Path) -> Path:
+    file = path / LAB_FILE if path.is_dir() else path
+    if file.is_file():
+        return file
+    folder = path if path.is_dir() else path.parent
+    near = sorted(found.parent for found in folder.glob(f"*/{LAB_FILE}"))
+    hint = f"labs here: {', '.join(map(str, near))}" if near else f"a lab is a folder with {LAB_FILE}"
+    raise SpecError(f"no lab at {path}", hint=hint)
+
+
+def _read(file: Path) -> Document:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(yamlfile.MAX_BYTES + 1)
+    except OSError as error:
+        raise SpecError(f"cannot read {file}: {error.strerror}", hint="check its permissions") from None
+    return yamlfile.survey(yamlfile.decode(raw, str(file)), str(file))
+
+
+def _unspoken(problems: list[Problem], document: Document) -> list[Problem]:
+    """Those problems that are not consequences of a problem of form at the same place."""
+    spoken = {(problem.file, problem.line, problem.column) for problem in document.problems}
+    return [found for found in problems if (found.file, found.line, found.column) not in spoken]
+
+
+def _host_name() -> str:
+    try:
+        return host_arch().name
+    except KeyError:
+        return ""
+
+
+def _units_as_text(data: Any) -> Any:
+    """``data`` with bare numbers as text where a size or duration stands: files carry units."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: str(value) if key in _WITH_UNIT and type(value) in (int, float) else value
+        for key, value in data.items()
+    }
+
+
+def _mapping(data: Any, key: str) -> dict[str, Any]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _with_defaults(document: Document, host: str) -> Reading:
+    """The lab with its machines complete."""
+    defaults = _units_as_text(_mapping(document.data, "defaults"))
+    inherited = {
+        key: value
+        for key, value in defaults.items()
+        if value is not None and key in MachineDefaults.model_fields
+    }
+    machines = {
+        name: _complete({**inherited, **_units_as_text(own)}, host) if isinstance(own, dict) else own
+        for name, own in _mapping(document.data, "machines").items()
+    }
+
+    def origin(path: yamlfile.Path) -> yamlfile.Path:
+        is_inherited = len(path) > 2 and path[0] == "machines" and path[:3] not in document.places
+        return ("defaults", *path[2:]) if is_inherited and path[2] in inherited else path
+
+    data = document.data
+    if isinstance(data, dict):
+        replaced = {"defaults": defaults, "machines": machines}
+        data = {key: replaced[key] if isinstance(value, dict) and key in replaced else value
+                for key, value in data.items()}  # fmt: skip
+    return Reading(document, data, origin)
+
+
+def _complete(machine: dict[str, Any], host: str) -> dict[str, Any]:
+    """``machine``, given what its architecture needs where the lab says nothing about memory."""
+    if "memory" in machine or machine.get("driver") != "qemu":
+        return machine
+    arch = ARCHITECTURES.get(str(machine.get("arch") or host))
+    usual = Machine.model_fields["memory"].default
+    return {**machine, "memory": f"{arch.memory}B"} if arch and arch.memory > usual else machine
+
+
+def _machine_problems(reading: Reading, images: Collection[str], host: str) -> Iterator[Problem]:
+    for name, merged in _mapping(reading.data, "machines").items():
+        if isinstance(merged, dict):
+            yield from MachineLint(reading.document, name, merged, images, host).problems()
+
+
+def _load_exercises(
+    document: Document, lab_folder: Path, root: Path
+) -> tuple[list[LoadedExercise], list[Problem]]:
+    """The exercises a lab names, and what is wrong with the names and the files."""
+    loaded: list[LoadedExercise] = []
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    names = document.data.get("exercises") if isinstance(document.data, dict) else None
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(name, str) or not re.fullmatch(EXERCISE_PATTERN, name):
+            continue
+        path = ("exercises", index)
+        if name in first:
+            again = f"exercise {quote(name)} is listed twice; first on line {first[name]}"
+            problems.append(document.problem(path, again))
+            continue
+        first[name] = document.place(path)[0]
+        base = lab_folder if name.startswith("./") else root
+        problem = _not_found(document, path, name, base)
+        if problem is not None:
+            problems.append(problem)
+            continue
+        try:
+            loaded.append(load_exercise(base / name, name))
+        except SpecError as error:
+            unreadable = () if error.problems else (document.problem(path, error.message, error.hint),)
+            problems += [*error.problems, *unreadable]
+    return loaded, problems
+
+
+def _not_found(document: Document, path: yamlfile.Path, name: str, base: Path) -> Problem | None:
+    """Why there is no exercise ``name`` in ``base``; None when there is one."""
+    try:
+        for folder, inside in ((base, name), (base / name, EXERCISE_FILE)):
+            confined(folder, inside)
+    except FileNotFoundError:
+        prefix = "./" if name.startswith("./") else ""
+        advice = did_you_mean(name, [prefix + there for there in _exercises_in(base)])
+        return document.problem(path, f"no exercise {quote(name)} in {base}", advice)
+    except ValueError:
+        return document.problem(path, f"exercise {quote(name)} is a link that leads out of {folder}")
+    return None
+
+
+def _exercises_in(base: Path) -> list[str]:
+    """Names of the exercises up to three folders below ``base``; what lies deeper is not guessed at."""
+    found = {file for depth in (1, 2, 3) for file in base.glob("*/" * depth + EXERCISE_FILE)}
+    return sorted(file.parent.relative_to(base).as_posix() for file in found)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of lab files, for editors."""
+    result = _for_editors(Lab.model_json_schema(by_alias=True))
+    # A machine's driver may come from the defaults, which JSON Schema cannot say.
+    result["$defs"]["Machine"].pop("required")
+    return result
+
+
+def exercise_schema() -> dict[str, Any]:
+    """JSON Schema of exercise files, for editors; knows the shorthands of ``run`` and ``build``."""
+    result = _for_editors(Exercise.model_json_schema(by_alias=True))
+    properties = result["properties"]
+    shorthands: Mapping[str, dict[str, Any]] = {
+        "run": {"type": "string", "minLength": 1},
+        "build": {"$ref": "#/$defs/Build"},
+    }
+    for key, shorthand in shorthands.items():
+        properties[key] = {"anyOf": [shorthand, properties[key]]}
+    return result
+
+
+def _for_editors(result: dict[str, Any]) -> dict[str, Any]:
+    """Names its dialect, and leaves out defaults that are bytes or seconds, not what one writes."""
+    for model in (result, *result["$defs"].values()):
+        for described in model.get("properties", {}).values():
+            if described.get("type") == "string" and not isinstance(described.get("default", ""), str):
+                del described["default"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}

@@ -1,0 +1,56 @@
+"""Where isolab keeps things on the controller, and the few settings from the environment.
+
+``ISOLAB_CACHE``, ``ISOLAB_STATE``, ``ISOLAB_SCRATCH`` and ``ISOLAB_MIRROR`` override what the
+XDG base directory specification and the host's own apt configuration say.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from orchestrator.errors import Unavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+LABS = ROOT / "labs"
+EXERCISES = LABS / "exercises"
+RECIPES = ROOT / "images"
+GUEST_SOURCES = RECIPES / "guest"
+
+
+def cache_dir() -> Path:
+    """Downloads, images, toolchains, compiled programs: all of it can be made again."""
+    return _home("ISOLAB_CACHE", "XDG_CACHE_HOME", ".cache")
+
+
+def state_dir() -> Path:
+    """The ledger and what was learnt about this host."""
+    return _home("ISOLAB_STATE", "XDG_STATE_HOME", ".local/state")
+
+
+def scratch_dir() -> Path:
+    """Sockets and working folders of live machines; short, for UNIX socket paths end at 108.
+
+    Raises Unavailable when somebody else owns the folder.
+    """
+    chosen = os.environ.get("ISOLAB_SCRATCH")
+    path = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"isolab-{os.getuid()}"
+    path.mkdir(mode=0o711, parents=True, exist_ok=True)
+    about = path.lstat()
+    if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode) or about.st_mode & 0o022:
+        raise Unavailable(
+            f"{path} is not a folder that only we can write to",
+            hint="remove it, or name another one in ISOLAB_SCRATCH",
+        )
+    return path
+
+
+def _home(variable: str, xdg: str, default: str) -> Path:
+    if chosen := os.environ.get(variable):
+        path = Path(chosen)
+    else:
+        path = Path(os.environ.get(xdg) or Path.home() / default) / "isolab"
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,135 @@
+"""Words on screen while it happens: who is doing what, for how long, and how long it may take.
+
+Three ways to show it: a live table on a terminal, plain lines elsewhere (CI, a pipe), nothing.
+All of them write to standard error, so that standard output stays the answer.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+class Progress(Protocol):
+    """Where work reports what it does. Safe to call from any thread."""
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None:
+        """``who`` now does ``what``; ``expected`` is how many seconds it may take (0: unknown)."""
+
+    def done(self, who: str, what: str = "") -> None:
+        """``who`` is finished; ``what``, if given, stays on screen."""
+
+    def tell(self, text: str) -> None:
+        """A line that stays: something the user must know."""
+
+
+class Silent:
+    """Says nothing; for tests and for use as a library."""
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None: ...
+
+    def done(self, who: str, what: str = "") -> None: ...
+
+    def tell(self, text: str) -> None: ...
+
+
+class Lines:
+    """One line per change, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._last: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None:
+        with self._lock:
+            if self._last.get(who) == what:
+                return
+            self._last[who] = what
+        self._print(f"{who}: {what}" + (f" (about {expected:.0f} s)" if expected >= 1 else ""))
+
+    def done(self, who: str, what: str = "") -> None:
+        if what:
+            self._print(f"{who}: {what}")
+
+    def tell(self, text: str) -> None:
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        sys.stderr.write(f"[{time.monotonic() - self._begun:6.1f}s] {_plain(text)}\n")
+        sys.stderr.flush()
+
+
+class Live:
+    """A table that is redrawn while work goes on; one row per thing being worked on."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[str, float, float]] = {}
+        self._lock = threading.Lock()
+        self._begun = time.monotonic()
+        self._console: Console | None = None
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None:
+        with self._lock:
+            previous = self._rows.get(who)
+            since = previous[1] if previous and previous[0] == what else time.monotonic()
+            self._rows[who] = (what, since, expected)
+
+    def done(self, who: str, what: str = "") -> None:
+        with self._lock:
+            self._rows.pop(who, None)
+        if what:
+            self.tell(f"{who}: {what}")
+
+    def tell(self, text: str) -> None:
+        if self._console is not None:
+            self._console.print(_plain(text), markup=False, highlight=False)
+
+    def __rich__(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        now = time.monotonic()
+        with self._lock:
+            rows = list(self._rows.items())
+        for who, (what, since, expected) in rows:
+            spent = f"{now - since:.0f} s" + (f" of about {expected:.0f} s" if expected >= 1 else "")
+            table.add_row(Text(who, style="bold"), Text(_plain(what)[:90]), Text(spent, style="dim"))
+        table.add_row(Text(f"{now - self._begun:.0f} s", style="dim"), Text(""), Text(""))
+        return table
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self._console = Console(stderr=True)
+        with RichLive(self, console=self._console, refresh_per_second=5, transient=True):
+            yield
+
+
+@contextmanager
+def shown(quiet: bool = False) -> Iterator[Progress]:
+    """The right kind of progress for where standard error goes."""
+    if quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        live = Live()
+        with live.shown():
+            yield live
+    else:
+        yield Lines()
+
+
+def _plain(text: str) -> str:
+    """Console lines of hostile guests end up here: no control characters reach the terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)

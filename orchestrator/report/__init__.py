@@ -1,0 +1,78 @@
+"""Records as reports, by format. Pure, but for ``write_reports``; what a format needs loads with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from orchestrator.contrast import Table, contrast
+from orchestrator.errors import SpecError
+from orchestrator.record import Record
+from orchestrator.spec import Exercise
+
+
+class Format(NamedTuple):
+    """A format: the name of its file in a run's folder, and what makes the text."""
+
+    file: str
+    render: Callable[[Table], str]
+
+
+def _lazily(module: str) -> Callable[[Table], str]:
+    def render_table(table: Table) -> str:
+        text: str = import_module(f"{__name__}.{module}").render(table)
+        return text
+
+    return render_table
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "text": Format("report.txt", _lazily("text")),
+        "markdown": Format("report.md", _lazily("markdown")),
+        "html": Format("report.html", _lazily("html")),
+        "junit": Format("junit.xml", _lazily("junit")),
+        "csv": Format("report.csv", _lazily("csv")),
+        "gradescope": Format("results.json", _lazily("gradescope")),
+        "json": Format("report.json", _lazily("json")),
+    }
+)
+_WRITTEN = ("html", "markdown", "junit")
+
+
+def render(
+    name: str,
+    records: Sequence[Record],
+    exercises: Mapping[str, Exercise] | None = None,
+    machines: Sequence[str] = (),
+) -> str:
+    """``records`` in the format ``name``; exercises and machines as for ``contrast``.
+
+    Raises SpecError when there is no such format, or it cannot say what the records hold
+    (Gradescope takes one student at a time).
+    """
+    if name not in FORMATS:
+        raise SpecError(f"there is no report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
+    return FORMATS[name].render(contrast(records, exercises, machines))
+
+
+def write_reports(
+    out: Path,
+    records: Sequence[Record],
+    exercises: Mapping[str, Exercise] | None = None,
+    machines: Sequence[str] = (),
+) -> tuple[Path, ...]:
+    """Write the reports every run leaves into the folder ``out``, and return their paths.
+
+    Raises OSError when they cannot be written.
+    """
+    table = contrast(records, exercises, machines)
+    written = []
+    for name in _WRITTEN:
+        path = out / FORMATS[name].file
+        path.write_text(FORMATS[name].render(table), encoding="utf-8")
+        written.append(path)
+    return tuple(written)

@@ -1,0 +1,56 @@
+"""Columns that say the same become one column, and columns too many for a page become blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_NAMES_WIDTH = 22
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one cell shows, and its kind (a status, or whether it is the odd one out)."""
+
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The machines that show the same entries."""
+
+    names: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def header(self) -> str:
+        return ", ".join(self.names)
+
+
+def fold(columns: Iterable[tuple[str, Sequence[Entry]]]) -> tuple[Column, ...]:
+    """One column for each distinct list of entries, in order of first appearance."""
+    folded: dict[tuple[Entry, ...], list[str]] = {}
+    for name, entries in columns:
+        folded.setdefault(tuple(entries), []).append(name)
+    return tuple(Column(tuple(names), entries) for entries, names in folded.items())
+
+
+def column_width(column: Column, measure: Sequence[int], limit: int) -> int:
+    """Characters a column takes: its widest entry (``measure``), and a header of a few lines."""
+    longest = max((len(name) + 1 for name in column.names), default=0)
+    header = (
+        len(column.header) if len(column.names) == 1 else max(longest, min(len(column.header), _NAMES_WIDTH))
+    )
+    return min(limit, max(header, *measure, 1))
+
+
+def blocks(widths: Sequence[int], available: int, gap: int) -> tuple[range, ...]:
+    """Consecutive columns put into blocks, none wider than ``available`` unless a column alone is."""
+    starts, used = [0], 0
+    for place, width in enumerate(widths):
+        if place > starts[-1] and used + width + gap > available:
+            starts.append(place)
+            used = 0
+        used += width + gap
+    return tuple(range(start, end) for start, end in zip(starts, [*starts[1:], len(widths)], strict=True))

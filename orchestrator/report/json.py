@@ -1,0 +1,51 @@
+"""The report as JSON, for other programs: the sums, the comparison, and every record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from orchestrator.contrast import Section, Table
+from orchestrator.report.summary import Tally, summarize
+
+
+def render(table: Table) -> str:
+    """One JSON object with ``summary``, ``machines``, ``comparison`` and ``records``."""
+    summary = summarize(table)
+    report = {
+        "summary": _sums(summary.total) | {"slow": summary.slow},
+        "machines": [asdict(column) | _sums(tally) for column, tally in summary.machines],
+        "comparison": [row for section in table.sections for row in _rows(section)],
+        "records": [asdict(record) for record in table.records()],
+    }
+    return json.dumps(_finite(report), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with null for NaN and infinities, which JSON has no words for."""
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _rows(section: Section) -> list[dict[str, Any]]:
+    return [
+        {
+            "exercise": section.name,
+            "key": row.key,
+            "label": row.label,
+            "cause": row.cause,
+            "groups": [{"value": group.value, "machines": group.machines} for group in row.groups],
+        }
+        for row in section.rows
+    ]
+
+
+def _sums(tally: Tally) -> dict[str, Any]:
+    counts = {str(status): number for status, number in tally.counts.items()}
+    sums = {"points": tally.points, "max_points": tally.max_points, "seconds": round(tally.seconds, 3)}
+    return {**counts, **sums}

@@ -1,0 +1,63 @@
+"""The report as JUnit XML, for continuous integration: one test suite per machine (and student)."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+
+from orchestrator.contrast import MachineColumn, Table
+from orchestrator.record import Record, Status
+from orchestrator.values import bounded, printable
+
+_TEXT_LIMIT = 4000
+_ELEMENTS = {Status.FAIL: "failure", Status.ERROR: "error", Status.SKIP: "skipped"}
+_FACTS = ("student", "driver", "boundary", "arch", "accel")
+
+
+def render(table: Table) -> str:
+    """The report as an XML document. Characters that XML 1.0 cannot hold are written as escapes."""
+    root = ET.Element("testsuites", _sums(table.records()))
+    for place, column in enumerate(table.machines):
+        _suite(root, column, table.records(place))
+    ET.indent(root)
+    body = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _suite(root: ET.Element, column: MachineColumn, records: Sequence[Record]) -> None:
+    hosts = ", ".join(dict.fromkeys(record.host for record in records))
+    attributes = {"name": _legal(column.name), **_sums(records), "hostname": _legal(hosts)}
+    suite = ET.SubElement(root, "testsuite", attributes)
+    properties = ET.SubElement(suite, "properties")
+    for fact in _FACTS:
+        if value := _legal(getattr(column, fact)):
+            ET.SubElement(properties, "property", {"name": fact, "value": value})
+    for record in records:
+        _case(suite, column, record)
+
+
+def _case(suite: ET.Element, column: MachineColumn, record: Record) -> None:
+    names = {"classname": _legal(column.name), "name": _legal(record.exercise)}
+    case = ET.SubElement(suite, "testcase", {**names, "time": f"{record.seconds:.3f}"})
+    if element := _ELEMENTS.get(record.status):
+        ET.SubElement(case, element, {"message": _legal(record.reason)})
+    for name, output in (("system-out", record.stdout), ("system-err", record.stderr)):
+        if output:
+            ET.SubElement(case, name).text = _legal(output)
+
+
+def _sums(records: Sequence[Record]) -> dict[str, str]:
+    counts = Counter(record.status for record in records)
+    return {
+        "tests": str(len(records)),
+        "failures": str(counts[Status.FAIL]),
+        "errors": str(counts[Status.ERROR]),
+        "skipped": str(counts[Status.SKIP]),
+        "time": f"{sum(record.seconds for record in records):.3f}",
+    }
+
+
+def _legal(text: str) -> str:
+    """``text`` as XML 1.0 can hold it: what it cannot is not printable either."""
+    return bounded(printable(text, keep="\n\t"), _TEXT_LIMIT)

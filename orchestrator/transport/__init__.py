@@ -1,0 +1,116 @@
+"""Transports: a way to run a command in a machine. One method; files are tar streams over it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import TransportError
+
+LIMIT = 16 * 2**20
+"""Bytes accepted of one answer, a bound on what a hostile machine can make us hold."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command in a machine ended."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Transport(Protocol):
+    """A connection to one machine, used by one thread at a time."""
+
+    def run(
+        self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
+    ) -> Result:
+        """Run a command, wait for its end.
+
+        ``hold_stdin`` keeps its standard input open until it ends. Raises TransportError when
+        the machine is gone or says too much, TimedOut, Interrupted.
+        """
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file to be put into a machine; ``data`` None makes a folder."""
+
+    path: str
+    data: bytes | None
+    mode: int = 0o644
+    uid: int = 0
+
+
+def pack(items: Sequence[Item]) -> bytes:
+    """Files as one tar stream, owners as numbers."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for item in items:
+            about = tarfile.TarInfo(item.path)
+            about.mode, about.uid, about.gid = item.mode, item.uid, item.uid
+            if item.data is None:
+                about.type = tarfile.DIRTYPE
+            else:
+                about.size = len(item.data)
+            archive.addfile(about, io.BytesIO(item.data) if item.data is not None else None)
+    return buffer.getvalue()
+
+
+def put(transport: Transport, folder: str, items: Sequence[Item], deadline: Deadline) -> None:
+    """Place files beneath ``folder`` in the machine. Raises TransportError."""
+    done = transport.run(["tar", "-x", "-p", "-f", "-", "-C", folder], deadline=deadline, stdin=pack(items))
+    if done.code != 0:
+        raise TransportError(f"cannot put files into {folder}: {_words(done)}")
+
+
+def get(transport: Transport, folder: str, names: Sequence[str], target: Path, deadline: Deadline) -> list[str]:
+    """Fetch regular files from beneath ``folder`` into ``target``; gives the names received.
+
+    The machine is not trusted: see ``unpack``. Raises TransportError.
+    """
+    done = transport.run(["tar", "-c", "-f", "-", "-C", folder, *names], deadline=deadline)
+    if done.code != 0:
+        raise TransportError(f"cannot fetch files from {folder}: {_words(done)}")
+    return unpack(done.stdout, target)
+
+
+def unpack(stream: bytes, target: Path) -> list[str]:
+    """Write the regular files of an untrusted tar stream beneath ``target``.
+
+    Only plain files with plain relative names are taken: no links, devices or owners, nothing
+    that could be written outside. Stricter than tarfile's ``data`` filter, and the same on every
+    Python. Raises TransportError for a stream that tries.
+    """
+    received = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(stream), mode="r:") as archive:
+            for entry in archive:
+                path = PurePosixPath(entry.name)
+                if path.is_absolute() or ".." in path.parts or "\0" in entry.name:
+                    raise TransportError(f"the machine sent a file name that leaves the folder: {entry.name!r}")
+                content = archive.extractfile(entry) if entry.isreg() else None
+                if content is None:
+                    continue
+                where = target.joinpath(*path.parts)
+                where.parent.mkdir(parents=True, exist_ok=True)
+                where.write_bytes(content.read())
+                received.append(str(path))
+    except (tarfile.TarError, OSError, ValueError) as problem:
+        raise TransportError(f"the machine sent an archive that cannot be read: {problem}") from None
+    return received
+
+
+def _words(result: Result) -> str:
+    return result.stderr.decode(errors="replace").strip()[-500:] or f"status {result.code}"
+
+
+def environment(values: Mapping[str, str]) -> list[str]:
+    """The runner's options that set a program's environment."""
+    return [word for name, value in values.items() for word in ("--env", f"{name}={value}")]

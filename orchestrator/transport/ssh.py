@@ -1,0 +1,121 @@
+"""SSH by paramiko: one connection per machine for its whole life, one channel per command.
+
+The machine's host key is known before the first connection, so there is no trust on first use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import TimedOut, TransportError
+from orchestrator.transport import LIMIT, Result
+
+# Cheap for an emulated processor: one elliptic curve, no RSA, no post-quantum exchange.
+# (One curve, two names; which of them paramiko knows depends on its version.)
+_KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
+_CIPHERS = ("aes128-ctr",)
+_WINDOW = 2**21
+
+
+@dataclass(frozen=True)
+class Address:
+    """How to reach a machine: where, as whom, with which key, and which key it must show."""
+
+    host: str
+    port: int
+    user: str
+    client_key: Path
+    host_key: bytes
+
+
+class SshTransport:
+    """Commands over one SSH connection."""
+
+    def __init__(self, connection: paramiko.Transport, name: str) -> None:
+        self._connection = connection
+        self._name = name
+
+    def run(
+        self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
+    ) -> Result:
+        try:
+            with contextlib.closing(self._connection.open_session(timeout=deadline.remaining())) as channel:
+                channel.exec_command(shlex.join(argv))
+                self._send(channel, stdin, deadline)
+                if not hold_stdin:
+                    channel.shutdown_write()
+                stdout = self._receive(channel.recv, channel, deadline, argv[0])
+                stderr = self._receive(channel.recv_stderr, channel, deadline, argv[0])
+                poll(channel.exit_status_ready, deadline, f"{self._name}: waiting for `{argv[0]}` to end")
+                return Result(channel.recv_exit_status(), stdout, stderr)
+        except (paramiko.SSHException, OSError, EOFError) as problem:
+            raise TransportError(f"{self._name}: the SSH connection broke: {problem or type(problem).__name__}") from None
+
+    def _send(self, channel: paramiko.Channel, data: bytes, deadline: Deadline) -> None:
+        view = memoryview(data)
+        while view:
+            channel.settimeout(deadline.slice())
+            try:
+                view = view[channel.send(bytes(view[:65536])) :]
+            except TimeoutError:
+                deadline.check(f"{self._name}: sending data")
+
+    def _receive(self, read: object, channel: paramiko.Channel, deadline: Deadline, what: str) -> bytes:
+        assert callable(read)
+        blocks, size = [], 0
+        while True:
+            channel.settimeout(deadline.slice())
+            try:
+                block: bytes = read(65536)
+            except TimeoutError:
+                deadline.check(f"{self._name}: waiting for `{what}`")
+                continue
+            if not block:
+                return b"".join(blocks)
+            blocks.append(block)
+            size += len(block)
+            if size > LIMIT:
+                raise TransportError(f"{self._name}: `{what}` answered with more than {LIMIT} bytes")
+
+
+@contextlib.contextmanager
+def connected(address: Address, name: str, deadline: Deadline) -> Iterator[SshTransport]:
+    """One authenticated connection. Raises TransportError, TimedOut, Interrupted."""
+    connection = _handshake(address, name, deadline)
+    try:
+        yield SshTransport(connection, name)
+    finally:
+        connection.close()
+
+
+def _handshake(address: Address, name: str, deadline: Deadline) -> paramiko.Transport:
+    plug = socket.create_connection((address.host, address.port), timeout=max(0.1, deadline.remaining()))
+    connection = paramiko.Transport(plug, default_window_size=_WINDOW)
+    try:
+        # An emulated machine may take its time for the first line: the default is 15 s.
+        connection.banner_timeout = connection.handshake_timeout = max(1.0, min(600.0, deadline.remaining()))
+        connection.auth_timeout = connection.banner_timeout
+        options = connection.get_security_options()
+        options.kex = [name for name in _KEX if name in options.kex]
+        options.ciphers = _CIPHERS
+        options.key_types = ("ssh-ed25519",)
+        connection.start_client(timeout=deadline.remaining())
+        if connection.get_remote_server_key().asbytes() != address.host_key:
+            raise TransportError(f"{name}: the SSH server does not have the host key we gave it")
+        connection.auth_publickey(address.user, paramiko.Ed25519Key(filename=str(address.client_key)))
+    except (paramiko.SSHException, OSError, EOFError) as problem:
+        connection.close()
+        deadline.check(f"{name}: SSH handshake")
+        raise TransportError(f"{name}: SSH handshake failed: {problem or type(problem).__name__}") from None
+    except (TransportError, TimedOut):
+        connection.close()
+        raise
+    return connection

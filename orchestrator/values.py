@@ -1,0 +1,48 @@
+"""How what a guest said reads on paper and screen: printable, bounded, and the same in every report."""
+
+from __future__ import annotations
+
+import json
+
+
+def format_value(value: object, limit: int = 40) -> str:
+    """An observed value as people read it: printable, and at most ``limit`` characters long."""
+    match value:
+        case None:
+            text = "–"
+        case bool():
+            text = "yes" if value else "no"
+        case float():
+            plain = value == 0 or 0.001 <= abs(value) < 1e9
+            text = f"{value:.3f}".rstrip("0").rstrip(".") if plain else f"{value:.3g}"
+        case int() | str():
+            text = str(value)
+        case _:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+    return bounded(printable(text), limit)
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""``text`` with what is not printable (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
+
+    Characters in ``keep`` stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def bounded(text: str, limit: int) -> str:
+    """``text``, its middle replaced by an ellipsis when it is longer than ``limit`` characters."""
+    tail = limit // 3
+    return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def identity(value: object) -> str:
+    """Equal for values that JSON calls equal: 1 and 1.0, but not 1 and true."""
+    return json.dumps(
+        int(value) if isinstance(value, float) and value.is_integer() else value, sort_keys=True
+    )
