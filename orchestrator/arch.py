@@ -34,7 +34,8 @@ class Arch:
     """One architecture. ``memory`` is the least its firmware and kernel need, in bytes.
 
     ``console`` is the kernel's name of QEMU's first serial port; ``bus`` the suffix of its
-    virtio devices; ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
+    virtio devices; ``qemu_packages`` are alternatives, newest Debian release first;
+    ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
     start to SSH under emulation on one core of a 2020s laptop, used only to tell people what to
     expect.
     """
@@ -45,7 +46,7 @@ class Arch:
     byte_order: Literal["little", "big"]
     uname: tuple[str, ...]
     qemu: str
-    qemu_package: str
+    qemu_packages: tuple[str, ...]
     machine: str
     console: str
     suite: str
@@ -69,7 +70,7 @@ _TABLE = (
         byte_order="little",
         uname=("x86_64",),
         qemu="qemu-system-x86_64",
-        qemu_package="qemu-system-x86",
+        qemu_packages=("qemu-system-x86",),
         machine="q35",
         console="ttyS0",
         suite="trixie",
@@ -87,7 +88,7 @@ _TABLE = (
         # cortex-a57 has no pointer authentication, which is most of the run time of -cpu max
         # under emulation.
         qemu="qemu-system-aarch64",
-        qemu_package="qemu-system-arm",
+        qemu_packages=("qemu-system-arm",),
         machine="virt",
         cpu="cortex-a57",
         console="ttyAMA0",
@@ -106,7 +107,7 @@ _TABLE = (
         byte_order="little",
         uname=("armv7l", "armv8l"),
         qemu="qemu-system-arm",
-        qemu_package="qemu-system-arm",
+        qemu_packages=("qemu-system-arm",),
         machine="virt",
         cpu="cortex-a15",
         console="ttyAMA0",
@@ -130,7 +131,7 @@ _TABLE = (
         byte_order="little",
         uname=("riscv64",),
         qemu="qemu-system-riscv64",
-        qemu_package="qemu-system-misc",
+        qemu_packages=("qemu-system-riscv", "qemu-system-misc"),
         machine="virt",
         console="ttyS0",
         suite="trixie",
@@ -154,7 +155,7 @@ _TABLE = (
         uname=("ppc64le",),
         # cap-*: features TCG cannot offer; without these words QEMU warns on every start.
         qemu="qemu-system-ppc64",
-        qemu_package="qemu-system-ppc",
+        qemu_packages=("qemu-system-ppc",),
         machine="pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
         console="hvc0",
         suite="trixie",
@@ -181,7 +182,7 @@ _TABLE = (
         # vx=off: with vector instructions kernel 6.12 computes wrong TCP checksums under QEMU
         # 7.2's emulation: ping works, TCP never connects.
         qemu="qemu-system-s390x",
-        qemu_package="qemu-system-misc",
+        qemu_packages=("qemu-system-s390x", "qemu-system-misc"),
         machine="s390-ccw-virtio",
         cpu="max,vx=off",
         console="ttysclp0",
@@ -198,7 +199,7 @@ _TABLE = (
         byte_order="little",
         uname=("i686", "i586"),
         qemu="qemu-system-i386",
-        qemu_package="qemu-system-x86",
+        qemu_packages=("qemu-system-x86",),
         machine="pc",
         console="ttyS0",
         suite="bookworm",
@@ -214,7 +215,7 @@ _TABLE = (
         byte_order="little",
         uname=("mips64",),
         qemu="qemu-system-mips64el",
-        qemu_package="qemu-system-mips",
+        qemu_packages=("qemu-system-mips",),
         machine="malta",
         cpu="5KEc",
         console="ttyS0",
@@ -238,7 +239,7 @@ _TABLE = (
         byte_order="little",
         uname=("mips",),
         qemu="qemu-system-mipsel",
-        qemu_package="qemu-system-mips",
+        qemu_packages=("qemu-system-mips",),
         machine="malta",
         cpu="24Kc",
         console="ttyS0",

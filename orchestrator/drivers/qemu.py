@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator import proc
+
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import TAG, Handle, Order, Site, hostproc
-from orchestrator.drivers.console import Console
-from orchestrator.drivers.qmp import human_command
+from orchestrator import hostproc, proc
+from orchestrator.drivers import TAG, Handle, Order, Site
+from orchestrator.console import Console
+from orchestrator.qmp import human_command
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
@@ -80,7 +81,7 @@ class Qemu:
         if shutil.which(arch.qemu) is None:
             raise Unavailable(
                 f"{arch.qemu} is not installed: no {arch.name} machine can run",
-                hint=f"install the package {arch.qemu_package}",
+                hint=f"install the package {arch.qemu_packages[0]}",
             )
 
     def prepare(self, order: Order) -> Handle:

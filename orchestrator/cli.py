@@ -1,0 +1,86 @@
+"""The command ``isolab``: Invoke's program around the tasks in ``tasks.py``.
+
+Errors become words and exit codes here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from invoke import Collection, Exit, ParseError, Program
+
+from orchestrator import __version__
+from orchestrator.errors import Exit as Code
+from orchestrator.errors import Interrupted, LabError, SpecError
+from orchestrator.paths import ROOT
+
+HELP = """usage: isolab VERB [ARGUMENTS]     isolab VERB --help     isolab --version
+
+{verbs}
+
+exit codes: 0 all passed, 1 an exercise failed, 2 bad input,
+            3 the lab could not do its job, 130 interrupted
+start with: isolab run labs/separation
+"""
+
+
+class Command(Program):  # type: ignore[misc]
+    """Invoke's program with our help page and our exit codes."""
+
+    def print_help(self) -> None:
+        verbs = sorted((name, task.__doc__ or "") for name, task in self.namespace.tasks.items())
+        lines = [f"  {name:<10} {text.strip().splitlines()[0]}" for name, text in verbs]
+        sys.stdout.write(HELP.format(verbs="\n".join(lines)))
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        if argv is not None and len(argv) == 1:
+            argv = [*argv, "--help"]
+        super().parse_core(argv)
+
+
+def main() -> None:
+    """Run the command and exit."""
+    sys.exit(run(sys.argv))
+
+
+def run(argv: list[str]) -> int:
+    """Run the command line ``argv`` (program name first); returns the exit code."""
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    import tasks
+
+    program = Command(version=__version__, namespace=Collection.from_module(tasks), name="isolab", binary="isolab")
+    try:
+        _execute(program, argv)
+    except Exit as ending:
+        return int(ending.code)
+    except LabError as problem:
+        return _tell(problem)
+    except KeyboardInterrupt:
+        return _tell(Interrupted())
+    except BrokenPipeError:  # the reader of our output has gone, as in `isolab … | head`
+        sys.stderr.close()
+        return int(Code.PASSED)
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        return _tell(LabError(f"{where}{problem.strerror or problem}", hint="see `isolab doctor`"))
+    return int(Code.PASSED)
+
+
+def _execute(program: Command, argv: list[str]) -> None:
+    """What Program.run does, without its own exits."""
+    try:
+        program.create_config()
+        program.parse_core(argv)
+        program.parse_collection()
+        program.parse_tasks()
+        program.parse_cleanup()
+    except ParseError as problem:
+        raise SpecError(str(problem), hint="`isolab --help` shows the verbs") from None
+    program.update_config()
+    program.execute()
+
+
+def _tell(problem: LabError) -> int:
+    sys.stderr.write(f"isolab: {problem.describe()}\n")
+    return int(problem.exit_code)

@@ -1,0 +1,169 @@
+"""Containers by podman or docker: namespaces, cgroups and seccomp together.
+
+The container's root file system is the guests' own. Its first process is our runner, waiting;
+commands enter by ``exec``. Sources: podman-run(1), podman-exec(1), docker's equivalents.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator import proc
+from orchestrator.arch import Arch, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import Handle, Order, Site
+from orchestrator.errors import BootError, TeardownError, Unavailable
+from orchestrator.images import Image
+from orchestrator.images.cache import locked
+from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+from orchestrator.spec import Machine
+from orchestrator.transport import Transport
+from orchestrator.transport.command import CommandTransport
+
+LABEL = "isolab.machine"
+PIDS = 512
+"""Processes one container may have; a fork bomb stops here."""
+
+_SITE = Site(runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True)
+
+
+def render_run(engine: tuple[str, ...], order: Order, handle: Handle, hard_limits: dict[str, int]) -> list[str]:
+    """The command line that starts a container. Pure."""
+    argv = [*engine, "run", "--detach", "--name", handle.tag, "--hostname", order.name]
+    argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}", "--network", "none"]
+    argv += ["--memory", str(order.machine.memory), "--cpus", str(order.machine.cpus), "--pids-limit", str(PIDS)]
+    # The engine's defaults may be above what this host allows, and raising them would fail.
+    argv += [word for name, hard in hard_limits.items() for word in ("--ulimit", f"{name}={min(1024, hard)}:{hard}")]
+    return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
+
+
+def reference(image: Image) -> str:
+    """The engine's name for one of our images."""
+    return f"localhost/isolab/{image.name}:{image.key.rsplit('-', 1)[-1]}"
+
+
+class Container:
+    """The driver."""
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        if arch != host_arch():
+            raise Unavailable(
+                f"a container runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
+                hint="use `driver: qemu` for a foreign architecture",
+            )
+        engine_command(machine.engine)
+
+    def prepare(self, order: Order) -> Handle:
+        return Handle(
+            driver="container",
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel="none",
+            scratch=str(order.scratch),
+            site=_SITE,
+            data={"engine": list(engine_command(order.machine.engine))},
+        )
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
+        engine = _engine(handle)
+        try:
+            order.scratch.mkdir(parents=True)
+            progress.doing(order.name, f"starting a container ({engine[0]})")
+            _import_image(engine, order.image, deadline)
+            argv = render_run(engine, order, handle, _hard_limits())
+            (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
+            done = proc.run(argv, deadline=deadline.within(60), check=False)
+            if done.code != 0:
+                raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
+        except BaseException:
+            self.down(handle)
+            raise
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Transport]:
+        yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
+
+    def down(self, handle: Handle) -> None:
+        engine, deadline = _engine(handle), Deadline.after(60)
+        if shutil.which(engine[0]) is not None:
+            done = proc.run([*engine, "rm", "--force", handle.tag], deadline=deadline, check=False)
+            missing = b"no such container" in done.stderr.lower() or b"no container with" in done.stderr.lower()
+            if done.code != 0 and not missing:
+                raise TeardownError(f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}")
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def leftovers(self) -> Iterator[Handle]:
+        for name in ("podman", "docker"):
+            if shutil.which(name) is None:
+                continue
+            engine = _command(name)
+            listing = [*engine, "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"]
+            done = proc.run(listing, deadline=Deadline.after(60), check=False)
+            for tag in done.stdout.decode().split() if done.code == 0 else ():
+                _, day, clock, salt, machine = tag.split("-", 4)
+                run = f"{day}-{clock}-{salt}"
+                folder = scratch_dir() / run / machine
+                yield Handle("container", run, machine, "", "", "", str(folder), _SITE, {"engine": list(engine)})
+
+
+def engine_command(wanted: str) -> tuple[str, ...]:
+    """The container engine to use, as the beginning of a command line. Raises Unavailable."""
+    for name in ("podman", "docker") if wanted == "auto" else (wanted,):
+        if shutil.which(name) is None:
+            continue
+        if name == "podman" or _docker_answers():
+            return _command(name)
+    if wanted == "docker" or (wanted == "auto" and shutil.which("docker")):
+        raise Unavailable("docker's daemon does not answer", hint="start dockerd, or install the package podman")
+    raise Unavailable(f"no container engine ({wanted}) is installed", hint="install the package podman")
+
+
+def _command(name: str) -> tuple[str, ...]:
+    if name != "podman" or not legacy_cgroups():
+        return (name,)
+    # crun refuses a hierarchy that mixes cgroups v1 and v2, and without systemd nobody
+    # manages cgroups for us; runc with plain cgroupfs works there.
+    runtime = ("--runtime", "runc") if shutil.which("runc") else ()
+    return ("podman", *runtime, "--cgroup-manager", "cgroupfs")
+
+
+def legacy_cgroups() -> bool:
+    """Whether /sys/fs/cgroup is not the pure version 2 hierarchy (cgroups(7))."""
+    return not Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+def _docker_answers() -> bool:
+    return proc.run(["docker", "version"], deadline=Deadline.after(10), check=False).code == 0
+
+
+def _engine(handle: Handle) -> tuple[str, ...]:
+    return tuple(handle.data["engine"])
+
+
+def _import_image(engine: tuple[str, ...], image: Image, deadline: Deadline) -> None:
+    """Make the guests' root file system known to the engine, once."""
+    name = reference(image)
+    with locked("container-image", image.key, deadline):
+        known = proc.run([*engine, "image", "inspect", name], deadline=deadline.within(60), check=False)
+        if known.code != 0:
+            proc.run([*engine, "import", image.rootfs, name], deadline=deadline.within(120))
+
+
+def _hard_limits() -> dict[str, int]:
+    if os.getuid() != 0:
+        return {}
+    hard = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    found = {name: resource.getrlimit(number)[1] for name, number in hard.items()}
+    return {name: limit for name, limit in found.items() if limit != resource.RLIM_INFINITY}
+
+
+DRIVER = Container()

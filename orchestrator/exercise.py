@@ -1,0 +1,147 @@
+"""One exercise on one connected machine: what to push, how to run it, what it was worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checks import Subject, judge, observations, unmet
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import Site
+from orchestrator.load import LoadedExercise
+from orchestrator.record import Record, Status
+from orchestrator.runner import Ending, run_program
+from orchestrator.transport import Item, Transport
+
+CONTENTION = 3.0
+"""Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
+LEAST_SECONDS = 10.0
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def folder_name(name: str) -> str:
+    """The working folder of an exercise beneath the machine's ``work``."""
+    return name.removeprefix("./").replace("/", "-")
+
+
+def items(exercise: LoadedExercise, programs: Mapping[str, Path], owner: int) -> list[Item]:
+    """The files of one exercise as they are pushed: its folder, programs and data files."""
+    base = folder_name(exercise.name)
+    found = [Item(base, None, 0o711, owner)]
+    folders: set[str] = set()
+    for name, source in {**programs, **{f: exercise.folder / f for f in exercise.spec.files}}.items():
+        for parent in reversed(Path(name).parents[:-1]):
+            if str(parent) not in folders:
+                folders.add(str(parent))
+                found.append(Item(f"{base}/{parent}", None, 0o755, owner))
+        executable = name in programs or source.stat().st_mode & 0o100
+        found.append(Item(f"{base}/{name}", source.read_bytes(), 0o755 if executable else 0o644, owner))
+    return found
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A connected machine as exercises see it."""
+
+    transport: Transport
+    site: Site
+    subject: Subject
+    tag: str
+    canary: str
+
+
+def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
+    """Run every step and judge what was shown; ``blank`` is the record to fill in.
+
+    Raises TransportError, TimedOut, Interrupted: those are not the program's fault.
+    """
+    spec = exercise.spec
+    reason = unmet(spec, place.subject)
+    if reason:
+        return replace(blank, status=Status.SKIP, reason=reason)
+    begun = time.monotonic()
+    limit = max(LEAST_SECONDS, spec.timeout * place.subject.facts.slowness * CONTENTION)
+    endings = _run_steps(exercise, place, limit, deadline)
+    return _record(exercise, place, blank, endings, time.monotonic() - begun, limit)
+
+
+def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadline: Deadline) -> list[Ending]:
+    folder = f"{place.site.work}/{folder_name(exercise.name)}"
+    env = {
+        "PATH": _PATH,
+        "ISOLAB_TAG": f"{place.tag}-{folder_name(exercise.name)}",
+        "ISOLAB_CANARY": place.canary,
+    }
+    endings = []
+    for step in exercise.spec.run:
+        argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
+        endings.append(
+            run_program(
+                place.transport,
+                place.site,
+                argv,
+                user=step.user,
+                folder=folder,
+                timeout=limit,
+                output_limit=exercise.spec.output_limit,
+                env=env,
+                deadline=deadline,
+            )
+        )
+        if endings[-1].exit_code != 0:
+            break
+    return endings
+
+
+def _absolute(program: str, folder: str) -> str:
+    if program.startswith("./"):
+        return f"{folder}/{program[2:]}"
+    return program if program.startswith("/") else f"/bin/{program}"
+
+
+def _record(
+    exercise: LoadedExercise,
+    place: Workplace,
+    blank: Record,
+    endings: Sequence[Ending],
+    seconds: float,
+    limit: float,
+) -> Record:
+    last = endings[-1]
+    seen: dict[str, Any] = {}
+    for ending in endings:
+        seen |= observations(ending.stdout)
+    stdout = "".join(ending.stdout for ending in endings)
+    shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
+    verdict = judge(exercise.spec, shown, place.subject)
+    trouble = _trouble(last, exercise.spec.timeout, limit)
+    misses = [trouble] if trouble else list(verdict.misses)
+    notes = ["output was cut"] if any(ending.cut for ending in endings) else []
+    return replace(
+        blank,
+        status=Status.FAIL if misses else Status.PASS,
+        reason="; ".join([*misses, *notes]),
+        points=0.0 if trouble else verdict.points,
+        max_points=verdict.max_points,
+        seconds=round(seconds, 4),
+        guest_seconds=round(sum(ending.seconds for ending in endings), 6),
+        exit_code=last.exit_code,
+        signal=last.signal,
+        observations=seen,
+        stdout=stdout,
+        stderr="".join(ending.stderr for ending in endings),
+    )
+
+
+def _trouble(ending: Ending, timeout: float, limit: float) -> str:
+    """What stopped the program before it could answer; "" when nothing did."""
+    if ending.start_error:
+        return f"could not be started: {ending.start_error}"
+    if ending.killed_for == "timeout":
+        return f"took longer than {limit:.0f} s ({timeout:g} s stretched to this machine's speed)"
+    if ending.killed_for == "output":
+        return "printed without end and was stopped"
+    return ""

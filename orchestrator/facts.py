@@ -1,0 +1,69 @@
+"""What a machine said about itself, once, after it came up."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import TransportError
+
+HOST_SPIN_US = 4000.0
+"""Time of the runner's fixed piece of work on a native core of a 2020s laptop, microseconds."""
+MAX_FACTOR = 100.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts by the names used in exercise files; ``features`` maps a name to why it is missing,
+    "" when it is there. ``raw`` holds everything else the runner said."""
+
+    kernel: str
+    machine: str
+    bits: int
+    byte_order: str
+    page_size: int
+    cpus: int
+    spin_us: float
+    features: Mapping[str, str]
+    raw: Mapping[str, Any]
+
+    @property
+    def slowness(self) -> float:
+        """How many times slower than a native core programs run here; at least 1.
+
+        Measured beside whatever else the host was doing, so contention counts, as it should
+        for deadlines.
+        """
+        return min(MAX_FACTOR, max(1.0, self.spin_us / HOST_SPIN_US))
+
+    def kernel_at_least(self, wanted: str) -> bool:
+        """Whether the kernel is at least ``>=X.Y[.Z]``."""
+        return _version(self.kernel) >= _version(wanted.removeprefix(">="))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    found = re.match(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?", text)
+    return tuple(int(part or 0) for part in found.groups()) if found else (0,)
+
+
+def parse(text: bytes) -> Facts:
+    """Facts from the runner's JSON. The machine is not trusted. Raises TransportError."""
+    try:
+        raw = json.loads(text)
+        features = {str(k): str(v)[:200] for k, v in raw["features"].items()}
+        return Facts(
+            kernel=str(raw["kernel"])[:100],
+            machine=str(raw["machine"])[:40],
+            bits=int(raw["bits"]),
+            byte_order=str(raw["byte_order"])[:10],
+            page_size=int(raw["page_size"]),
+            cpus=int(raw["cpus"]),
+            spin_us=float(raw["spin_us"]),
+            features=features,
+            raw=raw,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise TransportError(f"the machine's facts make no sense: {text[:200]!r}") from None

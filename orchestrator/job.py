@@ -1,0 +1,213 @@
+"""One job, from nothing to records: image, programs, machine, exercises.
+
+Everything a job needs that is shared with other jobs (archives, slots, the canary) is in its
+``Workshop``; whatever goes wrong on our side becomes records with status *error*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator import accel, drivers, images
+from orchestrator.arch import Arch, host_arch
+from orchestrator.build import build_exercise
+from orchestrator.canary import Canary
+from orchestrator.checks import Subject, unmet
+from orchestrator.deadline import Deadline
+from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError
+from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.ledger import Ledger
+from orchestrator.load import LoadedExercise, LoadedLab
+from orchestrator.machine import Live, machine
+from orchestrator.plan import Job, arch_of
+from orchestrator.progress import Progress
+from orchestrator.record import Record, Status
+from orchestrator.spec import Boundary, Machine, Recipe
+from orchestrator.transport import put
+
+MAKE_SECONDS = 1200.0
+PUSH_SECONDS = 120.0
+ALIVE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the jobs of one run share."""
+
+    lab: LoadedLab
+    recipes: Mapping[str, Recipe]
+    host: str
+    out: Path
+    scratch: Path
+    archives: images.Archives
+    ledger: Ledger
+    progress: Progress
+    cancel: threading.Event
+    make_slots: threading.Semaphore
+    boot_slots: threading.Semaphore
+    packages: Future[None]
+    canary: Canary
+
+    def deadline(self, seconds: float) -> Deadline:
+        return Deadline.after(seconds, self.cancel)
+
+
+def run_job(job: Job, shop: Workshop) -> Iterator[Record]:
+    """The records of one job as they are completed. Raises Interrupted only."""
+    wanted = shop.lab.lab.machines[job.machine]
+    arch = arch_of(wanted)
+    blank = _blank(job, wanted, arch, shop)
+    pending = [e for e in shop.lab.exercises if e.name in job.exercises]
+    done: set[str] = set()
+    try:
+        for record in _run(job, wanted, arch, pending, blank, shop):
+            done.add(record.exercise)
+            yield record
+    except Interrupted:
+        raise
+    except LabError as problem:
+        shop.progress.tell(f"{job.machine}: {problem.describe()}")
+        reason = problem.message
+        for exercise in pending:
+            if exercise.name not in done:
+                yield replace(blank, exercise=exercise.name, status=Status.ERROR, reason=reason)
+    finally:
+        shop.progress.done(job.machine)
+
+
+def _run(
+    job: Job, wanted: Machine, arch: Arch, exercises: Sequence[LoadedExercise], blank: Record, shop: Workshop
+) -> Iterator[Record]:
+    image = make_image(shop, wanted.image, arch)
+    programs, failures = _programs(job, exercises, arch, shop)
+    shop.progress.doing(job.machine, "waiting for system packages")
+    _await(shop.packages, shop.cancel)
+    driver = drivers.load(wanted.driver)
+    driver.check(wanted, arch)
+    order = _order(job, wanted, arch, image, shop)
+    blank = replace(blank, accel=order.accel)
+    with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots) as live:
+        place = _workplace(job, live, wanted, shop)
+        runnable = [e for e in exercises if e.name not in failures]
+        _push(runnable, programs, place, shop)
+        for number, exercise in enumerate(exercises, start=1):
+            filled = replace(blank, exercise=exercise.name)
+            if exercise.name in failures:
+                yield replace(filled, status=Status.ERROR, reason=failures[exercise.name])
+                continue
+            shop.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
+            yield _one(exercise, place, filled, shop)
+
+
+def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Workshop) -> Record:
+    """One exercise; trouble on our side is an *error* record, unless the machine is lost."""
+    try:
+        return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
+    except (TransportError, TimedOut) as problem:
+        alive = place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if not
+        del alive
+        return replace(blank, status=Status.ERROR, reason=problem.message)
+
+
+def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
+    """The image of this name and architecture, built now if it must be."""
+    recipe = shop.recipes[name]
+    found = images.find(recipe, arch)
+    if found:
+        return found
+    who = f"image {name}/{arch.name}"
+    shop.progress.doing(who, "waiting for a free processor")
+    with shop.make_slots:
+        shop.progress.doing(who, "fetching packages, verifying, building", 12)
+        image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
+    shop.progress.done(who, "built")
+    return image
+
+
+def _programs(
+    job: Job, exercises: Sequence[LoadedExercise], arch: Arch, shop: Workshop
+) -> tuple[dict[str, Mapping[str, Path]], dict[str, str]]:
+    """Compiled programs by exercise, and why some could not be."""
+    programs: dict[str, Mapping[str, Path]] = {}
+    failures: dict[str, str] = {}
+    shop.progress.doing(job.machine, f"compiling {len(exercises)} exercises for {arch.name}")
+    with shop.make_slots:
+        for exercise in exercises:
+            try:
+                programs[exercise.name] = build_exercise(exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS))
+            except BuildError as problem:
+                failures[exercise.name] = problem.message
+    return programs, failures
+
+
+def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
+    accelerator = "none"
+    if wanted.driver == "qemu":
+        shop.progress.doing(job.machine, "choosing the accelerator")
+        choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
+        accelerator = choice.accel
+        if arch == host_arch():
+            word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
+            shop.progress.tell(f"{job.machine}: {word}: {choice.reason}")
+    return drivers.Order(
+        run=job.run,
+        name=job.machine,
+        machine=wanted,
+        arch=arch,
+        image=image,
+        accel=accelerator,
+        scratch=shop.scratch / job.run / job.machine,
+        logs=shop.out / job.machine,
+    )
+
+
+def _workplace(job: Job, live: Live, wanted: Machine, shop: Workshop) -> Workplace:
+    site = live.handle.site
+    subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, frozenset(site.users))
+    return Workplace(live.transport, site, subject, f"{job.run}-{job.machine}", shop.canary.plant())
+
+
+def _push(
+    exercises: Sequence[LoadedExercise],
+    programs: Mapping[str, Mapping[str, Path]],
+    place: Workplace,
+    shop: Workshop,
+) -> None:
+    """All files of all exercises that will run here, as one stream."""
+    owner = place.site.users["student"]
+    files = [
+        item
+        for exercise in exercises
+        if not unmet(exercise.spec, place.subject)
+        for item in items(exercise, programs[exercise.name], owner)
+    ]
+    put(place.transport, place.site.work, files, shop.deadline(PUSH_SECONDS))
+
+
+def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
+    return Record(
+        run=job.run,
+        lab=job.lab,
+        host=shop.host,
+        machine=job.machine,
+        student=job.student,
+        driver=wanted.driver,
+        boundary=drivers.boundary_of(wanted).value,
+        arch=arch.name,
+        accel="tcg" if wanted.driver == "qemu" and arch != host_arch() else "none",
+        exercise="",
+        status=Status.ERROR,
+    )
+
+
+def _await(future: Future[None], cancel: threading.Event) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return future.result(timeout=0.2)
+        if cancel.is_set():
+            raise Interrupted()

@@ -1,0 +1,126 @@
+"""The life of a machine, the only place where it is written: up, connect, facts, use, down."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from orchestrator import facts as facts_of
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import Driver, Handle, Order
+from orchestrator.errors import BootError, TimedOut
+from orchestrator.facts import Facts
+from orchestrator.ledger import Ledger
+from orchestrator.progress import Progress
+from orchestrator.runner import run_program
+from orchestrator.spec import User
+from orchestrator.transport import Transport
+
+CONNECT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """A machine that is up and connected."""
+
+    handle: Handle
+    transport: Transport
+    facts: Facts
+
+
+@dataclass
+class Timings:
+    """Seconds spent in each phase of one machine's life, in order."""
+
+    phases: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = round(time.monotonic() - begun, 4)
+
+
+def boot_seconds(order: Order) -> float:
+    """How long a machine may take to come up: generous, because too short a limit only turns a
+    slow machine into no machine."""
+    return order.machine.boot_timeout or max(120.0, 30 * order.arch.boot_seconds)
+
+
+@contextlib.contextmanager
+def machine(
+    order: Order,
+    driver: Driver,
+    ledger: Ledger,
+    progress: Progress,
+    cancel: threading.Event,
+    boot_slots: contextlib.AbstractContextManager[object],
+) -> Iterator[Live]:
+    """A machine for the length of a ``with`` block; nothing of it is left afterwards.
+
+    Raises BootError, TransportError, Unavailable, Interrupted; TeardownError at the end.
+    """
+    timings = Timings()
+    order.logs.mkdir(parents=True, exist_ok=True)
+    handle = driver.prepare(order)
+    ledger.intend(handle)
+    try:
+        progress.doing(order.name, "waiting for a free processor to boot on")
+        with boot_slots, timings.phase("up"):
+            _up(order, driver, handle, progress, cancel)
+        connecting = Deadline.after(CONNECT_SECONDS, cancel)
+        with contextlib.ExitStack() as stack:
+            progress.doing(order.name, "connecting")
+            with timings.phase("connect"):
+                transport = stack.enter_context(driver.connect(handle, connecting))
+            with timings.phase("facts"):
+                facts = _facts(handle, transport, connecting)
+            (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
+            with timings.phase("use"):
+                yield Live(handle, transport, facts)
+    finally:
+        with timings.phase("down"):
+            driver.down(handle)
+        ledger.settle(handle)
+        with contextlib.suppress(OSError):
+            order.scratch.parent.rmdir()  # the last machine of a run leaves the run's folder empty
+        (order.logs / "timings.json").write_text(json.dumps(timings.phases, indent=1))
+
+
+def _up(order: Order, driver: Driver, handle: Handle, progress: Progress, cancel: threading.Event) -> None:
+    limit = boot_seconds(order)
+    try:
+        driver.up(order, handle, Deadline.after(limit, cancel), progress)
+    except TimedOut as late:
+        console = order.logs / "console.log"
+        raise BootError(
+            f"{order.name}: not up after {limit:.0f} s ({late.message})",
+            hint=f"its console log is {console}; `boot_timeout:` in the lab file gives it longer"
+            if console.exists()
+            else "`boot_timeout:` in the lab file gives it longer",
+        ) from None
+
+
+def _facts(handle: Handle, transport: Transport, deadline: Deadline) -> Facts:
+    """What the machine is, as the user who runs exercises sees it."""
+    ending = run_program(
+        transport,
+        handle.site,
+        [handle.site.runner[0], "--facts"],
+        user=User.STUDENT,
+        folder=handle.site.work,
+        timeout=60.0,
+        output_limit=8192,
+        env={},
+        deadline=deadline,
+    )
+    if ending.exit_code != 0:
+        raise BootError(f"{handle.machine}: facts cannot be found: {ending.start_error or ending.stderr[:300]}")
+    return facts_of.parse(ending.stdout.encode())
+

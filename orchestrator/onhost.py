@@ -1,0 +1,97 @@
+"""Programs on this host's own kernel, each machine a scratch folder.
+
+What the drivers ``process`` and ``sandbox`` share; they differ in the runner's options. When isolab is root the programs run as two user ids of their own that no account has; otherwise
+as whoever started isolab, and what needs another user is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.arch import Arch, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator import hostproc
+from orchestrator.drivers import Handle, Order, Site
+from orchestrator.errors import TeardownError, Unavailable
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+from orchestrator.spec import Machine
+from orchestrator.transport import Transport
+from orchestrator.transport.command import CommandTransport
+
+STUDENT, OTHER = 60600, 60601
+"""In none of the ranges systemd.io/UIDS-GIDS gives away."""
+
+
+def render_site(scratch: Path, root: bool, options: tuple[str, ...] = ()) -> Site:
+    """Where things are for programs on this host. Pure."""
+    users = {"student": STUDENT, "other": OTHER} if root else {"student": os.getuid()}
+    runner = (str(scratch / "bin" / "run"), *options)
+    return Site(runner=runner, work=str(scratch / "work"), users=users, switch=root)
+
+
+class OnHost:
+    """A driver for machines that are processes of this host, started with the runner's options."""
+
+    def __init__(self, name: str, runner_options: tuple[str, ...] = ()) -> None:
+        self._name = name
+        self._options = runner_options
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        if arch != host_arch():
+            raise Unavailable(
+                f"a {self._name} runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
+                hint="use `driver: qemu` for a foreign architecture",
+            )
+        if os.statvfs(scratch_dir()).f_flag & os.ST_NOEXEC:
+            raise Unavailable(
+                f"programs cannot be run from {scratch_dir()}: it is mounted noexec",
+                hint="name another folder in ISOLAB_SCRATCH",
+            )
+
+    def prepare(self, order: Order) -> Handle:
+        return Handle(
+            driver=self._name,
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel="none",
+            scratch=str(order.scratch),
+            site=render_site(order.scratch, os.getuid() == 0, self._options),
+        )
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
+        runner = Path(handle.site.runner[0])
+        try:
+            runner.parent.mkdir(parents=True, mode=0o755)
+            for folder in (order.scratch.parent, order.scratch, Path(handle.site.work)):
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o711)
+            shutil.copyfile(order.image.runner, runner)
+            runner.chmod(0o755)
+        except BaseException:
+            self.down(handle)
+            raise
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Transport]:
+        yield CommandTransport()
+
+    def down(self, handle: Handle) -> None:
+        for pid in hostproc.find(hostproc.lives_in(handle.scratch)):
+            if not hostproc.end(pid, patience=0):
+                raise TeardownError(f"{handle.machine}: process {pid} cannot be ended")
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def leftovers(self) -> Iterator[Handle]:
+        """Scratch folders that hold a runner; folders of other drivers do not."""
+        for runner in scratch_dir().glob("*/*/bin/run"):
+            folder = runner.parent.parent
+            site = render_site(folder, os.getuid() == 0, self._options)
+            yield Handle(self._name, folder.parent.name, folder.name, "", "", "", str(folder), site)
+

@@ -1,0 +1,157 @@
+"""Programs of the host that the work at hand needs, and the packages they come in.
+
+Missing ones are installed through the host's package manager when we may (root, or sudo without
+a password); else the one line to type is in the error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import proc
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator.errors import LabError, Unavailable
+from orchestrator.images.mirror import KEYRING
+from orchestrator.progress import Progress
+from orchestrator.spec import Machine
+
+INSTALL_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something of the host. ``apt`` are alternatives, the first that exists is taken."""
+
+    what: str
+    present: Callable[[], bool]
+    apt: tuple[str, ...]
+    dnf: str
+    pacman: str
+    brew: str = ""
+
+
+def _program(name: str) -> Callable[[], bool]:
+    return lambda: shutil.which(name) is not None
+
+
+GPGV = Need("gpgv", _program("gpgv"), ("gpgv",), "gnupg2", "gnupg", "gnupg")
+KEYS = Need(
+    "Debian's archive keys", KEYRING.exists, ("debian-archive-keyring",), "debian-keyring", "debian-archive-keyring"
+)
+
+
+def _engine_present() -> bool:
+    return any(shutil.which(name) for name in ("podman", "docker"))
+
+
+def needs_of(machines: Iterable[Machine]) -> list[Need]:
+    """What these machines need of the host, beyond Python, images' needs first."""
+    needs = {GPGV.what: GPGV, KEYS.what: KEYS}
+    for machine in machines:
+        if machine.driver == "qemu":
+            arch = ARCHITECTURES[machine.arch] if machine.arch else host_arch()
+            needs[arch.qemu] = qemu_need(arch.name)
+        elif machine.driver == "container":
+            for need in engine_needs():
+                needs[need.what] = need
+    return list(needs.values())
+
+
+def qemu_need(arch: str) -> Need:
+    """The emulator of one architecture."""
+    about = ARCHITECTURES[arch]
+    name = about.qemu
+    return Need(name, _program(name), about.qemu_packages, f"{name}-core", name, "qemu")
+
+
+def engine_needs() -> list[Need]:
+    """A container engine, with the low-level runtime that suits the host's cgroups."""
+    from orchestrator.drivers.container import legacy_cgroups
+
+    usable = shutil.which("podman") or (shutil.which("docker") and _docker_daemon())
+    needs = [Need("podman", lambda: bool(usable), ("podman",), "podman", "podman", "podman")]
+    if not shutil.which("docker") or shutil.which("podman") or not usable:
+        runtime = "runc" if legacy_cgroups() else "crun"
+        either = _program(runtime) if legacy_cgroups() else lambda: bool(shutil.which("crun") or shutil.which("runc"))
+        needs.append(Need(runtime, either, (runtime,), runtime, runtime))
+    return needs
+
+
+def _docker_daemon() -> bool:
+    return proc.run(["docker", "version"], deadline=Deadline.after(10), check=False).code == 0
+
+
+def missing(needs: Iterable[Need]) -> list[Need]:
+    """The needs this host does not meet."""
+    return [need for need in needs if not need.present()]
+
+
+def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
+    """The command that installs them, for this host's package manager; [] where none is known."""
+    if shutil.which("apt-get"):
+        names = [_apt_name(need, deadline) for need in needs]
+        return ["apt-get", "install", "-y", "--no-install-recommends", *dict.fromkeys(names)]
+    if shutil.which("dnf"):
+        return ["dnf", "install", "-y", *dict.fromkeys(need.dnf for need in needs)]
+    if shutil.which("pacman"):
+        return ["pacman", "-S", "--noconfirm", *dict.fromkeys(need.pacman for need in needs)]
+    if shutil.which("brew"):
+        return ["brew", "install", *dict.fromkeys(need.brew for need in needs if need.brew)]
+    return []
+
+
+def _apt_name(need: Need, deadline: Deadline) -> str:
+    for name in need.apt[:-1]:
+        if proc.run(["apt-cache", "show", name], deadline=deadline.within(30), check=False).stdout.strip():
+            return name
+    return need.apt[-1]
+
+
+def ensure(needs: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
+    """Install what is missing. Raises Unavailable with the line to type when we may not."""
+    absent = missing(needs)
+    if not absent:
+        return
+    names = ", ".join(need.what for need in absent)
+    rights = _rights(deadline)
+    if rights is None:
+        raise Unavailable(f"this host lacks {names}", hint=f"type: sudo {' '.join(install_line(absent, deadline))}")
+    if shutil.which("apt-get") and not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+        progress.doing("system packages", "reading package lists", 10)
+        _install([*rights, "apt-get", "update"], deadline)
+    line = install_line(absent, deadline)
+    if not line:
+        raise Unavailable(f"this host lacks {names}, and has no package manager we know")
+    progress.doing("system packages", f"installing {names}", 15 + 5 * len(absent))
+    try:
+        _install([*rights, *line], deadline)
+    except LabError:
+        if line[0] != "apt-get":
+            raise
+        # Old package lists name files the mirror no longer has.
+        _install([*rights, "apt-get", "update"], deadline)
+        _install([*rights, *install_line(absent, deadline)], deadline)
+    still = missing(absent)
+    if still:
+        raise Unavailable(f"still missing after `{' '.join(line)}`: {', '.join(n.what for n in still)}")
+    progress.done("system packages", f"installed {names}")
+
+
+def _rights(deadline: Deadline) -> list[str] | None:
+    """How to become root: already so, sudo without a password, or not at all."""
+    if os.getuid() == 0 or (shutil.which("brew") and not shutil.which("apt-get")):
+        return []
+    if not shutil.which("sudo"):
+        return None
+    allowed = proc.run(["sudo", "-n", "true"], deadline=deadline.within(10), check=False).code == 0
+    return ["sudo", "-n"] if allowed else None
+
+
+def _install(argv: Sequence[str], deadline: Deadline) -> None:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    proc.run(argv, deadline=deadline.within(INSTALL_SECONDS), env=env)

@@ -1,0 +1,110 @@
+"""What a lab will take: its jobs, and the memory, processors and time they need. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.arch import ARCHITECTURES, Arch, host_arch
+from orchestrator.drivers import boundary_of
+from orchestrator.load import LoadedLab
+from orchestrator.spec import Machine
+
+EMULATOR_OVERHEAD = 110 * 2**20
+"""Bytes a QEMU process takes beside its guest's memory: translation cache, devices, itself."""
+FIRST_IMAGE_SECONDS = 12.0
+EXERCISE_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Job:
+    """One machine and the exercises it runs: the unit an engine schedules. JSON-able."""
+
+    run: str
+    lab: str
+    machine: str
+    student: str
+    exercises: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """What one machine of a lab will be and take; ``memory`` in bytes of the host."""
+
+    name: str
+    driver: str
+    boundary: str
+    arch: str
+    memory: int
+    cpus: int
+    ports: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a host has to offer; memory in bytes."""
+
+    name: str
+    memory: int
+    cpus: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole lab on one host."""
+
+    machines: tuple[MachinePlan, ...]
+    exercises: int
+    host: Host
+    seconds: float
+
+    @property
+    def memory(self) -> int:
+        return sum(machine.memory for machine in self.machines)
+
+    @property
+    def ports(self) -> int:
+        return sum(machine.ports for machine in self.machines)
+
+    @property
+    def short_by(self) -> int:
+        """Bytes of memory the host lacks; 0 when the lab fits."""
+        return max(0, self.memory - self.host.memory)
+
+
+def arch_of(machine: Machine) -> Arch:
+    """The architecture a machine will have on this host."""
+    return ARCHITECTURES[machine.arch] if machine.arch else host_arch()
+
+
+def plan(lab: LoadedLab, host: Host, *, machines: Sequence[str] = (), images_missing: int = 0) -> Plan:
+    """What running this lab takes; ``machines`` restricts it, ``images_missing`` are to be built."""
+    chosen = [n for n in lab.lab.machines if not machines or n in machines]
+    planned = tuple(_machine(name, lab.lab.machines[name]) for name in chosen)
+    work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver == "qemu") for m in planned)
+    work += images_missing * FIRST_IMAGE_SECONDS
+    return Plan(planned, len(lab.exercises), host, round(work / max(1, host.cpus) + 2, 1))
+
+
+def _machine(name: str, machine: Machine) -> MachinePlan:
+    arch, guest = arch_of(machine), machine.driver == "qemu"
+    memory = {"qemu": max(machine.memory, arch.memory) + EMULATOR_OVERHEAD, "container": machine.memory}
+    return MachinePlan(
+        name=name,
+        driver=machine.driver,
+        boundary=boundary_of(machine).value,
+        arch=arch.name,
+        memory=memory.get(machine.driver, 0),
+        cpus=machine.cpus,
+        ports=1 if guest else 0,
+        seconds=arch.boot_seconds if guest else 0.5,
+    )
+
+
+def jobs(lab: LoadedLab, run: str, *, machines: Sequence[str] = (), exercises: Sequence[str] = ()) -> list[Job]:
+    """The jobs of a run, machines that are up soonest first."""
+    names = [n for n in lab.lab.machines if not machines or n in machines]
+    names.sort(key=lambda n: _machine(n, lab.lab.machines[n]).seconds)
+    wanted = tuple(e.name for e in lab.exercises if not exercises or e.name in exercises)
+    return [Job(run, lab.lab.lab, name, "", wanted) for name in names]

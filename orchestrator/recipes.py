@@ -1,0 +1,23 @@
+"""The image recipes there are: ``images/*.yaml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.errors import SpecError
+from orchestrator.paths import RECIPES
+from orchestrator.spec import Recipe
+from orchestrator.yamlfile import parse
+
+
+def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
+    """Recipes by name. Raises SpecError for a file that is not one."""
+    found = {}
+    for path in sorted(folder.glob("*.yaml")):
+        document = parse(path.read_text(encoding="utf-8"), str(path))
+        try:
+            recipe = Recipe.model_validate(document.data)
+        except ValueError as problem:
+            raise SpecError(f"{path}: not an image recipe: {problem}") from None
+        found[recipe.image] = recipe
+    return found

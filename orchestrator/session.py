@@ -1,0 +1,137 @@
+"""A run from beginning to end: packages, jobs, records, reports, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import images, packages
+from orchestrator.arch import host_arch
+from orchestrator.canary import Canary
+from orchestrator.deadline import Deadline
+from orchestrator.engine.local import LocalEngine
+from orchestrator.errors import Exit, SpecError
+from orchestrator.host import this_host
+from orchestrator.job import Workshop, make_image, run_job
+from orchestrator.ledger import Ledger
+from orchestrator.load import LoadedLab
+from orchestrator.paths import cache_dir, scratch_dir
+from orchestrator.plan import jobs as plan_jobs
+from orchestrator.plan import plan
+from orchestrator.progress import Progress
+from orchestrator.record import Record, Status
+from orchestrator.recipes import recipes
+from orchestrator.reclaim import reclaim
+from orchestrator.store import RunStore, new_run_id, require_space
+from orchestrator.wording import did_you_mean
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which part of a lab to run; empty means all."""
+
+    machines: tuple[str, ...] = ()
+    exercises: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    records: tuple[Record, ...]
+    folder: Path
+
+    @property
+    def exit_code(self) -> Exit:
+        """3 when something of ours failed, else 1 when an exercise did, else 0."""
+        statuses = {record.status for record in self.records}
+        if Status.ERROR in statuses:
+            return Exit.INFRASTRUCTURE
+        return Exit.FAILED if Status.FAIL in statuses else Exit.PASSED
+
+
+def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress) -> Outcome:
+    """Run a lab. Raises SpecError for a choice that is not in it, Unavailable, Interrupted.
+
+    On Ctrl-C everything is torn down and the reports of what did finish are written before
+    KeyboardInterrupt goes on.
+    """
+    _require(choice.machines, list(lab.lab.machines), "machine")
+    _require(choice.exercises, [e.name for e in lab.exercises], "exercise")
+    run = new_run_id()
+    ledger = Ledger()
+    for gone in reclaim(ledger, only_dead_owners=True):
+        progress.tell(f"removed what an earlier run left behind: {gone}")
+    require_space(cache_dir())
+    _announce(lab, choice, progress)
+    records: list[Record] = []
+    with RunStore(out or Path("runs") / run, lab) as store:
+        try:
+            with _workshop(lab, run, choice, store.folder, ledger, progress) as shop:
+                engine = LocalEngine(lambda job: run_job(job, shop), shop.cancel)
+                todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
+                with closing(engine.run(todo)) as results:
+                    for record in results:
+                        store.add(record)
+                        records.append(record)
+        finally:
+            store.write_reports()
+        return Outcome(tuple(records), store.folder)
+
+
+@contextmanager
+def _workshop(
+    lab: LoadedLab, run: str, choice: Choice, out: Path, ledger: Ledger, progress: Progress
+) -> Iterator[Workshop]:
+    cancel = threading.Event()
+    cpus = len(os.sched_getaffinity(0))
+    machines = [m for name, m in lab.lab.machines.items() if not choice.machines or name in choice.machines]
+    needs = packages.needs_of(machines)
+    # What images are verified with comes first; emulators install while images are made.
+    first = [packages.GPGV, packages.KEYS]
+    packages.ensure(first, progress, Deadline.never(cancel))
+    with ThreadPoolExecutor(1) as background:
+        installing: Future[None] = background.submit(packages.ensure, needs, progress, Deadline.never(cancel))
+        known = recipes()
+        shop_canary = Canary(f"isolab-canary-{run}", lambda: make_image(shop, "micro", host_arch()).runner)
+        shop = Workshop(
+            lab=lab,
+            recipes=known,
+            host=this_host().name,
+            out=out,
+            scratch=scratch_dir(),
+            archives=images.Archives(Deadline.never(cancel)),
+            ledger=ledger,
+            progress=progress,
+            cancel=cancel,
+            make_slots=threading.Semaphore(cpus + 1),
+            boot_slots=threading.Semaphore(cpus),
+            packages=installing,
+            canary=shop_canary,
+        )
+        try:
+            yield shop
+        finally:
+            cancel.set()
+            shop_canary.close()
+
+
+def _announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:
+    planned = plan(lab, this_host(), machines=choice.machines)
+    if planned.short_by:
+        progress.tell(
+            f"warning: these machines may need {planned.memory // 2**20} MiB and the host has "
+            f"{planned.host.memory // 2**20} MiB free; `isolab plan` shows more, --only runs fewer"
+        )
+
+
+def _require(wanted: Sequence[str], known: Sequence[str], what: str) -> None:
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            raise SpecError(f"the lab has no {what} {name!r}", hint=hint)

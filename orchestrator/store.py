@@ -1,0 +1,88 @@
+"""What a run leaves behind: ``runs/<id>/`` with the lab, the records and the reports."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from orchestrator.errors import SpecError, Unavailable
+from orchestrator.load import LoadedLab
+from orchestrator.record import Record, read_records
+from orchestrator.report import write_reports
+from orchestrator.spec import Exercise
+
+RECORDS = "records.jsonl"
+LEAST_FREE = 300 * 2**20
+"""Bytes that must be free where we write; a run needs far less, but a full disk breaks others."""
+
+
+def new_run_id() -> str:
+    """A name for a run: when it began, and four digits against another at the same second."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+class RunStore:
+    """The folder of one run. Each record is on disk before the next one is waited for."""
+
+    def __init__(self, folder: Path, lab: LoadedLab) -> None:
+        """Raises Unavailable when the folder cannot be written or its disk is full."""
+        self.folder = folder.absolute()
+        self._lab = lab
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(lab.path, self.folder / "lab.yaml")
+            self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
+        except OSError as problem:
+            raise Unavailable(f"cannot write to {folder}: {problem.strerror}", hint="name another in --out") from None
+        require_space(self.folder)
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._file.close()
+
+    def add(self, record: Record) -> None:
+        self._file.write(record.to_json() + "\n")
+        self._file.flush()
+
+    def write_reports(self) -> None:
+        """The reports, from what is on disk so far."""
+        self._file.flush()
+        records = list(read_records(self.folder / RECORDS))
+        write_reports(self.folder, records, _specs(self._lab), list(self._lab.lab.machines))
+
+
+def require_space(folder: Path) -> None:
+    """Raises Unavailable when the disk of ``folder`` is nearly full."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE:
+        raise Unavailable(
+            f"only {free // 2**20} MiB are free on the disk of {folder}; {LEAST_FREE // 2**20} MiB are needed",
+            hint="`isolab images prune` frees what can be made again; --out, ISOLAB_CACHE and ISOLAB_SCRATCH "
+            "name other places",
+        )
+
+
+def load_run(folder: Path) -> list[Record]:
+    """The records of an earlier run. Raises SpecError."""
+    path = folder / RECORDS if folder.is_dir() else folder
+    try:
+        return list(read_records(path))
+    except FileNotFoundError:
+        raise SpecError(f"{folder}: not a run: it has no {RECORDS}", hint="runs are kept in runs/") from None
+    except (ValueError, KeyError, TypeError) as problem:
+        raise SpecError(f"{path}: not readable as records: {problem}") from None
+
+
+def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:
+    return {exercise.name: exercise.spec for exercise in lab.exercises}
+
+
+def machine_order(records: Sequence[Record]) -> list[str]:
+    """Machines in the order in which they first appear."""
+    return list(dict.fromkeys(record.machine for record in records))

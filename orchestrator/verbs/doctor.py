@@ -1,0 +1,84 @@
+"""doctor: what this host can run, and what is missing for the rest."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+
+from orchestrator import accel, drivers, images, packages
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Exit, LabError
+from orchestrator.host import this_host
+from orchestrator.progress import shown
+from orchestrator.recipes import recipes
+from orchestrator.spec import Machine
+from orchestrator.verbs.output import JSON, check_format, mib, say, say_json, table
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it works, and the words for it."""
+
+    what: str
+    works: bool
+    detail: str
+
+
+def doctor(form: str) -> Exit:
+    """Print what works; the exit code is 0 whatever is missing, for that is the answer."""
+    check_format(form)
+    host = this_host()
+    found = [*_drivers(), *_architectures(), _accelerator()]
+    absent = packages.missing(
+        [packages.GPGV, packages.KEYS, *packages.engine_needs(), *(packages.qemu_need(n) for n in ARCHITECTURES)]
+    )
+    line = " ".join(packages.install_line(absent, Deadline.after(60))) if absent else ""
+    if form == JSON:
+        data = {"host": asdict(host), "arch": host_arch().name, "findings": [asdict(f) for f in found]}
+        say_json({**data, "missing": [n.what for n in absent], "install": line})
+        return Exit.PASSED
+    say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of memory free\n")
+    say(table(("", "WHAT", "HOW"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
+    if absent:
+        say(f"\nmissing: {', '.join(n.what for n in absent)}\nto install: {line}")
+        say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
+    return Exit.PASSED
+
+
+def _drivers() -> list[Finding]:
+    found = []
+    for name in drivers.DRIVERS:
+        machine = Machine(driver=name)  # type: ignore[arg-type]
+        try:
+            drivers.load(name).check(machine, host_arch())
+            found.append(Finding(f"driver {name}", True, ""))
+        except LabError as problem:
+            found.append(Finding(f"driver {name}", False, problem.message))
+    return found
+
+
+def _architectures() -> list[Finding]:
+    found = []
+    for arch in ARCHITECTURES.values():
+        path = shutil.which(arch.qemu)
+        built = any(images.find(recipe, arch) for recipe in recipes().values())
+        detail = f"{path}, image {'ready' if built else 'built on first use'}" if path else f"{arch.qemu} is missing"
+        found.append(Finding(f"{arch.name} machines", path is not None, detail))
+    return found
+
+
+def _accelerator() -> Finding:
+    arch = host_arch()
+    if shutil.which(arch.qemu) is None:
+        return Finding("KVM", False, f"not tried: {arch.qemu} is missing")
+    try:
+        with shown() as progress:
+            packages.ensure([packages.GPGV, packages.KEYS], progress, Deadline.never())
+            progress.doing("KVM", "booting a probe guest", accel.PROBE_SECONDS)
+            image = images.build(recipes()["micro"], arch, images.Archives(Deadline.after(600)), Deadline.after(600))
+            choice = accel.choose(arch, "auto", image, Deadline.after(60))
+            progress.done("KVM")
+    except LabError as problem:
+        return Finding("KVM", False, problem.message)
+    return Finding("KVM", choice.accel == "kvm", choice.reason)

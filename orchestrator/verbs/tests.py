@@ -1,0 +1,27 @@
+"""test: the project's own tests."""
+
+from __future__ import annotations
+
+import sys
+
+from orchestrator import packages, proc
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Exit
+from orchestrator.paths import ROOT
+from orchestrator.progress import shown
+
+
+def test(everything: bool, extra: tuple[str, ...]) -> Exit:
+    """Become pytest: the quick tests, or with ``everything`` those on real machines as well."""
+    import os
+
+    os.chdir(ROOT)
+    argv = [sys.executable, "-m", "pytest", *(["-m", "real or not real"] if everything else []), *extra]
+    if everything:
+        with shown() as progress:
+            needs = [packages.GPGV, packages.KEYS, *packages.engine_needs()]
+            needs += [packages.qemu_need(name) for name in ARCHITECTURES]
+            packages.ensure(needs, progress, Deadline.never())
+    proc.become(argv)
+    return Exit.PASSED

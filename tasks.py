@@ -1,0 +1,112 @@
+"""The verbs of ``isolab``, as Invoke tasks. Each calls one function of the package."""
+
+from __future__ import annotations
+
+from invoke import Context, Exit, task
+
+_LAB = {"lab": "a lab's folder or file, such as labs/separation"}
+_FORMAT = {"format": "text (default) or json"}
+_ONLY = {"only": "machines of the lab, with commas between them (default: all)"}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@task(help=_FORMAT)
+def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
+    """What this host can run: drivers, architectures, accelerator, missing packages."""
+    from orchestrator.verbs.doctor import doctor
+
+    raise Exit(code=doctor(format))
+
+
+@task(help={**_LAB, **_FORMAT})
+def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
+    """Every mistake in a lab and its exercises at once, with file, line and column."""
+    from orchestrator.verbs.labs import validate
+
+    raise Exit(code=validate(lab, format))
+
+
+@task(positional=["kind"], help={"kind": "lab (default) or exercise"})
+def schema(_context: Context, kind: str = "lab") -> None:
+    """JSON Schema of lab or exercise files, for editors."""
+    from orchestrator.verbs.labs import print_schema
+
+    raise Exit(code=print_schema(kind))
+
+
+@task(help={**_LAB, **_ONLY, **_FORMAT})
+def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> None:  # noqa: A002
+    """Dry run: machines, memory, ports, expected time; fits or short by how much."""
+    from orchestrator.verbs.labs import show_plan
+
+    raise Exit(code=show_plan(lab, _names(only), format))
+
+
+@task(
+    help={
+        "action": "build, list, verify or prune",
+        "arch": "architectures, with commas between them (default: all)",
+        **_FORMAT,
+    }
+)
+def images(_context: Context, action: str, arch: str = "", format: str = "text") -> None:  # noqa: A002
+    """Guest images: build, list, verify, prune."""
+    from orchestrator.verbs.images import act
+
+    raise Exit(code=act(action, _names(arch), format))
+
+
+@task(
+    help={
+        **_LAB,
+        **_ONLY,
+        **_FORMAT,
+        "exercise": "exercises of the lab, with commas between them (default: all)",
+        "out": "where to leave records and reports (default: runs/<id>)",
+    }
+)
+def run(
+    _context: Context,
+    lab: str,
+    only: str = "",
+    exercise: str = "",
+    out: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
+    from orchestrator.verbs.run import run
+
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, format))
+
+
+@task(
+    help={
+        "run": "the folder of a run",
+        "format": "text (default), markdown, html, junit, csv, gradescope, json",
+        "out": "file to write (default: standard output)",
+    }
+)
+def report(_context: Context, run: str, format: str = "text", out: str = "") -> None:  # noqa: A002
+    """A finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
+    from orchestrator.verbs.report import report
+
+    raise Exit(code=report(run, format, out))
+
+
+@task(help=_FORMAT)
+def gc(_context: Context, format: str = "text") -> None:  # noqa: A002
+    """Remove what crashed or killed runs left behind."""
+    from orchestrator.verbs.gc import gc
+
+    raise Exit(code=gc(format))
+
+
+@task(help={"all": "also the tests on real machines", "args": "further arguments for pytest, as one text"})
+def test(_context: Context, all: bool = False, args: str = "") -> None:  # noqa: A002
+    """The project's own tests: the quick ones, or with --all every one."""
+    from orchestrator.verbs.tests import test
+
+    raise Exit(code=test(all, tuple(args.split())))
