@@ -48,7 +48,9 @@ def choose(arch: Arch, wanted: str, image: Image, deadline: Deadline) -> Choice:
     if not problem:
         return Choice("kvm", "a probe guest booted under KVM")
     if wanted == "kvm":
-        raise Unavailable(f"KVM cannot be used: {problem}", hint="`accel: auto` falls back to emulation and says so")
+        raise Unavailable(
+            f"KVM cannot be used: {problem}", hint="`accel: auto` falls back to emulation and says so"
+        )
     return Choice("tcg", problem)
 
 
@@ -60,7 +62,9 @@ def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:
         return "/dev/kvm may not be opened by this user (join the group that owns it)"
     qemu = shutil.which(arch.qemu)
     if qemu is None:
-        raise Unavailable(f"{arch.qemu} is not installed", hint=f"install the package {arch.qemu_packages[0]}")
+        raise Unavailable(
+            f"{arch.qemu} is not installed", hint=f"install the package {arch.qemu_packages[0]}"
+        )
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     about = Path(qemu).stat()
     key = digest(boot, qemu, about.st_size, about.st_mtime_ns, image.key)
@@ -101,7 +105,11 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
                 poll(answered, deadline.within(PROBE_SECONDS), "KVM probe guest", interval=0.02)
             except TimedOut:
                 return f"a probe guest under KVM did not reach userspace within {PROBE_SECONDS:.0f} s"
-            return "" if "isolab:" in Console(log).tail(40) else "QEMU ended when a probe guest was started under KVM"
+            return (
+                ""
+                if "isolab:" in Console(log).tail(40)
+                else "QEMU ended when a probe guest was started under KVM"
+            )
 
 
 def _running(pid: int) -> bool:

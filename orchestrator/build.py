@@ -16,7 +16,9 @@ from orchestrator.spec import Build
 from orchestrator.toolchain import STANDARD_FLAGS, compile_program, prepare
 
 
-def build_exercise(exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline) -> Mapping[str, Path]:
+def build_exercise(
+    exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
+) -> Mapping[str, Path]:
     """The programs of an exercise by file name, from the cache or compiled now.
 
     Raises BuildError with the compiler's words, ImageError, TimedOut, Interrupted.

@@ -31,7 +31,9 @@ class Canary:
         program = self._program()
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._keep, args=(program,), name="canary", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._keep, args=(program,), name="canary", daemon=True
+                )
                 self._thread.start()
         self._planted.wait(30)
         return self.name

@@ -101,7 +101,9 @@ def judge(exercise: Exercise, shown: Mapping[str, Any], subject: Subject) -> Ver
     """
     checks = [check for check in exercise.checks if applies(check.where, subject)]
     if not any(check.that in ("exit_code", "signal") for check in checks):
-        implied = Check(that="exit_code", equals=0, points=0 if exercise.checks else 1, why="it ran to its end")
+        implied = Check(
+            that="exit_code", equals=0, points=0 if exercise.checks else 1, why="it ran to its end"
+        )
         checks.insert(0, implied)
     misses = [miss for check in checks if (miss := _miss(check, shown, subject.facts))]
     points = sum(check.points for check in checks if not _miss(check, shown, subject.facts))

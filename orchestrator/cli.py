@@ -24,10 +24,11 @@ start with: isolab run labs/separation
 """
 
 
-class Command(Program):  # type: ignore[misc]
+class Command(Program):
     """Invoke's program with our help page and our exit codes."""
 
     def print_help(self) -> None:
+        assert self.namespace is not None
         verbs = sorted((name, task.__doc__ or "") for name, task in self.namespace.tasks.items())
         lines = [f"  {name:<10} {text.strip().splitlines()[0]}" for name, text in verbs]
         sys.stdout.write(HELP.format(verbs="\n".join(lines)))
@@ -49,7 +50,9 @@ def run(argv: list[str]) -> int:
         sys.path.insert(0, str(ROOT))
     import tasks
 
-    program = Command(version=__version__, namespace=Collection.from_module(tasks), name="isolab", binary="isolab")
+    program = Command(
+        version=__version__, namespace=Collection.from_module(tasks), name="isolab", binary="isolab"
+    )
     try:
         _execute(program, argv)
     except Exit as ending:

@@ -92,7 +92,7 @@ def _run(
     order = _order(job, wanted, arch, image, shop)
     blank = replace(blank, accel=order.accel)
     with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots) as live:
-        place = _workplace(job, live, wanted, shop)
+        place = _workplace(job, live, shop)
         runnable = [e for e in exercises if e.name not in failures]
         _push(runnable, programs, place, shop)
         for number, exercise in enumerate(exercises, start=1):
@@ -139,7 +139,9 @@ def _programs(
     with shop.make_slots:
         for exercise in exercises:
             try:
-                programs[exercise.name] = build_exercise(exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS))
+                programs[exercise.name] = build_exercise(
+                    exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS)
+                )
             except BuildError as problem:
                 failures[exercise.name] = problem.message
     return programs, failures
@@ -166,7 +168,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
     )
 
 
-def _workplace(job: Job, live: Live, wanted: Machine, shop: Workshop) -> Workplace:
+def _workplace(job: Job, live: Live, shop: Workshop) -> Workplace:
     site = live.handle.site
     subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, frozenset(site.users))
     return Workplace(live.transport, site, subject, f"{job.run}-{job.machine}", shop.canary.plant())

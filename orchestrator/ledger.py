@@ -50,19 +50,24 @@ class Ledger:
         row = (handle.run, handle.machine, handle.to_json(), pid, start_time(pid))
         with self._open() as database:
             database.execute(
-                "INSERT OR REPLACE INTO intents (run, machine, handle, owner_pid, owner_start) VALUES (?,?,?,?,?)",
+                "INSERT OR REPLACE INTO intents (run, machine, handle, owner_pid, owner_start) "
+                "VALUES (?, ?, ?, ?, ?)",
                 row,
             )
 
     def settle(self, handle: Handle) -> None:
         """The machine is gone: forget it."""
         with self._open() as database:
-            database.execute("DELETE FROM intents WHERE run = ? AND machine = ?", (handle.run, handle.machine))
+            database.execute(
+                "DELETE FROM intents WHERE run = ? AND machine = ?", (handle.run, handle.machine)
+            )
 
     def intents(self) -> list[Intent]:
         """Everything that was to be created and is not known to be gone."""
         with self._open() as database:
-            rows = database.execute("SELECT handle, owner_pid, owner_start FROM intents ORDER BY created").fetchall()
+            rows = database.execute(
+                "SELECT handle, owner_pid, owner_start FROM intents ORDER BY created"
+            ).fetchall()
         return [Intent(Handle.from_json(text), start_time(pid) == start) for text, pid, start in rows]
 
     @contextlib.contextmanager

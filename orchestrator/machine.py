@@ -121,6 +121,7 @@ def _facts(handle: Handle, transport: Transport, deadline: Deadline) -> Facts:
         deadline=deadline,
     )
     if ending.exit_code != 0:
-        raise BootError(f"{handle.machine}: facts cannot be found: {ending.start_error or ending.stderr[:300]}")
+        raise BootError(
+            f"{handle.machine}: facts cannot be found: {ending.start_error or ending.stderr[:300]}"
+        )
     return facts_of.parse(ending.stdout.encode())
-

@@ -1,7 +1,8 @@
 """Programs on this host's own kernel, each machine a scratch folder.
 
-What the drivers ``process`` and ``sandbox`` share; they differ in the runner's options. When isolab is root the programs run as two user ids of their own that no account has; otherwise
-as whoever started isolab, and what needs another user is skipped.
+What the drivers ``process`` and ``sandbox`` share; they differ in the runner's options. When
+isolab is root the programs run as two user ids of their own that no account has; otherwise as
+whoever started isolab, and what needs another user is skipped.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator import hostproc
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator import hostproc
 from orchestrator.drivers import Handle, Order, Site
 from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.paths import scratch_dir
@@ -94,4 +95,3 @@ class OnHost:
             folder = runner.parent.parent
             site = render_site(folder, os.getuid() == 0, self._options)
             yield Handle(self._name, folder.parent.name, folder.name, "", "", "", str(folder), site)
-

@@ -41,7 +41,11 @@ def _program(name: str) -> Callable[[], bool]:
 
 GPGV = Need("gpgv", _program("gpgv"), ("gpgv",), "gnupg2", "gnupg", "gnupg")
 KEYS = Need(
-    "Debian's archive keys", KEYRING.exists, ("debian-archive-keyring",), "debian-keyring", "debian-archive-keyring"
+    "Debian's archive keys",
+    KEYRING.exists,
+    ("debian-archive-keyring",),
+    "debian-keyring",
+    "debian-archive-keyring",
 )
 
 
@@ -77,7 +81,11 @@ def engine_needs() -> list[Need]:
     needs = [Need("podman", lambda: bool(usable), ("podman",), "podman", "podman", "podman")]
     if not shutil.which("docker") or shutil.which("podman") or not usable:
         runtime = "runc" if legacy_cgroups() else "crun"
-        either = _program(runtime) if legacy_cgroups() else lambda: bool(shutil.which("crun") or shutil.which("runc"))
+        either = (
+            _program(runtime)
+            if legacy_cgroups()
+            else lambda: bool(shutil.which("crun") or shutil.which("runc"))
+        )
         needs.append(Need(runtime, either, (runtime,), runtime, runtime))
     return needs
 
@@ -120,7 +128,9 @@ def ensure(needs: Sequence[Need], progress: Progress, deadline: Deadline) -> Non
     names = ", ".join(need.what for need in absent)
     rights = _rights(deadline)
     if rights is None:
-        raise Unavailable(f"this host lacks {names}", hint=f"type: sudo {' '.join(install_line(absent, deadline))}")
+        raise Unavailable(
+            f"this host lacks {names}", hint=f"type: sudo {' '.join(install_line(absent, deadline))}"
+        )
     if shutil.which("apt-get") and not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         progress.doing("system packages", "reading package lists", 10)
         _install([*rights, "apt-get", "update"], deadline)

@@ -34,7 +34,12 @@ class Keys:
 def make_keys() -> Keys:
     """Fresh Ed25519 keys for both sides of one machine."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
 
     host, client = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     seed, public = host.private_bytes_raw(), host.public_key().public_bytes_raw()

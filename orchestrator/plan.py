@@ -102,7 +102,9 @@ def _machine(name: str, machine: Machine) -> MachinePlan:
     )
 
 
-def jobs(lab: LoadedLab, run: str, *, machines: Sequence[str] = (), exercises: Sequence[str] = ()) -> list[Job]:
+def jobs(
+    lab: LoadedLab, run: str, *, machines: Sequence[str] = (), exercises: Sequence[str] = ()
+) -> list[Job]:
     """The jobs of a run, machines that are up soonest first."""
     names = [n for n in lab.lab.machines if not machines or n in machines]
     names.sort(key=lambda n: _machine(n, lab.lab.machines[n]).seconds)

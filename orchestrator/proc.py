@@ -191,7 +191,9 @@ def _start(
             restore_signals=restore,
         )
     except FileNotFoundError:
-        raise Unavailable(f"{args[0]}: no such program", hint="`isolab doctor` lists what is missing") from None
+        raise Unavailable(
+            f"{args[0]}: no such program", hint="`isolab doctor` lists what is missing"
+        ) from None
     except OSError as problem:
         raise Unavailable(f"{args[0]}: cannot be started: {problem.strerror}") from None
 

@@ -42,18 +42,23 @@ class Silent:
 
 
 class Lines:
-    """One line per change, with the seconds since the start."""
+    """A line now and then for each thing being worked on, with the seconds since the start."""
+
+    EVERY = 2.0
+    """Seconds between two lines about the same thing."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._last: dict[str, str] = {}
+        self._last: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
+        now = time.monotonic()
         with self._lock:
-            if self._last.get(who) == what:
+            before, when = self._last.get(who, ("", -self.EVERY))
+            if before == what or now - when < self.EVERY:
                 return
-            self._last[who] = what
+            self._last[who] = (what, now)
         self._print(f"{who}: {what}" + (f" (about {expected:.0f} s)" if expected >= 1 else ""))
 
     def done(self, who: str, what: str = "") -> None:
@@ -132,4 +137,4 @@ def shown(quiet: bool = False) -> Iterator[Progress]:
 
 def _plain(text: str) -> str:
     """Console lines of hostile guests end up here: no control characters reach the terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+from io import BufferedRWPair
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BootError
@@ -31,7 +32,7 @@ def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadl
         raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
 
 
-def _ask(stream: IO[bytes], command: str, arguments: dict[str, Any]) -> Any:
+def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any:
     stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
     stream.flush()
     while line := stream.readline():

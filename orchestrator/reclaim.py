@@ -64,7 +64,11 @@ def _canaries(live_runs: set[str]) -> Iterator[str]:
     def ours(pid: int) -> bool:
         words = hostproc.arguments(pid)
         prefix = f"{TAG}-canary-"
-        return words[1:] == ["--canary"] and words[0].startswith(prefix) and words[0][len(prefix) :] not in live_runs
+        return (
+            words[1:] == ["--canary"]
+            and words[0].startswith(prefix)
+            and words[0][len(prefix) :] not in live_runs
+        )
 
     for pid in list(hostproc.find(ours)):
         if hostproc.end(pid, patience=0):

@@ -52,7 +52,15 @@ def run_program(
 
     Raises TransportError, TimedOut, Interrupted.
     """
-    command = [*site.runner, "--dir", folder, "--timeout", str(int(timeout * 1000)), "--output", str(output_limit)]
+    command = [
+        *site.runner,
+        "--dir",
+        folder,
+        "--timeout",
+        str(int(timeout * 1000)),
+        "--output",
+        str(output_limit),
+    ]
     if site.switch and user is not User.ROOT:
         uid = site.users[user.value]
         command += ["--user", f"{uid}:{uid}"]

@@ -24,9 +24,9 @@ from orchestrator.paths import cache_dir, scratch_dir
 from orchestrator.plan import jobs as plan_jobs
 from orchestrator.plan import plan
 from orchestrator.progress import Progress
-from orchestrator.record import Record, Status
 from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
+from orchestrator.record import Record, Status
 from orchestrator.store import RunStore, new_run_id, require_space
 from orchestrator.wording import did_you_mean
 

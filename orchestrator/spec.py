@@ -266,7 +266,8 @@ class Recipe(Spec):
     """An image recipe (``images/NAME.yaml``).
 
     ``packages`` maps a Debian package to shell patterns of the files wanted from it;
-    ``modules`` are the kernel modules loaded at boot.
+    ``modules`` are the kernel modules loaded at boot, ``applets`` the commands of busybox that
+    get a name of their own.
     """
 
     image: Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -274,3 +275,4 @@ class Recipe(Spec):
     kind: Literal["micro"]
     packages: dict[str, list[str]]
     modules: list[str] = []
+    applets: list[str] = []

@@ -37,7 +37,9 @@ class RunStore:
             shutil.copyfile(lab.path, self.folder / "lab.yaml")
             self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
-            raise Unavailable(f"cannot write to {folder}: {problem.strerror}", hint="name another in --out") from None
+            raise Unavailable(
+                f"cannot write to {folder}: {problem.strerror}", hint="name another in --out"
+            ) from None
         require_space(self.folder)
 
     def __enter__(self) -> RunStore:
@@ -62,7 +64,8 @@ def require_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE:
         raise Unavailable(
-            f"only {free // 2**20} MiB are free on the disk of {folder}; {LEAST_FREE // 2**20} MiB are needed",
+            f"only {free // 2**20} MiB are free on the disk of {folder}, "
+            f"and {LEAST_FREE // 2**20} MiB are needed",
             hint="`isolab images prune` frees what can be made again; --out, ISOLAB_CACHE and ISOLAB_SCRATCH "
             "name other places",
         )

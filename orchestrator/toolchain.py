@@ -39,7 +39,10 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
         packages = archive.resolve(arch.name, names)
         paths = archive.fetch(list(packages.values()))
         libc = arch.toolchain.libc
-        patterns = {"musl-dev": [f"usr/lib/{libc}/*", f"usr/include/{libc}/*"], names[1]: [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME]}
+        patterns = {
+            "musl-dev": [f"usr/lib/{libc}/*", f"usr/include/{libc}/*"],
+            names[1]: [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME],
+        }
         for name, wanted in patterns.items():
             for member in members(paths[name], wanted):
                 # Variants for other ABIs (x32, sf, …) lie one folder deeper.
@@ -70,18 +73,23 @@ def compile_program(
     include = [toolchain / "include", zig / "lib" / "include"]
     include += [headers / f"{about.headers}-linux-any", headers / "any-linux-any"]
     words: list[str] = []
-    objects = []
+    objects: list[Path] = []
     for source in sources:
         target = output.parent / f".{output.name}-{len(objects)}.o"
         command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
         command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]
         command += [*flags, "-c", source.name, "-o", target]
-        words.append(_tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline))
+        words.append(
+            _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
+        )
         objects.append(target)
     start, end = [toolchain / "crt1.o", toolchain / "crti.o"], [toolchain / "crtn.o"]
-    libraries = ["--start-group", *(toolchain / n for n in ("libc.a", *_RUNTIME)), "--end-group"]
-    link = [zig / "zig", "ld.lld", "-static", "-s", "-m", about.emulation, "-o", output]
-    _tool([*link, *start, *objects, *libraries, *end], output.parent, f"{output.name} does not link", deadline)
+    archives = [toolchain / name for name in ("libc.a", *_RUNTIME)]
+    libraries: list[str | Path] = ["--start-group", *archives, "--end-group"]
+    link: list[str | Path] = [zig / "zig", "ld.lld", "-static", "-s", "-m", about.emulation, "-o", output]
+    _tool(
+        [*link, *start, *objects, *libraries, *end], output.parent, f"{output.name} does not link", deadline
+    )
     for target in objects:
         target.unlink()
     return "".join(words)

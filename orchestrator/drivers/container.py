@@ -31,16 +31,35 @@ LABEL = "isolab.machine"
 PIDS = 512
 """Processes one container may have; a fork bomb stops here."""
 
-_SITE = Site(runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True)
+MOST = 4096
+"""Open files and processes a user in a container may be allowed; engines lower their own limits
+before they start a container, so the host's full limit may already be out of reach."""
+
+_SITE = Site(
+    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
+)
 
 
-def render_run(engine: tuple[str, ...], order: Order, handle: Handle, hard_limits: dict[str, int]) -> list[str]:
+def render_run(
+    engine: tuple[str, ...], order: Order, handle: Handle, hard_limits: dict[str, int]
+) -> list[str]:
     """The command line that starts a container. Pure."""
     argv = [*engine, "run", "--detach", "--name", handle.tag, "--hostname", order.name]
     argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}", "--network", "none"]
-    argv += ["--memory", str(order.machine.memory), "--cpus", str(order.machine.cpus), "--pids-limit", str(PIDS)]
+    argv += [
+        "--memory",
+        str(order.machine.memory),
+        "--cpus",
+        str(order.machine.cpus),
+        "--pids-limit",
+        str(PIDS),
+    ]
     # The engine's defaults may be above what this host allows, and raising them would fail.
-    argv += [word for name, hard in hard_limits.items() for word in ("--ulimit", f"{name}={min(1024, hard)}:{hard}")]
+    argv += [
+        word
+        for name, hard in hard_limits.items()
+        for word in ("--ulimit", f"{name}={min(1024, hard)}:{hard}")
+    ]
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
 
 
@@ -95,10 +114,16 @@ class Container:
     def down(self, handle: Handle) -> None:
         engine, deadline = _engine(handle), Deadline.after(60)
         if shutil.which(engine[0]) is not None:
-            done = proc.run([*engine, "rm", "--force", handle.tag], deadline=deadline, check=False)
-            missing = b"no such container" in done.stderr.lower() or b"no container with" in done.stderr.lower()
+            # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
+            at_once = ("--time", "0") if engine[0] == "podman" else ()
+            done = proc.run([*engine, "rm", "--force", *at_once, handle.tag], deadline=deadline, check=False)
+            missing = (
+                b"no such container" in done.stderr.lower() or b"no container with" in done.stderr.lower()
+            )
             if done.code != 0 and not missing:
-                raise TeardownError(f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}")
+                raise TeardownError(
+                    f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}"
+                )
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:
@@ -112,7 +137,9 @@ class Container:
                 _, day, clock, salt, machine = tag.split("-", 4)
                 run = f"{day}-{clock}-{salt}"
                 folder = scratch_dir() / run / machine
-                yield Handle("container", run, machine, "", "", "", str(folder), _SITE, {"engine": list(engine)})
+                yield Handle(
+                    "container", run, machine, "", "", "", str(folder), _SITE, {"engine": list(engine)}
+                )
 
 
 def engine_command(wanted: str) -> tuple[str, ...]:
@@ -123,7 +150,9 @@ def engine_command(wanted: str) -> tuple[str, ...]:
         if name == "podman" or _docker_answers():
             return _command(name)
     if wanted == "docker" or (wanted == "auto" and shutil.which("docker")):
-        raise Unavailable("docker's daemon does not answer", hint="start dockerd, or install the package podman")
+        raise Unavailable(
+            "docker's daemon does not answer", hint="start dockerd, or install the package podman"
+        )
     raise Unavailable(f"no container engine ({wanted}) is installed", hint="install the package podman")
 
 
@@ -163,7 +192,7 @@ def _hard_limits() -> dict[str, int]:
         return {}
     hard = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
     found = {name: resource.getrlimit(number)[1] for name, number in hard.items()}
-    return {name: limit for name, limit in found.items() if limit != resource.RLIM_INFINITY}
+    return {name: min(limit, MOST) for name, limit in found.items() if limit != resource.RLIM_INFINITY}
 
 
 DRIVER = Container()

@@ -15,18 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-from orchestrator.arch import Arch
-from orchestrator.deadline import Deadline, poll
 from orchestrator import hostproc, proc
-from orchestrator.drivers import TAG, Handle, Order, Site
+from orchestrator.arch import Arch
 from orchestrator.console import Console
-from orchestrator.qmp import human_command
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers import TAG, Handle, Order, Site
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
 from orchestrator.personality import Port, give, make_keys
 from orchestrator.progress import Progress
+from orchestrator.qmp import human_command
 from orchestrator.spec import Machine
 from orchestrator.transport import Transport
 from orchestrator.transport.ssh import Address, connected
@@ -67,7 +66,8 @@ def render_argv(order: Order, handle: Handle, root: bool) -> list[str]:
 
 def kernel_cmdline(arch: Arch) -> str:
     """What the kernel is told: its console, to be quiet, and to stop at once on a panic."""
-    return f"console={arch.console} quiet loglevel=1 panic=-1 random.trust_bootloader=on net.ifnames=0 {arch.cmdline}".strip()
+    words = [f"console={arch.console}", "quiet", "loglevel=1", "panic=-1", "net.ifnames=0", arch.cmdline]
+    return " ".join(words).strip()
 
 
 def _threads(order: Order) -> str:
@@ -175,7 +175,9 @@ def _watcher(order: Order, handle: Handle, console: Console, progress: Progress)
         if console.panicked():
             raise BootError(f"{order.name}: the guest's kernel panicked:\n{console.tail(12)}")
         if not _alive(handle):
-            raise BootError(f"{order.name}: QEMU ended during boot; the console's last lines:\n{console.tail(12)}")
+            raise BootError(
+                f"{order.name}: QEMU ended during boot; the console's last lines:\n{console.tail(12)}"
+            )
 
     return look
 
@@ -209,4 +211,3 @@ def _write_private(path: Path, data: bytes) -> None:
 
 
 DRIVER = Qemu()
-

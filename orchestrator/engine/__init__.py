@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol
 
 from orchestrator.plan import Job
@@ -14,6 +14,6 @@ Worker = Callable[[Job], Iterator[Record]]
 class Engine(Protocol):
     """Runs jobs side by side."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Record]:
+    def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
         """Records as they are completed. Closing the iterator cancels what still runs and
         returns when everything is torn down."""

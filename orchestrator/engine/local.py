@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class LocalEngine:
     worker: Worker
     cancel: threading.Event
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Record]:
+    def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
         """Records as completed. An exception that escapes a job ends the run with it, after
         the other jobs were cancelled and have torn down."""
         results: queue.Queue[Record | _Ended] = queue.Queue()

@@ -62,7 +62,14 @@ class Archives:
 def key(recipe: Recipe, arch: Arch) -> str:
     """The content key: the same inputs give the same image."""
     sources = [path.read_bytes() for path in sorted(GUEST_SOURCES.glob("*.[ch]"))]
-    about = (VERSION, micro.APPLETS, arch.suite, arch.kernel_package, arch.toolchain, toolchain.STANDARD_FLAGS)
+    about = (
+        VERSION,
+        micro.APPLETS,
+        arch.suite,
+        arch.kernel_package,
+        arch.toolchain,
+        toolchain.STANDARD_FLAGS,
+    )
     return f"{recipe.image}-{arch.name}-{cache.digest(recipe.model_dump_json(), about, *sources)}"
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, BinaryIO, cast
 
 from orchestrator import proc
 from orchestrator.deadline import Deadline
@@ -127,12 +128,12 @@ def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) ->
         raise ImageError(f"{deb.parent.name}: no file matches {', '.join(sorted(unmatched))}")
 
 
-def _data_archive(file: object) -> tarfile.TarFile:
+def _data_archive(file: BinaryIO) -> tarfile.TarFile:
     from debian.arfile import ArFile
 
     for member in ArFile(fileobj=file).getmembers():
         if member.name.startswith("data.tar"):
-            return tarfile.open(fileobj=member, mode="r|*")
+            return tarfile.open(fileobj=cast(IO[bytes], member), mode="r|*")
     raise ImageError("no data.tar in the package")
 
 
@@ -163,7 +164,7 @@ def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="isolab-release-") as folder:
         signed, plain = Path(folder) / "InRelease", Path(folder) / "Release"
         _download([f"{mirror()}/dists/{suite}/InRelease"], signed, deadline)
-        command = ["gpgv", "--quiet", "--keyring", KEYRING, "--output", plain, signed]
+        command: list[str | Path] = ["gpgv", "--quiet", "--keyring", KEYRING, "--output", plain, signed]
         verdict = proc.run(command, deadline=deadline.within(30), check=False)
         # gpgv fails when any signature is by a key it does not know; a good one is what counts.
         if not plain.exists() or (verdict.code != 0 and b"Good signature" not in verdict.stderr):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import lzma
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ _MODULE_FOLDERS = ("virtio", "net", "net/core", "char", "char/hw_random")
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64|libx32|lib32)/")
 
 
-def build(recipe: Recipe, arch: Arch, archive: Archive, toolchain: Path, folder: Path, deadline: Deadline) -> dict[str, Any]:
+def build(
+    recipe: Recipe, arch: Arch, archive: Archive, toolchain: Path, folder: Path, deadline: Deadline
+) -> dict[str, Any]:
     """Fill ``folder`` with ``kernel``, ``initrd``, ``rootfs.tar`` and ``run``; returns the facts.
 
     Raises ImageError, BuildError, TimedOut, Interrupted.
@@ -38,7 +41,7 @@ def build(recipe: Recipe, arch: Arch, archive: Archive, toolchain: Path, folder:
     kernel_name = f"{arch.kernel_package}->"
     packages = archive.resolve(arch.name, [*recipe.packages, kernel_name])
     paths = archive.fetch(list(packages.values()))
-    tree = _skeleton()
+    tree = _skeleton(recipe.applets)
     for name, patterns in recipe.packages.items():
         for member in members(paths[name], patterns):
             where = _MERGED.sub(r"usr/\1/", member.path)
@@ -48,7 +51,9 @@ def build(recipe: Recipe, arch: Arch, archive: Archive, toolchain: Path, folder:
                 tree.file(where, member.data, stat.S_IMODE(member.mode))
     kernel = packages[kernel_name]
     modules = _take_kernel(paths[kernel.name], folder / "kernel")
-    compile_program(arch, toolchain, [GUEST_SOURCES / s for s in RUNNER_SOURCES], (), folder / "run", deadline)
+    compile_program(
+        arch, toolchain, [GUEST_SOURCES / s for s in RUNNER_SOURCES], (), folder / "run", deadline
+    )
     compile_program(arch, toolchain, [GUEST_SOURCES / s for s in INIT_SOURCES], (), folder / "init", deadline)
     tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
     tree.write_tar(folder / "rootfs.tar")
@@ -106,7 +111,7 @@ def _take_kernel(deb: Path, target: Path) -> dict[str, bytes]:
     return modules
 
 
-def _skeleton() -> Tree:
+def _skeleton(applets: Sequence[str]) -> Tree:
     """Folders, links, users and the few device nodes the kernel wants before /dev is mounted."""
     tree = Tree()
     for path in ("proc", "sys", "dev", "run", "etc/dropbear", "usr/bin", "usr/sbin", "usr/lib", "var/log"):
@@ -126,18 +131,8 @@ def _skeleton() -> Tree:
     tree.file("etc/hosts", "127.0.0.1 localhost\n")
     tree.file("etc/profile", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n")
     tree.file("etc/os-release", 'NAME="isolab micro"\nID=isolab\n')
-    for applet in APPLETS:
+    for applet in applets:
         tree.link(f"usr/bin/{applet}", "busybox")
     tree.device("dev/console", 5, 1, 0o600)
     tree.device("dev/null", 1, 3, 0o666)
     return tree
-
-
-APPLETS = (
-    "[ ash awk basename cat chgrp chmod chown chroot clear cmp cp cut date dd df diff dirname dmesg du echo env "
-    "expr false find free grep groups gunzip gzip head hexdump hostname id ifconfig ip kill killall less ln logger "
-    "ls md5sum mkdir mkfifo mknod mktemp more mount mv nc netstat nice nohup nproc od pgrep pidof ping pkill ps pwd "
-    "readlink realpath renice rm rmdir route sed seq setsid sh sha256sum sleep sort stat strings stty su sync sysctl "
-    "tail tar tee test time timeout top touch tr true tty umount uname uniq unshare uptime vi wc which who whoami "
-    "xargs xxd yes"
-).split()

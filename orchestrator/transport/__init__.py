@@ -70,7 +70,9 @@ def put(transport: Transport, folder: str, items: Sequence[Item], deadline: Dead
         raise TransportError(f"cannot put files into {folder}: {_words(done)}")
 
 
-def get(transport: Transport, folder: str, names: Sequence[str], target: Path, deadline: Deadline) -> list[str]:
+def get(
+    transport: Transport, folder: str, names: Sequence[str], target: Path, deadline: Deadline
+) -> list[str]:
     """Fetch regular files from beneath ``folder`` into ``target``; gives the names received.
 
     The machine is not trusted: see ``unpack``. Raises TransportError.
@@ -94,7 +96,9 @@ def unpack(stream: bytes, target: Path) -> list[str]:
             for entry in archive:
                 path = PurePosixPath(entry.name)
                 if path.is_absolute() or ".." in path.parts or "\0" in entry.name:
-                    raise TransportError(f"the machine sent a file name that leaves the folder: {entry.name!r}")
+                    raise TransportError(
+                        f"the machine sent a file name that leaves the folder: {entry.name!r}"
+                    )
                 content = archive.extractfile(entry) if entry.isreg() else None
                 if content is None:
                     continue

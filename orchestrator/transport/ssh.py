@@ -57,7 +57,9 @@ class SshTransport:
                 poll(channel.exit_status_ready, deadline, f"{self._name}: waiting for `{argv[0]}` to end")
                 return Result(channel.recv_exit_status(), stdout, stderr)
         except (paramiko.SSHException, OSError, EOFError) as problem:
-            raise TransportError(f"{self._name}: the SSH connection broke: {problem or type(problem).__name__}") from None
+            raise TransportError(
+                f"{self._name}: the SSH connection broke: {problem or type(problem).__name__}"
+            ) from None
 
     def _send(self, channel: paramiko.Channel, data: bytes, deadline: Deadline) -> None:
         view = memoryview(data)
@@ -70,7 +72,8 @@ class SshTransport:
 
     def _receive(self, read: object, channel: paramiko.Channel, deadline: Deadline, what: str) -> bytes:
         assert callable(read)
-        blocks, size = [], 0
+        blocks: list[bytes] = []
+        size = 0
         while True:
             channel.settimeout(deadline.slice())
             try:

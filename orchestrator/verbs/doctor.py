@@ -31,7 +31,12 @@ def doctor(form: str) -> Exit:
     host = this_host()
     found = [*_drivers(), *_architectures(), _accelerator()]
     absent = packages.missing(
-        [packages.GPGV, packages.KEYS, *packages.engine_needs(), *(packages.qemu_need(n) for n in ARCHITECTURES)]
+        [
+            packages.GPGV,
+            packages.KEYS,
+            *packages.engine_needs(),
+            *(packages.qemu_need(n) for n in ARCHITECTURES),
+        ]
     )
     line = " ".join(packages.install_line(absent, Deadline.after(60))) if absent else ""
     if form == JSON:
@@ -49,7 +54,7 @@ def doctor(form: str) -> Exit:
 def _drivers() -> list[Finding]:
     found = []
     for name in drivers.DRIVERS:
-        machine = Machine(driver=name)  # type: ignore[arg-type]
+        machine = Machine(driver=name)
         try:
             drivers.load(name).check(machine, host_arch())
             found.append(Finding(f"driver {name}", True, ""))
@@ -63,7 +68,11 @@ def _architectures() -> list[Finding]:
     for arch in ARCHITECTURES.values():
         path = shutil.which(arch.qemu)
         built = any(images.find(recipe, arch) for recipe in recipes().values())
-        detail = f"{path}, image {'ready' if built else 'built on first use'}" if path else f"{arch.qemu} is missing"
+        detail = (
+            f"{path}, image {'ready' if built else 'built on first use'}"
+            if path
+            else f"{arch.qemu} is missing"
+        )
         found.append(Finding(f"{arch.name} machines", path is not None, detail))
     return found
 
@@ -76,7 +85,9 @@ def _accelerator() -> Finding:
         with shown() as progress:
             packages.ensure([packages.GPGV, packages.KEYS], progress, Deadline.never())
             progress.doing("KVM", "booting a probe guest", accel.PROBE_SECONDS)
-            image = images.build(recipes()["micro"], arch, images.Archives(Deadline.after(600)), Deadline.after(600))
+            image = images.build(
+                recipes()["micro"], arch, images.Archives(Deadline.after(600)), Deadline.after(600)
+            )
             choice = accel.choose(arch, "auto", image, Deadline.after(60))
             progress.done("KVM")
     except LabError as problem:

@@ -77,11 +77,12 @@ def verify(names: Sequence[str], form: str) -> Exit:
         say_json({"verified": [image.key for image in found if image.key not in damaged], "damaged": damaged})
     else:
         for image in found:
-            bad = damaged.get(image.key)
-            say(f"{image.name}/{image.arch}: " + (f"damaged: {', '.join(bad)}" if bad else "good"))
+            files = ", ".join(damaged.get(image.key, ()))
+            say(f"{image.name}/{image.arch}: " + (f"damaged: {files}" if files else "good"))
     if damaged:
         raise ImageError(
-            f"{len(damaged)} damaged images", hint="`isolab images prune` removes them; the next run builds them anew"
+            f"{len(damaged)} damaged images",
+            hint="`isolab images prune` removes them; the next run builds them anew",
         )
     return Exit.PASSED
 
@@ -108,7 +109,9 @@ def damaged_files(folder: Path) -> list[str]:
         noted = cache.meta(folder)["sha256"]
     except (OSError, ValueError, KeyError):
         return [cache.META]
-    return [n for n, sha in noted.items() if not (folder / n).is_file() or cache.sha256_file(folder / n) != sha]
+    return [
+        n for n, sha in noted.items() if not (folder / n).is_file() or cache.sha256_file(folder / n) != sha
+    ]
 
 
 def _damaged(image: images.Image) -> list[str]:
@@ -128,9 +131,16 @@ def _current(names: Sequence[str]) -> list[images.Image]:
 def _show(found: Sequence[images.Image], form: str) -> None:
     about = [(image, cache.meta(image.folder)) for image in found]
     if form == JSON:
-        say_json([{"key": i.key, "folder": str(i.folder), **json.loads(json.dumps(meta))} for i, meta in about])
+        say_json(
+            [{"key": i.key, "folder": str(i.folder), **json.loads(json.dumps(meta))} for i, meta in about]
+        )
         return
-    rows = [(i.name, i.arch, m["kernel"], m["suite"], mib(sum(m["bytes"].values())), i.key[-12:]) for i, m in about]
-    say(table(("IMAGE", "ARCH", "KERNEL", "DEBIAN", "SIZE", "KEY"), rows) if rows else "no images have been built")
-
-
+    rows = [
+        (i.name, i.arch, m["kernel"], m["suite"], mib(sum(m["bytes"].values())), i.key[-12:])
+        for i, m in about
+    ]
+    say(
+        table(("IMAGE", "ARCH", "KERNEL", "DEBIAN", "SIZE", "KEY"), rows)
+        if rows
+        else "no images have been built"
+    )

@@ -52,7 +52,9 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     check_format(form)
     lab, known = open_lab(path), recipes()
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
-    absent = {(m.image, arch_of(m).name) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
+    absent = {
+        (m.image, arch_of(m).name) for m in chosen.values() if not images.find(known[m.image], arch_of(m))
+    }
     planned = plan(lab, this_host(), machines=only, images_missing=len(absent))
     if form == JSON:
         data = asdict(planned)
@@ -66,7 +68,10 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     host = planned.host
     jobs = f"{len(rows)} jobs of {planned.exercises} exercises"
     say(f"\n{jobs}; {mib(planned.memory)} of memory at most, {planned.ports} ports on 127.0.0.1")
-    say(f"expected time: about {planned.seconds:.0f} s" + (f" ({len(absent)} images to build)" if absent else ""))
+    say(
+        f"expected time: about {planned.seconds:.0f} s"
+        + (f" ({len(absent)} images to build)" if absent else "")
+    )
     free = f"{host.name} has {mib(host.memory)} free and {host.cpus} processors"
     say(f"fits: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
     return Exit.PASSED

@@ -35,8 +35,18 @@ def _print(outcome: Outcome, specs: dict, machines: list[str], form: str) -> Non
         counts: dict[str, int] = {}
         for record in outcome.records:
             counts[record.status] = counts.get(record.status, 0) + 1
-        files = {name: str(outcome.folder / name) for name in ("records.jsonl", "report.html", "report.md", "junit.xml")}
-        say_json({"folder": str(outcome.folder), "exit_code": int(outcome.exit_code), "counts": counts, "files": files})
+        files = {
+            name: str(outcome.folder / name)
+            for name in ("records.jsonl", "report.html", "report.md", "junit.xml")
+        }
+        say_json(
+            {
+                "folder": str(outcome.folder),
+                "exit_code": int(outcome.exit_code),
+                "counts": counts,
+                "files": files,
+            }
+        )
         return
     if sys.stdout.isatty():
         from rich.console import Console

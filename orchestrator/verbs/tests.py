@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from orchestrator import packages, proc
@@ -14,8 +15,6 @@ from orchestrator.progress import shown
 
 def test(everything: bool, extra: tuple[str, ...]) -> Exit:
     """Become pytest: the quick tests, or with ``everything`` those on real machines as well."""
-    import os
-
     os.chdir(ROOT)
     argv = [sys.executable, "-m", "pytest", *(["-m", "real or not real"] if everything else []), *extra]
     if everything:
