@@ -64,7 +64,6 @@ def key(recipe: Recipe, arch: Arch) -> str:
     sources = [path.read_bytes() for path in sorted(GUEST_SOURCES.glob("*.[ch]"))]
     about = (
         VERSION,
-        micro.APPLETS,
         arch.suite,
         arch.kernel_package,
         arch.toolchain,
