@@ -74,7 +74,7 @@ def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:
             known = json.loads(memory.read_text())
             if known["key"] == key:
                 return str(known["problem"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             pass
         problem = probe(arch, image, deadline)
         write_atomically(memory, json.dumps(asdict(_Answer(key, problem))).encode())
@@ -96,7 +96,10 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
         argv += ["-append", f"console={arch.console} quiet panic=-1", "-no-reboot", "-serial", f"file:{log}"]
         executable = shutil.which(arch.qemu)
         assert executable is not None
-        with proc.running(argv, executable=Path(executable)) as pid:
+        # Should we be killed, so is the probe: nobody else knows of it.
+        argv[0] = executable
+        bound = ["setpriv", "--pdeathsig", "KILL", *argv]
+        with proc.running(bound, executable=Path(shutil.which("setpriv") or "/usr/bin/setpriv")) as pid:
 
             def answered() -> bool:
                 return "isolab:" in Console(log).tail(40) or not _running(pid)

@@ -155,8 +155,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Equality without Python's ``True == 1``."""
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
+    """Equality without Python's ``True == 1``, at any depth."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _show(value: Any) -> str:

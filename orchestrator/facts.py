@@ -65,5 +65,5 @@ def parse(text: bytes) -> Facts:
             features=features,
             raw=raw,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise TransportError(f"the machine's facts make no sense: {text[:200]!r}") from None

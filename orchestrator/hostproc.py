@@ -27,6 +27,11 @@ def arguments(pid: int) -> list[str]:
     return [word.decode(errors="replace") for word in raw.split(b"\0")[:-1]]
 
 
+def parent(pid: int) -> int:
+    """The process id of a process's parent: 1 for an orphan."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def lives_in(folder: str) -> Callable[[int], bool]:
     """Matches processes that run a program from ``folder`` or stand in it."""
 

@@ -19,6 +19,7 @@ from orchestrator.progress import Progress
 from orchestrator.runner import run_program
 from orchestrator.spec import User
 from orchestrator.transport import Transport
+from orchestrator.transport.served import served
 
 CONNECT_SECONDS = 120.0
 
@@ -78,7 +79,8 @@ def machine(
         with contextlib.ExitStack() as stack:
             progress.doing(order.name, "connecting")
             with timings.phase("connect"):
-                transport = stack.enter_context(driver.connect(handle, connecting))
+                plain = stack.enter_context(driver.connect(handle, connecting))
+                transport = stack.enter_context(served(plain, handle.site.runner[0]))
             with timings.phase("facts"):
                 facts = _facts(handle, transport, connecting)
             (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))

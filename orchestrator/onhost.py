@@ -21,7 +21,7 @@ from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
-from orchestrator.transport import Transport
+from orchestrator.transport import Conversing
 from orchestrator.transport.command import CommandTransport
 
 STUDENT, OTHER = 60600, 60601
@@ -80,7 +80,7 @@ class OnHost:
             raise
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Transport]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         yield CommandTransport()
 
     def down(self, handle: Handle) -> None:

@@ -126,17 +126,16 @@ def ensure(needs: Sequence[Need], progress: Progress, deadline: Deadline) -> Non
     if not absent:
         return
     names = ", ".join(need.what for need in absent)
-    rights = _rights(deadline)
-    if rights is None:
-        raise Unavailable(
-            f"this host lacks {names}", hint=f"type: sudo {' '.join(install_line(absent, deadline))}"
-        )
-    if shutil.which("apt-get") and not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
-        progress.doing("system packages", "reading package lists", 10)
-        _install([*rights, "apt-get", "update"], deadline)
     line = install_line(absent, deadline)
     if not line:
         raise Unavailable(f"this host lacks {names}, and has no package manager we know")
+    rights = _rights(deadline)
+    if rights is None:
+        raise Unavailable(f"this host lacks {names}", hint=f"type: sudo {' '.join(line)}")
+    if shutil.which("apt-get") and not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+        progress.doing("system packages", "reading package lists", 10)
+        _install([*rights, "apt-get", "update"], deadline)
+        line = install_line(absent, deadline)
     progress.doing("system packages", f"installing {names}", 15 + 5 * len(absent))
     try:
         _install([*rights, *line], deadline)

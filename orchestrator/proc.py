@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.deadline import Deadline
-from orchestrator.errors import LabError, TimedOut, Unavailable
+from orchestrator.errors import LabError, TimedOut, TransportError, Unavailable
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -99,6 +99,50 @@ def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
         child.wait()
 
 
+class Conversation:
+    """A child that stays and is talked with over its standard input and output.
+
+    Ends when closed: its input first (a well-behaved program takes that for the end), then its
+    process group by signals.
+    """
+
+    def __init__(self, argv: Sequence[str | Path]) -> None:
+        """Raises Unavailable when the program cannot be started."""
+        self._args = tuple(str(a) for a in argv)
+        with Path(os.devnull).open("wb") as nothing:
+            self._child = _start(
+                self._args, subprocess.PIPE, subprocess.PIPE, nothing, env=None, cwd=None, restore=True
+            )
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        assert self._child.stdin is not None
+        fd, view = self._child.stdin.fileno(), memoryview(data)
+        os.set_blocking(fd, False)
+        while view:
+            if not select.select([], [fd], [], deadline.slice())[1]:
+                deadline.check(f"sending to `{self._args[0]}`")
+                continue
+            try:
+                view = view[os.write(fd, view) :]
+            except BrokenPipeError:
+                raise TransportError(f"`{self._args[0]}` ended") from None
+
+    def receive(self, deadline: Deadline) -> bytes:
+        assert self._child.stdout is not None
+        fd = self._child.stdout.fileno()
+        while not select.select([fd], [], [], deadline.slice())[0]:
+            deadline.check(f"waiting for `{self._args[0]}`")
+        return os.read(fd, 65536)
+
+    def close(self) -> None:
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(GRACE)
+        _end(self._child)
+
+
 def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline) -> None:
     """Start a program that outlives us: not our child, in a session of its own, output to ``log``.
 
@@ -172,7 +216,7 @@ def _input(data: bytes, hold: bool) -> Iterator[_Feed]:
 def _start(
     args: tuple[str, ...],
     stdin: int,
-    out: IO[bytes],
+    out: IO[bytes] | int,
     err: IO[bytes],
     *,
     env: Mapping[str, str] | None,

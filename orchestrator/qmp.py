@@ -28,7 +28,7 @@ def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadl
             json.loads(stream.readline())  # the greeting
             _ask(stream, "qmp_capabilities", {})
             return _ask(stream, command, arguments)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, TypeError, AttributeError) as problem:
         raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
 
 

@@ -68,6 +68,8 @@ def _canaries(live_runs: set[str]) -> Iterator[str]:
             words[1:] == ["--canary"]
             and words[0].startswith(prefix)
             and words[0][len(prefix) :] not in live_runs
+            # One that still has its parent belongs to a run in another ledger.
+            and hostproc.parent(pid) == 1
         )
 
     for pid in list(hostproc.find(ours)):

@@ -6,6 +6,7 @@ The runner is ours but the machine may not be: its report is parsed as untrusted
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,17 +80,18 @@ def parse(answer: bytes) -> Ending:
     try:
         report: dict[str, Any] = json.loads(head)
         out, err = int(report["stdout"]), int(report["stderr"])
-        if out < 0 or err < 0 or len(body) != out + err:
-            raise ValueError("lengths")
+        seconds = float(report["wall_us"]) / 1e6
+        if out < 0 or err < 0 or len(body) != out + err or not math.isfinite(seconds):
+            raise ValueError("lengths or time")
         return Ending(
             exit_code=None if report["exit"] is None else int(report["exit"]),
             signal=None if report["signal"] is None else str(report["signal"])[:20],
             killed_for=str(report["killed_for"])[:20],
             start_error=str(report["start_error"])[:300],
-            seconds=float(report["wall_us"]) / 1e6,
+            seconds=seconds,
             stdout=body[:out].decode(errors="replace"),
             stderr=body[out:].decode(errors="replace"),
             cut=int(report["stdout_total"]) > out or int(report["stderr_total"]) > err,
         )
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise TransportError(f"the runner's report makes no sense: {head[:200]!r}") from None

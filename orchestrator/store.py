@@ -34,13 +34,13 @@ class RunStore:
         self._lab = lab
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            require_space(self.folder)
             shutil.copyfile(lab.path, self.folder / "lab.yaml")
             self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
             raise Unavailable(
                 f"cannot write to {folder}: {problem.strerror}", hint="name another in --out"
             ) from None
-        require_space(self.folder)
 
     def __enter__(self) -> RunStore:
         return self

@@ -3,6 +3,7 @@
  *
  *   run [--user UID:GID] [--dir DIR] [--timeout MS] [--output BYTES] [--stdin BYTES]
  *       [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
+ *   run --serve
  *   run --facts
  *   run --canary
  *
@@ -15,6 +16,10 @@
  * The whole process tree dies with the program: run is a child subreaper (prctl(2)), so every
  * orphan comes back to it, and it kills until wait(2) says ECHILD. It also kills the tree when
  * its own standard input is closed: the controller is gone.
+ *
+ * With --serve it takes orders, one after the other, on standard input, and answers each with a
+ * report: a line "ARGUMENT-BYTES INPUT-BYTES", then the arguments as above, each ended by a NUL,
+ * then the program's standard input. One connection then serves any number of programs.
  */
 #include "run.h"
 
@@ -32,6 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <dirent.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -41,7 +47,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_OUTPUT = 64 * 1024, MAX_ENV = 32, FLOOD = 16 };
+enum { DEFAULT_OUTPUT = 64 * 1024, MAX_ENV = 32, FLOOD = 16, MAX_ORDER = 64 * 1024, MAX_ARGUMENTS = 512 };
 
 struct order {
 	uid_t uid;
@@ -68,6 +74,7 @@ struct outcome {
 	bool ended;
 	const char *killed_for; /* "", "timeout", "output", "hangup" */
 	struct timespec begun, done;
+	struct rusage usage;
 };
 
 static void die(const char *format, ...)
@@ -184,6 +191,9 @@ static void become(const struct order *order, int input, int output, int error, 
 	sigset_t none;
 	struct rlimit no_core = {0, 0};
 
+	/* A program must find every signal at its default, whoever started us: signal(7). */
+	for (int number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL); /* fails for KILL, STOP and numbers that do not exist */
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1 || setsid() == -1)
 		fail_start(tell, "setsid");
@@ -297,6 +307,21 @@ static void kill_children_of(pid_t parent)
 	closedir(proc);
 }
 
+/* wait4(2) for any child without waiting; notes how the leader ended and what it used. */
+static pid_t reap(pid_t leader, struct outcome *outcome)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+
+	if (pid == leader && pid > 0) {
+		outcome->status = status;
+		outcome->ended = true;
+		outcome->usage = usage;
+	}
+	return pid;
+}
+
 /* Kill until nothing is left. Each death hands its children to us, the subreaper. */
 static void kill_tree(pid_t leader, struct outcome *outcome)
 {
@@ -304,14 +329,9 @@ static void kill_tree(pid_t leader, struct outcome *outcome)
 
 	kill(-leader, SIGKILL);
 	for (int round = 0; round < 5000; round++) {
-		int status;
-		pid_t pid = waitpid(-1, &status, WNOHANG);
+		pid_t pid = reap(leader, outcome);
 		if (pid == -1)
 			return; /* ECHILD: all gone */
-		if (pid == leader) {
-			outcome->status = status;
-			outcome->ended = true;
-		}
 		if (pid != 0)
 			continue;
 		kill_children_of(getpid());
@@ -329,18 +349,14 @@ static long remaining_ms(const struct outcome *outcome, long timeout_ms)
 	return timeout_ms > spent ? timeout_ms - spent : 0;
 }
 
-static bool reap_leader(pid_t leader, struct outcome *outcome)
+/* End of file on standard input, without taking a byte of the next order away. */
+static bool controller_gone(short events)
 {
-	int status;
-	pid_t pid;
+	int waiting = 0;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == leader) {
-			outcome->status = status;
-			outcome->ended = true;
-		}
-	}
-	return outcome->ended;
+	if (events & (POLLHUP | POLLERR))
+		return true;
+	return (events & POLLIN) && ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
 static void watch(pid_t leader, const struct order *order, struct stream *out, struct stream *err,
@@ -348,7 +364,11 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 {
 	uint64_t flood = (uint64_t)order->output * FLOOD;
 
-	while (!reap_leader(leader, outcome)) {
+	for (;;) {
+		while (reap(leader, outcome) > 0)
+			continue;
+		if (outcome->ended)
+			break;
 		struct pollfd fds[] = {
 			{.fd = child_events, .events = POLLIN},
 			{.fd = out->fd, .events = POLLIN},
@@ -371,11 +391,8 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 			pump(out, order->output);
 		if (fds[2].revents != 0)
 			pump(err, order->output);
-		if (fds[3].revents != 0) {
-			char byte;
-			if (read(STDIN_FILENO, &byte, 1) == 0)
-				outcome->killed_for = "hangup";
-		}
+		if (controller_gone(fds[3].revents))
+			outcome->killed_for = "hangup";
 		if (out->total > flood || err->total > flood)
 			outcome->killed_for = "output";
 		if (*outcome->killed_for != '\0')
@@ -432,12 +449,10 @@ static int64_t microseconds(struct timeval value)
 static int report(const struct outcome *outcome, const struct stream *out, const struct stream *err,
 		  const char *why)
 {
-	struct rusage usage;
+	const struct rusage *usage = &outcome->usage;
 	int64_t wall = (int64_t)(outcome->done.tv_sec - outcome->begun.tv_sec) * 1000000 +
 		       (outcome->done.tv_nsec - outcome->begun.tv_nsec) / 1000;
 
-	if (getrusage(RUSAGE_CHILDREN, &usage) == -1)
-		die("getrusage: %s", strerror(errno));
 	printf("{\"exit\": ");
 	if (outcome->ended && WIFEXITED(outcome->status))
 		printf("%d, \"signal\": null", WEXITSTATUS(outcome->status));
@@ -447,8 +462,8 @@ static int report(const struct outcome *outcome, const struct stream *out, const
 		printf("null, \"signal\": null");
 	printf(", \"killed_for\": \"%s\", \"wall_us\": %" PRId64 ", \"user_us\": %" PRId64
 	       ", \"system_us\": %" PRId64 ", \"max_rss_kib\": %ld, \"minor_faults\": %ld",
-	       outcome->killed_for, wall, microseconds(usage.ru_utime), microseconds(usage.ru_stime),
-	       (long)usage.ru_maxrss, (long)usage.ru_minflt);
+	       outcome->killed_for, wall, microseconds(usage->ru_utime), microseconds(usage->ru_stime),
+	       (long)usage->ru_maxrss, (long)usage->ru_minflt);
 	printf(", \"start_error\": ");
 	print_string(why);
 	printf(", \"stdout\": %zu, \"stdout_total\": %" PRIu64 ", \"stderr\": %zu, \"stderr_total\": %" PRIu64
@@ -459,11 +474,9 @@ static int report(const struct outcome *outcome, const struct stream *out, const
 	return fflush(stdout) == 0 ? 0 : 125;
 }
 
-static int supervise(const struct order *order)
+/* Once per runner: nobody looks into us, orphans come to us, deaths of children are readable. */
+static int prepare(void)
 {
-	struct stream out = {.fd = -1}, err = {.fd = -1};
-	struct outcome outcome = {.killed_for = ""};
-	char why[256];
 	sigset_t children;
 
 	/* Nobody may look into us through /proc: proc(5), ptrace(2). */
@@ -474,14 +487,90 @@ static int supervise(const struct order *order)
 	if (sigprocmask(SIG_BLOCK, &children, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		die("signals: %s", strerror(errno));
 	int events = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (events == -1)
+		die("signalfd: %s", strerror(errno));
+	return events;
+}
+
+static int supervise(const struct order *order, int child_events)
+{
+	struct stream out = {.fd = -1}, err = {.fd = -1};
+	struct outcome outcome = {.killed_for = ""};
+	char why[256];
+
 	out.data = malloc(order->output + 1);
 	err.data = malloc(order->output + 1);
-	if (events == -1 || out.data == NULL || err.data == NULL)
-		die("no resources: %s", strerror(errno));
+	if (out.data == NULL || err.data == NULL)
+		die("no memory for %zu bytes of output", order->output);
 	clock_gettime(CLOCK_MONOTONIC, &outcome.begun);
 	pid_t leader = launch(order, &out, &err, why, sizeof why);
-	watch(leader, order, &out, &err, &outcome, events);
-	return report(&outcome, &out, &err, why);
+	watch(leader, order, &out, &err, &outcome, child_events);
+	if (out.fd != -1)
+		close(out.fd);
+	if (err.fd != -1)
+		close(err.fd);
+	int result = report(&outcome, &out, &err, why);
+	free(out.data);
+	free(err.data);
+	return result;
+}
+
+static bool read_fully(char *buffer, size_t length)
+{
+	while (length > 0) {
+		ssize_t got = read(STDIN_FILENO, buffer, length);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		buffer += got;
+		length -= (size_t)got;
+	}
+	return true;
+}
+
+/* Take one order from standard input. False at its end. */
+static bool next_order(char *arguments, char **argv, size_t *input)
+{
+	char line[64];
+	size_t used = 0, length, count = 1;
+
+	do {
+		if (!read_fully(line + used, 1))
+			return false;
+		if (used == sizeof line - 2)
+			die("order: first line too long");
+	} while (line[used++] != '\n');
+	line[used] = '\0';
+	if (sscanf(line, "%zu %zu", &length, input) != 2 || length == 0 || length > MAX_ORDER)
+		die("order: bad first line");
+	if (!read_fully(arguments, length) || arguments[length - 1] != '\0')
+		die("order: arguments incomplete");
+	for (char *at = arguments; at < arguments + length; at += strlen(at) + 1) {
+		if (count == MAX_ARGUMENTS)
+			die("order: too many arguments");
+		argv[count++] = at;
+	}
+	argv[count] = NULL;
+	return true;
+}
+
+static int serve(char *name)
+{
+	static char arguments[MAX_ORDER];
+	static char *argv[MAX_ARGUMENTS + 1];
+	size_t input;
+	int child_events = prepare();
+
+	argv[0] = name;
+	while (next_order(arguments, argv, &input)) {
+		struct order order = parse(argv);
+		order.input = input;
+		int result = supervise(&order, child_events);
+		if (result != 0)
+			return result;
+	}
+	return 0;
 }
 
 /* A harmless process to be seen, or not, from inside a boundary. Ends with its parent. */
@@ -499,6 +588,8 @@ int main(int argc, char **argv)
 		return facts();
 	if (argc == 2 && strcmp(argv[1], "--canary") == 0)
 		return canary();
+	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
+		return serve(argv[0]);
 	struct order order = parse(argv);
-	return supervise(&order);
+	return supervise(&order, prepare());
 }

@@ -20,7 +20,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.images import Image
 from orchestrator.progress import Progress
 from orchestrator.spec import Boundary, Machine
-from orchestrator.transport import Transport
+from orchestrator.transport import Conversing
 
 TAG = "isolab"
 """Begins the name of everything we create on a host."""
@@ -104,7 +104,7 @@ class Driver(Protocol):
     def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
         """Bring the machine up until it answers; undoes itself on failure."""
 
-    def connect(self, handle: Handle, deadline: Deadline) -> AbstractContextManager[Transport]:
+    def connect(self, handle: Handle, deadline: Deadline) -> AbstractContextManager[Conversing]:
         """A way to run commands in the machine."""
 
     def down(self, handle: Handle) -> None:

@@ -24,10 +24,12 @@ from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
-from orchestrator.transport import Transport
+from orchestrator.transport import Conversing
 from orchestrator.transport.command import CommandTransport
 
 LABEL = "isolab.machine"
+PLACE = "isolab.scratch"
+"""Label with the scratch folder: a container that names another one is another user's."""
 PIDS = 512
 """Processes one container may have; a fork bomb stops here."""
 
@@ -45,7 +47,8 @@ def render_run(
 ) -> list[str]:
     """The command line that starts a container. Pure."""
     argv = [*engine, "run", "--detach", "--name", handle.tag, "--hostname", order.name]
-    argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}", "--network", "none"]
+    argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}"]
+    argv += ["--label", f"{PLACE}={Path(handle.scratch).parent.parent}", "--network", "none"]
     argv += [
         "--memory",
         str(order.machine.memory),
@@ -108,7 +111,7 @@ class Container:
             raise
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Transport]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
 
     def down(self, handle: Handle) -> None:
@@ -131,7 +134,8 @@ class Container:
             if shutil.which(name) is None:
                 continue
             engine = _command(name)
-            listing = [*engine, "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"]
+            ours = f"label={PLACE}={scratch_dir()}"
+            listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
             done = proc.run(listing, deadline=Deadline.after(60), check=False)
             for tag in done.stdout.decode().split() if done.code == 0 else ():
                 _, day, clock, salt, machine = tag.split("-", 4)

@@ -27,7 +27,7 @@ from orchestrator.personality import Port, give, make_keys
 from orchestrator.progress import Progress
 from orchestrator.qmp import human_command
 from orchestrator.spec import Machine
-from orchestrator.transport import Transport
+from orchestrator.transport import Conversing
 from orchestrator.transport.ssh import Address, connected
 
 MIB = 2**20
@@ -133,7 +133,7 @@ class Qemu:
         poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Transport]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         folder = Path(handle.scratch)
         address = Address(
             host="127.0.0.1",
@@ -155,7 +155,10 @@ class Qemu:
     def leftovers(self) -> Iterator[Handle]:
         for pid in list(hostproc.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
             run, machine = _split_tag(_tag(pid))
-            yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
+            folder = str(scratch_dir() / run / machine)
+            # A machine with its sockets elsewhere is another user's, and may be in use.
+            if any(f"path={folder}/" in word for word in hostproc.arguments(pid)):
+                yield Handle("qemu", run, machine, "", "", "", folder, _GUEST_SITE)
 
 
 def forwarded_port(usernet: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import http.client
 import lzma
 import re
 import tarfile
@@ -96,7 +97,12 @@ class Archive:
         folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
         urls = [f"{base}/{folder}/by-hash/SHA256/{wanted}", f"{base}/{path}"]
         packed = _cached_download(urls, wanted, self._deadline)
-        return b"\n" + lzma.decompress(packed.read_bytes())
+        try:
+            return b"\n" + lzma.decompress(packed.read_bytes())
+        except lzma.LZMAError as problem:
+            raise ImageError(
+                f"{urls[-1]}: not readable: {problem}", hint="ISOLAB_MIRROR=URL names another mirror"
+            ) from None
 
     def _release(self) -> dict[str, str]:
         with self._lock:
@@ -164,15 +170,24 @@ def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="isolab-release-") as folder:
         signed, plain = Path(folder) / "InRelease", Path(folder) / "Release"
         _download([f"{mirror()}/dists/{suite}/InRelease"], signed, deadline)
-        command: list[str | Path] = ["gpgv", "--quiet", "--keyring", KEYRING, "--output", plain, signed]
-        verdict = proc.run(command, deadline=deadline.within(30), check=False)
-        # gpgv fails when any signature is by a key it does not know; a good one is what counts.
-        if not plain.exists() or (verdict.code != 0 and b"Good signature" not in verdict.stderr):
+        command: list[str | Path] = ["gpgv", "--quiet", "--status-fd", "1", "--keyring", KEYRING]
+        verdict = proc.run([*command, "--output", plain, signed], deadline=deadline.within(30), check=False)
+        if not plain.exists() or not _trusted(verdict.stdout):
             raise ImageError(
                 f"the signature of Debian {suite} at {mirror()} is not good:\n{verdict.tail()}",
                 hint="check the mirror, the host's clock, and the package debian-archive-keyring",
             )
         return _parse_release(plain.read_text(), suite)
+
+
+def _trusted(status: bytes) -> bool:
+    """Whether gpgv's status lines (GnuPG's doc/DETAILS) tell of one text with a good signature.
+
+    Not its exit status, for it fails when any signature is by a key it does not know; and not its
+    words on standard error, for they may quote what a forger wrote.
+    """
+    words = [line.split()[1] for line in status.splitlines() if line.startswith(b"[GNUPG:] ")]
+    return b"GOODSIG" in words and words.count(b"PLAINTEXT") == 1 and not {b"BADSIG", b"ERROR"} & {*words}
 
 
 def _parse_release(text: str, suite: str) -> dict[str, str]:
@@ -201,7 +216,8 @@ def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str
             try:
                 _download_once(url, target, deadline, sha256)
                 return
-            except (OSError, ImageError) as failure:  # URLError and time-outs are OSErrors
+            # URLError and time-outs are OSErrors, an impossible URL is a ValueError.
+            except (OSError, ValueError, http.client.HTTPException, ImageError) as failure:
                 problem = failure
     if isinstance(problem, LabError):
         raise problem

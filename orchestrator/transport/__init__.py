@@ -38,6 +38,26 @@ class Transport(Protocol):
         """
 
 
+class Stream(Protocol):
+    """Standard input and output of a command that goes on running in a machine."""
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        """Raises TransportError, TimedOut, Interrupted."""
+
+    def receive(self, deadline: Deadline) -> bytes:
+        """At least one byte; none when the command has ended. Raises as ``send``."""
+
+    def close(self) -> None:
+        """End the conversation, and with it the command."""
+
+
+class Conversing(Transport, Protocol):
+    """A transport that can also talk with a running command."""
+
+    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+        """Start a command and keep it running. Raises TransportError, TimedOut, Interrupted."""
+
+
 @dataclass(frozen=True)
 class Item:
     """A file to be put into a machine; ``data`` None makes a folder."""
@@ -99,6 +119,9 @@ def unpack(stream: bytes, target: Path) -> list[str]:
                     raise TransportError(
                         f"the machine sent a file name that leaves the folder: {entry.name!r}"
                     )
+                # A sparse file of a few bytes may claim to be terabytes of zeros.
+                if entry.issparse() or not 0 <= entry.size <= len(stream):
+                    raise TransportError(f"the machine sent a file of an impossible size: {entry.name!r}")
                 content = archive.extractfile(entry) if entry.isreg() else None
                 if content is None:
                     continue
@@ -106,7 +129,7 @@ def unpack(stream: bytes, target: Path) -> list[str]:
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.write_bytes(content.read())
                 received.append(str(path))
-    except (tarfile.TarError, OSError, ValueError) as problem:
+    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as problem:
         raise TransportError(f"the machine sent an archive that cannot be read: {problem}") from None
     return received
 

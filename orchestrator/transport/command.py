@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator import proc
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
-from orchestrator.transport import LIMIT, Result
+from orchestrator.transport import LIMIT, Result, Stream
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,7 @@ class CommandTransport:
         if len(done.stdout) > LIMIT:
             raise TransportError(f"`{argv[0]}` answered with more than {LIMIT} bytes")
         return Result(done.code, done.stdout, done.stderr)
+
+    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+        deadline.check(f"starting `{argv[0]}`")
+        return proc.Conversation([*self.prefix, *argv])

@@ -16,7 +16,7 @@ import paramiko
 
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import TimedOut, TransportError
-from orchestrator.transport import LIMIT, Result
+from orchestrator.transport import LIMIT, Result, Stream
 
 # Cheap for an emulated processor: one elliptic curve, no RSA, no post-quantum exchange.
 # (One curve, two names; which of them paramiko knows depends on its version.)
@@ -46,29 +46,24 @@ class SshTransport:
     def run(
         self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
     ) -> Result:
-        try:
-            with contextlib.closing(self._connection.open_session(timeout=deadline.remaining())) as channel:
-                channel.exec_command(shlex.join(argv))
-                self._send(channel, stdin, deadline)
-                if not hold_stdin:
-                    channel.shutdown_write()
-                stdout = self._receive(channel.recv, channel, deadline, argv[0])
-                stderr = self._receive(channel.recv_stderr, channel, deadline, argv[0])
-                poll(channel.exit_status_ready, deadline, f"{self._name}: waiting for `{argv[0]}` to end")
-                return Result(channel.recv_exit_status(), stdout, stderr)
-        except (paramiko.SSHException, OSError, EOFError) as problem:
-            raise TransportError(
-                f"{self._name}: the SSH connection broke: {problem or type(problem).__name__}"
-            ) from None
+        with _broken(self._name), contextlib.closing(self._session(deadline)) as channel:
+            channel.exec_command(shlex.join(argv))
+            _send(channel, stdin, deadline, self._name)
+            if not hold_stdin:
+                channel.shutdown_write()
+            stdout = self._receive(channel.recv, channel, deadline, argv[0])
+            stderr = self._receive(channel.recv_stderr, channel, deadline, argv[0])
+            poll(channel.exit_status_ready, deadline, f"{self._name}: waiting for `{argv[0]}` to end")
+            return Result(channel.recv_exit_status(), stdout, stderr)
 
-    def _send(self, channel: paramiko.Channel, data: bytes, deadline: Deadline) -> None:
-        view = memoryview(data)
-        while view:
-            channel.settimeout(deadline.slice())
-            try:
-                view = view[channel.send(bytes(view[:65536])) :]
-            except TimeoutError:
-                deadline.check(f"{self._name}: sending data")
+    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+        with _broken(self._name):
+            channel = self._session(deadline)
+            channel.exec_command(shlex.join(["exec", *argv]))
+            return SshStream(channel, self._name)
+
+    def _session(self, deadline: Deadline) -> paramiko.Channel:
+        return self._connection.open_session(timeout=max(0.1, deadline.within(600).remaining()))
 
     def _receive(self, read: object, channel: paramiko.Channel, deadline: Deadline, what: str) -> bytes:
         assert callable(read)
@@ -87,6 +82,53 @@ class SshTransport:
             size += len(block)
             if size > LIMIT:
                 raise TransportError(f"{self._name}: `{what}` answered with more than {LIMIT} bytes")
+
+
+class SshStream:
+    """A command that goes on running, over one channel."""
+
+    def __init__(self, channel: paramiko.Channel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        with _broken(self._name):
+            _send(self._channel, data, deadline, self._name)
+
+    def receive(self, deadline: Deadline) -> bytes:
+        while True:
+            self._channel.settimeout(deadline.slice())
+            try:
+                with _broken(self._name):
+                    return self._channel.recv(65536)
+            except TimeoutError:
+                deadline.check(f"{self._name}: waiting for an answer")
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def _send(channel: paramiko.Channel, data: bytes, deadline: Deadline, name: str) -> None:
+    view = memoryview(data)
+    while view:
+        channel.settimeout(deadline.slice())
+        try:
+            view = view[channel.send(bytes(view[:65536])) :]
+        except TimeoutError:
+            deadline.check(f"{name}: sending data")
+
+
+@contextlib.contextmanager
+def _broken(name: str) -> Iterator[None]:
+    """What paramiko raises when a connection is gone, in our words."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except (paramiko.SSHException, OSError, EOFError) as problem:
+        raise TransportError(
+            f"{name}: the SSH connection broke: {problem or type(problem).__name__}"
+        ) from None
 
 
 @contextlib.contextmanager
