@@ -29,7 +29,7 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
     raise Exit(code=validate(lab, format))
 
 
-@task(positional=["kind"], help={"kind": "lab (default) or exercise"})
+@task(help={"kind": "lab (default) or exercise"})
 def schema(_context: Context, kind: str = "lab") -> None:
     """JSON Schema of lab or exercise files, for editors."""
     from orchestrator.verbs.labs import print_schema
@@ -66,6 +66,7 @@ def images(_context: Context, action: str, arch: str = "", format: str = "text")
         **_FORMAT,
         "exercise": "exercises of the lab, with commas between them (default: all)",
         "out": "where to leave records and reports (default: runs/<id>)",
+        "cold": "boot every machine instead of cloning booted templates",
     }
 )
 def run(
@@ -74,12 +75,13 @@ def run(
     only: str = "",
     exercise: str = "",
     out: str = "",
+    cold: bool = False,
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
     from orchestrator.verbs.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, format))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format))
 
 
 @task(

@@ -129,6 +129,8 @@ def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
     if found is not _ABSENT and _holds(check.comparison, found, wanted):
         return ""
     said = "was not observed" if found is _ABSENT else f"was {_show(found)}"
+    if check.that == "exit_code" and found is None and shown.get("signal"):
+        said = f"was none, killed by {shown['signal']}"
     expected = f"{check.comparison.replace('_', ' ')} {_show(wanted)}"
     return f"{check.that} {said}, expected {expected}" + (f" ({check.why})" if check.why else "")
 

@@ -11,7 +11,7 @@ from invoke import Collection, Exit, ParseError, Program
 
 from orchestrator import __version__
 from orchestrator.errors import Exit as Code
-from orchestrator.errors import Interrupted, LabError, SpecError
+from orchestrator.errors import Interrupted, LabError, SpecError, from_os
 from orchestrator.paths import ROOT
 
 HELP = """usage: isolab VERB [ARGUMENTS]     isolab VERB --help     isolab --version
@@ -34,9 +34,16 @@ class Command(Program):
         sys.stdout.write(HELP.format(verbs="\n".join(lines)))
 
     def parse_core(self, argv: list[str] | None) -> None:
-        if argv is not None and len(argv) == 1:
-            argv = [*argv, "--help"]
-        super().parse_core(argv)
+        super().parse_core(_with_help(argv) if argv is not None else None)
+
+
+def _with_help(argv: list[str]) -> list[str]:
+    """``isolab`` and ``isolab VERB … --help`` in the words Invoke knows: it would take the latter
+    for an argument of the verb."""
+    if len(argv) == 1:
+        return [*argv, "--help"]
+    asked = {"-h", "--help"} & {*argv[2:]} and not argv[1].startswith("-")
+    return [argv[0], "--help", argv[1]] if asked else argv
 
 
 def main() -> None:
@@ -65,8 +72,7 @@ def run(argv: list[str]) -> int:
         sys.stderr.close()
         return int(Code.PASSED)
     except OSError as problem:
-        where = f"{problem.filename}: " if problem.filename else ""
-        return _tell(LabError(f"{where}{problem.strerror or problem}", hint="see `isolab doctor`"))
+        return _tell(from_os(problem))
     return int(Code.PASSED)
 
 

@@ -35,4 +35,8 @@ class Console:
 
     def panicked(self) -> bool:
         """Whether the kernel or our init gave up."""
-        return _PANIC.search(self.tail(60)) is not None
+        return bool(self.panic())
+
+    def panic(self) -> str:
+        """The line in which the kernel or our init gave up, "" while neither did."""
+        return next((line for line in self.tail(60).splitlines() if _PANIC.search(line)), "")

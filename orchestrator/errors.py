@@ -18,6 +18,7 @@ A program that answers wrongly is not an exception: that is a ``Record`` with st
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -102,6 +103,13 @@ class TimedOut(LabError):
 
 class TeardownError(LabError):
     """Something isolab made could not be removed."""
+
+
+def from_os(problem: OSError) -> LabError:
+    """What the operating system refused us, as an error with a next step."""
+    where = f"{problem.filename}: " if problem.filename else ""
+    hint = "`isolab images prune` frees what can be made again" if problem.errno == errno.ENOSPC else ""
+    return LabError(f"{where}{problem.strerror or problem}", hint=hint or "see `isolab doctor`")
 
 
 class Interrupted(LabError):

@@ -19,7 +19,7 @@ from orchestrator.build import build_exercise
 from orchestrator.canary import Canary
 from orchestrator.checks import Subject, unmet
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError
+from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
 from orchestrator.exercise import Workplace, items, run_exercise
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
@@ -28,6 +28,7 @@ from orchestrator.plan import Job, arch_of
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Machine, Recipe
+from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
 
 MAKE_SECONDS = 1200.0
@@ -52,6 +53,7 @@ class Workshop:
     boot_slots: threading.Semaphore
     packages: Future[None]
     canary: Canary
+    cold: bool = False
 
     def deadline(self, seconds: float) -> Deadline:
         return Deadline.after(seconds, self.cancel)
@@ -70,7 +72,8 @@ def run_job(job: Job, shop: Workshop) -> Iterator[Record]:
             yield record
     except Interrupted:
         raise
-    except LabError as problem:
+    except (LabError, OSError) as trouble:
+        problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
         shop.progress.tell(f"{job.machine}: {problem.describe()}")
         reason = problem.message
         for exercise in pending:
@@ -90,8 +93,10 @@ def _run(
     driver = drivers.load(wanted.driver)
     driver.check(wanted, arch)
     order = _order(job, wanted, arch, image, shop)
+    order = _with_template(order, driver, shop)
     blank = replace(blank, accel=order.accel)
     with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots) as live:
+        blank = replace(blank, start=live.handle.data.get("start", ""))
         place = _workplace(job, live, shop)
         runnable = [e for e in exercises if e.name not in failures]
         _push(runnable, programs, place, shop)
@@ -166,6 +171,18 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
         scratch=shop.scratch / job.run / job.machine,
         logs=shop.out / job.machine,
     )
+
+
+def _with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
+    """The order, to be cloned from a template where there is a good one."""
+    if order.machine.driver != "qemu" or shop.cold:
+        return order
+    bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
+    found = obtain(order, bakery)
+    if isinstance(found, str):
+        shop.progress.tell(f"{order.name}: boots cold: {found}")
+        return order
+    return replace(order, template=found)
 
 
 def _workplace(job: Job, live: Live, shop: Workshop) -> Workplace:

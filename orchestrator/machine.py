@@ -74,7 +74,7 @@ def machine(
     try:
         progress.doing(order.name, "waiting for a free processor to boot on")
         with boot_slots, timings.phase("up"):
-            _up(order, driver, handle, progress, cancel)
+            handle = _up(order, driver, handle, progress, cancel)
         connecting = Deadline.after(CONNECT_SECONDS, cancel)
         with contextlib.ExitStack() as stack:
             progress.doing(order.name, "connecting")
@@ -95,10 +95,10 @@ def machine(
         (order.logs / "timings.json").write_text(json.dumps(timings.phases, indent=1))
 
 
-def _up(order: Order, driver: Driver, handle: Handle, progress: Progress, cancel: threading.Event) -> None:
+def _up(order: Order, driver: Driver, handle: Handle, progress: Progress, cancel: threading.Event) -> Handle:
     limit = boot_seconds(order)
     try:
-        driver.up(order, handle, Deadline.after(limit, cancel), progress)
+        return driver.up(order, handle, Deadline.after(limit, cancel), progress)
     except TimedOut as late:
         console = order.logs / "console.log"
         raise BootError(

@@ -66,7 +66,7 @@ class OnHost:
             site=render_site(order.scratch, os.getuid() == 0, self._options),
         )
 
-    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         runner = Path(handle.site.runner[0])
         try:
             runner.parent.mkdir(parents=True, mode=0o755)
@@ -75,6 +75,7 @@ class OnHost:
                 folder.chmod(0o711)
             shutil.copyfile(order.image.runner, runner)
             runner.chmod(0o755)
+            return handle
         except BaseException:
             self.down(handle)
             raise

@@ -7,6 +7,7 @@ Handed to the guest's init over a virtio-serial port before its SSH server start
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import struct
 import time
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import BootError
 
 ENTROPY_BYTES = 64
@@ -63,6 +64,7 @@ def render(name: str, keys: Keys, now: float, entropy: bytes) -> bytes:
         "hostname": name.encode(),
         "time": f"{int(now)}.{int(now % 1 * 1e9):09d}".encode(),
         "entropy": entropy,
+        "nonce": secrets.token_hex(16).encode(),
         "host-key": keys.host_private,
         "authorised-key": keys.client_public,
         "end": b"",
@@ -76,7 +78,16 @@ class Port:
     def __init__(self, path: Path, deadline: Deadline) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(max(0.1, deadline.within(10).remaining()))
-        self._socket.connect(str(path))
+
+        def connected() -> bool:
+            # The socket has its name, bind(2), a moment before anybody listens at it.
+            try:
+                self._socket.connect(str(path))
+            except ConnectionRefusedError:
+                return False
+            return True
+
+        poll(connected, deadline.within(10), "QEMU listening at the guest's port")
         self._pending = b""
 
     def __enter__(self) -> Port:

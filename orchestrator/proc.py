@@ -143,15 +143,16 @@ class Conversation:
         _end(self._child)
 
 
-def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline) -> None:
+def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: Sequence[int] = ()) -> None:
     """Start a program that outlives us: not our child, in a session of its own, output to ``log``.
+    It gets the descriptors ``inherit`` under their own numbers.
 
     SIGXFSZ and SIGPIPE stay ignored in it. Raises Unavailable when setsid(1) is not there; what
     becomes of the program itself is for the caller to find out.
     """
     args = ("setsid", "--fork", *(str(a) for a in argv))
     with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
-        child = _start(args, nothing.fileno(), file, file, env=None, cwd=None, restore=False)
+        child = _start(args, nothing.fileno(), file, file, env=None, cwd=None, restore=False, inherit=inherit)
         _wait(child, deadline, args)
 
 
@@ -222,6 +223,7 @@ def _start(
     env: Mapping[str, str] | None,
     cwd: Path | None,
     restore: bool,
+    inherit: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -233,6 +235,7 @@ def _start(
             cwd=cwd,
             start_new_session=True,
             restore_signals=restore,
+            pass_fds=tuple(inherit),
         )
     except FileNotFoundError:
         raise Unavailable(
@@ -257,16 +260,17 @@ def _wait(child: subprocess.Popen[bytes], deadline: Deadline, args: tuple[str, .
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child that still runs, and its process group with it."""
     if child.poll() is not None:
         return
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # root's, started by sudo
         os.killpg(child.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    # Also when the child is gone: what it started may have ignored SIGTERM.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _read(file: IO[bytes], limit: int) -> bytes:

@@ -1,9 +1,11 @@
-"""One question to a running QEMU over its QMP socket."""
+"""A running QEMU's monitor, over its QMP socket."""
 
 from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedRWPair
 from pathlib import Path
 from typing import Any
@@ -18,27 +20,59 @@ def human_command(path: Path, line: str, deadline: Deadline) -> str:
     return str(answer)
 
 
+class Monitor:
+    """An open QMP session."""
+
+    def __init__(self, stream: BufferedRWPair) -> None:
+        self._stream = stream
+
+    def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """One command. Raises BootError when QEMU refuses it."""
+        return _ask(self._stream, command, arguments or {})
+
+
+@contextmanager
+def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
+    """A QMP session for a ``with`` block. Raises BootError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plug:
+        plug.settimeout(max(0.1, deadline.within(30).remaining()))
+        try:
+            plug.connect(str(path))
+        except OSError as problem:
+            raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
+        stream = plug.makefile("rwb")
+        _read(stream)  # the greeting
+        _ask(stream, "qmp_capabilities", {})
+        yield Monitor(stream)
+
+
 def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
     """One QMP command in a session of its own. Raises BootError."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plug:
-            plug.settimeout(max(0.1, deadline.within(30).remaining()))
-            plug.connect(str(path))
-            stream = plug.makefile("rwb")
-            json.loads(stream.readline())  # the greeting
-            _ask(stream, "qmp_capabilities", {})
-            return _ask(stream, command, arguments)
-    except (OSError, ValueError, TypeError, AttributeError) as problem:
-        raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
+    with monitor(path, deadline) as session:
+        return session.execute(command, arguments)
 
 
 def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any:
-    stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-    stream.flush()
-    while line := stream.readline():
-        answer = json.loads(line)
+    try:
+        stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        stream.flush()
+    except OSError as problem:
+        raise BootError(f"QEMU does not take a command: {problem}") from None
+    while True:
+        answer = _read(stream)
         if "error" in answer:
-            raise BootError(f"QEMU refuses {command}: {answer['error'].get('desc')}")
+            raise BootError(f"QEMU refuses {command}: {answer['error']}")
         if "return" in answer:
             return answer["return"]
-    raise BootError("QEMU closed its monitor")
+
+
+def _read(stream: BufferedRWPair) -> dict[str, Any]:
+    """The next message: an answer, an event or the greeting."""
+    try:
+        line = stream.readline()
+        message = json.loads(line) if line else None
+    except (OSError, ValueError) as problem:
+        raise BootError(f"QEMU does not answer: {problem}") from None
+    if not isinstance(message, dict):
+        raise BootError("QEMU closed its monitor" if message is None else "QEMU's monitor talks nonsense")
+    return message

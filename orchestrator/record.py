@@ -23,6 +23,9 @@ class Status(StrEnum):
 class Record:
     """One line of ``records.jsonl``; the field names and their order are a fixed format.
 
+    ``start`` says how the machine came up: ``clone`` (of a booted template), ``cold`` (booted),
+    or "" where nothing boots.
+
     ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
     measured beside the program; both in seconds. ``reason`` says why a record is not a pass.
     ``exit_code`` and ``signal`` are None when the program did not get that far.
@@ -49,6 +52,7 @@ class Record:
     observations: Mapping[str, Any] = field(default_factory=dict)
     stdout: str = ""
     stderr: str = ""
+    start: str = ""
 
     def to_json(self) -> str:
         """This record as one line of ASCII JSON, keys in the documented order.

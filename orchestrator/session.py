@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -33,10 +33,11 @@ from orchestrator.wording import did_you_mean
 
 @dataclass(frozen=True)
 class Choice:
-    """Which part of a lab to run; empty means all."""
+    """Which part of a lab to run (empty means all), and whether to boot instead of clone."""
 
     machines: tuple[str, ...] = ()
     exercises: tuple[str, ...] = ()
+    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,27 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
     records: list[Record] = []
     with RunStore(out or Path("runs") / run, lab) as store:
         try:
-            with _workshop(lab, run, choice, store.folder, ledger, progress) as shop:
-                engine = LocalEngine(lambda job: run_job(job, shop), shop.cancel)
-                todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
-                with closing(engine.run(todo)) as results:
-                    for record in results:
-                        store.add(record)
-                        records.append(record)
+            with closing(results(lab, run, choice, store.folder, ledger, progress)) as found:
+                for record in found:
+                    store.add(record)
+                    records.append(record)
         finally:
             store.write_reports()
         return Outcome(tuple(records), store.folder)
+
+
+def results(
+    lab: LoadedLab, run: str, choice: Choice, out: Path, ledger: Ledger, progress: Progress
+) -> Generator[Record, None, None]:
+    """The records of a run as they are completed; closing it cancels and tears down.
+
+    ``out`` is where machines leave their logs.
+    """
+    with _workshop(lab, run, choice, out, ledger, progress) as shop:
+        engine = LocalEngine(lambda job: run_job(job, shop), shop.cancel)
+        todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
+        with closing(engine.run(todo)) as found:
+            yield from found
 
 
 @contextmanager
@@ -113,6 +125,7 @@ def _workshop(
             boot_slots=threading.Semaphore(cpus),
             packages=installing,
             canary=shop_canary,
+            cold=choice.cold,
         )
         try:
             yield shop

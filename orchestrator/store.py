@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import time
@@ -9,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from orchestrator.errors import SpecError, Unavailable
+from orchestrator.errors import LabError, SpecError, Unavailable
 from orchestrator.load import LoadedLab
 from orchestrator.record import Record, read_records
 from orchestrator.report import write_reports
 from orchestrator.spec import Exercise
+from orchestrator.yamlfile import survey
 
 RECORDS = "records.jsonl"
 LEAST_FREE = 300 * 2**20
@@ -78,7 +80,7 @@ def load_run(folder: Path) -> list[Record]:
         return list(read_records(path))
     except FileNotFoundError:
         raise SpecError(f"{folder}: not a run: it has no {RECORDS}", hint="runs are kept in runs/") from None
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise SpecError(f"{path}: not readable as records: {problem}") from None
 
 
@@ -86,6 +88,15 @@ def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:
     return {exercise.name: exercise.spec for exercise in lab.exercises}
 
 
-def machine_order(records: Sequence[Record]) -> list[str]:
-    """Machines in the order in which they first appear."""
-    return list(dict.fromkeys(record.machine for record in records))
+def machine_order(folder: Path, records: Sequence[Record]) -> list[str]:
+    """A run's machines as its lab lists them; those the lab does not name come last."""
+    lab = folder / "lab.yaml" if folder.is_dir() else folder.parent / "lab.yaml"
+    listed: list[str] = []
+    # A run without its lab is still a run.
+    with contextlib.suppress(OSError, LabError, KeyError, TypeError, ValueError):
+        listed = list(survey(lab.read_text(encoding="utf-8"), str(lab)).data["machines"])
+    appeared = dict.fromkeys(record.machine for record in records)
+    return [
+        *(name for name in listed if name in appeared),
+        *(name for name in appeared if name not in listed),
+    ]

@@ -8,6 +8,8 @@ program, which is what makes ten of them ready in a few seconds; see docs/archit
 from __future__ import annotations
 
 import importlib.util
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from orchestrator.images import cache
 from orchestrator.images.debian import Archive, members
 
 VERSION = 3
-STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-fno-ident")
+STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
+WARNINGS = ("-Wall", "-Wextra")
 _RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
 
 
@@ -68,31 +71,90 @@ def compile_program(
 
     Raises BuildError with the compiler's own words.
     """
+    words: list[str] = []
+    objects: list[str | Path] = []
+    for source in sources:
+        target = output.parent / f".{output.name}-{len(objects)}.o"
+        command = [*_compiler(arch, toolchain), *WARNINGS, *flags, "-c", source.name, "-o", target]
+        failure = f"{source.name} does not compile for {arch.name}"
+        words.append(_tool(command, source.parent, failure, deadline))
+        objects.append(target)
+    link = [*_linker(arch), "-o", output, *_around(toolchain, objects)]
+    _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    for target in objects:
+        Path(target).unlink()
+    return "".join(words)
+
+
+def _compiler(arch: Arch, toolchain: Path) -> list[str | Path]:
     zig, about = zig_folder(), arch.toolchain
     headers = zig / "lib" / "libc" / "include"
     include = [toolchain / "include", zig / "lib" / "include"]
     include += [headers / f"{about.headers}-linux-any", headers / "any-linux-any"]
-    words: list[str] = []
-    objects: list[Path] = []
-    for source in sources:
-        target = output.parent / f".{output.name}-{len(objects)}.o"
-        command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
-        command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]
-        command += [*flags, "-c", source.name, "-o", target]
-        words.append(
-            _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
-        )
-        objects.append(target)
-    start, end = [toolchain / "crt1.o", toolchain / "crti.o"], [toolchain / "crtn.o"]
+    command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
+    command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]
+    return command
+
+
+def _linker(arch: Arch) -> list[str | Path]:
+    return [zig_folder() / "zig", "ld.lld", "-static", "-s", "-m", arch.toolchain.emulation]
+
+
+def _around(toolchain: Path, objects: Sequence[str | Path]) -> list[str | Path]:
+    """Objects between the C library's start files and its archives."""
     archives = [toolchain / name for name in ("libc.a", *_RUNTIME)]
-    libraries: list[str | Path] = ["--start-group", *archives, "--end-group"]
-    link: list[str | Path] = [zig / "zig", "ld.lld", "-static", "-s", "-m", about.emulation, "-o", output]
-    _tool(
-        [*link, *start, *objects, *libraries, *end], output.parent, f"{output.name} does not link", deadline
-    )
-    for target in objects:
-        target.unlink()
-    return "".join(words)
+    before, after = [toolchain / "crt1.o", toolchain / "crti.o"], [toolchain / "crtn.o"]
+    return [*before, *objects, "--start-group", *archives, "--end-group", *after]
+
+
+def write_cc(arch: Arch, toolchain: Path, folder: Path) -> Path:
+    """A ``cc`` for makefiles: compiles as clang does, links as ``compile_program`` does.
+
+    Understands what makefiles use: sources, objects, archives, ``-c``, ``-S``, ``-E``, ``-o``,
+    ``-l`` and ``-L`` (all of the C library is linked anyway), and any flag of the compiler.
+    """
+    script = folder / "cc"
+    compiler, linker = (shlex.join(map(str, c)) for c in (_compiler(arch, toolchain), _linker(arch)))
+    before, after = (shlex.join(map(str, part)) for part in _split(_around(toolchain, ["@"])))
+    script.write_text(_CC.format(compiler=compiler, linker=linker, before=before, after=after))
+    script.chmod(0o755)
+    return script
+
+
+def _split(words: list[str | Path]) -> tuple[list[str | Path], list[str | Path]]:
+    middle = words.index("@")
+    return words[:middle], words[middle + 1 :]
+
+
+_CC = """#!/bin/sh
+# clang for one architecture, and its linker when nothing asks for less than a program.
+set -eu
+output=a.out objects="" flags="" sources="" link=yes
+while [ $# -gt 0 ]; do
+	case $1 in
+	-c | -S | -E | -M | -MM | --version | -v) link=no flags="$flags $1" ;;
+	-o) output=$2; shift ;;
+	-o*) output=${{1#-o}} ;;
+	-l* | -L* | -static | -pie | -no-pie | -pthread | -rdynamic | -s | -Wl,*) ;;
+	-I | -D | -U | -include | -MF | -MT | -MQ) flags="$flags $1 $2"; shift ;;
+	-*) flags="$flags $1" ;;
+	*.o | *.a) objects="$objects $1" ;;
+	*) sources="$sources $1" ;;
+	esac
+	shift
+done
+if [ $link = no ]; then
+	if [ "$output" = a.out ]; then set --; else set -- -o "$output"; fi
+	exec {compiler} $flags $sources "$@"
+fi
+for source in $sources; do
+	object=.cc-$$-$(basename "$source").o
+	{compiler} $flags -c "$source" -o "$object"
+	objects="$objects $object"
+done
+{linker} -o "$output" {before} $objects {after}
+rm -f .cc-$$-*.o
+"""
 
 
 def _tool(command: list[str | Path], folder: Path, failure: str, deadline: Deadline) -> str:

@@ -49,6 +49,9 @@
 
 enum { DEFAULT_OUTPUT = 64 * 1024, MAX_ENV = 32, FLOOD = 16, MAX_ORDER = 64 * 1024, MAX_ARGUMENTS = 512 };
 
+/* Processes a user other than root may have: a fork bomb must leave room for us. */
+enum { MAX_PROCESSES = 512 };
+
 struct order {
 	uid_t uid;
 	gid_t gid;
@@ -189,7 +192,7 @@ static void fail_start(int fd, const char *what)
 static void become(const struct order *order, int input, int output, int error, int tell)
 {
 	sigset_t none;
-	struct rlimit no_core = {0, 0};
+	struct rlimit no_core = {0, 0}, processes = {MAX_PROCESSES, MAX_PROCESSES};
 
 	/* A program must find every signal at its default, whoever started us: signal(7). */
 	for (int number = 1; number < NSIG; number++)
@@ -201,6 +204,8 @@ static void become(const struct order *order, int input, int output, int error, 
 	    dup2(error, STDERR_FILENO) == -1)
 		fail_start(tell, "dup2");
 	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
+		fail_start(tell, "setrlimit");
+	if (order->switch_user && setrlimit(RLIMIT_NPROC, &processes) == -1)
 		fail_start(tell, "setrlimit");
 	if (order->dir != NULL && chdir(order->dir) == -1)
 		fail_start(tell, order->dir);

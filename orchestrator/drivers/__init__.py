@@ -71,11 +71,27 @@ class Handle:
 
 
 @dataclass(frozen=True)
+class Template:
+    """A frozen guest in the cache, tested: its memory and the state of its devices."""
+
+    folder: Path
+
+    @property
+    def memory(self) -> Path:
+        return self.folder / "memory"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+
+@dataclass(frozen=True)
 class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
-    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``.
+    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
+    to be cloned from, None for a cold boot.
     """
 
     run: str
@@ -86,6 +102,7 @@ class Order:
     accel: str
     scratch: Path
     logs: Path
+    template: Template | None = None
 
     @property
     def boundary(self) -> Boundary:
@@ -101,8 +118,11 @@ class Driver(Protocol):
     def prepare(self, order: Order) -> Handle:
         """Decide every name. Pure."""
 
-    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
-        """Bring the machine up until it answers; undoes itself on failure."""
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
+        """Bring the machine up until it answers; undoes itself on failure.
+
+        Gives the handle with what only now is known added to its ``data``.
+        """
 
     def connect(self, handle: Handle, deadline: Deadline) -> AbstractContextManager[Conversing]:
         """A way to run commands in the machine."""

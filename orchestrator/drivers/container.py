@@ -95,7 +95,7 @@ class Container:
             data={"engine": list(engine_command(order.machine.engine))},
         )
 
-    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         engine = _engine(handle)
         try:
             order.scratch.mkdir(parents=True)
@@ -106,6 +106,7 @@ class Container:
             done = proc.run(argv, deadline=deadline.within(60), check=False)
             if done.code != 0:
                 raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
+            return handle
         except BaseException:
             self.down(handle)
             raise

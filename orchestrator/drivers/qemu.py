@@ -1,77 +1,43 @@
 """QEMU: virtual machines of the host's architecture (KVM or emulated) and of every other.
 
-Direct kernel boot, user-mode network that reaches nothing (``restrict=on``) but one forwarded
-SSH port on 127.0.0.1, QEMU unprivileged with its seccomp sandbox on. Sources: qemu(1), the QMP
-reference manual.
+A machine is a clone of a booted template where there is a good one, else it boots.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import hostproc, proc
+from orchestrator import emulator
 from orchestrator.arch import Arch
 from orchestrator.console import Console
-from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import TAG, Handle, Order, Site
-from orchestrator.errors import BootError, TeardownError, Unavailable
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import Handle, Order, Site
+from orchestrator.emulator import forwarded_port, render_argv
+from orchestrator.errors import BootError, TimedOut, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
-from orchestrator.personality import Port, give, make_keys
+from orchestrator.personality import Keys, Port, give, make_keys
 from orchestrator.progress import Progress
 from orchestrator.qmp import human_command
 from orchestrator.spec import Machine
+from orchestrator.template import thaw
 from orchestrator.transport import Conversing
 from orchestrator.transport.ssh import Address, connected
 
-MIB = 2**20
-TRANSLATION_CACHE_MIB = 64
-"""TCG's code buffer; QEMU's own default is up to 1 GiB for each process."""
-UNPRIVILEGED = 65534
-"""Whom QEMU becomes when we are root: nobody, who owns no file."""
+__all__ = ["DRIVER", "forwarded_port", "render_argv"]
+
+CLONE_SECONDS = 45.0
+"""How long a clone may take before it is given up for a cold boot; on a busy host a good one
+takes a second or two."""
 
 _GUEST_SITE = Site(
     runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
 )
-
-
-def render_argv(order: Order, handle: Handle, root: bool) -> list[str]:
-    """The command line of one machine; ``root``: whether we start it as root. Pure."""
-    arch, folder, memory = order.arch, Path(handle.scratch), max(order.machine.memory, order.arch.memory)
-    accel = "kvm" if order.accel == "kvm" else f"tcg,thread={_threads(order)},tb-size={TRANSLATION_CACHE_MIB}"
-    cpu = "host" if order.accel == "kvm" else arch.cpu
-    argv = [arch.qemu, "-name", handle.tag, "-no-user-config", "-nodefaults", "-display", "none"]
-    argv += ["-machine", arch.machine, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
-    argv += ["-smp", str(order.machine.cpus), "-m", f"{memory // MIB}M"]
-    argv += ["-kernel", str(order.image.kernel), "-initrd", str(order.image.initrd)]
-    argv += ["-append", kernel_cmdline(arch), "-no-reboot"]
-    argv += ["-chardev", f"file,id=console,path={order.logs / 'console.log'}", "-serial", "chardev:console"]
-    argv += ["-chardev", f"socket,id=port,path={folder / 'port.sock'},server=on,wait=off"]
-    argv += ["-device", f"virtio-serial-{arch.bus}", "-device", "virtserialport,chardev=port,name=isolab"]
-    argv += ["-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]
-    argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
-    argv += ["-qmp", f"unix:{folder / 'qmp.sock'},server=on,wait=off"]
-    # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
-    # with spawn=deny (no exec), there is nothing left to elevate to.
-    privileges = "" if root else "elevateprivileges=deny,"
-    argv += ["-sandbox", f"on,obsolete=deny,{privileges}spawn=deny,resourcecontrol=deny"]
-    return [*argv, *(["-runas", f"{UNPRIVILEGED}:{UNPRIVILEGED}"] if root else [])]
-
-
-def kernel_cmdline(arch: Arch) -> str:
-    """What the kernel is told: its console, to be quiet, and to stop at once on a panic."""
-    words = [f"console={arch.console}", "quiet", "loglevel=1", "panic=-1", "net.ifnames=0", arch.cmdline]
-    return " ".join(words).strip()
-
-
-def _threads(order: Order) -> str:
-    return "multi" if order.machine.cpus > 1 else "single"
 
 
 class Qemu:
@@ -94,43 +60,26 @@ class Qemu:
             accel=order.accel,
             scratch=str(order.scratch),
             site=_GUEST_SITE,
+            data={"start": "clone" if order.template else "cold"},
         )
 
-    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
-        folder = Path(handle.scratch)
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         try:
-            folder.mkdir(parents=True, mode=0o711)
-            keys = make_keys()
-            _write_private(folder / "client_key", keys.client_private)
-            (folder / "host_key.pub").write_bytes(keys.host_public)
-            self._start(order, handle, deadline)
-            console = Console(order.logs / "console.log")
-            meanwhile = _watcher(order, handle, console, progress)
-            with Port(folder / "port.sock", deadline) as port:
-                port.expect("ready", deadline, meanwhile)
-                give(port, order.name, keys)
-                port.expect("sshd", deadline, meanwhile)
+            if order.template is not None:
+                try:
+                    _bring_up(order, handle, deadline.within(CLONE_SECONDS), progress)
+                    return handle
+                except (BootError, TimedOut) as problem:
+                    deadline.check(f"{order.name}: cloning")
+                    progress.tell(
+                        f"{order.name}: its clone did not come up, booting it instead: {problem.message}"
+                    )
+                    self.down(handle)
+            _bring_up(replace(order, template=None), handle, deadline, progress)
+            return replace(handle, data={**handle.data, "start": "cold"})
         except BaseException:
             self.down(handle)
             raise
-
-    def _start(self, order: Order, handle: Handle, deadline: Deadline) -> None:
-        argv = render_argv(order, handle, root=os.getuid() == 0)
-        (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
-        # A guest that floods its console must not fill our disk: the emulator's files are
-        # limited, and with SIGXFSZ ignored a full one makes write(2) fail, nothing more.
-        # Not -daemonize: its fork would need what spawn=deny takes away.
-        log = order.logs / "qemu.log"
-        proc.detach(["prlimit", f"--fsize={64 * MIB}", *argv], log, deadline)
-        socket = Path(handle.scratch) / "port.sock"
-
-        def listening() -> bool:
-            if not _alive(handle):
-                words = log.read_text(errors="replace").strip()
-                raise BootError(f"{order.name}: {order.arch.qemu} does not start:\n{words}")
-            return socket.exists()
-
-        poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
@@ -146,71 +95,55 @@ class Qemu:
             yield transport
 
     def down(self, handle: Handle) -> None:
-        for pid in hostproc.find(lambda pid: _tag(pid) == handle.tag):
-            # The machine is disposable and nothing in it is worth a shutdown.
-            if not hostproc.end(pid, patience=1.0):
-                raise TeardownError(f"{handle.machine}: QEMU (process {pid}) cannot be ended")
+        emulator.end(handle)
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:
-        for pid in list(hostproc.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
-            run, machine = _split_tag(_tag(pid))
-            folder = str(scratch_dir() / run / machine)
-            # A machine with its sockets elsewhere is another user's, and may be in use.
-            if any(f"path={folder}/" in word for word in hostproc.arguments(pid)):
-                yield Handle("qemu", run, machine, "", "", "", folder, _GUEST_SITE)
+        for run, machine in emulator.running(scratch_dir()):
+            yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
 
 
-def forwarded_port(usernet: str) -> int:
-    """The host port QEMU chose for SSH, from ``info usernet``. Raises BootError."""
-    match = re.search(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", usernet, re.MULTILINE)
-    if match is None:
-        raise BootError(f"QEMU does not say which port it forwards:\n{usernet}")
-    return int(match[1])
+def _bring_up(order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
+    """From nothing to an SSH server with this machine's own host key."""
+    keys = _prepare_folder(Path(handle.scratch))
+    if order.template is not None:
+        progress.doing(order.name, "cloning")
+        thaw(order.template, order, handle, deadline)
+    else:
+        emulator.start(order, handle, deadline)
+    meanwhile = _watcher(order, handle, progress)
+    with Port(Path(handle.scratch) / "port.sock", deadline) as port:
+        if order.template is None:
+            port.expect("ready", deadline, meanwhile)
+        give(port, order.name, keys)
+        port.expect("sshd", deadline, meanwhile)
 
 
-def _watcher(order: Order, handle: Handle, console: Console, progress: Progress):  # type: ignore[no-untyped-def]
-    expected = order.arch.boot_seconds
+def _prepare_folder(folder: Path) -> Keys:
+    folder.mkdir(parents=True, mode=0o711)
+    keys = make_keys()
+    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "wb") as file:
+        file.write(keys.client_private)
+    (folder / "host_key.pub").write_bytes(keys.host_public)
+    return keys
+
+
+def _watcher(order: Order, handle: Handle, progress: Progress) -> Callable[[], None]:
+    """Says what the console said last; raises BootError when the machine is lost."""
+    console = Console(order.logs / "console.log")
+    word = "cloning" if order.template else "booting"
+    expected = 1.0 if order.template else order.arch.boot_seconds
 
     def look() -> None:
         last = console.last_line()
-        progress.doing(order.name, f"booting: {last}" if last else "booting: firmware", expected)
+        progress.doing(order.name, f"{word}: {last}" if last else f"{word}: firmware", expected)
         if console.panicked():
             raise BootError(f"{order.name}: the guest's kernel panicked:\n{console.tail(12)}")
-        if not _alive(handle):
-            raise BootError(
-                f"{order.name}: QEMU ended during boot; the console's last lines:\n{console.tail(12)}"
-            )
+        if not emulator.alive(handle):
+            raise BootError(f"{order.name}: QEMU ended; the console's last lines:\n{console.tail(12)}")
 
     return look
-
-
-def _alive(handle: Handle) -> bool:
-    """Whether the machine's process exists. Asked again before a no: during exec(2) a process
-    has no arguments to know it by."""
-    for _ in range(5):
-        if any(True for _ in hostproc.find(lambda pid: _tag(pid) == handle.tag)):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _tag(pid: int) -> str:
-    """The -name of a QEMU process of ours (or of the program about to become it), else ""."""
-    words = hostproc.arguments(pid)
-    if "-name" not in words[:-1] or not any(Path(w).name.startswith("qemu-system-") for w in words):
-        return ""
-    return words[words.index("-name") + 1]
-
-
-def _split_tag(tag: str) -> tuple[str, str]:
-    _, day, clock, salt, machine = tag.split("-", 4)
-    return f"{day}-{clock}-{salt}", machine
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
 
 
 DRIVER = Qemu()

@@ -32,6 +32,8 @@ CHUNK = 1 << 20
 ATTEMPTS = 3
 IDLE_TIMEOUT = 30.0
 """Seconds without a byte before a download is tried again."""
+_MIRROR = "ISOLAB_MIRROR=URL names another mirror"
+_RECIPE = "the image's recipe (images/*.yaml) names packages and the files wanted from them"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Archive:
         for name in names:
             package = _stanza(text, name.removesuffix("->"), self.suite, arch)
             if name.endswith("->"):
-                package = _stanza(text, package.depends.split()[0].rstrip(","), self.suite, arch)
+                package = _stanza(text, package.depends.partition(" ")[0].rstrip(","), self.suite, arch)
             found[name] = package
         return found
 
@@ -93,16 +95,14 @@ class Archive:
         path = f"main/binary-{arch}/Packages.xz"
         wanted = self._release().get(path)
         if wanted is None:
-            raise ImageError(f"Debian {self.suite} has no packages for {arch}")
+            raise ImageError(f"Debian {self.suite} has no packages for {arch}", hint=_MIRROR)
         folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
         urls = [f"{base}/{folder}/by-hash/SHA256/{wanted}", f"{base}/{path}"]
         packed = _cached_download(urls, wanted, self._deadline)
         try:
             return b"\n" + lzma.decompress(packed.read_bytes())
         except lzma.LZMAError as problem:
-            raise ImageError(
-                f"{urls[-1]}: not readable: {problem}", hint="ISOLAB_MIRROR=URL names another mirror"
-            ) from None
+            raise ImageError(f"{urls[-1]}: not readable: {problem}", hint=_MIRROR) from None
 
     def _release(self) -> dict[str, str]:
         with self._lock:
@@ -129,24 +129,27 @@ def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) ->
                 data = content.read() if content else b""
                 yield Member(path, entry.mode, data, entry.linkname if entry.issym() else "")
     except (tarfile.TarError, lzma.LZMAError, EOFError) as problem:
-        raise ImageError(f"{deb.name}: not a readable package: {problem}") from None
+        raise ImageError(f"{deb}: not a readable package: {problem}", hint=_RECIPE) from None
     if unmatched:
-        raise ImageError(f"{deb.parent.name}: no file matches {', '.join(sorted(unmatched))}")
+        raise ImageError(f"{deb}: no file matches {', '.join(sorted(unmatched))}", hint=_RECIPE)
 
 
 def _data_archive(file: BinaryIO) -> tarfile.TarFile:
-    from debian.arfile import ArFile
+    from debian.arfile import ArError, ArFile
 
-    for member in ArFile(fileobj=file).getmembers():
-        if member.name.startswith("data.tar"):
-            return tarfile.open(fileobj=cast(IO[bytes], member), mode="r|*")
-    raise ImageError("no data.tar in the package")
+    try:
+        for member in ArFile(fileobj=file).getmembers():
+            if member.name.startswith("data.tar"):
+                return tarfile.open(fileobj=cast(IO[bytes], member), mode="r|*")
+    except ArError as problem:
+        raise tarfile.ReadError(str(problem)) from None
+    raise tarfile.ReadError("no data.tar in it")
 
 
 def _stanza(text: bytes, name: str, suite: str, arch: str) -> Package:
     begin = text.find(b"\nPackage: " + name.encode() + b"\n")
     if begin == -1:
-        raise ImageError(f"Debian {suite} has no package {name} for {arch}")
+        raise ImageError(f"Debian {suite} has no package {name!r} for {arch}", hint=_RECIPE)
     end = text.find(b"\n\n", begin + 1)
     stanza = text[begin : end if end != -1 else None].decode()
     fields: Mapping[str, str] = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
@@ -193,7 +196,7 @@ def _trusted(status: bytes) -> bool:
 def _parse_release(text: str, suite: str) -> dict[str, str]:
     names = re.findall(r"^(?:Suite|Codename): (\S+)$", text, re.MULTILINE)
     if suite not in names:
-        raise ImageError(f"the mirror answered with {names} when asked for {suite}")
+        raise ImageError(f"the mirror answered with {names} when asked for {suite}", hint=_MIRROR)
     section = text.split("\nSHA256:\n", 1)[-1]
     return {path: sha for sha, path in re.findall(r"^ ([0-9a-f]{64}) +\d+ (\S+)$", section, re.MULTILINE)}
 
@@ -218,12 +221,14 @@ def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str
                 return
             # URLError and time-outs are OSErrors, an impossible URL is a ValueError.
             except (OSError, ValueError, http.client.HTTPException, ImageError) as failure:
+                if isinstance(failure, urllib.error.HTTPError):
+                    failure.close()
                 problem = failure
     if isinstance(problem, LabError):
         raise problem
     raise ImageError(
         f"cannot download {urls[-1]}: {problem}",
-        hint="check the network; ISOLAB_MIRROR=URL names another mirror",
+        hint=f"check the network; {_MIRROR}",
     )
 
 

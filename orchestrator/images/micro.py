@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator import toolchain as compiler
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.errors import ImageError
@@ -19,7 +20,6 @@ from orchestrator.images.debian import Archive, members
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES
 from orchestrator.spec import Recipe
-from orchestrator.toolchain import compile_program
 
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
@@ -51,10 +51,12 @@ def build(
                 tree.file(where, member.data, stat.S_IMODE(member.mode))
     kernel = packages[kernel_name]
     modules = _take_kernel(paths[kernel.name], folder / "kernel")
-    compile_program(
+    compiler.compile_program(
         arch, toolchain, [GUEST_SOURCES / s for s in RUNNER_SOURCES], (), folder / "run", deadline
     )
-    compile_program(arch, toolchain, [GUEST_SOURCES / s for s in INIT_SOURCES], (), folder / "init", deadline)
+    compiler.compile_program(
+        arch, toolchain, [GUEST_SOURCES / s for s in INIT_SOURCES], (), folder / "init", deadline
+    )
     tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
     tree.write_tar(folder / "rootfs.tar")
     ordered = load_order(recipe.modules, modules)

@@ -53,7 +53,7 @@ class Served:
         try:
             report = json.loads(head)
             size = int(report["stdout"]) + int(report["stderr"])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise TransportError(f"the runner's report makes no sense: {head[:200]!r}") from None
         if not 0 <= size <= LIMIT:
             raise TransportError(f"the runner announces {size} bytes of output")

@@ -88,9 +88,10 @@ def verify(names: Sequence[str], form: str) -> Exit:
 
 
 def prune(_names: Sequence[str], form: str) -> Exit:
-    """Remove downloads, and images and toolchains that are damaged or no longer current."""
+    """Remove downloads, and images and templates that are damaged or no longer current."""
     keep = {image.key for image in _current(tuple(ARCHITECTURES)) if not _damaged(image)}
     doomed = [p for p in _folders("images") if p.name not in keep]
+    doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
     doomed += [*_folders("archive")]
     freed = 0
     for folder in doomed:
@@ -101,6 +102,13 @@ def prune(_names: Sequence[str], form: str) -> Exit:
     else:
         say(f"removed {len(doomed)} things, {mib(freed)}")
     return Exit.PASSED
+
+
+def _template_is_current(folder: Path, keep: set[str]) -> bool:
+    try:
+        return cache.meta(folder)["image_key"] in keep
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def damaged_files(folder: Path) -> list[str]:

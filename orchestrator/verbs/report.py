@@ -18,7 +18,7 @@ def report(run: str, form: str, out: str) -> Exit:
     """Print a run, or write it to a file."""
     check_format(form, tuple(FORMATS))
     records = load_run(Path(run))
-    text = render(form, records, _specs(records), machine_order(records))
+    text = render(form, records, _specs(records), machine_order(Path(run), records))
     if not out:
         say(text)
         return Exit.PASSED

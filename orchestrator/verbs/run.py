@@ -17,13 +17,15 @@ from orchestrator.verbs.labs import open_lab
 from orchestrator.verbs.output import JSON, check_format, say, say_json, width
 
 
-def run(path: str, only: tuple[str, ...], exercises: tuple[str, ...], out: str, form: str) -> Exit:
+def run(
+    path: str, only: tuple[str, ...], exercises: tuple[str, ...], out: str, cold: bool, form: str
+) -> Exit:
     """Run a lab and print the comparison."""
     check_format(form)
     lab = open_lab(path)
     try:
         with _stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            outcome = run_lab(lab, Choice(only, exercises), Path(out) if out else None, progress)
+            outcome = run_lab(lab, Choice(only, exercises, cold), Path(out) if out else None, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: machines are gone, the records of what did finish are kept") from None
     _print(outcome, {e.name: e.spec for e in lab.exercises}, list(lab.lab.machines), form)
@@ -62,12 +64,21 @@ def _print(outcome: Outcome, specs: dict, machines: list[str], form: str) -> Non
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does: with everything torn down."""
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: with everything torn down.
+
+    A second one changes nothing: interrupting the wait for a thread would make Python forget that
+    the thread still works (threading.Thread.join before 3.13). What was ignored when we started, by
+    nohup(1) for example, stays ignored.
+    """
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heeded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in heeded:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

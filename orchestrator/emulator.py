@@ -1,0 +1,184 @@
+"""One QEMU process on this host: its command line (pure), how it is started, found and ended.
+
+Direct kernel boot, user-mode network that reaches nothing (``restrict=on``) but one forwarded
+SSH port on 127.0.0.1, QEMU unprivileged with its seccomp sandbox on. Sources: qemu(1), the QMP
+reference manual, QEMU's docs/system/vm-templating.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import hostproc, proc
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers import TAG, Handle, Order
+from orchestrator.errors import BootError, TeardownError
+
+MIB = 2**20
+TRANSLATION_CACHE_MIB = 64
+"""TCG's code buffer; QEMU's own default is up to 1 GiB for each process."""
+UNPRIVILEGED = 65534
+"""Whom QEMU becomes when we are root: nobody, who owns no file."""
+WARM = "isolab.warm"
+"""Tells our init to touch what every machine will need, before it is frozen."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a guest's memory is: anonymous (no file), a file being baked, or a private copy of a
+    baked file that is cloned from."""
+
+    file: Path | None = None
+    baking: bool = False
+
+
+ANONYMOUS = Memory()
+
+
+def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS) -> list[str]:
+    """The command line of one machine; ``root``: whether we start it as root. Pure."""
+    arch, folder = order.arch, Path(handle.scratch)
+    accel = "kvm" if order.accel == "kvm" else f"tcg,thread={_threads(order)},tb-size={TRANSLATION_CACHE_MIB}"
+    cpu = "host" if order.accel == "kvm" else arch.cpu
+    argv = [arch.qemu, "-name", handle.tag, "-no-user-config", "-nodefaults", "-display", "none"]
+    backend = ",memory-backend=mem" if memory.file else ""
+    argv += ["-machine", arch.machine + backend, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
+    argv += ["-smp", str(order.machine.cpus), "-m", f"{memory_mib(order)}M", *_memory_words(order, memory)]
+    argv += ["-kernel", str(order.image.kernel), "-initrd", str(order.image.initrd)]
+    argv += ["-append", kernel_cmdline(arch) + (f" {WARM}" if memory.file else ""), "-no-reboot"]
+    argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
+    argv += ["-serial", "chardev:console"]
+    argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
+    argv += ["-device", f"virtio-serial-{arch.bus}", "-device", "virtserialport,chardev=port,name=isolab"]
+    argv += ["-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]
+    argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
+    argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
+    return [*argv, *_confinement(root, memory)]
+
+
+def memory_mib(order: Order) -> int:
+    """The guest's memory: what the lab says, but at least what its firmware and kernel need."""
+    return max(order.machine.memory, order.arch.memory) // MIB
+
+
+def _memory_words(order: Order, memory: Memory) -> list[str]:
+    if memory.file is None:
+        return []
+    share = "on" if memory.baking else "off"
+    words = (
+        f"memory-backend-file,id=mem,size={memory_mib(order)}M,mem-path={_escaped(memory.file)},share={share}"
+    )
+    # The frozen guest is to run again at once, whatever the state it was saved in.
+    argv = ["-object", words, "-global", "migration.store-global-state=off"]
+    return argv if memory.baking else [*argv, "-incoming", "defer"]
+
+
+def _confinement(root: bool, memory: Memory) -> list[str]:
+    if memory.baking:  # runs nothing but our own init, and must start `cat` to save itself
+        return []
+    # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
+    # with spawn=deny (no exec), there is nothing left to elevate to.
+    privileges = "" if root else "elevateprivileges=deny,"
+    argv = ["-sandbox", f"on,obsolete=deny,{privileges}spawn=deny,resourcecontrol=deny"]
+    return [*argv, *(["-runas", f"{UNPRIVILEGED}:{UNPRIVILEGED}"] if root else [])]
+
+
+def _escaped(path: Path) -> str:
+    """A path as the value of one of several options in a word (qemu(1))."""
+    return str(path).replace(",", ",,")
+
+
+def kernel_cmdline(arch: Arch) -> str:
+    """What the kernel is told: its console, to be quiet, and to stop at once on a panic."""
+    words = [f"console={arch.console}", "quiet", "loglevel=1", "panic=-1", "net.ifnames=0", arch.cmdline]
+    return " ".join(words).strip()
+
+
+def _threads(order: Order) -> str:
+    return "multi" if order.machine.cpus > 1 else "single"
+
+
+def start(
+    order: Order,
+    handle: Handle,
+    deadline: Deadline,
+    memory: Memory = ANONYMOUS,
+    inherit: tuple[int, ...] = (),
+) -> None:
+    """Start a machine's QEMU and wait until its sockets are there; ``inherit`` are descriptors
+    it gets from us. Raises BootError with QEMU's own words."""
+    argv = render_argv(order, handle, os.getuid() == 0, memory)
+    order.logs.mkdir(parents=True, exist_ok=True)
+    (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
+    # A guest that floods its console must not fill our disk: the emulator's files are limited,
+    # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
+    # fork would need what spawn=deny takes away.
+    limit = memory_mib(order) * MIB if memory.baking else 64 * MIB
+    log = order.logs / "qemu.log"
+    proc.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit)
+    socket = Path(handle.scratch) / "qmp.sock"
+
+    def listening() -> bool:
+        if socket.exists():
+            return True
+        if not alive(handle):
+            words = log.read_text(errors="replace").strip()
+            raise BootError(f"{order.name}: {order.arch.qemu} does not start:\n{words}")
+        return False
+
+    poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
+
+
+def alive(handle: Handle) -> bool:
+    """Whether the machine's process exists. Asked again before a no: during exec(2) a process
+    has no arguments to know it by."""
+    for _ in range(5):
+        if any(True for _ in hostproc.find(lambda pid: _tag(pid) == handle.tag)):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def end(handle: Handle) -> None:
+    """End the machine's process: it is disposable, and nothing in it is worth a shutdown.
+    Raises TeardownError."""
+    for pid in hostproc.find(lambda pid: _tag(pid) == handle.tag):
+        if not hostproc.end(pid, patience=1.0):
+            raise TeardownError(f"{handle.machine}: QEMU (process {pid}) cannot be ended")
+
+
+def running(scratch: Path) -> Iterator[tuple[str, str]]:
+    """Run and machine of every QEMU of ours whose sockets are beneath ``scratch``: one with its
+    sockets elsewhere is another user's, and may be in use."""
+    for pid in list(hostproc.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
+        run, machine = _split_tag(_tag(pid))
+        mark = f"path={_escaped(scratch / run / machine)}/"
+        if any(mark in word for word in hostproc.arguments(pid)):
+            yield run, machine
+
+
+def forwarded_port(usernet: str) -> int:
+    """The host port QEMU chose for SSH, from ``info usernet``. Raises BootError."""
+    match = re.search(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", usernet, re.MULTILINE)
+    if match is None:
+        raise BootError(f"QEMU does not say which port it forwards:\n{usernet}")
+    return int(match[1])
+
+
+def _tag(pid: int) -> str:
+    """The -name of a QEMU process of ours (or of the program about to become it), else ""."""
+    words = hostproc.arguments(pid)
+    if "-name" not in words[:-1] or not any(Path(w).name.startswith("qemu-system-") for w in words):
+        return ""
+    return words[words.index("-name") + 1]
+
+
+def _split_tag(tag: str) -> tuple[str, str]:
+    _, day, clock, salt, machine = tag.split("-", 4)
+    return f"{day}-{clock}-{salt}", machine

@@ -1,0 +1,217 @@
+"""Templates: a guest booted once, frozen before its SSH server starts, and cloned ever after.
+
+The first machine of a kind (image, QEMU, command line) is booted with its memory in a file,
+stopped while its init waits for a personality, and its device state saved. A clone maps that
+file privately, so that all clones share every page none of them has written to, and loads the
+state. Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
+
+A template is tested before it is used: emulators differ in what they save of a machine's timers
+(QEMU 7.2 loses those of riscv64 and ppc64el). One that fails is kept as a note of why not, and
+its machines boot cold.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator import emulator
+from orchestrator.console import Console
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers import Driver, Handle, Order, Template
+from orchestrator.emulator import Memory
+from orchestrator.errors import BootError, Interrupted, LabError
+from orchestrator.images import cache
+from orchestrator.ledger import Ledger
+from orchestrator.personality import Port
+from orchestrator.progress import Progress, Silent
+from orchestrator.qmp import Monitor, monitor
+from orchestrator.transport import Conversing
+
+VERSION = 1
+MAKE_SECONDS = 600.0
+TEST_SECONDS = 30.0
+_CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+
+
+@dataclass(frozen=True)
+class Bakery:
+    """What baking takes beside the order: who clones, who keeps the journal, who is told."""
+
+    driver: Driver
+    ledger: Ledger
+    progress: Progress
+    cancel: threading.Event
+    boot_slots: AbstractContextManager[object]
+
+
+def key(order: Order) -> str:
+    """The content key: a template belongs to one image, one QEMU and one command line."""
+    binary = shutil.which(order.arch.qemu)
+    about = Path(binary).stat() if binary else None
+    program = (binary, about.st_size, about.st_mtime_ns) if about else ()
+    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
+    handle = Handle("qemu", "0-0-0", "template", "", "", "", "/s", None)  # type: ignore[arg-type]
+    argv = emulator.render_argv(fixed, handle, True, Memory(Path("/m"), baking=True))
+    return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, order.image.key, program, argv)}"
+
+
+def obtain(order: Order, bakery: Bakery) -> Template | str:
+    """A tested template for this machine, baked now if there is none; or why it cannot be cloned.
+
+    Safe when several runs want the same one. Raises BootError, TimedOut, Interrupted.
+    """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        reason, facts = "", {}
+        with bakery.boot_slots:
+            seconds = _bake(order, folder, bakery)
+            bakery.progress.doing(order.name, "testing the new template")
+            try:
+                facts = _test(replace(order, template=Template(folder)), bakery, seconds)
+            except Interrupted:
+                raise
+            except LabError as problem:
+                reason = problem.message.splitlines()[0][:300]
+        if reason:
+            for name in ("memory", "state"):
+                (folder / name).unlink()
+        return {
+            "image_key": order.image.key,
+            "arch": order.arch.name,
+            "reason": reason,
+            "boot_seconds": seconds,
+            **facts,
+        }
+
+    found = cache.make("templates", key(order), fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+    return str(cache.meta(found)["reason"]) or Template(found)
+
+
+def thaw(template: Template, order: Order, handle: Handle, deadline: Deadline) -> None:
+    """Start a clone: the template's command line with a private mapping, then its state.
+    Raises BootError."""
+    state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        emulator.start(order, handle, deadline, Memory(template.memory), inherit=(state,))
+        with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+            qmp.execute("migrate-set-capabilities", _CAPABILITY)
+            qmp.execute("migrate-incoming", {"uri": f"fd:{state}"})
+    finally:
+        os.close(state)
+
+
+def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
+    """Boot, freeze, save into ``folder``; gives the seconds the boot took."""
+    deadline = Deadline.after(max(120.0, 30 * order.arch.boot_seconds), bakery.cancel)
+    with _journalled(order, "bake", bakery) as (mould, handle):
+        begun = time.monotonic()
+        emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
+        with Port(Path(handle.scratch) / "port.sock", deadline) as port:
+            port.expect("ready", deadline, _watcher(mould, handle, bakery.progress, order.name))
+            seconds = time.monotonic() - begun
+            with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+                _freeze(qmp, folder / "state", deadline)
+    return round(seconds, 3)
+
+
+def _freeze(qmp: Monitor, state: Path, deadline: Deadline) -> None:
+    qmp.execute("stop")
+    qmp.execute("migrate-set-capabilities", _CAPABILITY)
+    qmp.execute("migrate", {"uri": f"exec:cat > '{state}'"})
+
+    def saved() -> bool:
+        status = qmp.execute("query-migrate").get("status")
+        if status in ("failed", "cancelled"):
+            raise BootError(f"QEMU cannot save the machine's state: {status}")
+        return bool(status == "completed")
+
+    poll(saved, deadline, "saving the machine's state")
+
+
+@contextmanager
+def _journalled(order: Order, what: str, bakery: Bakery) -> Iterator[tuple[Order, Handle]]:
+    """An order and handle for a machine that serves the template, and its end."""
+    scratch = order.scratch.parent / f"{order.name}-{what}"
+    fixed = replace(order, name=scratch.name, scratch=scratch, logs=order.logs / "template" / what)
+    handle = bakery.driver.prepare(fixed)
+    bakery.ledger.intend(handle)
+    try:
+        if what == "bake":
+            scratch.mkdir(parents=True, mode=0o711)
+        yield fixed, handle
+    finally:
+        bakery.driver.down(handle)
+        bakery.ledger.settle(handle)
+
+
+def _watcher(order: Order, handle: Handle, progress: Progress, who: str):  # type: ignore[no-untyped-def]
+    console = Console(order.logs / "console.log")
+
+    def look() -> None:
+        progress.doing(
+            who, f"booting a template: {console.last_line() or 'firmware'}", order.arch.boot_seconds
+        )
+        if console.panicked() or not emulator.alive(handle):
+            raise BootError(f"{who}: the template's guest did not boot:\n{console.tail(12)}")
+
+    return look
+
+
+def _test(order: Order, bakery: Bakery, boot_seconds: float) -> dict[str, Any]:
+    """Two clones: each must keep time and run programs, and they must differ.
+
+    Raises LabError saying what is wrong.
+    """
+    with ExitStack() as stack:
+        twins = []
+        for number in (1, 2):
+            deadline = Deadline.after(TEST_SECONDS, bakery.cancel)
+            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", bakery))
+            begun = time.monotonic()
+            risen = bakery.driver.up(fixed, handle, deadline, Silent())
+            if risen.data["start"] != "clone":
+                raise BootError("a clone does not start")
+            transport = stack.enter_context(bakery.driver.connect(handle, deadline))
+            _say(transport, ["true"], deadline)
+            twins.append((transport, time.monotonic() - begun, deadline))
+        identities = [_probe(transport, deadline) for transport, _, deadline in twins]
+    if identities[0] == identities[1]:
+        raise BootError("two clones have the same random bytes")
+    seconds = min(spent for _, spent, _ in twins)
+    if seconds > boot_seconds:
+        raise BootError(f"a clone takes {seconds:.1f} s to answer, longer than a boot ({boot_seconds:.1f} s)")
+    return {"clone_seconds": round(seconds, 3)}
+
+
+def _probe(transport: Conversing, deadline: Deadline) -> str:
+    """Whether a clone keeps time; gives its identity."""
+    begun = time.monotonic()
+    _say(transport, ["sleep", "1"], deadline)
+    slept = time.monotonic() - begun
+    if slept > 8.0:
+        raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
+    clock = float(_say(transport, ["date", "+%s"], deadline))
+    if abs(clock - time.time()) > 5.0:
+        raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")
+    script = "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/boot_id /run/isolab-nonce"
+    return _say(transport, ["sh", "-c", script], deadline)
+
+
+def _say(transport: Conversing, argv: list[str], deadline: Deadline) -> str:
+    try:
+        done = transport.run(argv, deadline=deadline.within(12))
+    except LabError as problem:
+        raise BootError(
+            f"a clone's timers stand still: `{' '.join(argv[:2])}` never ends ({problem.message})"
+        ) from None
+    if done.code != 0:
+        raise BootError(f"a clone cannot run `{argv[0]}`: status {done.code}")
+    return done.stdout.decode(errors="replace")
