@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from invoke import Context, Exit, task
 
 _LAB = {"lab": "a lab's folder or file, such as labs/separation"}
@@ -82,6 +84,34 @@ def run(
     from orchestrator.verbs.run import run
 
     raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format))
+
+
+@task(
+    name="try",
+    help={
+        "program": "a C file, or a folder with a Makefile",
+        "args": "arguments of the program, as one text",
+        "on": "all (default), or machines with commas between them: process, sandbox, container, vm, s390x …",
+        "stdin": "a file the program reads as its standard input",
+        "build": "the command that builds it, with CC set to a compiler of each architecture",
+        "timeout": "how long it may take on a native machine (default: 10s)",
+        **_FORMAT,
+    },
+)
+def try_program(
+    _context: Context,
+    program: str,
+    args: str = "",
+    on: str = "all",
+    stdin: str = "",
+    build: str = "",
+    timeout: str = "10s",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Compile one C program for every architecture, run it everywhere, show the differences."""
+    from orchestrator.verbs.attempt import attempt
+
+    raise Exit(code=attempt(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
 
 
 @task(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from functools import cache as remember
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from orchestrator import proc
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
+from orchestrator.errors import BuildError
 from orchestrator.images import Archives, cache
 from orchestrator.load import LoadedExercise
 from orchestrator.spec import Build
-from orchestrator.toolchain import STANDARD_FLAGS, compile_program, prepare
+from orchestrator.toolchain import STANDARD_FLAGS, WARNINGS, compile_program, prepare, write_cc
+
+COMMAND_SECONDS = 600.0
 
 
 def build_exercise(
@@ -28,17 +34,55 @@ def build_exercise(
 
 def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
     # Every source and header of the folder is part of the key: an #include may name any of them.
-    content = [(p.name, p.read_bytes()) for p in sorted(folder.rglob("*.[ch]"))]
-    key = cache.digest(wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, _compiler(), content)
+    pattern = "*" if wanted.command else "*.[ch]"
+    files = [p for p in sorted(folder.rglob(pattern)) if p.is_file()]
+    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in files]
+    key = cache.digest(
+        wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, WARNINGS, _compiler(), content
+    )
     name = f"{wanted.program}-{arch.name}-{key}"
 
     def compile_now(target: Path) -> dict[str, Any]:
         tools = prepare(arch, archives.suite(arch.suite), deadline)
+        if wanted.command:
+            return {
+                "arch": arch.name,
+                "warnings": _run_command(folder, wanted, arch, tools, target, deadline),
+            }
         sources = [folder / source for source in wanted.sources]
         words = compile_program(arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline)
         return {"arch": arch.name, "warnings": words}
 
     return cache.make("programs", name, compile_now, deadline) / wanted.program
+
+
+def _run_command(
+    folder: Path, wanted: Build, arch: Arch, tools: Path, target: Path, deadline: Deadline
+) -> str:
+    """Make the program by the command, in a copy of its folder; gives what the command said."""
+    assert wanted.command is not None
+    copy = target / "source"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".git"))
+    compiler = write_cc(arch, tools, target)
+    env = {**os.environ, "CC": str(compiler), "CROSS_ARCH": arch.name}
+    limit = deadline.within(COMMAND_SECONDS)
+    done = proc.run(["sh", "-c", wanted.command], deadline=limit, cwd=copy, env=env, check=False)
+    words = (done.stdout + done.stderr).decode(errors="replace")
+    if done.code != 0:
+        raise BuildError(f"`{wanted.command}` fails for {arch.name}:\n{words.rstrip()}")
+    made = [copy / wanted.output] if wanted.output else [p for p in sorted(copy.iterdir()) if _is_program(p)]
+    if len(made) != 1 or not made[0].is_file():
+        found = ", ".join(p.name for p in made) or "none"
+        raise BuildError(f"`{wanted.command}` made no single program for {arch.name} (found: {found})")
+    shutil.copy(made[0], target / wanted.program)
+    shutil.rmtree(copy)
+    return words
+
+
+def _is_program(path: Path) -> bool:
+    """An ELF executable: elf(5), e_type ET_EXEC or ET_DYN in either byte order."""
+    head = path.open("rb").read(18) if path.is_file() else b""
+    return head[:4] == b"\x7fELF" and head[16:18] in (b"\2\0", b"\0\2", b"\3\0", b"\0\3")
 
 
 @remember

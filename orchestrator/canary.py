@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator import proc
+from orchestrator.errors import LabError
 
 
 class Canary:
@@ -27,7 +28,7 @@ class Canary:
         self._thread: threading.Thread | None = None
 
     def plant(self) -> str:
-        """The canary's name, once it lives."""
+        """The canary's name, once it lives. Raises LabError when it cannot."""
         program = self._program()
         with self._lock:
             if self._thread is None:
@@ -35,7 +36,8 @@ class Canary:
                     target=self._keep, args=(program,), name="canary", daemon=True
                 )
                 self._thread.start()
-        self._planted.wait(30)
+        if not self._planted.wait(30):
+            raise LabError("the canary process cannot be started on this host")
         return self.name
 
     def close(self) -> None:

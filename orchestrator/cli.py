@@ -5,6 +5,7 @@ Errors become words and exit codes here and nowhere else.
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 from invoke import Collection, Exit, ParseError, Program
@@ -46,6 +47,11 @@ def _with_help(argv: list[str]) -> list[str]:
     return [argv[0], "--help", argv[1]] if asked else argv
 
 
+FURTHER = {"try": ("args", 1), "schema": ("kind", 0)}
+"""Verbs that take words beyond Invoke's positional arguments: the option the words become, and
+how many words come before them."""
+
+
 def main() -> None:
     """Run the command and exit."""
     sys.exit(run(sys.argv))
@@ -57,6 +63,7 @@ def run(argv: list[str]) -> int:
         sys.path.insert(0, str(ROOT))
     import tasks
 
+    argv = gather(argv)
     program = Command(
         version=__version__, namespace=Collection.from_module(tasks), name="isolab", binary="isolab"
     )
@@ -74,6 +81,29 @@ def run(argv: list[str]) -> int:
     except OSError as problem:
         return _tell(from_os(problem))
     return int(Code.PASSED)
+
+
+def gather(argv: list[str]) -> list[str]:
+    """The command line with a verb's further words (`try FILE a b`, `try FILE -- -x`) made into
+    one option, for Invoke has no optional positional arguments."""
+    if len(argv) < 3 or argv[1] not in FURTHER:
+        return argv
+    option, before = FURTHER[argv[1]]
+    kept, rest = argv[:2], argv[2:]
+    words: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            words, rest = words + rest, []
+        elif word.startswith("--") and "=" not in word and word != "--help" and rest:
+            kept += [word, rest.pop(0)]
+        elif word.startswith("-") and len(word) > 1:
+            kept.append(word)
+        else:
+            words.append(word)
+    words, further = words[:before], words[before:]
+    kept[2:2] = words
+    return [*kept, f"--{option}={shlex.join(further)}"] if further else kept
 
 
 def _execute(program: Command, argv: list[str]) -> None:

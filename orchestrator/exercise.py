@@ -89,6 +89,7 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
                 output_limit=exercise.spec.output_limit,
                 env=env,
                 deadline=deadline,
+                stdin=(exercise.folder / step.stdin).read_bytes() if step.stdin else b"",
             )
         )
         if endings[-1].exit_code != 0:

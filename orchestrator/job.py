@@ -141,14 +141,13 @@ def _programs(
     programs: dict[str, Mapping[str, Path]] = {}
     failures: dict[str, str] = {}
     shop.progress.doing(job.machine, f"compiling {len(exercises)} exercises for {arch.name}")
-    with shop.make_slots:
-        for exercise in exercises:
-            try:
-                programs[exercise.name] = build_exercise(
-                    exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS)
-                )
-            except BuildError as problem:
-                failures[exercise.name] = problem.message
+    for exercise in exercises:
+        try:
+            programs[exercise.name] = build_exercise(
+                exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS)
+            )
+        except BuildError as problem:
+            failures[exercise.name] = problem.message
     return programs, failures
 
 

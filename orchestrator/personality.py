@@ -58,13 +58,14 @@ def _string(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def render(name: str, keys: Keys, now: float, entropy: bytes) -> bytes:
-    """The message that gives a machine its personality; ``now`` in seconds since the epoch."""
+def render(name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "") -> bytes:
+    """The message that gives a machine its personality; ``now`` in seconds since the epoch,
+    ``nonce`` is its identity, which a clone must not share with another."""
     parts = {
         "hostname": name.encode(),
         "time": f"{int(now)}.{int(now % 1 * 1e9):09d}".encode(),
         "entropy": entropy,
-        "nonce": secrets.token_hex(16).encode(),
+        "nonce": nonce.encode(),
         "host-key": keys.host_private,
         "authorised-key": keys.client_public,
         "end": b"",
@@ -115,6 +116,7 @@ class Port:
                 meanwhile()
                 raise BootError("the emulator closed the guest's port")
             self._pending += block
+            deadline.check(f"waiting for the guest's init to say {word!r}")
             if len(self._pending) > 4096:
                 raise BootError("the guest's init talks nonsense")
         if line != word:
@@ -134,4 +136,4 @@ class Port:
 
 def give(port: Port, name: str, keys: Keys) -> None:
     """Hand a waiting machine its personality, with fresh entropy and the time of now."""
-    port.send(render(name, keys, time.time(), os.urandom(ENTROPY_BYTES)))
+    port.send(render(name, keys, time.time(), os.urandom(ENTROPY_BYTES), secrets.token_hex(16)))

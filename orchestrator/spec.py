@@ -146,26 +146,44 @@ class Lab(Spec):
 
 
 class Build(Spec):
-    """How a program is made. ``output`` defaults to the stem of the first source."""
+    """How a program is made: from sources, or by a command.
+
+    ``output`` defaults to the stem of the first source. A ``command`` runs on the controller, in
+    a copy of the exercise's folder, with ``CC`` set to a compiler for the machine's architecture;
+    it leaves the program ``output`` there (default: the one program it makes).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    sources: Annotated[list[str], Field(min_length=1)]
+    sources: list[str] = []
+    command: str | None = None
     output: str | None = None
     flags: list[str] = []
     where: Literal["controller", "guest"] = Field("controller", alias="in")
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Build:
+        if bool(self.sources) == bool(self.command):
+            raise ValueError("expected either sources or a command")
+        return self
+
     @property
     def program(self) -> str:
         """The file name of the built program."""
-        return self.output or self.sources[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        if self.output or not self.sources:
+            return self.output or "program"
+        return self.sources[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
 class Step(Spec):
-    """One command of an exercise; ``run`` is split like a shell splits words, no shell runs."""
+    """One command of an exercise; ``run`` is split like a shell splits words, no shell runs.
+
+    ``stdin`` names a file of the exercise's folder that the program reads.
+    """
 
     run: Annotated[str, Field(min_length=1)]
     user: User = User.STUDENT
+    stdin: str | None = None
 
     @property
     def argv(self) -> list[str]:

@@ -72,7 +72,7 @@ def compile_program(
     Raises BuildError with the compiler's own words.
     """
     words: list[str] = []
-    objects: list[str | Path] = []
+    objects: list[Path] = []
     for source in sources:
         target = output.parent / f".{output.name}-{len(objects)}.o"
         command = [*_compiler(arch, toolchain), *WARNINGS, *flags, "-c", source.name, "-o", target]
@@ -82,14 +82,14 @@ def compile_program(
     link = [*_linker(arch), "-o", output, *_around(toolchain, objects)]
     _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     for target in objects:
-        Path(target).unlink()
+        target.unlink()
     return "".join(words)
 
 
 def _compiler(arch: Arch, toolchain: Path) -> list[str | Path]:
     zig, about = zig_folder(), arch.toolchain
     headers = zig / "lib" / "libc" / "include"
-    include = [toolchain / "include", zig / "lib" / "include"]
+    include: list[str | Path] = [toolchain / "include", zig / "lib" / "include"]
     include += [headers / f"{about.headers}-linux-any", headers / "any-linux-any"]
     command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
     command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]

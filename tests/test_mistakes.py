@@ -131,7 +131,8 @@ def test_commands_must_split_into_words(folder: Path, run: str, expected: str) -
     [
         ("{sources: [»b.c]}", "no file 'b.c'"),
         ("[{sources: [pipes.c]}, {sources: [»b.c]}]", "no file 'b.c'"),
-        ("{sources: »[]}", "expected at least one entry"),
+        ("»{sources: []}", "expected either sources or a command"),
+        ("»{sources: [pipes.c], command: make}", "expected either sources or a command"),
         ("{sources: [pipes.c], output: »../x}", "expected the name of a file, without a folder"),
         ("{sources: [pipes.c], in: »gest}", "expected one of: controller, guest (did you mean 'guest'?)"),
     ],

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <net/if.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -208,20 +207,36 @@ static void open_port(void)
 	give_up("no virtio-serial port named isolab");
 }
 
+/*
+ * Start the clock of a machine that was frozen and copied. Some emulators forget a pending timer
+ * interrupt (QEMU 7.2: riscv64, mips), and the kernel, which still waits for it, programs no
+ * other one that is due later: every sleep lasts for ever. A timer due in the past is earlier
+ * than anything it waits for, so it is programmed at once, and its interrupt finds all the rest.
+ */
+static void revive_timers(void)
+{
+	const struct timespec long_ago = {0, 1};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &long_ago, NULL);
+}
+
 /* Reading from a port nobody has connected to gives 0 bytes: virtio_console. Wait for them. */
 static void read_exactly(void *buffer, size_t length)
 {
 	char *at = buffer;
 	struct timespec pause = {0, 2000000};
+	static bool waiting = true;
 
 	while (length > 0) {
 		ssize_t got = read(port, at, length);
+		/* We may have fallen asleep in one machine and woken up in its copy. */
+		if (waiting)
+			revive_timers();
+		waiting = got <= 0;
 		if (got == -1 && errno != EINTR && errno != EAGAIN)
 			give_up("cannot read the personality");
 		if (got <= 0) {
-			struct pollfd wait = {.fd = port, .events = POLLIN};
-			if (poll(&wait, 1, 1000) > 0 && (wait.revents & POLLHUP))
-				nanosleep(&pause, NULL);
+			nanosleep(&pause, NULL);
 			continue;
 		}
 		at += got;
@@ -326,6 +341,8 @@ static pid_t start_sshd(void)
 
 	if (pid == 0) {
 		setsid();
+		/* A program that eats all memory must not take the connection with it: proc(5). */
+		write_file("/proc/self/oom_score_adj", "-1000", 0644);
 		execve(argv[0], argv, environment);
 		_exit(127);
 	}

@@ -50,7 +50,7 @@
 enum { DEFAULT_OUTPUT = 64 * 1024, MAX_ENV = 32, FLOOD = 16, MAX_ORDER = 64 * 1024, MAX_ARGUMENTS = 512 };
 
 /* Processes a user other than root may have: a fork bomb must leave room for us. */
-enum { MAX_PROCESSES = 512 };
+enum { MAX_PROCESSES = 256 };
 
 struct order {
 	uid_t uid;
@@ -205,6 +205,11 @@ static void become(const struct order *order, int input, int output, int error, 
 		fail_start(tell, "dup2");
 	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
 		fail_start(tell, "setrlimit");
+	/* Ours are exempt from the out-of-memory killer, programs are not. Fails where we are no
+	 * exception ourselves and may not change it: proc(5). */
+	int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (score != -1 && write(score, "0", 1) == -1 && errno != EACCES)
+		fail_start(tell, "oom_score_adj");
 	if (order->switch_user && setrlimit(RLIMIT_NPROC, &processes) == -1)
 		fail_start(tell, "setrlimit");
 	if (order->dir != NULL && chdir(order->dir) == -1)

@@ -37,11 +37,23 @@ def from_apt(folder: Path) -> str:
         if path.suffix not in {".list", ".sources"} or not path.is_file():
             continue
         text = path.read_text(errors="replace")
-        pattern = r"^URIs:\s*(\S+)" if path.suffix == ".sources" else r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)"
-        for url in re.findall(pattern, text, re.MULTILINE):
+        for url in _deb822(text) if path.suffix == ".sources" else _one_line(text):
             if re.fullmatch(r"https?://\S+/debian/?", url):
                 return str(url)
     return ""
+
+
+def _one_line(text: str) -> list[str]:
+    return re.findall(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", text, re.MULTILINE)
+
+
+def _deb822(text: str) -> list[str]:
+    """The URIs of every stanza that is not switched off."""
+    stanzas = re.split(r"\n\s*\n", text)
+    enabled = [s for s in stanzas if not re.search(r"^Enabled:\s*(no|false|off|0)\s*$", s, re.M | re.I)]
+    return [
+        uri for s in enabled for line in re.findall(r"^URIs:(.*)$", s, re.MULTILINE) for uri in line.split()
+    ]
 
 
 def _from_template(path: Path) -> str:

@@ -24,7 +24,7 @@ def run(
     check_format(form)
     lab = open_lab(path)
     try:
-        with _stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
+        with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             outcome = run_lab(lab, Choice(only, exercises, cold), Path(out) if out else None, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: machines are gone, the records of what did finish are kept") from None
@@ -63,7 +63,7 @@ def _print(outcome: Outcome, specs: dict, machines: list[str], form: str) -> Non
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[None]:
+def stop_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP end a run as Ctrl-C does: with everything torn down.
 
     A second one changes nothing: interrupting the wait for a thread would make Python forget that
