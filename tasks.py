@@ -142,3 +142,26 @@ def test(_context: Context, all: bool = False, args: str = "") -> None:  # noqa:
     from orchestrator.verbs.tests import test
 
     raise Exit(code=test(all, tuple(args.split())))
+
+
+@task(
+    help={
+        "rounds": "how often each start is measured (default and least: 5)",
+        "crowd": "how many clones at once (default: 30)",
+        "no-stock": "leave out the stock distribution, which takes minutes and root to build",
+        "out": "a file for the rows as JSON",
+        **_FORMAT,
+    }
+)
+def bench(
+    _context: Context,
+    rounds: int = 5,
+    crowd: int = 30,
+    no_stock: bool = False,
+    out: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """The project's own figures: start of clones, memory, overhead, whole commands."""
+    from orchestrator.verbs.bench import bench
+
+    raise Exit(code=bench(rounds, crowd, not no_stock, out, format))

@@ -49,6 +49,10 @@ KEYS = Need(
 )
 
 
+SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
+
+
 def _engine_present() -> bool:
     return any(shutil.which(name) for name in ("podman", "docker"))
 

@@ -16,7 +16,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,15 +95,19 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
     return str(cache.meta(found)["reason"]) or Template(found)
 
 
-def thaw(template: Template, order: Order, handle: Handle, deadline: Deadline) -> None:
+def thaw(
+    template: Template, order: Order, handle: Handle, deadline: Deadline, mark: Callable[[str], None]
+) -> None:
     """Start a clone: the template's command line with a private mapping, then its state.
-    Raises BootError."""
+    ``mark`` is told when a phase is over. Raises BootError."""
     state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
     try:
         emulator.start(order, handle, deadline, Memory(template.memory), inherit=(state,))
+        mark("spawn")
         with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
             qmp.execute("migrate-set-capabilities", _CAPABILITY)
             qmp.execute("migrate-incoming", {"uri": f"fd:{state}"})
+            mark("load")
     finally:
         os.close(state)
 

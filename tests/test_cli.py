@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from factories import record
+from invoke import Collection
 from lab_files import GOOD_LAB, make_folder
 
 import tasks
@@ -39,7 +40,7 @@ def test_help_lists_every_verb_with_what_it_does(
         line.split(None, 1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")
     )
     for verb in VERBS:
-        assert shown[verb] == (getattr(tasks, verb).__doc__ or "").splitlines()[0]
+        assert shown[verb] == (Collection.from_module(tasks).tasks[verb].__doc__ or "").splitlines()[0]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -211,4 +212,4 @@ def test_help_loads_nothing_heavy() -> None:
     ],
 )
 def test_words_beyond_a_verbs_arguments_become_an_option(typed: list[str], understood: list[str]) -> None:
-    assert gather(["isolab", *typed]) == ["isolab", *understood]
+    assert cli.gather(["isolab", *typed]) == ["isolab", *understood]

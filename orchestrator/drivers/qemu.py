@@ -67,7 +67,7 @@ class Qemu:
         try:
             if order.template is not None:
                 try:
-                    _bring_up(order, handle, deadline.within(CLONE_SECONDS), progress)
+                    bring_up(order, handle, deadline.within(CLONE_SECONDS), progress)
                     return handle
                 except (BootError, TimedOut) as problem:
                     deadline.check(f"{order.name}: cloning")
@@ -75,7 +75,7 @@ class Qemu:
                         f"{order.name}: its clone did not come up, booting it instead: {problem.message}"
                     )
                     self.down(handle)
-            _bring_up(replace(order, template=None), handle, deadline, progress)
+            bring_up(replace(order, template=None), handle, deadline, progress)
             return replace(handle, data={**handle.data, "start": "cold"})
         except BaseException:
             self.down(handle)
@@ -103,20 +103,39 @@ class Qemu:
             yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
 
 
-def _bring_up(order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> None:
-    """From nothing to an SSH server with this machine's own host key."""
+def _unmarked(_phase: str) -> None:
+    """Nobody measures."""
+
+
+def bring_up(
+    order: Order,
+    handle: Handle,
+    deadline: Deadline,
+    progress: Progress,
+    mark: Callable[[str], None] = _unmarked,
+) -> None:
+    """From nothing to an SSH server with this machine's own host key.
+
+    ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
+    personality. Raises BootError, TimedOut, Interrupted.
+    """
     keys = _prepare_folder(Path(handle.scratch))
     if order.template is not None:
         progress.doing(order.name, "cloning")
-        thaw(order.template, order, handle, deadline)
+        mark("keys")
+        thaw(order.template, order, handle, deadline, mark)
     else:
+        mark("keys")
         emulator.start(order, handle, deadline)
+        mark("spawn")
     meanwhile = _watcher(order, handle, progress)
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         if order.template is None:
             port.expect("ready", deadline, meanwhile)
+            mark("boot")
         give(port, order.name, keys)
         port.expect("sshd", deadline, meanwhile)
+        mark("personality")
 
 
 def _prepare_folder(folder: Path) -> Keys:
