@@ -33,10 +33,7 @@ def build_exercise(
 
 
 def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
-    # Every source and header of the folder is part of the key: an #include may name any of them.
-    pattern = "*" if wanted.command else "*.[ch]"
-    files = [p for p in sorted(folder.rglob(pattern)) if p.is_file()]
-    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in files]
+    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in _inputs(folder, wanted)]
     key = cache.digest(
         wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, WARNINGS, _compiler(), content
     )
@@ -54,6 +51,18 @@ def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline
         return {"arch": arch.name, "warnings": words}
 
     return cache.make("programs", name, compile_now, deadline) / wanted.program
+
+
+def _inputs(folder: Path, wanted: Build) -> list[Path]:
+    """The files a program is made of, as far as its key is concerned.
+
+    A command may read anything in its folder. Sources may include any header near them; nearer
+    than two levels, for the folder may be somebody's home.
+    """
+    if wanted.command:
+        return [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    headers = {*folder.glob("*.[ch]"), *folder.glob("*/*.h"), *(folder / s for s in wanted.sources)}
+    return sorted(p for p in headers if p.is_file())
 
 
 def _run_command(

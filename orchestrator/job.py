@@ -51,6 +51,7 @@ class Workshop:
     cancel: threading.Event
     make_slots: threading.Semaphore
     boot_slots: threading.Semaphore
+    clone_slots: threading.Semaphore
     packages: Future[None]
     canary: Canary
     cold: bool = False
@@ -95,7 +96,8 @@ def _run(
     order = _order(job, wanted, arch, image, shop)
     order = _with_template(order, driver, shop)
     blank = replace(blank, accel=order.accel)
-    with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots) as live:
+    slots = shop.clone_slots if order.template else shop.boot_slots
+    with machine(order, driver, shop.ledger, shop.progress, shop.cancel, slots) as live:
         blank = replace(blank, start=live.handle.data.get("start", ""))
         place = _workplace(job, live, shop)
         runnable = [e for e in exercises if e.name not in failures]

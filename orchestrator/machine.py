@@ -96,16 +96,20 @@ def machine(
 
 
 def _up(order: Order, driver: Driver, handle: Handle, progress: Progress, cancel: threading.Event) -> Handle:
-    limit = boot_seconds(order)
+    with in_time(order.name, order):
+        return driver.up(order, handle, Deadline.after(boot_seconds(order), cancel), progress)
+
+
+@contextlib.contextmanager
+def in_time(who: str, order: Order) -> Iterator[None]:
+    """Tells a boot that took too long as a BootError of ``who``, with where the console log is."""
     try:
-        return driver.up(order, handle, Deadline.after(limit, cancel), progress)
+        yield
     except TimedOut as late:
-        console = order.logs / "console.log"
+        console, longer = order.logs / "console.log", "`boot_timeout:` in the lab file gives it longer"
         raise BootError(
-            f"{order.name}: not up after {limit:.0f} s ({late.message})",
-            hint=f"its console log is {console}; `boot_timeout:` in the lab file gives it longer"
-            if console.exists()
-            else "`boot_timeout:` in the lab file gives it longer",
+            f"{who}: not up after {boot_seconds(order):.0f} s ({late.message})",
+            hint=f"its console log is {console}; {longer}" if console.exists() else longer,
         ) from None
 
 

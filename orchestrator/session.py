@@ -123,6 +123,8 @@ def _workshop(
             cancel=cancel,
             make_slots=threading.Semaphore(cpus + 1),
             boot_slots=threading.Semaphore(cpus),
+            # A clone waits for its peer as much as it computes, and must not wait for a boot.
+            clone_slots=threading.Semaphore(2 * cpus),
             packages=installing,
             canary=shop_canary,
             cold=choice.cold,

@@ -12,6 +12,7 @@ its machines boot cold.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -30,6 +31,7 @@ from orchestrator.emulator import Memory
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.images import cache
 from orchestrator.ledger import Ledger
+from orchestrator.machine import boot_seconds, in_time
 from orchestrator.personality import Port
 from orchestrator.progress import Progress, Silent
 from orchestrator.qmp import Monitor, monitor
@@ -91,7 +93,12 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             **facts,
         }
 
-    found = cache.make("templates", key(order), fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+    try:
+        found = cache.make("templates", key(order), fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            order.scratch.parent.rmdir()  # no machine follows that would do it
+        raise
     return str(cache.meta(found)["reason"]) or Template(found)
 
 
@@ -114,8 +121,8 @@ def thaw(
 
 def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
     """Boot, freeze, save into ``folder``; gives the seconds the boot took."""
-    deadline = Deadline.after(max(120.0, 30 * order.arch.boot_seconds), bakery.cancel)
-    with _journalled(order, "bake", bakery) as (mould, handle):
+    deadline = Deadline.after(boot_seconds(order), bakery.cancel)
+    with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
         begun = time.monotonic()
         emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
         with Port(Path(handle.scratch) / "port.sock", deadline) as port:
@@ -163,8 +170,10 @@ def _watcher(order: Order, handle: Handle, progress: Progress, who: str):  # typ
         progress.doing(
             who, f"booting a template: {console.last_line() or 'firmware'}", order.arch.boot_seconds
         )
-        if console.panicked() or not emulator.alive(handle):
-            raise BootError(f"{who}: the template's guest did not boot:\n{console.tail(12)}")
+        if console.panicked():
+            raise BootError(f"{who}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}")
+        if not emulator.alive(handle):
+            raise BootError(f"{who}: QEMU ended while a template booted:\n{console.tail(12)}")
 
     return look
 

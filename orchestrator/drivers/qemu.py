@@ -158,7 +158,9 @@ def _watcher(order: Order, handle: Handle, progress: Progress) -> Callable[[], N
         last = console.last_line()
         progress.doing(order.name, f"{word}: {last}" if last else f"{word}: firmware", expected)
         if console.panicked():
-            raise BootError(f"{order.name}: the guest's kernel panicked:\n{console.tail(12)}")
+            raise BootError(
+                f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
+            )
         if not emulator.alive(handle):
             raise BootError(f"{order.name}: QEMU ended; the console's last lines:\n{console.tail(12)}")
 

@@ -6,6 +6,7 @@ The machine's host key is known before the first connection, so there is no trus
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import socket
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,9 @@ from orchestrator.transport import LIMIT, Result, Stream
 _KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 _CIPHERS = ("aes128-ctr",)
 _WINDOW = 2**21
+# Its threads print tracebacks of what reaches us as exceptions all the same.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
 
 
 @dataclass(frozen=True)
