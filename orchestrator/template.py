@@ -40,6 +40,8 @@ from orchestrator.transport import Conversing
 VERSION = 1
 MAKE_SECONDS = 600.0
 TEST_SECONDS = 30.0
+NOTE_SECONDS = 3600.0
+"""How long it is remembered that a template failed its test."""
 _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
 
 
@@ -89,10 +91,12 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             "image_key": order.image.key,
             "arch": order.arch.name,
             "reason": reason,
+            "noted": time.time(),
             "boot_seconds": seconds,
             **facts,
         }
 
+    _forget_old_note(cache.place("templates", key(order)))
     try:
         found = cache.make("templates", key(order), fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
     except BaseException:
@@ -100,6 +104,15 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             order.scratch.parent.rmdir()  # no machine follows that would do it
         raise
     return str(cache.meta(found)["reason"]) or Template(found)
+
+
+def _forget_old_note(folder: Path) -> None:
+    """A test that ran out of time may say more about the host's load than about the template:
+    after a while it is tried again."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        about = cache.meta(folder)
+        if about["reason"] and time.time() - about["noted"] > NOTE_SECONDS:
+            shutil.rmtree(folder)
 
 
 def thaw(

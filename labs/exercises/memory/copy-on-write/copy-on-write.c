@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REGION_BYTES = 8 * 1024 * 1024, STRIDE = 2 };
+enum { REGION_BYTES = 2 * 1024 * 1024, STRIDE = 2 };
 
 struct region {
     volatile unsigned char *start;

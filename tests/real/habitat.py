@@ -1,0 +1,123 @@
+"""A home of its own for isolab's state and scratch, and the proof that nothing is left in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import hostproc, proc
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.container import PLACE, engine_command
+from orchestrator.errors import TimedOut, Unavailable
+
+
+@dataclass(frozen=True)
+class Home:
+    """Folders for one test's runs; the path is short, for sockets lie beneath it."""
+
+    root: Path
+
+    @property
+    def scratch(self) -> Path:
+        return self.root / "s"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The settings that make isolab live here."""
+        return {"ISOLAB_STATE": str(self.root / "state"), "ISOLAB_SCRATCH": str(self.scratch)}
+
+    def leftovers(self) -> list[str]:
+        """Everything on this host that came from here and should be gone, in words."""
+        found = [f"process {pid}: {' '.join(hostproc.arguments(pid))}" for pid in self.processes()]
+        found += [f"container {name}" for name in self._containers()]
+        found += [f"file {path}" for path in self.scratch.rglob("*")]
+        return found
+
+    def settled(self, seconds: float = 5.0) -> list[str]:
+        """The leftovers, once there are none or ``seconds`` have passed."""
+        deadline = Deadline.after(seconds)
+        while (found := self.leftovers()) and deadline.remaining():
+            deadline.cancel.wait(0.1)
+        return found
+
+    def clear(self) -> None:
+        """Remove everything by force, so that one failing test does not disturb the next."""
+        for pid in self.processes():
+            hostproc.end(pid, patience=0)
+        for name in self._containers():
+            proc.run([*engine_command("auto"), "rm", "--force", name], deadline=Deadline.after(60))
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def processes(self) -> list[int]:
+        """Live processes that were started from here, by whomever."""
+        return sorted(hostproc.find(self._came_from_here))
+
+    def _came_from_here(self, pid: int) -> bool:
+        """By its arguments, its environment, its program, where it stands, or as a lost canary."""
+        words = hostproc.arguments(pid)
+        if words and words[0].startswith("isolab-canary-") and hostproc.parent(pid) == 1:
+            return True
+        mark = str(self.root).encode()
+        texts = []
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                texts.append(Path(f"/proc/{pid}/{name}").read_bytes())
+        return any(mark in text for text in texts) or hostproc.lives_in(str(self.root))(pid)
+
+    def _containers(self) -> list[str]:
+        try:
+            engine = engine_command("auto")
+        except Unavailable:
+            return []
+        ours = f"label={PLACE}={self.scratch}"
+        listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
+        return proc.run(listing, deadline=Deadline.after(60)).stdout.decode().split()
+
+
+@contextlib.contextmanager
+def fresh_home() -> Iterator[Home]:
+    """A home, removed in the end; fails when isolab left anything of its own in it."""
+    home = Home(Path(tempfile.mkdtemp(prefix="il", dir="/tmp")))
+    home.root.chmod(0o755)
+    home.scratch.mkdir(mode=0o711)
+    try:
+        yield home
+        left = home.settled()
+        assert not left, "left behind:\n" + "\n".join(left)
+    finally:
+        home.clear()
+
+
+def wait_until(probe: object, what: str, seconds: float = 120.0) -> None:
+    """Poll ``probe`` until it is true. Raises TimedOut."""
+    assert callable(probe)
+    deadline = Deadline.after(seconds)
+    while not probe():
+        if not deadline.remaining():
+            raise TimedOut(f"waited {seconds:.0f} s for {what}")
+        deadline.cancel.wait(0.003)
+
+
+def hard_linked(kinds: tuple[str, ...], target: Path) -> Path:
+    """A cache of one's own with what the user's cache has of these kinds; files are shared, so
+    they may be replaced but not written to."""
+    source = Path(os.environ.get("ISOLAB_CACHE") or Path.home() / ".cache/isolab")
+    target.mkdir(exist_ok=True)
+    for kind in kinds:
+        shutil.copytree(
+            source / kind,
+            target / kind,
+            copy_function=os.link,
+            symlinks=True,
+            ignore=lambda _, names: [name for name in names if name.startswith(".")],
+        )
+    return target
