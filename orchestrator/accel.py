@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from orchestrator.errors import TimedOut, Unavailable
 from orchestrator.images import Image
 from orchestrator.images.cache import digest, write_atomically
 from orchestrator.paths import state_dir
+from orchestrator.scratch import working_folder
 
 KVM = Path("/dev/kvm")
 PROBE_SECONDS = 6.0
@@ -89,8 +89,8 @@ class _Answer:
 
 def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
     """Boot a guest under KVM as far as its init; "" when it got there, else what happened."""
-    with tempfile.TemporaryDirectory(prefix="isolab-kvm-") as folder:
-        log = Path(folder) / "console"
+    with working_folder("kvm") as folder:
+        log = folder / "console"
         argv = [arch.qemu, "-nodefaults", "-display", "none", "-machine", arch.machine, "-accel", "kvm"]
         argv += ["-cpu", "host", "-m", "256M", "-kernel", str(image.kernel), "-initrd", str(image.initrd)]
         argv += ["-append", f"console={arch.console} quiet panic=-1", "-no-reboot", "-serial", f"file:{log}"]

@@ -32,10 +32,16 @@ WARM = "isolab.warm"
 @dataclass(frozen=True)
 class Memory:
     """What a guest's memory is: anonymous (no file), a file being baked, or a private copy of a
-    baked file that is cloned from."""
+    baked file that is cloned from.
+
+    ``kernel`` and ``initrd`` stand in for the image's own: a clone has both in its memory already,
+    and QEMU would only keep another copy of them.
+    """
 
     file: Path | None = None
     baking: bool = False
+    kernel: Path | None = None
+    initrd: Path | None = None
 
 
 ANONYMOUS = Memory()
@@ -50,7 +56,8 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     backend = ",memory-backend=mem" if memory.file else ""
     argv += ["-machine", arch.machine + backend, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
     argv += ["-smp", str(order.machine.cpus), "-m", f"{memory_mib(order)}M", *_memory_words(order, memory)]
-    argv += ["-kernel", str(order.image.kernel), "-initrd", str(order.image.initrd)]
+    argv += ["-kernel", str(memory.kernel or order.image.kernel)]
+    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
     argv += ["-append", kernel_cmdline(arch, order.accel) + (f" {WARM}" if memory.file else ""), "-no-reboot"]
     argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
     argv += ["-serial", "chardev:console"]
@@ -104,6 +111,8 @@ def kernel_cmdline(arch: Arch, accel: str) -> str:
     words = [f"console={arch.console}", "quiet", "loglevel=1", "panic=-1", "net.ifnames=0"]
     if accel == "tcg":
         words += ["mitigations=off", "nokaslr", "audit=0", "apparmor=0", "rcupdate.rcu_expedited=1"]
+        # Pages that are neither zeroed twice nor two megabytes long stay shared between clones.
+        words += ["init_on_alloc=0", "transparent_hugepage=never"]
     return " ".join([*words, arch.cmdline]).strip()
 
 

@@ -88,7 +88,11 @@ class Port:
                 return False
             return True
 
-        poll(connected, deadline.within(10), "QEMU listening at the guest's port")
+        try:
+            poll(connected, deadline.within(10), "QEMU listening at the guest's port")
+        except BaseException:
+            self._socket.close()
+            raise
         self._pending = b""
 
     def __enter__(self) -> Port:

@@ -13,6 +13,7 @@ from orchestrator.drivers import TAG, Handle
 from orchestrator.errors import LabError, TeardownError
 from orchestrator.ledger import Ledger
 from orchestrator.paths import cache_dir, scratch_dir
+from orchestrator.scratch import abandoned
 
 _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 
@@ -38,6 +39,9 @@ def reclaim(ledger: Ledger, *, only_dead_owners: bool = False) -> Iterator[str]:
                 yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no ledger knew"
         yield from _canaries(live_runs)
         yield from _half_made()
+        for folder in abandoned():
+            shutil.rmtree(folder, ignore_errors=True)
+            yield f"working folder {folder}"
     yield from _folders(live_runs)
     if failures:
         raise TeardownError("some leftovers could not be removed:\n" + "\n".join(failures))

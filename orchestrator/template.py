@@ -37,7 +37,8 @@ from orchestrator.progress import Progress, Silent
 from orchestrator.qmp import Monitor, monitor
 from orchestrator.transport import Conversing
 
-VERSION = 1
+VERSION = 2
+STAND_IN_BYTES = 256 * 1024
 MAKE_SECONDS = 600.0
 TEST_SECONDS = 30.0
 NOTE_SECONDS = 3600.0
@@ -77,6 +78,7 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
         reason, facts = "", {}
         with bakery.boot_slots:
             seconds = _bake(order, folder, bakery)
+            _write_stand_ins(order, Template(folder))
             bakery.progress.doing(order.name, "testing the new template")
             try:
                 facts = _test(replace(order, template=Template(folder)), bakery, seconds)
@@ -122,7 +124,8 @@ def thaw(
     ``mark`` is told when a phase is over. Raises BootError."""
     state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        emulator.start(order, handle, deadline, Memory(template.memory), inherit=(state,))
+        memory = Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
+        emulator.start(order, handle, deadline, memory, inherit=(state,))
         mark("spawn")
         with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
             qmp.execute("migrate-set-capabilities", _CAPABILITY)
@@ -144,6 +147,19 @@ def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
             with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
                 _freeze(qmp, folder / "state", deadline)
     return round(seconds, 3)
+
+
+def _write_stand_ins(order: Order, template: Template) -> None:
+    """What QEMU is given as kernel and initial RAM disk of a clone. It must be able to open them,
+    but with memory that comes from a template it does not put them there. A kernel that is an
+    ELF file has to be whole."""
+    with order.image.kernel.open("rb") as file:
+        head = file.read(STAND_IN_BYTES)
+    if head.startswith(b"\x7fELF"):
+        template.kernel.symlink_to(order.image.kernel)
+    else:
+        template.kernel.write_bytes(head)
+    template.initrd.write_bytes(bytes(4096))
 
 
 def _freeze(qmp: Monitor, state: Path, deadline: Deadline) -> None:

@@ -448,6 +448,7 @@ int main(void)
 	say("waiting for personality");
 	dprintf(port, "ready\n");
 	take_personality();
+	say("personality taken");
 	pid_t sshd = start_sshd();
 	await_sshd(sshd);
 	say("ssh server up");

@@ -84,6 +84,16 @@ class Template:
     def state(self) -> Path:
         return self.folder / "state"
 
+    @property
+    def kernel(self) -> Path:
+        """The beginning of the kernel: enough for QEMU to accept it, never run."""
+        return self.folder / "kernel"
+
+    @property
+    def initrd(self) -> Path:
+        """A page of nothing."""
+        return self.folder / "initrd"
+
 
 @dataclass(frozen=True)
 class Order:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,9 +10,9 @@ from pathlib import Path
 
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.ledger import Ledger
-from orchestrator.paths import scratch_dir
 from orchestrator.progress import shown
 from orchestrator.record import Record, Status
+from orchestrator.scratch import working_folder
 from orchestrator.session import Choice, results
 from orchestrator.store import new_run_id
 from orchestrator.trial import Answer, ending, fold, lab_of
@@ -33,10 +32,10 @@ def attempt(
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="try-", dir=scratch_dir()) as logs:
+    with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Choice(), Path(logs), Ledger(), progress)
+                found = results(lab, new_run_id(), Choice(), logs, Ledger(), progress)
                 with closing(found):
                     records = list(found)
         except KeyboardInterrupt:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from orchestrator.errors import Exit, LabError
 from orchestrator.ledger import Ledger
 from orchestrator.paths import LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
+from orchestrator.scratch import working_folder
 from orchestrator.store import new_run_id
 from orchestrator.verbs.output import JSON, check_format, say, say_json, table
 
@@ -35,19 +34,17 @@ def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
     check_format(form)
     run, cancel = new_run_id(), threading.Event()
     rows: list[measure.Row] = []
-    logs = tempfile.mkdtemp(prefix="bench-", dir=scratch_dir())
-    try:
-        with shown() as progress:
+    with working_folder("bench") as logs, shown() as progress:
+        try:
             _prepare(progress, cancel)
-            lab = measure.Lab(run, Path(logs), Ledger(), progress, cancel, max(5, rounds))
+            lab = measure.Lab(run, logs, Ledger(), progress, cancel, max(5, rounds))
             for row in _measure(lab, crowd, stock):
                 rows.append(row)
                 progress.tell(_line(row))
-    finally:
-        cancel.set()
-        shutil.rmtree(logs, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            (scratch_dir() / run).rmdir()
+        finally:
+            cancel.set()
+            with contextlib.suppress(OSError):
+                (scratch_dir() / run).rmdir()
     data = [asdict(row) | {"met": row.met} for row in rows]
     if out:
         Path(out).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -84,8 +81,8 @@ def _measure(lab: measure.Lab, crowd: int, stock: bool) -> Iterator[measure.Row]
 
 def _command_rows(progress: Progress) -> Iterator[measure.Row]:
     """Whole commands, as a user would time them, everything cached."""
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch_dir()) as folder:
-        hello = Path(folder) / "hello.c"
+    with working_folder("bench") as folder:
+        hello = folder / "hello.c"
         hello.write_text('#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n')
         commands = (
             ("isolab --help", ["--help"], 0.3, 5),
