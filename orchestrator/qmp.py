@@ -10,8 +10,10 @@ from io import BufferedRWPair
 from pathlib import Path
 from typing import Any
 
-from orchestrator.deadline import Deadline
-from orchestrator.errors import BootError
+from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import BootError, TimedOut
+
+REFUSED_SECONDS = 5.0
 
 
 def human_command(path: Path, line: str, deadline: Deadline) -> str:
@@ -36,14 +38,28 @@ def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
     """A QMP session for a ``with`` block. Raises BootError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plug:
         plug.settimeout(max(0.1, deadline.within(30).remaining()))
-        try:
-            plug.connect(str(path))
-        except OSError as problem:
-            raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
+        _connect(plug, path, deadline)
         stream = plug.makefile("rwb")
         _read(stream)  # the greeting
         _ask(stream, "qmp_capabilities", {})
         yield Monitor(stream)
+
+
+def _connect(plug: socket.socket, path: Path, deadline: Deadline) -> None:
+    def connected() -> bool:
+        # The socket has its name, bind(2), a moment before anybody listens at it.
+        try:
+            plug.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError as problem:
+            raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
+        return True
+
+    try:
+        poll(connected, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+    except TimedOut:
+        raise BootError(f"QEMU does not answer at {path.name}: nobody listens there") from None
 
 
 def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:

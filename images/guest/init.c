@@ -332,54 +332,44 @@ static void take_personality(void)
 	explicit_bzero(value, sizeof value);
 }
 
-static pid_t start_sshd(void)
+/* The socket of the SSH server. Connections wait in its queue until somebody accepts them. */
+static int listen_for_ssh(void)
 {
-	/* -F foreground, -E log to the console, -s no passwords, -j -k no forwarding. */
-	static char *const argv[] = {"/usr/sbin/dropbear", "-F", "-E", "-s", "-j", "-k", "-r", HOST_KEY, NULL};
+	struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons(22)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int yes = 1;
+
+	if (listener == -1 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == -1 ||
+	    bind(listener, (struct sockaddr *)&where, sizeof where) == -1 || listen(listener, 16) == -1)
+		give_up("cannot listen for SSH");
+	return listener;
+}
+
+/*
+ * One SSH server per connection, as inetd(8) does it: nothing to start before the first one, and
+ * on an emulated processor starting dropbear is half a connection's cost.
+ */
+static void serve_ssh(int connection)
+{
+	/* -i talk on standard input and output, -s no passwords, -j -k no forwarding. Not -E, which
+	 * would log to the console: before 2024 dropbear refuses both together. */
+	static char *const argv[] = {"/usr/sbin/dropbear", "-i", "-s", "-j", "-k", "-r", HOST_KEY, NULL};
 	static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		setsid();
+		signal(SIGCHLD, SIG_DFL);
 		/* A program that eats all memory must not take the connection with it: proc(5). */
 		write_file("/proc/self/oom_score_adj", "-1000", 0644);
+		if (dup2(connection, STDIN_FILENO) == -1 || dup2(connection, STDOUT_FILENO) == -1)
+			_exit(127);
 		execve(argv[0], argv, environment);
+		say("the SSH server cannot be started: %s", strerror(errno));
 		_exit(127);
 	}
 	if (pid == -1)
-		give_up("fork");
-	return pid;
-}
-
-/* True once something listens on port 22 (0x16): state 0A of proc(5)'s /proc/net/tcp. */
-static bool sshd_listens(void)
-{
-	static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
-	char line[256];
-	bool found = false;
-
-	for (size_t i = 0; i < LENGTH(tables) && !found; i++) {
-		FILE *table = fopen(tables[i], "re");
-		if (table == NULL)
-			continue;
-		while (!found && fgets(line, sizeof line, table) != NULL)
-			found = strstr(line, ":0016 ") != NULL && strstr(line, " 0A ") != NULL;
-		fclose(table);
-	}
-	return found;
-}
-
-static void await_sshd(pid_t sshd)
-{
-	struct timespec pause = {0, 2000000};
-
-	while (!sshd_listens()) {
-		if (waitpid(sshd, NULL, WNOHANG) == sshd) {
-			errno = ECHILD;
-			give_up("the SSH server ended at once");
-		}
-		nanosleep(&pause, NULL);
-	}
+		say("no process for an SSH connection: %s", strerror(errno));
 }
 
 /* Run a program to its end, silently. */
@@ -449,15 +439,16 @@ int main(void)
 	dprintf(port, "ready\n");
 	take_personality();
 	say("personality taken");
-	pid_t sshd = start_sshd();
-	await_sshd(sshd);
-	say("ssh server up");
+	/* Orphans come to us, and end without leaving a zombie: sigaction(2), SA_NOCLDWAIT. */
+	signal(SIGCHLD, SIG_IGN);
+	int listener = listen_for_ssh();
+	say("listening for SSH");
 	dprintf(port, "sshd\n");
 	for (;;) {
-		pid_t gone = wait(NULL);
-		if (gone == sshd)
-			sshd = start_sshd();
-		else if (gone == -1 && errno == ECHILD)
-			pause();
+		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (connection == -1)
+			continue;
+		serve_ssh(connection);
+		close(connection);
 	}
 }
