@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator import proc
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.container import legacy_cgroups
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
 from orchestrator.progress import Progress
@@ -79,19 +80,22 @@ def qemu_need(arch: str) -> Need:
 
 def engine_needs() -> list[Need]:
     """A container engine, with the low-level runtime that suits the host's cgroups."""
-    from orchestrator.drivers.container import legacy_cgroups
-
-    usable = shutil.which("podman") or (shutil.which("docker") and _docker_daemon())
-    needs = [Need("podman", lambda: bool(usable), ("podman",), "podman", "podman", "podman")]
-    if not shutil.which("docker") or shutil.which("podman") or not usable:
-        runtime = "runc" if legacy_cgroups() else "crun"
-        either = (
-            _program(runtime)
-            if legacy_cgroups()
-            else lambda: bool(shutil.which("crun") or shutil.which("runc"))
-        )
-        needs.append(Need(runtime, either, (runtime,), runtime, runtime))
+    needs = [Need("podman", _engine_answers, ("podman",), "podman", "podman", "podman")]
+    if shutil.which("podman") or not _engine_answers():
+        legacy = legacy_cgroups()
+        present = _program("runc") if legacy else _either_runtime
+        runtime = "runc" if legacy else "crun"
+        needs.append(Need(runtime, present, (runtime,), runtime, runtime))
     return needs
+
+
+def _engine_answers() -> bool:
+    """Asked anew each time: an installation changes the answer."""
+    return bool(shutil.which("podman") or (shutil.which("docker") and _docker_daemon()))
+
+
+def _either_runtime() -> bool:
+    return bool(shutil.which("crun") or shutil.which("runc"))
 
 
 def _docker_daemon() -> bool:

@@ -4,6 +4,7 @@ here are small scripts that write down what they were asked."""
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +195,7 @@ def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
 def test_a_container_engine_comes_with_a_runtime(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch, programs: list[str], legacy: bool, lacking: list[str]
 ) -> None:
-    monkeypatch.setattr("orchestrator.drivers.container.legacy_cgroups", lambda: legacy)
+    monkeypatch.setattr(packages, "legacy_cgroups", lambda: legacy)
     for name in programs:
         host.program(name)
     assert [need.what for need in missing(packages.engine_needs())] == lacking
@@ -203,3 +204,12 @@ def test_a_container_engine_comes_with_a_runtime(
 def test_a_docker_without_its_daemon_does_not_count(host: FakeHost) -> None:
     host.program("docker", "exit 1")
     assert "podman" in [need.what for need in missing(packages.engine_needs())]
+
+
+def test_what_was_missing_is_asked_for_anew_after_it_was_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: set[str] = set()
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in installed else None)
+    needs = packages.engine_needs()
+    assert packages.missing(needs) == needs
+    installed |= {"podman", "runc", "crun"}
+    assert packages.missing(needs) == []
