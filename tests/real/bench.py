@@ -33,13 +33,15 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned."""
 
     driver: DriverName
     arch: str
+    cloned: bool = False
 
     def __str__(self) -> str:
-        return f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        return f"{name}-clone" if self.cloned else name
 
     @property
     def own_kernel(self) -> bool:
@@ -53,7 +55,9 @@ class Kind:
 
 HOST = host_arch().name
 KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
-KINDS += [Kind("qemu", arch) for arch in ("amd64", "arm64", "s390x", "mipsel")]
+KINDS += [
+    Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
+]
 
 
 def image_of(arch: str) -> images.Image:

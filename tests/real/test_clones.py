@@ -63,18 +63,19 @@ class TestEveryArchitecture:
         assert clone.command("hostname").stdout.strip() == b"clone"
 
 
-def test_many_clones_in_a_row_leave_nothing_and_share_nothing(home: Home) -> None:
-    first = clone_order(home, "arm64")
+def test_many_clones_in_a_row_leave_nothing_and_share_nothing() -> None:
     nonces, before = set(), 0
-    for number in range(IN_A_ROW):
-        name = f"row-{number}"
-        order = replace(first, name=name, scratch=first.scratch.parent / name, logs=first.logs / name)
-        with on_bench(Kind("qemu", "arm64"), order) as bench:
-            nonces.add(bench.command("cat", "/run/isolab-nonce").stdout)
-        if number == 4:  # caches of this process are filled by now
-            before = _resident_kib()
+    with fresh_home() as home, living_in(home):
+        first = clone_order(home, "arm64")
+        for number in range(IN_A_ROW):
+            name = f"row-{number}"
+            order = replace(first, name=name, scratch=first.scratch.parent / name, logs=first.logs / name)
+            with on_bench(Kind("qemu", "arm64"), order) as bench:
+                nonces.add(bench.command("cat", "/run/isolab-nonce").stdout)
+            if number == 4:  # caches of this process are filled by now
+                before = _resident_kib()
+        assert home.settled() == []
     assert len(nonces) == IN_A_ROW
-    assert home.settled() == []
     assert threading.active_count() < 10
     assert _resident_kib() - before < 20 * 1024 + 40 * IN_A_ROW
 

@@ -9,17 +9,18 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import KINDS, Bench, Kind, living_in, on_bench, order_for
+from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, template_for
 from conftest import keep_consoles
 from habitat import fresh_home
 
 from orchestrator import drivers, proc
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle
+from orchestrator.drivers import Handle, Template
 from orchestrator.errors import TransportError
 from orchestrator.spec import User
 from orchestrator.transport import Item, Result, Transport, get
@@ -38,6 +39,10 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with fresh_home() as home, living_in(home):
         keep_consoles(request.session, home.root)
         order = order_for(kind, home)
+        if kind.cloned:
+            template = template_for(order)
+            assert isinstance(template, Template), f"{kind.arch} cannot be cloned: {template}"
+            order = replace(order, template=template)
         with on_bench(kind, order) as found:
             yield found
         drivers.load(kind.driver).down(found.live.handle)  # again: it is no error
