@@ -147,6 +147,8 @@ def connected(address: Address, name: str, deadline: Deadline) -> Iterator[SshTr
 
 def _handshake(address: Address, name: str, deadline: Deadline) -> paramiko.Transport:
     plug = socket.create_connection((address.host, address.port), timeout=max(0.1, deadline.remaining()))
+    # The handshake is a dialogue of small packets; none must wait for another's acknowledgement.
+    plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = paramiko.Transport(plug, default_window_size=_WINDOW)
     try:
         # An emulated machine may take its time for the first line: the default is 15 s.
