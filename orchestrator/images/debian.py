@@ -12,7 +12,6 @@ import http.client
 import lzma
 import re
 import tarfile
-import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -27,6 +26,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import ImageError, LabError, Unavailable
 from orchestrator.images import cache
 from orchestrator.images.mirror import KEYRING, mirror
+from orchestrator.scratch import working_folder
 
 CHUNK = 1 << 20
 ATTEMPTS = 3
@@ -170,8 +170,8 @@ def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
             f"Debian's archive keys are not on this host ({KEYRING})",
             hint="install the package debian-archive-keyring",
         )
-    with tempfile.TemporaryDirectory(prefix="isolab-release-") as folder:
-        signed, plain = Path(folder) / "InRelease", Path(folder) / "Release"
+    with working_folder("release") as folder:
+        signed, plain = folder / "InRelease", folder / "Release"
         _download([f"{mirror()}/dists/{suite}/InRelease"], signed, deadline)
         command: list[str | Path] = ["gpgv", "--quiet", "--status-fd", "1", "--keyring", KEYRING]
         verdict = proc.run([*command, "--output", plain, signed], deadline=deadline.within(30), check=False)
