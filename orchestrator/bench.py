@@ -39,7 +39,7 @@ START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the result: a figure, and what it should at most be ("" for no target)."""
+    """One line of the result: a figure, and what it should at most be (None: no target)."""
 
     what: str
     value: float

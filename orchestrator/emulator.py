@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import hostproc, proc
 from orchestrator.arch import Arch
+from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import TAG, Handle, Order
 from orchestrator.errors import BootError, TeardownError
+from orchestrator.progress import Progress
 
 MIB = 2**20
 TRANSLATION_CACHE_MIB = 64
@@ -149,6 +151,23 @@ def start(
         return False
 
     poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
+
+
+def watcher(
+    order: Order, handle: Handle, progress: Progress, who: str, doing: str, expected: float
+) -> Callable[[], None]:
+    """What to do while waiting for a guest: say what its console said last, and raise BootError
+    when it is lost. ``expected`` is in seconds."""
+    console = Console(order.logs / "console.log")
+
+    def look() -> None:
+        progress.doing(who, f"{doing}: {console.last_line() or 'firmware'}", expected)
+        if console.panicked():
+            raise BootError(f"{who}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}")
+        if not alive(handle):
+            raise BootError(f"{who}: QEMU ended while {doing}; the console's last lines:\n{console.tail(12)}")
+
+    return look
 
 
 def alive(handle: Handle) -> bool:

@@ -116,8 +116,7 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
     try:
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
     except (TransportError, TimedOut) as problem:
-        alive = place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if not
-        del alive
+        place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
 
 

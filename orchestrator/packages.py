@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator import proc
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.container import legacy_cgroups
+from orchestrator.drivers.container import docker_answers, legacy_cgroups
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
 from orchestrator.progress import Progress
@@ -54,10 +54,6 @@ SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "open
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 
 
-def _engine_present() -> bool:
-    return any(shutil.which(name) for name in ("podman", "docker"))
-
-
 def needs_of(machines: Iterable[Machine]) -> list[Need]:
     """What these machines need of the host, beyond Python, images' needs first."""
     needs = {GPGV.what: GPGV, KEYS.what: KEYS}
@@ -91,15 +87,11 @@ def engine_needs() -> list[Need]:
 
 def _engine_answers() -> bool:
     """Asked anew each time: an installation changes the answer."""
-    return bool(shutil.which("podman") or (shutil.which("docker") and _docker_daemon()))
+    return bool(shutil.which("podman") or (shutil.which("docker") and docker_answers()))
 
 
 def _either_runtime() -> bool:
     return bool(shutil.which("crun") or shutil.which("runc"))
-
-
-def _docker_daemon() -> bool:
-    return proc.run(["docker", "version"], deadline=Deadline.after(10), check=False).code == 0
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:

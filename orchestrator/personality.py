@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.deadline import Deadline, poll
+from orchestrator.deadline import Deadline
 from orchestrator.errors import BootError
+from orchestrator.unixsocket import connect
 
 ENTROPY_BYTES = 64
 
@@ -79,17 +80,8 @@ class Port:
     def __init__(self, path: Path, deadline: Deadline) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(max(0.1, deadline.within(10).remaining()))
-
-        def connected() -> bool:
-            # The socket has its name, bind(2), a moment before anybody listens at it.
-            try:
-                self._socket.connect(str(path))
-            except ConnectionRefusedError:
-                return False
-            return True
-
         try:
-            poll(connected, deadline.within(10), "QEMU listening at the guest's port")
+            connect(self._socket, path, deadline.within(10), "QEMU listening at the guest's port")
         except BaseException:
             self._socket.close()
             raise

@@ -10,8 +10,9 @@ from io import BufferedRWPair
 from pathlib import Path
 from typing import Any
 
-from orchestrator.deadline import Deadline, poll
+from orchestrator.deadline import Deadline
 from orchestrator.errors import BootError, TimedOut
+from orchestrator.unixsocket import connect
 
 REFUSED_SECONDS = 5.0
 
@@ -46,18 +47,10 @@ def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
 
 
 def _connect(plug: socket.socket, path: Path, deadline: Deadline) -> None:
-    def connected() -> bool:
-        # The socket has its name, bind(2), a moment before anybody listens at it.
-        try:
-            plug.connect(str(path))
-        except ConnectionRefusedError:
-            return False
-        except OSError as problem:
-            raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
-        return True
-
     try:
-        poll(connected, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+        connect(plug, path, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+    except OSError as problem:
+        raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
     except TimedOut:
         raise BootError(f"QEMU does not answer at {path.name}: nobody listens there") from None
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import emulator
-from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Driver, Handle, Order, Template
 from orchestrator.emulator import Memory
@@ -87,8 +86,8 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             except LabError as problem:
                 reason = problem.message.splitlines()[0][:300]
         if reason:
-            for name in ("memory", "state"):
-                (folder / name).unlink()
+            for file in ("memory", "state"):
+                (folder / file).unlink()
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
@@ -98,9 +97,10 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             **facts,
         }
 
-    _forget_old_note(cache.place("templates", key(order)))
+    name = key(order)
+    _forget_old_note(cache.place("templates", name))
     try:
-        found = cache.make("templates", key(order), fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+        found = cache.make("templates", name, fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
     except BaseException:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows that would do it
@@ -142,7 +142,11 @@ def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
         begun = time.monotonic()
         emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
         with Port(Path(handle.scratch) / "port.sock", deadline) as port:
-            port.expect("ready", deadline, _watcher(mould, handle, bakery.progress, order.name))
+            expected = order.arch.boot_seconds
+            look = emulator.watcher(
+                mould, handle, bakery.progress, order.name, "booting a template", expected
+            )
+            port.expect("ready", deadline, look)
             seconds = time.monotonic() - begun
             with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
                 _freeze(qmp, folder / "state", deadline)
@@ -192,22 +196,7 @@ def _journalled(order: Order, what: str, bakery: Bakery) -> Iterator[tuple[Order
         bakery.ledger.settle(handle)
 
 
-def _watcher(order: Order, handle: Handle, progress: Progress, who: str):  # type: ignore[no-untyped-def]
-    console = Console(order.logs / "console.log")
-
-    def look() -> None:
-        progress.doing(
-            who, f"booting a template: {console.last_line() or 'firmware'}", order.arch.boot_seconds
-        )
-        if console.panicked():
-            raise BootError(f"{who}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}")
-        if not emulator.alive(handle):
-            raise BootError(f"{who}: QEMU ended while a template booted:\n{console.tail(12)}")
-
-    return look
-
-
-def _test(order: Order, bakery: Bakery, boot_seconds: float) -> dict[str, Any]:
+def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
     """Two clones: each must keep time and run programs, and they must differ.
 
     Raises LabError saying what is wrong.
@@ -228,8 +217,8 @@ def _test(order: Order, bakery: Bakery, boot_seconds: float) -> dict[str, Any]:
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
     seconds = min(spent for _, spent, _ in twins)
-    if seconds > boot_seconds:
-        raise BootError(f"a clone takes {seconds:.1f} s to answer, longer than a boot ({boot_seconds:.1f} s)")
+    if seconds > cold_seconds:
+        raise BootError(f"a clone takes {seconds:.1f} s to answer, longer than a boot ({cold_seconds:.1f} s)")
     return {"clone_seconds": round(seconds, 3)}
 
 

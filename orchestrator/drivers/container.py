@@ -155,7 +155,7 @@ def engine_command(wanted: str) -> tuple[str, ...]:
     for name in ("podman", "docker") if wanted == "auto" else (wanted,):
         if shutil.which(name) is None:
             continue
-        if name == "podman" or _docker_answers():
+        if name == "podman" or docker_answers():
             return _command(name)
     if wanted == "docker" or (wanted == "auto" and shutil.which("docker")):
         raise Unavailable(
@@ -178,7 +178,8 @@ def legacy_cgroups() -> bool:
     return not Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
+    """Whether docker's daemon is there for its client."""
     return proc.run(["docker", "version"], deadline=Deadline.after(10), check=False).code == 0
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from orchestrator import emulator
 from orchestrator.arch import Arch
-from orchestrator.console import Console
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, Order, Site
 from orchestrator.emulator import forwarded_port, render_argv
@@ -128,7 +127,8 @@ def bring_up(
         mark("keys")
         emulator.start(order, handle, deadline)
         mark("spawn")
-    meanwhile = _watcher(order, handle, progress)
+    word, expected = ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds)
+    meanwhile = emulator.watcher(order, handle, progress, order.name, word, expected)
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         if order.template is None:
             port.expect("ready", deadline, meanwhile)
@@ -146,25 +146,6 @@ def _prepare_folder(folder: Path) -> Keys:
         file.write(keys.client_private)
     (folder / "host_key.pub").write_bytes(keys.host_public)
     return keys
-
-
-def _watcher(order: Order, handle: Handle, progress: Progress) -> Callable[[], None]:
-    """Says what the console said last; raises BootError when the machine is lost."""
-    console = Console(order.logs / "console.log")
-    word = "cloning" if order.template else "booting"
-    expected = 1.0 if order.template else order.arch.boot_seconds
-
-    def look() -> None:
-        last = console.last_line()
-        progress.doing(order.name, f"{word}: {last}" if last else f"{word}: firmware", expected)
-        if console.panicked():
-            raise BootError(
-                f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
-            )
-        if not emulator.alive(handle):
-            raise BootError(f"{order.name}: QEMU ended; the console's last lines:\n{console.tail(12)}")
-
-    return look
 
 
 DRIVER = Qemu()

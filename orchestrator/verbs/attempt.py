@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from orchestrator.errors import Exit, Interrupted
+from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.ledger import Ledger
 from orchestrator.progress import shown
 from orchestrator.record import Record, Status
 from orchestrator.scratch import working_folder
 from orchestrator.session import Choice, results
+from orchestrator.spec import parse_duration
 from orchestrator.store import new_run_id
 from orchestrator.trial import Answer, ending, fold, lab_of
 from orchestrator.values import printable
@@ -53,9 +54,6 @@ def attempt(
 
 def seconds(text: str) -> float:
     """A ``--timeout``. Raises SpecError."""
-    from orchestrator.errors import SpecError
-    from orchestrator.spec import parse_duration
-
     try:
         return parse_duration(text)
     except ValueError as problem:

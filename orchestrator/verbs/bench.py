@@ -26,7 +26,6 @@ from orchestrator.verbs.output import JSON, check_format, say, say_json, table
 
 FIRST = ("arm64", "s390x", "armhf", "amd64")
 """The architectures the targets name; the others are measured as well."""
-CROWD = 30
 
 
 def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
