@@ -19,7 +19,7 @@ from habitat import fresh_home
 
 from orchestrator import drivers, proc
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Template
 from orchestrator.errors import TransportError
 from orchestrator.spec import User
@@ -75,7 +75,7 @@ class TestBecomingAMachine:
 _CONNECTS = """
 import sys
 from orchestrator import drivers
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Deadline, poll
 handle = drivers.Handle.from_json(sys.stdin.read())
 deadline = Deadline.after(60)
 with drivers.load(handle.driver).connect(handle, deadline) as transport:
@@ -153,7 +153,8 @@ class TestHowProgramsEnd:
     def test_a_process_that_did_survive_would_be_seen(self, bench: Bench) -> None:
         """The control of the tests around it."""
         bench.command("sh", "-c", f"sleep {SURVIVES} </dev/null >/dev/null 2>&1 &")
-        (found,) = bench.processes_with(SURVIVES)
+        # The shell's child is still the shell until its exec(2): it appears a moment later.
+        (found,) = poll(lambda: bench.processes_with(SURVIVES), Deadline.after(10), "the survivor")
         bench.command("kill", "-9", found)
 
     def test_what_a_program_leaves_running_ends_with_it(self, bench: Bench) -> None:
