@@ -21,13 +21,14 @@ from orchestrator.checks import Subject, unmet
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
 from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.images.recipe import Recipe
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
 from orchestrator.machine import Live, machine
 from orchestrator.plan import Job, arch_of
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
-from orchestrator.spec import Boundary, Machine, Recipe
+from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
 
@@ -154,7 +155,7 @@ def _programs(
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
     accelerator = "none"
-    if wanted.driver == "qemu":
+    if wanted.driver in drivers.ACCELERATED:
         shop.progress.doing(job.machine, "choosing the accelerator")
         choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
         accelerator = choice.accel
@@ -175,7 +176,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
 
 def _with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
     """The order, to be cloned from a template where there is a good one."""
-    if order.machine.driver != "qemu" or shop.cold:
+    if order.machine.driver not in drivers.CLONING or shop.cold:
         return order
     bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
     found = obtain(order, bakery)
@@ -218,7 +219,7 @@ def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
         driver=wanted.driver,
         boundary=drivers.boundary_of(wanted).value,
         arch=arch.name,
-        accel="tcg" if wanted.driver == "qemu" and arch != host_arch() else "none",
+        accel="tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none",
         exercise="",
         status=Status.ERROR,
     )

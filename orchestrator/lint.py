@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.confine import confined
+from orchestrator.drivers import GUESTS
 from orchestrator.errors import Problem
 from orchestrator.mistakes import validate
 from orchestrator.spec import Machine
@@ -49,7 +50,7 @@ class MachineLint:
             advice = did_you_mean(machine.image, self.images) or f"known: {known}"
             yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
         yield from self._foreign(machine)
-        if machine.driver == "qemu" and not wrong & {"memory", "arch"}:
+        if machine.driver in GUESTS and not wrong & {"memory", "arch"}:
             yield from self._memory(machine)
 
     def _sound(self) -> tuple[Machine, set[str]] | None:
@@ -68,7 +69,7 @@ class MachineLint:
         if machine.arch is None or machine.arch == self.host:
             return
         host = self.host or "unknown"
-        if machine.driver != "qemu":
+        if machine.driver not in GUESTS:
             reason = f"driver {machine.driver} runs on the host's kernel ({host}), not {machine.arch}"
             yield self._problem(reason, "use driver: qemu, or leave out arch", "arch", "driver")
         elif machine.accel == "kvm":

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from orchestrator import yamlfile
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.confine import confined
+from orchestrator.drivers import GUESTS
 from orchestrator.errors import Problem, SpecError
 from orchestrator.lint import MachineLint, exercise_problems
 from orchestrator.mistakes import Reading, problems_of, validate
@@ -165,7 +166,7 @@ def _with_defaults(document: Document, host: str) -> Reading:
 
 def _complete(machine: dict[str, Any], host: str) -> dict[str, Any]:
     """``machine``, given what its architecture needs where the lab says nothing about memory."""
-    if "memory" in machine or machine.get("driver") != "qemu":
+    if "memory" in machine or machine.get("driver") not in GUESTS:
         return machine
     arch = ARCHITECTURES.get(str(machine.get("arch") or host))
     usual = Machine.model_fields["memory"].default

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
-from orchestrator.drivers import boundary_of
+from orchestrator.drivers import GUESTS, boundary_of
 from orchestrator.load import LoadedLab
 from orchestrator.spec import Machine
 
@@ -82,20 +82,20 @@ def plan(lab: LoadedLab, host: Host, *, machines: Sequence[str] = (), images_mis
     """What running this lab takes; ``machines`` restricts it, ``images_missing`` are to be built."""
     chosen = [n for n in lab.lab.machines if not machines or n in machines]
     planned = tuple(_machine(name, lab.lab.machines[name]) for name in chosen)
-    work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver == "qemu") for m in planned)
+    work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver in GUESTS) for m in planned)
     work += images_missing * FIRST_IMAGE_SECONDS
     return Plan(planned, len(lab.exercises), host, round(work / max(1, host.cpus) + 2, 1))
 
 
 def _machine(name: str, machine: Machine) -> MachinePlan:
-    arch, guest = arch_of(machine), machine.driver == "qemu"
-    memory = {"qemu": max(machine.memory, arch.memory) + EMULATOR_OVERHEAD, "container": machine.memory}
+    arch, guest = arch_of(machine), machine.driver in GUESTS
+    memory = max(machine.memory, arch.memory) + EMULATOR_OVERHEAD if guest else machine.memory
     return MachinePlan(
         name=name,
         driver=machine.driver,
         boundary=boundary_of(machine).value,
         arch=arch.name,
-        memory=memory.get(machine.driver, 0),
+        memory=memory if guest or machine.driver == "container" else 0,
         cpus=machine.cpus,
         ports=1 if guest else 0,
         seconds=arch.boot_seconds if guest else 0.5,

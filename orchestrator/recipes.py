@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from orchestrator.errors import SpecError
+from orchestrator.images.recipe import Recipe
 from orchestrator.paths import RECIPES
-from orchestrator.spec import Recipe
 from orchestrator.yamlfile import parse
+
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
 
 def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
@@ -16,7 +20,7 @@ def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
     for path in sorted(folder.glob("*.yaml")):
         document = parse(path.read_text(encoding="utf-8"), str(path))
         try:
-            recipe = Recipe.model_validate(document.data)
+            recipe = _RECIPE.validate_python(document.data)
         except ValueError as problem:
             raise SpecError(f"{path}: not an image recipe: {problem}") from None
         found[recipe.image] = recipe

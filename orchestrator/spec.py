@@ -15,55 +15,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.units import Duration, Size
 
-_SIZE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_TIME_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
 EXERCISE_PATTERN = r"^(\./)?[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$"
-
-
-def parse_size(text: object) -> int:
-    """``"256MiB"`` -> bytes. Raises ValueError naming the accepted units."""
-    match = re.fullmatch(r"(\d{1,12})\s*([A-Za-z]+)", text) if isinstance(text, str) else None
-    if match is None or match[2] not in _SIZE_UNITS:
-        raise ValueError(f"expected a size such as 256MiB (units: {', '.join(_SIZE_UNITS)})")
-    return int(match[1]) * _SIZE_UNITS[match[2]]
-
-
-def parse_duration(text: object) -> float:
-    """``"5s"`` -> seconds. Raises ValueError naming the accepted units."""
-    pattern = r"(\d{1,9}(?:\.\d{1,6})?)\s*([A-Za-z]+)"
-    match = re.fullmatch(pattern, text) if isinstance(text, str) else None
-    if match is None or match[2] not in _TIME_UNITS:
-        raise ValueError(f"expected a duration such as 5s (units: {', '.join(_TIME_UNITS)})")
-    seconds = float(match[1]) * _TIME_UNITS[match[2]]
-    if seconds <= 0:
-        raise ValueError("expected a duration longer than zero")
-    return seconds
-
-
-def _size_or_bytes(value: object) -> object:
-    return (
-        value
-        if isinstance(value, int) and not isinstance(value, bool) and value > 4096
-        else parse_size(value)
-    )
-
-
-def _duration_or_seconds(value: object) -> object:
-    return value if isinstance(value, float) else parse_duration(value)
-
-
-Size = Annotated[
-    int,
-    BeforeValidator(_size_or_bytes),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*(B|KiB|MiB|GiB)$", "examples": ["256MiB"]}),
-]
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration_or_seconds),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|min|h)$", "examples": ["5s"]}),
-]
 
 
 def _known_arch(value: object) -> object:
@@ -278,19 +233,3 @@ class Exercise(Spec):
     def max_points(self) -> float:
         """Points of all checks; an exercise without checks is worth one point."""
         return sum(check.points for check in self.checks) if self.checks else 1.0
-
-
-class Recipe(Spec):
-    """An image recipe (``images/NAME.yaml``).
-
-    ``packages`` maps a Debian package to shell patterns of the files wanted from it;
-    ``modules`` are the kernel modules loaded at boot, ``applets`` the commands of busybox that
-    get a name of their own.
-    """
-
-    image: Annotated[str, Field(pattern=NAME_PATTERN)]
-    title: str = ""
-    kind: Literal["micro"]
-    packages: dict[str, list[str]]
-    modules: list[str] = []
-    applets: list[str] = []

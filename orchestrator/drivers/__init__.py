@@ -146,6 +146,15 @@ class Driver(Protocol):
 
 DRIVERS = ("process", "sandbox", "container", "qemu")
 
+GUESTS = frozenset({"qemu"})
+"""Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
+
+ACCELERATED = frozenset({"qemu"})
+"""Drivers whose machines run under KVM or TCG, whichever is proved to work."""
+
+CLONING = frozenset({"qemu"})
+"""Drivers that clone machines from templates."""
+
 
 def load(name: str) -> Driver:
     """The driver of this name; its module has the name of the YAML value."""
@@ -155,7 +164,7 @@ def load(name: str) -> Driver:
 
 def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
-    if machine.driver != "qemu":
+    if machine.driver not in GUESTS:
         return Boundary(machine.driver)
     native = machine.arch in (None, host_arch().name)
     return Boundary.VM if native else Boundary.EMULATED

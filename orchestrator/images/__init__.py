@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, cast
 
-from orchestrator import toolchain
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.images import cache, micro
+from orchestrator.images import cache
 from orchestrator.images.debian import Archive
-from orchestrator.paths import GUEST_SOURCES
-from orchestrator.spec import Recipe
-
-VERSION = 2
-"""Raised when what a builder makes of the same inputs changes."""
+from orchestrator.images.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -59,17 +57,28 @@ class Archives:
             return self._suites.setdefault(name, Archive(name, self._deadline))
 
 
+class Builder(Protocol):
+    """What the module ``orchestrator.images.KIND`` of a kind of recipe offers."""
+
+    def inputs(self, recipe: Any, arch: Arch) -> Sequence[object]:
+        """Everything that decides what is built: the recipe, versions, sources."""
+
+    def build(
+        self, recipe: Any, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
+    ) -> dict[str, Any]:
+        """Fill ``folder`` with the image's files; returns the facts.
+
+        Raises ImageError, BuildError, TimedOut, Interrupted.
+        """
+
+
+def _builder(recipe: Recipe) -> Builder:
+    return cast(Builder, importlib.import_module(f"orchestrator.images.{recipe.kind}"))
+
+
 def key(recipe: Recipe, arch: Arch) -> str:
     """The content key: the same inputs give the same image."""
-    sources = [path.read_bytes() for path in sorted(GUEST_SOURCES.glob("*.[ch]"))]
-    about = (
-        VERSION,
-        arch.suite,
-        arch.kernel_package,
-        arch.toolchain,
-        toolchain.STANDARD_FLAGS,
-    )
-    return f"{recipe.image}-{arch.name}-{cache.digest(recipe.model_dump_json(), about, *sources)}"
+    return f"{recipe.image}-{arch.name}-{cache.digest(*_builder(recipe).inputs(recipe, arch))}"
 
 
 def find(recipe: Recipe, arch: Arch) -> Image | None:
@@ -82,9 +91,7 @@ def build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) ->
     """The image, built on first use. Raises ImageError, BuildError, TimedOut, Interrupted."""
 
     def fill(folder: Path) -> dict[str, object]:
-        archive = archives.suite(arch.suite)
-        tools = toolchain.prepare(arch, archive, deadline)
-        facts = micro.build(recipe, arch, archive, tools, folder, deadline)
+        facts = _builder(recipe).build(recipe, arch, archives, folder, deadline)
         facts["sha256"] = {p.name: cache.sha256_file(p) for p in sorted(folder.iterdir())}
         return facts
 

@@ -16,10 +16,14 @@ from orchestrator import toolchain as compiler
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.errors import ImageError
-from orchestrator.images.debian import Archive, members
+from orchestrator.images import Archives
+from orchestrator.images.debian import members
+from orchestrator.images.recipe import MicroRecipe
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES
-from orchestrator.spec import Recipe
+
+VERSION = 2
+"""Raised when the same inputs make another image."""
 
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
@@ -31,13 +35,22 @@ _MODULE_FOLDERS = ("virtio", "net", "net/core", "char", "char/hw_random")
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64|libx32|lib32)/")
 
 
+def inputs(recipe: MicroRecipe, arch: Arch) -> list[object]:
+    """What decides the image: its recipe, the suite's names, our own guest sources."""
+    about = (VERSION, arch.suite, arch.kernel_package, arch.toolchain, compiler.STANDARD_FLAGS)
+    sources = [path.read_bytes() for path in sorted(GUEST_SOURCES.glob("*.[ch]"))]
+    return [recipe.model_dump_json(), about, *sources]
+
+
 def build(
-    recipe: Recipe, arch: Arch, archive: Archive, toolchain: Path, folder: Path, deadline: Deadline
+    recipe: MicroRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
 ) -> dict[str, Any]:
     """Fill ``folder`` with ``kernel``, ``initrd``, ``rootfs.tar`` and ``run``; returns the facts.
 
     Raises ImageError, BuildError, TimedOut, Interrupted.
     """
+    archive = archives.suite(arch.suite)
+    toolchain = compiler.prepare(arch, archive, deadline)
     kernel_name = f"{arch.kernel_package}->"
     packages = archive.resolve(arch.name, [*recipe.packages, kernel_name])
     paths = archive.fetch(list(packages.values()))

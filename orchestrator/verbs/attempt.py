@@ -14,9 +14,9 @@ from orchestrator.progress import shown
 from orchestrator.record import Record, Status
 from orchestrator.scratch import working_folder
 from orchestrator.session import Choice, results
-from orchestrator.spec import parse_duration
 from orchestrator.store import new_run_id
 from orchestrator.trial import Answer, ending, fold, lab_of
+from orchestrator.units import parse_duration
 from orchestrator.values import printable
 from orchestrator.verbs.output import JSON, check_format, say, say_json, table
 from orchestrator.verbs.run import stop_signals
