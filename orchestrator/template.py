@@ -30,13 +30,13 @@ from orchestrator.emulator import Memory
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.images import cache
 from orchestrator.ledger import Ledger
-from orchestrator.machine import boot_seconds, in_time
+from orchestrator.machine import boot_seconds, in_time, probe_facts
 from orchestrator.personality import Port
 from orchestrator.progress import Progress, Silent
 from orchestrator.qmp import Monitor, monitor
 from orchestrator.transport import Conversing
 
-VERSION = 2
+VERSION = 4
 STAND_IN_BYTES = 256 * 1024
 MAKE_SECONDS = 600.0
 TEST_SECONDS = 30.0
@@ -105,7 +105,8 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows that would do it
         raise
-    return str(cache.meta(found)["reason"]) or Template(found)
+    about = cache.meta(found)
+    return str(about["reason"]) or Template(found, about["facts"], about["clone_seconds"])
 
 
 def _forget_old_note(folder: Path) -> None:
@@ -129,6 +130,9 @@ def thaw(
         mark("spawn")
         with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
             qmp.execute("migrate-set-capabilities", _CAPABILITY)
+            # Nobody has to learn where a clone is: without this its kernel would send ARP and
+            # router solicitations first of all.
+            qmp.execute("migrate-set-parameters", {"announce-rounds": 0})
             qmp.execute("migrate-incoming", {"uri": f"fd:{state}"})
             mark("load")
     finally:
@@ -214,12 +218,13 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
             _say(transport, ["true"], deadline)
             twins.append((transport, time.monotonic() - begun, deadline))
         identities = [_probe(transport, deadline) for transport, _, deadline in twins]
+        facts = probe_facts(handle, twins[-1][0], twins[-1][2])
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
     seconds = min(spent for _, spent, _ in twins)
     if seconds > cold_seconds:
         raise BootError(f"a clone takes {seconds:.1f} s to answer, longer than a boot ({cold_seconds:.1f} s)")
-    return {"clone_seconds": round(seconds, 3)}
+    return {"clone_seconds": round(seconds, 3), "facts": dict(facts.raw)}
 
 
 def _probe(transport: Conversing, deadline: Deadline) -> str:

@@ -86,6 +86,19 @@ def compile_program(
     return "".join(words)
 
 
+def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, deadline: Deadline) -> None:
+    """Compile one source into a shared library that brings no C library of its own: it is loaded
+    into a program that has one. Raises BuildError with the compiler's own words."""
+    target = output.parent / f".{output.name}.o"
+    command = [*_compiler(arch, toolchain), *WARNINGS, "-fPIC", "-c", source.name, "-o", target]
+    _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
+    link: list[str | Path] = [zig_folder() / "zig", "ld.lld", "-shared", "-s"]
+    link += ["-m", arch.toolchain.emulation]
+    link += ["--hash-style=sysv", "-o", output, target]
+    _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    target.unlink()
+
+
 def _compiler(arch: Arch, toolchain: Path) -> list[str | Path]:
     zig, about = zig_folder(), arch.toolchain
     headers = zig / "lib" / "libc" / "include"

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +37,10 @@
 #define MODULE_LIST "/lib/modules/load"
 #define HOST_KEY "/etc/dropbear/host_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
+#define PREACCEPT "/usr/lib/isolab/preaccept.so"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
-enum { MAX_VALUE = 64 * 1024 };
+enum { MAX_VALUE = 64 * 1024, MAX_ENTROPY = 256, SETTLING = 3 /* seconds */ };
 
 static int port = -1;
 
@@ -156,7 +158,9 @@ static void network(void)
 	if (probe == -1)
 		give_up("no IPv4");
 	bring_up(probe, "lo", "127.0.0.1", "255.0.0.0");
-	/* The address QEMU's user network gives its guest. */
+	/* The address QEMU's user network gives its guest, which is all it has: no IPv6 there, whose
+	 * solicitations would keep an emulated processor busy while somebody waits for it. */
+	write_file("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1", 0644);
 	bring_up(probe, "eth0", "10.0.2.15", "255.255.255.0");
 	close(probe);
 }
@@ -279,10 +283,11 @@ static void set_time(const char *text)
 
 static void add_entropy(const char *bytes, size_t length)
 {
-	struct rand_pool_info *pool = malloc(sizeof *pool + length);
+	static uint32_t space[(sizeof(struct rand_pool_info) + MAX_ENTROPY) / sizeof(uint32_t)];
+	struct rand_pool_info *pool = (struct rand_pool_info *)space;
 	int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
 
-	if (pool == NULL || fd == -1)
+	if (fd == -1 || length > MAX_ENTROPY)
 		give_up("cannot take entropy");
 	pool->entropy_count = (int)length * 8;
 	pool->buf_size = (int)length;
@@ -291,7 +296,6 @@ static void add_entropy(const char *bytes, size_t length)
 	if (ioctl(fd, RNDADDENTROPY, pool) == -1 || ioctl(fd, RNDRESEEDCRNG) == -1)
 		give_up("cannot take entropy");
 	explicit_bzero(pool->buf, length);
-	free(pool);
 	close(fd);
 }
 
@@ -346,30 +350,76 @@ static int listen_for_ssh(void)
 }
 
 /*
- * One SSH server per connection, as inetd(8) does it: nothing to start before the first one, and
- * on an emulated processor starting dropbear is half a connection's cost.
+ * One SSH server per connection, as inetd(8) does it. -i talk on standard input and output, -s no
+ * passwords, -j -k no forwarding. Not -E, which would log to the console: before 2024 dropbear
+ * refuses both together.
  */
+static void become_server(const char *preload)
+{
+	static char *const argv[] = {"/usr/sbin/dropbear", "-i", "-s", "-j", "-k", "-r", HOST_KEY, NULL};
+	static char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL, NULL};
+
+	if (preload != NULL) {
+		environment[1] = (char *)preload;
+		environment[2] = "LD_BIND_NOW=1";
+	}
+	setsid();
+	signal(SIGCHLD, SIG_DFL);
+	/* A program that eats all memory must not take the connection with it: proc(5). */
+	write_file("/proc/self/oom_score_adj", "-1000", 0644);
+	execve(argv[0], argv, environment);
+	say("the SSH server cannot be started: %s", strerror(errno));
+	_exit(127);
+}
+
 static void serve_ssh(int connection)
 {
-	/* -i talk on standard input and output, -s no passwords, -j -k no forwarding. Not -E, which
-	 * would log to the console: before 2024 dropbear refuses both together. */
-	static char *const argv[] = {"/usr/sbin/dropbear", "-i", "-s", "-j", "-k", "-r", HOST_KEY, NULL};
-	static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		setsid();
-		signal(SIGCHLD, SIG_DFL);
-		/* A program that eats all memory must not take the connection with it: proc(5). */
-		write_file("/proc/self/oom_score_adj", "-1000", 0644);
 		if (dup2(connection, STDIN_FILENO) == -1 || dup2(connection, STDOUT_FILENO) == -1)
 			_exit(127);
-		execve(argv[0], argv, environment);
-		say("the SSH server cannot be started: %s", strerror(errno));
-		_exit(127);
+		become_server(NULL);
 	}
 	if (pid == -1)
 		say("no process for an SSH connection: %s", strerror(errno));
+}
+
+/*
+ * The server of the first connection, started before there is one: see preaccept.c. Gives the
+ * pipe that ends when it has its connection, or has failed; it has said that it waits.
+ */
+static int serve_in_advance(int listener)
+{
+	int told[2];
+	char here;
+
+	if (pipe2(told, O_CLOEXEC) == -1)
+		give_up("no pipe");
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* Moved out of the way first: either may be the number the other is to have. */
+		int from = fcntl(listener, F_DUPFD, 10), to = fcntl(told[1], F_DUPFD, 10);
+		if (dup2(from, 3) == -1 || dup2(to, 4) == -1)
+			_exit(127);
+		close(from);
+		close(to);
+		become_server("LD_PRELOAD=" PREACCEPT);
+	}
+	close(told[1]);
+	if (pid == -1 || read(told[0], &here, 1) != 1)
+		say("no SSH server could be started in advance");
+	return told[0];
+}
+
+/* Wait until the server started in advance has its connection. */
+static void wait_for_end(int pipe_end)
+{
+	char byte;
+
+	while (read(pipe_end, &byte, 1) == -1 && errno == EINTR)
+		;
+	close(pipe_end);
 }
 
 /* Run a program to its end, silently. */
@@ -388,19 +438,23 @@ static void run_once(char *const argv[])
 		waitpid(pid, NULL, 0);
 }
 
-/* A machine that is about to become a template runs what every clone will run first, so that
- * the kernel has seen it once. */
-static void warm_up(void)
+/* Whether the kernel's command line has this word: bootparam(7). */
+static bool asked_for(const char *word)
 {
 	char line[1024] = "";
 	FILE *file = fopen("/proc/cmdline", "re");
 
 	if (file == NULL)
-		return;
-	bool wanted = fgets(line, sizeof line, file) != NULL && strstr(line, "isolab.warm") != NULL;
+		return false;
+	bool found = fgets(line, sizeof line, file) != NULL && strstr(line, word) != NULL;
 	fclose(file);
-	if (!wanted)
-		return;
+	return found;
+}
+
+/* A machine that is about to become a template runs what every clone will run first, so that
+ * the kernel has seen it once. */
+static void warm_up(void)
+{
 	run_once((char *[]){"/usr/sbin/dropbear", "-V", NULL});
 	run_once((char *[]){"/usr/lib/isolab/run", "--", "/usr/lib/isolab/run", "--facts", NULL});
 	run_once((char *[]){"/bin/sh", "-c", "true", NULL});
@@ -434,16 +488,21 @@ int main(void)
 	mount_point_files();
 	network();
 	open_port();
-	warm_up();
-	say("waiting for personality");
-	dprintf(port, "ready\n");
-	take_personality();
-	say("personality taken");
+	bool warm = asked_for("isolab.warm");
+	if (warm)
+		warm_up();
 	/* Orphans come to us, and end without leaving a zombie: sigaction(2), SA_NOCLDWAIT. */
 	signal(SIGCHLD, SIG_IGN);
 	int listener = listen_for_ssh();
-	say("listening for SSH");
+	int first = serve_in_advance(listener);
+	if (warm)
+		sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
+	say("waiting for personality");
+	dprintf(port, "ready\n");
+	take_personality();
 	dprintf(port, "sshd\n");
+	say("listening for SSH");
+	wait_for_end(first);
 	for (;;) {
 		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (connection == -1)

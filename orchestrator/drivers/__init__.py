@@ -72,9 +72,15 @@ class Handle:
 
 @dataclass(frozen=True)
 class Template:
-    """A frozen guest in the cache, tested: its memory and the state of its devices."""
+    """A frozen guest in the cache, tested: its memory and the state of its devices.
+
+    ``facts`` is what the runner said in a clone when the template was tested, ``clone_seconds``
+    how long that clone took to answer.
+    """
 
     folder: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    clone_seconds: float = 0.0
 
     @property
     def memory(self) -> Path:

@@ -28,6 +28,7 @@ VERSION = 2
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
 INIT_SOURCES = ("init.c",)
+PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 STUDENT, OTHER = 1000, 1001
 """User ids inside every machine that has its own root file system."""
 
@@ -70,12 +71,16 @@ def build(
     compiler.compile_program(
         arch, toolchain, [GUEST_SOURCES / s for s in INIT_SOURCES], (), folder / "init", deadline
     )
+    compiler.compile_library(
+        arch, toolchain, GUEST_SOURCES / PREACCEPT_SOURCE, folder / "preaccept.so", deadline
+    )
     tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
     tree.write_tar(folder / "rootfs.tar")
     ordered = load_order(recipe.modules, modules)
     for name, data in ordered:
         tree.file(f"usr/lib/modules/{name}.ko", data)
     tree.file("usr/lib/modules/load", "".join(f"/lib/modules/{name}.ko\n" for name, _ in ordered))
+    tree.file(PREACCEPT, (folder / "preaccept.so").read_bytes(), 0o755)
     tree.file("init", (folder / "init").read_bytes(), 0o755)
     tree.write_cpio(folder / "initrd")
     return {
