@@ -6,6 +6,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says what else the machine is doing, nothing about the code.
+settings.register_profile("isolab", deadline=None)
+settings.load_profile("isolab")
 
 CONSOLES = pytest.StashKey[list[Path]]()
 """Folders beneath which the consoles of a test's machines are; fixtures append to it."""
