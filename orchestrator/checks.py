@@ -18,12 +18,14 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Subject:
-    """The machine an exercise runs on, as far as expectations may depend on it."""
+    """The machine an exercise runs on, as far as expectations may depend on it; ``peers`` says
+    whether another machine is on a network with it."""
 
     boundary: Boundary
     arch: str
     facts: Facts
     users: frozenset[str]
+    peers: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
         return f"only for boundary {', '.join(needs.boundary)}, this is {subject.boundary}"
     if needs.arch and subject.arch not in needs.arch:
         return f"only for {', '.join(needs.arch)}, this is {subject.arch}"
+    if needs.network and not subject.peers:
+        return "needs a network with another machine of this run, and this machine has none"
     wanted = {step.user for step in exercise.run} | ({User.ROOT} if needs.root else set())
     for user in sorted(wanted):
         if user.value not in subject.users:
