@@ -51,9 +51,7 @@ def seats(lab: Lab) -> tuple[Seat, ...]:
             if address is None:
                 raise ValueError(f"network {name} ({subnet}) has no address left for {who}")
             found[who, name] = Seat(who, name, address, subnet.prefixlen, network.internet)
-    return tuple(
-        found[who, name] for who, machine in lab.machines.items() for name in machine.networks
-    )
+    return tuple(found[who, name] for who, machine in lab.machines.items() for name in machine.networks)
 
 
 def free_addresses(subnet: IPv4Network, taken: Collection[str]) -> Iterator[str]:
