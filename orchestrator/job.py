@@ -108,6 +108,8 @@ def _run(
     driver.check(wanted, arch)
     plain = _order(job, wanted, arch, image, shop)
     with shop.wiring.joined(plain, job, Deadline.never(shop.cancel)) as joined:
+        if joined.internet:
+            shop.progress.tell(f"{job.machine}: has a way out, which reaches this host's own services too")
         order = _with_template(joined, driver, shop)
         blank = replace(blank, accel=order.accel)
         slots = shop.clone_slots if order.template else shop.boot_slots

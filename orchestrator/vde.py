@@ -39,6 +39,17 @@ def render_argv(scratch: Path, ports: int, root: bool) -> list[str]:
     return [*(who if root else []), *argv, "-f", "/dev/null", "-d"]
 
 
+def require(qemu: str, deadline: Deadline) -> None:
+    """Find out whether this QEMU can be plugged into a switch. Raises Unavailable."""
+    asked = [qemu, "-machine", "none", "-netdev", "help"]
+    said = proc.run(asked, deadline=deadline, check=False).stdout.decode(errors="replace")
+    if "vde" not in said.split():
+        raise Unavailable(
+            f"{qemu} was built without VDE: its machines cannot be joined by a network",
+            hint="use a QEMU with VDE support, as Debian's and Ubuntu's packages are",
+        )
+
+
 def start(scratch: Path, machines: int, deadline: Deadline) -> None:
     """Start the switch of a network and wait until it listens. Raises Unavailable, BootError."""
     if shutil.which(PROGRAM) is None:

@@ -176,7 +176,22 @@ def test_the_switch_has_a_port_for_each_machine_and_no_rights() -> None:
     ]  # fmt: skip
 
 
+def _stand_in(folder: Path, name: str, says: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_qemu_built_without_vde_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _stand_in(tmp_path, "qemu-system-x86_64", "Available netdev backend types: socket stream user")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wanted = replace(network("qemu"), scratch=tmp_path / "run" / "net.lan")
+    with pytest.raises(Unavailable, match="built without VDE"):
+        QEMU.lay(wanted, QEMU.prepare_network(wanted), _soon())
+    assert not wanted.scratch.exists()
+
+
 def test_a_missing_switch_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _stand_in(tmp_path, "qemu-system-x86_64", "Available netdev backend types: user vde")
     monkeypatch.setenv("PATH", str(tmp_path))
     wanted = replace(network("qemu"), scratch=tmp_path / "run" / "net.lan")
     with pytest.raises(Unavailable, match="vde_switch is not installed") as caught:

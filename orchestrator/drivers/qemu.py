@@ -107,6 +107,7 @@ class Qemu:
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         try:
+            vde.require(wanted.arch.qemu, deadline)
             vde.start(wanted.scratch, len(wanted.machines), deadline)
         except BaseException:
             self.down(handle)
