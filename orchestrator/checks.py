@@ -18,12 +18,14 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Subject:
-    """The machine an exercise runs on, as far as expectations may depend on it."""
+    """The machine an exercise runs on, as far as expectations may depend on it; ``peers`` says
+    whether another machine is on a network with it."""
 
     boundary: Boundary
     arch: str
     facts: Facts
     users: frozenset[str]
+    peers: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,8 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
     """Why this exercise makes no sense on this machine; "" when it does."""
     needs: Needs = exercise.needs
     facts = subject.facts
-    if needs.boundary and subject.boundary not in needs.boundary:
-        return f"only for boundary {', '.join(needs.boundary)}, this is {subject.boundary}"
-    if needs.arch and subject.arch not in needs.arch:
-        return f"only for {', '.join(needs.arch)}, this is {subject.arch}"
+    if elsewhere := _out_of_place(needs, subject):
+        return elsewhere
     wanted = {step.user for step in exercise.run} | ({User.ROOT} if needs.root else set())
     for user in sorted(wanted):
         if user.value not in subject.users:
@@ -53,6 +53,17 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
         reason = facts.features.get(feature, "the runner does not know this feature")
         if reason:
             return f"needs {feature}: {reason}"
+    return ""
+
+
+def _out_of_place(needs: Needs, subject: Subject) -> str:
+    """Why a machine of this kind, standing where it does, is not meant; "" when it is."""
+    if needs.boundary and subject.boundary not in needs.boundary:
+        return f"only for boundary {', '.join(needs.boundary)}, this is {subject.boundary}"
+    if needs.arch and subject.arch not in needs.arch:
+        return f"only for {', '.join(needs.arch)}, this is {subject.arch}"
+    if needs.network and not subject.peers:
+        return "needs a network with another machine of this run, and this machine has none"
     return ""
 
 

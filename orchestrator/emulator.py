@@ -65,10 +65,26 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     argv += ["-serial", "chardev:console"]
     argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
     argv += ["-device", f"virtio-serial-{arch.bus}", "-device", "virtserialport,chardev=port,name=isolab"]
-    argv += ["-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]
+    restrict = "off" if order.internet and not memory.baking else "on"
+    argv += ["-netdev", f"user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:0-:22"]
     argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
+    argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
     return [*argv, *_confinement(root, memory)]
+
+
+def _attached(order: Order, number: int) -> list[str]:
+    """An interface on a private network; unplugged, on a hub of its own."""
+    plug, arch, name = order.attachments[number].plug, order.arch, f"lan{number}"
+    backend = f"vde,id={name},sock={_escaped(Path(plug))}" if plug else f"hubport,id={name},hubid={number}"
+    device = f"virtio-net-{arch.bus},netdev={name},mac={device_mac(number)}{arch.nic_options}"
+    return ["-netdev", backend, "-device", device]
+
+
+def device_mac(number: int) -> str:
+    """The hardware address of a guest's ``number``-th private interface, the same in all guests:
+    it is in the frozen state of a template. Init sets the machine's own in its place."""
+    return f"52:54:00:69:6c:{number:02x}"
 
 
 def memory_mib(order: Order) -> int:

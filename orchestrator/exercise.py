@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,17 @@ def items(exercise: LoadedExercise, programs: Mapping[str, Path], owner: int) ->
 
 @dataclass(frozen=True)
 class Workplace:
-    """A connected machine as exercises see it."""
+    """A connected machine as exercises see it. ``env`` is added to each program's environment;
+    ``slowest`` is how many times slower than a native core the slowest machine is that programs
+    here may have to wait for."""
 
     transport: Transport
     site: Site
     subject: Subject
     tag: str
     canary: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    slowest: float = 1.0
 
 
 def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
@@ -63,7 +67,8 @@ def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, dead
     if reason:
         return replace(blank, status=Status.SKIP, reason=reason)
     begun = time.monotonic()
-    limit = max(LEAST_SECONDS, spec.timeout * place.subject.facts.slowness * CONTENTION)
+    slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
+    limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
     endings = _run_steps(exercise, place, limit, deadline)
     return _record(exercise, place, blank, endings, time.monotonic() - begun, limit)
 
@@ -74,6 +79,7 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
         "PATH": _PATH,
         "ISOLAB_TAG": f"{place.tag}-{folder_name(exercise.name)}",
         "ISOLAB_CANARY": place.canary,
+        **place.env,
     }
     endings = []
     for step in exercise.spec.run:

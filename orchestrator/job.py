@@ -10,7 +10,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import accel, drivers, images
@@ -21,16 +21,19 @@ from orchestrator.checks import Subject, unmet
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
 from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.gate import Gates, Membership
 from orchestrator.images.recipe import Recipe
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
 from orchestrator.machine import Live, machine
+from orchestrator.networks import environment
 from orchestrator.plan import Job, arch_of
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
+from orchestrator.wiring import Wiring
 
 MAKE_SECONDS = 1200.0
 PUSH_SECONDS = 120.0
@@ -55,6 +58,8 @@ class Workshop:
     clone_slots: threading.Semaphore
     packages: Future[None]
     canary: Canary
+    wiring: Wiring
+    gates: Gates = field(default_factory=Gates)
     cold: bool = False
 
     def deadline(self, seconds: float) -> Deadline:
@@ -69,9 +74,10 @@ def run_job(job: Job, shop: Workshop) -> Iterator[Record]:
     pending = [e for e in shop.lab.exercises if e.name in job.exercises]
     done: set[str] = set()
     try:
-        for record in _run(job, wanted, arch, pending, blank, shop):
-            done.add(record.exercise)
-            yield record
+        with shop.gates.member(job.machine, job.group, job.student, shop.cancel) as group:
+            for record in _run(job, wanted, arch, pending, blank, shop, group):
+                done.add(record.exercise)
+                yield record
     except Interrupted:
         raise
     except (LabError, OSError) as trouble:
@@ -86,7 +92,13 @@ def run_job(job: Job, shop: Workshop) -> Iterator[Record]:
 
 
 def _run(
-    job: Job, wanted: Machine, arch: Arch, exercises: Sequence[LoadedExercise], blank: Record, shop: Workshop
+    job: Job,
+    wanted: Machine,
+    arch: Arch,
+    exercises: Sequence[LoadedExercise],
+    blank: Record,
+    shop: Workshop,
+    group: Membership,
 ) -> Iterator[Record]:
     image = make_image(shop, wanted.image, arch)
     programs, failures = _programs(job, exercises, arch, shop)
@@ -94,22 +106,55 @@ def _run(
     _await(shop.packages, shop.cancel)
     driver = drivers.load(wanted.driver)
     driver.check(wanted, arch)
-    order = _order(job, wanted, arch, image, shop)
-    order = _with_template(order, driver, shop)
-    blank = replace(blank, accel=order.accel)
-    slots = shop.clone_slots if order.template else shop.boot_slots
-    with machine(order, driver, shop.ledger, shop.progress, shop.cancel, slots) as live:
-        blank = replace(blank, start=live.handle.data.get("start", ""))
-        place = _workplace(job, live, shop)
-        runnable = [e for e in exercises if e.name not in failures]
-        _push(runnable, programs, place, shop)
-        for number, exercise in enumerate(exercises, start=1):
-            filled = replace(blank, exercise=exercise.name)
-            if exercise.name in failures:
-                yield replace(filled, status=Status.ERROR, reason=failures[exercise.name])
-                continue
+    plain = _order(job, wanted, arch, image, shop)
+    with shop.wiring.joined(plain, job, Deadline.never(shop.cancel)) as joined:
+        if joined.internet:
+            shop.progress.tell(f"{job.machine}: has a way out, which reaches this host's own services too")
+        order = _with_template(joined, driver, shop)
+        blank = replace(blank, accel=order.accel)
+        slots = shop.clone_slots if order.template else shop.boot_slots
+        with machine(order, driver, shop.ledger, shop.progress, shop.cancel, slots) as live:
+            blank = replace(blank, start=live.handle.data.get("start", ""))
+            place = _workplace(job, order, live, shop)
+            runnable = [e for e in exercises if e.name not in failures]
+            _push(runnable, programs, place, shop)
+            group.announce(live.facts.slowness)
+            _meet(job, group, shop)
+            place = replace(place, slowest=group.slowest)
+            yield from _exercises(job, exercises, failures, place, blank, shop, group)
+            # Nobody goes while another may still talk to it.
+            _meet(job, group, shop)
+
+
+def _exercises(
+    job: Job,
+    exercises: Sequence[LoadedExercise],
+    failures: Mapping[str, str],
+    place: Workplace,
+    blank: Record,
+    shop: Workshop,
+    group: Membership,
+) -> Iterator[Record]:
+    for number, exercise in enumerate(exercises, start=1):
+        filled = replace(blank, exercise=exercise.name)
+        # Those that talk to each other begin together; each member comes here, whatever becomes
+        # of the exercise on it.
+        lost = _meet(job, group, shop) if exercise.spec.needs.network else ""
+        if exercise.name in failures:
+            yield replace(filled, status=Status.ERROR, reason=failures[exercise.name])
+        elif lost and not unmet(exercise.spec, place.subject):
+            yield replace(filled, status=Status.ERROR, reason=lost)
+        else:
             shop.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
             yield _one(exercise, place, filled, shop)
+
+
+def _meet(job: Job, group: Membership, shop: Workshop) -> str:
+    """Wait for the other machines of the group; gives who is lost."""
+    missing = group.missing()
+    if missing:
+        shop.progress.doing(job.machine, f"waiting for {', '.join(missing)}")
+    return group.meet()
 
 
 def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Workshop) -> Record:
@@ -186,10 +231,13 @@ def _with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop)
     return replace(order, template=found)
 
 
-def _workplace(job: Job, live: Live, shop: Workshop) -> Workplace:
-    site = live.handle.site
-    subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, frozenset(site.users))
-    return Workplace(live.transport, site, subject, f"{job.run}-{job.machine}", shop.canary.plant())
+def _workplace(job: Job, order: drivers.Order, live: Live, shop: Workshop) -> Workplace:
+    site, others = live.handle.site, order.hosts[1:]
+    users = frozenset(site.users)
+    subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, users, bool(others))
+    env = environment(order.attachments[0].address, others) if order.attachments else {}
+    tag = f"{job.run}-{job.machine}"
+    return Workplace(live.transport, site, subject, tag, shop.canary.plant(), env)
 
 
 def _push(

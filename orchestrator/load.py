@@ -17,6 +17,7 @@ from orchestrator.drivers import GUESTS
 from orchestrator.errors import Problem, SpecError
 from orchestrator.lint import MachineLint, exercise_problems
 from orchestrator.mistakes import Reading, problems_of, validate
+from orchestrator.netlint import network_problems
 from orchestrator.spec import EXERCISE_PATTERN, Exercise, Lab, Machine, MachineDefaults
 from orchestrator.wording import did_you_mean, quote
 from orchestrator.yamlfile import Document
@@ -66,6 +67,7 @@ def load_lab(
     except ValidationError as error:
         problems += problems_of(error, Lab, reading)
     problems += _machine_problems(reading, images, _host_name() if host is None else host)
+    problems += network_problems(reading)
     exercises, more = _load_exercises(document, file.parent, exercises_root)
     problems = [*_unspoken(problems + more, document), *document.problems]
     if problems or lab is None:

@@ -50,6 +50,8 @@ KEYS = Need(
 )
 
 
+VDE = Need("vde_switch", _program("vde_switch"), ("vde2",), "vde2", "vde2", "vde")
+IP = Need("ip", _program("ip"), ("iproute2",), "iproute", "iproute2")
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 
@@ -61,8 +63,10 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
         if machine.driver == "qemu":
             arch = ARCHITECTURES[machine.arch] if machine.arch else host_arch()
             needs[arch.qemu] = qemu_need(arch.name)
+            if machine.networks:
+                needs[VDE.what] = VDE
         elif machine.driver == "container":
-            for need in engine_needs():
+            for need in [*engine_needs(), *([IP] if machine.networks else [])]:
                 needs[need.what] = need
     return list(needs.values())
 

@@ -11,15 +11,18 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.deadline import Deadline
+from orchestrator.drivers import Order
 from orchestrator.errors import BootError
 from orchestrator.unixsocket import connect
 
 ENTROPY_BYTES = 64
+GATEWAY = "10.0.2.2 10.0.2.3"
+"""Router and name server of QEMU's user network (qemu(1), -netdev user)."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,38 @@ def _string(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def render(name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "") -> bytes:
+@dataclass(frozen=True)
+class Lines:
+    """What a machine is told about its networks: nothing, for one that has none.
+
+    ``network`` has a line for each interface: the hardware address it is found by, the one it is
+    to have, its IPv4 address and prefix length. ``hosts`` is the text of /etc/hosts. ``gateway``
+    is the address of the way out and of the name server behind it.
+    """
+
+    network: str = ""
+    hosts: str = ""
+    gateway: str = ""
+
+
+def lines_of(order: Order, device_macs: Sequence[str]) -> Lines:
+    """What this machine is told; ``device_macs`` are those its interfaces come up with. Pure."""
+    if not order.attachments:
+        return Lines()
+    rows = [
+        f"{device} {place.mac} {place.address}/{place.prefix}\n"
+        for device, place in zip(device_macs, order.attachments, strict=True)
+    ]
+    known = "".join(f"{address} {name}\n" for name, address in order.hosts)
+    return Lines("".join(rows), f"127.0.0.1 localhost\n{known}", GATEWAY if order.internet else "")
+
+
+def render(
+    name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: Lines | None = None
+) -> bytes:
     """The message that gives a machine its personality; ``now`` in seconds since the epoch,
     ``nonce`` is its identity, which a clone must not share with another."""
+    about = asdict(lines or Lines())
     parts = {
         "hostname": name.encode(),
         "time": f"{int(now)}.{int(now % 1 * 1e9):09d}".encode(),
@@ -69,6 +101,7 @@ def render(name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "") -
         "nonce": nonce.encode(),
         "host-key": keys.host_private,
         "authorised-key": keys.client_public,
+        **{key: text.encode() for key, text in about.items() if text},
         "end": b"",
     }
     return b"".join(f"{key} {len(value)}\n".encode() + value for key, value in parts.items())
@@ -130,6 +163,7 @@ class Port:
         return line.decode(errors="replace")
 
 
-def give(port: Port, name: str, keys: Keys) -> None:
+def give(port: Port, name: str, keys: Keys, lines: Lines | None = None) -> None:
     """Hand a waiting machine its personality, with fresh entropy and the time of now."""
-    port.send(render(name, keys, time.time(), os.urandom(ENTROPY_BYTES), secrets.token_hex(16)))
+    entropy, nonce = os.urandom(ENTROPY_BYTES), secrets.token_hex(16)
+    port.send(render(name, keys, time.time(), entropy, nonce, lines))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.drivers import GUESTS, boundary_of
 from orchestrator.load import LoadedLab
+from orchestrator.networks import group_of
 from orchestrator.spec import Machine
 
 EMULATOR_OVERHEAD = 110 * 2**20
@@ -18,13 +19,19 @@ EXERCISE_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class Job:
-    """One machine and the exercises it runs: the unit an engine schedules. JSON-able."""
+    """One machine and the exercises it runs: the unit an engine schedules. JSON-able.
+
+    ``group`` are the machines that wait for each other because a network joins them, this one
+    among them; an engine must run the jobs of a group side by side on one host. Empty for a
+    machine without a network.
+    """
 
     run: str
     lab: str
     machine: str
     student: str
     exercises: tuple[str, ...]
+    group: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,15 @@ def _machine(name: str, machine: Machine) -> MachinePlan:
 def jobs(
     lab: LoadedLab, run: str, *, machines: Sequence[str] = (), exercises: Sequence[str] = ()
 ) -> list[Job]:
-    """The jobs of a run, machines that are up soonest first."""
+    """The jobs of a run, machines that are up soonest first; those of a group follow each other."""
     names = [n for n in lab.lab.machines if not machines or n in machines]
-    names.sort(key=lambda n: _machine(n, lab.lab.machines[n]).seconds)
+    groups = {name: group_of(lab.lab, name, names) for name in names}
+    seconds = {name: _machine(name, lab.lab.machines[name]).seconds for name in names}
+
+    def rank(name: str) -> tuple[float, tuple[str, ...], float]:
+        together = groups[name] or (name,)
+        return max(seconds[peer] for peer in together), groups[name], seconds[name]
+
+    names.sort(key=rank)
     wanted = tuple(e.name for e in lab.exercises if not exercises or e.name in exercises)
-    return [Job(run, lab.lab.lab, name, "", wanted) for name in names]
+    return [Job(run, lab.lab.lab, name, "", wanted, groups[name]) for name in names]

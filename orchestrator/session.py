@@ -28,6 +28,7 @@ from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
 from orchestrator.record import Record, Status
 from orchestrator.store import RunStore, new_run_id, require_space
+from orchestrator.wiring import Wiring
 from orchestrator.wording import did_you_mean
 
 
@@ -127,6 +128,7 @@ def _workshop(
             clone_slots=threading.Semaphore(2 * cpus),
             packages=installing,
             canary=shop_canary,
+            wiring=Wiring(lab.lab, ledger, scratch_dir(), out),
             cold=choice.cold,
         )
         try:

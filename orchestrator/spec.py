@@ -7,6 +7,7 @@ bytes and seconds here.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 from enum import StrEnum
@@ -32,6 +33,54 @@ ArchName = Annotated[
 ]
 MachineName = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExercisePath = Annotated[str, Field(pattern=EXERCISE_PATTERN)]
+
+
+def _address(value: object) -> object:
+    """An IPv4 address as text. Raises ValueError."""
+    try:
+        return str(ipaddress.IPv4Address(value)) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("expected an IPv4 address such as 10.77.0.1") from None
+
+
+def _subnet(value: object) -> object:
+    """An IPv4 network as text, with room for two machines. Raises ValueError."""
+    try:
+        found = ipaddress.IPv4Network(value, strict=False) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or "/" not in str(value):
+        raise ValueError("expected a subnet such as 10.77.0.0/24")
+    if str(found) != value:
+        raise ValueError(f"expected the address of a network, with no host in it: {found}")
+    if not 8 <= found.prefixlen <= 30:
+        raise ValueError("expected a prefix length of 8 to 30")
+    return value
+
+
+def _by_name(value: object) -> object:
+    return {name: None for name in value} if isinstance(value, list) and _texts(value) else value
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+Address = Annotated[str, BeforeValidator(_address)]
+Subnet = Annotated[str, BeforeValidator(_subnet)]
+Joined = Annotated[
+    dict[Annotated[str, Field(pattern=NAME_PATTERN)], Address | None],
+    BeforeValidator(_by_name),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": NAME_PATTERN}},
+                {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+            ]
+        }
+    ),
+]
+"""Networks a machine joins, each with its address there; None is given the next that is free."""
 
 
 class Boundary(StrEnum):
@@ -74,6 +123,18 @@ class MachineDefaults(Spec):
     accel: Accel | None = None
     engine: Literal["auto", "podman", "docker"] | None = None
     boot_timeout: Duration | None = None
+    networks: Joined | None = None
+
+
+class Network(Spec):
+    """A private network between machines of a lab.
+
+    ``subnet`` None is 10.77.N.0/24, N being the network's place among those of the lab.
+    ``internet`` gives its machines a way out.
+    """
+
+    subnet: Subnet | None = None
+    internet: bool = False
 
 
 class Machine(Spec):
@@ -87,6 +148,7 @@ class Machine(Spec):
     accel: Accel = "auto"
     engine: Literal["auto", "podman", "docker"] = "auto"
     boot_timeout: Duration | None = None
+    networks: Joined = {}
 
 
 class Lab(Spec):
@@ -96,6 +158,7 @@ class Lab(Spec):
     title: str = ""
     description: str = ""
     defaults: MachineDefaults = MachineDefaults()
+    networks: dict[MachineName, Network] = {}
     machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
     exercises: Annotated[list[ExercisePath], Field(min_length=1)]
 
@@ -148,11 +211,13 @@ class Step(Spec):
 class Needs(Spec):
     """What a machine must have for an exercise to make sense there; unmet -> *skip*.
 
-    ``features`` are names the runner probes in the guest (see docs/exercise-format.md).
+    ``features`` are names the runner probes in the guest (see docs/exercise-format.md);
+    ``network`` is another machine on a network with this one.
     """
 
     kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
     root: bool = False
+    network: bool = False
     features: list[str] = []
     arch: list[ArchName] = []
     boundary: list[Boundary] = []

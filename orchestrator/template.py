@@ -62,6 +62,7 @@ def key(order: Order) -> str:
     about = Path(binary).stat() if binary else None
     program = (binary, about.st_size, about.st_mtime_ns) if about else ()
     fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
+    fixed = fixed.unplugged()
     handle = Handle("qemu", "0-0-0", "template", "", "", "", "/s", None)  # type: ignore[arg-type]
     argv = emulator.render_argv(fixed, handle, True, Memory(Path("/m"), baking=True))
     return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, order.image.key, program, argv)}"
@@ -76,11 +77,11 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
     def fill(folder: Path) -> dict[str, Any]:
         reason, facts = "", {}
         with bakery.boot_slots:
-            seconds = _bake(order, folder, bakery)
+            seconds = _bake(order.unplugged(), folder, bakery)
             _write_stand_ins(order, Template(folder))
             bakery.progress.doing(order.name, "testing the new template")
             try:
-                facts = _test(replace(order, template=Template(folder)), bakery, seconds)
+                facts = _test(replace(order.unplugged(), template=Template(folder)), bakery, seconds)
             except Interrupted:
                 raise
             except LabError as problem:

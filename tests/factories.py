@@ -75,8 +75,11 @@ def loaded(folder: Path, text: Mapping[str, Any], name: str = "ipc/pipe") -> Loa
     return LoadedExercise(name, folder, Exercise.model_validate({"title": "a", "run": "./pipe", **text}))
 
 
-def lab(machines: Mapping[str, Any], exercises: Sequence[str] = ("ipc/pipe", "ipc/fifo")) -> LoadedLab:
-    spec = Lab.model_validate({"lab": "small", "machines": machines, "exercises": list(exercises)})
+def lab(
+    machines: Mapping[str, Any], exercises: Sequence[str] = ("ipc/pipe", "ipc/fifo"), **keys: Any
+) -> LoadedLab:
+    """A lab; ``keys`` are further ones of its file."""
+    spec = Lab.model_validate({"lab": "small", "machines": machines, "exercises": list(exercises), **keys})
     found = tuple(loaded(Path("/exercises") / name, {}, name) for name in exercises)
     return LoadedLab(spec, Path("/labs/small/lab.yaml"), found)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from factories import RUN, record
 
-from orchestrator.engine.local import LocalEngine
+from orchestrator.engine.local import MOST_THREADS, LocalEngine
 from orchestrator.errors import Interrupted
 from orchestrator.plan import Job
 from orchestrator.record import Record
@@ -109,3 +109,16 @@ def test_an_exception_thrown_in_by_the_caller_cancels_as_well() -> None:
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt())
     assert sorted(torn_down) == ["first", "x"]
+
+
+def test_every_member_of_a_large_group_has_a_thread() -> None:
+    """Machines that wait for each other would wait for ever for one without."""
+    names = tuple(f"m{number}" for number in range(MOST_THREADS + 5))
+    together = [Job(RUN, "lab", name, "", ("a",), names) for name in names]
+    up = threading.Barrier(len(names), timeout=WAIT)
+
+    def work(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+        up.wait()
+        yield record(machine=job.machine)
+
+    assert len(list(engine(work).run(together))) == len(names)

@@ -68,7 +68,8 @@ def test_jobs_hold_the_exercises_in_the_labs_order() -> None:
 def test_jobs_survive_json() -> None:
     for job in jobs(lab(MACHINES), RUN):
         raw = json.loads(json.dumps(asdict(job)))
-        assert Job(**{**raw, "exercises": tuple(raw["exercises"])}) == job
+        lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+        assert Job(**{**raw, **lists}) == job
 
 
 def test_this_host_has_a_name_memory_and_processors() -> None:
@@ -76,3 +77,17 @@ def test_this_host_has_a_name_memory_and_processors() -> None:
     assert host.name
     assert 0 < host.memory <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert 1 <= host.cpus <= (os.cpu_count() or 1)
+
+
+def test_jobs_of_a_group_follow_each_other() -> None:
+    machines = {
+        "slow": {"driver": "qemu", "arch": "ppc64el", "networks": ["lan"]},
+        "bare": {"driver": "process"},
+        "box": {"driver": "qemu", "arch": "s390x"},
+        "quick": {"driver": "qemu", "arch": "arm64", "networks": ["lan"]},
+    }
+    found = jobs(lab(machines, networks={"lan": {}}), RUN)
+    assert [job.machine for job in found] == ["bare", "box", "quick", "slow"]
+    assert [job.group for job in found] == [(), (), ("slow", "quick"), ("slow", "quick")]
+    (alone,) = jobs(lab(machines, networks={"lan": {}}), RUN, machines=["quick"])
+    assert alone.group == ("quick",)

@@ -11,7 +11,7 @@ import importlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -24,6 +24,10 @@ from orchestrator.transport import Conversing
 
 TAG = "isolab"
 """Begins the name of everything we create on a host."""
+
+
+NETWORK_PREFIX = "net."
+"""Begins the name under which a network is journalled; no machine's name has a dot."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class Handle:
     def tag(self) -> str:
         """The name that marks this machine's objects on the host."""
         return f"{TAG}-{self.run}-{self.machine}"
+
+    @property
+    def is_network(self) -> bool:
+        """Whether this is a network between machines instead of a machine."""
+        return self.machine.startswith(NETWORK_PREFIX)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -102,12 +111,47 @@ class Template:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A machine's place on a private network: an interface beside whatever it has anyway.
+
+    ``address`` is IPv4, ``prefix`` the length of the network's; ``mac`` is unique within the
+    network. ``plug`` is where the driver's own network lets this machine in, as its
+    ``prepare_network`` said; an empty one leads nowhere. ``internet``: a way out is wanted.
+    """
+
+    network: str
+    address: str
+    prefix: int
+    mac: str
+    plug: str = ""
+    internet: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkOrder:
+    """A network that is wanted: for which run, who is to join it, and where its files may be.
+
+    ``arch`` is that of its first machine.
+    """
+
+    run: str
+    name: str
+    driver: str
+    subnet: str
+    machines: tuple[str, ...]
+    arch: Arch
+    scratch: Path
+    logs: Path
+
+
+@dataclass(frozen=True)
 class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
     kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
-    to be cloned from, None for a cold boot.
+    to be cloned from, None for a cold boot. ``attachments`` are its places on networks, and
+    ``hosts`` the names and addresses it is to know, its own first.
     """
 
     run: str
@@ -119,10 +163,21 @@ class Order:
     scratch: Path
     logs: Path
     template: Template | None = None
+    attachments: tuple[Attachment, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
 
     @property
     def boundary(self) -> Boundary:
         return boundary_of(self.machine)
+
+    @property
+    def internet(self) -> bool:
+        """Whether one of its networks gives a way out."""
+        return any(place.internet for place in self.attachments)
+
+    def unplugged(self) -> Order:
+        """The same machine with interfaces that lead nowhere."""
+        return replace(self, attachments=tuple(replace(place, plug="") for place in self.attachments))
 
 
 class Driver(Protocol):
@@ -150,6 +205,20 @@ class Driver(Protocol):
         """Everything on this host that carries our tag, found without the ledger."""
 
 
+class Networking(Protocol):
+    """What a driver that can join its machines by private networks offers beside Driver.
+
+    A network is journalled and removed as a machine is: its handle's ``machine`` begins with
+    NETWORK_PREFIX, ``down`` removes it and ``leftovers`` finds it.
+    """
+
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        """Decide every name. Pure. ``data["plugs"]`` maps each machine to its plug."""
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        """Make the network; undoes itself on failure. Raises Unavailable, BootError."""
+
+
 DRIVERS = ("process", "sandbox", "container", "qemu")
 
 GUESTS = frozenset({"qemu"})
@@ -160,6 +229,10 @@ ACCELERATED = frozenset({"qemu"})
 
 CLONING = frozenset({"qemu"})
 """Drivers that clone machines from templates."""
+
+
+NETWORKING = frozenset({"qemu", "container"})
+"""Drivers that fulfil Networking."""
 
 
 def load(name: str) -> Driver:

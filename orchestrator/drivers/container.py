@@ -11,12 +11,13 @@ import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import proc
+from orchestrator import bridge, proc
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, Order, Site
+from orchestrator.drivers import Handle, NetworkOrder, Order, Site
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.images import Image
 from orchestrator.images.cache import locked
@@ -57,6 +58,8 @@ def render_run(
         "--pids-limit",
         str(PIDS),
     ]
+    # Its names; its interfaces on private networks come when it runs.
+    argv += [word for name, address in order.hosts for word in ("--add-host", f"{name}:{address}")]
     # The engine's defaults may be above what this host allows, and raising them would fail.
     argv += [
         word
@@ -109,6 +112,8 @@ class Container:
                 done = proc.run(argv, deadline=deadline.within(60), check=False)
             if done.code != 0:
                 raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
+            if order.attachments:
+                bridge.join(order.attachments, _first_process(engine, handle, deadline), order.name, deadline)
             return handle
         except BaseException:
             self.down(handle)
@@ -118,7 +123,23 @@ class Container:
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
 
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        name, scratch = wanted.scratch.name, str(wanted.scratch)
+        bare = Handle("container", wanted.run, name, "", "", "", scratch, _SITE)
+        return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        try:
+            bridge.lay(handle.tag, wanted.scratch, deadline)
+        except BaseException:
+            self.down(handle)
+            raise
+
     def down(self, handle: Handle) -> None:
+        if handle.is_network:
+            bridge.remove(handle)
+            shutil.rmtree(handle.scratch, ignore_errors=True)
+            return
         engine, deadline = _engine(handle), Deadline.after(60)
         if shutil.which(engine[0]) is not None:
             # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
@@ -134,6 +155,8 @@ class Container:
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:
+        for run, name in bridge.standing(scratch_dir()):
+            yield Handle("container", run, name, "", "", "", str(scratch_dir() / run / name), _SITE)
         for name in ("podman", "docker"):
             if shutil.which(name) is None:
                 continue
@@ -185,6 +208,15 @@ def docker_answers() -> bool:
 
 def _engine(handle: Handle) -> tuple[str, ...]:
     return tuple(handle.data["engine"])
+
+
+def _first_process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int:
+    """The container's first process, by its number on this host. Raises BootError."""
+    asked = [*engine, "inspect", "--format", "{{.State.Pid}}", handle.tag]
+    said = proc.run(asked, deadline=deadline.within(30), check=False).stdout.decode().strip()
+    if not said.isdigit() or said == "0":
+        raise BootError(f"{handle.machine}: {engine[0]} does not say which process the container is")
+    return int(said)
 
 
 def _import_image(engine: tuple[str, ...], image: Image, deadline: Deadline) -> None:

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import emulator
+from orchestrator import emulator, vde
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, Order, Site
+from orchestrator.drivers import Handle, NetworkOrder, Order, Site
 from orchestrator.emulator import forwarded_port, render_argv
 from orchestrator.errors import BootError, TimedOut, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
-from orchestrator.personality import Keys, Port, give, make_keys
+from orchestrator.personality import Keys, Port, give, lines_of, make_keys
 from orchestrator.progress import Progress
 from orchestrator.qmp import human_command
 from orchestrator.spec import Machine
@@ -94,11 +94,27 @@ class Qemu:
             yield transport
 
     def down(self, handle: Handle) -> None:
-        emulator.end(handle)
+        if handle.is_network:
+            vde.end(handle)
+        else:
+            emulator.end(handle)
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch))
+        name, scratch = wanted.scratch.name, str(wanted.scratch)
+        return Handle("qemu", wanted.run, name, "", "", "", scratch, _GUEST_SITE, {"plugs": plugs})
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        try:
+            vde.require(wanted.arch.qemu, deadline)
+            vde.start(wanted.scratch, len(wanted.machines), deadline)
+        except BaseException:
+            self.down(handle)
+            raise
+
     def leftovers(self) -> Iterator[Handle]:
-        for run, machine in emulator.running(scratch_dir()):
+        for run, machine in [*emulator.running(scratch_dir()), *vde.running(scratch_dir())]:
             yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
 
 
@@ -133,7 +149,8 @@ def bring_up(
         if order.template is None:
             port.expect("ready", deadline, meanwhile)
             mark("boot")
-        give(port, order.name, keys)
+        macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
+        give(port, order.name, keys, lines_of(order, macs))
         port.expect("sshd", deadline, meanwhile)
         mark("personality")
 

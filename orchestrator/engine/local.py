@@ -33,7 +33,11 @@ class LocalEngine:
         """Records as completed. An exception that escapes a job ends the run with it, after
         the other jobs were cancelled and have torn down."""
         results: queue.Queue[Record | _Ended] = queue.Queue()
-        pool = ThreadPoolExecutor(min(MOST_THREADS, max(1, len(jobs))), thread_name_prefix="job")
+        # Machines of a group wait for each other, each in its thread; their jobs are neighbours.
+        # With a thread for each member of the largest group, the group begun first can always end.
+        largest = max((len(job.group) for job in jobs), default=1)
+        threads = max(min(MOST_THREADS, len(jobs)), largest, 1)
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="job")
         try:
             for job in jobs:
                 pool.submit(self._work, job, results)
