@@ -21,14 +21,14 @@ _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 def reclaim(ledger: Ledger, *, only_dead_owners: bool = False) -> Iterator[str]:
     """Remove leftovers, naming each as it goes.
 
-    A machine whose run is still alive is never touched. With ``only_dead_owners`` just the
+    A machine whose run is still alive is never touched, nor is one that is kept. With ``only_dead_owners`` just the
     ledger's word is taken, which is quick; else the host is searched for our tags as well.
     Raises TeardownError at the end for what could not be removed.
     """
     failures: list[str] = []
     live_runs: set[str] = set()
     for intent in ledger.intents():
-        if intent.owner_alive:
+        if intent.owner_alive or intent.kept:
             live_runs.add(intent.handle.run)
         elif _down(intent.handle, failures):
             ledger.settle(intent.handle)

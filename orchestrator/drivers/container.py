@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,6 +66,16 @@ def render_run(
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
 
 
+def render_exec(
+    engine: tuple[str, ...], handle: Handle, user: str, argv: Sequence[str], tty: bool
+) -> list[str]:
+    """The command line that runs a person's program in a container. Pure."""
+    uid, home = handle.site.users[user], handle.site.homes[user]
+    words = [*engine, "exec", "--interactive", *(["--tty", "--env", "TERM"] if tty else [])]
+    words += ["--user", f"{uid}:{uid}", "--workdir", home, "--env", f"HOME={home}", "--env", f"USER={user}"]
+    return [*words, handle.tag, *argv]
+
+
 def reference(image: Image) -> str:
     """The engine's name for one of our images."""
     return f"localhost/isolab/{image.name}:{image.key.rsplit('-', 1)[-1]}"
@@ -117,6 +127,11 @@ class Container:
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
+
+    terminal_from_us = False
+
+    def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
+        return render_exec(_engine(handle), handle, user, argv, tty)
 
     def down(self, handle: Handle) -> None:
         engine, deadline = _engine(handle), Deadline.after(60)
