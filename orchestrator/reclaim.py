@@ -21,8 +21,9 @@ _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 def reclaim(ledger: Ledger, *, only_dead_owners: bool = False) -> Iterator[str]:
     """Remove leftovers, naming each as it goes.
 
-    A machine whose run is still alive is never touched, nor is one that is kept. With ``only_dead_owners`` just the
-    ledger's word is taken, which is quick; else the host is searched for our tags as well.
+    A machine whose run is still alive is never touched, nor is one that is kept. With
+    ``only_dead_owners`` just the ledger's word is taken, which is quick; else the host is searched
+    for our tags as well.
     Raises TeardownError at the end for what could not be removed.
     """
     failures: list[str] = []
