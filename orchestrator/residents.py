@@ -82,7 +82,7 @@ def _named(name: str, there: Sequence[Resident]) -> list[Resident]:
     if full:
         return full
     if len(machines) > 1 or (machines and session and session != machines):
-        several = ", ".join(r.stay.name for r in dict.fromkeys([*machines, *session]))
+        several = ", ".join(dict.fromkeys(r.stay.name for r in [*machines, *session]))
         raise SpecError(f"{name!r} could be several machines", hint=f"name one of: {several}")
     if machines or session:
         return machines or session

@@ -66,7 +66,7 @@ def measure(paths: Sequence[Path]) -> int:
         if not path.exists():
             raise SpecError(f"{path}: no such file or folder")
         for file in [path, *(path.rglob("*") if path.is_dir() else ())]:
-            if file.is_file():
+            if file.is_file() and (file == path or not file.is_symlink()):
                 if not os.access(file, os.R_OK):
                     raise SpecError(f"{file}: may not be read")
                 total += file.stat().st_size
@@ -94,7 +94,9 @@ def send(argv: Sequence[str], paths: Sequence[Path], uid: int, told: Told) -> in
         try:
             with tarfile.open(fileobj=cast(IO[bytes], sink), mode="w|", format=tarfile.GNU_FORMAT) as tar:
                 for path in paths:
-                    tar.add(path, arcname=path.resolve().name, filter=ours)
+                    real = path.resolve()  # a link that was named means what it leads to
+                    name = real.name if path.name in ("", "..") else path.name
+                    tar.add(real, arcname=name, filter=ours)
             talk.end_input()
         except TransportError:
             raise TransportError(f"the machine does not take the files: {words() or 'it hung up'}") from None
@@ -215,7 +217,7 @@ class _Source:
 
     def __init__(self, talk: proc.Conversation, limit: int, told: Told) -> None:
         self._talk, self._limit, self._told = talk, limit, told
-        self._granted = 0
+        self._granted = HEADER_BYTES
         self._count = 0
 
     def grant(self, size: int) -> None:
