@@ -79,8 +79,8 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
             whole.left_out += got.left_out
             whole.size += got.size
     if form == JSON:
-        about = {"machine": resident.stay.name, "files": whole.files, "bytes": whole.size}
-        say_json({**about, "left_out": whole.left_out, "to": str(target)})
+        about = {"machine": resident.stay.name, "files": len(whole.files), "bytes": whole.size}
+        say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
     say(f"{resident.stay.name}: {_count(len(whole.files), whole.size)} now in {target}")
     if whole.left_out:
@@ -103,7 +103,8 @@ def _told(progress: Progress, who: str, total: int) -> Callable[[int], None]:
 
     def told(count: int) -> None:
         of = f" of {_about(total)}" if total else ""
-        progress.doing(who, f"{count // 2**20} MiB{of}")
+        if count >= 2**20:
+            progress.doing(who, f"{count // 2**20} MiB{of}")
 
     return told
 

@@ -82,7 +82,9 @@ def ssh_config(out: str, user: str, form: str) -> Exit:
     if form == JSON:
         say_json({"hosts": rows, "file": str(Path(out).absolute()) if out else None})
     elif out:
-        say(f"{out}: {len(rows)} machines; use it with `ssh -F {out} {rows[0]['host'] if rows else 'HOST'}`,")
+        hosts = ", ".join(row["host"] for row in rows) or "no machine has an SSH server"
+        say(f"{out}: {hosts}")
+        say(f"use it with `ssh -F {out} {rows[0]['host'] if rows else 'HOST'}`,")
         say("or put it into ~/.ssh/config.d and begin ~/.ssh/config with `Include config.d/*`")
     else:
         say(text)
