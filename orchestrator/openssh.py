@@ -35,6 +35,9 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
         "PasswordAuthentication": "no",
+        # The user's settings for every host must not hand a hostile machine their keys or screen.
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
         "ConnectTimeout": str(CONNECT_SECONDS),
     }
     jump = str(handle.data.get("jump", ""))

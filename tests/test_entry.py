@@ -31,6 +31,7 @@ def test_options_name_one_key_one_host_key_and_no_other_file() -> None:
     assert about["HostKeyAlias"] == f"isolab-{RUN}-vm"
     strict = ("StrictHostKeyChecking", "IdentitiesOnly", "GlobalKnownHostsFile", "IdentityAgent")
     assert [about[key] for key in strict] == ["yes", "yes", "/dev/null", "none"]
+    assert (about["ForwardAgent"], about["ForwardX11"]) == ("no", "no")
     assert "ProxyJump" not in about
 
 

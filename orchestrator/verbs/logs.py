@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.residents import Resident, find, residents
@@ -41,24 +44,39 @@ def console(name: str, follow: bool, form: str) -> Exit:
 
 
 def _lines(path: Path, followed: Resident | None) -> Iterator[str]:
-    """Lines as they come; what has no end yet is given when it has, or in the end."""
-    pending, asked = "", time.monotonic()
-    with path.open("rb") as file:
-        while True:
-            block = file.read(65536)
-            *whole, pending = (pending + block.decode(errors="replace")).split("\n")
-            yield from whole
-            if block:
-                continue
-            if followed is None or not path.exists():
+    """Lines as they come; what has no end yet is given when it has, or in the end. A machine that
+    is reset begins a new file."""
+    gone = threading.Event()
+    while not gone.is_set():
+        pending = ""
+        with path.open("rb") as file:
+            for block in _blocks(file, path, followed, gone):
+                *whole, pending = (pending + block.decode(errors="replace")).split("\n")
+                yield from whole
+        if pending:
+            yield pending
+
+
+def _blocks(file: BinaryIO, path: Path, followed: Resident | None, gone: threading.Event) -> Iterator[bytes]:
+    """What a log holds and what is added; sets ``gone`` unless another file took its place."""
+    asked = time.monotonic()
+    while True:
+        if block := file.read(65536):
+            yield block
+            continue
+        if followed is None:
+            break
+        try:
+            if path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+                return
+        except FileNotFoundError:  # set aside, and the next one not there yet; or taken down
+            pass
+        if time.monotonic() - asked > ASK_EVERY:
+            asked = time.monotonic()
+            if not any(r.stay.name == followed.stay.name for r in residents()):
                 break
-            if time.monotonic() - asked > ASK_EVERY:
-                asked = time.monotonic()
-                if not any(r.handle == followed.handle for r in residents()):
-                    break
-            time.sleep(POLL_SECONDS)
-    if pending:
-        yield pending
+        time.sleep(POLL_SECONDS)
+    gone.set()
 
 
 def _safe(line: str) -> str:
