@@ -8,6 +8,8 @@ from invoke import Context, Exit, task
 
 _LAB = {"lab": "a lab's folder or file, such as labs/separation"}
 _FORMAT = {"format": "text (default) or json"}
+_NAME = "a machine that stays: MACHINE, or SESSION/MACHINE"
+_USER = "who to be there: student (default), other or root"
 _ONLY = {"only": "machines of the lab, with commas between them (default: all)"}
 
 
@@ -126,6 +128,139 @@ def report(_context: Context, run: str, format: str = "text", out: str = "") -> 
     from orchestrator.verbs.report import report
 
     raise Exit(code=report(run, format, out))
+
+
+@task(
+    help={
+        **_LAB,
+        **_ONLY,
+        **_FORMAT,
+        "name": "what to call this session (default: the lab's name)",
+        "cold": "boot every machine instead of cloning booted templates",
+    }
+)
+def up(
+    _context: Context,
+    lab: str,
+    only: str = "",
+    name: str = "",
+    cold: bool = False,
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Bring a lab's machines up and leave them running; those that are up stay as they are."""
+    from orchestrator.verbs.staying import up
+
+    raise Exit(code=up(lab, _names(only), cold, name, format))
+
+
+@task(help=_FORMAT)
+def status(_context: Context, format: str = "text") -> None:  # noqa: A002
+    """Machines that stay: what they are, and whether they answer now."""
+    from orchestrator.verbs.staying import status
+
+    raise Exit(code=status(format))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "command": "a command to run there instead of a shell: isolab ssh NAME -- COMMAND ARGUMENT…",
+        "user": _USER,
+        "tty": "give the command a terminal",
+    }
+)
+def ssh(_context: Context, name: str, command: str = "", user: str = "student", tty: bool = False) -> None:
+    """A terminal in a machine that stays, or one command: Ctrl-C, Ctrl-Z and resizing work."""
+    from orchestrator.verbs.ssh import ssh
+
+    raise Exit(code=ssh(name, tuple(shlex.split(command)), user, tty))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "files": "isolab push NAME FILE… [FOLDER]: of several words the last is the folder there",
+        "user": _USER,
+        **_FORMAT,
+    }
+)
+def push(
+    _context: Context,
+    name: str,
+    files: str = "",
+    user: str = "student",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Copy files and folders into a machine that stays."""
+    from orchestrator.verbs.files import push
+
+    raise Exit(code=push(name, tuple(shlex.split(files)), user, format))
+
+
+@task(
+    help={
+        "name": _NAME,
+        "paths": "isolab pull NAME PATH… [FOLDER]: of several words the last is the folder here",
+        "user": _USER,
+        "limit": "the most to take, such as 4GiB (default: 1GiB)",
+        **_FORMAT,
+    }
+)
+def pull(
+    _context: Context,
+    name: str,
+    paths: str = "",
+    user: str = "student",
+    limit: str = "1GiB",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Copy files and folders out of a machine that stays."""
+    from orchestrator.verbs.files import pull
+
+    raise Exit(code=pull(name, tuple(shlex.split(paths)), user, limit, format))
+
+
+@task(help={"name": _NAME, "follow": "go on until the machine is taken down, or Ctrl-C", **_FORMAT})
+def console(_context: Context, name: str, follow: bool = False, format: str = "text") -> None:  # noqa: A002
+    """The console of a machine that stays: what its kernel and init have said."""
+    from orchestrator.verbs.logs import console
+
+    raise Exit(code=console(name, follow, format))
+
+
+@task(help={"name": _NAME, **_FORMAT})
+def logs(_context: Context, name: str, format: str = "text") -> None:  # noqa: A002
+    """The files there are about a machine that stays, with the end of each."""
+    from orchestrator.verbs.logs import logs
+
+    raise Exit(code=logs(name, format))
+
+
+@task(help={"name": _NAME + "; a SESSION means all of its machines", "further": "more names", **_FORMAT})
+def reset(_context: Context, name: str, further: str = "", format: str = "text") -> None:  # noqa: A002
+    """Throw a machine that stays away and put a new one in its place."""
+    from orchestrator.verbs.staying import reset
+
+    raise Exit(code=reset((name, *shlex.split(further)), format))
+
+
+@task(
+    name="ssh-config",
+    help={"out": "file to write (default: standard output)", "user": _USER, **_FORMAT},
+)
+def ssh_config(_context: Context, out: str = "", user: str = "student", format: str = "text") -> None:  # noqa: A002
+    """Entries for ssh, rsync and editors: a file for ~/.ssh/config.d, or `ssh -F FILE`."""
+    from orchestrator.verbs.ssh import ssh_config
+
+    raise Exit(code=ssh_config(out, user, format))
+
+
+@task(help={"names": "machines or sessions: isolab down NAME…", "all": "every machine that stays", **_FORMAT})
+def down(_context: Context, names: str = "", all: bool = False, format: str = "text") -> None:  # noqa: A002
+    """Take down machines that stay, with everything in them."""
+    from orchestrator.verbs.staying import down
+
+    raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
 
 @task(help=_FORMAT)

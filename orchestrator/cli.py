@@ -47,9 +47,21 @@ def _with_help(argv: list[str]) -> list[str]:
     return [argv[0], "--help", argv[1]] if asked else argv
 
 
-FURTHER = {"try": ("args", 1), "schema": ("kind", 0)}
+FURTHER = {
+    "try": ("args", 1),
+    "schema": ("kind", 0),
+    "ssh": ("command", 1),
+    "push": ("files", 1),
+    "pull": ("paths", 1),
+    "reset": ("further", 1),
+    "down": ("names", 0),
+}
 """Verbs that take words beyond Invoke's positional arguments: the option the words become, and
 how many words come before them."""
+COMMANDS = frozenset({"ssh"})
+"""Verbs of which everything after the first further word is part of it, options too."""
+SWITCHES = frozenset({"--all", "--tty"})
+"""Their options without a value."""
 
 
 def main() -> None:
@@ -93,9 +105,9 @@ def gather(argv: list[str]) -> list[str]:
     words: list[str] = []
     while rest:
         word = rest.pop(0)
-        if word == "--":
-            words, rest = words + rest, []
-        elif word.startswith("--") and "=" not in word and word != "--help" and rest:
+        if word == "--" or (argv[1] in COMMANDS and len(words) > before):
+            words, rest = words + ([] if word == "--" else [word]) + rest, []
+        elif word.startswith("--") and "=" not in word and word not in {"--help", *SWITCHES} and rest:
             kept += [word, rest.pop(0)]
         elif word.startswith("-") and len(word) > 1:
             kept.append(word)

@@ -65,6 +65,10 @@ class Workshop:
     def deadline(self, seconds: float) -> Deadline:
         return Deadline.after(seconds, self.cancel)
 
+    def slots(self, order: drivers.Order) -> threading.Semaphore:
+        """What a machine waits for before it comes up."""
+        return self.clone_slots if order.template else self.boot_slots
+
 
 def run_job(job: Job, shop: Workshop) -> Iterator[Record]:
     """The records of one job as they are completed. Raises Interrupted only."""
@@ -102,18 +106,13 @@ def _run(
 ) -> Iterator[Record]:
     image = make_image(shop, wanted.image, arch)
     programs, failures = _programs(job, exercises, arch, shop)
-    shop.progress.doing(job.machine, "waiting for system packages")
-    _await(shop.packages, shop.cancel)
-    driver = drivers.load(wanted.driver)
-    driver.check(wanted, arch)
-    plain = _order(job, wanted, arch, image, shop)
+    driver, plain = place_order(job, wanted, arch, image, shop)
     with shop.wiring.joined(plain, job, Deadline.never(shop.cancel)) as joined:
         if joined.internet:
             shop.progress.tell(f"{job.machine}: has a way out, which reaches this host's own services too")
-        order = _with_template(joined, driver, shop)
+        order = with_template(joined, driver, shop)
         blank = replace(blank, accel=order.accel)
-        slots = shop.clone_slots if order.template else shop.boot_slots
-        with machine(order, driver, shop.ledger, shop.progress, shop.cancel, slots) as live:
+        with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.slots(order)) as live:
             blank = replace(blank, start=live.handle.data.get("start", ""))
             place = _workplace(job, order, live, shop)
             runnable = [e for e in exercises if e.name not in failures]
@@ -164,6 +163,17 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
     except (TransportError, TimedOut) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
+
+
+def place_order(
+    job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop
+) -> tuple[drivers.Driver, drivers.Order]:
+    """The order for a machine, once this host has what it needs. Raises Unavailable and others."""
+    shop.progress.doing(job.machine, "waiting for system packages")
+    _await(shop.packages, shop.cancel)
+    driver = drivers.load(wanted.driver)
+    driver.check(wanted, arch)
+    return driver, _order(job, wanted, arch, image, shop)
 
 
 def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
@@ -219,7 +229,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
     )
 
 
-def _with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
+def with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
     """The order, to be cloned from a template where there is a good one."""
     if order.machine.driver not in drivers.CLONING or shop.cold:
         return order

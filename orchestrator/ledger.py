@@ -2,7 +2,9 @@
 
 One SQLite file per user. A row is an intent; it goes away only after ``down`` said that the
 thing is gone. A row whose owner process is dead is what ``isolab gc`` cleans up. Owners are
-known by process id *and* start time, for process ids are used again (proc(5), field 22).
+known by process id *and* start time, for process ids are used again (proc(5), field 22). A machine
+that is to outlive the process that made it is *kept*: its owner is the user, and only ``down``
+removes it.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.drivers import Handle
 from orchestrator.paths import state_dir
+
+_KEPT = "kept"
+"""In place of an owner's start time."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -29,10 +34,12 @@ CREATE TABLE IF NOT EXISTS intents (
 
 @dataclass(frozen=True)
 class Intent:
-    """One journalled machine and whether the process that wanted it still lives."""
+    """One journalled machine, whether the process that wanted it still lives, and whether it is
+    kept without."""
 
     handle: Handle
     owner_alive: bool
+    kept: bool = False
 
 
 class Ledger:
@@ -55,6 +62,14 @@ class Ledger:
                 row,
             )
 
+    def keep(self, handles: Iterable[Handle]) -> None:
+        """From now on these machines need no owner; all of them or, if we are killed, none."""
+        with self._open() as database:
+            database.executemany(
+                "UPDATE intents SET handle = ?, owner_pid = 0, owner_start = ? WHERE run = ? AND machine = ?",
+                [(handle.to_json(), _KEPT, handle.run, handle.machine) for handle in handles],
+            )
+
     def settle(self, handle: Handle) -> None:
         """The machine is gone: forget it."""
         with self._open() as database:
@@ -68,7 +83,10 @@ class Ledger:
             rows = database.execute(
                 "SELECT handle, owner_pid, owner_start FROM intents ORDER BY created"
             ).fetchall()
-        return [Intent(Handle.from_json(text), start_time(pid) == start) for text, pid, start in rows]
+        return [
+            Intent(Handle.from_json(text), start != _KEPT and start_time(pid) == start, start == _KEPT)
+            for text, pid, start in rows
+        ]
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

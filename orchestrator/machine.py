@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orchestrator import facts as facts_of
 from orchestrator.deadline import Deadline
@@ -88,11 +89,49 @@ def machine(
                 yield Live(handle, transport, facts)
     finally:
         with timings.phase("down"):
-            driver.down(handle)
-        ledger.settle(handle)
-        with contextlib.suppress(OSError):
-            order.scratch.parent.rmdir()  # the last machine of a run leaves the run's folder empty
+            remove(handle, driver, ledger)
         (order.logs / "timings.json").write_text(json.dumps(timings.phases, indent=1))
+
+
+def stay(
+    order: Order,
+    driver: Driver,
+    ledger: Ledger,
+    progress: Progress,
+    cancel: threading.Event,
+    boot_slots: contextlib.AbstractContextManager[object],
+) -> Handle:
+    """A machine that is not taken down at the end: up, connected to once, asked what it is.
+
+    It is this process's until ``Ledger.keep`` or ``remove``. Raises as ``machine``; then nothing
+    of it is left.
+    """
+    timings = Timings()
+    order.logs.mkdir(parents=True, exist_ok=True)
+    handle = driver.prepare(order)
+    ledger.intend(handle)
+    try:
+        progress.doing(order.name, "waiting for a free processor to boot on")
+        with boot_slots, timings.phase("up"):
+            handle = _up(order, driver, handle, progress, cancel)
+        connecting = Deadline.after(CONNECT_SECONDS, cancel)
+        progress.doing(order.name, "connecting")
+        with driver.connect(handle, connecting) as transport, timings.phase("facts"):
+            facts = probe_facts(handle, transport, connecting)
+        (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
+        (order.logs / "timings.json").write_text(json.dumps(timings.phases, indent=1))
+        return handle
+    except BaseException:
+        remove(handle, driver, ledger)
+        raise
+
+
+def remove(handle: Handle, driver: Driver, ledger: Ledger) -> None:
+    """Take a machine down and forget it. Raises TeardownError; then it stays in the ledger."""
+    driver.down(handle)
+    ledger.settle(handle)
+    with contextlib.suppress(OSError):
+        Path(handle.scratch).parent.rmdir()  # the last machine of a run leaves the run's folder empty
 
 
 def _up(order: Order, driver: Driver, handle: Handle, progress: Progress, cancel: threading.Event) -> Handle:

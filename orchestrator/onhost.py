@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
-from orchestrator.transport import Conversing
+from orchestrator.transport import Conversing, environment
 from orchestrator.transport.command import CommandTransport
 
+PATH = "/usr/local/bin:/usr/bin:/bin"
 STUDENT, OTHER = 60600, 60601
 """In none of the ranges systemd.io/UIDS-GIDS gives away."""
 
@@ -32,7 +33,17 @@ def render_site(scratch: Path, root: bool, options: tuple[str, ...] = ()) -> Sit
     """Where things are for programs on this host. Pure."""
     users = {"student": STUDENT, "other": OTHER} if root else {"student": os.getuid()}
     runner = (str(scratch / "bin" / "run"), *options)
-    return Site(runner=runner, work=str(scratch / "work"), users=users, switch=root)
+    homes = {name: str(scratch / "home" / name) for name in users}
+    return Site(runner=runner, work=str(scratch / "work"), users=users, switch=root, homes=homes)
+
+
+def render_entry(site: Site, user: str, argv: Sequence[str]) -> list[str]:
+    """The command line that runs a person's program. Pure."""
+    uid, home = site.users[user], site.homes[user]
+    words = [*site.runner, "--inherit", "--dir", home]
+    words += ["--user", f"{uid}:{uid}"] if site.switch else []
+    env = {"PATH": PATH, "HOME": home, "USER": user, "TERM": os.environ.get("TERM", "dumb")}
+    return [*words, *environment(env), "--", *argv]
 
 
 class OnHost:
@@ -70,9 +81,15 @@ class OnHost:
         runner = Path(handle.site.runner[0])
         try:
             runner.parent.mkdir(parents=True, mode=0o755)
-            for folder in (order.scratch.parent, order.scratch, Path(handle.site.work)):
+            homes = {user: Path(home) for user, home in handle.site.homes.items()}
+            above = {home.parent for home in homes.values()}
+            for folder in (order.scratch.parent, order.scratch, Path(handle.site.work), *above):
                 folder.mkdir(exist_ok=True)
                 folder.chmod(0o711)
+            for user, home in homes.items():
+                home.mkdir(mode=0o700)
+                if handle.site.switch:
+                    os.chown(home, handle.site.users[user], handle.site.users[user])
             shutil.copyfile(order.image.runner, runner)
             runner.chmod(0o755)
             return handle
@@ -83,6 +100,12 @@ class OnHost:
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         yield CommandTransport()
+
+    terminal_from_us = True
+    """Otherwise the machine's programs would hold the terminal of whoever looks in."""
+
+    def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
+        return render_entry(handle.site, user, argv)
 
     def down(self, handle: Handle) -> None:
         for pid in hostproc.find(hostproc.lives_in(handle.scratch)):

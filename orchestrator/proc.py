@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,6 +24,8 @@ from orchestrator.errors import LabError, TimedOut, TransportError, Unavailable
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
+MOST_ERRORS = 2**20
+"""Bytes of standard error taken from a program we talk with: a machine's words may be among them."""
 
 
 class ProcessFailed(LabError):
@@ -109,10 +111,14 @@ class Conversation:
     def __init__(self, argv: Sequence[str | Path]) -> None:
         """Raises Unavailable when the program cannot be started."""
         self._args = tuple(str(a) for a in argv)
-        with Path(os.devnull).open("wb") as nothing:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        try:
             self._child = _start(
-                self._args, subprocess.PIPE, subprocess.PIPE, nothing, env=None, cwd=None, restore=True
+                self._args, subprocess.PIPE, subprocess.PIPE, self._errors, env=None, cwd=None, restore=True
             )
+        except BaseException:
+            self._errors.close()
+            raise
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         assert self._child.stdin is not None
@@ -132,6 +138,8 @@ class Conversation:
         fd = self._child.stdout.fileno()
         while not select.select([fd], [], [], deadline.slice())[0]:
             deadline.check(f"waiting for `{self._args[0]}`")
+        if os.fstat(self._errors.fileno()).st_size > MOST_ERRORS:
+            raise TransportError(f"`{self._args[0]}` writes errors without end")
         return os.read(fd, 65536)
 
     def close(self) -> None:
@@ -141,6 +149,18 @@ class Conversation:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(GRACE)
         _end(self._child)
+        self._errors.close()
+
+    def end_input(self) -> None:
+        """The program has been sent everything."""
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+
+    def finish(self, deadline: Deadline) -> Finished:
+        """Wait for the program's end; gives its status and what it wrote to standard error.
+        Raises TimedOut, Interrupted."""
+        _wait(self._child, deadline, self._args)
+        return Finished(self._args, self._child.returncode, b"", _read(self._errors, 65536))
 
 
 def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: Sequence[int] = ()) -> None:
@@ -157,8 +177,29 @@ def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: S
 
 
 def become(argv: Sequence[str]) -> None:
-    """Replace this process by a program found on PATH; does not return."""
-    os.execvp(argv[0], list(argv))
+    """Replace this process by a program found on PATH; does not return. Raises Unavailable."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec(2) keeps that
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(argv[0], list(argv))
+    except OSError as problem:
+        raise Unavailable(f"{argv[0]}: cannot be started: {problem.strerror}") from None
+
+
+@contextlib.contextmanager
+def attached(argv: Sequence[str], terminal: int) -> Iterator[Callable[[], int]]:
+    """A program on an open terminal, as long as the ``with`` block; what is given waits for its
+    end and tells its status, 128 and more for a signal. Raises Unavailable."""
+    child = _start(tuple(argv), terminal, terminal, terminal, env=None, cwd=None, restore=True)
+
+    def wait() -> int:
+        code = child.wait()
+        return code if code >= 0 else 128 - code
+
+    try:
+        yield wait
+    finally:
+        _end(child)
 
 
 class _Feed:
@@ -218,7 +259,7 @@ def _start(
     args: tuple[str, ...],
     stdin: int,
     out: IO[bytes] | int,
-    err: IO[bytes],
+    err: IO[bytes] | int,
     *,
     env: Mapping[str, str] | None,
     cwd: Path | None,

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from orchestrator import drivers, hostproc
 from orchestrator.drivers import TAG, Handle
@@ -21,14 +21,15 @@ _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 def reclaim(ledger: Ledger, *, only_dead_owners: bool = False) -> Iterator[str]:
     """Remove leftovers, naming each as it goes.
 
-    A machine whose run is still alive is never touched. With ``only_dead_owners`` just the
-    ledger's word is taken, which is quick; else the host is searched for our tags as well.
+    A machine whose run is still alive is never touched, nor is one that is kept. With
+    ``only_dead_owners`` just the ledger's word is taken, which is quick; else the host is searched
+    for our tags as well.
     Raises TeardownError at the end for what could not be removed.
     """
     failures: list[str] = []
     live_runs: set[str] = set()
     for intent in ledger.intents():
-        if intent.owner_alive:
+        if intent.owner_alive or intent.kept:
             live_runs.add(intent.handle.run)
         elif _down(intent.handle, failures):
             ledger.settle(intent.handle)
@@ -86,10 +87,17 @@ def _folders(live_runs: set[str]) -> Iterator[str]:
     for folder in scratch_dir().iterdir():
         if not _RUN_FOLDER.match(folder.name) or folder.name in live_runs:
             continue
-        if any(True for _ in hostproc.find(hostproc.lives_in(str(folder)))):
+        if any(True for _ in hostproc.find(_uses(str(folder)))):
             continue
         shutil.rmtree(folder, ignore_errors=True)
         yield f"scratch folder {folder}"
+
+
+def _uses(folder: str) -> Callable[[int], bool]:
+    """Whether a process lives in a folder or was told of something in it: a run of another
+    ledger may share our scratch, and an emulator stands elsewhere."""
+    lives, mark = hostproc.lives_in(folder), f"{folder}/"
+    return lambda pid: lives(pid) or any(mark in word for word in hostproc.arguments(pid))
 
 
 def _half_made() -> Iterator[str]:

@@ -63,14 +63,14 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
     On Ctrl-C everything is torn down and the reports of what did finish are written before
     KeyboardInterrupt goes on.
     """
-    _require(choice.machines, list(lab.lab.machines), "machine")
-    _require(choice.exercises, [e.name for e in lab.exercises], "exercise")
+    require(choice.machines, list(lab.lab.machines), "machine")
+    require(choice.exercises, [e.name for e in lab.exercises], "exercise")
     run = new_run_id()
     ledger = Ledger()
     for gone in reclaim(ledger, only_dead_owners=True):
         progress.tell(f"removed what an earlier run left behind: {gone}")
     require_space(cache_dir())
-    _announce(lab, choice, progress)
+    announce(lab, choice, progress)
     records: list[Record] = []
     with RunStore(out or Path("runs") / run, lab) as store:
         try:
@@ -90,7 +90,7 @@ def results(
 
     ``out`` is where machines leave their logs.
     """
-    with _workshop(lab, run, choice, out, ledger, progress) as shop:
+    with workshop(lab, run, choice, out, ledger, progress) as shop:
         engine = LocalEngine(lambda job: run_job(job, shop), shop.cancel)
         todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
         with closing(engine.run(todo)) as found:
@@ -98,9 +98,10 @@ def results(
 
 
 @contextmanager
-def _workshop(
+def workshop(
     lab: LoadedLab, run: str, choice: Choice, out: Path, ledger: Ledger, progress: Progress
 ) -> Iterator[Workshop]:
+    """What the jobs of a run share; setting its ``cancel`` interrupts them, as its end does."""
     cancel = threading.Event()
     cpus = len(os.sched_getaffinity(0))
     machines = [m for name, m in lab.lab.machines.items() if not choice.machines or name in choice.machines]
@@ -138,7 +139,8 @@ def _workshop(
             shop_canary.close()
 
 
-def _announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:
+def announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:
+    """Warn when the machines may need more memory than there is."""
     planned = plan(lab, this_host(), machines=choice.machines)
     if planned.short_by:
         progress.tell(
@@ -147,7 +149,8 @@ def _announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:
         )
 
 
-def _require(wanted: Sequence[str], known: Sequence[str], what: str) -> None:
+def require(wanted: Sequence[str], known: Sequence[str], what: str) -> None:
+    """Raises SpecError for a name that is not known."""
     for name in wanted:
         if name not in known:
             hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"

@@ -19,6 +19,12 @@ def parse_size(text: object) -> int:
     return int(match[1]) * _SIZE_UNITS[match[2]]
 
 
+def size_text(size: int) -> str:
+    """Bytes with the largest unit that leaves a whole number, as ``parse_size`` reads it."""
+    unit = next(name for name in reversed(_SIZE_UNITS) if size % _SIZE_UNITS[name] == 0)
+    return f"{size // _SIZE_UNITS[unit]}{unit}"
+
+
 def parse_duration(text: object) -> float:
     """``"5s"`` -> seconds. Raises ValueError naming the accepted units."""
     pattern = r"(\d{1,9}(?:\.\d{1,6})?)\s*([A-Za-z]+)"

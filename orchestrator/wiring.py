@@ -55,6 +55,26 @@ class Wiring:
                 places.append(attachment(seat, handle.data["plugs"][seat.machine]))
             yield replace(order, attachments=tuple(places), hosts=self.hosts(job))
 
+    def seated(self, order: Order, job: Job, deadline: Deadline) -> Order:
+        """As ``joined``, for a machine that stays: its networks stand until ``clear``, or for
+        ever once they are kept. Raises Unavailable, BootError, TimedOut, Interrupted."""
+        places = []
+        for seat in seats(self._lab):
+            if seat.machine == job.machine:
+                handle = self._hold(seat, job, deadline).handle
+                places.append(attachment(seat, handle.data["plugs"][seat.machine]))
+        return replace(order, attachments=tuple(places), hosts=self.hosts(job))
+
+    def standing(self) -> list[Handle]:
+        """The networks there are."""
+        with self._lock:
+            return [laid.handle for laid in self._laid.values() if laid.holders]
+
+    def clear(self) -> None:
+        """Remove every network. Raises TeardownError."""
+        for handle in self.standing():
+            self._remove(drivers.load(handle.driver), handle)
+
     def hosts(self, job: Job) -> tuple[tuple[str, str], ...]:
         """The names a machine is to know: its own, and those of its peers in this run."""
         mine = [seat.address for seat in seats(self._lab) if seat.machine == job.machine]
@@ -63,19 +83,22 @@ class Wiring:
 
     @contextlib.contextmanager
     def _held(self, seat: Seat, job: Job, deadline: Deadline) -> Iterator[Handle]:
-        laid = self._network(seat.network, job)
-        driver = drivers.load(laid.handle.driver)
-        with laid.lock:
-            if laid.holders == 0:
-                self._lay(driver, laid.handle, seat, job, deadline)
-            laid.holders += 1
+        laid = self._hold(seat, job, deadline)
         try:
             yield laid.handle
         finally:
             with laid.lock:
                 laid.holders -= 1
                 if laid.holders == 0:
-                    self._remove(driver, laid.handle)
+                    self._remove(drivers.load(laid.handle.driver), laid.handle)
+
+    def _hold(self, seat: Seat, job: Job, deadline: Deadline) -> _Laid:
+        laid = self._network(seat.network, job)
+        with laid.lock:
+            if laid.holders == 0:
+                self._lay(drivers.load(laid.handle.driver), laid.handle, seat, job, deadline)
+            laid.holders += 1
+        return laid
 
     def _network(self, name: str, job: Job) -> _Laid:
         with self._lock:

@@ -18,7 +18,19 @@ from orchestrator.errors import Exit
 from orchestrator.paths import LABS
 from orchestrator.record import Status, write_records
 
-VERBS = ("doctor", "validate", "schema", "plan", "images", "run", "try", "report", "gc", "test")
+VERBS: tuple[str, ...] = (
+    "doctor",
+    "validate",
+    "schema",
+    "plan",
+    "images",
+    "run",
+    "try",
+    "report",
+    "gc",
+    "test",
+)
+VERBS += ("up", "status", "ssh", "push", "pull", "console", "logs", "reset", "ssh-config", "down")
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +88,18 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("images", "list", "--arch", "s390"),
         ("report", "no/such/run"),
         ("doctor", "--format", "xml"),
+        ("up", str(LABS / "separation"), "--only", "vmm"),
+        ("up", str(LABS / "separation"), "--name", "A B"),
+        ("ssh", "nobody"),
+        ("push", "nobody"),
+        ("push", "nobody", "tasks.py"),
+        ("pull", "nobody", "x", "--limit", "much"),
+        ("console", "nobody"),
+        ("logs", "nobody"),
+        ("reset", "nobody"),
+        ("down",),
+        ("down", "nobody"),
+        ("status", "--format", "xml"),
     ],
     ids=" ".join,
 )
@@ -208,6 +232,18 @@ def test_help_loads_nothing_heavy() -> None:
         (["try", "--on", "vm", "a.c", "x"], ["try", "a.c", "--on", "vm", "--args=x"]),
         (["try", "a.c", "--", "--on", "-x"], ["try", "a.c", "--args=--on -x"]),
         (["schema", "exercise"], ["schema", "--kind=exercise"]),
+        (["ssh", "vm"], ["ssh", "vm"]),
+        (["ssh", "vm", "ls", "-l", "--user"], ["ssh", "vm", "--command=ls -l --user"]),
+        (
+            ["ssh", "--user", "root", "vm", "--", "ls", "-l"],
+            ["ssh", "vm", "--user", "root", "--command=ls -l"],
+        ),
+        (["ssh", "--tty", "vm", "a b;c"], ["ssh", "vm", "--tty", "--command='a b;c'"]),
+        (["push", "vm", "a b", "c"], ["push", "vm", "--files='a b' c"]),
+        (["pull", "vm", "a", "--limit", "2GiB"], ["pull", "vm", "--limit", "2GiB", "--paths=a"]),
+        (["reset", "a", "b"], ["reset", "a", "--further=b"]),
+        (["down", "--all"], ["down", "--all"]),
+        (["down", "a", "s/b"], ["down", "--names=a s/b"]),
         (["run", "a", "b"], ["run", "a", "b"]),
     ],
 )

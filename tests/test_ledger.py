@@ -94,6 +94,22 @@ def test_many_threads_lose_nothing(path: Path) -> None:
     assert {intent.handle.machine for intent in ledger.intents()} == {f"m{n}" for n in range(1, 40, 2)}
 
 
+def test_a_kept_machine_needs_no_owner(path: Path) -> None:
+    ledger = Ledger(path)
+    for name in ("a", "b"):
+        ledger.intend(handle(name))
+    ledger.keep([handle("a", data={"start": "cold"})])
+    found = {intent.handle.machine: intent for intent in Ledger(path).intents()}
+    assert (found["a"].kept, found["a"].owner_alive, found["a"].handle.data) == (
+        True,
+        False,
+        {"start": "cold"},
+    )
+    assert (found["b"].kept, found["b"].owner_alive) == (False, True)
+    ledger.intend(handle("a"))  # somebody makes it anew
+    assert [intent.kept for intent in ledger.intents()] == [False, False]
+
+
 def test_the_same_machine_of_two_runs_are_two_intents(path: Path) -> None:
     ledger = Ledger(path)
     other = RUN.replace("0a0b", "0c0d")

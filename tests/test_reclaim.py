@@ -77,6 +77,19 @@ def test_machines_of_dead_owners_go_and_are_named(ledger: Ledger, driver: FakeDr
     assert [intent.handle.machine for intent in ledger.intents()] == ["c"]
 
 
+def test_kept_machines_and_their_folders_are_nobodys_leftovers(
+    ledger: Ledger, driver: FakeDriver, tmp_path: Path
+) -> None:
+    ledger.keep([handle("a")])
+    driver.found = [handle("a"), handle("z")]
+    folder = tmp_path / "SCRATCH" / RUN
+    folder.mkdir()
+    said = list(reclaim(ledger))
+    assert driver.downed == ["b"]
+    assert folder.exists()
+    assert said == [f"machine b of run {RUN} (qemu)"]
+
+
 def test_a_second_time_there_is_nothing(ledger: Ledger) -> None:
     list(reclaim(ledger))
     assert list(reclaim(ledger)) == []

@@ -3,6 +3,7 @@
  *
  *   run [--user UID:GID] [--dir DIR] [--timeout MS] [--output BYTES] [--stdin BYTES]
  *       [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
+ *   run --inherit [--user UID:GID] [--dir DIR] [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
  *   run --serve
  *   run --facts
  *   run --canary
@@ -20,6 +21,11 @@
  * With --serve it takes orders, one after the other, on standard input, and answers each with a
  * report: a line "ARGUMENT-BYTES INPUT-BYTES", then the arguments as above, each ended by a NUL,
  * then the program's standard input. One connection then serves any number of programs.
+ *
+ * With --inherit the program has our own standard descriptors, for a person or a stream of files
+ * to talk with it: there is no report and no limit, and we end with its exit status. A terminal
+ * becomes the controlling terminal of the program's session; it must be one made for this purpose,
+ * for whoever holds a terminal can put words into it.
  */
 #include "run.h"
 
@@ -57,6 +63,7 @@ struct order {
 	gid_t gid;
 	bool switch_user;
 	bool sandbox;
+	bool inherit;
 	const char *dir;
 	long timeout_ms;
 	size_t output;
@@ -131,6 +138,10 @@ static struct order parse(char **argv)
 			order.sandbox = true;
 			continue;
 		}
+		if (strcmp(argv[i], "--inherit") == 0) {
+			order.inherit = true;
+			continue;
+		}
 		const char *value = argv[i + 1];
 		if (value == NULL)
 			die("%s: value missing", argv[i]);
@@ -203,6 +214,8 @@ static void become(const struct order *order, int input, int output, int error, 
 	if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1 ||
 	    dup2(error, STDERR_FILENO) == -1)
 		fail_start(tell, "dup2");
+	if (order->inherit && isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
+		fail_start(tell, "cannot take the terminal");
 	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
 		fail_start(tell, "setrlimit");
 	/* Ours are exempt from the out-of-memory killer, programs are not. Fails where we are no
@@ -525,6 +538,72 @@ static int supervise(const struct order *order, int child_events)
 	return result;
 }
 
+/* Signals that ask us to end, as something to poll(2). */
+static int endings(void)
+{
+	sigset_t wanted;
+
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGHUP);
+	sigaddset(&wanted, SIGINT);
+	sigaddset(&wanted, SIGQUIT);
+	sigaddset(&wanted, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &wanted, NULL) == -1)
+		die("signals: %s", strerror(errno));
+	int events = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (events == -1)
+		die("signalfd: %s", strerror(errno));
+	return events;
+}
+
+/* Run a program with our own standard descriptors. It and all it started end when its leader
+ * does, when we are asked to, and when its terminal is gone. */
+static int accompany(const struct order *order)
+{
+	struct outcome outcome = {.killed_for = ""};
+	int child_events = prepare(), asked = endings();
+	int tell[2];
+	char why[256];
+
+	if (pipe2(tell, O_CLOEXEC) == -1)
+		die("cannot open pipes: %s", strerror(errno));
+	pid_t leader = fork();
+	if (leader == -1)
+		die("fork: %s", strerror(errno));
+	if (leader == 0)
+		become(order, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, tell[1]);
+	close(tell[1]);
+	ssize_t length = read(tell[0], why, sizeof why - 1);
+	close(tell[0]);
+	if (length > 0) {
+		why[length] = '\0';
+		die("%s", why);
+	}
+	bool terminal = isatty(STDIN_FILENO);
+	for (;;) {
+		while (reap(leader, &outcome) > 0)
+			continue;
+		struct pollfd fds[] = {
+			{.fd = child_events, .events = POLLIN},
+			{.fd = asked, .events = POLLIN},
+			{.fd = terminal ? STDIN_FILENO : -1, .events = 0},
+		};
+		if (outcome.ended || (poll(fds, 3, -1) == -1 && errno != EINTR))
+			break;
+		struct signalfd_siginfo info;
+		if (fds[0].revents & POLLIN) {
+			ssize_t ignored = read(child_events, &info, sizeof info);
+			(void)ignored; /* only a wake-up */
+		}
+		if (fds[1].revents != 0 || fds[2].revents != 0)
+			break;
+	}
+	kill_tree(leader, &outcome);
+	if (!outcome.ended)
+		return 125;
+	return WIFEXITED(outcome.status) ? WEXITSTATUS(outcome.status) : 128 + WTERMSIG(outcome.status);
+}
+
 static bool read_fully(char *buffer, size_t length)
 {
 	while (length > 0) {
@@ -601,5 +680,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
 		return serve(argv[0]);
 	struct order order = parse(argv);
+	if (order.inherit)
+		return accompany(&order);
 	return supervise(&order, prepare());
 }

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
@@ -21,6 +21,9 @@ from orchestrator.images import Image
 from orchestrator.progress import Progress
 from orchestrator.spec import Boundary, Machine
 from orchestrator.transport import Conversing
+
+if TYPE_CHECKING:
+    from orchestrator.transport.ssh import Address  # brings paramiko, which takes its time
 
 TAG = "isolab"
 """Begins the name of everything we create on a host."""
@@ -37,12 +40,16 @@ class Site:
     ``runner`` is the argument list that starts the runner, ``work`` the folder beneath which
     exercises are put, ``users`` the user ids a program can be run as (a name that is missing
     cannot be had there); ``switch`` says whether the runner must change to them.
+    ``homes`` are the users' own folders, where their shells start.
     """
 
     runner: tuple[str, ...]
     work: str
     users: Mapping[str, int]
     switch: bool
+    homes: Mapping[str, str] = field(
+        default_factory=lambda: {"root": "/root", "student": "/home/student", "other": "/home/other"}
+    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Handle:
     def from_json(cls, text: str) -> Handle:
         raw = json.loads(text)
         site = raw.pop("site")
-        return cls(**raw, site=Site(tuple(site["runner"]), site["work"], site["users"], site["switch"]))
+        return cls(**raw, site=Site(**{**site, "runner": tuple(site["runner"])}))
 
 
 @dataclass(frozen=True)
@@ -217,6 +224,34 @@ class Networking(Protocol):
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         """Make the network; undoes itself on failure. Raises Unavailable, BootError."""
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A driver whose machines have an SSH server: people and their tools reach them by it."""
+
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
+        """How to reach the machine as root. Raises LabError when it is gone."""
+
+
+@runtime_checkable
+class Terminal(Protocol):
+    """A driver that enters its machines by a program of this host."""
+
+    terminal_from_us: bool
+    """Whether an interactive program must be given a terminal made for it; else it makes one."""
+
+    def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
+        """The command line that runs ``argv`` (absolute path first) in the machine as ``user``,
+        with the standard descriptors it is started with; ``tty``: they are a terminal. Pure."""
+
+
+@runtime_checkable
+class Weighed(Protocol):
+    """A driver that knows what its machines take of the host's memory."""
+
+    def memory(self, handle: Handle) -> int:
+        """Bytes, what is shared with other machines counted in proportion; 0 when it is gone."""
 
 
 DRIVERS = ("process", "sandbox", "container", "qemu")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +67,16 @@ def render_run(
         for word in ("--ulimit", f"{name}={min(1024, hard)}:{hard}")
     ]
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
+
+
+def render_exec(
+    engine: tuple[str, ...], handle: Handle, user: str, argv: Sequence[str], tty: bool
+) -> list[str]:
+    """The command line that runs a person's program in a container. Pure."""
+    uid, home = handle.site.users[user], handle.site.homes[user]
+    words = [*engine, "exec", "--interactive", *(["--tty", "--env", "TERM"] if tty else [])]
+    words += ["--user", f"{uid}:{uid}", "--workdir", home, "--env", f"HOME={home}", "--env", f"USER={user}"]
+    return [*words, handle.tag, *argv]
 
 
 def reference(image: Image) -> str:
@@ -134,6 +144,11 @@ class Container:
         except BaseException:
             self.down(handle)
             raise
+
+    terminal_from_us = False
+
+    def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
+        return render_exec(_engine(handle), handle, user, argv, tty)
 
     def down(self, handle: Handle) -> None:
         if handle.is_network:

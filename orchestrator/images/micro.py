@@ -22,7 +22,7 @@ from orchestrator.images.recipe import MicroRecipe
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES
 
-VERSION = 2
+VERSION = 3
 """Raised when the same inputs make another image."""
 
 RUNNER = "usr/lib/isolab/run"
@@ -31,6 +31,14 @@ INIT_SOURCES = ("init.c",)
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 STUDENT, OTHER = 1000, 1001
 """User ids inside every machine that has its own root file system."""
+
+_PROFILE = """\
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PS1='\\u@\\h:\\w\\$ '
+# The SSH server is exempt from the out-of-memory killer; what people start is not.
+{ echo 0 > /proc/self/oom_score_adj; } 2> /dev/null
+"""
+"""What a login shell reads."""
 
 _MODULE_FOLDERS = ("virtio", "net", "net/core", "char", "char/hw_random")
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64|libx32|lib32)/")
@@ -149,7 +157,7 @@ def _skeleton(applets: Sequence[str]) -> Tree:
     tree.file("etc/group", "".join(f"{n}:x:{i}:\n" for n, i, _ in people) + "tty:x:5:\n")
     tree.file("etc/shells", "/bin/sh\n")
     tree.file("etc/hosts", "127.0.0.1 localhost\n")
-    tree.file("etc/profile", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n")
+    tree.file("etc/profile", _PROFILE)
     tree.file("etc/os-release", 'NAME="isolab micro"\nID=isolab\n')
     for applet in applets:
         tree.link(f"usr/bin/{applet}", "busybox")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 from orchestrator.errors import Exit
 from orchestrator.ledger import Ledger
 from orchestrator.reclaim import reclaim
+from orchestrator.residents import residents
+from orchestrator.staying import tidy
 from orchestrator.verbs.output import JSON, check_format, say, say_json
 
 
 def gc(form: str) -> Exit:
-    """Remove leftovers and name them. Raises TeardownError for what could not be removed."""
+    """Remove leftovers and name them; machines that stay are none.
+
+    Raises TeardownError for what could not be removed.
+    """
     check_format(form)
     removed = []
-    for what in reclaim(Ledger()):
+    for what in itertools.chain(reclaim(Ledger()), tidy()):
         removed.append(what)
         if form != JSON:
             say(f"removed {what}")
@@ -20,4 +27,7 @@ def gc(form: str) -> Exit:
         say_json({"removed": removed})
     elif not removed:
         say("nothing was left behind")
+    staying = [r for r in residents() if not r.coming]
+    if staying and form != JSON:
+        say(f"{len(staying)} machines stay until they are taken down: isolab status, isolab down --all")
     return Exit.PASSED
