@@ -78,6 +78,8 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
     endings = []
     for step in exercise.spec.run:
         argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
+        if _is_built(exercise, step.argv[0]):
+            argv = [*place.site.emulator, *argv]
         endings.append(
             run_program(
                 place.transport,
@@ -95,6 +97,17 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
         if endings[-1].exit_code != 0:
             break
     return endings
+
+
+def _is_built(exercise: LoadedExercise, program: str) -> bool:
+    """Whether it is made for the machine's architecture: compiled for it, or brought as ELF (elf(5)).
+
+    Scripts and the machine's own programs are for the kernel's.
+    """
+    name = program.removeprefix("./")
+    if any(build.program == name for build in exercise.spec.build):
+        return program.startswith("./")
+    return name in exercise.spec.files and (exercise.folder / name).read_bytes()[:4] == b"\x7fELF"
 
 
 def _absolute(program: str, folder: str) -> str:

@@ -162,6 +162,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
         if arch == host_arch():
             word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
             shop.progress.tell(f"{job.machine}: {word}: {choice.reason}")
+    foreign = drivers.boundary_of(wanted) is Boundary.USER_EMULATION
     return drivers.Order(
         run=job.run,
         name=job.machine,
@@ -171,6 +172,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
         accel=accelerator,
         scratch=shop.scratch / job.run / job.machine,
         logs=shop.out / job.machine,
+        runner=make_image(shop, wanted.image, host_arch()).runner if foreign else None,
     )
 
 

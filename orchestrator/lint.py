@@ -69,9 +69,11 @@ class MachineLint:
         if machine.arch is None or machine.arch == self.host:
             return
         host = self.host or "unknown"
+        if machine.driver == "process":
+            return  # emulated in user mode
         if machine.driver not in GUESTS:
             reason = f"driver {machine.driver} runs on the host's kernel ({host}), not {machine.arch}"
-            yield self._problem(reason, "use driver: qemu, or leave out arch", "arch", "driver")
+            yield self._problem(reason, "use driver: qemu or process, or leave out arch", "arch", "driver")
         elif machine.accel == "kvm":
             reason = f"KVM runs only the host's own architecture ({host}), not {machine.arch}"
             yield self._problem(reason, "use accel: auto", "accel", "arch")

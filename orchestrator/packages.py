@@ -15,11 +15,13 @@ from pathlib import Path
 from orchestrator import proc
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
+from orchestrator.drivers import boundary_of
 from orchestrator.drivers.container import docker_answers, legacy_cgroups
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
 from orchestrator.progress import Progress
-from orchestrator.spec import Machine
+from orchestrator.spec import Boundary, Machine
+from orchestrator.user_emulator import emulator_name, emulator_path
 
 INSTALL_SECONDS = 900.0
 
@@ -61,6 +63,9 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
         if machine.driver == "qemu":
             arch = ARCHITECTURES[machine.arch] if machine.arch else host_arch()
             needs[arch.qemu] = qemu_need(arch.name)
+        elif machine.driver == "process" and boundary_of(machine) is Boundary.USER_EMULATION:
+            need = user_emulator_need(machine.arch or "")
+            needs[need.what] = need
         elif machine.driver == "container":
             for need in engine_needs():
                 needs[need.what] = need
@@ -72,6 +77,14 @@ def qemu_need(arch: str) -> Need:
     about = ARCHITECTURES[arch]
     name = about.qemu
     return Need(name, _program(name), about.qemu_packages, f"{name}-core", name, "qemu")
+
+
+def user_emulator_need(arch: str) -> Need:
+    """The emulator of single programs of one architecture."""
+    about = ARCHITECTURES[arch]
+    return Need(
+        emulator_name(about), lambda: emulator_path(about) is not None, ("qemu-user",), "qemu-user", "qemu-user"
+    )
 
 
 def engine_needs() -> list[Need]:

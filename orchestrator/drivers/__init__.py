@@ -33,12 +33,16 @@ class Site:
     ``runner`` is the argument list that starts the runner, ``work`` the folder beneath which
     exercises are put, ``users`` the user ids a program can be run as (a name that is missing
     cannot be had there); ``switch`` says whether the runner must change to them.
+    ``emulator`` begins the command of every program made for the machine's architecture where
+    that is not the kernel's; ``probe`` prints the facts there, instead of the runner.
     """
 
     runner: tuple[str, ...]
     work: str
     users: Mapping[str, int]
     switch: bool
+    emulator: tuple[str, ...] = ()
+    probe: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class Handle:
     def from_json(cls, text: str) -> Handle:
         raw = json.loads(text)
         site = raw.pop("site")
-        return cls(**raw, site=Site(tuple(site["runner"]), site["work"], site["users"], site["switch"]))
+        for name in ("runner", "emulator", "probe"):
+            site[name] = tuple(site.get(name, ()))
+        return cls(**raw, site=Site(**site))
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,8 @@ class Order:
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
     kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
-    to be cloned from, None for a cold boot.
+    to be cloned from, None for a cold boot. ``runner`` is the host's own runner, where the
+    image's is of another architecture and the machine has no kernel for that.
     """
 
     run: str
@@ -113,6 +120,7 @@ class Order:
     scratch: Path
     logs: Path
     template: Template | None = None
+    runner: Path | None = None
 
     @property
     def boundary(self) -> Boundary:
@@ -164,7 +172,9 @@ def load(name: str) -> Driver:
 
 def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
+    native = machine.arch in (None, host_arch().name)
+    if machine.driver == "process" and not native:
+        return Boundary.USER_EMULATION
     if machine.driver not in GUESTS:
         return Boundary(machine.driver)
-    native = machine.arch in (None, host_arch().name)
     return Boundary.VM if native else Boundary.EMULATED
