@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,11 +42,18 @@ class Kind:
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        if self.user_emulated:
+            name = f"user-{self.arch}"
         return f"{name}-clone" if self.cloned else name
 
     @property
     def own_kernel(self) -> bool:
         return self.driver == "qemu"
+
+    @property
+    def user_emulated(self) -> bool:
+        """Whether its programs run under the emulator of single programs."""
+        return self.driver == "process" and self.arch != HOST
 
     @property
     def on_host(self) -> bool:
@@ -55,6 +63,7 @@ class Kind:
 
 HOST = host_arch().name
 KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
+KINDS += [Kind("process", arch) for arch in ("arm64", "s390x") if arch != HOST]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
 ]
@@ -88,6 +97,7 @@ def order_for(
         accel="tcg" if kind.own_kernel else "none",
         scratch=scratch_dir() / run / name,
         logs=logs,
+        runner=image_of(HOST).runner if kind.user_emulated else None,
     )
 
 
@@ -133,6 +143,17 @@ class Bench:
     def shell(self, script: str, **options: float) -> Ending:
         """A shell script as a student's program."""
         return self.run("/bin/sh", "-c", script, timeout=options.get("timeout", 60.0))
+
+    def uname(self, option: str) -> str:
+        """What uname(1) of the machine's architecture says; the host's own would be another's."""
+        program = ["/bin/uname"]
+        if self.kind.user_emulated:
+            with tarfile.open(self.order.image.rootfs) as archive:
+                busybox = archive.extractfile("usr/bin/busybox")
+                assert busybox
+                self.put(Item("busybox", busybox.read(), 0o755))
+            program = [*self.live.handle.site.emulator, f"{self.work}/busybox", "uname"]
+        return self.run(*program, option).stdout.strip()
 
     def command(self, *argv: str) -> Result:
         """A command of the controller's own, past the runner."""

@@ -91,10 +91,10 @@ class TestFacts:
         assert (facts.bits, facts.byte_order) == (arch.bits, arch.byte_order)
 
     def test_programs_see_the_same_machine(self, bench: Bench) -> None:
-        assert bench.run("/bin/uname", "-m").stdout.strip() in ARCHITECTURES[bench.kind.arch].uname
+        assert bench.uname("-m") in ARCHITECTURES[bench.kind.arch].uname
 
     def test_the_host_name_is_its_own_where_there_is_a_boundary_for_it(self, bench: Bench) -> None:
-        name = bench.run("/bin/uname", "-n").stdout.strip()
+        name = bench.uname("-n")
         assert name == (os.uname().nodename if bench.kind.on_host else bench.order.name)
 
     def test_the_clock_is_right(self, bench: Bench) -> None:
