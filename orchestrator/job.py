@@ -21,6 +21,7 @@ from orchestrator.checks import Subject, unmet
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
 from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.guest_build import build_in_guest, sources
 from orchestrator.images.recipe import Recipe
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
@@ -115,7 +116,13 @@ def _run(
 def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Workshop) -> Record:
     """One exercise; trouble on our side is an *error* record, unless the machine is lost."""
     try:
+        if not unmet(exercise.spec, place.subject):
+            reason = build_in_guest(exercise, place, Deadline.never(shop.cancel))
+            if reason:
+                return replace(blank, status=Status.SKIP, reason=reason)
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
+    except BuildError as problem:
+        return replace(blank, status=Status.ERROR, reason=problem.message)
     except (TransportError, TimedOut) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
@@ -206,7 +213,7 @@ def _push(
         item
         for exercise in exercises
         if not unmet(exercise.spec, place.subject)
-        for item in items(exercise, programs[exercise.name], owner)
+        for item in items(exercise, programs[exercise.name], owner, sources(exercise))
     ]
     put(place.transport, place.site.work, files, shop.deadline(PUSH_SECONDS))
 
