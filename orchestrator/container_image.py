@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 from orchestrator import proc
+from orchestrator.container_limits import hard_limits, render_ulimits
 from orchestrator.deadline import Deadline
 from orchestrator.errors import ImageError
 from orchestrator.images import Image
@@ -83,14 +84,18 @@ def _base(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Deadli
 
 def _require_tar(engine: tuple[str, ...], image: Image, deadline: Deadline) -> None:
     """Files are pushed as tar streams; told when the image is made, not when a lab runs."""
-    probe = ["run", "--rm", "--pull", "never", "--network", "none", "--entrypoint", "/bin/tar"]
-    done = proc.run([*engine, *probe, reference(image), "--help"], deadline=deadline, check=False)
-    if done.code in (125, 126, 127):
-        proc.run([*engine, "rmi", reference(image)], deadline=deadline, check=False)
+    probe = ["run", "--rm", "--pull", "never", "--network", "none", *render_ulimits(hard_limits())]
+    probe += ["--entrypoint", "/bin/tar", reference(image), "--help"]
+    done = proc.run([*engine, *probe], deadline=deadline, check=False)
+    if done.code < 125:
+        return
+    proc.run([*engine, "rmi", reference(image)], deadline=deadline, check=False)
+    if b"/bin/tar" in done.stderr:
         raise ImageError(
             f"image {image.name}: it has no /bin/tar that runs, by which files are pushed:\n{done.tail()}",
             hint="derive one with tar or busybox in it by a Containerfile",
         )
+    raise ImageError(f"image {image.name}: {engine[0]} cannot start a container of it:\n{done.tail()}")
 
 
 def _known(engine: tuple[str, ...], name: str, deadline: Deadline) -> bool:

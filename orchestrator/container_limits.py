@@ -7,6 +7,8 @@ cgroup-v1 (memory.rst, pids.rst), scheduler/sched-bwc.rst, cgroup-v2.rst.
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -14,6 +16,30 @@ from orchestrator.spec import Machine
 
 PIDS = 512
 """Processes a container may have unless its lab says otherwise; a fork bomb stops here."""
+
+
+MOST = 4096
+"""Open files and processes a user in a container may be allowed; engines lower their own limits
+before they start a container, so the host's full limit may already be out of reach."""
+
+
+def hard_limits() -> dict[str, int]:
+    """The host's hard limits on open files and processes, where it has some and we are root.
+
+    An engine's defaults may be above them, and raising a limit takes CAP_SYS_RESOURCE, which
+    root lacks in some hosts that are containers themselves.
+    """
+    if os.getuid() != 0:
+        return {}
+    hard = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    found = {name: resource.getrlimit(number)[1] for name, number in hard.items()}
+    return {name: min(limit, MOST) for name, limit in found.items() if limit != resource.RLIM_INFINITY}
+
+
+def render_ulimits(hard: Mapping[str, int]) -> list[str]:
+    """The engine's options that keep a container's own limits below those. Pure."""
+    pairs = [("--ulimit", f"{name}={min(1024, limit)}:{limit}") for name, limit in hard.items()]
+    return [word for pair in pairs for word in pair]
 
 
 def wanted(machine: Machine) -> dict[str, float]:

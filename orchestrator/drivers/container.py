@@ -8,8 +8,6 @@ are left out and told. Sources: podman-run(1), podman-exec(1), docker's equivale
 from __future__ import annotations
 
 import json
-import os
-import resource
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ from orchestrator import proc
 from orchestrator.arch import Arch, host_arch
 from orchestrator.container_engine import NAMES, command, engine_command, unenforced
 from orchestrator.container_image import provide, reference
-from orchestrator.container_limits import exceeded, in_force, render_limits
+from orchestrator.container_limits import exceeded, hard_limits, in_force, render_limits, render_ulimits
 from orchestrator.container_limits import wanted as wanted_limits
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, Order, Site
@@ -35,10 +33,6 @@ from orchestrator.transport.command import CommandTransport
 LABEL = "isolab.machine"
 PLACE = "isolab.scratch"
 """Label with the scratch folder: a container that names another one is another user's."""
-MOST = 4096
-"""Open files and processes a user in a container may be allowed; engines lower their own limits
-before they start a container, so the host's full limit may already be out of reach."""
-
 _SITE = Site(
     runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
 )
@@ -48,7 +42,7 @@ def render_run(
     engine: tuple[str, ...],
     order: Order,
     handle: Handle,
-    hard_limits: dict[str, int],
+    hard: Mapping[str, int],
     unlimited: Collection[str] = (),
 ) -> list[str]:
     """The command line that starts a container; ``unlimited`` are limits to leave out. Pure."""
@@ -64,12 +58,7 @@ def render_run(
     if engine[0] == "podman":  # docker is asked for it, at the price of another command
         argv += ["--pidfile", str(_pid_file(handle))]
     argv += render_limits(order.machine, unlimited)
-    # The engine's defaults may be above what this host allows, and raising them would fail.
-    argv += [
-        word
-        for name, hard in hard_limits.items()
-        for word in ("--ulimit", f"{name}={min(1024, hard)}:{hard}")
-    ]
+    argv += render_ulimits(hard)
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
 
 
@@ -102,7 +91,7 @@ class Container:
         try:
             order.scratch.mkdir(parents=True)
             unlimited = dict(unenforced(engine))
-            argv = render_run(engine, order, handle, _hard_limits(), unlimited)
+            argv = render_run(engine, order, handle, hard_limits(), unlimited)
             (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
             container = _start(engine, argv, order, deadline, progress)
             found = in_force(_process(engine, handle, deadline), container)
@@ -193,14 +182,6 @@ def _process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int
 def _finite(limits: Mapping[str, float]) -> dict[str, float | None]:
     """As JSON has it: no limit is null, not infinite."""
     return {name: value if value != float("inf") else None for name, value in limits.items()}
-
-
-def _hard_limits() -> dict[str, int]:
-    if os.getuid() != 0:
-        return {}
-    hard = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    found = {name: resource.getrlimit(number)[1] for name, number in hard.items()}
-    return {name: min(limit, MOST) for name, limit in found.items() if limit != resource.RLIM_INFINITY}
 
 
 DRIVER = Container()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from habitat import Home
@@ -34,16 +35,20 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned. A container is
+    made by ``engine``."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
+    engine: Literal["auto", "podman", "docker"] = "auto"
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
         if self.user_emulated:
             name = f"user-{self.arch}"
+        if self.engine != "auto":
+            name = f"{name}-{self.engine}"
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -62,11 +67,14 @@ class Kind:
 
 
 HOST = host_arch().name
-KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
+PODMAN, DOCKER = Kind("container", HOST, engine="podman"), Kind("container", HOST, engine="docker")
+KINDS = [Kind("process", HOST), Kind("sandbox", HOST), PODMAN, DOCKER]
 KINDS += [Kind("process", arch) for arch in ("arm64", "s390x") if arch != HOST]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
 ]
+if os.getuid() != 0:
+    KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 
 
 def image_of(arch: str) -> images.Image:
@@ -82,12 +90,16 @@ def order_for(
     name: str = "bench",
     image: images.Image | None = None,
     boot_timeout: float | None = None,
+    **keys: Any,
 ) -> Order:
-    """What a lab with this one machine would order; guests are emulated, whatever the host can do."""
+    """What a lab with this one machine would order; guests are emulated, whatever the host can do.
+    ``keys`` are further keys of the machine."""
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
-    wanted = Machine(driver=kind.driver, arch=kind.arch, boot_timeout=boot_timeout)
+    wanted = Machine(
+        driver=kind.driver, arch=kind.arch, engine=kind.engine, boot_timeout=boot_timeout, **keys
+    )
     return Order(
         run=run,
         name=name,
@@ -190,9 +202,9 @@ def on_bench(kind: Kind, order: Order, cancel: threading.Event | None = None) ->
 
 
 @contextlib.contextmanager
-def living_in(home: Home) -> Iterator[None]:
+def living_in(home: Home, *, anybody: bool = False) -> Iterator[None]:
     """This process uses the home's state and scratch."""
-    if os.getuid() != 0:
+    if os.getuid() != 0 and not anybody:
         pytest.skip("needs root: other users and containers' limits are part of what is tested")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in home.variables.items():
