@@ -82,12 +82,17 @@ def _end(daemon: subprocess.Popen[bytes]) -> None:
 
 def make_base(kind: Kind, folder: Path) -> str:
     """A foreign image: the micro image's commands without anything of ours. Gives its id."""
-    engine, archive = engine_command(kind.engine), folder / "base.tar"
+    archive = folder / "base.tar"
+    base_archive(archive)
+    return import_base(engine_command(kind.engine), archive)
+
+
+def base_archive(archive: Path) -> None:
+    """Write that image's root file system."""
     with tarfile.open(image_of(HOST).rootfs) as source, tarfile.open(archive, "w") as target:
         for entry in source:
             if not entry.name.startswith(("usr/lib/isolab", "work", "home", "etc/passwd")):
                 target.addfile(entry, source.extractfile(entry) if entry.isreg() else None)
-    return import_base(engine, archive)
 
 
 def import_base(engine: tuple[str, ...], archive: Path, name: str = BASE) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from bench import DOCKER, PODMAN, Bench, Kind, living_in, on_bench, order_for
 from command import isolab
-from engines import BASE, engine_of, import_base, make_base
+from engines import BASE, base_archive, engine_of, import_base, make_base
 from habitat import Home, fresh_home
+from registry import registry
 
 from orchestrator import packages, proc
 from orchestrator.container_engine import engine_command
@@ -122,6 +123,27 @@ class TestImages:
         text = EXERCISE.replace('  - {that: made, equals: "by the image"}\n', "")
         (lab / "who/exercise.yaml").write_text(text)
         self.run(home, lab)
+
+    def test_an_image_from_a_registry(
+        self, home: Home, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        base_archive(tmp_path / "base.tar")
+        with registry(tmp_path / "base.tar") as (reference, asked):
+            host = reference.split("/")[0]
+            allowed = tmp_path / "registries.conf"  # Docker lets loopback go without TLS by itself
+            allowed.write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+            monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(allowed))
+            lab = write_lab(home, "registry", kind, f"image: own\nkind: oci\nreference: {reference}\n")
+            text = EXERCISE.replace('  - {that: made, equals: "by the image"}\n', "")
+            (lab / "who/exercise.yaml").write_text(text)
+            self.run(home, lab)
+            assert f"/v2/suite/base/manifests/{reference.split('@')[1]}" in asked
+            (lab / "images/own.yaml").write_text(
+                f"image: own\nkind: oci\nreference: {host}/suite/base@sha256:{'1' * 64}\n"
+            )
+            answer = isolab(home, "run", lab, "--out", home.root / "gone-out")
+            assert answer.code == 3
+            assert f"image own: `{kind.engine} pull` failed" in answer.stderr
 
     def test_an_image_the_engine_does_not_have(self, home: Home, kind: Kind) -> None:
         missing = f"sha256:{'0' * 64}"
