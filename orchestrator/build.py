@@ -25,15 +25,17 @@ COMMAND_SECONDS = 600.0
 def build_exercise(
     exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Mapping[str, Path]:
-    """The programs of an exercise by file name, from the cache or compiled now.
+    """The programs of an exercise by file name, from the cache or compiled now, but for those its
+    machine compiles.
 
     Raises BuildError with the compiler's words, ImageError, TimedOut, Interrupted.
     """
-    return {b.program: _build(exercise.folder, b, arch, archives, deadline) for b in exercise.spec.build}
+    ours = [build for build in exercise.spec.build if build.where == "controller"]
+    return {b.program: _build(exercise.folder, b, arch, archives, deadline) for b in ours}
 
 
 def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
-    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in _inputs(folder, wanted)]
+    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in inputs(folder, wanted)]
     key = cache.digest(
         wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, WARNINGS, _compiler(), content
     )
@@ -53,7 +55,7 @@ def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline
     return cache.make("programs", name, compile_now, deadline) / wanted.program
 
 
-def _inputs(folder: Path, wanted: Build) -> list[Path]:
+def inputs(folder: Path, wanted: Build) -> list[Path]:
     """The files a program is made of, as far as its key is concerned.
 
     A command may read anything in its folder. Sources may include any header near them; nearer

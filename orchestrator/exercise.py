@@ -19,7 +19,8 @@ from orchestrator.transport import Item, Transport
 CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
 LEAST_SECONDS = 10.0
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""What programs of an exercise find."""
 
 
 def folder_name(name: str) -> str:
@@ -27,12 +28,17 @@ def folder_name(name: str) -> str:
     return name.removeprefix("./").replace("/", "-")
 
 
-def items(exercise: LoadedExercise, programs: Mapping[str, Path], owner: int) -> list[Item]:
-    """The files of one exercise as they are pushed: its folder, programs and data files."""
+def items(
+    exercise: LoadedExercise, programs: Mapping[str, Path], owner: int, sources: Sequence[str] = ()
+) -> list[Item]:
+    """The files of one exercise as they are pushed: its folder, programs, data files and sources."""
     base = folder_name(exercise.name)
     found = [Item(base, None, 0o711, owner)]
     folders: set[str] = set()
-    for name, source in {**programs, **{f: exercise.folder / f for f in exercise.spec.files}}.items():
+    for name, source in {
+        **programs,
+        **{f: exercise.folder / f for f in (*exercise.spec.files, *sources)},
+    }.items():
         for parent in reversed(Path(name).parents[:-1]):
             if str(parent) not in folders:
                 folders.add(str(parent))
@@ -76,7 +82,7 @@ def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, dead
 def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadline: Deadline) -> list[Ending]:
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     env = {
-        "PATH": _PATH,
+        "PATH": PATH,
         "ISOLAB_TAG": f"{place.tag}-{folder_name(exercise.name)}",
         "ISOLAB_CANARY": place.canary,
         **place.env,
@@ -84,6 +90,8 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
     endings = []
     for step in exercise.spec.run:
         argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
+        if _is_built(exercise, step.argv[0]):
+            argv = [*place.site.emulator, *argv]
         endings.append(
             run_program(
                 place.transport,
@@ -101,6 +109,17 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
         if endings[-1].exit_code != 0:
             break
     return endings
+
+
+def _is_built(exercise: LoadedExercise, program: str) -> bool:
+    """Whether it is made for the machine's architecture: compiled for it, or brought as ELF (elf(5)).
+
+    Scripts and the machine's own programs are for the kernel's.
+    """
+    name = program.removeprefix("./")
+    if any(build.program == name for build in exercise.spec.build):
+        return program.startswith("./")
+    return name in exercise.spec.files and (exercise.folder / name).read_bytes()[:4] == b"\x7fELF"
 
 
 def _absolute(program: str, folder: str) -> str:

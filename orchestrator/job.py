@@ -22,6 +22,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
 from orchestrator.exercise import Workplace, items, run_exercise
 from orchestrator.gate import Gates, Membership
+from orchestrator.guest_build import build_in_guest, sources
 from orchestrator.images.recipe import Recipe
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
@@ -159,7 +160,13 @@ def _meet(job: Job, group: Membership, shop: Workshop) -> str:
 def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Workshop) -> Record:
     """One exercise; trouble on our side is an *error* record, unless the machine is lost."""
     try:
+        if not unmet(exercise.spec, place.subject):
+            reason = build_in_guest(exercise, place, Deadline.never(shop.cancel))
+            if reason:
+                return replace(blank, status=Status.SKIP, reason=reason)
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
+    except BuildError as problem:
+        return replace(blank, status=Status.ERROR, reason=problem.message)
     except (TransportError, TimedOut) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
@@ -217,6 +224,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
         if arch == host_arch():
             word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
             shop.progress.tell(f"{job.machine}: {word}: {choice.reason}")
+    foreign = drivers.boundary_of(wanted) is Boundary.USER_EMULATION
     return drivers.Order(
         run=job.run,
         name=job.machine,
@@ -226,6 +234,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
         accel=accelerator,
         scratch=shop.scratch / job.run / job.machine,
         logs=shop.out / job.machine,
+        runner=make_image(shop, wanted.image, host_arch()).runner if foreign else None,
     )
 
 
@@ -262,7 +271,7 @@ def _push(
         item
         for exercise in exercises
         if not unmet(exercise.spec, place.subject)
-        for item in items(exercise, programs[exercise.name], owner)
+        for item in items(exercise, programs[exercise.name], owner, sources(exercise))
     ]
     put(place.transport, place.site.work, files, shop.deadline(PUSH_SECONDS))
 

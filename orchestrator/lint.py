@@ -31,6 +31,7 @@ class MachineLint:
     """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults.
 
     ``host`` is the architecture labs run on, by Debian's name; empty when it is not in our table.
+    ``boxed`` are the images that only containers can have.
     """
 
     document: Document
@@ -38,6 +39,7 @@ class MachineLint:
     merged: Mapping[str, Any]
     images: Collection[str]
     host: str
+    boxed: Collection[str] = ()
 
     def problems(self) -> Iterator[Problem]:
         """What contradicts itself or the host; says nothing about values that are wrong alone."""
@@ -50,6 +52,7 @@ class MachineLint:
             advice = did_you_mean(machine.image, self.images) or f"known: {known}"
             yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
         yield from self._foreign(machine)
+        yield from self._for_containers(machine)
         if machine.driver in GUESTS and not wrong & {"memory", "arch"}:
             yield from self._memory(machine)
 
@@ -69,12 +72,24 @@ class MachineLint:
         if machine.arch is None or machine.arch == self.host:
             return
         host = self.host or "unknown"
+        if machine.driver == "process":
+            return  # emulated in user mode
         if machine.driver not in GUESTS:
             reason = f"driver {machine.driver} runs on the host's kernel ({host}), not {machine.arch}"
-            yield self._problem(reason, "use driver: qemu, or leave out arch", "arch", "driver")
+            yield self._problem(reason, "use driver: qemu or process, or leave out arch", "arch", "driver")
         elif machine.accel == "kvm":
             reason = f"KVM runs only the host's own architecture ({host}), not {machine.arch}"
             yield self._problem(reason, "use accel: auto", "accel", "arch")
+
+    def _for_containers(self, machine: Machine) -> Iterator[Problem]:
+        if machine.driver == "container":
+            return
+        if machine.image in self.boxed:
+            reason = f"image {quote(machine.image)} is for containers, not for driver {machine.driver}"
+            yield self._problem(reason, "use driver: container", "image", "driver")
+        if ("machines", self.name, "pids") in self.document.places:
+            reason = f"'pids' limits containers, and driver {machine.driver} would ignore it"
+            yield self._problem(reason, "use driver: container, or leave it out", "pids")
 
     def _memory(self, machine: Machine) -> Iterator[Problem]:
         arch = machine.arch or self.host

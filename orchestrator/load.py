@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.confine import confined
 from orchestrator.drivers import GUESTS
 from orchestrator.errors import Problem, SpecError
+from orchestrator.images.recipe import CONTAINER_KINDS, Recipe
 from orchestrator.lint import MachineLint, exercise_problems
 from orchestrator.mistakes import Reading, problems_of, validate
 from orchestrator.netlint import network_problems
+from orchestrator.recipes import lab_recipes
 from orchestrator.spec import EXERCISE_PATTERN, Exercise, Lab, Machine, MachineDefaults
 from orchestrator.wording import did_you_mean, quote
 from orchestrator.yamlfile import Document
@@ -40,11 +42,15 @@ class LoadedExercise:
 
 @dataclass(frozen=True)
 class LoadedLab:
-    """A lab: what its file says with defaults merged in, the file, and its exercises in order."""
+    """A lab: what its file says with defaults merged in, the file, and its exercises in order.
+
+    ``recipes`` are those in its own folder ``images/``, by name.
+    """
 
     lab: Lab
     path: Path
     exercises: tuple[LoadedExercise, ...]
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
 
 def load_lab(
@@ -53,7 +59,8 @@ def load_lab(
     """The lab at ``path`` (its file, or the folder that holds ``lab.yaml``).
 
     Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
-    ``images`` are the image names there are; ``host`` is the architecture labs run on, by
+    ``images`` are the names of the project's images, to which those of recipes in the folder
+    ``images`` beside the lab file are added; ``host`` is the architecture labs run on, by
     Debian's name, by default this machine's. Raises SpecError holding every problem of the lab
     file and of the exercise files it names.
     """
@@ -66,13 +73,14 @@ def load_lab(
         lab = validate(Lab, reading.data)
     except ValidationError as error:
         problems += problems_of(error, Lab, reading)
-    problems += _machine_problems(reading, images, _host_name() if host is None else host)
+    own = lab_recipes(file.parent)
+    problems += _machine_problems(reading, images, own, _host_name() if host is None else host)
     problems += network_problems(reading)
     exercises, more = _load_exercises(document, file.parent, exercises_root)
     problems = [*_unspoken(problems + more, document), *document.problems]
     if problems or lab is None:
         raise refusal(problems)
-    return LoadedLab(lab, file, tuple(exercises))
+    return LoadedLab(lab, file, tuple(exercises), own)
 
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:
@@ -175,10 +183,14 @@ def _complete(machine: dict[str, Any], host: str) -> dict[str, Any]:
     return {**machine, "memory": f"{arch.memory}B"} if arch and arch.memory > usual else machine
 
 
-def _machine_problems(reading: Reading, images: Collection[str], host: str) -> Iterator[Problem]:
+def _machine_problems(
+    reading: Reading, images: Collection[str], own: Mapping[str, Recipe], host: str
+) -> Iterator[Problem]:
+    known = [*images, *own]
+    boxed = {name for name, recipe in own.items() if recipe.kind in CONTAINER_KINDS}
     for name, merged in _mapping(reading.data, "machines").items():
         if isinstance(merged, dict):
-            yield from MachineLint(reading.document, name, merged, images, host).problems()
+            yield from MachineLint(reading.document, name, merged, known, host, boxed).problems()
 
 
 def _load_exercises(

@@ -178,7 +178,7 @@ def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Fac
     ending = run_program(
         transport,
         handle.site,
-        [handle.site.runner[0], "--facts"],
+        handle.site.probe or (handle.site.runner[0], "--facts"),
         user=User.STUDENT,
         folder=handle.site.work,
         timeout=60.0,

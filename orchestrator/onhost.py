@@ -2,7 +2,9 @@
 
 What the drivers ``process`` and ``sandbox`` share; they differ in the runner's options. When
 isolab is root the programs run as two user ids of their own that no account has; otherwise as
-whoever started isolab, and what needs another user is skipped.
+whoever started isolab, and what needs another user is skipped. Programs of a foreign architecture
+run under user-mode emulation; their runner is the host's own, so that how they end is not
+emulated, while the facts are found by the runner of their architecture.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import hostproc
@@ -23,18 +26,22 @@ from orchestrator.progress import Progress
 from orchestrator.spec import Machine
 from orchestrator.transport import Conversing, environment
 from orchestrator.transport.command import CommandTransport
+from orchestrator.user_emulator import emulator_path, require_emulator
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 STUDENT, OTHER = 60600, 60601
 """In none of the ranges systemd.io/UIDS-GIDS gives away."""
 
 
-def render_site(scratch: Path, root: bool, options: tuple[str, ...] = ()) -> Site:
-    """Where things are for programs on this host. Pure."""
+def render_site(scratch: Path, root: bool, options: tuple[str, ...] = (), emulator: str = "") -> Site:
+    """Where things are for programs on this host; ``emulator`` for those of another. Pure."""
     users = {"student": STUDENT, "other": OTHER} if root else {"student": os.getuid()}
     runner = (str(scratch / "bin" / "run"), *options)
     homes = {name: str(scratch / "home" / name) for name in users}
-    return Site(runner=runner, work=str(scratch / "work"), users=users, switch=root, homes=homes)
+    site = Site(runner=runner, work=str(scratch / "work"), users=users, switch=root, homes=homes)
+    if not emulator:
+        return site
+    return replace(site, emulator=(emulator,), probe=(emulator, str(_foreign_runner(scratch)), "--facts"))
 
 
 def render_entry(site: Site, user: str, argv: Sequence[str]) -> list[str]:
@@ -46,15 +53,27 @@ def render_entry(site: Site, user: str, argv: Sequence[str]) -> list[str]:
     return [*words, *environment(env), "--", *argv]
 
 
+def _foreign_runner(scratch: Path) -> Path:
+    return scratch / "bin" / "foreign"
+
+
+def _place(program: Path, where: Path) -> None:
+    shutil.copyfile(program, where)
+    where.chmod(0o755)
+
+
 class OnHost:
     """A driver for machines that are processes of this host, started with the runner's options."""
 
-    def __init__(self, name: str, runner_options: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, runner_options: tuple[str, ...] = (), *, emulates: bool = False) -> None:
         self._name = name
         self._options = runner_options
+        self._emulates = emulates
 
     def check(self, machine: Machine, arch: Arch) -> None:
-        if arch != host_arch():
+        if arch != host_arch() and self._emulates:
+            require_emulator(arch)
+        elif arch != host_arch():
             raise Unavailable(
                 f"a {self._name} runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
                 hint="use `driver: qemu` for a foreign architecture",
@@ -66,6 +85,7 @@ class OnHost:
             )
 
     def prepare(self, order: Order) -> Handle:
+        emulator = emulator_path(order.arch) or "" if order.arch != host_arch() else ""
         return Handle(
             driver=self._name,
             run=order.run,
@@ -74,7 +94,7 @@ class OnHost:
             boundary=order.boundary.value,
             accel="none",
             scratch=str(order.scratch),
-            site=render_site(order.scratch, os.getuid() == 0, self._options),
+            site=render_site(order.scratch, os.getuid() == 0, self._options, emulator),
         )
 
     def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
@@ -90,8 +110,9 @@ class OnHost:
                 home.mkdir(mode=0o700)
                 if handle.site.switch:
                     os.chown(home, handle.site.users[user], handle.site.users[user])
-            shutil.copyfile(order.image.runner, runner)
-            runner.chmod(0o755)
+            _place(order.runner or order.image.runner, runner)
+            if handle.site.emulator:
+                _place(order.image.runner, _foreign_runner(order.scratch))
             return handle
         except BaseException:
             self.down(handle)

@@ -7,6 +7,7 @@ a password); else the one line to type is in the error.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from pathlib import Path
 
 from orchestrator import proc
 from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.container_engine import docker_answers, legacy_cgroups
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.container import docker_answers, legacy_cgroups
+from orchestrator.drivers import boundary_of
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
 from orchestrator.progress import Progress
-from orchestrator.spec import Machine
+from orchestrator.spec import Boundary, Machine
+from orchestrator.user_emulator import emulator_name, emulator_path
 
 INSTALL_SECONDS = 900.0
 
@@ -40,6 +43,11 @@ def _program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name) is not None
 
 
+def _docker_is_here() -> bool:
+    """A client with a daemon: one that answers, or one that could be started."""
+    return bool(shutil.which("docker") and (docker_answers() or shutil.which("dockerd")))
+
+
 GPGV = Need("gpgv", _program("gpgv"), ("gpgv",), "gnupg2", "gnupg", "gnupg")
 KEYS = Need(
     "Debian's archive keys",
@@ -54,6 +62,8 @@ VDE = Need("vde_switch", _program("vde_switch"), ("vde2",), "vde2", "vde2", "vde
 IP = Need("ip", _program("ip"), ("iproute2",), "iproute", "iproute2")
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
+DOCKER = Need("docker", _docker_is_here, ("docker.io",), "moby-engine", "docker", "docker")
+UIDMAP = Need("newuidmap", _program("newuidmap"), ("uidmap",), "shadow-utils", "shadow")
 
 
 def needs_of(machines: Iterable[Machine]) -> list[Need]:
@@ -65,8 +75,11 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
             needs[arch.qemu] = qemu_need(arch.name)
             if machine.networks:
                 needs[VDE.what] = VDE
+        elif machine.driver == "process" and boundary_of(machine) is Boundary.USER_EMULATION:
+            need = user_emulator_need(machine.arch or "")
+            needs[need.what] = need
         elif machine.driver == "container":
-            for need in [*engine_needs(), *([IP] if machine.networks else [])]:
+            for need in [*engine_needs(machine.engine), *([IP] if machine.networks else [])]:
                 needs[need.what] = need
     return list(needs.values())
 
@@ -78,14 +91,34 @@ def qemu_need(arch: str) -> Need:
     return Need(name, _program(name), about.qemu_packages, f"{name}-core", name, "qemu")
 
 
-def engine_needs() -> list[Need]:
-    """A container engine, with the low-level runtime that suits the host's cgroups."""
-    needs = [Need("podman", _engine_answers, ("podman",), "podman", "podman", "podman")]
-    if shutil.which("podman") or not _engine_answers():
+def user_emulator_need(arch: str) -> Need:
+    """The emulator of single programs of one architecture."""
+    about = ARCHITECTURES[arch]
+    return Need(
+        emulator_name(about),
+        lambda: emulator_path(about) is not None,
+        ("qemu-user",),
+        "qemu-user",
+        "qemu-user",
+    )
+
+
+def engine_needs(engine: str = "auto") -> list[Need]:
+    """A container engine, with the low-level runtime that suits the host's cgroups.
+
+    Podman as an ordinary user also needs the program that gives it user ids (newuidmap(1)).
+    """
+    if engine == "docker":
+        return [DOCKER]
+    answers = _program("podman") if engine == "podman" else _engine_answers
+    needs = [Need("podman", answers, ("podman",), "podman", "podman", "podman")]
+    if shutil.which("podman") or not answers():
         legacy = legacy_cgroups()
         present = _program("runc") if legacy else _either_runtime
         runtime = "runc" if legacy else "crun"
         needs.append(Need(runtime, present, (runtime,), runtime, runtime))
+        if os.getuid() != 0 and platform.system() == "Linux":
+            needs.append(UIDMAP)
     return needs
 
 

@@ -1,4 +1,4 @@
-"""The image recipes there are: ``images/*.yaml``."""
+"""The image recipes there are: ``images/*.yaml``, the project's and a lab's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from orchestrator.errors import SpecError
-from orchestrator.images.recipe import Recipe
+from orchestrator.images.recipe import ContainerfileRecipe, Recipe
 from orchestrator.paths import RECIPES
 from orchestrator.yamlfile import parse
 
@@ -23,5 +23,20 @@ def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
             recipe = _RECIPE.validate_python(document.data)
         except ValueError as problem:
             raise SpecError(f"{path}: not an image recipe: {problem}") from None
+        if isinstance(recipe, ContainerfileRecipe):
+            recipe = recipe.model_copy(update={"folder": folder / recipe.folder})
         found[recipe.image] = recipe
     return found
+
+
+def lab_recipes(lab_folder: Path) -> dict[str, Recipe]:
+    """The recipes in a lab's own ``images/``. Raises SpecError, also for a name of the project's."""
+    folder = lab_folder / "images"
+    if not folder.is_dir() or folder.samefile(RECIPES):
+        return {}
+    own = recipes(folder)
+    taken = sorted(own.keys() & recipes().keys())
+    if taken:
+        names = ", ".join(taken)
+        raise SpecError(f"{folder}: isolab itself has an image {names}", hint="give the lab's another name")
+    return own

@@ -111,7 +111,7 @@ def workshop(
     packages.ensure(first, progress, Deadline.never(cancel))
     with ThreadPoolExecutor(1) as background:
         installing: Future[None] = background.submit(packages.ensure, needs, progress, Deadline.never(cancel))
-        known = recipes()
+        known = {**recipes(), **lab.recipes}
         shop_canary = Canary(f"isolab-canary-{run}", lambda: make_image(shop, "micro", host_arch()).runner)
         shop = Workshop(
             lab=lab,

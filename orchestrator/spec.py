@@ -120,6 +120,7 @@ class MachineDefaults(Spec):
     image: str | None = None
     memory: Size | None = None
     cpus: Annotated[int, Field(ge=1, le=64)] | None = None
+    pids: Annotated[int, Field(ge=8, le=32768)] | None = None
     accel: Accel | None = None
     engine: Literal["auto", "podman", "docker"] | None = None
     boot_timeout: Duration | None = None
@@ -138,13 +139,15 @@ class Network(Spec):
 
 
 class Machine(Spec):
-    """One machine of a lab, complete. ``arch`` None means the host's own."""
+    """One machine of a lab, complete. ``arch`` None means the host's own, ``pids`` (the processes a
+    container may have) None the driver's usual limit."""
 
     driver: DriverName
     arch: ArchName | None = None
     image: str = "micro"
     memory: Size = 256 * 2**20
     cpus: Annotated[int, Field(ge=1, le=64)] = 1
+    pids: Annotated[int, Field(ge=8, le=32768)] | None = None
     accel: Accel = "auto"
     engine: Literal["auto", "podman", "docker"] = "auto"
     boot_timeout: Duration | None = None

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.container_image import reference
 from orchestrator.drivers import DRIVERS, Handle, Site, boundary_of, load
-from orchestrator.drivers.container import reference, render_run
+from orchestrator.drivers.container import render_run
 from orchestrator.drivers.qemu import DRIVER as QEMU
 from orchestrator.drivers.qemu import forwarded_port, render_argv
 from orchestrator.errors import BootError, Unavailable
@@ -138,6 +139,8 @@ def test_driver_and_architecture_decide_the_boundary() -> None:
         return boundary_of(Machine.model_validate(keys))
 
     assert boundary(driver="process") is Boundary.PROCESS
+    assert boundary(driver="process", arch=host_arch().name) is Boundary.PROCESS
+    assert boundary(driver="process", arch=foreign()) is Boundary.USER_EMULATION
     assert boundary(driver="sandbox") is Boundary.SANDBOX
     assert boundary(driver="container") is Boundary.CONTAINER
     assert boundary(driver="qemu") is Boundary.VM
@@ -145,7 +148,7 @@ def test_driver_and_architecture_decide_the_boundary() -> None:
     assert boundary(driver="qemu", arch=foreign()) is Boundary.EMULATED
 
 
-@pytest.mark.parametrize("name", [name for name in DRIVERS if name != "qemu"])
+@pytest.mark.parametrize("name", [name for name in DRIVERS if name not in ("qemu", "process")])
 def test_drivers_of_the_hosts_kernel_refuse_other_architectures(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,26 +20,26 @@ def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path)
 
 
-@pytest.mark.parametrize("driver", ["process", "sandbox", "container"])
+@pytest.mark.parametrize("driver", ["sandbox", "container"])
 def test_what_shares_the_hosts_kernel_has_no_other_architecture(folder: Path, driver: str) -> None:
     found = machine_mistakes(folder, f"m: {{arch: »s390x, driver: {driver}}}", host="arm64")
     reason = f"driver {driver} runs on the host's kernel (arm64), not s390x"
-    assert found == [f"» {reason} (use driver: qemu, or leave out arch)"]
+    assert found == [f"» {reason} (use driver: qemu or process, or leave out arch)"]
 
 
 @pytest.mark.parametrize(
     ("machine", "defaults"),
     [
-        ("m: {driver: »process}", "{arch: s390x}"),
-        ("m: {arch: »s390x}", "{driver: process}"),
-        ("m: {}", "{driver: process, arch: »s390x}"),
+        ("m: {driver: »sandbox}", "{arch: s390x}"),
+        ("m: {arch: »s390x}", "{driver: sandbox}"),
+        ("m: {}", "{driver: sandbox, arch: »s390x}"),
     ],
 )
 def test_a_contradiction_is_placed_at_the_machines_own_key_if_it_has_one(
     folder: Path, machine: str, defaults: str
 ) -> None:
     (found,) = machine_mistakes(folder, machine, defaults)
-    assert found.startswith("» driver process runs on the host's kernel")
+    assert found.startswith("» driver sandbox runs on the host's kernel")
 
 
 def test_kvm_runs_only_the_hosts_architecture(folder: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_container_may_have_little_memory(folder: Path) -> None:
 
 
 def test_a_contradiction_shows_beside_another_mistake_of_the_same_machine(folder: Path) -> None:
-    found = machine_mistakes(folder, "m: {driver: process, »memroy: 1GiB, arch: »s390x}")
+    found = machine_mistakes(folder, "m: {driver: sandbox, »memroy: 1GiB, arch: »s390x}")
     assert [text[:3] for text in found] == ["» u", "» d"]
 
 
@@ -75,3 +75,21 @@ def test_images_are_those_there_are(folder: Path) -> None:
     assert found == ["» unknown image 'debian' (known: micro)"]
     loaded = load_lab(folder / "lab", folder / "exercises", images={"micro", "debian"})
     assert loaded.lab.machines["m"].image == "debian"
+
+
+def test_images_of_container_engines_are_for_containers(folder: Path) -> None:
+    (folder / "lab/images").mkdir()
+    text = "image: own\nkind: containerfile\nfolder: .\n"
+    (folder / "lab/images/own.yaml").write_text(text)
+    found = machine_mistakes(folder, "m: {driver: qemu, image: »own}")
+    assert found == ["» image 'own' is for containers, not for driver qemu (use driver: container)"]
+    text = "lab: a\nmachines: {m: {driver: container, image: own}}\nexercises: [ipc/pipes]\n"
+    assert list(load(folder, text).recipes) == ["own"]
+
+
+def test_a_limit_of_processes_is_for_containers(folder: Path) -> None:
+    found = machine_mistakes(folder, "m: {driver: process, pids: »64}")
+    wanted = "» 'pids' limits containers, and driver process would ignore it"
+    assert found == [f"{wanted} (use driver: container, or leave it out)"]
+    mixed = "lab: a\ndefaults: {pids: 64}\nmachines: {m: {driver: process}}\nexercises: [ipc/pipes]\n"
+    assert load(folder, mixed).lab.machines["m"].pids == 64

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator import packages
+from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.packages import GPGV, KEYS, Need, ensure, install_line, missing, needs_of, qemu_need
 from orchestrator.progress import Silent
 from orchestrator.spec import Machine
+from orchestrator.user_emulator import emulator_name
 
 APT_GET = ["apt-get", "install", "-y", "--no-install-recommends"]
 
@@ -171,7 +173,31 @@ def test_machines_need_what_their_kind_needs(host: FakeHost) -> None:
     ]
     names = [need.what for need in needs_of(many)]
     assert names[:4] == ["gpgv", KEYS.what, "qemu-system-s390x", "podman"]
-    assert names[4:] in (["runc"], ["crun"])
+    assert names[4:] in (["runc", "newuidmap"], ["crun", "newuidmap"])
+
+
+def test_a_foreign_process_needs_the_emulator_of_programs(host: FakeHost) -> None:
+    foreign = "s390x" if host_arch().name != "s390x" else "arm64"
+    (need,) = needs_of([machine(driver="process", arch=foreign)])[2:]
+    assert (need.what, need.apt) == (emulator_name(ARCHITECTURES[foreign]), ("qemu-user",))
+    assert not need.present()
+    host.program(f"{need.what}-static")
+    assert need.present()
+    assert needs_of([machine(driver="process", arch=host_arch().name)]) == [GPGV, KEYS]
+
+
+def test_a_lab_that_names_docker_gets_docker(host: FakeHost) -> None:
+    (need,) = needs_of([machine(driver="container", engine="docker")])[2:]
+    assert need.apt == ("docker.io",)
+    host.program("docker", "exit 1")
+    assert not need.present()
+    host.program("dockerd")
+    assert need.present()
+
+
+def test_root_needs_no_user_ids_of_others(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "newuidmap" not in [need.what for need in packages.engine_needs("podman")]
 
 
 def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
@@ -184,11 +210,11 @@ def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("programs", "legacy", "lacking"),
     [
-        ([], False, ["podman", "crun"]),
-        (["podman"], False, ["crun"]),
-        (["podman", "runc"], False, []),
-        (["podman", "crun"], True, ["runc"]),
-        (["podman", "runc"], True, []),
+        ([], False, ["podman", "crun", "newuidmap"]),
+        (["podman"], False, ["crun", "newuidmap"]),
+        (["podman", "runc"], False, ["newuidmap"]),
+        (["podman", "crun", "newuidmap"], True, ["runc"]),
+        (["podman", "runc", "newuidmap"], True, []),
         (["docker"], False, []),
     ],
 )
@@ -211,5 +237,5 @@ def test_what_was_missing_is_asked_for_anew_after_it_was_installed(monkeypatch: 
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in installed else None)
     needs = packages.engine_needs()
     assert packages.missing(needs) == needs
-    installed |= {"podman", "runc", "crun"}
+    installed |= {"podman", "runc", "crun", "newuidmap"}
     assert packages.missing(needs) == []

@@ -41,6 +41,8 @@ class Site:
     exercises are put, ``users`` the user ids a program can be run as (a name that is missing
     cannot be had there); ``switch`` says whether the runner must change to them.
     ``homes`` are the users' own folders, where their shells start.
+    ``emulator`` begins the command of every program made for the machine's architecture where
+    that is not the kernel's; ``probe`` prints the facts there, instead of the runner.
     """
 
     runner: tuple[str, ...]
@@ -50,6 +52,8 @@ class Site:
     homes: Mapping[str, str] = field(
         default_factory=lambda: {"root": "/root", "student": "/home/student", "other": "/home/other"}
     )
+    emulator: tuple[str, ...] = ()
+    probe: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ class Handle:
     def from_json(cls, text: str) -> Handle:
         raw = json.loads(text)
         site = raw.pop("site")
-        return cls(**raw, site=Site(**{**site, "runner": tuple(site["runner"])}))
+        for name in ("runner", "emulator", "probe"):
+            site[name] = tuple(site.get(name, ()))
+        return cls(**raw, site=Site(**site))
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,8 @@ class Order:
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
     kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
     to be cloned from, None for a cold boot. ``attachments`` are its places on networks, and
-    ``hosts`` the names and addresses it is to know, its own first.
+    ``hosts`` the names and addresses it is to know, its own first. ``runner`` is the host's own
+    runner, where the image's is of another architecture and the machine has no kernel for that.
     """
 
     run: str
@@ -172,6 +179,7 @@ class Order:
     template: Template | None = None
     attachments: tuple[Attachment, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()
+    runner: Path | None = None
 
     @property
     def boundary(self) -> Boundary:
@@ -278,7 +286,9 @@ def load(name: str) -> Driver:
 
 def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
+    native = machine.arch in (None, host_arch().name)
+    if machine.driver == "process" and not native:
+        return Boundary.USER_EMULATION
     if machine.driver not in GUESTS:
         return Boundary(machine.driver)
-    native = machine.arch in (None, host_arch().name)
     return Boundary.VM if native else Boundary.EMULATED

@@ -1,26 +1,28 @@
 """Containers by podman or docker: namespaces, cgroups and seccomp together.
 
-The container's root file system is the guests' own. Its first process is our runner, waiting;
-commands enter by ``exec``. Sources: podman-run(1), podman-exec(1), docker's equivalents.
+The container's root file system is the guests' own, or somebody's image with our layer on top.
+Its first process is our runner, waiting; commands enter by ``exec``. Limits the engine cannot set
+are left out and told. Sources: podman-run(1), podman-exec(1), docker's equivalents.
 """
 
 from __future__ import annotations
 
-import os
-import resource
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import bridge, proc
 from orchestrator.arch import Arch, host_arch
+from orchestrator.container_engine import NAMES, command, engine_command, unenforced
+from orchestrator.container_image import provide, reference
+from orchestrator.container_limits import exceeded, hard_limits, in_force, render_limits, render_ulimits
+from orchestrator.container_limits import wanted as wanted_limits
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder, Order, Site
 from orchestrator.errors import BootError, TeardownError, Unavailable
-from orchestrator.images import Image
-from orchestrator.images.cache import locked
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
@@ -31,41 +33,34 @@ from orchestrator.transport.command import CommandTransport
 LABEL = "isolab.machine"
 PLACE = "isolab.scratch"
 """Label with the scratch folder: a container that names another one is another user's."""
-PIDS = 512
-"""Processes one container may have; a fork bomb stops here."""
-
-MOST = 4096
-"""Open files and processes a user in a container may be allowed; engines lower their own limits
-before they start a container, so the host's full limit may already be out of reach."""
-
 _SITE = Site(
     runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
 )
 
 
 def render_run(
-    engine: tuple[str, ...], order: Order, handle: Handle, hard_limits: dict[str, int]
+    engine: tuple[str, ...],
+    order: Order,
+    handle: Handle,
+    hard: Mapping[str, int],
+    unlimited: Collection[str] = (),
 ) -> list[str]:
-    """The command line that starts a container. Pure."""
+    """The command line that starts a container; ``unlimited`` are limits to leave out. Pure."""
     argv = [*engine, "run", "--detach", "--pull", "never", "--name", handle.tag, "--hostname", order.name]
     argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}"]
-    argv += ["--label", f"{PLACE}={Path(handle.scratch).parent.parent}", "--network", "none"]
     argv += [
-        "--memory",
-        str(order.machine.memory),
-        "--cpus",
-        str(order.machine.cpus),
-        "--pids-limit",
-        str(PIDS),
+        "--label",
+        f"{PLACE}={Path(handle.scratch).parent.parent}",
+        "--network",
+        "none",
+        "--no-healthcheck",
     ]
     # Its names; its interfaces on private networks come when it runs.
     argv += [word for name, address in order.hosts for word in ("--add-host", f"{name}:{address}")]
-    # The engine's defaults may be above what this host allows, and raising them would fail.
-    argv += [
-        word
-        for name, hard in hard_limits.items()
-        for word in ("--ulimit", f"{name}={min(1024, hard)}:{hard}")
-    ]
+    if engine[0] == "podman":  # docker is asked for it, at the price of another command
+        argv += ["--pidfile", str(_pid_file(handle))]
+    argv += render_limits(order.machine, unlimited)
+    argv += render_ulimits(hard)
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
 
 
@@ -77,11 +72,6 @@ def render_exec(
     words = [*engine, "exec", "--interactive", *(["--tty", "--env", "TERM"] if tty else [])]
     words += ["--user", f"{uid}:{uid}", "--workdir", home, "--env", f"HOME={home}", "--env", f"USER={user}"]
     return [*words, handle.tag, *argv]
-
-
-def reference(image: Image) -> str:
-    """The engine's name for one of our images."""
-    return f"localhost/isolab/{image.name}:{image.key.rsplit('-', 1)[-1]}"
 
 
 class Container:
@@ -112,19 +102,21 @@ class Container:
         engine = _engine(handle)
         try:
             order.scratch.mkdir(parents=True)
-            progress.doing(order.name, f"starting a container ({engine[0]})")
-            argv = render_run(engine, order, handle, _hard_limits())
+            unlimited = dict(unenforced(engine))
+            argv = render_run(engine, order, handle, hard_limits(), unlimited)
             (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
-            done = proc.run(argv, deadline=deadline.within(60), check=False)
-            # To ask beforehand whether the engine has the image would cost a fifth of the start.
-            if done.code != 0 and reference(order.image).encode() in done.stderr:
-                _import_image(engine, order.image, deadline)
-                done = proc.run(argv, deadline=deadline.within(60), check=False)
-            if done.code != 0:
-                raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
+            container = _start(engine, argv, order, deadline, progress)
+            first = _process(engine, handle, deadline)
             if order.attachments:
-                bridge.join(order.attachments, _first_process(engine, handle, deadline), order.name, deadline)
-            return handle
+                bridge.join(order.attachments, first, order.name, deadline)
+            found = in_force(first, container)
+            wanted = wanted_limits(order.machine)
+            unlimited = (exceeded(wanted, found) if found else {}) | unlimited
+            for name, reason in unlimited.items():
+                progress.tell(f"{order.name}: warning: `{name}` does not limit this container: {reason}")
+            about = {"wanted": wanted, "in_force": found and _finite(found), "unlimited": unlimited}
+            (order.logs / "limits.json").write_text(json.dumps(about, indent=1))
+            return replace(handle, data={**handle.data, "unlimited": unlimited})
         except BaseException:
             self.down(handle)
             raise
@@ -159,7 +151,8 @@ class Container:
         if shutil.which(engine[0]) is not None:
             # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
             at_once = ("--time", "0") if engine[0] == "podman" else ()
-            done = proc.run([*engine, "rm", "--force", *at_once, handle.tag], deadline=deadline, check=False)
+            remove = [*engine, "rm", "--force", "--volumes", *at_once, handle.tag]
+            done = proc.run(remove, deadline=deadline, check=False)
             missing = (
                 b"no such container" in done.stderr.lower() or b"no container with" in done.stderr.lower()
             )
@@ -172,10 +165,10 @@ class Container:
     def leftovers(self) -> Iterator[Handle]:
         for run, name in bridge.standing(scratch_dir()):
             yield Handle("container", run, name, "", "", "", str(scratch_dir() / run / name), _SITE)
-        for name in ("podman", "docker"):
+        for name in NAMES:
             if shutil.which(name) is None:
                 continue
-            engine = _command(name)
+            engine = command(name)
             ours = f"label={PLACE}={scratch_dir()}"
             listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
             done = proc.run(listing, deadline=Deadline.after(60), check=False)
@@ -188,67 +181,45 @@ class Container:
                 )
 
 
-def engine_command(wanted: str) -> tuple[str, ...]:
-    """The container engine to use, as the beginning of a command line. Raises Unavailable."""
-    for name in ("podman", "docker") if wanted == "auto" else (wanted,):
-        if shutil.which(name) is None:
-            continue
-        if name == "podman" or docker_answers():
-            return _command(name)
-    if wanted == "docker" or (wanted == "auto" and shutil.which("docker")):
-        raise Unavailable(
-            "docker's daemon does not answer", hint="start dockerd, or install the package podman"
-        )
-    raise Unavailable(f"no container engine ({wanted}) is installed", hint="install the package podman")
-
-
-def _command(name: str) -> tuple[str, ...]:
-    if name != "podman" or not legacy_cgroups():
-        return (name,)
-    # crun refuses a hierarchy that mixes cgroups v1 and v2, and without systemd nobody
-    # manages cgroups for us; runc with plain cgroupfs works there.
-    runtime = ("--runtime", "runc") if shutil.which("runc") else ()
-    return ("podman", *runtime, "--cgroup-manager", "cgroupfs")
-
-
-def legacy_cgroups() -> bool:
-    """Whether /sys/fs/cgroup is not the pure version 2 hierarchy (cgroups(7))."""
-    return not Path("/sys/fs/cgroup/cgroup.controllers").exists()
-
-
-def docker_answers() -> bool:
-    """Whether docker's daemon is there for its client."""
-    return proc.run(["docker", "version"], deadline=Deadline.after(10), check=False).code == 0
-
-
 def _engine(handle: Handle) -> tuple[str, ...]:
     return tuple(handle.data["engine"])
 
 
-def _first_process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int:
-    """The container's first process, by its number on this host. Raises BootError."""
-    asked = [*engine, "inspect", "--format", "{{.State.Pid}}", handle.tag]
-    said = proc.run(asked, deadline=deadline.within(30), check=False).stdout.decode().strip()
-    if not said.isdigit() or said == "0":
-        raise BootError(f"{handle.machine}: {engine[0]} does not say which process the container is")
-    return int(said)
+def _start(
+    engine: tuple[str, ...], argv: list[str], order: Order, deadline: Deadline, progress: Progress
+) -> str:
+    """Run the command line, with the image made first if the engine lacks it; gives the container's id."""
+    progress.doing(order.name, f"starting a container ({engine[0]})")
+    done = proc.run(argv, deadline=deadline.within(60), check=False)
+    # To ask beforehand whether the engine has the image would cost a fifth of the start.
+    if done.code != 0 and reference(order.image).encode() in done.stderr:
+        progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
+        provide(engine, order.image, order.scratch, deadline)
+        progress.doing(order.name, f"starting a container ({engine[0]})")
+        done = proc.run(argv, deadline=Deadline.after(60, deadline.cancel), check=False)
+    if done.code != 0:
+        raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
+    return done.stdout.decode().split()[-1]
 
 
-def _import_image(engine: tuple[str, ...], image: Image, deadline: Deadline) -> None:
-    """Make the guests' root file system known to the engine, once."""
-    name = reference(image)
-    with locked("container-image", image.key, deadline):
-        known = proc.run([*engine, "image", "inspect", name], deadline=deadline.within(60), check=False)
-        if known.code != 0:
-            proc.run([*engine, "import", image.rootfs, name], deadline=deadline.within(120))
+def _pid_file(handle: Handle) -> Path:
+    return Path(handle.scratch) / "pid"
 
 
-def _hard_limits() -> dict[str, int]:
-    if os.getuid() != 0:
-        return {}
-    hard = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    found = {name: resource.getrlimit(number)[1] for name, number in hard.items()}
-    return {name: min(limit, MOST) for name, limit in found.items() if limit != resource.RLIM_INFINITY}
+def _process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int:
+    """The process id of the container's first process on the host; 0 when the engine does not say."""
+    if engine[0] == "podman":
+        file = _pid_file(handle)
+        answer = file.read_bytes() if file.exists() else b""
+    else:
+        question = [*engine, "inspect", "--format", "{{.State.Pid}}", handle.tag]
+        answer = proc.run(question, deadline=deadline.within(60), check=False).stdout
+    return int(answer) if answer.strip().isdigit() else 0
+
+
+def _finite(limits: Mapping[str, float]) -> dict[str, float | None]:
+    """As JSON has it: no limit is null, not infinite."""
+    return {name: value if value != float("inf") else None for name, value in limits.items()}
 
 
 DRIVER = Container()

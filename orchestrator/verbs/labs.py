@@ -50,7 +50,8 @@ def print_schema(kind: str) -> Exit:
 def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     """What a run would take, and whether it fits."""
     check_format(form)
-    lab, known = open_lab(path), recipes()
+    lab = open_lab(path)
+    known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
     absent = {
         (m.image, arch_of(m).name) for m in chosen.values() if not images.find(known[m.image], arch_of(m))

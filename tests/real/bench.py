@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from habitat import Home
@@ -33,19 +35,30 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned. A container is
+    made by ``engine``."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
+    engine: Literal["auto", "podman", "docker"] = "auto"
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        if self.user_emulated:
+            name = f"user-{self.arch}"
+        if self.engine != "auto":
+            name = f"{name}-{self.engine}"
         return f"{name}-clone" if self.cloned else name
 
     @property
     def own_kernel(self) -> bool:
         return self.driver == "qemu"
+
+    @property
+    def user_emulated(self) -> bool:
+        """Whether its programs run under the emulator of single programs."""
+        return self.driver == "process" and self.arch != HOST
 
     @property
     def on_host(self) -> bool:
@@ -54,10 +67,14 @@ class Kind:
 
 
 HOST = host_arch().name
-KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
+PODMAN, DOCKER = Kind("container", HOST, engine="podman"), Kind("container", HOST, engine="docker")
+KINDS = [Kind("process", HOST), Kind("sandbox", HOST), PODMAN, DOCKER]
+KINDS += [Kind("process", arch) for arch in ("arm64", "s390x") if arch != HOST]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
 ]
+if os.getuid() != 0:
+    KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 
 
 def image_of(arch: str) -> images.Image:
@@ -73,12 +90,16 @@ def order_for(
     name: str = "bench",
     image: images.Image | None = None,
     boot_timeout: float | None = None,
+    **keys: Any,
 ) -> Order:
-    """What a lab with this one machine would order; guests are emulated, whatever the host can do."""
+    """What a lab with this one machine would order; guests are emulated, whatever the host can do.
+    ``keys`` are further keys of the machine."""
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
-    wanted = Machine(driver=kind.driver, arch=kind.arch, boot_timeout=boot_timeout)
+    wanted = Machine(
+        driver=kind.driver, arch=kind.arch, engine=kind.engine, boot_timeout=boot_timeout, **keys
+    )
     return Order(
         run=run,
         name=name,
@@ -88,6 +109,7 @@ def order_for(
         accel="tcg" if kind.own_kernel else "none",
         scratch=scratch_dir() / run / name,
         logs=logs,
+        runner=image_of(HOST).runner if kind.user_emulated else None,
     )
 
 
@@ -134,6 +156,17 @@ class Bench:
         """A shell script as a student's program."""
         return self.run("/bin/sh", "-c", script, timeout=options.get("timeout", 60.0))
 
+    def uname(self, option: str) -> str:
+        """What uname(1) of the machine's architecture says; the host's own would be another's."""
+        program = ["/bin/uname"]
+        if self.kind.user_emulated:
+            with tarfile.open(self.order.image.rootfs) as archive:
+                busybox = archive.extractfile("usr/bin/busybox")
+                assert busybox
+                self.put(Item("busybox", busybox.read(), 0o755))
+            program = [*self.live.handle.site.emulator, f"{self.work}/busybox", "uname"]
+        return self.run(*program, option).stdout.strip()
+
     def command(self, *argv: str) -> Result:
         """A command of the controller's own, past the runner."""
         return self.live.transport.run(argv, deadline=Deadline.after(SECONDS))
@@ -169,9 +202,9 @@ def on_bench(kind: Kind, order: Order, cancel: threading.Event | None = None) ->
 
 
 @contextlib.contextmanager
-def living_in(home: Home) -> Iterator[None]:
+def living_in(home: Home, *, anybody: bool = False) -> Iterator[None]:
     """This process uses the home's state and scratch."""
-    if os.getuid() != 0:
+    if os.getuid() != 0 and not anybody:
         pytest.skip("needs root: other users and containers' limits are part of what is tested")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in home.variables.items():

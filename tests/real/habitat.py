@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import hostproc, proc
+from orchestrator.container_engine import NAMES, command
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.container import PLACE, engine_command
-from orchestrator.errors import TimedOut, Unavailable
+from orchestrator.drivers.container import PLACE
+from orchestrator.errors import TimedOut
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Home:
     def leftovers(self) -> list[str]:
         """Everything on this host that came from here and should be gone, in words."""
         found = [f"process {pid}: {' '.join(hostproc.arguments(pid))}" for pid in self.processes()]
-        found += [f"container {name}" for name in self._containers()]
+        found += [f"container {name}" for _, name in self._containers()]
         found += [f"file {path}" for path in self.scratch.rglob("*")]
         return found
 
@@ -53,8 +54,8 @@ class Home:
         """Remove everything by force, so that one failing test does not disturb the next."""
         for pid in self.processes():
             hostproc.end(pid, patience=0)
-        for name in self._containers():
-            proc.run([*engine_command("auto"), "rm", "--force", name], deadline=Deadline.after(60))
+        for engine, name in self._containers():
+            proc.run([*engine, "rm", "--force", name], deadline=Deadline.after(60))
         shutil.rmtree(self.root, ignore_errors=True)
 
     def processes(self) -> list[int]:
@@ -73,14 +74,13 @@ class Home:
                 texts.append(Path(f"/proc/{pid}/{name}").read_bytes())
         return any(mark in text for text in texts) or hostproc.lives_in(str(self.root))(pid)
 
-    def _containers(self) -> list[str]:
-        try:
-            engine = engine_command("auto")
-        except Unavailable:
-            return []
+    def _containers(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Those that came from here, with the engine that has them."""
         ours = f"label={PLACE}={self.scratch}"
-        listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
-        return proc.run(listing, deadline=Deadline.after(60)).stdout.decode().split()
+        for engine in (command(name) for name in NAMES if shutil.which(name)):
+            listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
+            done = proc.run(listing, deadline=Deadline.after(60), check=False)
+            yield from ((engine, name) for name in done.stdout.decode().split())
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, template_for
 from conftest import keep_consoles
+from engines import engine_of
 from habitat import fresh_home
 
 from orchestrator import drivers, proc
@@ -36,7 +37,7 @@ SURVIVES = "87654"
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
-    with fresh_home() as home, living_in(home):
+    with engine_of(kind), fresh_home() as home, living_in(home, anybody=kind.driver == "container"):
         keep_consoles(request.session, home.root)
         order = order_for(kind, home)
         if kind.cloned:
@@ -63,7 +64,7 @@ class TestBecomingAMachine:
             [sys.executable, "-c", _CONNECTS],
             deadline=Deadline.after(120),
             stdin=text.encode(),
-            env={**os.environ, "PYTHONPATH": str(Path(drivers.__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert done.stdout == b"hello from another process\n"
 
@@ -91,10 +92,10 @@ class TestFacts:
         assert (facts.bits, facts.byte_order) == (arch.bits, arch.byte_order)
 
     def test_programs_see_the_same_machine(self, bench: Bench) -> None:
-        assert bench.run("/bin/uname", "-m").stdout.strip() in ARCHITECTURES[bench.kind.arch].uname
+        assert bench.uname("-m") in ARCHITECTURES[bench.kind.arch].uname
 
     def test_the_host_name_is_its_own_where_there_is_a_boundary_for_it(self, bench: Bench) -> None:
-        name = bench.run("/bin/uname", "-n").stdout.strip()
+        name = bench.uname("-n")
         assert name == (os.uname().nodename if bench.kind.on_host else bench.order.name)
 
     def test_the_clock_is_right(self, bench: Bench) -> None:

@@ -19,7 +19,7 @@ from orchestrator.arch import ARCHITECTURES, host_arch
 
 pytestmark = pytest.mark.real
 
-MACHINES = ("process", "sandbox", "container", "vm", "arm64", "s390x", "mipsel")
+MACHINES = ("process", "user-s390x", "sandbox", "container", "vm", "arm64", "s390x", "mipsel")
 GUESTS = ("vm", "arm64", "s390x", "mipsel")
 FIELDS: tuple[str, ...] = (
     "run",
@@ -92,6 +92,7 @@ class TestRecords:
         found = {r["machine"]: r["boundary"] for r in run.records}
         native = host_arch().name
         wanted = {name: name for name in ("process", "sandbox", "container")} | {"vm": "vm"}
+        wanted["user-s390x"] = "process" if native == "s390x" else "user-emulation"
         wanted |= {arch: "vm" if arch == native else "emulated" for arch in ("arm64", "s390x", "mipsel")}
         assert found == wanted
 
@@ -107,12 +108,13 @@ class TestWhatTheBoundariesShow:
     @pytest.mark.parametrize("machine", MACHINES)
     def test_each_machine_names_its_own_architecture(self, run: Run, machine: str) -> None:
         arch = next(r["arch"] for r in run.records if r["machine"] == machine)
-        assert arch == (machine if machine in ARCHITECTURES else host_arch().name)
+        named = machine.removeprefix("user-")
+        assert arch == (named if named in ARCHITECTURES else host_arch().name)
         assert run.seen(machine, "memory/address-space")["machine"] in ARCHITECTURES[arch].uname
 
     def test_only_s390x_is_big_endian(self, run: Run) -> None:
         orders = {m: run.seen(m, "memory/address-space")["byte_order"] for m in MACHINES}
-        assert orders == {m: "big" if m == "s390x" else "little" for m in MACHINES}
+        assert orders == {m: "big" if m.endswith("s390x") else "little" for m in MACHINES}
 
     def test_only_mipsel_has_short_pointers(self, run: Run) -> None:
         bits = {m: run.seen(m, "memory/address-space")["pointer_bits"] for m in MACHINES}
@@ -142,16 +144,26 @@ class TestWhatTheBoundariesShow:
 
     def test_who_sees_the_canary(self, run: Run) -> None:
         seen = {m: run.seen(m, "proc/visible-processes")["sees_host_canary"] for m in MACHINES}
-        assert seen == {m: "yes" if m in ("process", "sandbox") else "no" for m in MACHINES}
+        assert seen == {m: "yes" if m in ("process", "user-s390x", "sandbox") else "no" for m in MACHINES}
 
     def test_only_guests_have_a_kernel_of_their_own(self, run: Run) -> None:
         releases = {m: _release(run, m) for m in MACHINES}
         host = releases["process"]
         assert [m for m, release in releases.items() if release == host] == [
             "process",
+            "user-s390x",
             "sandbox",
             "container",
         ]
+
+    def test_user_mode_emulation_changes_the_processor_and_nothing_else(self, run: Run) -> None:
+        """Its kernel has what the host's has; what it lacks is the emulator's doing."""
+        for exercise, key, value in (
+            ("memory/other-process", "read_own_child", "blocked (ENOSYS)"),
+            ("namespaces/user", "unshare", "blocked (EINVAL)"),
+        ):
+            assert run.seen("user-s390x", exercise)[key] == value
+            assert run.seen("s390x", exercise)[key] == "allowed"
 
 
 def _release(run: Run, machine: str) -> str:

@@ -1,0 +1,53 @@
+"""What of ours goes on top of somebody else's container image: the runner and a folder to work in.
+
+It comes as an archive that ``ADD`` unpacks, so that no program of the image is run and owners
+and modes are ours (Containerfile(5)).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator import toolchain as compiler
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline
+from orchestrator.images import Archives
+from orchestrator.images.micro import RUNNER, RUNNER_SOURCES
+from orchestrator.images.tree import Tree
+from orchestrator.paths import GUEST_SOURCES
+
+VERSION = 1
+CONTAINERFILE = """\
+ARG BASE
+FROM ${BASE}
+USER 0:0
+WORKDIR /
+ADD layer.tar /
+ENTRYPOINT []
+CMD []
+"""
+
+
+def inputs(arch: Arch) -> list[object]:
+    """What decides the layer."""
+    sources = [(GUEST_SOURCES / name).read_bytes() for name in (*RUNNER_SOURCES, "run.h")]
+    return [VERSION, CONTAINERFILE, arch.name, arch.toolchain, compiler.STANDARD_FLAGS, *sources]
+
+
+def write(arch: Arch, archives: Archives, folder: Path, deadline: Deadline) -> dict[str, Any]:
+    """Fill ``folder`` with ``run``, ``layer.tar`` and the ``Containerfile`` that adds it to BASE.
+
+    Gives the facts every image has. Raises ImageError, BuildError, TimedOut, Interrupted.
+    """
+    archive = archives.suite(arch.suite)
+    toolchain = compiler.prepare(arch, archive, deadline)
+    sources = [GUEST_SOURCES / name for name in RUNNER_SOURCES]
+    compiler.compile_program(arch, toolchain, sources, (), folder / "run", deadline)
+    tree = Tree()
+    tree.folder("work", 0o711)
+    tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
+    tree.write_tar(folder / "layer.tar")
+    (folder / "Containerfile").write_text(CONTAINERFILE)
+    size = {"layer.tar": (folder / "layer.tar").stat().st_size}
+    return {"arch": arch.name, "kernel": "the host's", "suite": "-", "bytes": size}

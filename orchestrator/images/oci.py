@@ -1,0 +1,27 @@
+"""Images from a registry: the reference by digest, and our layer to go on top of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline
+from orchestrator.images import Archives, layer
+from orchestrator.images.recipe import OciRecipe
+
+
+def inputs(recipe: OciRecipe, arch: Arch) -> list[object]:
+    """What decides the image: the digest is its content."""
+    return ["oci", recipe.reference, *layer.inputs(arch)]
+
+
+def build(
+    recipe: OciRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
+) -> dict[str, Any]:
+    """Fill ``folder`` with our layer; the engine pulls the rest when a container is first made.
+
+    Raises ImageError, BuildError, TimedOut, Interrupted.
+    """
+    facts = layer.write(arch, archives, folder, deadline)
+    return {**facts, "image": recipe.image, "reference": recipe.reference}

@@ -1,0 +1,38 @@
+"""QEMU's user-mode emulator: a program of another architecture on this host's own kernel.
+
+It translates instructions and system calls of one process (qemu-user(1), docs/user/main.rst of
+QEMU); there is no machine, no other kernel and no boundary. Programs are started as its
+arguments, so nothing needs to be registered with the kernel (binfmt_misc).
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from orchestrator.arch import Arch
+from orchestrator.errors import Unavailable
+
+_OTHER_NAMES = {"ppc64el": "qemu-ppc64le"}
+"""Where it is not named like the whole-system emulator: that one does both byte orders."""
+
+
+def emulator_name(arch: Arch) -> str:
+    """The program's name without ``-static``, which Debian appends to its static build."""
+    return _OTHER_NAMES.get(arch.name, arch.qemu.replace("qemu-system-", "qemu-"))
+
+
+def emulator_path(arch: Arch) -> str | None:
+    """The emulator on this host; None when there is none."""
+    name = emulator_name(arch)
+    return shutil.which(name) or shutil.which(f"{name}-static")
+
+
+def require_emulator(arch: Arch) -> str:
+    """The emulator's path. Raises Unavailable."""
+    found = emulator_path(arch)
+    if found is None:
+        raise Unavailable(
+            f"{emulator_name(arch)} is not installed, which runs {arch.name} programs on this kernel",
+            hint="install the package qemu-user",
+        )
+    return found
