@@ -128,12 +128,12 @@ def report(_context: Context, run: str, format: str = "text", out: str = "") -> 
     raise Exit(code=report(run, format, out))
 
 
-@task(help=_FORMAT)
-def gc(_context: Context, format: str = "text") -> None:  # noqa: A002
+@task(help={**_FORMAT, "forget": "give up what was left on machines elsewhere that do not answer any more"})
+def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.verbs.gc import gc
 
-    raise Exit(code=gc(format))
+    raise Exit(code=gc(format, forget))
 
 
 @task(help={"all": "also the tests on real machines", "args": "further arguments for pytest, as one text"})

@@ -144,7 +144,14 @@ class Driver(Protocol):
         """Everything on this host that carries our tag, found without the ledger."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu")
+class Forgetting(Protocol):
+    """An optional power: machines elsewhere may be gone for good, with what we left on them."""
+
+    def forget(self, handle: Handle) -> None:
+        """Stop trying to remove what is on that machine."""
+
+
+DRIVERS = ("process", "sandbox", "container", "qemu", "ssh")
 
 GUESTS = frozenset({"qemu"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
@@ -155,6 +162,9 @@ ACCELERATED = frozenset({"qemu"})
 CLONING = frozenset({"qemu"})
 """Drivers that clone machines from templates."""
 
+ANY_ARCH = GUESTS | {"ssh"}
+"""Drivers whose machines may have another architecture than the host."""
+
 
 def load(name: str) -> Driver:
     """The driver of this name; its module has the name of the YAML value."""
@@ -164,6 +174,8 @@ def load(name: str) -> Driver:
 
 def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
+    if machine.driver == "ssh":
+        return Boundary(machine.boundary)  # only its owner knows
     if machine.driver not in GUESTS:
         return Boundary(machine.driver)
     native = machine.arch in (None, host_arch().name)

@@ -8,11 +8,14 @@ from orchestrator.reclaim import reclaim
 from orchestrator.verbs.output import JSON, check_format, say, say_json
 
 
-def gc(form: str) -> Exit:
-    """Remove leftovers and name them. Raises TeardownError for what could not be removed."""
+def gc(form: str, forget: bool = False) -> Exit:
+    """Remove leftovers and name them; ``forget`` those on machines that do not answer.
+
+    Raises TeardownError for what could not be removed.
+    """
     check_format(form)
     removed = []
-    for what in reclaim(Ledger()):
+    for what in reclaim(Ledger(), forget=forget):
         removed.append(what)
         if form != JSON:
             say(f"removed {what}")

@@ -33,14 +33,17 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned; a machine that
+    exists already is reached ``via`` one of the ways in ``remote.py``."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
+    via: str = ""
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        name = f"{name}-{self.via}" if self.via else name
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -50,13 +53,16 @@ class Kind:
     @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
-        return self.driver in ("process", "sandbox")
+        return self.driver in ("process", "sandbox") or (self.driver == "ssh" and self.via != "guest")
 
 
 HOST = host_arch().name
 KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
+]
+KINDS += [Kind("ssh", HOST, via=via) for via in ("root", "user", "jump")] + [
+    Kind("ssh", "s390x", via="guest")
 ]
 
 
@@ -73,12 +79,17 @@ def order_for(
     name: str = "bench",
     image: images.Image | None = None,
     boot_timeout: float | None = None,
+    keys: Mapping[str, object] | None = None,
 ) -> Order:
-    """What a lab with this one machine would order; guests are emulated, whatever the host can do."""
+    """What a lab with this one machine would order; guests are emulated, whatever the host can do.
+
+    ``keys`` are further keys of the machine in the lab file.
+    """
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
-    wanted = Machine(driver=kind.driver, arch=kind.arch, boot_timeout=boot_timeout)
+    about = {"driver": kind.driver, "arch": kind.arch, "boot_timeout": boot_timeout, **(keys or {})}
+    wanted = Machine.model_validate(about)
     return Order(
         run=run,
         name=name,
