@@ -51,6 +51,7 @@ KEYS = Need(
 
 
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 
 
