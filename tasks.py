@@ -49,16 +49,31 @@ def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> N
 
 @task(
     help={
-        "action": "build, list, verify or prune",
-        "arch": "architectures, with commas between them (default: all)",
-        **_FORMAT,
+        "action": "build, list, verify, prune or export",
+        "arch": "architectures, with commas between them (default: all; export: one, the host's own)",
+        "format": "text (default) or json; export: ova, vmdk, vdi, qcow2 or raw",
+        "image": "the image to export",
+        "out": "export: the file to write",
+        "authorized-key": "export: a file with the public key that opens the machine",
+        "name": "export: the machine's host name (default: isolab-IMAGE)",
     }
 )
-def images(_context: Context, action: str, arch: str = "", format: str = "text") -> None:  # noqa: A002
-    """Guest images: build, list, verify, prune."""
-    from orchestrator.verbs.images import act
+def images(
+    _context: Context,
+    action: str,
+    image: str = "",
+    arch: str = "",
+    format: str = "",  # noqa: A002
+    out: str = "",
+    authorized_key: str = "",
+    name: str = "",
+) -> None:
+    """Guest images: build, list, verify, prune, export for VMware and VirtualBox."""
+    from orchestrator.verbs.images import act, export
 
-    raise Exit(code=act(action, _names(arch), format))
+    if action == "export":
+        raise Exit(code=export(image, _names(arch), format or "ova", out, authorized_key, name))
+    raise Exit(code=act(action, _names(arch), format or "text"))
 
 
 @task(

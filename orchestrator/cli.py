@@ -47,7 +47,7 @@ def _with_help(argv: list[str]) -> list[str]:
     return [argv[0], "--help", argv[1]] if asked else argv
 
 
-FURTHER = {"try": ("args", 1), "schema": ("kind", 0)}
+FURTHER = {"try": ("args", 1), "schema": ("kind", 0), "images": ("image", 1)}
 """Verbs that take words beyond Invoke's positional arguments: the option the words become, and
 how many words come before them."""
 

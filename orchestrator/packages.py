@@ -52,6 +52,10 @@ KEYS = Need(
 
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
 XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
+QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
+SSHD = Need(
+    "sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",), "openssh-server", "openssh", "openssh"
+)
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 
 

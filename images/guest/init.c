@@ -6,7 +6,8 @@
  * kernel's command line names, as in "isolab.port=ttyS1"), waits there for its personality (host key, authorised key,
  * name, time, entropy), and only then starts the SSH server: the controller knows the host key
  * before the first connection, and a clone frozen while waiting shares no secret with its
- * siblings. After that it reaps orphans.
+ * siblings. After that it reaps orphans. An exported machine, which the kernel's command line calls
+ * "isolab.appliance", has no port: appliance.sh gives it name, host key and addresses.
  *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
  * LENGTH bytes; the name "end" (length 0) closes the list.
@@ -38,6 +39,7 @@
 #define MODULE_LIST "/lib/modules/load"
 #define HOST_KEY "/etc/dropbear/host_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
+#define APPLIANCE "/etc/isolab/appliance"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 enum { MAX_VALUE = 64 * 1024 };
@@ -451,6 +453,32 @@ static void warm_up(void)
 	run_once((char *[]){"/bin/tar", "-c", "-f", "/dev/null", "/etc/passwd", NULL});
 }
 
+/* A machine that was exported: with nobody to tell it who it is, a script finds out. */
+static void be_an_appliance(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", APPLIANCE, (char *)NULL);
+		_exit(127);
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0) {
+		errno = pid == -1 ? errno : ENOEXEC;
+		give_up(APPLIANCE);
+	}
+}
+
+static void take_personality_from_port(void)
+{
+	open_port();
+	warm_up();
+	say("waiting for personality");
+	dprintf(port, "ready\n");
+	take_personality();
+	say("personality taken");
+}
+
 static void mount_point_files(void)
 {
 	mkdir("/root", 0700);
@@ -477,17 +505,17 @@ int main(void)
 	load_modules();
 	mount_point_files();
 	network();
-	open_port();
-	warm_up();
-	say("waiting for personality");
-	dprintf(port, "ready\n");
-	take_personality();
-	say("personality taken");
+	char value[8];
+	if (told_by_kernel("isolab.appliance", value, sizeof value))
+		be_an_appliance();
+	else
+		take_personality_from_port();
 	/* Orphans come to us, and end without leaving a zombie: sigaction(2), SA_NOCLDWAIT. */
 	signal(SIGCHLD, SIG_IGN);
 	int listener = listen_for_ssh();
 	say("listening for SSH");
-	dprintf(port, "sshd\n");
+	if (port != -1)
+		dprintf(port, "sshd\n");
 	for (;;) {
 		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (connection == -1)
