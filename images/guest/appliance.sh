@@ -70,7 +70,7 @@ found=
 for nic in /sys/class/net/eth*; do
 	[ -e "$nic" ] || continue
 	found=yes
-	udhcpc -f -S -t 5 -T 2 -A 5 -i "${nic##*/}" -x "hostname:$(hostname)" -s /etc/isolab/dhcp \
+	udhcpc -f -t 5 -T 2 -A 5 -i "${nic##*/}" -x "hostname:$(hostname)" -s /etc/isolab/dhcp \
 		</dev/null >/dev/null 2>&1 &
 done
 [ -n "$found" ] || say "there is no network adapter with a driver here: choose E1000, VMXNET3 or virtio"
