@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bench import Kind, on_bench, order_for
+from bench import HOST, Bench, Kind, on_bench, order_for
 from habitat import Home, wait_until
 
 from orchestrator import proc
@@ -26,6 +26,7 @@ from orchestrator.qmp import human_command
 
 ACCOUNT, ACCOUNT_ID = "somebody", 61234
 SSHD = Path("/usr/sbin/sshd")
+LOOPBACK = Kind("ssh", HOST, via="root")
 KEY_KINDS = ("ed25519", "ecdsa", "rsa")
 
 _CONFIGURATION = """\
@@ -178,3 +179,10 @@ def at_home(patch: pytest.MonkeyPatch, home: Home, known_hosts: str) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "known_hosts").write_text(known_hosts)
     return folder
+
+
+@contextlib.contextmanager
+def reached(home: Home, keys: dict[str, object]) -> Iterator[Bench]:
+    """The machine with these keys of a lab file, up and connected, by this host's architecture."""
+    with on_bench(LOOPBACK, order_for(LOOPBACK, home, keys=keys)) as bench:
+        yield bench
