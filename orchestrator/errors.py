@@ -11,6 +11,7 @@
     ├── TransportError       a machine stopped answering                     exit 3
     ├── TimedOut             a deadline passed                               exit 3
     ├── TeardownError        something of ours could not be removed          exit 3
+    │   └── Unreachable      because the machine it is on does not answer
     └── Interrupted          the user asked us to stop                       exit 130
 
 A program that answers wrongly is not an exception: that is a ``Record`` with status *fail*.
@@ -103,6 +104,10 @@ class TimedOut(LabError):
 
 class TeardownError(LabError):
     """Something isolab made could not be removed."""
+
+
+class Unreachable(TeardownError):
+    """What we left on a machine elsewhere cannot be removed now: the machine does not answer."""
 
 
 def from_os(problem: OSError) -> LabError:

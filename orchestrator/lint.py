@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.confine import confined
-from orchestrator.drivers import GUESTS
+from orchestrator.drivers import ANY_ARCH, GUESTS
 from orchestrator.errors import Problem
+from orchestrator.keys import misplaced
 from orchestrator.mistakes import validate
 from orchestrator.spec import Machine
 from orchestrator.wording import did_you_mean, quote
@@ -53,6 +54,11 @@ class MachineLint:
             yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
         yield from self._foreign(machine)
         yield from self._for_containers(machine)
+        own = [key for key in self.merged if ("machines", self.name, key) in self.document.places]
+        for key, message, advice in misplaced(machine.driver, own):
+            yield self._problem(message, advice, key)
+        if machine.driver == "ssh" and not self.merged.get("address"):
+            yield self._problem("driver ssh needs an address", "give `address:` the machine's host name")
         if machine.driver in GUESTS and not wrong & {"memory", "arch"}:
             yield from self._memory(machine)
 
@@ -74,10 +80,10 @@ class MachineLint:
         host = self.host or "unknown"
         if machine.driver == "process":
             return  # emulated in user mode
-        if machine.driver not in GUESTS:
+        if machine.driver not in ANY_ARCH:
             reason = f"driver {machine.driver} runs on the host's kernel ({host}), not {machine.arch}"
             yield self._problem(reason, "use driver: qemu or process, or leave out arch", "arch", "driver")
-        elif machine.accel == "kvm":
+        elif machine.driver in GUESTS and machine.accel == "kvm":
             reason = f"KVM runs only the host's own architecture ({host}), not {machine.arch}"
             yield self._problem(reason, "use accel: auto", "accel", "arch")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -158,7 +159,9 @@ def _with_defaults(document: Document, host: str) -> Reading:
         if value is not None and key in MachineDefaults.model_fields
     }
     machines = {
-        name: _complete({**inherited, **_units_as_text(own)}, host) if isinstance(own, dict) else own
+        name: _complete(_located({**inherited, **_units_as_text(own)}, document.file), host)
+        if isinstance(own, dict)
+        else own
         for name, own in _mapping(document.data, "machines").items()
     }
 
@@ -172,6 +175,16 @@ def _with_defaults(document: Document, host: str) -> Reading:
         data = {key: replaced[key] if isinstance(value, dict) and key in replaced else value
                 for key, value in data.items()}  # fmt: skip
     return Reading(document, data, origin)
+
+
+def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
+    """``machine`` with the path of its private key complete: written relative to the lab file."""
+    key = machine.get("key")
+    if not isinstance(key, str) or not key:
+        return machine
+    with contextlib.suppress(RuntimeError):  # ~somebody who is not there: opening it will say so
+        key = str(Path(key).expanduser())
+    return {**machine, "key": str(Path(file).resolve().parent / key)}
 
 
 def _complete(machine: dict[str, Any], host: str) -> dict[str, Any]:

@@ -26,9 +26,6 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
         "HostName": address.host,
         "Port": str(address.port),
         "User": user,
-        "IdentityFile": _quoted(address.client_key),
-        "IdentitiesOnly": "yes",
-        "IdentityAgent": "none",
         "UserKnownHostsFile": _quoted(known_hosts(handle)),
         "GlobalKnownHostsFile": "/dev/null",
         "HostKeyAlias": handle.tag,
@@ -40,6 +37,12 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
         "ForwardX11": "no",
         "ConnectTimeout": str(CONNECT_SECONDS),
     }
+    if address.client_key is not None:  # else the user's own keys and agent open it
+        about |= {
+            "IdentityFile": _quoted(address.client_key),
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+        }
     jump = str(handle.data.get("jump", ""))
     return about | ({"ProxyJump": jump} if jump else {})
 

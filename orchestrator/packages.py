@@ -61,6 +61,11 @@ KEYS = Need(
 VDE = Need("vde_switch", _program("vde_switch"), ("vde2",), "vde2", "vde2", "vde")
 IP = Need("ip", _program("ip"), ("iproute2",), "iproute", "iproute2")
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
+QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
+SSHD = Need(
+    "sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",), "openssh-server", "openssh", "openssh"
+)
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 DOCKER = Need("docker", _docker_is_here, ("docker.io",), "moby-engine", "docker", "docker")
 UIDMAP = Need("newuidmap", _program("newuidmap"), ("uidmap",), "shadow-utils", "shadow")

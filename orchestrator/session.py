@@ -15,7 +15,7 @@ from orchestrator.arch import host_arch
 from orchestrator.canary import Canary
 from orchestrator.deadline import Deadline
 from orchestrator.engine.local import LocalEngine
-from orchestrator.errors import Exit, SpecError
+from orchestrator.errors import Exit, SpecError, Unreachable
 from orchestrator.host import this_host
 from orchestrator.job import Workshop, make_image, run_job
 from orchestrator.ledger import Ledger
@@ -67,8 +67,11 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
     require(choice.exercises, [e.name for e in lab.exercises], "exercise")
     run = new_run_id()
     ledger = Ledger()
-    for gone in reclaim(ledger, only_dead_owners=True):
-        progress.tell(f"removed what an earlier run left behind: {gone}")
+    try:
+        for gone in reclaim(ledger, only_dead_owners=True):
+            progress.tell(f"removed what an earlier run left behind: {gone}")
+    except Unreachable as later:  # on a machine this run need not have
+        progress.tell(later.describe())
     require_space(cache_dir())
     announce(lab, choice, progress)
     records: list[Record] = []

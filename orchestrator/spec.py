@@ -13,12 +13,22 @@ import shlex
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
+from orchestrator import endpoint
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.units import Duration, Size
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
+FOLDER_PATTERN = r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$"
 EXERCISE_PATTERN = r"^(\./)?[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$"
 
 
@@ -102,8 +112,13 @@ class User(StrEnum):
     ROOT = "root"
 
 
-DriverName = Literal["process", "sandbox", "container", "qemu"]
+DriverName = Literal["process", "sandbox", "container", "qemu", "ssh"]
 Accel = Literal["auto", "kvm", "tcg"]
+ServerAddress = Annotated[str, AfterValidator(endpoint.checked_address)]
+JumpHost = Annotated[str, AfterValidator(endpoint.checked_jump)]
+HostKey = Annotated[str, AfterValidator(endpoint.checked_host_key)]
+LoginName = Annotated[str, AfterValidator(endpoint.checked_user)]
+RemoteFolder = Annotated[str, Field(pattern=FOLDER_PATTERN)]
 
 
 class Spec(BaseModel):
@@ -125,6 +140,10 @@ class MachineDefaults(Spec):
     engine: Literal["auto", "podman", "docker"] | None = None
     boot_timeout: Duration | None = None
     networks: Joined | None = None
+    user: LoginName | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+    jump: JumpHost | None = None
+    folder: RemoteFolder | None = None
 
 
 class Network(Spec):
@@ -140,7 +159,13 @@ class Network(Spec):
 
 class Machine(Spec):
     """One machine of a lab, complete. ``arch`` None means the host's own, ``pids`` (the processes a
-    container may have) None the driver's usual limit."""
+    container may have) None the driver's usual limit.
+
+    The keys from ``address`` on are for machines that exist already (driver ssh): ``user`` None
+    is who starts isolab, ``key`` a path (None: the agent and the usual keys), ``host_key`` None
+    is looked up in known_hosts, ``folder`` is where its scratch folder is made, ``boundary``
+    what the machine is, and on a ``disposable`` one exercises may run as root.
+    """
 
     driver: DriverName
     arch: ArchName | None = None
@@ -152,6 +177,14 @@ class Machine(Spec):
     engine: Literal["auto", "podman", "docker"] = "auto"
     boot_timeout: Duration | None = None
     networks: Joined = {}
+    address: ServerAddress | None = None
+    user: LoginName | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+    host_key: HostKey | None = None
+    jump: JumpHost | None = None
+    folder: RemoteFolder = "/tmp"
+    boundary: Literal["process", "container", "vm", "emulated"] = "vm"
+    disposable: bool = False
 
 
 class Lab(Spec):

@@ -2,10 +2,12 @@
  * init - process 1 of the micro image.
  *
  * Mounts what the exercises need, loads the few modules the machine needs, says "ready" on the
- * virtio-serial port named "isolab", waits there for its personality (host key, authorised key,
+ * virtio-serial port named "isolab" (on a machine that has none: on the serial port that the
+ * kernel's command line names, as in "isolab.port=ttyS1"), waits there for its personality (host key, authorised key,
  * name, time, entropy), and only then starts the SSH server: the controller knows the host key
  * before the first connection, and a clone frozen while waiting shares no secret with its
- * siblings. After that it reaps orphans.
+ * siblings. After that it reaps orphans. An exported machine, which the kernel's command line calls
+ * "isolab.appliance", has no port: appliance.sh gives it name, host key and addresses.
  *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
  * LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks is also
@@ -34,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +44,7 @@
 #define HOST_KEY "/etc/dropbear/host_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
 #define PREACCEPT "/usr/lib/isolab/preaccept.so"
+#define APPLIANCE "/etc/isolab/appliance"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 enum { MAX_VALUE = 64 * 1024, MAX_ENTROPY = 256, SETTLING = 3 /* seconds */ };
@@ -200,11 +204,60 @@ static int find_port(void)
 	return fd;
 }
 
+/* The value of a word "NAME=VALUE" of the kernel's command line; name includes the "=". */
+static bool told_by_kernel(const char *name, char *value, size_t size)
+{
+	char line[2048] = "";
+	FILE *file = fopen("/proc/cmdline", "re");
+
+	if (file == NULL)
+		return false;
+	char *rest = fgets(line, sizeof line, file);
+	fclose(file);
+	for (char *word; rest != NULL && (word = strsep(&rest, " \n")) != NULL;) {
+		if (strncmp(word, name, strlen(name)) != 0)
+			continue;
+		snprintf(value, size, "%s", word + strlen(name));
+		return true;
+	}
+	return false;
+}
+
+static bool asked_for(const char *word)
+{
+	char value[8];
+
+	return told_by_kernel(word, value, sizeof value);
+}
+
+/* A serial line carries bytes as they are only after it was told so: termios(3). */
+static int open_serial_line(const char *device)
+{
+	char path[80];
+	struct termios how;
+
+	snprintf(path, sizeof path, "/dev/%s", device);
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1 || tcgetattr(fd, &how) == -1)
+		give_up(path);
+	cfmakeraw(&how);
+	cfsetspeed(&how, B115200);
+	how.c_cflag |= CLOCAL | CREAD;
+	if (tcsetattr(fd, TCSANOW, &how) == -1)
+		give_up(path);
+	return fd;
+}
+
 /* The driver makes its ports some time after the module is loaded: wait for ours. */
 static void open_port(void)
 {
 	struct timespec pause = {0, 2000000};
+	char device[64];
 
+	if (told_by_kernel("isolab.port=", device, sizeof device)) {
+		port = open_serial_line(device);
+		return;
+	}
 	for (int tries = 0; tries < 15000; tries++) {
 		port = find_port();
 		if (port != -1)
@@ -606,19 +659,6 @@ static void run_once(char *const argv[])
 		waitpid(pid, NULL, 0);
 }
 
-/* Whether the kernel's command line has this word: bootparam(7). */
-static bool asked_for(const char *word)
-{
-	char line[1024] = "";
-	FILE *file = fopen("/proc/cmdline", "re");
-
-	if (file == NULL)
-		return false;
-	bool found = fgets(line, sizeof line, file) != NULL && strstr(line, word) != NULL;
-	fclose(file);
-	return found;
-}
-
 /* A machine that is about to become a template runs what every clone will run first, so that
  * the kernel has seen it once. */
 static void warm_up(void)
@@ -627,6 +667,22 @@ static void warm_up(void)
 	run_once((char *[]){"/usr/lib/isolab/run", "--", "/usr/lib/isolab/run", "--facts", NULL});
 	run_once((char *[]){"/bin/sh", "-c", "true", NULL});
 	run_once((char *[]){"/bin/tar", "-c", "-f", "/dev/null", "/etc/passwd", NULL});
+}
+
+/* A machine that was exported: with nobody to tell it who it is, a script finds out. */
+static void be_an_appliance(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", APPLIANCE, (char *)NULL);
+		_exit(127);
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0) {
+		errno = pid == -1 ? errno : ENOEXEC;
+		give_up(APPLIANCE);
+	}
 }
 
 static void mount_point_files(void)
@@ -655,22 +711,28 @@ int main(void)
 	load_modules();
 	mount_point_files();
 	network();
-	open_port();
-	bool warm = asked_for("isolab.warm");
-	if (warm)
-		warm_up();
+	bool appliance = asked_for("isolab.appliance"), warm = asked_for("isolab.warm");
+	if (appliance) {
+		be_an_appliance();
+	} else {
+		open_port();
+		if (warm)
+			warm_up();
+	}
 	/* Orphans come to us, and end without leaving a zombie: sigaction(2), SA_NOCLDWAIT. */
 	signal(SIGCHLD, SIG_IGN);
 	int listener = listen_for_ssh();
-	int first = serve_in_advance(listener);
-	if (warm)
-		sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
-	say("waiting for personality");
-	dprintf(port, "ready\n");
-	take_personality();
-	dprintf(port, "sshd\n");
-	say("listening for SSH");
-	wait_for_end(first);
+	if (!appliance) {
+		int first = serve_in_advance(listener);
+		if (warm)
+			sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
+		say("waiting for personality");
+		dprintf(port, "ready\n");
+		take_personality();
+		dprintf(port, "sshd\n");
+		say("listening for SSH");
+		wait_for_end(first);
+	}
 	for (;;) {
 		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (connection == -1)

@@ -262,7 +262,14 @@ class Weighed(Protocol):
         """Bytes, what is shared with other machines counted in proportion; 0 when it is gone."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu")
+class Forgetting(Protocol):
+    """An optional power: machines elsewhere may be gone for good, with what we left on them."""
+
+    def forget(self, handle: Handle) -> None:
+        """Stop trying to remove what is on that machine."""
+
+
+DRIVERS = ("process", "sandbox", "container", "qemu", "ssh")
 
 GUESTS = frozenset({"qemu"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
@@ -272,6 +279,9 @@ ACCELERATED = frozenset({"qemu"})
 
 CLONING = frozenset({"qemu"})
 """Drivers that clone machines from templates."""
+
+ANY_ARCH = GUESTS | {"ssh"}
+"""Drivers whose machines may have another architecture than the host."""
 
 
 NETWORKING = frozenset({"qemu", "container"})
@@ -286,6 +296,8 @@ def load(name: str) -> Driver:
 
 def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
+    if machine.driver == "ssh":
+        return Boundary(machine.boundary)  # only its owner knows
     native = machine.arch in (None, host_arch().name)
     if machine.driver == "process" and not native:
         return Boundary.USER_EMULATION

@@ -1,4 +1,4 @@
-"""images build, list, verify, prune."""
+"""images build, list, verify, prune; export is ``orchestrator.verbs.export``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,26 @@ def act(action: str, names: tuple[str, ...], form: str) -> Exit:
     check_format(form)
     actions = {"build": build, "list": list_images, "verify": verify, "prune": prune}
     if action not in actions:
-        hint = did_you_mean(action, list(actions)) or f"actions: {', '.join(actions)}"
+        known = [*actions, "export"]
+        hint = did_you_mean(action, known) or f"actions: {', '.join(known)}"
         raise SpecError(f"images has no action {action!r}", hint=hint)
+    _require(names)
+    return actions[action](names or tuple(ARCHITECTURES), form)
+
+
+def export(image: str, names: tuple[str, ...], form: str, out: str, key: str, machine: str) -> Exit:
+    """An image as a machine for other programs; see ``orchestrator.verbs.export``."""
+    from orchestrator.verbs.export import export_image
+
+    _require(names)
+    return export_image(image, names, form, out, key, machine)
+
+
+def _require(names: Sequence[str]) -> None:
     for name in names:
         if name not in ARCHITECTURES:
             hint = did_you_mean(name, list(ARCHITECTURES)) or f"architectures: {', '.join(ARCHITECTURES)}"
             raise SpecError(f"there is no architecture {name!r}", hint=hint)
-    return actions[action](names or tuple(ARCHITECTURES), form)
 
 
 def build(names: Sequence[str], form: str) -> Exit:

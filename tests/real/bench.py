@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from habitat import Home
@@ -36,12 +36,14 @@ SECONDS = 120.0
 @dataclass(frozen=True)
 class Kind:
     """A driver and the architecture it is to run; a guest is booted, or cloned. A container is
-    made by ``engine``."""
+    made by ``engine``; a machine that exists already is reached ``via`` one of the ways in
+    ``remote.py``."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
     engine: Literal["auto", "podman", "docker"] = "auto"
+    via: str = ""
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
@@ -49,6 +51,7 @@ class Kind:
             name = f"user-{self.arch}"
         if self.engine != "auto":
             name = f"{name}-{self.engine}"
+        name = f"{name}-{self.via}" if self.via else name
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -63,7 +66,7 @@ class Kind:
     @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
-        return self.driver in ("process", "sandbox")
+        return self.driver in ("process", "sandbox") or (self.driver == "ssh" and self.via != "guest")
 
 
 HOST = host_arch().name
@@ -72,6 +75,9 @@ KINDS = [Kind("process", HOST), Kind("sandbox", HOST), PODMAN, DOCKER]
 KINDS += [Kind("process", arch) for arch in ("arm64", "s390x") if arch != HOST]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
+]
+KINDS += [Kind("ssh", HOST, via=via) for via in ("root", "user", "jump")] + [
+    Kind("ssh", "s390x", via="guest")
 ]
 if os.getuid() != 0:
     KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
@@ -90,16 +96,17 @@ def order_for(
     name: str = "bench",
     image: images.Image | None = None,
     boot_timeout: float | None = None,
-    **keys: Any,
+    keys: Mapping[str, object] | None = None,
 ) -> Order:
     """What a lab with this one machine would order; guests are emulated, whatever the host can do.
-    ``keys`` are further keys of the machine."""
+
+    ``keys`` are further keys of the machine in the lab file.
+    """
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
-    wanted = Machine(
-        driver=kind.driver, arch=kind.arch, engine=kind.engine, boot_timeout=boot_timeout, **keys
-    )
+    about = {"driver": kind.driver, "arch": kind.arch, "engine": kind.engine, "boot_timeout": boot_timeout}
+    wanted = Machine.model_validate({**about, **(keys or {})})
     return Order(
         run=run,
         name=name,

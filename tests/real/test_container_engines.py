@@ -39,7 +39,7 @@ def home(kind: Kind) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def box(kind: Kind, home: Home) -> Iterator[Bench]:
-    order = order_for(kind, home, name="box", memory=64 * MIB, cpus=1, pids=32)
+    order = order_for(kind, home, name="box", keys={"memory": 64 * MIB, "cpus": 1, "pids": 32})
     with on_bench(kind, order) as found:
         yield found
 
