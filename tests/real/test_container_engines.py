@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench import DOCKER, PODMAN, Bench, Kind, living_in, on_bench, order_for
 from command import isolab
-from engines import BASE, base_archive, engine_of, import_base, make_base
+from engines import BASE, base_archive, engine_of, import_base, make_base, remove_images
 from habitat import Home, fresh_home
 from registry import registry
 
@@ -28,7 +28,10 @@ MIB = 2**20
 def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     found: Kind = request.param
     with engine_of(found):
-        yield found
+        try:
+            yield found
+        finally:
+            remove_images(found)
 
 
 @pytest.fixture(scope="module")
