@@ -31,6 +31,7 @@ from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
+from orchestrator.virt.uri import parse
 
 MAKE_SECONDS = 1200.0
 PUSH_SECONDS = 120.0
@@ -99,7 +100,7 @@ def _run(
     blank = replace(blank, accel=order.accel)
     slots = shop.clone_slots if order.template else shop.boot_slots
     with machine(order, driver, shop.ledger, shop.progress, shop.cancel, slots) as live:
-        blank = replace(blank, start=live.handle.data.get("start", ""))
+        blank = replace(blank, accel=live.handle.accel, start=live.handle.data.get("start", ""))
         place = _workplace(job, live, shop)
         runnable = [e for e in exercises if e.name not in failures]
         _push(runnable, programs, place, shop)
@@ -155,7 +156,9 @@ def _programs(
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
     accelerator = "none"
-    if wanted.driver in drivers.ACCELERATED:
+    if wanted.driver == "libvirt" and wanted.uri and parse(wanted.uri).remote:
+        accelerator = wanted.accel if arch == host_arch() else "tcg"
+    elif wanted.driver in drivers.ACCELERATED:
         shop.progress.doing(job.machine, "choosing the accelerator")
         choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
         accelerator = choice.accel

@@ -99,9 +99,8 @@ class Port:
         Raises BootError when init says that it failed, TimedOut, Interrupted.
         """
         while (line := self._line()) is None:
-            self._socket.settimeout(deadline.slice(0.25) or 0.001)
             try:
-                block = self._socket.recv(4096)
+                block = self._receive(deadline.slice(0.25) or 0.001)
             except TimeoutError:
                 meanwhile()
                 deadline.check(f"waiting for the guest's init to say {word!r}")
@@ -117,6 +116,11 @@ class Port:
                 raise BootError("the guest's init talks nonsense")
         if line != word:
             raise BootError(f"the guest's init said: {line[:200]}")
+
+    def _receive(self, seconds: float) -> bytes:
+        """What came, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""
+        self._socket.settimeout(seconds)
+        return self._socket.recv(4096)
 
     def send(self, data: bytes) -> None:
         self._socket.settimeout(30)

@@ -12,10 +12,19 @@ import shlex
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.units import Duration, Size
+from orchestrator.virt.uri import checked as checked_uri
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
 EXERCISE_PATTERN = r"^(\./)?[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$"
@@ -53,8 +62,9 @@ class User(StrEnum):
     ROOT = "root"
 
 
-DriverName = Literal["process", "sandbox", "container", "qemu"]
+DriverName = Literal["process", "sandbox", "container", "qemu", "libvirt"]
 Accel = Literal["auto", "kvm", "tcg"]
+LibvirtUri = Annotated[str, AfterValidator(checked_uri)]
 
 
 class Spec(BaseModel):
@@ -73,11 +83,13 @@ class MachineDefaults(Spec):
     cpus: Annotated[int, Field(ge=1, le=64)] | None = None
     accel: Accel | None = None
     engine: Literal["auto", "podman", "docker"] | None = None
+    uri: LibvirtUri | None = None
     boot_timeout: Duration | None = None
 
 
 class Machine(Spec):
-    """One machine of a lab, complete. ``arch`` None means the host's own."""
+    """One machine of a lab, complete. ``arch`` None means the host's own; ``uri`` None libvirt's
+    daemon of this host, the system's for root and else our session's."""
 
     driver: DriverName
     arch: ArchName | None = None
@@ -86,6 +98,7 @@ class Machine(Spec):
     cpus: Annotated[int, Field(ge=1, le=64)] = 1
     accel: Accel = "auto"
     engine: Literal["auto", "podman", "docker"] = "auto"
+    uri: LibvirtUri | None = None
     boot_timeout: Duration | None = None
 
 

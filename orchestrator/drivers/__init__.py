@@ -100,7 +100,8 @@ class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
-    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
+    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``, or ``auto`` where only the
+    driver can find out, on another host; ``template`` is what it is
     to be cloned from, None for a cold boot.
     """
 
@@ -144,12 +145,12 @@ class Driver(Protocol):
         """Everything on this host that carries our tag, found without the ledger."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu")
+DRIVERS = ("process", "sandbox", "container", "qemu", "libvirt")
 
-GUESTS = frozenset({"qemu"})
+GUESTS = frozenset({"qemu", "libvirt"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
 
-ACCELERATED = frozenset({"qemu"})
+ACCELERATED = frozenset({"qemu", "libvirt"})
 """Drivers whose machines run under KVM or TCG, whichever is proved to work."""
 
 CLONING = frozenset({"qemu"})

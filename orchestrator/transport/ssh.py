@@ -136,19 +136,26 @@ def _broken(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def connected(address: Address, name: str, deadline: Deadline) -> Iterator[SshTransport]:
-    """One authenticated connection. Raises TransportError, TimedOut, Interrupted."""
-    connection = _handshake(address, name, deadline)
+def connected(
+    address: Address, name: str, deadline: Deadline, plug: socket.socket | None = None
+) -> Iterator[SshTransport]:
+    """One authenticated connection, over ``plug`` where something else already reached the machine.
+    Raises TransportError, TimedOut, Interrupted."""
+    connection = _handshake(plug or _dial(address, deadline), address, name, deadline)
     try:
         yield SshTransport(connection, name)
     finally:
         connection.close()
 
 
-def _handshake(address: Address, name: str, deadline: Deadline) -> paramiko.Transport:
+def _dial(address: Address, deadline: Deadline) -> socket.socket:
     plug = socket.create_connection((address.host, address.port), timeout=max(0.1, deadline.remaining()))
     # The handshake is a dialogue of small packets; none must wait for another's acknowledgement.
     plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plug
+
+
+def _handshake(plug: socket.socket, address: Address, name: str, deadline: Deadline) -> paramiko.Transport:
     connection = paramiko.Transport(plug, default_window_size=_WINDOW)
     try:
         # An emulated machine may take its time for the first line: the default is 15 s.
