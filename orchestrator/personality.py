@@ -54,6 +54,17 @@ def make_keys() -> Keys:
     )
 
 
+def folder_with_keys(folder: Path) -> Keys:
+    """Make a machine's folder, with fresh keys and in it what its controller needs of them."""
+    folder.mkdir(parents=True, mode=0o711)
+    keys = make_keys()
+    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "wb") as file:
+        file.write(keys.client_private)
+    (folder / "host_key.pub").write_bytes(keys.host_public)
+    return keys
+
+
 def _string(data: bytes) -> bytes:
     """RFC 4251, section 5."""
     return struct.pack(">I", len(data)) + data

@@ -7,7 +7,6 @@ is asked anew each time: it may restart while its machines run on.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import threading
@@ -27,13 +26,13 @@ from orchestrator.emulator import forwarded_port
 from orchestrator.errors import BootError, LabError, TeardownError, TimedOut, TransportError, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
-from orchestrator.personality import Keys, give, make_keys
+from orchestrator.personality import folder_with_keys, give
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
 from orchestrator.transport import Conversing
 from orchestrator.transport.ssh import Address, connected
 from orchestrator.virt import storage
-from orchestrator.virt.channel import Channel
+from orchestrator.virt.channel import Channel, told_of_its_end
 from orchestrator.virt.connection import human_command, library, missing, opened, told_as
 from orchestrator.virt.domain import (
     NAMESPACE,
@@ -159,6 +158,7 @@ class Libvirt:
 
     def leftovers(self) -> Iterator[Handle]:
         mark = place(scratch_dir())
+        known: set[tuple[str, str]] = set()  # one daemon may be reached by several addresses
         for uri in daemons():
             try:
                 with opened(uri, Deadline.after(60)) as connection:
@@ -170,10 +170,11 @@ class Libvirt:
                     f"leftovers cannot be looked for: {problem.message}",
                     hint=f"{problem.hint}; if it is gone for ever, delete its line from {remembered_file()}",
                 ) from None
-            for run, machine in sorted(found):
+            for run, machine in sorted(found - known):
                 folder = str(scratch_dir() / run / machine)
                 data = {"uri": uri.text, "place": mark}
                 yield Handle("libvirt", run, machine, "", "", "", folder, _SITE, data)
+            known |= found
 
 
 def _accelerators(connection: Any, uri: Uri, order: Order) -> Iterator[tuple[str, float]]:
@@ -201,7 +202,7 @@ def _bring_up(
 ) -> Handle:
     """From nothing to an SSH server with this machine's own host key; ``patience`` is for its
     kernel, 0 means none but the deadline's."""
-    keys = _prepare_folder(Path(handle.scratch))
+    keys = folder_with_keys(Path(handle.scratch))
     progress.doing(order.name, f"providing its image to {uri.where}")
     files = storage.provide(connection, uri, order.image, _console_name(handle), deadline)
     xml = render_domain(order, handle, files, owner_of_guests(connection.getCapabilities()))
@@ -209,7 +210,7 @@ def _bring_up(
     libvirt = library()
     with told_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
         domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
-    with _told_of_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
+    with told_of_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
         with told_as(BootError, f"{order.name}: it cannot be started"):
             domain.resume()
         meanwhile = _watcher(connection, order, handle, ended, progress)
@@ -220,37 +221,8 @@ def _bring_up(
         return replace(handle, data={**handle.data, "port": _asked_port(domain)})
 
 
-def _prepare_folder(folder: Path) -> Keys:
-    folder.mkdir(parents=True, mode=0o711)
-    keys = make_keys()
-    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(private, "wb") as file:
-        file.write(keys.client_private)
-    (folder / "host_key.pub").write_bytes(keys.host_public)
-    return keys
-
-
 def _console_name(handle: Handle) -> str:
     return f"{handle.tag}.{handle.data['place']}.console"
-
-
-@contextmanager
-def _told_of_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
-    """An event that is set when the domain stops, for whatever reason."""
-    libvirt, ended = library(), threading.Event()
-    ends = (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED)
-
-    def told(_connection: Any, _domain: Any, event: int, _detail: int, _opaque: object) -> None:
-        if event in ends:
-            ended.set()
-
-    with told_as(BootError, "libvirt does not tell of its machines"):
-        number = connection.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
-    try:
-        yield ended
-    finally:
-        with contextlib.suppress(libvirt.libvirtError):
-            connection.domainEventDeregisterAny(number)
 
 
 def _watcher(

@@ -9,6 +9,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.deadline import Deadline
@@ -20,6 +21,26 @@ from orchestrator.virt.domain import CHANNEL
 SEND_SECONDS = 30.0
 ENDING_SECONDS = 3.0
 _WOULD_BLOCK = -2
+
+
+@contextlib.contextmanager
+def told_of_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
+    """An event that is set when the domain stops, for whatever reason.
+    Raises BootError."""
+    libvirt, ended = library(), threading.Event()
+    ends = (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED)
+
+    def told(_connection: Any, _domain: Any, event: int, _detail: int, _opaque: object) -> None:
+        if event in ends:
+            ended.set()
+
+    with told_as(BootError, "libvirt does not tell of its machines"):
+        number = connection.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
+    try:
+        yield ended
+    finally:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.domainEventDeregisterAny(number)
 
 
 class Channel(Port):

@@ -39,7 +39,8 @@ def render_pool(folder: str) -> str:
 
 
 def render_volume(name: str, mode: str) -> str:
-    """An empty volume that grows as it is written. One that guests only read is nobody's to write."""
+    """An empty volume that grows as it is written, readable by guests where ``mode`` says so. It
+    belongs to the daemon's user, whom the system's guests do not run as."""
     return (
         f"<volume><name>{_escaped(name)}</name><capacity>0</capacity><target><format type='raw'/>"
         f"<permissions><mode>{mode}</mode></permissions></target></volume>"
@@ -134,7 +135,7 @@ def _deleted(volume: Any) -> bool:
 
 
 def _send(connection: Any, store: Any, source: Path, name: str, deadline: Deadline) -> str:
-    volume = store.createXML(render_volume(name, "0444"), 0)
+    volume = store.createXML(render_volume(name, "0644"), 0)
     stream = connection.newStream(0)
     try:
         volume.upload(stream, 0, 0, 0)
