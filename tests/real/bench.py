@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import daemons
 import pytest
 from habitat import Home
 
@@ -33,19 +34,22 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned. ``way`` is how
+    libvirt's daemon is reached (daemons.py)."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
+    way: str = ""
 
     def __str__(self) -> str:
-        name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        names = [self.driver, self.way, self.arch] if self.own_kernel else [self.driver]
+        name = "-".join(filter(None, names))
         return f"{name}-clone" if self.cloned else name
 
     @property
     def own_kernel(self) -> bool:
-        return self.driver == "qemu"
+        return self.driver in drivers.GUESTS
 
     @property
     def on_host(self) -> bool:
@@ -57,6 +61,12 @@ HOST = host_arch().name
 KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
+]
+KINDS += [
+    Kind("libvirt", "amd64", way="system"),
+    Kind("libvirt", "amd64", way="session"),
+    Kind("libvirt", "amd64", way="ssh"),
+    Kind("libvirt", "s390x", way="ssh"),
 ]
 
 
@@ -78,7 +88,8 @@ def order_for(
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
-    wanted = Machine(driver=kind.driver, arch=kind.arch, boot_timeout=boot_timeout)
+    uri = daemons.uri(kind.way) if kind.driver == "libvirt" else None
+    wanted = Machine(driver=kind.driver, arch=kind.arch, boot_timeout=boot_timeout, uri=uri)
     return Order(
         run=run,
         name=name,

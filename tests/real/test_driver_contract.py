@@ -36,6 +36,8 @@ SURVIVES = "87654"
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
+    if kind.driver == "libvirt":
+        request.getfixturevalue("libvirt_daemons")
     with fresh_home() as home, living_in(home):
         keep_consoles(request.session, home.root)
         order = order_for(kind, home)
