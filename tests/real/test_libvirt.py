@@ -12,7 +12,7 @@ from typing import Any
 import daemons
 import pytest
 from bench import Kind, living_in, on_bench, order_for
-from command import LABS, environment, isolab, started
+from command import LABS, isolab, started
 from conftest import keep_consoles
 from daemons import Daemons
 from habitat import Home, fresh_home, wait_until
@@ -128,7 +128,7 @@ def test_a_machine_that_stops_while_booting_is_told_at_once(home: Home) -> None:
     (broken / "initrd").write_bytes(b"")
     order = replace(order, image=replace(order.image, folder=broken, key=f"broken-{order.run}"))
     try:
-        with pytest.raises(BootError, match="panicked|stopped while booting") as caught:
+        with pytest.raises(BootError, match=r"panicked|stopped while booting") as caught:
             up(order)
         assert "VFS" in caught.value.message  # the console's own words
         assert home.settled() == [f"file {order.scratch.parent}"]
