@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
@@ -143,6 +143,14 @@ class Driver(Protocol):
 
     def leftovers(self) -> Iterator[Handle]:
         """Everything on this host that carries our tag, found without the ledger."""
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """A driver that keeps copies of images elsewhere."""
+
+    def prune(self, keep: Collection[str]) -> Iterator[str]:
+        """Remove copies of images whose key is not among ``keep``, naming each. Raises LabError."""
 
 
 DRIVERS = ("process", "sandbox", "container", "qemu", "libvirt")

@@ -7,11 +7,12 @@ is asked anew each time: it may restart while its machines run on.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,8 @@ from orchestrator.virt.domain import (
     read_tag,
     render_domain,
 )
-from orchestrator.virt.places import daemons, default_uri, place, remember, remembered_file
-from orchestrator.virt.uri import Uri, parse
+from orchestrator.virt.places import daemons, default_uri, place, remember, remembered, remembered_file
+from orchestrator.virt.uri import SESSION, Uri, parse
 
 __all__ = ["DRIVER", "render_domain"]
 
@@ -65,6 +66,8 @@ class Libvirt:
 
     def check(self, machine: Machine, arch: Arch) -> None:
         uri = parse(machine.uri or default_uri())
+        if uri.text == SESSION and os.getuid() == 0:
+            raise Unavailable("libvirt has no session for root", hint="use uri: qemu:///system, or no root")
         with opened(uri, Deadline.after(60)) as connection:
             try:
                 connection.getDomainCapabilities(None, arch_name(arch), machine_type(arch), "qemu", 0)
@@ -176,6 +179,12 @@ class Libvirt:
                 yield Handle("libvirt", run, machine, "", "", "", folder, _SITE, data)
             known |= found
 
+    def prune(self, keep: Collection[str]) -> Iterator[str]:
+        for uri in remembered():
+            with opened(uri, Deadline.after(60)) as connection:
+                for name in storage.prune(connection, keep):
+                    yield f"{name} on {uri.where}"
+
 
 def _accelerators(connection: Any, uri: Uri, order: Order) -> Iterator[tuple[str, float]]:
     """What to try in turn, and for how many seconds (0: until the machine's own deadline). Only
@@ -205,7 +214,9 @@ def _bring_up(
     keys = folder_with_keys(Path(handle.scratch))
     progress.doing(order.name, f"providing its image to {uri.where}")
     files = storage.provide(connection, uri, order.image, _console_name(handle), deadline)
-    xml = render_domain(order, handle, files, owner_of_guests(connection.getCapabilities()))
+    # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
+    owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
+    xml = render_domain(order, handle, files, owner)
     (order.logs / "domain.xml").write_text(xml)
     libvirt = library()
     with told_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from orchestrator.deadline import Deadline
-from orchestrator.errors import LabError, Unavailable
+from orchestrator.errors import LabError, TimedOut, Unavailable
 from orchestrator.virt.uri import Uri
 
 OPEN_SECONDS = 60.0
@@ -84,7 +84,11 @@ def _open(uri: Uri, deadline: Deadline) -> Any:
         try:
             answer = answers.get(timeout=deadline.slice() or 0.001)
         except queue.Empty:
-            deadline.check(f"connecting to libvirt at {uri.text}")
+            try:
+                deadline.check(f"connecting to libvirt at {uri.text}")
+            except TimedOut as late:
+                hint = f"is {uri.where} up, and does `ssh` reach it?" if uri.remote else "does libvirtd hang?"
+                raise TimedOut(late.message, hint=hint) from None
             continue
         if isinstance(answer, libvirt.libvirtError):
             raise _refused(uri, str(answer))

@@ -40,22 +40,24 @@ def remembered_file() -> Path:
 def remember(uri: Uri) -> None:
     """Write down that we are about to use a daemon. Two at once may forget one of theirs, which
     the ledger still knows."""
-    known = _remembered()
+    known = [known.text for known in remembered()]
     if uri.text not in known:
         write_atomically(remembered_file(), "".join(f"{text}\n" for text in [*known, uri.text]).encode())
 
 
-def _remembered() -> list[str]:
+def remembered() -> list[Uri]:
+    """The daemons we used."""
     try:
-        return remembered_file().read_text().split()
+        texts = remembered_file().read_text().split()
     except OSError:
         return []
+    return [parse(text) for text in texts]
 
 
 def daemons() -> list[Uri]:
     """The daemons that may hold something of ours: those we used, and the system's if it runs and
     we are its user."""
-    texts = _remembered()
-    if os.getuid() == 0 and SYSTEM not in texts and any(Path(path).exists() for path in _SOCKETS):
-        texts.append(SYSTEM)
-    return [parse(text) for text in texts]
+    known, system = remembered(), parse(SYSTEM)
+    if os.getuid() == 0 and system not in known and any(Path(path).exists() for path in _SOCKETS):
+        known.append(system)
+    return known

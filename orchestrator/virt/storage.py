@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import pwd
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -204,6 +204,19 @@ def volumes(connection: Any) -> Iterator[str]:
     store = find_pool(connection)
     if store is not None:
         yield from store.listVolumes()
+
+
+def prune(connection: Any, keep: Collection[str]) -> Iterator[str]:
+    """Delete the images that no recipe makes any more, naming each; ``keep`` are the others' keys.
+    A guest that runs has read its image, and needs it no longer. Raises LabError."""
+    store = find_pool(connection)
+    if store is None:
+        return
+    with told_as(LabError, "old images cannot be removed"):
+        for volume in store.listAllVolumes():
+            key, _, part = volume.name().rpartition("-")
+            if part in ("kernel", "initrd") and key not in keep and _deleted(volume):
+                yield volume.name()
 
 
 def _lookup(question: Any) -> Any:

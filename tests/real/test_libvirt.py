@@ -25,6 +25,8 @@ from orchestrator.errors import BootError, LabError, TeardownError, Unavailable
 from orchestrator.progress import Silent
 from orchestrator.reclaim import reclaim
 from orchestrator.virt.connection import opened
+from orchestrator.virt.places import remember
+from orchestrator.virt.storage import render_volume
 from orchestrator.virt.uri import SYSTEM, parse
 
 pytestmark = pytest.mark.real
@@ -81,10 +83,11 @@ def test_a_strangers_domain_is_left_alone(home: Home) -> None:
             handle = drivers.load("libvirt").prepare(order)
             order.scratch.mkdir(parents=True)
             drivers.load("libvirt").down(replace(handle, run="20200101-000000-abcd"))
-            home.root.joinpath("state/libvirt-uris").write_text(f"{SYSTEM}\n")
+            remember(parse(SYSTEM))
             assert list(drivers.load("libvirt").leftovers()) == []
             assert list(reclaim(Ledger())) == []
             assert STRANGER in names()
+            order.scratch.parent.rmdir()
         finally:
             stranger.destroy()
 
@@ -105,7 +108,8 @@ def test_a_machine_outlives_its_daemon(home: Home) -> None:
 
 
 def test_without_its_daemon_a_machine_is_not_said_to_be_gone(home: Home) -> None:
-    handle = up(order_for(SYSTEM_KIND, home))
+    order = order_for(SYSTEM_KIND, home)
+    handle = up(order)
     daemons.stop(Path("/run/libvirtd.pid"))
     try:
         with pytest.raises(TeardownError, match="cannot be removed") as caught:
@@ -116,6 +120,7 @@ def test_without_its_daemon_a_machine_is_not_said_to_be_gone(home: Home) -> None
     finally:
         daemons.start_system()
     drivers.load("libvirt").down(handle)
+    order.scratch.parent.rmdir()
     assert handle.tag not in names()
 
 
@@ -240,6 +245,15 @@ class TestRefusals:
         error = self.refused(f"qemu+unix:///system?socket={tmp_path}/none", home)
         assert "libvirtd -d" in error.hint
 
+    def test_root_and_a_session(self, home: Home) -> None:
+        assert "qemu:///system" in self.refused("qemu:///session", home).hint
+
+    def test_an_emulator_that_is_not_there(self, home: Home) -> None:
+        order = order_for(SYSTEM_KIND, home)
+        with pytest.raises(Unavailable, match="cannot run") as caught:
+            drivers.load("libvirt").check(order.machine, replace(order.arch, name="sparc65"))
+        assert "install the package" in caught.value.hint
+
     def test_a_host_that_says_nothing(
         self, home: Home, libvirt_daemons: Daemons, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -248,3 +262,17 @@ class TestRefusals:
             uri = daemons.uri("ssh").replace(f":{libvirt_daemons.port}", f":{port}")
             error = self.refused(uri, home)
         assert "connecting to libvirt" in error.message
+
+
+def test_old_images_are_pruned_and_those_of_today_kept(home: Home) -> None:
+    order = order_for(SYSTEM_KIND, home)
+    up_and_down(order)
+    current = [f"{order.image.key}-kernel", f"{order.image.key}-initrd"]
+    with connection() as found:
+        pool = found.storagePoolLookupByName("isolab")
+        pool.createXML(render_volume("micro-amd64-old-kernel", "0644"))
+        others = {name.rpartition("-")[0] for name in pool.listVolumes()} - {"micro-amd64-old"}
+        driver = drivers.load("libvirt")
+        assert isinstance(driver, drivers.Storing)
+        assert list(driver.prune(others)) == ["micro-amd64-old-kernel on this host"]
+        assert {*current} <= {*pool.listVolumes()}
