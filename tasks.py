@@ -86,6 +86,7 @@ def images(
         "exercise": "exercises of the lab, with commas between them (default: all)",
         "out": "where to leave records and reports (default: runs/<id>)",
         "cold": "boot every machine instead of cloning booted templates",
+        "driver": "run the lab's virtual machines by this driver: qemu, libvirt",
     }
 )
 def run(
@@ -95,12 +96,13 @@ def run(
     exercise: str = "",
     out: str = "",
     cold: bool = False,
+    driver: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
     from orchestrator.verbs.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver))
 
 
 @task(

@@ -34,6 +34,7 @@ from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
+from orchestrator.virt.uri import parse
 from orchestrator.wiring import Wiring
 
 MAKE_SECONDS = 1200.0
@@ -114,7 +115,7 @@ def _run(
         order = with_template(joined, driver, shop)
         blank = replace(blank, accel=order.accel)
         with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.slots(order)) as live:
-            blank = replace(blank, start=live.handle.data.get("start", ""))
+            blank = replace(blank, accel=live.handle.accel, start=live.handle.data.get("start", ""))
             place = _workplace(job, order, live, shop)
             runnable = [e for e in exercises if e.name not in failures]
             _push(runnable, programs, place, shop)
@@ -217,7 +218,9 @@ def _programs(
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
     accelerator = "none"
-    if wanted.driver in drivers.ACCELERATED:
+    if wanted.driver == "libvirt" and wanted.uri and parse(wanted.uri).remote:
+        accelerator = wanted.accel if arch == host_arch() else "tcg"
+    elif wanted.driver in drivers.ACCELERATED:
         shop.progress.doing(job.machine, "choosing the accelerator")
         choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
         accelerator = choice.accel

@@ -52,6 +52,9 @@ class MachineLint:
             known = ", ".join(sorted(self.images))
             advice = did_you_mean(machine.image, self.images) or f"known: {known}"
             yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
+        # Among the defaults it may be meant for other machines.
+        if ("machines", self.name, "uri") in self.document.places and machine.driver != "libvirt":
+            yield self._problem(f"driver {machine.driver} has no uri", "use driver: libvirt", "uri")
         yield from self._foreign(machine)
         yield from self._for_containers(machine)
         own = [key for key in self.merged if ("machines", self.name, key) in self.document.places]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,22 @@ def load_lab(
     if problems or lab is None:
         raise refusal(problems)
     return LoadedLab(lab, file, tuple(exercises), own)
+
+
+def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
+    """The lab with another driver for its guests: the machines whose driver boots a kernel of
+    their own. Raises SpecError for a driver that does not, and for a lab without guests."""
+    if driver not in GUESTS:
+        hint = did_you_mean(driver, GUESTS) or f"there are: {', '.join(sorted(GUESTS))}"
+        raise SpecError(f"{quote(driver)} is not a driver of virtual machines", hint=hint)
+    machines = lab.lab.machines
+    guests = {name: machine for name, machine in machines.items() if machine.driver in GUESTS}
+    if not guests:
+        raise SpecError(
+            f"--driver {driver} changes nothing: {lab.path} has no virtual machine", hint="leave it out"
+        )
+    changed = {name: machine.model_copy(update={"driver": driver}) for name, machine in guests.items()}
+    return replace(lab, lab=lab.lab.model_copy(update={"machines": {**machines, **changed}}))
 
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:

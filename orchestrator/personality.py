@@ -57,6 +57,17 @@ def make_keys() -> Keys:
     )
 
 
+def folder_with_keys(folder: Path) -> Keys:
+    """Make a machine's folder, with fresh keys and in it what its controller needs of them."""
+    folder.mkdir(parents=True, mode=0o711)
+    keys = make_keys()
+    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "wb") as file:
+        file.write(keys.client_private)
+    (folder / "host_key.pub").write_bytes(keys.host_public)
+    return keys
+
+
 def _string(data: bytes) -> bytes:
     """RFC 4251, section 5."""
     return struct.pack(">I", len(data)) + data
@@ -132,9 +143,8 @@ class Port:
         Raises BootError when init says that it failed, TimedOut, Interrupted.
         """
         while (line := self._line()) is None:
-            self._socket.settimeout(deadline.slice(0.25) or 0.001)
             try:
-                block = self._socket.recv(4096)
+                block = self._receive(deadline.slice(0.25) or 0.001)
             except TimeoutError:
                 meanwhile()
                 deadline.check(f"waiting for the guest's init to say {word!r}")
@@ -150,6 +160,11 @@ class Port:
                 raise BootError("the guest's init talks nonsense")
         if line != word:
             raise BootError(f"the guest's init said: {line[:200]}")
+
+    def _receive(self, seconds: float) -> bytes:
+        """What came, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""
+        self._socket.settimeout(seconds)
+        return self._socket.recv(4096)
 
     def send(self, data: bytes) -> None:
         self._socket.settimeout(30)

@@ -11,6 +11,7 @@ import os
 import select
 import shlex
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -161,6 +162,25 @@ class Conversation:
         Raises TimedOut, Interrupted."""
         _wait(self._child, deadline, self._args)
         return Finished(self._args, self._child.returncode, b"", _read(self._errors, 65536))
+
+
+@contextlib.contextmanager
+def plugged(argv: Sequence[str], log: Path) -> Iterator[socket.socket]:
+    """A program whose standard input and output are one socket, for a ``with`` block; gives the
+    other end. It finds its input at an end when we are killed. What it complains of goes to ``log``.
+
+    Raises Unavailable when the program cannot be started.
+    """
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs, log.open("ab") as complaints:
+            child = _start(
+                tuple(argv), theirs.fileno(), theirs.fileno(), complaints, env=None, cwd=None, restore=True
+            )
+        try:
+            yield ours
+        finally:
+            _end(child)
 
 
 def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: Sequence[int] = ()) -> None:

@@ -26,6 +26,7 @@ from pydantic import (
 from orchestrator import endpoint
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.units import Duration, Size
+from orchestrator.virt.uri import checked as checked_uri
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
 FOLDER_PATTERN = r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$"
@@ -112,13 +113,14 @@ class User(StrEnum):
     ROOT = "root"
 
 
-DriverName = Literal["process", "sandbox", "container", "qemu", "ssh"]
+DriverName = Literal["process", "sandbox", "container", "qemu", "libvirt", "ssh"]
 Accel = Literal["auto", "kvm", "tcg"]
 ServerAddress = Annotated[str, AfterValidator(endpoint.checked_address)]
 JumpHost = Annotated[str, AfterValidator(endpoint.checked_jump)]
 HostKey = Annotated[str, AfterValidator(endpoint.checked_host_key)]
 LoginName = Annotated[str, AfterValidator(endpoint.checked_user)]
 RemoteFolder = Annotated[str, Field(pattern=FOLDER_PATTERN)]
+LibvirtUri = Annotated[str, AfterValidator(checked_uri)]
 
 
 class Spec(BaseModel):
@@ -138,6 +140,7 @@ class MachineDefaults(Spec):
     pids: Annotated[int, Field(ge=8, le=32768)] | None = None
     accel: Accel | None = None
     engine: Literal["auto", "podman", "docker"] | None = None
+    uri: LibvirtUri | None = None
     boot_timeout: Duration | None = None
     networks: Joined | None = None
     user: LoginName | None = None
@@ -159,7 +162,8 @@ class Network(Spec):
 
 class Machine(Spec):
     """One machine of a lab, complete. ``arch`` None means the host's own, ``pids`` (the processes a
-    container may have) None the driver's usual limit.
+    container may have) None the driver's usual limit;
+    ``uri`` None is libvirt's daemon of this host, the system's for root and else our session's.
 
     The keys from ``address`` on are for machines that exist already (driver ssh): ``user`` None
     is who starts isolab, ``key`` a path (None: the agent and the usual keys), ``host_key`` None
@@ -175,6 +179,7 @@ class Machine(Spec):
     pids: Annotated[int, Field(ge=8, le=32768)] | None = None
     accel: Accel = "auto"
     engine: Literal["auto", "podman", "docker"] = "auto"
+    uri: LibvirtUri | None = None
     boot_timeout: Duration | None = None
     networks: Joined = {}
     address: ServerAddress | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess  # noqa: TID251
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from lab_files import (
@@ -19,7 +20,10 @@ from lab_files import (
 
 from orchestrator.drivers import DRIVERS
 from orchestrator.errors import Problem, SpecError
-from orchestrator.load import exercise_schema, load_exercise, load_lab, schema
+from orchestrator.load import exercise_schema, load_exercise, load_lab, schema, with_driver
+from orchestrator.spec import DriverName
+
+DRIVER_NAMES = ", ".join(get_args(DriverName))
 
 DRIVER_NAMES = ", ".join(DRIVERS)
 
@@ -30,6 +34,29 @@ def folder(tmp_path: Path) -> Path:
 
 
 # What loads
+
+
+def test_another_driver_is_for_the_virtual_machines_only(folder: Path) -> None:
+    lab = load(folder, GOOD_LAB)
+    changed = with_driver(lab, "libvirt").lab.machines
+    for name, machine in lab.lab.machines.items():
+        wanted = "libvirt" if machine.driver == "qemu" else machine.driver
+        assert changed[name] == machine.model_copy(update={"driver": wanted})
+
+
+@pytest.mark.parametrize(
+    ("driver", "hint"), [("libvrt", "did you mean 'libvirt'?"), ("process", "there are")]
+)
+def test_another_driver_must_make_virtual_machines(folder: Path, driver: str, hint: str) -> None:
+    with pytest.raises(SpecError, match="not a driver of virtual machines") as caught:
+        with_driver(load(folder, GOOD_LAB), driver)
+    assert hint in caught.value.hint
+
+
+def test_another_driver_for_a_lab_without_virtual_machines_is_a_mistake(folder: Path) -> None:
+    text = "lab: a\nmachines: {here: {driver: process}}\nexercises: [ipc/pipes]\n"
+    with pytest.raises(SpecError, match="changes nothing"):
+        with_driver(load(folder, text), "libvirt")
 
 
 def test_machines_are_complete_and_their_own_keys_win(folder: Path) -> None:

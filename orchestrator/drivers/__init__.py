@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -162,10 +162,11 @@ class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
-    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
-    to be cloned from, None for a cold boot. ``attachments`` are its places on networks, and
-    ``hosts`` the names and addresses it is to know, its own first. ``runner`` is the host's own
-    runner, where the image's is of another architecture and the machine has no kernel for that.
+    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``, or ``auto`` where only the
+    driver can find out, on another host; ``template`` is what it is to be cloned from, None for a
+    cold boot. ``attachments`` are its places on networks, and ``hosts`` the names and addresses it
+    is to know, its own first. ``runner`` is the host's own runner, where the image's is of another
+    architecture and the machine has no kernel for that.
     """
 
     run: str
@@ -269,12 +270,20 @@ class Forgetting(Protocol):
         """Stop trying to remove what is on that machine."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu", "ssh")
+@runtime_checkable
+class Storing(Protocol):
+    """A driver that keeps copies of images elsewhere."""
 
-GUESTS = frozenset({"qemu"})
+    def prune(self, keep: Collection[str]) -> Iterator[str]:
+        """Remove copies of images whose key is not among ``keep``, naming each. Raises LabError."""
+
+
+DRIVERS = ("process", "sandbox", "container", "qemu", "libvirt", "ssh")
+
+GUESTS = frozenset({"qemu", "libvirt"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
 
-ACCELERATED = frozenset({"qemu"})
+ACCELERATED = frozenset({"qemu", "libvirt"})
 """Drivers whose machines run under KVM or TCG, whichever is proved to work."""
 
 CLONING = frozenset({"qemu"})

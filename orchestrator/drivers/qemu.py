@@ -5,7 +5,6 @@ A machine is a clone of a booted template where there is a good one, else it boo
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from orchestrator.emulator import forwarded_port, render_argv
 from orchestrator.errors import BootError, TimedOut, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
-from orchestrator.personality import Keys, Port, give, lines_of, make_keys
+from orchestrator.personality import Port, folder_with_keys, give, lines_of
 from orchestrator.progress import Progress
 from orchestrator.qmp import human_command
 from orchestrator.spec import Machine
@@ -139,7 +138,7 @@ def bring_up(
     ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
     personality. Raises BootError, TimedOut, Interrupted.
     """
-    keys = _prepare_folder(Path(handle.scratch))
+    keys = folder_with_keys(Path(handle.scratch))
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")
@@ -158,16 +157,6 @@ def bring_up(
         give(port, order.name, keys, lines_of(order, macs))
         port.expect("sshd", deadline, meanwhile)
         mark("personality")
-
-
-def _prepare_folder(folder: Path) -> Keys:
-    folder.mkdir(parents=True, mode=0o711)
-    keys = make_keys()
-    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(private, "wb") as file:
-        file.write(keys.client_private)
-    (folder / "host_key.pub").write_bytes(keys.host_public)
-    return keys
 
 
 DRIVER = Qemu()

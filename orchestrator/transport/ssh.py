@@ -154,10 +154,18 @@ def _broken(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def connected(address: Address, name: str, deadline: Deadline) -> Iterator[SshTransport]:
-    """One authenticated connection. Raises TransportError, Unavailable, TimedOut, Interrupted."""
+def connected(
+    address: Address, name: str, deadline: Deadline, plug: socket.socket | None = None
+) -> Iterator[SshTransport]:
+    """One authenticated connection, over ``plug`` where something else already reached the machine.
+    Raises TransportError, Unavailable, TimedOut, Interrupted."""
     with contextlib.ExitStack() as stack:
-        yield SshTransport(_connection(address, name, deadline, stack), name)
+        if plug is None:
+            connection = _connection(address, name, deadline, stack)
+        else:
+            stack.callback(plug.close)
+            connection = stack.enter_context(contextlib.closing(_handshake(plug, address, name, deadline)))
+        yield SshTransport(connection, name)
 
 
 def _connection(

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orchestrator import images, packages
+from orchestrator import drivers, images, packages
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit, ImageError, SpecError
@@ -110,11 +110,18 @@ def prune(_names: Sequence[str], form: str) -> Exit:
     for folder in doomed:
         freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         shutil.rmtree(folder)
+    copies = [copy for name in drivers.DRIVERS for copy in _pruned_copies(name, keep)]
     if form == JSON:
-        say_json({"removed": [str(p) for p in doomed], "bytes": freed})
+        say_json({"removed": [*map(str, doomed), *copies], "bytes": freed})
     else:
-        say(f"removed {len(doomed)} things, {mib(freed)}")
+        say(f"removed {len(doomed) + len(copies)} things, {mib(freed)}")
     return Exit.PASSED
+
+
+def _pruned_copies(name: str, keep: Collection[str]) -> Iterator[str]:
+    driver = drivers.load(name)
+    if isinstance(driver, drivers.Storing):
+        yield from driver.prune(keep)
 
 
 def _template_is_current(folder: Path, keep: set[str]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import daemons
 import pytest
 from habitat import Home
 
@@ -37,16 +38,18 @@ SECONDS = 120.0
 class Kind:
     """A driver and the architecture it is to run; a guest is booted, or cloned. A container is
     made by ``engine``; a machine that exists already is reached ``via`` one of the ways in
-    ``remote.py``."""
+    ``remote.py``; ``way`` is how libvirt's daemon is reached (``daemons.py``)."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
     engine: Literal["auto", "podman", "docker"] = "auto"
     via: str = ""
+    way: str = ""
 
     def __str__(self) -> str:
-        name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        names = [self.driver, self.way, self.arch] if self.own_kernel else [self.driver]
+        name = "-".join(filter(None, names))
         if self.user_emulated:
             name = f"user-{self.arch}"
         if self.engine != "auto":
@@ -56,7 +59,7 @@ class Kind:
 
     @property
     def own_kernel(self) -> bool:
-        return self.driver == "qemu"
+        return self.driver in drivers.GUESTS
 
     @property
     def user_emulated(self) -> bool:
@@ -75,6 +78,12 @@ KINDS = [Kind("process", HOST), Kind("sandbox", HOST), PODMAN, DOCKER]
 KINDS += [Kind("process", arch) for arch in ("arm64", "s390x") if arch != HOST]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
+]
+KINDS += [
+    Kind("libvirt", "amd64", way="system"),
+    Kind("libvirt", "amd64", way="session"),
+    Kind("libvirt", "amd64", way="ssh"),
+    Kind("libvirt", "s390x", way="ssh"),
 ]
 KINDS += [Kind("ssh", HOST, via=via) for via in ("root", "user", "jump")] + [
     Kind("ssh", "s390x", via="guest")
@@ -105,8 +114,9 @@ def order_for(
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
+    uri = {"uri": daemons.uri(kind.way)} if kind.driver == "libvirt" else {}
     about = {"driver": kind.driver, "arch": kind.arch, "engine": kind.engine, "boot_timeout": boot_timeout}
-    wanted = Machine.model_validate({**about, **(keys or {})})
+    wanted = Machine.model_validate({**about, **uri, **(keys or {})})
     return Order(
         run=run,
         name=name,

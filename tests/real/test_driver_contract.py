@@ -38,6 +38,8 @@ SURVIVES = "87654"
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
+    if kind.driver == "libvirt":
+        request.getfixturevalue("libvirt_daemons")
     with (
         engine_of(kind),
         fresh_home() as home,
