@@ -51,14 +51,21 @@ def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> N
     help={
         "action": "build, list, verify or prune",
         "arch": "architectures, with commas between them (default: all)",
+        "image": "images, with commas between them (default: all; to build: those without a disk)",
         **_FORMAT,
     }
 )
-def images(_context: Context, action: str, arch: str = "", format: str = "text") -> None:  # noqa: A002
+def images(
+    _context: Context,
+    action: str,
+    arch: str = "",
+    image: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
     """Guest images: build, list, verify, prune."""
     from orchestrator.verbs.images import act
 
-    raise Exit(code=act(action, _names(arch), format))
+    raise Exit(code=act(action, _names(arch), format, _names(image)))
 
 
 @task(

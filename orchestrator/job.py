@@ -129,8 +129,12 @@ def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
         return found
     who = f"image {name}/{arch.name}"
     shop.progress.doing(who, "waiting for a free processor")
+    if recipe.disk:
+        shop.progress.doing(who, "waiting for system packages")
+        _await(shop.packages, shop.cancel)
     with shop.make_slots:
-        shop.progress.doing(who, "fetching packages, verifying, building", 12)
+        words, seconds = images.expectation(recipe, arch)
+        shop.progress.doing(who, words, seconds)
         image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
     shop.progress.done(who, "built")
     return image

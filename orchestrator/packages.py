@@ -18,6 +18,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers.container import docker_answers, legacy_cgroups
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
+from orchestrator.images.recipe import Recipe
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
 
@@ -51,6 +52,7 @@ KEYS = Need(
 
 
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 
 
@@ -65,6 +67,11 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
             for need in engine_needs():
                 needs[need.what] = need
     return list(needs.values())
+
+
+def image_needs(recipe: Recipe, arch: str) -> list[Need]:
+    """What building an image of this architecture needs, and machines made of it."""
+    return [QEMU_IMG, qemu_need(arch)] if recipe.disk else []
 
 
 def qemu_need(arch: str) -> Need:

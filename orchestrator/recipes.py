@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -12,6 +13,11 @@ from orchestrator.paths import RECIPES
 from orchestrator.yamlfile import parse
 
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+
+
+def least_memory(known: Mapping[str, Recipe]) -> dict[str, int]:
+    """The bytes of memory below which machines of each image do not get anywhere."""
+    return {name: recipe.memory for name, recipe in known.items()}
 
 
 def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:

@@ -86,8 +86,8 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             except LabError as problem:
                 reason = problem.message.splitlines()[0][:300]
         if reason:
-            for file in ("memory", "state"):
-                (folder / file).unlink()
+            for file in ("memory", "state", emulator.DISK):
+                (folder / file).unlink(missing_ok=True)
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
@@ -140,6 +140,7 @@ def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
     deadline = Deadline.after(boot_seconds(order), bakery.cancel)
     with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
         begun = time.monotonic()
+        emulator.make_disk(mould, handle, deadline)
         emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
         with Port(Path(handle.scratch) / "port.sock", deadline) as port:
             expected = order.arch.boot_seconds
@@ -150,6 +151,9 @@ def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
             seconds = time.monotonic() - begun
             with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
                 _freeze(qmp, folder / "state", deadline)
+        if order.image.disk is not None:
+            # Complete: QEMU lets go of its disks when its state is saved.
+            shutil.move(Path(handle.scratch) / emulator.DISK, Template(folder).disk)
     return round(seconds, 3)
 
 

@@ -7,6 +7,9 @@
  * before the first connection, and a clone frozen while waiting shares no secret with its
  * siblings. After that it reaps orphans.
  *
+ * In a full image, where systemd is process 1, the same program is a service: "--personality"
+ * takes the personality only, "--listening" tells that the distribution's SSH server is up.
+ *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
  * LENGTH bytes; the name "end" (length 0) closes the list.
  */
@@ -14,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/random.h>
 #include <net/if.h>
 #include <signal.h>
@@ -35,12 +39,14 @@
 
 #define MODULE_LIST "/lib/modules/load"
 #define HOST_KEY "/etc/dropbear/host_key"
+#define OPENSSH_HOST_KEY "/etc/ssh/ssh_host_ed25519_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 enum { MAX_VALUE = 64 * 1024 };
 
 static int port = -1;
+static bool full; /* a service of a full system, not process 1 */
 
 /* One line on the console, with the time since boot: what a person sees while waiting. */
 static void say(const char *format, ...)
@@ -304,6 +310,27 @@ static void write_secret(const char *path, const char *bytes, size_t length)
 	close(fd);
 }
 
+static void set_name(const char *name, size_t length)
+{
+	char hosts[HOST_NAME_MAX + 64];
+
+	if (length > HOST_NAME_MAX || sethostname(name, length) == -1)
+		give_up("cannot set the host name");
+	if (!full)
+		return;
+	write_file("/etc/hostname", name, 0644);
+	snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n127.0.1.1 %s\n", name);
+	write_file("/etc/hosts", hosts, 0644);
+}
+
+/* What tells this machine from its siblings; the same form as a machine-id(5). */
+static void set_identity(const char *nonce)
+{
+	write_file("/run/isolab-nonce", nonce, 0644);
+	if (full)
+		write_file("/etc/machine-id", nonce, 0444);
+}
+
 static void take_personality(void)
 {
 	static char value[MAX_VALUE + 1];
@@ -316,18 +343,20 @@ static void take_personality(void)
 		value[length] = '\0';
 		if (strcmp(name, "end") == 0)
 			break;
-		if (strcmp(name, "hostname") == 0 && sethostname(value, length) == -1)
-			give_up("cannot set the host name");
+		if (strcmp(name, "hostname") == 0)
+			set_name(value, length);
 		else if (strcmp(name, "time") == 0)
 			set_time(value);
 		else if (strcmp(name, "entropy") == 0)
 			add_entropy(value, length);
-		else if (strcmp(name, "host-key") == 0)
+		else if (strcmp(name, "host-key") == 0 && !full)
 			write_secret(HOST_KEY, value, length);
+		else if (strcmp(name, "host-key-openssh") == 0 && full)
+			write_secret(OPENSSH_HOST_KEY, value, length);
 		else if (strcmp(name, "authorised-key") == 0)
 			write_secret(AUTHORISED, value, length);
 		else if (strcmp(name, "nonce") == 0)
-			write_file("/run/isolab-nonce", value, 0644);
+			set_identity(value);
 	}
 	explicit_bzero(value, sizeof value);
 }
@@ -401,7 +430,7 @@ static void warm_up(void)
 	fclose(file);
 	if (!wanted)
 		return;
-	run_once((char *[]){"/usr/sbin/dropbear", "-V", NULL});
+	run_once((char *[]){full ? "/usr/sbin/sshd" : "/usr/sbin/dropbear", full ? "-t" : "-V", NULL});
 	run_once((char *[]){"/usr/lib/isolab/run", "--", "/usr/lib/isolab/run", "--facts", NULL});
 	run_once((char *[]){"/bin/sh", "-c", "true", NULL});
 	run_once((char *[]){"/bin/tar", "-c", "-f", "/dev/null", "/etc/passwd", NULL});
@@ -418,8 +447,29 @@ static void mount_point_files(void)
 	write_file("/proc/sys/kernel/printk", "1 4 1 7", 0644);
 }
 
-int main(void)
+/* What process 1 does of a micro machine's personality, where systemd does the rest. */
+static int serve_unit(const char *what)
 {
+	full = true;
+	umask(022);
+	open_port();
+	if (strcmp(what, "--listening") == 0) {
+		dprintf(port, "sshd\n");
+		return 0;
+	}
+	network();
+	warm_up();
+	say("waiting for personality");
+	dprintf(port, "ready\n");
+	take_personality();
+	say("personality taken");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && (strcmp(argv[1], "--personality") == 0 || strcmp(argv[1], "--listening") == 0))
+		return serve_unit(argv[1]);
 	if (getpid() != 1) {
 		fputs("init: only the kernel starts me\n", stderr);
 		return 1;

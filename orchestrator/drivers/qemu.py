@@ -119,6 +119,7 @@ def bring_up(
     personality. Raises BootError, TimedOut, Interrupted.
     """
     keys = _prepare_folder(Path(handle.scratch))
+    emulator.make_disk(order, handle, deadline)
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")

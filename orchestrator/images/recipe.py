@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orchestrator.spec import NAME_PATTERN, Spec
+from orchestrator.units import Size
 
 
 class MicroRecipe(Spec):
@@ -27,6 +28,35 @@ class MicroRecipe(Spec):
     modules: list[str] = Field([])
     applets: list[str] = Field([])
 
+    @property
+    def memory(self) -> int:
+        """Nothing beyond what every machine needs."""
+        return 0
 
-Recipe = MicroRecipe
+    @property
+    def disk(self) -> int:
+        """None: everything is in the RAM disk."""
+        return 0
+
+
+class FullRecipe(Spec):
+    """A whole distribution on a disk, configured in a guest of its own architecture.
+
+    ``packages`` come with all they depend on; ``modules`` are what the kernel loads before it has
+    the disk, ``module_folders`` which others are put on it (prefixes of their paths beneath
+    ``kernel/``). ``memory`` is the least a machine gets and ``disk`` what it sees, in bytes.
+    """
+
+    image: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    kind: Literal["full"]
+    memory: Size = 384 * 2**20
+    disk: Size = 4 * 2**30
+    sudo: bool = True
+    packages: list[str]
+    modules: list[str]
+    module_folders: list[str] = Field([])
+
+
+Recipe = Annotated[MicroRecipe | FullRecipe, Field(discriminator="kind")]
 """Every kind of recipe."""
