@@ -52,6 +52,14 @@ KEYS = Need(
 
 
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+MKE2FS = Need(
+    "mke2fs",
+    lambda: shutil.which("mke2fs", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None,
+    ("e2fsprogs",),
+    "e2fsprogs",
+    "e2fsprogs",
+    "e2fsprogs",
+)
 QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 
@@ -71,7 +79,7 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
 
 def image_needs(recipe: Recipe, arch: str) -> list[Need]:
     """What building an image of this architecture needs, and machines made of it."""
-    return [QEMU_IMG, qemu_need(arch)] if recipe.disk else []
+    return [QEMU_IMG, MKE2FS, qemu_need(arch)] if recipe.disk else []
 
 
 def qemu_need(arch: str) -> Need:

@@ -7,14 +7,13 @@ no privilege is needed, and a processor that must be emulated only does what can
 
 from __future__ import annotations
 
-import stat
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator import toolchain as compiler
-from orchestrator.arch import Arch, host_arch
+from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.images import Archives, maker
 from orchestrator.images.closure import Index
@@ -23,21 +22,18 @@ from orchestrator.images.kernel import Kernel, take
 from orchestrator.images.micro import RUNNER, RUNNER_SOURCES, load_order
 from orchestrator.images.recipe import FullRecipe
 from orchestrator.images.tree import Tree
-from orchestrator.images.unpacked import add_file, merged, unpack
+from orchestrator.images.unpacked import add_file, unpack
 from orchestrator.paths import GUEST_SOURCES
 from orchestrator.scratch import working_folder
 
-VERSION = 1
+VERSION = 2
 """Raised when the same inputs make another image."""
 
 SOURCES = GUEST_SOURCES / "full"
 PERSONALITY = "usr/lib/isolab/personality"
-FORMATTER = ("e2fsprogs", "libext2fs2", "libext2fs2t64", "libcom-err2", "libblkid1", "libuuid1", "libc6")
-"""What mke2fs(8) consists of; of two names of a library a suite has one."""
-
 _APPLETS = (
     *("sh", "mount", "umount", "insmod", "sleep", "usleep", "grep", "poweroff", "reboot", "switch_root"),
-    *("tar", "sync", "chroot", "mkdir"),
+    *("tar", "sync", "chroot"),
 )
 _UNITS = {
     "isolab-personality.service": "etc/systemd/system/isolab-personality.service",
@@ -68,23 +64,20 @@ def build(
     paths = archive.fetch([*packages, *extra, kernel_package])
     kernel = take(paths[kernel_package.name], folder / "kernel", recipe.module_folders)
     _compile(arch, archive, folder, deadline)
-    small = _initrd(kernel, recipe, paths)
-    small.write_cpio(folder / "initrd")
+    _initrd(kernel, recipe, paths).write_cpio(folder / "initrd")
     with working_folder("image") as work:
-        _add_formatter(small, paths)
-        small.write_cpio(work / "initrd")
         with tarfile.open(work / "unpacked.tar", "w", format=tarfile.GNU_FORMAT) as target:
             unpack([paths[package.name] for package in packages], target)
             _add_ours(target, kernel, recipe, folder)
         (folder / "personality").unlink()
-        order = maker.Making(arch, folder / "kernel", work, recipe.disk, tar=arch == host_arch())
-        maker.make(order, folder, deadline)
+        how = maker.make(maker.Making(arch, folder, work, recipe.disk), deadline)
     names = ("kernel", "initrd", "disk.qcow2", "rootfs.tar")
     return {
         "image": recipe.image,
         "arch": arch.name,
         "suite": archive.suite,
         "kernel": kernel.version,
+        "configured": how,
         "packages": {p.name: p.version for p in packages},
         "bytes": {name: (folder / name).stat().st_size for name in names if (folder / name).exists()},
     }
@@ -120,24 +113,10 @@ def _initrd(kernel: Kernel, recipe: FullRecipe, paths: dict[str, Path]) -> Tree:
         tree.file(f"usr/lib/modules/{name}.ko", data)
     tree.file("usr/lib/modules/load", "".join(f"/lib/modules/{name}.ko\n" for name, _ in ordered))
     tree.file("init", (SOURCES / "init.sh").read_bytes(), 0o755)
+    tree.file("make", (SOURCES / "make.sh").read_bytes(), 0o755)
     tree.device("dev/console", 5, 1, 0o600)
     tree.device("dev/null", 1, 3, 0o666)
     return tree
-
-
-def _add_formatter(tree: Tree, paths: dict[str, Path]) -> None:
-    """What makes the disk in the first place."""
-    for name in FORMATTER:
-        if name not in paths:
-            continue
-        patterns = ["*bin/mke2fs", "etc/mke2fs.conf"] if name == "e2fsprogs" else []
-        for member in members(paths[name], patterns, ["*/lib*.so.*", "*/ld*.so.[0-9]"]):
-            path = "mke2fs" if member.path.endswith("bin/mke2fs") else merged(member.path)
-            if member.target:
-                tree.link(path, member.target)
-            else:
-                tree.file(path, member.data, stat.S_IMODE(member.mode))
-    tree.file("make", (SOURCES / "make.sh").read_bytes(), 0o755)
 
 
 def _add_ours(target: tarfile.TarFile, kernel: Kernel, recipe: FullRecipe, folder: Path) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import io
 import lzma
 import re
+import stat
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,15 +82,19 @@ class Database:
             yield f"{DATABASE}/{name}", data, 0o755 if name.endswith(scripts) else 0o644
 
 
+OWNERS = "usr/lib/isolab/owners"
+"""File with a line ``UID:GID MODE PATH`` for all that is not root's."""
+
+
 def unpack(debs: Sequence[Path], target: tarfile.TarFile) -> None:
     """Write the contents of packages, and dpkg's record of them, into an archive.
 
     /bin, /sbin and /lib are links into /usr, whatever the packages say. Raises ImageError.
     """
-    database, folders = Database(), set[str]()
+    database, folders, owners = Database(), set[str](), list[str]()
     for deb in debs:
         try:
-            _unpack_one(deb, target, folders, database)
+            owners += _unpack_one(deb, target, folders, database)
         except (tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as problem:
             raise ImageError(f"{deb}: not a readable package: {problem}") from None
     for name in (*_MERGED_FOLDERS, *(abi for abi in _OTHER_ABIS if f"usr/{abi}" in folders)):
@@ -99,6 +104,7 @@ def unpack(debs: Sequence[Path], target: tarfile.TarFile) -> None:
         target.addfile(link)
     for path, data, mode in database.entries():
         add_file(target, path, data, mode)
+    add_file(target, OWNERS, "".join(owners).encode())
 
 
 def merged(path: str) -> str:
@@ -122,7 +128,8 @@ def _folder(target: tarfile.TarFile, path: str, folders: set[str]) -> None:
     target.addfile(about)
 
 
-def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database: Database) -> None:
+def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database: Database) -> list[str]:
+    """Gives a line of the file of owners for each entry that is not root's."""
     control: dict[str, tuple[bytes, int]] = {}
     with deb.open("rb") as file, part_of(file, "control.tar") as archive:
         for entry in archive:
@@ -133,6 +140,7 @@ def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database:
     }
     paths: list[str] = []
     sums: dict[str, str] = {}
+    owners = []
     with deb.open("rb") as file, part_of(file, "data.tar") as archive:
         for entry in archive:
             path = entry.name.removeprefix("./").rstrip("/")
@@ -146,7 +154,10 @@ def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database:
                 raw = content.read()
                 data, sums[path] = io.BytesIO(raw), hashlib.md5(raw, usedforsecurity=False).hexdigest()
             _copy(archive, entry, path, target, folders, data)
+            if entry.uid or entry.gid:
+                owners.append(f"{entry.uid}:{entry.gid} {stat.S_IMODE(entry.mode):o} /{merged(path)}\n")
     database.add(control, paths, sums)
+    return owners
 
 
 def _copy(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from habitat import Home
 
-from orchestrator import drivers, hostproc, images
+from orchestrator import drivers, hostproc, images, packages
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Driver, Order, Template
@@ -38,9 +38,11 @@ class Kind:
     driver: DriverName
     arch: str
     cloned: bool = False
+    image: str = "micro"
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        name += "" if self.image == "micro" else f"-{self.image}"
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -58,12 +60,16 @@ KINDS = [Kind("process", HOST), Kind("sandbox", HOST), Kind("container", HOST)]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
 ]
+KINDS += [Kind("container", HOST, image="debian")]
+KINDS += [Kind("qemu", arch, cloned, "debian") for arch in ("amd64", "arm64") for cloned in (False, True)]
 
 
-def image_of(arch: str) -> images.Image:
-    """The micro image, from the user's cache or built now."""
-    archives = images.Archives(Deadline.after(900))
-    return images.build(recipes()["micro"], ARCHITECTURES[arch], archives, Deadline.after(900))
+def image_of(arch: str, name: str = "micro") -> images.Image:
+    """The image of this name, from the user's cache or built now."""
+    archives = images.Archives(Deadline.after(1800))
+    recipe = recipes()[name]
+    packages.ensure(packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
+    return images.build(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
 
 
 def order_for(
@@ -84,7 +90,7 @@ def order_for(
         name=name,
         machine=wanted,
         arch=ARCHITECTURES[kind.arch],
-        image=image or image_of(kind.arch),
+        image=image or image_of(kind.arch, kind.image),
         accel="tcg" if kind.own_kernel else "none",
         scratch=scratch_dir() / run / name,
         logs=logs,

@@ -5,6 +5,12 @@ set -e
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C HOME=/root
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
+# Unpacked by somebody who could not give files away, all of them are root's.
+while read -r owner mode path; do
+	chown -h "$owner" "$path"
+	[ -h "$path" ] || chmod "$mode" "$path"
+done </usr/lib/isolab/owners
+
 # Services are not started now: invoke-rc.d(8).
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
@@ -41,7 +47,10 @@ for version in /usr/lib/modules/*; do
 done
 systemctl enable isolab-personality.service ssh.service
 systemctl disable ssh.socket 2>/dev/null || :
-systemctl mask e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer \
-	systemd-firstboot.service getty@tty1.service >/dev/null 2>&1
+# Chores of systems that live for long, and prompts on consoles where nobody has a password.
+systemctl mask e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer man-db.timer \
+	systemd-firstboot.service systemd-pstore.service systemd-update-utmp.service \
+	systemd-update-utmp-runlevel.service systemd-tmpfiles-clean.timer getty-static.service \
+	getty@.service serial-getty@.service console-getty.service 2>/dev/null
 systemctl set-default multi-user.target
 ldconfig

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Process 1 of the initial RAM disk of a full image: loads what the disk needs, mounts it, and
-# hands over to the system on it. With a script /make in it, it makes that disk instead.
+# hands over to the system on it. Told "isolab.make" it completes that disk instead; see make.sh.
 PATH=/bin
 fail() {
 	echo "isolab: failed: $*"
@@ -19,7 +19,7 @@ until [ -b /dev/vda ]; do
 	[ $tries -lt 600 ] || fail "no disk"
 	usleep 50000
 done
-if [ -x /make ]; then
+if grep -qw isolab.make /proc/cmdline; then
 	/make || fail "the system cannot be installed"
 	echo "isolab: made"
 	sleep 1
