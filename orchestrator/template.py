@@ -40,6 +40,9 @@ VERSION = 2
 STAND_IN_BYTES = 256 * 1024
 MAKE_SECONDS = 600.0
 TEST_SECONDS = 30.0
+ANSWER_SECONDS = 12.0
+SLOWER = 4.0
+"""How many times longer a whole system may take for the same, on an emulated processor."""
 NOTE_SECONDS = 3600.0
 """How long it is remembered that a template failed its test."""
 _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
@@ -205,19 +208,20 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
 
     Raises LabError saying what is wrong.
     """
+    patience = SLOWER if order.image.disk else 1.0
     with ExitStack() as stack:
         twins = []
         for number in (1, 2):
-            deadline = Deadline.after(TEST_SECONDS, bakery.cancel)
+            deadline = Deadline.after(TEST_SECONDS * patience, bakery.cancel)
             fixed, handle = stack.enter_context(_journalled(order, f"test{number}", bakery))
             begun = time.monotonic()
             risen = bakery.driver.up(fixed, handle, deadline, Silent())
             if risen.data["start"] != "clone":
                 raise BootError("a clone does not start")
             transport = stack.enter_context(bakery.driver.connect(handle, deadline))
-            _say(transport, ["true"], deadline)
+            _say(transport, ["true"], deadline, patience)
             twins.append((transport, time.monotonic() - begun, deadline))
-        identities = [_probe(transport, deadline) for transport, _, deadline in twins]
+        identities = [_probe(transport, deadline, patience) for transport, _, deadline in twins]
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
     seconds = min(spent for _, spent, _ in twins)
@@ -226,23 +230,23 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
     return {"clone_seconds": round(seconds, 3)}
 
 
-def _probe(transport: Conversing, deadline: Deadline) -> str:
+def _probe(transport: Conversing, deadline: Deadline, patience: float) -> str:
     """Whether a clone keeps time; gives its identity."""
     begun = time.monotonic()
-    _say(transport, ["sleep", "1"], deadline)
+    _say(transport, ["sleep", "1"], deadline, patience)
     slept = time.monotonic() - begun
-    if slept > 8.0:
+    if slept > 8.0 * patience:
         raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
-    clock = float(_say(transport, ["date", "+%s"], deadline))
-    if abs(clock - time.time()) > 5.0:
+    clock = float(_say(transport, ["date", "+%s"], deadline, patience))
+    if abs(clock - time.time()) > 5.0 * patience:
         raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")
     script = "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/boot_id /run/isolab-nonce"
-    return _say(transport, ["sh", "-c", script], deadline)
+    return _say(transport, ["sh", "-c", script], deadline, patience)
 
 
-def _say(transport: Conversing, argv: list[str], deadline: Deadline) -> str:
+def _say(transport: Conversing, argv: list[str], deadline: Deadline, patience: float) -> str:
     try:
-        done = transport.run(argv, deadline=deadline.within(12))
+        done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
     except LabError as problem:
         raise BootError(
             f"a clone's timers stand still: `{' '.join(argv[:2])}` never ends ({problem.message})"
