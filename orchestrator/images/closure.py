@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from orchestrator.errors import ImageError
 from orchestrator.images.debian import Package, fields_of, package
 
-_NAME = re.compile(r"\s*([a-z0-9][a-z0-9.+-]+)")
+_NAME = re.compile(r"\s*([a-z0-9][a-z0-9.+-]*)")
 
 
 @dataclass(frozen=True)
