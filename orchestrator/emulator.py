@@ -28,6 +28,7 @@ TRANSLATION_CACHE_MIB = 64
 UNPRIVILEGED = 65534
 """Whom QEMU becomes when we are root: nobody, who owns no file."""
 DISK = "disk.qcow2"
+SEED = "seed.iso"
 SYSTEM = "rw systemd.show_status=1"
 """What the kernel of a system on a disk is told: whoever waits reads on the console how far it is."""
 WARM = "isolab.warm"
@@ -61,10 +62,7 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     backend = ",memory-backend=mem" if memory.file else ""
     argv += ["-machine", arch.machine + backend, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
     argv += ["-smp", str(order.machine.cpus), "-m", f"{memory_mib(order)}M", *_memory_words(order, memory)]
-    argv += ["-kernel", str(memory.kernel or order.image.kernel)]
-    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
-    words = kernel_cmdline(arch, order.accel) + (f" {WARM}" if memory.file else "")
-    argv += ["-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
+    argv += _boot_words(order, memory)
     argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
     argv += ["-serial", "chardev:console"]
     argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
@@ -82,13 +80,27 @@ def memory_mib(order: Order) -> int:
     return max(order.machine.memory, order.arch.memory, order.image.memory) // MIB
 
 
+def _boot_words(order: Order, memory: Memory) -> list[str]:
+    """How the machine comes to its kernel: from us, or as its disk says."""
+    if order.image.by_cloud_init:
+        return ["-bios", order.arch.firmware] if order.arch.firmware else []
+    argv = ["-kernel", str(memory.kernel or order.image.kernel)]
+    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
+    words = kernel_cmdline(order.arch, order.accel) + (f" {WARM}" if memory.file else "")
+    return [*argv, "-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
+
+
 def _disk_words(order: Order, folder: Path) -> list[str]:
     """The machine's own layer over the image's disk; it is never used again, so that nobody has to
     wait until it is safe on the host's."""
     if order.image.disk is None:
         return []
     drive = f"file={_escaped(folder / DISK)},if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap"
-    return ["-drive", drive, "-device", f"virtio-blk-{order.arch.bus},drive=disk"]
+    argv = ["-drive", drive, "-device", f"virtio-blk-{order.arch.bus},drive=disk"]
+    if order.image.by_cloud_init:
+        seed = f"file={_escaped(folder / SEED)},if=none,id=seed,format=raw,readonly=on"
+        argv += ["-drive", seed, "-device", f"virtio-blk-{order.arch.bus},drive=seed"]
+    return argv
 
 
 def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
@@ -103,7 +115,19 @@ def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
         base = order.template.disk
     layer = Path(handle.scratch) / DISK
     proc.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, layer],
+        [
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "qcow2",
+            "-b",
+            base,
+            layer,
+            str(order.image.disk_size),
+        ],
         deadline=deadline.within(60),
     )
     if os.getuid() == 0:  # whom QEMU becomes opens it again when a clone comes to life

@@ -180,7 +180,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
 
 def _with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
     """The order, to be cloned from a template where there is a good one."""
-    if order.machine.driver not in drivers.CLONING or shop.cold:
+    if order.machine.driver not in drivers.CLONING or shop.cold or order.image.by_cloud_init:
         return order
     bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
     found = obtain(order, bakery)

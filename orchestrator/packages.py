@@ -79,7 +79,18 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
 
 def image_needs(recipe: Recipe, arch: str) -> list[Need]:
     """What building an image of this architecture needs, and machines made of it."""
-    return [QEMU_IMG, MKE2FS, qemu_need(arch)] if recipe.disk else []
+    if not recipe.disk:
+        return []
+    needs = [QEMU_IMG, qemu_need(arch)]
+    if recipe.kind == "full":
+        return [*needs, MKE2FS]
+    return [*needs, *_firmware_need(ARCHITECTURES[arch].firmware)]
+
+
+def _firmware_need(path: str) -> list[Need]:
+    if not path:
+        return []
+    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",), "edk2-aarch64", "edk2-aarch64")]
 
 
 def qemu_need(arch: str) -> Need:

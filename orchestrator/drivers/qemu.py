@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import emulator
+from orchestrator import cloudinit, emulator
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, Order, Site
@@ -83,14 +83,7 @@ class Qemu:
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
         folder = Path(handle.scratch)
-        address = Address(
-            host="127.0.0.1",
-            port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
-            user="root",
-            client_key=folder / "client_key",
-            host_key=(folder / "host_key.pub").read_bytes(),
-        )
-        with connected(address, handle.machine, deadline) as transport:
+        with connected(_address(folder, deadline), handle.machine, deadline) as transport:
             yield transport
 
     def down(self, handle: Handle) -> None:
@@ -100,6 +93,17 @@ class Qemu:
     def leftovers(self) -> Iterator[Handle]:
         for run, machine in emulator.running(scratch_dir()):
             yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
+
+
+def _address(folder: Path, deadline: Deadline) -> Address:
+    """Where the machine of this scratch folder is reached."""
+    return Address(
+        host="127.0.0.1",
+        port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
+        user="root",
+        client_key=folder / "client_key",
+        host_key=(folder / "host_key.pub").read_bytes(),
+    )
 
 
 def _unmarked(_phase: str) -> None:
@@ -120,6 +124,8 @@ def bring_up(
     """
     keys = _prepare_folder(Path(handle.scratch))
     emulator.make_disk(order, handle, deadline)
+    if order.image.by_cloud_init:
+        cloudinit.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys)
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")
@@ -130,6 +136,11 @@ def bring_up(
         mark("spawn")
     word, expected = ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds)
     meanwhile = emulator.watcher(order, handle, progress, order.name, word, expected)
+    if order.image.by_cloud_init:
+        address = _address(Path(handle.scratch), deadline)
+        cloudinit.settle(address, order.name, order.image, deadline, meanwhile)
+        mark("boot")
+        return
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         if order.template is None:
             port.expect("ready", deadline, meanwhile)

@@ -28,6 +28,13 @@ class Image:
     """Bytes below which a machine of it does not get anywhere."""
     disk_size: int = 0
     """Bytes of the disk a machine sees; 0 when it needs none."""
+    kind: str = "micro"
+    """The kind of its recipe."""
+
+    @property
+    def by_cloud_init(self) -> bool:
+        """Whether it boots by its own boot loader, and cloud-init makes it this machine."""
+        return self.kind == "cloud"
 
     @property
     def disk(self) -> Path | None:
@@ -100,13 +107,18 @@ def find(recipe: Recipe, arch: Arch) -> Image | None:
 
 
 def _image(recipe: Recipe, arch: Arch, folder: Path) -> Image:
-    return Image(recipe.image, arch.name, folder.name, folder, recipe.memory, recipe.disk)
+    return Image(recipe.image, arch.name, folder.name, folder, recipe.memory, recipe.disk, recipe.kind)
 
 
 def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
     """What building an image consists of, in words, and its seconds on a laptop of the 2020s."""
-    how = ", installing packages in a guest" if recipe.disk else ""
-    return f"fetching packages, verifying, building{how}", _builder(recipe).expected_seconds(arch)
+    words = {
+        "full": "fetching, verifying and unpacking packages, then configuring them",
+        "cloud": "fetching the published image",
+    }
+    return words.get(recipe.kind, "fetching packages, verifying, building"), _builder(
+        recipe
+    ).expected_seconds(arch)
 
 
 def build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestrator.spec import NAME_PATTERN, Spec
+from orchestrator.spec import NAME_PATTERN, ArchName, Spec
 from orchestrator.units import Size
 
 
@@ -58,5 +58,26 @@ class FullRecipe(Spec):
     module_folders: list[str] = Field([])
 
 
-Recipe = Annotated[MicroRecipe | FullRecipe, Field(discriminator="kind")]
+class Source(Spec):
+    """A published file: where (http, https, or a path on this host), and its digest."""
+
+    url: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CloudRecipe(Spec):
+    """A published image that cloud-init configures, by architecture.
+
+    ``memory`` is the least a machine gets and ``disk`` what it sees, in bytes.
+    """
+
+    image: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    kind: Literal["cloud"]
+    memory: Size = 512 * 2**20
+    disk: Size = 8 * 2**30
+    sources: Annotated[dict[ArchName, Source], Field(min_length=1)]
+
+
+Recipe = Annotated[MicroRecipe | FullRecipe | CloudRecipe, Field(discriminator="kind")]
 """Every kind of recipe."""
