@@ -18,6 +18,7 @@ from orchestrator.images import full
 from orchestrator.images.kernel import Kernel
 from orchestrator.images.maker import Making, _cut, render_guest
 from orchestrator.images.recipe import FullRecipe
+from orchestrator.machine import boot_seconds
 from orchestrator.packages import MKE2FS, QEMU_IMG, image_needs, qemu_need
 from orchestrator.recipes import least_memory, recipes
 
@@ -79,14 +80,14 @@ def test_modules_go_by_the_names_they_depend_on_each_other_by() -> None:
 
 
 def test_expectations_are_told_in_words() -> None:
-    assert "guest" in images.expectation(recipe(), FOREIGN)[0]
+    assert "configuring" in images.expectation(recipe(), FOREIGN)[0]
     assert images.expectation(recipe(), FOREIGN)[1] > images.expectation(recipes()["micro"], FOREIGN)[1]
     assert full.expected_seconds(FOREIGN) > full.expected_seconds(host_arch())
 
 
 class TestMachines:
     def whole(self, tmp_path: Path) -> images.Image:
-        return images.Image("debian", "arm64", "debian-arm64-0", tmp_path, 384 * 2**20, 4 * GIB)
+        return images.Image("debian", "arm64", "debian-arm64-0", tmp_path, 384 * 2**20, 4 * GIB, "full")
 
     def test_they_have_a_disk_of_their_own_and_memory_enough(self, tmp_path: Path) -> None:
         wanted = replace(order(), image=self.whole(tmp_path))
@@ -94,6 +95,7 @@ class TestMachines:
         (drive,) = [word for word in argv if "if=none,id=disk" in word]
         assert drive.startswith(f"file={wanted.scratch}/disk.qcow2,")
         assert memory_mib(wanted) == 384
+        assert boot_seconds(wanted) > boot_seconds(order())
         assert "rw" in argv[argv.index("-append") + 1].split()
 
     def test_others_have_none(self) -> None:

@@ -66,7 +66,7 @@ class Qemu:
         try:
             if order.template is not None:
                 try:
-                    bring_up(order, handle, deadline.within(CLONE_SECONDS), progress)
+                    bring_up(order, handle, deadline.within(CLONE_SECONDS * order.image.effort), progress)
                     return handle
                 except (BootError, TimedOut) as problem:
                     deadline.check(f"{order.name}: cloning")
@@ -134,7 +134,9 @@ def bring_up(
         mark("keys")
         emulator.start(order, handle, deadline)
         mark("spawn")
-    word, expected = ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds)
+    word, expected = (
+        ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds * order.image.effort)
+    )
     meanwhile = emulator.watcher(order, handle, progress, order.name, word, expected)
     if order.image.by_cloud_init:
         address = _address(Path(handle.scratch), deadline)
