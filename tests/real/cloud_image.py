@@ -6,6 +6,7 @@ import functools
 import http.server
 import os
 import shutil
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,9 +54,9 @@ def _present(program: str) -> bool:
     return shutil.which(program, path=f"{os.environ['PATH']}:{PATH}") is not None
 
 
-def _run(*words: str | Path, stdin: bytes = b"") -> None:
+def _run(*words: str | Path) -> None:
     env = {**os.environ, "PATH": f"{os.environ['PATH']}:{PATH}", "MTOOLS_SKIP_CHECK": "1"}
-    proc.run(words, deadline=Deadline.after(1800), stdin=stdin, env=env)
+    proc.run(words, deadline=Deadline.after(1800), env=env)
 
 
 def _build(folder: Path) -> dict[str, Any]:
@@ -84,16 +85,22 @@ def _build(folder: Path) -> dict[str, Any]:
 def _assemble(disk: Path, boot: Path, root: Path) -> None:
     """A disk with two partitions: master boot record, FAT for the boot loader, ext4."""
     second = FIRST + BOOT_MIB * MIB // SECTOR
-    table = f"label: dos\nstart={FIRST}, size={BOOT_MIB}MiB, type=e, bootable\nstart={second}, type=83\n"
+    table = _partition(0x80, 0x0E, FIRST, BOOT_MIB) + _partition(0, 0x83, second, ROOT_MIB) + bytes(32)
     disk.touch()
     os.truncate(disk, FIRST * SECTOR + (BOOT_MIB + ROOT_MIB + 1) * MIB)
-    _run("sfdisk", "--quiet", disk, stdin=table.encode())
     with disk.open("r+b") as file:
-        file.write(Path("/usr/lib/syslinux/mbr/mbr.bin").read_bytes()[:440])
+        loader = Path("/usr/lib/syslinux/mbr/mbr.bin").read_bytes()[:440]
+        file.write(loader.ljust(446, b"\0") + table + b"\x55\xaa")
         for start, part in ((FIRST, boot), (second, root)):
             file.seek(start * SECTOR)
             with part.open("rb") as source:
                 shutil.copyfileobj(source, file, 4 * MIB)
+
+
+def _partition(active: int, kind: int, start: int, mib: int) -> bytes:
+    """An entry of the partition table: by sector numbers, the older cylinders out of range."""
+    beyond = b"\xfe\xff\xff"
+    return struct.pack("<B3sB3sII", active, beyond, kind, beyond, start, mib * MIB // SECTOR)
 
 
 @contextmanager
