@@ -54,7 +54,7 @@ def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> N
         "action": "build, list, verify, prune or export",
         "arch": "architectures, with commas between them (default: all; export: one, the host's own)",
         "format": "text (default) or json; export: ova, vmdk, vdi, qcow2 or raw",
-        "image": "the image to export",
+        "image": "images, with commas between them (default: all; to build: those without a disk)",
         "out": "export: the file to write",
         "authorized-key": "export: a file with the public key that opens the machine",
         "name": "export: the machine's host name (default: isolab-IMAGE)",
@@ -75,7 +75,7 @@ def images(
 
     if action == "export":
         raise Exit(code=export(image, _names(arch), format or "ova", out, authorized_key, name))
-    raise Exit(code=act(action, _names(arch), format or "text"))
+    raise Exit(code=act(action, _names(arch), format or "text", _names(image)))
 
 
 @task(

@@ -192,8 +192,12 @@ def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
         return found
     who = f"image {name}/{arch.name}"
     shop.progress.doing(who, "waiting for a free processor")
+    if recipe.disk:
+        shop.progress.doing(who, "waiting for system packages")
+        _await(shop.packages, shop.cancel)
     with shop.make_slots:
-        shop.progress.doing(who, "fetching packages, verifying, building", 12)
+        words, seconds = images.expectation(recipe, arch)
+        shop.progress.doing(who, words, seconds)
         image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
     shop.progress.done(who, "built")
     return image
@@ -243,7 +247,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
 
 def with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
     """The order, to be cloned from a template where there is a good one."""
-    if order.machine.driver not in drivers.CLONING or shop.cold:
+    if order.machine.driver not in drivers.CLONING or shop.cold or order.image.by_cloud_init:
         return order
     bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
     found = obtain(order, bakery)

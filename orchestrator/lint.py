@@ -29,7 +29,8 @@ LEAST_MEMORY = 64 * _MIB
 
 @dataclass(frozen=True)
 class MachineLint:
-    """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults.
+    """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults, ``images``
+    what each image there is needs of memory at least, in bytes.
 
     ``host`` is the architecture labs run on, by Debian's name; empty when it is not in our table.
     ``boxed`` are the images that only containers can have.
@@ -38,7 +39,7 @@ class MachineLint:
     document: Document
     name: str
     merged: Mapping[str, Any]
-    images: Collection[str]
+    images: Mapping[str, int]
     host: str
     boxed: Collection[str] = ()
 
@@ -103,10 +104,16 @@ class MachineLint:
     def _memory(self, machine: Machine) -> Iterator[Problem]:
         arch = machine.arch or self.host
         least = max(LEAST_MEMORY, ARCHITECTURES[arch].memory if arch in ARCHITECTURES else 0)
+        least = max(least, self.images.get(machine.image, 0))
         if machine.memory < least:
             needed = f"{least // _MIB}MiB"
-            reason = f"{quote(self.merged['memory'])} of memory is too little for {arch or 'a machine'}"
+            reason = f"{quote(self.merged['memory'])} of memory is too little for {self._who(machine, arch)}"
             yield self._problem(reason, f"give at least {needed}", "memory", "arch")
+
+    def _who(self, machine: Machine, arch: str) -> str:
+        """What needs more memory, in words."""
+        image = f" with image {machine.image}" if self.images.get(machine.image, 0) > LEAST_MEMORY else ""
+        return (arch or "a machine") + image
 
     def _problem(self, message: str, suggestion: str, *keys: str) -> Problem:
         return Problem(self.document.file, *self._place(keys), message, suggestion)

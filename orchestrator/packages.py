@@ -24,6 +24,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import boundary_of
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
+from orchestrator.images.recipe import Recipe
 from orchestrator.proc import ProcessFailed
 from orchestrator.progress import Progress
 from orchestrator.spec import Boundary, Machine
@@ -78,6 +79,14 @@ KEYS = Need(
 VDE = Need("vde_switch", _program("vde_switch"), ("vde2",), "vde2", "vde2", "vde")
 IP = Need("ip", _program("ip"), ("iproute2",), "iproute", "iproute2")
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+MKE2FS = Need(
+    "mke2fs",
+    lambda: shutil.which("mke2fs", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None,
+    ("e2fsprogs",),
+    "e2fsprogs",
+    "e2fsprogs",
+    "e2fsprogs",
+)
 XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
 QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
 SSHD = Need(
@@ -123,6 +132,22 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
             for need in [*engine_needs(machine.engine), *([IP] if machine.networks else [])]:
                 needs[need.what] = need
     return list(needs.values())
+
+
+def image_needs(recipe: Recipe, arch: str) -> list[Need]:
+    """What building an image of this architecture needs, and machines made of it."""
+    if not recipe.disk:
+        return []
+    needs = [QEMU_IMG, qemu_need(arch)]
+    if recipe.kind == "full":
+        return [*needs, MKE2FS]
+    return [*needs, *_firmware_need(ARCHITECTURES[arch].firmware)]
+
+
+def _firmware_need(path: str) -> list[Need]:
+    if not path:
+        return []
+    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",), "edk2-aarch64", "edk2-aarch64")]
 
 
 def qemu_need(arch: str) -> Need:

@@ -27,10 +27,12 @@ GATEWAY = "10.0.2.2 10.0.2.3"
 
 @dataclass(frozen=True)
 class Keys:
-    """A machine's own keys: ``host_private`` in dropbear's format, ``host_public`` as on the
-    wire, ``client_private`` in OpenSSH's format, ``client_public`` as an authorized_keys line."""
+    """A machine's own keys: ``host_private`` in dropbear's format, ``host_openssh`` the same key
+    in OpenSSH's, ``host_public`` as on the wire, ``client_private`` in OpenSSH's format,
+    ``client_public`` as an authorized_keys line."""
 
     host_private: bytes
+    host_openssh: bytes
     host_public: bytes
     client_private: bytes
     client_public: bytes
@@ -51,6 +53,7 @@ def make_keys() -> Keys:
     name = _string(b"ssh-ed25519")
     return Keys(
         host_private=name + _string(seed + public),
+        host_openssh=host.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
         host_public=name + _string(public),
         client_private=client.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
         client_public=client.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n",
@@ -111,6 +114,7 @@ def render(
         "entropy": entropy,
         "nonce": nonce.encode(),
         "host-key": keys.host_private,
+        "host-key-openssh": keys.host_openssh,
         "authorised-key": keys.client_public,
         **{key: text.encode() for key, text in about.items() if text},
         "end": b"",

@@ -21,8 +21,8 @@ from orchestrator.job import Workshop, make_image, run_job
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedLab
 from orchestrator.paths import cache_dir, scratch_dir
+from orchestrator.plan import arch_of, plan
 from orchestrator.plan import jobs as plan_jobs
-from orchestrator.plan import plan
 from orchestrator.progress import Progress
 from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
@@ -108,13 +108,16 @@ def workshop(
     cancel = threading.Event()
     cpus = len(os.sched_getaffinity(0))
     machines = [m for name, m in lab.lab.machines.items() if not choice.machines or name in choice.machines]
+    known = {**recipes(), **lab.recipes}
     needs = packages.needs_of(machines)
+    for wanted in machines:
+        more = packages.image_needs(known[wanted.image], arch_of(wanted).name)
+        needs += [need for need in more if need not in needs]
     # What images are verified with comes first; emulators install while images are made.
     first = [packages.GPGV, packages.KEYS]
     packages.ensure(first, progress, Deadline.never(cancel))
     with ThreadPoolExecutor(1) as background:
         installing: Future[None] = background.submit(packages.ensure, needs, progress, Deadline.never(cancel))
-        known = {**recipes(), **lab.recipes}
         shop_canary = Canary(f"isolab-canary-{run}", lambda: make_image(shop, "micro", host_arch()).runner)
         shop = Workshop(
             lab=lab,

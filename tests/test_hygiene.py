@@ -13,7 +13,7 @@ from orchestrator import proc
 from orchestrator.deadline import Deadline
 from orchestrator.load import LoadedExercise, load_exercise, load_lab
 from orchestrator.paths import EXERCISES, LABS, ROOT
-from orchestrator.recipes import recipes
+from orchestrator.recipes import least_memory, recipes
 
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 50
 PACKAGE = sorted((ROOT / "orchestrator").rglob("*.py"))
@@ -84,7 +84,7 @@ def test_any_module_may_be_imported_first() -> None:
 
 @pytest.mark.parametrize("lab", sorted(LABS.glob("*/lab.yaml")), ids=short)
 def test_labs_are_valid(lab: Path) -> None:
-    assert load_lab(lab, EXERCISES, images=tuple(recipes())).exercises
+    assert load_lab(lab, EXERCISES, images=least_memory(recipes())).exercises
 
 
 @pytest.mark.parametrize("folder", EXERCISE_FOLDERS, ids=short)

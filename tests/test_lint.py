@@ -73,7 +73,7 @@ def test_a_contradiction_shows_beside_another_mistake_of_the_same_machine(folder
 def test_images_are_those_there_are(folder: Path) -> None:
     found = machine_mistakes(folder, "m: {driver: qemu, image: »debian}")
     assert found == ["» unknown image 'debian' (known: micro)"]
-    loaded = load_lab(folder / "lab", folder / "exercises", images={"micro", "debian"})
+    loaded = load_lab(folder / "lab", folder / "exercises", images={"micro": 0, "debian": 0})
     assert loaded.lab.machines["m"].image == "debian"
 
 

@@ -9,6 +9,9 @@
  * siblings. After that it reaps orphans. An exported machine, which the kernel's command line calls
  * "isolab.appliance", has no port: appliance.sh gives it name, host key and addresses.
  *
+ * In a full image, where systemd is process 1, the same program is a service: "--personality"
+ * takes the personality only, "--listening" tells that the distribution's SSH server is up.
+ *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
  * LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks is also
  * sent "network", "hosts" and, where it has a way out, "gateway"; see there.
@@ -17,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/random.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -42,6 +46,7 @@
 
 #define MODULE_LIST "/lib/modules/load"
 #define HOST_KEY "/etc/dropbear/host_key"
+#define OPENSSH_HOST_KEY "/etc/ssh/ssh_host_ed25519_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
 #define PREACCEPT "/usr/lib/isolab/preaccept.so"
 #define APPLIANCE "/etc/isolab/appliance"
@@ -50,6 +55,7 @@
 enum { MAX_VALUE = 64 * 1024, MAX_ENTROPY = 256, SETTLING = 3 /* seconds */ };
 
 static int port = -1;
+static bool full; /* a service of a full system, not process 1 */
 
 /* One line on the console, with the time since boot: what a person sees while waiting. */
 static void say(const char *format, ...)
@@ -523,6 +529,27 @@ static void authorise(const char *key, size_t length)
 	}
 }
 
+static void set_name(const char *name, size_t length)
+{
+	char hosts[HOST_NAME_MAX + 64];
+
+	if (length > HOST_NAME_MAX || sethostname(name, length) == -1)
+		give_up("cannot set the host name");
+	if (!full)
+		return;
+	write_file("/etc/hostname", name, 0644);
+	snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n127.0.1.1 %s\n", name);
+	write_file("/etc/hosts", hosts, 0644);
+}
+
+/* What tells this machine from its siblings; the same form as a machine-id(5). */
+static void set_identity(const char *nonce)
+{
+	write_file("/run/isolab-nonce", nonce, 0644);
+	if (full)
+		write_file("/etc/machine-id", nonce, 0444);
+}
+
 static void take_personality(void)
 {
 	static char value[MAX_VALUE + 1];
@@ -535,18 +562,20 @@ static void take_personality(void)
 		value[length] = '\0';
 		if (strcmp(name, "end") == 0)
 			break;
-		if (strcmp(name, "hostname") == 0 && sethostname(value, length) == -1)
-			give_up("cannot set the host name");
+		if (strcmp(name, "hostname") == 0)
+			set_name(value, length);
 		else if (strcmp(name, "time") == 0)
 			set_time(value);
 		else if (strcmp(name, "entropy") == 0)
 			add_entropy(value, length);
-		else if (strcmp(name, "host-key") == 0)
+		else if (strcmp(name, "host-key") == 0 && !full)
 			write_secret(HOST_KEY, value, length);
+		else if (strcmp(name, "host-key-openssh") == 0 && full)
+			write_secret(OPENSSH_HOST_KEY, value, length);
 		else if (strcmp(name, "authorised-key") == 0)
 			authorise(value, length);
 		else if (strcmp(name, "nonce") == 0)
-			write_file("/run/isolab-nonce", value, 0644);
+			set_identity(value);
 		else if (strcmp(name, "network") == 0)
 			join_networks(value);
 		else if (strcmp(name, "hosts") == 0)
@@ -663,7 +692,7 @@ static void run_once(char *const argv[])
  * the kernel has seen it once. */
 static void warm_up(void)
 {
-	run_once((char *[]){"/usr/sbin/dropbear", "-V", NULL});
+	run_once((char *[]){full ? "/usr/sbin/sshd" : "/usr/sbin/dropbear", full ? "-t" : "-V", NULL});
 	run_once((char *[]){"/usr/lib/isolab/run", "--", "/usr/lib/isolab/run", "--facts", NULL});
 	run_once((char *[]){"/bin/sh", "-c", "true", NULL});
 	run_once((char *[]){"/bin/tar", "-c", "-f", "/dev/null", "/etc/passwd", NULL});
@@ -696,8 +725,32 @@ static void mount_point_files(void)
 	write_file("/proc/sys/kernel/printk", "1 4 1 7", 0644);
 }
 
-int main(void)
+/* What process 1 does of a micro machine's personality, where systemd does the rest. */
+static int serve_unit(const char *what)
 {
+	full = true;
+	umask(022);
+	open_port();
+	if (strcmp(what, "--listening") == 0) {
+		dprintf(port, "sshd\n");
+		return 0;
+	}
+	network();
+	if (asked_for("isolab.warm")) {
+		warm_up();
+		sleep(SETTLING);
+	}
+	say("waiting for personality");
+	dprintf(port, "ready\n");
+	take_personality();
+	say("personality taken");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && (strcmp(argv[1], "--personality") == 0 || strcmp(argv[1], "--listening") == 0))
+		return serve_unit(argv[1]);
 	if (getpid() != 1) {
 		fputs("init: only the kernel starts me\n", stderr);
 		return 1;

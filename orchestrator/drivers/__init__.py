@@ -113,6 +113,11 @@ class Template:
         return self.folder / "state"
 
     @property
+    def disk(self) -> Path:
+        """What the frozen guest had written to its disk (qcow2, over the image's)."""
+        return self.folder / "disk.qcow2"
+
+    @property
     def kernel(self) -> Path:
         """The beginning of the kernel: enough for QEMU to accept it, never run."""
         return self.folder / "kernel"

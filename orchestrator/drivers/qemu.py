@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import emulator, vde
+from orchestrator import cloudinit, emulator, vde
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder, Order, Site
@@ -65,7 +65,7 @@ class Qemu:
         try:
             if order.template is not None:
                 try:
-                    bring_up(order, handle, deadline.within(CLONE_SECONDS), progress)
+                    bring_up(order, handle, deadline.within(CLONE_SECONDS * order.image.effort), progress)
                     return handle
                 except (BootError, TimedOut) as problem:
                     deadline.check(f"{order.name}: cloning")
@@ -81,13 +81,7 @@ class Qemu:
 
     def address(self, handle: Handle, deadline: Deadline) -> Address:
         folder = Path(handle.scratch)
-        return Address(
-            host="127.0.0.1",
-            port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
-            user="root",
-            client_key=folder / "client_key",
-            host_key=(folder / "host_key.pub").read_bytes(),
-        )
+        return _address(folder, deadline)
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
@@ -122,6 +116,17 @@ class Qemu:
             yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
 
 
+def _address(folder: Path, deadline: Deadline) -> Address:
+    """Where the machine of this scratch folder is reached."""
+    return Address(
+        host="127.0.0.1",
+        port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
+        user="root",
+        client_key=folder / "client_key",
+        host_key=(folder / "host_key.pub").read_bytes(),
+    )
+
+
 def _unmarked(_phase: str) -> None:
     """Nobody measures."""
 
@@ -139,6 +144,9 @@ def bring_up(
     personality. Raises BootError, TimedOut, Interrupted.
     """
     keys = folder_with_keys(Path(handle.scratch))
+    emulator.make_disk(order, handle, deadline)
+    if order.image.by_cloud_init:
+        cloudinit.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys)
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")
@@ -147,8 +155,15 @@ def bring_up(
         mark("keys")
         emulator.start(order, handle, deadline)
         mark("spawn")
-    word, expected = ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds)
+    word, expected = (
+        ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds * order.image.effort)
+    )
     meanwhile = emulator.watcher(order, handle, progress, order.name, word, expected)
+    if order.image.by_cloud_init:
+        address = _address(Path(handle.scratch), deadline)
+        cloudinit.settle(address, order.name, order.image, deadline, meanwhile)
+        mark("boot")
+        return
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         if order.template is None:
             port.expect("ready", deadline, meanwhile)

@@ -101,6 +101,11 @@ def build(
     }
 
 
+def expected_seconds(_arch: Arch) -> float:
+    """How long building takes: mostly downloads."""
+    return 12.0
+
+
 def load_order(wanted: list[str], modules: dict[str, bytes]) -> list[tuple[str, bytes]]:
     """Modules in the order they must be loaded: what each depends on comes first.
 

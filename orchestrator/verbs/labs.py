@@ -11,13 +11,13 @@ from orchestrator.host import this_host
 from orchestrator.load import LoadedLab, exercise_schema, load_lab, schema
 from orchestrator.paths import EXERCISES
 from orchestrator.plan import arch_of, plan
-from orchestrator.recipes import recipes
+from orchestrator.recipes import least_memory, recipes
 from orchestrator.verbs.output import JSON, check_format, mib, say, say_json, table
 
 
 def open_lab(path: str) -> LoadedLab:
     """The lab a verb was given. Raises SpecError with every mistake."""
-    return load_lab(Path(path), EXERCISES, images=tuple(recipes()))
+    return load_lab(Path(path), EXERCISES, images=least_memory(recipes()))
 
 
 def validate(path: str, form: str) -> Exit:

@@ -15,7 +15,7 @@ import daemons
 import pytest
 from habitat import Home
 
-from orchestrator import drivers, hostproc, images
+from orchestrator import drivers, hostproc, images, packages
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Driver, Order, Template
@@ -46,6 +46,7 @@ class Kind:
     engine: Literal["auto", "podman", "docker"] = "auto"
     via: str = ""
     way: str = ""
+    image: str = "micro"
 
     def __str__(self) -> str:
         names = [self.driver, self.way, self.arch] if self.own_kernel else [self.driver]
@@ -55,6 +56,7 @@ class Kind:
         if self.engine != "auto":
             name = f"{name}-{self.engine}"
         name = f"{name}-{self.via}" if self.via else name
+        name += "" if self.image == "micro" else f"-{self.image}"
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -88,14 +90,20 @@ KINDS += [
 KINDS += [Kind("ssh", HOST, via=via) for via in ("root", "user", "jump")] + [
     Kind("ssh", "s390x", via="guest")
 ]
+KINDS += [Kind("container", HOST, image="debian")]
+KINDS += [
+    Kind("qemu", arch, cloned, image="debian") for arch in ("amd64", "arm64") for cloned in (False, True)
+]
 if os.getuid() != 0:
     KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 
 
-def image_of(arch: str) -> images.Image:
-    """The micro image, from the user's cache or built now."""
-    archives = images.Archives(Deadline.after(900))
-    return images.build(recipes()["micro"], ARCHITECTURES[arch], archives, Deadline.after(900))
+def image_of(arch: str, name: str = "micro") -> images.Image:
+    """The image of this name, from the user's cache or built now."""
+    archives = images.Archives(Deadline.after(1800))
+    recipe = recipes()[name]
+    packages.ensure(packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
+    return images.build(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
 
 
 def order_for(
@@ -122,7 +130,7 @@ def order_for(
         name=name,
         machine=wanted,
         arch=ARCHITECTURES[kind.arch],
-        image=image or image_of(kind.arch),
+        image=image or image_of(kind.arch, kind.image),
         accel="tcg" if kind.own_kernel else "none",
         scratch=scratch_dir() / run / name,
         logs=logs,
