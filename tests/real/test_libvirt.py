@@ -85,9 +85,8 @@ def test_a_strangers_domain_is_left_alone(home: Home) -> None:
             drivers.load("libvirt").down(replace(handle, run="20200101-000000-abcd"))
             remember(parse(SYSTEM))
             assert list(drivers.load("libvirt").leftovers()) == []
-            assert list(reclaim(Ledger())) == []
+            assert not [gone for gone in reclaim(Ledger()) if "stranger" in gone]
             assert STRANGER in names()
-            order.scratch.parent.rmdir()
         finally:
             stranger.destroy()
 
