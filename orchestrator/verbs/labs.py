@@ -53,10 +53,10 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     lab = open_lab(path)
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
-    absent = {
-        (m.image, arch_of(m).name) for m in chosen.values() if not images.find(known[m.image], arch_of(m))
-    }
-    planned = plan(lab, this_host(), machines=only, images_missing=len(absent))
+    absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
+    building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
+    efforts = {name: images.effort(recipe.kind) for name, recipe in known.items()}
+    planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
     if form == JSON:
         data = asdict(planned)
         say_json({**data, "memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by})

@@ -28,6 +28,7 @@ PACKAGES = (
 MIB = 2**20
 BOOT_MIB, ROOT_MIB = 128, 1280
 SECTOR, FIRST = 512, 2048
+LOADER = Path("/usr/lib/syslinux/mbr/mbr.bin")
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _LOADER = """\
 DEFAULT linux
@@ -45,6 +46,7 @@ def cloud_image() -> Path:
     for program, package in (("syslinux", "syslinux"), ("mcopy", "mtools"), ("mkfs.vfat", "dosfstools")):
         present = functools.partial(_present, program)
         needs.append(Need(program, present, (package,), package, package))
+    needs.append(Need("syslinux's boot record", LOADER.exists, ("syslinux-common",), "syslinux", "syslinux"))
     ensure(needs, Silent(), Deadline.after(900))
     key = f"cloud-{cache.digest(_VERSION, SUITE, PACKAGES, _LOADER)}"
     return cache.make("bench", key, _build, Deadline.after(3600)) / "cloud.qcow2"
@@ -89,7 +91,7 @@ def _assemble(disk: Path, boot: Path, root: Path) -> None:
     disk.touch()
     os.truncate(disk, FIRST * SECTOR + (BOOT_MIB + ROOT_MIB + 1) * MIB)
     with disk.open("r+b") as file:
-        loader = Path("/usr/lib/syslinux/mbr/mbr.bin").read_bytes()[:440]
+        loader = LOADER.read_bytes()[:440]
         file.write(loader.ljust(446, b"\0") + table + b"\x55\xaa")
         for start, part in ((FIRST, boot), (second, root)):
             file.seek(start * SECTOR)
