@@ -154,7 +154,7 @@ def _programs(
 
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
-    accelerator = "none"
+    accelerator: str = wanted.driver if wanted.driver in drivers.NATIVE else "none"
     if wanted.driver in drivers.ACCELERATED:
         shop.progress.doing(job.machine, "choosing the accelerator")
         choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
@@ -219,10 +219,16 @@ def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
         driver=wanted.driver,
         boundary=drivers.boundary_of(wanted).value,
         arch=arch.name,
-        accel="tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none",
+        accel=_accel_before_it_runs(wanted, arch),
         exercise="",
         status=Status.ERROR,
     )
+
+
+def _accel_before_it_runs(wanted: Machine, arch: Arch) -> str:
+    if wanted.driver in drivers.NATIVE:
+        return wanted.driver
+    return "tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none"
 
 
 def _await(future: Future[None], cancel: threading.Event) -> None:

@@ -62,6 +62,8 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
         if machine.driver == "qemu":
             arch = ARCHITECTURES[machine.arch] if machine.arch else host_arch()
             needs[arch.qemu] = qemu_need(arch.name)
+        elif machine.driver == "virtualbox":  # itself, with a kernel driver, is for people to install
+            needs[XORRISO.what] = XORRISO
         elif machine.driver == "container":
             for need in engine_needs():
                 needs[need.what] = need

@@ -54,6 +54,15 @@ def make_keys() -> Keys:
     )
 
 
+def keep(keys: Keys, folder: Path) -> None:
+    """Leave in a machine's folder what is needed to connect to it: ``client_key``, for our eyes
+    only, and ``host_key.pub``."""
+    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "wb") as file:
+        file.write(keys.client_private)
+    (folder / "host_key.pub").write_bytes(keys.host_public)
+
+
 def _string(data: bytes) -> bytes:
     """RFC 4251, section 5."""
     return struct.pack(">I", len(data)) + data

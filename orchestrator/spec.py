@@ -53,7 +53,7 @@ class User(StrEnum):
     ROOT = "root"
 
 
-DriverName = Literal["process", "sandbox", "container", "qemu"]
+DriverName = Literal["process", "sandbox", "container", "qemu", "virtualbox"]
 Accel = Literal["auto", "kvm", "tcg"]
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.drivers import DRIVERS, Handle, Site, boundary_of, load
+from orchestrator.drivers import DRIVERS, GUESTS, Handle, Site, boundary_of, load
 from orchestrator.drivers.container import reference, render_run
 from orchestrator.drivers.qemu import DRIVER as QEMU
 from orchestrator.drivers.qemu import forwarded_port, render_argv
@@ -145,7 +145,7 @@ def test_driver_and_architecture_decide_the_boundary() -> None:
     assert boundary(driver="qemu", arch=foreign()) is Boundary.EMULATED
 
 
-@pytest.mark.parametrize("name", [name for name in DRIVERS if name != "qemu"])
+@pytest.mark.parametrize("name", [name for name in DRIVERS if name not in GUESTS])
 def test_drivers_of_the_hosts_kernel_refuse_other_architectures(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

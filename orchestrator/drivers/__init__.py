@@ -100,8 +100,8 @@ class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
-    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
-    to be cloned from, None for a cold boot.
+    kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``; ``template`` is
+    what it is to be cloned from, None for a cold boot.
     """
 
     run: str
@@ -144,13 +144,17 @@ class Driver(Protocol):
         """Everything on this host that carries our tag, found without the ledger."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu")
+DRIVERS = ("process", "sandbox", "container", "qemu", "virtualbox")
 
-GUESTS = frozenset({"qemu"})
+GUESTS = frozenset({"qemu", "virtualbox"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
 
 ACCELERATED = frozenset({"qemu"})
 """Drivers whose machines run under KVM or TCG, whichever is proved to work."""
+
+NATIVE = frozenset({"virtualbox"})
+"""Drivers whose guests run on the processor itself, whichever of their architectures they have;
+what accelerates them has the driver's name."""
 
 CLONING = frozenset({"qemu"})
 """Drivers that clone machines from templates."""
@@ -166,5 +170,5 @@ def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
     if machine.driver not in GUESTS:
         return Boundary(machine.driver)
-    native = machine.arch in (None, host_arch().name)
+    native = machine.driver in NATIVE or machine.arch in (None, host_arch().name)
     return Boundary.VM if native else Boundary.EMULATED
