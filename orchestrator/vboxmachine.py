@@ -26,6 +26,8 @@ from orchestrator.vboxmanage import MIB, PORT_DEVICE, PROGRAM
 SILENCE_SECONDS = 30.0
 """How long at least a guest may say nothing before nested paging is suspected."""
 PORTS_TRIED = 3
+GREETING_SECONDS = 60.0
+"""A port nobody listens at is refused at once; a slow guest may take its time."""
 GROWTH = 64 * MIB
 """How large a machine may make each file of its own: a guest that floods its console or disk must
 not fill the host's."""
@@ -170,14 +172,16 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
 def _limit(handle: Handle, deadline: Deadline) -> None:
     """Bound the files of a running machine: setrlimit(2), RLIMIT_FSIZE; beyond it, it is ended."""
     for pid in _processes(handle):
-        proc.run(["prlimit", "--pid", str(pid), f"--fsize={GROWTH}"], deadline=deadline)
+        done = proc.run(["prlimit", "--pid", str(pid), f"--fsize={GROWTH}"], deadline=deadline, check=False)
+        if done.code != 0 and pid in _processes(handle):
+            raise BootError(f"{handle.machine}: its files cannot be bounded: {done.tail()}")
 
 
 def _reachable(handle: Handle, port: int, deadline: Deadline) -> int:
     """The port that leads to the guest's SSH server: this one, unless somebody else took it before
     VirtualBox did. Raises BootError."""
     for _ in range(PORTS_TRIED):
-        if _greets(port, deadline.within(20)):
+        if _greets(port, deadline.within(GREETING_SECONDS)):
             return port
         rule, port = ["controlvm", handle.data["uuid"], "natpf1"], free_port()
         vboxmanage.attempt([*rule, "delete", vboxmanage.RULE], deadline)
@@ -211,17 +215,18 @@ def remove(handle: Handle, deadline: Deadline) -> None:
     uuid, own = handle.data["uuid"], str(vboxmanage.disk(handle))
 
     def gone() -> bool:  # for a moment after its end, a machine is still locked
-        known = vboxmanage.about(uuid, deadline)
-        if not known:
+        if not vboxmanage.about(uuid, deadline):
             return True
-        vboxmanage.attempt(["unregistervm", uuid, "--delete"], deadline)
+        # Never `unregistervm --delete`: with the last clone of a base it would delete the base.
+        vboxmanage.attempt(vboxmanage.render_attach(handle, "none"), deadline)
+        vboxmanage.attempt(["unregistervm", uuid], deadline)
         return not vboxmanage.about(uuid, deadline)
 
     with _registry(deadline):
         poll(gone, deadline, f"VirtualBox removing {handle.tag}", interval=0.3)
         known = vboxmanage.media(deadline)
         if own in known:
-            vboxmanage.ask(["closemedium", "disk", own, "--delete"], deadline)
+            vboxmanage.ask(["closemedium", "disk", own], deadline)
         for base in known:
             if Path(base).is_relative_to(cache.place("vdi", "")):
                 vboxmanage.attempt(["closemedium", "disk", base], deadline)  # refused while in use

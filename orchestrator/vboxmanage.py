@@ -84,8 +84,13 @@ def render_settings(order: Order, handle: Handle, port: int, nested_paging: bool
     settings += ["--nat-localhostreachable1", "off", "--nat-pf1", forward(port)]
     bus = ["storagectl", name, "--name", "disk", "--add", "sata", "--controller", "IntelAhci"]
     bus += ["--portcount", "1", "--bootable", "on"]
-    attach = ["storageattach", name, "--storagectl", "disk", "--port", "0", "--device", "0"]
-    return [settings, bus, [*attach, "--type", "hdd", "--medium", str(disk(handle))]]
+    return [settings, bus, render_attach(handle, str(disk(handle)))]
+
+
+def render_attach(handle: Handle, medium: str) -> list[str]:
+    """Puts a disk into the machine, or with "none" takes it out. Pure."""
+    words = ["storageattach", handle.data["uuid"], "--storagectl", "disk", "--port", "0", "--device", "0"]
+    return [*words, "--type", "hdd", "--medium", medium]
 
 
 def render_paging(nested_paging: bool) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess  # noqa: TID251
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from lab_files import (
@@ -19,6 +20,9 @@ from lab_files import (
 
 from orchestrator.errors import Problem, SpecError
 from orchestrator.load import exercise_schema, load_exercise, load_lab, schema
+from orchestrator.spec import DriverName
+
+DRIVERS = ", ".join(get_args(DriverName))
 
 
 @pytest.fixture
@@ -91,7 +95,7 @@ def test_ten_mistakes_are_ten_problems_in_their_places(folder: Path) -> None:
         (2, 19, "unknown image 'mikro'", "did you mean 'micro'?"),
         (2, 34, "expected a size such as 256MiB (units: B, KiB, MiB, GiB)", "did you mean '256MiB'?"),
         (4, 30, "unknown key 'memroy'", "did you mean 'memory'?"),
-        (5, 17, "expected one of: process, sandbox, container, qemu", "did you mean 'container'?"),
+        (5, 17, f"expected one of: {DRIVERS}", "did you mean 'container'?"),
         (6, 29, f"expected one of: {architectures}", "did you mean 'arm64'?"),
         (6, 52, "expected a duration such as 5s (units: ms, s, min, h)", "did you mean '5s'?"),
         (7, 3, "missing key 'driver'", "give it here or under defaults"),
@@ -152,7 +156,7 @@ def test_a_bad_default_is_reported_once_where_it_is_written(folder: Path) -> Non
         "machines: {m: {}, n: {}, o: {}}\nexercises: [ipc/pipes]\n"
     )
     assert mistakes(folder, text) == [
-        "» expected one of: process, sandbox, container, qemu (did you mean 'qemu'?)",
+        f"» expected one of: {DRIVERS} (did you mean 'qemu'?)",
         "» expected 1 or more",
         "» unknown key 'imge' (did you mean 'image'?)",
     ]

@@ -40,12 +40,19 @@ class Kind:
     cloned: bool = False
 
     def __str__(self) -> str:
-        name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        name = f"{self.driver}-{self.arch}" if self.own_kernel else self.driver
         return f"{name}-clone" if self.cloned else name
 
     @property
     def own_kernel(self) -> bool:
-        return self.driver == "qemu"
+        return self.driver in drivers.GUESTS
+
+    @property
+    def accel(self) -> str:
+        """Emulation where a driver emulates, whatever the host can do."""
+        if self.driver in drivers.NATIVE:
+            return self.driver
+        return "tcg" if self.own_kernel else "none"
 
     @property
     def on_host(self) -> bool:
@@ -85,7 +92,7 @@ def order_for(
         machine=wanted,
         arch=ARCHITECTURES[kind.arch],
         image=image or image_of(kind.arch),
-        accel="tcg" if kind.own_kernel else "none",
+        accel=kind.accel,
         scratch=scratch_dir() / run / name,
         logs=logs,
     )
