@@ -28,6 +28,10 @@ RULE = "ssh"
 ENDED = frozenset({"poweroff", "aborted", "saved", "aborted-saved"})
 """States in which no process runs the machine."""
 
+TRIES = 3
+"""How often VirtualBox's server is asked to appear."""
+
+_NO_SERVER = b"Failed to create the VirtualBox object"
 _NAMESPACE = uuid.UUID("8a1c35f0-2c5d-5d5e-9f5b-6f2b8f0c7d11")
 _ANSWER = re.compile(r'^(?:"([^"]+)"|([\w()-]+))=(?:"(.*)"|(.*))$')
 _OS_TYPES = {"amd64": "Linux26_64", "i386": "Linux26"}
@@ -117,7 +121,16 @@ def ask(words: Sequence[str], deadline: Deadline) -> str:
 
 
 def attempt(words: Sequence[str], deadline: Deadline) -> proc.Finished:
-    """The same, whatever comes of it."""
+    """The same, whatever comes of it.
+
+    VirtualBox's server ends when nobody has asked for a few seconds, and who asks in that moment is
+    told that there is none. Nothing was done then, so it is asked again.
+    """
+    for _ in range(TRIES - 1):
+        done = proc.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
+        if done.code == 0 or _NO_SERVER not in done.stderr + done.stdout:
+            return done
+        deadline.cancel.wait(deadline.slice(1.0))
     return proc.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
 
 

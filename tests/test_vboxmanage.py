@@ -16,6 +16,7 @@ from factories import order
 
 from orchestrator import vboxmanage
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.deadline import Deadline
 from orchestrator.drivers import Order, boundary_of
 from orchestrator.drivers.virtualbox import DRIVER
 from orchestrator.errors import Unavailable
@@ -96,6 +97,33 @@ def test_a_complaint_is_what_virtualbox_calls_an_error() -> None:
         "VBoxManage: error: The machine is locked"
     )
     assert vboxmanage.complaint(Finished((), 1, b"", b"killed\n")) == "killed"
+
+
+@pytest.mark.parametrize(("failures", "works"), [(0, True), (2, True), (3, False)])
+def test_a_server_that_was_just_ending_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failures: int, works: bool
+) -> None:
+    """A stand-in: the moment is a matter of luck."""
+    program = tmp_path / "VBoxManage"
+    program.write_text(
+        f"#!/bin/sh\necho >>{tmp_path}/calls; [ $(wc -l <{tmp_path}/calls) -gt {failures} ] && exit\n"
+        "echo 'VBoxManage: error: Failed to create the VirtualBox object!' >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    done = vboxmanage.attempt(["list", "vms"], Deadline.after(60))
+    assert (done.code == 0) == works
+    assert len((tmp_path / "calls").read_text()) == min(failures + 1, vboxmanage.TRIES)
+
+
+def test_what_really_failed_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "VBoxManage"
+    program.write_text(f"#!/bin/sh\necho >>{tmp_path}/calls; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(vboxmanage.Refused):
+        vboxmanage.ask(["createvm"], Deadline.after(60))
+    assert len((tmp_path / "calls").read_text()) == 1
 
 
 @pytest.mark.parametrize(
