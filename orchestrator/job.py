@@ -221,7 +221,7 @@ def _programs(
 
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
-    accelerator = "none"
+    accelerator: str = wanted.driver if wanted.driver in drivers.NATIVE else "none"
     if wanted.driver == "libvirt" and wanted.uri and parse(wanted.uri).remote:
         accelerator = wanted.accel if arch == host_arch() else "tcg"
     elif wanted.driver in drivers.ACCELERATED:
@@ -293,10 +293,16 @@ def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
         driver=wanted.driver,
         boundary=drivers.boundary_of(wanted).value,
         arch=arch.name,
-        accel="tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none",
+        accel=_accel_before_it_runs(wanted, arch),
         exercise="",
         status=Status.ERROR,
     )
+
+
+def _accel_before_it_runs(wanted: Machine, arch: Arch) -> str:
+    if wanted.driver in drivers.NATIVE:
+        return wanted.driver
+    return "tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none"
 
 
 def _await(future: Future[None], cancel: threading.Event) -> None:

@@ -14,6 +14,7 @@ from orchestrator.arch import ARCHITECTURES
 from orchestrator.confine import confined
 from orchestrator.drivers import ANY_ARCH, GUESTS
 from orchestrator.errors import Problem
+from orchestrator.images.bootdisk import FIRMWARE_ARCHITECTURES
 from orchestrator.keys import misplaced
 from orchestrator.mistakes import validate
 from orchestrator.spec import Machine
@@ -79,6 +80,12 @@ class MachineLint:
             return None
 
     def _foreign(self, machine: Machine) -> Iterator[Problem]:
+        if machine.driver == "virtualbox":
+            if (machine.arch or self.host) not in FIRMWARE_ARCHITECTURES:
+                known = " and ".join(FIRMWARE_ARCHITECTURES)
+                reason = f"VirtualBox runs guests of {known}, not {machine.arch or self.host}"
+                yield self._problem(reason, "use driver: qemu", "arch", "driver")
+            return
         if machine.arch is None or machine.arch == self.host:
             return
         host = self.host or "unknown"

@@ -128,6 +128,8 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
         elif machine.driver == "process" and boundary_of(machine) is Boundary.USER_EMULATION:
             need = user_emulator_need(machine.arch or "")
             needs[need.what] = need
+        elif machine.driver == "virtualbox":  # itself, with a kernel driver, is for people to install
+            needs[XORRISO.what] = XORRISO
         elif machine.driver == "container":
             for need in [*engine_needs(machine.engine), *([IP] if machine.networks else [])]:
                 needs[need.what] = need

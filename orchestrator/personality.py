@@ -64,11 +64,17 @@ def folder_with_keys(folder: Path) -> Keys:
     """Make a machine's folder, with fresh keys and in it what its controller needs of them."""
     folder.mkdir(parents=True, mode=0o711)
     keys = make_keys()
+    keep(keys, folder)
+    return keys
+
+
+def keep(keys: Keys, folder: Path) -> None:
+    """Leave in a machine's folder what is needed to connect to it: ``client_key``, for our eyes
+    only, and ``host_key.pub``."""
     private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(private, "wb") as file:
         file.write(keys.client_private)
     (folder / "host_key.pub").write_bytes(keys.host_public)
-    return keys
 
 
 def _string(data: bytes) -> bytes:

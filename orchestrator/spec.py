@@ -113,7 +113,7 @@ class User(StrEnum):
     ROOT = "root"
 
 
-DriverName = Literal["process", "sandbox", "container", "qemu", "libvirt", "ssh"]
+DriverName = Literal["process", "sandbox", "container", "qemu", "libvirt", "virtualbox", "ssh"]
 Accel = Literal["auto", "kvm", "tcg"]
 ServerAddress = Annotated[str, AfterValidator(endpoint.checked_address)]
 JumpHost = Annotated[str, AfterValidator(endpoint.checked_jump)]

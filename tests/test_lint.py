@@ -49,6 +49,21 @@ def test_kvm_runs_only_the_hosts_architecture(folder: Path) -> None:
     assert load(folder, GOOD_LAB.replace("cpus: 2", "accel: kvm")).lab.machines["vm"].accel == "kvm"
 
 
+@pytest.mark.parametrize(
+    ("machine", "host", "arch"),
+    [("arch: »s390x", "amd64", "s390x"), ("driver: »virtualbox", "arm64", "arm64")],
+)
+def test_virtualbox_runs_pcs_only(folder: Path, machine: str, host: str, arch: str) -> None:
+    keys = machine if "driver" in machine else f"driver: virtualbox, {machine}"
+    found = machine_mistakes(folder, f"m: {{{keys}}}", host=host)
+    assert found == [f"» VirtualBox runs guests of amd64 and i386, not {arch} (use driver: qemu)"]
+
+
+def test_virtualbox_runs_both_kinds_of_pc(folder: Path) -> None:
+    text = GOOD_LAB.replace("arch: null, cpus: 2", "driver: virtualbox, arch: i386")
+    assert load(folder, text).lab.machines["vm"].driver == "virtualbox"
+
+
 @pytest.mark.parametrize(("arch", "least"), [("s390x", "64MiB"), ("ppc64el", "512MiB")])
 def test_memory_must_suffice_for_the_architecture(folder: Path, arch: str, least: str) -> None:
     found = machine_mistakes(folder, f"m: {{driver: qemu, memory: »63MiB, arch: {arch}}}")

@@ -18,14 +18,11 @@ from lab_files import (
     write_exercise,
 )
 
-from orchestrator.drivers import DRIVERS
 from orchestrator.errors import Problem, SpecError
 from orchestrator.load import exercise_schema, load_exercise, load_lab, schema, with_driver
 from orchestrator.spec import DriverName
 
 DRIVER_NAMES = ", ".join(get_args(DriverName))
-
-DRIVER_NAMES = ", ".join(DRIVERS)
 
 
 @pytest.fixture

@@ -167,8 +167,8 @@ class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
-    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``, or ``auto`` where only the
-    driver can find out, on another host; ``template`` is what it is to be cloned from, None for a
+    kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``, or ``auto``
+    where only the driver can find out, on another host; ``template`` is what it is to be cloned from, None for a
     cold boot. ``attachments`` are its places on networks, and ``hosts`` the names and addresses it
     is to know, its own first. ``runner`` is the host's own runner, where the image's is of another
     architecture and the machine has no kernel for that.
@@ -283,13 +283,17 @@ class Storing(Protocol):
         """Remove copies of images whose key is not among ``keep``, naming each. Raises LabError."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu", "libvirt", "ssh")
+DRIVERS = ("process", "sandbox", "container", "qemu", "libvirt", "virtualbox", "ssh")
 
-GUESTS = frozenset({"qemu", "libvirt"})
+GUESTS = frozenset({"qemu", "libvirt", "virtualbox"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
 
 ACCELERATED = frozenset({"qemu", "libvirt"})
 """Drivers whose machines run under KVM or TCG, whichever is proved to work."""
+
+NATIVE = frozenset({"virtualbox"})
+"""Drivers whose guests run on the processor itself, whichever of their architectures they have;
+what accelerates them has the driver's name."""
 
 CLONING = frozenset({"qemu"})
 """Drivers that clone machines from templates."""
@@ -317,4 +321,5 @@ def boundary_of(machine: Machine) -> Boundary:
         return Boundary.USER_EMULATION
     if machine.driver not in GUESTS:
         return Boundary(machine.driver)
+    native = native or machine.driver in NATIVE
     return Boundary.VM if native else Boundary.EMULATED

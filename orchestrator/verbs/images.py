@@ -118,12 +118,12 @@ def verify(wanted: Chosen, form: str) -> Exit:
 
 
 def prune(_wanted: Chosen, form: str) -> Exit:
-    """Remove downloads, and images and templates that are damaged or no longer current."""
+    """Remove downloads, boot disks, and images and templates that are damaged or no longer current."""
     everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
     keep = {image.key for image in _current(everything) if not _damaged(image)}
     doomed = [p for p in _folders("images") if p.name not in keep]
     doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
-    doomed += [*_folders("archive")]
+    doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi")]
     freed = 0
     for folder in doomed:
         freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

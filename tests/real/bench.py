@@ -69,6 +69,13 @@ class Kind:
         return self.driver == "process" and self.arch != HOST
 
     @property
+    def accel(self) -> str:
+        """Emulation where a driver emulates, whatever the host can do."""
+        if self.driver in drivers.NATIVE:
+            return self.driver
+        return "tcg" if self.own_kernel else "none"
+
+    @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
         return self.driver in ("process", "sandbox") or (self.driver == "ssh" and self.via != "guest")
@@ -131,7 +138,7 @@ def order_for(
         machine=wanted,
         arch=ARCHITECTURES[kind.arch],
         image=image or image_of(kind.arch, kind.image),
-        accel="tcg" if kind.own_kernel else "none",
+        accel=kind.accel,
         scratch=scratch_dir() / run / name,
         logs=logs,
         runner=image_of(HOST).runner if kind.user_emulated else None,
