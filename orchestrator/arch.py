@@ -37,7 +37,7 @@ class Arch:
     virtio devices; ``qemu_packages`` are alternatives, newest Debian release first;
     ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
     start to SSH under emulation on one core of a 2020s laptop, used only to tell people what to
-    expect.
+    expect. ``qemu_options`` are further words of QEMU's command line.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Arch:
     boot_seconds: float = 6.0
     cmdline: str = ""
     nic_options: str = ""
+    qemu_options: tuple[str, ...] = ()
 
 
 _MIB = 2**20

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from habitat import Home
 
-from orchestrator import drivers, hostproc, images
+from orchestrator import accel, drivers, hostproc, images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Driver, Order, Template
@@ -33,14 +33,17 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned, and emulated or
+    not."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
+    accel: str = "tcg"
 
     def __str__(self) -> str:
         name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        name += f"-{self.accel}" if self.accel == "kvm" else ""
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -59,6 +62,10 @@ KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
 ]
 
+UNDER_KVM = [Kind("qemu", HOST, cloned, "kvm") for cloned in (False, True)]
+"""Run where KVM is proved to work, and in the outer guest of tests/nested in any case."""
+KINDS += UNDER_KVM
+
 
 def image_of(arch: str) -> images.Image:
     """The micro image, from the user's cache or built now."""
@@ -74,7 +81,8 @@ def order_for(
     image: images.Image | None = None,
     boot_timeout: float | None = None,
 ) -> Order:
-    """What a lab with this one machine would order; guests are emulated, whatever the host can do."""
+    """What a lab with this one machine would order; guests have the accelerator of their kind,
+    whatever the host can do."""
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
@@ -85,10 +93,20 @@ def order_for(
         machine=wanted,
         arch=ARCHITECTURES[kind.arch],
         image=image or image_of(kind.arch),
-        accel="tcg" if kind.own_kernel else "none",
+        accel=kind.accel if kind.own_kernel else "none",
         scratch=scratch_dir() / run / name,
         logs=logs,
     )
+
+
+def require_accelerator(kind: Kind) -> None:
+    """Skip the test where a kind asks for KVM and no guest boots under it."""
+    if kind.accel != "kvm":
+        return
+    arch = ARCHITECTURES[kind.arch]
+    choice = accel.choose(arch, "auto", image_of(kind.arch), Deadline.after(120))
+    if choice.accel != "kvm":
+        pytest.skip(f"no KVM here: {choice.reason} (tests/nested has it)")
 
 
 def template_for(order: Order) -> Template | str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, template_for
+from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, require_accelerator, template_for
 from conftest import keep_consoles
 from habitat import fresh_home
 
@@ -36,6 +36,7 @@ SURVIVES = "87654"
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
+    require_accelerator(kind)
     with fresh_home() as home, living_in(home):
         keep_consoles(request.session, home.root)
         order = order_for(kind, home)
