@@ -37,7 +37,8 @@ class Arch:
     virtio devices; ``qemu_packages`` are alternatives, newest Debian release first;
     ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
     start to SSH under emulation on one core of a 2020s laptop, used only to tell people what to
-    expect. ``firmware`` is what boots from a disk where QEMU does not bring it itself.
+    expect. ``firmware`` is what boots from a disk where QEMU does not bring it itself,
+    ``qemu_options`` are further words of QEMU's command line.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Arch:
     cmdline: str = ""
     nic_options: str = ""
     firmware: str = ""
+    qemu_options: tuple[str, ...] = ()
 
 
 _MIB = 2**20

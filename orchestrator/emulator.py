@@ -25,7 +25,8 @@ from orchestrator.progress import Progress
 
 MIB = 2**20
 TRANSLATION_CACHE_MIB = 64
-"""TCG's code buffer; QEMU's own default is up to 1 GiB for each process."""
+"""TCG's code buffer, for each 512 MiB of a guest: a guest that is given more runs more. QEMU's own
+default is up to 1 GiB for each process."""
 UNPRIVILEGED = 65534
 """Whom QEMU becomes when we are root: nobody, who owns no file."""
 DISK = "disk.qcow2"
@@ -57,7 +58,7 @@ ANONYMOUS = Memory()
 def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS) -> list[str]:
     """The command line of one machine; ``root``: whether we start it as root. Pure."""
     arch, folder = order.arch, Path(handle.scratch)
-    accel = "kvm" if order.accel == "kvm" else f"tcg,thread={_threads(order)},tb-size={TRANSLATION_CACHE_MIB}"
+    accel = "kvm" if order.accel == "kvm" else _tcg(order)
     cpu = "host" if order.accel == "kvm" else arch.cpu
     argv = [arch.qemu, "-name", handle.tag, "-no-user-config", "-nodefaults", "-display", "none"]
     backend = ",memory-backend=mem" if memory.file else ""
@@ -74,7 +75,7 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
     argv += _disk_words(order, folder)
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
-    return [*argv, *_confinement(root, memory)]
+    return [*argv, *arch.qemu_options, *_confinement(root, memory)]
 
 
 def _attached(order: Order, number: int) -> list[str]:
@@ -195,8 +196,10 @@ def kernel_cmdline(arch: Arch, accel: str) -> str:
     return " ".join([*words, arch.cmdline]).strip()
 
 
-def _threads(order: Order) -> str:
-    return "multi" if order.machine.cpus > 1 else "single"
+def _tcg(order: Order) -> str:
+    threads = "multi" if order.machine.cpus > 1 else "single"
+    cache = TRANSLATION_CACHE_MIB * max(1, memory_mib(order) // 512)
+    return f"tcg,thread={threads},tb-size={cache}"
 
 
 def start(

@@ -168,10 +168,10 @@ class Order:
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
     kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``, or ``auto``
-    where only the driver can find out, on another host; ``template`` is what it is to be cloned from, None for a
-    cold boot. ``attachments`` are its places on networks, and ``hosts`` the names and addresses it
-    is to know, its own first. ``runner`` is the host's own runner, where the image's is of another
-    architecture and the machine has no kernel for that.
+    where only the driver can find out, on another host; ``template`` is what it is to be cloned
+    from, None for a cold boot. ``attachments`` are its places on networks, and ``hosts`` the
+    names and addresses it is to know, its own first. ``runner`` is the host's own runner, where
+    the image's is of another architecture and the machine has no kernel for that.
     """
 
     run: str

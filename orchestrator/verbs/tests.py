@@ -20,7 +20,7 @@ def test(everything: bool, extra: tuple[str, ...]) -> Exit:
     if everything:
         with shown() as progress:
             needs = [packages.GPGV, packages.KEYS, packages.XORRISO, *packages.engine_needs()]
-            needs += [packages.SSH, packages.SSHD, packages.QEMU_IMG]
+            needs += [packages.SSH, packages.SSHD, packages.QEMU_IMG, packages.MMDEBSTRAP]
             needs += [packages.qemu_need(name) for name in ARCHITECTURES]
             packages.ensure(needs, progress, Deadline.never())
     proc.become(argv)

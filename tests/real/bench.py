@@ -15,7 +15,7 @@ import daemons
 import pytest
 from habitat import Home
 
-from orchestrator import drivers, hostproc, images, packages
+from orchestrator import accel, drivers, hostproc, images, packages
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Driver, Order, Template
@@ -36,9 +36,9 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned. A container is
-    made by ``engine``; a machine that exists already is reached ``via`` one of the ways in
-    ``remote.py``; ``way`` is how libvirt's daemon is reached (``daemons.py``)."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned, and emulated or
+    not. A container is made by ``engine``; a machine that exists already is reached ``via`` one of
+    the ways in ``remote.py``; ``way`` is how libvirt's daemon is reached (``daemons.py``)."""
 
     driver: DriverName
     arch: str
@@ -47,6 +47,7 @@ class Kind:
     via: str = ""
     way: str = ""
     image: str = "micro"
+    kvm: bool = False
 
     def __str__(self) -> str:
         names = [self.driver, self.way, self.arch] if self.own_kernel else [self.driver]
@@ -57,6 +58,7 @@ class Kind:
             name = f"{name}-{self.engine}"
         name = f"{name}-{self.via}" if self.via else name
         name += "" if self.image == "micro" else f"-{self.image}"
+        name += "-kvm" if self.kvm else ""
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -73,7 +75,9 @@ class Kind:
         """Emulation where a driver emulates, whatever the host can do."""
         if self.driver in drivers.NATIVE:
             return self.driver
-        return "tcg" if self.own_kernel else "none"
+        if not self.own_kernel:
+            return "none"
+        return "kvm" if self.kvm else "tcg"
 
     @property
     def on_host(self) -> bool:
@@ -101,6 +105,9 @@ KINDS += [Kind("container", HOST, image="debian")]
 KINDS += [
     Kind("qemu", arch, cloned, image="debian") for arch in ("amd64", "arm64") for cloned in (False, True)
 ]
+UNDER_KVM = [Kind("qemu", HOST, cloned, kvm=True) for cloned in (False, True)]
+"""Run where KVM is proved to work, and in the outer guest of tests/nested in any case."""
+KINDS += UNDER_KVM
 if os.getuid() != 0:
     KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 
@@ -122,9 +129,8 @@ def order_for(
     boot_timeout: float | None = None,
     keys: Mapping[str, object] | None = None,
 ) -> Order:
-    """What a lab with this one machine would order; guests are emulated, whatever the host can do.
-
-    ``keys`` are further keys of the machine in the lab file.
+    """What a lab with this one machine would order; guests have the accelerator of their kind,
+    whatever the host can do. ``keys`` are further keys of the machine in the lab file.
     """
     run = new_run_id()
     logs = home.root / "logs" / run
@@ -143,6 +149,16 @@ def order_for(
         logs=logs,
         runner=image_of(HOST).runner if kind.user_emulated else None,
     )
+
+
+def require_accelerator(kind: Kind) -> None:
+    """Skip the test where a kind asks for KVM and no guest boots under it."""
+    if kind.accel != "kvm":
+        return
+    arch = ARCHITECTURES[kind.arch]
+    choice = accel.choose(arch, "auto", image_of(kind.arch), Deadline.after(120))
+    if choice.accel != "kvm":
+        pytest.skip(f"no KVM here: {choice.reason} (tests/nested has it)")
 
 
 def template_for(order: Order) -> Template | str:

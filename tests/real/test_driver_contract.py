@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, template_for
+from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, require_accelerator, template_for
 from conftest import keep_consoles
 from engines import engine_of
 from habitat import fresh_home
@@ -38,6 +38,7 @@ SURVIVES = "87654"
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
+    require_accelerator(kind)
     if kind.driver == "libvirt":
         request.getfixturevalue("libvirt_daemons")
     with (
