@@ -121,16 +121,20 @@ class Libvirt:
                     raise
         raise AssertionError("the last accelerator either works or raises")
 
-    @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
-        uri, folder = parse(handle.data["uri"]), Path(handle.scratch)
-        address = Address(
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
+        folder = Path(handle.scratch)
+        return Address(
             host="127.0.0.1",
-            port=handle.data.get("port") or _port(uri, handle, deadline),
+            port=handle.data.get("port") or _port(parse(handle.data["uri"]), handle, deadline),
             user="root",
             client_key=folder / "client_key",
             host_key=(folder / "host_key.pub").read_bytes(),
         )
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        uri, folder = parse(handle.data["uri"]), Path(handle.scratch)
+        address = self.address(handle, deadline)
         if not uri.remote:
             with connected(address, handle.machine, deadline) as transport:
                 yield transport

@@ -133,9 +133,12 @@ class Ssh:
         folder = handle.data["folder"]
         return replace(handle, site=render_site(folder, about.uid, order.machine.disposable))
 
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
+        return _from_data(handle.data["address"])
+
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
-        with connected(_from_data(handle.data["address"]), handle.machine, deadline) as transport:
+        with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
             yield transport
 
     def down(self, handle: Handle) -> None:

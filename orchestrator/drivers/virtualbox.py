@@ -84,17 +84,19 @@ class VirtualBox:
             self.down(handle)
             raise
 
-    @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
         folder = Path(handle.scratch)
-        address = Address(
+        return Address(
             host="127.0.0.1",
             port=handle.data["port"],
             user="root",
             client_key=folder / "client_key",
             host_key=(folder / "host_key.pub").read_bytes(),
         )
-        with connected(address, handle.machine, deadline) as transport:
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
             yield transport
 
     def down(self, handle: Handle) -> None:
