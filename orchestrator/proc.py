@@ -106,13 +106,26 @@ class Conversation:
     process group by signals.
     """
 
-    def __init__(self, argv: Sequence[str | Path]) -> None:
-        """Raises Unavailable when the program cannot be started."""
+    def __init__(
+        self, argv: Sequence[str | Path], *, user: int | None = None, cwd: Path | None = None
+    ) -> None:
+        """``user`` is whom root starts it as. Raises Unavailable when the program cannot be started."""
         self._args = tuple(str(a) for a in argv)
         with Path(os.devnull).open("wb") as nothing:
             self._child = _start(
-                self._args, subprocess.PIPE, subprocess.PIPE, nothing, env=None, cwd=None, restore=True
+                self._args,
+                subprocess.PIPE,
+                subprocess.PIPE,
+                nothing,
+                env=None if user is None else {},
+                cwd=cwd,
+                restore=True,
+                user=user,
             )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         assert self._child.stdin is not None
@@ -134,10 +147,13 @@ class Conversation:
             deadline.check(f"waiting for `{self._args[0]}`")
         return os.read(fd, 65536)
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
+        """``at_once``: it cannot end by itself, for it was stopped."""
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
+        if at_once:
+            self._child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(GRACE)
         _end(self._child)
@@ -224,6 +240,7 @@ def _start(
     cwd: Path | None,
     restore: bool,
     inherit: Sequence[int] = (),
+    user: int | None = None,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -236,6 +253,9 @@ def _start(
             start_new_session=True,
             restore_signals=restore,
             pass_fds=tuple(inherit),
+            user=user,
+            group=user,
+            extra_groups=None if user is None else (),
         )
     except FileNotFoundError:
         raise Unavailable(

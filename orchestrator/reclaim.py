@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 
 from orchestrator import drivers, hostproc
+from orchestrator.canaries import plot
+from orchestrator.canaries.garden import PURPOSE
 from orchestrator.drivers import TAG, Handle
 from orchestrator.errors import LabError, TeardownError
 from orchestrator.ledger import Ledger
@@ -40,6 +42,8 @@ def reclaim(ledger: Ledger, *, only_dead_owners: bool = False) -> Iterator[str]:
         yield from _canaries(live_runs)
         yield from _half_made()
         for folder in abandoned():
+            if folder.name.startswith(f"{PURPOSE}-"):
+                yield from plot.undo(folder)
             shutil.rmtree(folder, ignore_errors=True)
             yield f"working folder {folder}"
     yield from _folders(live_runs)

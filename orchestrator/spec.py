@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.canaries.kinds import RESERVED, CanaryKind, observation
 from orchestrator.units import Duration, Size
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
@@ -293,6 +294,15 @@ class Exercise(Spec):
     needs: Needs = Needs()
     shows: dict[str, str] = {}
     checks: list[Check] = []
+    canaries: list[CanaryKind] = []
+
+    @model_validator(mode="after")
+    def _canaries_are_planted(self) -> Exercise:
+        planted = {observation(kind) for kind in self.canaries}
+        for name in [*(check.that for check in self.checks), *self.shows]:
+            if name in RESERVED - planted:
+                raise ValueError(f"{name} is what becomes of a canary, and canaries: has none for it")
+        return self
 
     @property
     def max_points(self) -> float:
