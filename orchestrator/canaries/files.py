@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,9 @@ class File:
         except FileNotFoundError:
             return "deleted"
         except OSError:
+            return "written"
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
             return "written"
         with os.fdopen(handle, "rb") as file:
             return self._plot.judge(file.read(_MOST).decode(errors="replace"), said)

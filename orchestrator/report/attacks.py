@@ -1,4 +1,4 @@
-"""The attack matrix for a terminal, as Markdown, and as a plain HTML table's cells."""
+"""The attack matrix in words: columns, labels and reasons that the reports for people share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from orchestrator.attacks import Attack, AttackMatrix, Outcome, matrix_of
-from orchestrator.contrast import Table
+from orchestrator.attacks import AttackMatrix, Attempt, Outcome
 from orchestrator.report.fold import Column, Entry, fold
 
 TITLE = "Attacks"
@@ -25,7 +24,7 @@ def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
         (
             machine.name,
             [
-                Entry(_words(attack, place), _STYLES[attack.attempts[place].outcome])
+                Entry(str(attack.attempts[place].outcome), _STYLES[attack.attempts[place].outcome])
                 for attack in matrix.attacks
             ],
         )
@@ -33,14 +32,11 @@ def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
     )
 
 
-def _words(attack: Attack, place: int) -> str:
-    attempt = attack.attempts[place]
-    return f"{attempt.outcome}: {attempt.found}" if attempt.outcome is Outcome.THROUGH else attempt.outcome
-
-
 def labels_of(matrix: AttackMatrix) -> list[str]:
-    """A label for each row: what is tried, and the exercise when it is another than above."""
-    return [f"{attack.exercise}: {attack.label}" for attack in matrix.attacks]
+    """A label for each row: the exercise, without a topic that all share, and what is tried."""
+    topics = {attack.exercise.rpartition("/")[0] for attack in matrix.attacks}
+    shared = f"{topics.pop()}/" if len(topics) == 1 else ""
+    return [f"{attack.exercise.removeprefix(shared)}: {attack.label}" for attack in matrix.attacks]
 
 
 def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
@@ -48,24 +44,20 @@ def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
     for label, attack in zip(labels_of(matrix), matrix.attacks, strict=True):
         grouped: dict[tuple[Outcome, str], list[str]] = {}
         for attempt, machine in zip(attack.attempts, matrix.machines, strict=True):
-            said = attempt.by or (attempt.found if attempt.outcome is Outcome.NONE else "")
-            if said:
-                grouped.setdefault((attempt.outcome, said), []).append(machine.name)
+            grouped.setdefault((attempt.outcome, _said(attempt)), []).append(machine.name)
         yield label, [f"{outcome} on {', '.join(on)}: {said}" for (outcome, said), on in grouped.items()]
 
 
-def heading(table: Table) -> tuple[AttackMatrix, list[RenderableType]]:
-    """For a terminal: the matrix, and its title when there is one to show."""
-    matrix = matrix_of(table)
-    if not matrix.attacks:
-        return matrix, []
-    return matrix, [Text(), Text(f"{TITLE} — {NOTE}", style="bold")]
+def _said(attempt: Attempt) -> str:
+    """What decided it; for what went through, what became of the canary as well."""
+    if attempt.outcome is Outcome.BLOCKED:
+        return attempt.by or attempt.found
+    return f"{attempt.found} ({attempt.by})" if attempt.by else attempt.found
 
 
 def explained(matrix: AttackMatrix) -> Iterator[RenderableType]:
     """For a terminal: what decided each attack."""
     for label, lines in reasons(matrix):
-        if lines:
-            yield Text(label)
+        yield Text(label)
         for line in lines:
             yield Text(f"  {line}", style="dim")

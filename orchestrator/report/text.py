@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
 from orchestrator.record import Status
 from orchestrator.report import attacks, wording
@@ -69,9 +70,9 @@ def _matrix(table: Table, width: int) -> Iterator[RenderableType]:
 
 
 def _attacks(table: Table, width: int) -> Iterator[RenderableType]:
-    matrix, head = attacks.heading(table)
+    matrix = matrix_of(table)
     if matrix.attacks:
-        yield from head
+        yield from (Text(), Text(f"{attacks.TITLE} — {attacks.NOTE}", style="bold"))
         yield from _grids("attack", attacks.labels_of(matrix), attacks.columns_of(matrix), width)
         yield from attacks.explained(matrix)
 
