@@ -91,7 +91,8 @@ def _planted(
         return contextlib.nullcontext(Bed({}, {}))
     if place.garden is None:
         raise CanaryError("canaries cannot be planted here", hint="run the exercise with `isolab run`")
-    whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0)
+    attack = f"{place.tag}-{exercise.name}"
+    whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
     inside = f"{place.site.work}/{folder_name(exercise.name)}"
     student = place.site.users["student"]
     return place.garden.planted(kinds, whose, place.transport, inside, student, deadline)

@@ -12,13 +12,14 @@ import pytest
 from factories import SITE, FakeTransport, answer, loaded, record, subject
 from pydantic import ValidationError
 
+from orchestrator import proc
 from orchestrator.canaries import files
 from orchestrator.canaries import plot as plots
 from orchestrator.canaries.garden import PURPOSE, Bed, Garden
 from orchestrator.canaries.kinds import LABELS, RESERVED, CanaryKind, observation
 from orchestrator.canaries.plot import APART, Owners, owners
 from orchestrator.deadline import Deadline
-from orchestrator.errors import CanaryError
+from orchestrator.errors import CanaryError, TimedOut
 from orchestrator.exercise import Workplace, run_exercise
 from orchestrator.reclaim import reclaim
 from orchestrator.record import Status
@@ -52,16 +53,20 @@ def path_of(bed: Bed, kind: str) -> Path:
 class TestWhose:
     @pytest.mark.parametrize("boundary", [Boundary.PROCESS, Boundary.SANDBOX, Boundary.CONTAINER])
     def test_on_the_hosts_kernel_they_have_the_attackers_own_user_id(self, boundary: Boundary) -> None:
-        assert owners(boundary, USERS, root=True) == Owners(1000, 1001)
+        assert owners(boundary, USERS, True, "one") == Owners(1000, 1001)
 
     @pytest.mark.parametrize("boundary", [Boundary.VM, Boundary.EMULATED])
     def test_of_a_machine_with_its_own_kernel_nobody_else_is_taken_for_the_attacker(
         self, boundary: Boundary
     ) -> None:
-        assert owners(boundary, USERS, root=True) == Owners(*APART)
+        found = owners(boundary, USERS, True, "one")
+        assert found.same in APART
+        assert found.other == (found.same or 0) + 1
+        assert found == owners(boundary, USERS, True, "one")
+        assert found != owners(boundary, USERS, True, "another")
 
     def test_without_root_there_is_no_other_user(self) -> None:
-        assert owners(Boundary.PROCESS, {"student": 1234}, root=False) == NOBODY
+        assert owners(Boundary.PROCESS, {"student": 1234}, False, "one") == NOBODY
 
 
 class TestFiles:
@@ -109,6 +114,83 @@ class TestFiles:
         with garden.planted(["own-file"], NOBODY, there, "/work/x", 1000, Deadline.never()) as bed:
             assert bed.inspect("") == {"own_file_canary": became}
         assert there.asked[1] == ["head", "-c", "4096", "/work/x/own-data.txt"]
+
+
+class FakeConversation:
+    """A canary process that gives these answers, then says nothing more; our own process id."""
+
+    pid = os.getpid()
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [f"{answer}\n".encode() for answer in ("ready 1000", *answers)]
+        self.closed = False
+
+    def __call__(self, *_: object, **__: object) -> FakeConversation:
+        return self
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        self.secret = getattr(self, "secret", data.strip())
+
+    def receive(self, deadline: Deadline) -> bytes:
+        return self.answers.pop(0).replace(b"SECRET", self.secret.hex().encode()) if self.answers else b""
+
+    def close(self, *, at_once: bool = False) -> None:
+        self.closed = True
+
+
+class TestProcesses:
+    @pytest.mark.parametrize(
+        ("kind", "answer", "became"),
+        [
+            ("process", "0 0 1 SECRET.", "untouched"),
+            ("process", "2 0 1 SECRET.", "signalled"),
+            ("forks", "0 0 1 SECRET.", "untouched"),
+            ("forks", "0 9 1 SECRET.", "starved"),
+            ("memory", "1 0 1 SECRET.", "untouched"),
+            ("memory", "0 0 1 6d61726b.", "written"),
+            ("memory", "0 0 1 zz.", "written"),
+            ("process", "all is well", "written"),
+            ("segment", "0 0 1 SECRET.", "untouched"),
+            ("segment", "0 0 0 .", "deleted"),
+            ("queue", "0 0 1 .", "emptied"),
+            ("queue", "0 0 1 6d61726b.", "written"),
+        ],
+    )
+    def test_what_it_says_it_noticed(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch, kind: CanaryKind, answer: str, became: str
+    ) -> None:
+        talk = FakeConversation(answer)
+        monkeypatch.setattr(proc, "Conversation", talk)
+        with planted(garden, kind) as bed:
+            assert bed.inspect("") == {observation(kind): became}
+        assert talk.closed
+
+    def test_attacks_on_one_users_count_of_processes_take_turns(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(proc, "Conversation", FakeConversation())
+        there = FakeTransport([b""])
+        with planted(garden, "forks"):
+            late = garden.planted(["forks"], NOBODY, there, "/work/x", 1000, Deadline.after(0.05))
+            with pytest.raises(TimedOut, match="another machine's attack"), late:
+                pass
+
+    def test_one_that_says_nothing_more_was_killed(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(proc, "Conversation", FakeConversation())
+        with planted(garden, "process") as bed:
+            assert bed.inspect("") == {"process_canary": "killed"}
+
+    def test_one_that_does_not_get_ready_is_closed_and_told(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        talk = FakeConversation()
+        talk.answers.clear()
+        monkeypatch.setattr(proc, "Conversation", talk)
+        with pytest.raises(CanaryError, match="'process' cannot be planted"), planted(garden, "process"):
+            pass
+        assert talk.closed
 
 
 class TestListeners:

@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SIZE = 128, ROOM = 40, FORK_EVERY_MS = 10, MOST_MESSAGES = 64 };
+enum { SIZE = 128, ROOM = 32, FORK_EVERY_MS = 10, MOST_MESSAGES = 64 };
 
 struct message {
 	long type;

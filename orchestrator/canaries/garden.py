@@ -20,7 +20,7 @@ from orchestrator.canaries.kinds import CanaryKind, observation, unplanted
 from orchestrator.canaries.plot import JOURNAL, Owners, Planted, Plot, new_secret
 from orchestrator.canaries.processes import Process
 from orchestrator.deadline import Deadline
-from orchestrator.errors import CanaryError
+from orchestrator.errors import CanaryError, Unavailable
 from orchestrator.scratch import working_folder
 from orchestrator.transport import Transport
 
@@ -51,6 +51,7 @@ class Garden:
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
         self._folder: Path | None = None
+        self._turns: dict[int | None, threading.Lock] = {}
 
     @contextlib.contextmanager
     def planted(
@@ -77,6 +78,8 @@ class Garden:
             mine, folder / JOURNAL, folder / "bin" / "canary", owners, transport, inside, student, deadline
         )
         with contextlib.ExitStack() as stack:
+            if "forks" in kinds:
+                stack.enter_context(self._alone(owners.same, deadline))
             stack.callback(shutil.rmtree, mine, ignore_errors=True)
             canaries: dict[str, Planted | str] = {}
             for kind in kinds:
@@ -88,6 +91,18 @@ class Garden:
             for planted in canaries.values():
                 env |= {} if isinstance(planted, str) else planted.env
             yield Bed(env, canaries)
+
+    @contextlib.contextmanager
+    def _alone(self, user: int | None, deadline: Deadline) -> Iterator[None]:
+        """One attack at a time on how many processes a user may have: the count is one for all."""
+        with self._lock:
+            turn = self._turns.setdefault(user, threading.Lock())
+        while not turn.acquire(timeout=deadline.slice()):
+            deadline.check("waiting for another machine's attack on the same user to end")
+        try:
+            yield
+        finally:
+            turn.release()
 
     def close(self) -> None:
         self._stack.close()
@@ -115,9 +130,10 @@ def _plant(kind: CanaryKind, plot: Plot) -> Planted | str:
         return unplanted("isolab may not read the host's kernel log")
     try:
         return _make(kind, plot) or unplanted("the host has no address but its loopback")
-    except OSError as problem:
+    except (OSError, Unavailable) as problem:
+        reason = problem.message if isinstance(problem, Unavailable) else problem.strerror or problem
         raise CanaryError(
-            f"the canary {kind!r} cannot be planted: {problem.strerror or problem}",
+            f"the canary {kind!r} cannot be planted: {reason}",
             hint="see `isolab doctor`; `isolab gc` removes what killed runs left",
         ) from None
 

@@ -7,6 +7,7 @@ import ctypes
 import json
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +24,9 @@ PREFIX = "isolab-canary-"
 KEYS = 0x15AB
 """The upper half of our System V keys."""
 _IPC_RMID = 0
-APART = (60610, 60611)
-"""User ids of canaries that machines with a kernel of their own attack: nobody's, so that what a
-container's or a process's user does is not taken for theirs."""
+APART = range(60700, 61100)
+"""User ids of canaries that machines with a kernel of their own attack: nobody's (systemd.io/UIDS-GIDS),
+so that what a container's or a process's user does is not taken for theirs."""
 
 
 class Planted(Protocol):
@@ -52,8 +53,8 @@ class Owners:
     other: int | None
 
 
-def owners(boundary: Boundary, users: Mapping[str, int], root: bool) -> Owners:
-    """Whose canaries a program in this machine attacks. Pure.
+def owners(boundary: Boundary, users: Mapping[str, int], root: bool, attack: str) -> Owners:
+    """Whose canaries a program in this machine attacks; ``attack`` is a name for it. Pure.
 
     On the host's own kernel a user id inside is (without a user namespace) the same outside, so
     the canary is the attacker's own and only a boundary can be what protects it.
@@ -61,7 +62,8 @@ def owners(boundary: Boundary, users: Mapping[str, int], root: bool) -> Owners:
     if not root:
         return Owners(None, None)
     if boundary in (Boundary.VM, Boundary.EMULATED):
-        return Owners(*APART)
+        same = APART[2 * (zlib.crc32(attack.encode()) % (len(APART) // 2))]
+        return Owners(same, same + 1)
     return Owners(users["student"], users.get("other"))
 
 

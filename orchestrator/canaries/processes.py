@@ -35,7 +35,7 @@ class Process:
     """A canary process in one of its roles."""
 
     def __init__(self, plot: Plot, kind: str, owner: int | None) -> None:
-        """Raises CanaryError, TimedOut, Interrupted."""
+        """Raises CanaryError, Unavailable, TimedOut, Interrupted."""
         self._plot, self._kind = plot, kind
         self._key = new_key() if kind in ("segment", "queue") else None
         argv: list[str | Path] = [plot.program, "process" if kind == "other-process" else kind]
@@ -45,10 +45,12 @@ class Process:
         self._talk = proc.Conversation(argv, user=owner, cwd=plot.program.parent)
         try:
             word, address = self._ask(plot.secret).split()
-        except (TransportError, ValueError):
+        except BaseException as problem:
             self.remove()
+            if not isinstance(problem, TransportError | ValueError):
+                raise
             raise CanaryError(
-                f"the canary for {kind!r} cannot be planted on this host",
+                f"the canary {kind!r} cannot be planted on this host",
                 hint=f"{plot.program.parent} must be a folder every user can run programs from",
             ) from None
         self.env = self._environment(address)
@@ -69,9 +71,16 @@ class Process:
         if state in ("T", "t"):
             return "stopped"
         try:
-            signals, starved, there, content = self._ask("what became of you?").split()
+            return self._answered(self._ask("what became of you?"), said)
         except TransportError:
             return "killed"
+        except ValueError:
+            # An attacker of the same user may have made it say anything.
+            return "written"
+
+    def _answered(self, answer: str, said: str) -> str:
+        """What its own words come to. Raises ValueError when they make no sense."""
+        signals, starved, there, content = answer.split()
         if self._kind == "forks":
             return "starved" if int(starved) else "untouched"
         if self._kind not in ("memory", "segment", "queue"):

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 100, HOLD_SECONDS = 3, MEBIBYTES = 320 };
+enum { MOST = 64, HOLD_SECONDS = 3, MEBIBYTES = 320 };
 
 static pid_t children[MOST];
 
