@@ -24,7 +24,7 @@ PREFIX = "isolab-canary-"
 KEYS = 0x15AB
 """The upper half of our System V keys."""
 _IPC_RMID = 0
-APART = range(60700, 61100)
+APART = range(60710, 61110)
 """User ids of canaries that machines with a kernel of their own attack: nobody's (systemd.io/UIDS-GIDS),
 so that what a container's or a process's user does is not taken for theirs."""
 
