@@ -9,6 +9,7 @@
     ├── BuildError           a program does not compile                      exit 3
     ├── BootError            a machine did not come up                       exit 3
     ├── TransportError       a machine stopped answering                     exit 3
+    ├── CanaryError          a canary could not be planted                   exit 3
     ├── TimedOut             a deadline passed                               exit 3
     ├── TeardownError        something of ours could not be removed          exit 3
     │   └── Unreachable      because the machine it is on does not answer
@@ -96,6 +97,10 @@ class BootError(LabError):
 
 class TransportError(LabError):
     """The connection to a machine broke, or said something it must not say."""
+
+
+class CanaryError(LabError):
+    """What an attack was to aim at could not be planted on this host."""
 
 
 class TimedOut(LabError):

@@ -16,10 +16,19 @@ from pathlib import Path
 from orchestrator import accel, drivers, images
 from orchestrator.arch import Arch, host_arch
 from orchestrator.build import build_exercise
+from orchestrator.canaries.garden import Garden
 from orchestrator.canary import Canary
 from orchestrator.checks import Subject, unmet
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
+from orchestrator.errors import (
+    BuildError,
+    CanaryError,
+    Interrupted,
+    LabError,
+    TimedOut,
+    TransportError,
+    from_os,
+)
 from orchestrator.exercise import Workplace, items, run_exercise
 from orchestrator.gate import Gates, Membership
 from orchestrator.guest_build import build_in_guest, sources
@@ -60,6 +69,7 @@ class Workshop:
     clone_slots: threading.Semaphore
     packages: Future[None]
     canary: Canary
+    garden: Garden
     wiring: Wiring
     gates: Gates = field(default_factory=Gates)
     cold: bool = False
@@ -168,7 +178,7 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
     except BuildError as problem:
         return replace(blank, status=Status.ERROR, reason=problem.message)
-    except (TransportError, TimedOut) as problem:
+    except (TransportError, TimedOut, CanaryError) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
 
@@ -263,7 +273,7 @@ def _workplace(job: Job, order: drivers.Order, live: Live, shop: Workshop) -> Wo
     subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, users, bool(others))
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag = f"{job.run}-{job.machine}"
-    return Workplace(live.transport, site, subject, tag, shop.canary.plant(), env)
+    return Workplace(live.transport, site, subject, tag, shop.canary.plant(), env, garden=shop.garden)
 
 
 def _push(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from orchestrator import drivers, hostproc
+from orchestrator.canaries import plot
+from orchestrator.canaries.garden import PURPOSE
 from orchestrator.drivers import TAG, Forgetting, Handle
 from orchestrator.errors import LabError, TeardownError, Unreachable
 from orchestrator.ledger import Ledger
@@ -47,13 +49,19 @@ def reclaim(ledger: Ledger, *, only_dead_owners: bool = False, forget: bool = Fa
                 yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no ledger knew"
         yield from _canaries(live_runs)
         yield from _half_made()
-        for folder in abandoned():
-            shutil.rmtree(folder, ignore_errors=True)
-            yield f"working folder {folder}"
+        yield from _working_folders()
     yield from _folders(live_runs)
     if failures:
         words = "some leftovers could not be removed:\n" + "\n".join(f.describe() for f in failures)
         raise (Unreachable if all(isinstance(f, Unreachable) for f in failures) else TeardownError)(words)
+
+
+def _working_folders() -> Iterator[str]:
+    for folder in abandoned():
+        if folder.name.startswith(f"{PURPOSE}-"):
+            yield from plot.undo(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        yield f"working folder {folder}"
 
 
 def _down(handle: Handle, failures: list[TeardownError], forget: bool) -> bool:

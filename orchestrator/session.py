@@ -12,6 +12,8 @@ from pathlib import Path
 
 from orchestrator import images, packages
 from orchestrator.arch import host_arch
+from orchestrator.canaries.garden import Garden
+from orchestrator.canaries.processes import canary_program
 from orchestrator.canary import Canary
 from orchestrator.deadline import Deadline
 from orchestrator.engine.local import LocalEngine
@@ -119,13 +121,15 @@ def workshop(
     with ThreadPoolExecutor(1) as background:
         installing: Future[None] = background.submit(packages.ensure, needs, progress, Deadline.never(cancel))
         shop_canary = Canary(f"isolab-canary-{run}", lambda: make_image(shop, "micro", host_arch()).runner)
+        archives = images.Archives(Deadline.never(cancel))
+        garden = Garden(lambda: canary_program(archives, Deadline.never(cancel)))
         shop = Workshop(
             lab=lab,
             recipes=known,
             host=this_host().name,
             out=out,
             scratch=scratch_dir(),
-            archives=images.Archives(Deadline.never(cancel)),
+            archives=archives,
             ledger=ledger,
             progress=progress,
             cancel=cancel,
@@ -135,6 +139,7 @@ def workshop(
             clone_slots=threading.Semaphore(2 * cpus),
             packages=installing,
             canary=shop_canary,
+            garden=garden,
             wiring=Wiring(lab.lab, ledger, scratch_dir(), out),
             cold=choice.cold,
         )
@@ -143,6 +148,7 @@ def workshop(
         finally:
             cancel.set()
             shop_canary.close()
+            garden.close()
 
 
 def announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:

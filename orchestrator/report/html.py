@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
+from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Cell, Table
 from orchestrator.record import Status
 from orchestrator.report import wording
@@ -27,6 +28,7 @@ def render(table: Table) -> str:
     return template.render(
         table=table,
         summary=summarize(table),
+        attacks=matrix_of(table),
         statuses=tuple(Status),
         topics=sorted({section.topic for section in table.sections}),
         wording=wording,

@@ -13,9 +13,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
 from orchestrator.record import Status
-from orchestrator.report import wording
+from orchestrator.report import attacks, wording
 from orchestrator.report.fold import Column, Entry, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.values import printable
@@ -52,6 +53,7 @@ def renderable(table: Table, width: int) -> RenderableType:
     parts: list[RenderableType] = [Text(wording.title(table), style="bold"), Text()]
     parts += _matrix(table, width)
     parts += [Text(wording.legend(), style="dim")]
+    parts += _attacks(table, width)
     for section in table.sections:
         if section.rows or section.remarks:
             parts += [Text(), *_section(section, table, width)]
@@ -65,6 +67,14 @@ def _matrix(table: Table, width: int) -> Iterator[RenderableType]:
         for place, machine in enumerate(table.machines)
     )
     yield from _grids("exercise", labels, columns, width)
+
+
+def _attacks(table: Table, width: int) -> Iterator[RenderableType]:
+    matrix = matrix_of(table)
+    if matrix.attacks:
+        yield from (Text(), Text(f"{attacks.TITLE} — {attacks.NOTE}", style="bold"))
+        yield from _grids("attack", attacks.labels_of(matrix), attacks.columns_of(matrix), width)
+        yield from attacks.explained(matrix)
 
 
 def _verdict(section: Section, place: int) -> Entry:
