@@ -6,7 +6,8 @@ and removes machines, but starts none.
 
 One door is left, which only the program with a window has: VirtualBox's own interpreter executes
 the guest, and no driver is asked (``--driverless --execute-all-in-iem``). ``interpreting`` opens
-it: everything is VirtualBox's but the processor. It is slower than QEMU's emulation by far.
+it: everything is VirtualBox's but the processor. It is slower than QEMU's emulation by far: the
+boot loader speaks after seconds, Linux after many minutes.
 """
 
 from __future__ import annotations
