@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench import Bench, Kind, image_of, on_bench, order_for
 from habitat import Home
-from system import PLACE, SITE, System, archive_of
+from system import PLACE, System, archive_of
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES
@@ -52,7 +52,7 @@ class Outer:
 
     def run(self, *argv: str, seconds: float = 120.0) -> Result:
         """A command in the Debian system of the guest, as root, standing in the checkout."""
-        env = [f"PYTHONPATH=/{_HERE}:/{SITE}", f"ISOLAB_CACHE=/{_CACHE}", "HOME=/root", "LC_ALL=C.UTF-8"]
+        env = [f"PYTHONPATH=/{_HERE}", f"ISOLAB_CACHE=/{_CACHE}", "HOME=/root", "LC_ALL=C.UTF-8"]
         env += ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
         inside = ["chroot", f"/{PLACE}", "env", "-i", *env, "sh", "-c", f'cd /{_HERE} && exec "$@"', "sh"]
         return self.bench.live.transport.run([*inside, *argv], deadline=Deadline.after(seconds))

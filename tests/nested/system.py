@@ -23,13 +23,11 @@ from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 from orchestrator.scratch import working_folder
 
-VERSION = 1
+VERSION = 2
 """Raised when the same inputs make another system."""
 BUILD_SECONDS = 900.0
 PLACE = "outer"
 """Where it lies in the outer guest, beneath the root of the micro image."""
-SITE = "opt/site"
-"""The Python packages, beneath that."""
 
 _UNUSED = ("doc/*", "man/*", "locale/*", "info/*", "qemu/edk2*")
 """What of /usr/share no test reads; the firmware alone is half of QEMU."""
@@ -44,6 +42,11 @@ class System:
     suite: str
     python: str
     packages: tuple[str, ...]
+
+    @property
+    def site(self) -> str:
+        """Where Python finds packages that are not Debian's, whoever starts it."""
+        return f"usr/local/lib/python{self.python}/dist-packages"
 
 
 DEBIAN = System(
@@ -105,9 +108,9 @@ def _install(system: System, root: Path, deadline: Deadline) -> None:
     wheels = ["--only-binary=:all:", "--implementation", "cp", "--python-version", system.python]
     wheels += [w for glibc in (17, 28, 34) for w in ("--platform", f"manylinux_2_{glibc}_x86_64")]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    proc.run([*pip, *wheels, "--target", root / SITE, *requirements()], deadline=deadline)
+    proc.run([*pip, *wheels, "--target", root / system.site, *requirements()], deadline=deadline)
     # Compiling there would take minutes on an emulated processor.
-    proc.run(["chroot", root, "python3", "-m", "compileall", "-q", f"/{SITE}"], deadline=deadline)
+    proc.run(["chroot", root, "python3", "-m", "compileall", "-q", f"/{system.site}"], deadline=deadline)
 
 
 def grown(root: Path, place: str) -> Tree:
