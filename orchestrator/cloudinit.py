@@ -45,6 +45,7 @@ def render_user_data(name: str, keys: Keys) -> str:
             {"name": "root", "ssh_authorized_keys": [keys.client_public.decode().strip()]},
             *({"name": n, "uid": str(i), "shell": "/bin/bash", "lock_passwd": True} for n, i in people),
         ],
+        "locale": False,  # stays what the image has; generating one takes long
         "package_update": False,
         "package_upgrade": False,
     }
