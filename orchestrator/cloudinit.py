@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BootError, TransportError
+from orchestrator.errors import BootError, TimedOut, TransportError
 from orchestrator.images import Image
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.personality import Keys
@@ -24,7 +24,8 @@ from orchestrator.transport import Item, Transport, put
 from orchestrator.transport.ssh import Address, connected
 
 RECOVERED = 2
-TRY_SECONDS = 30.0
+TRY_SECONDS = 60.0
+PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 1800.0
 
 
@@ -44,6 +45,7 @@ def render_user_data(name: str, keys: Keys) -> str:
             {"name": "root", "ssh_authorized_keys": [keys.client_public.decode().strip()]},
             *({"name": n, "uid": str(i), "shell": "/bin/bash", "lock_passwd": True} for n, i in people),
         ],
+        "locale": False,  # stays what the image has; generating one takes long
         "package_update": False,
         "package_upgrade": False,
     }
@@ -83,9 +85,9 @@ def settle(
             with connected(address, name, deadline.within(TRY_SECONDS)) as transport:
                 _finish(transport, name, image, deadline)
                 return
-        except (TransportError, OSError) as problem:
+        except (TransportError, TimedOut, OSError) as problem:  # one try's time, not ours
             deadline.check(f"{name}: waiting for its SSH server with our host key ({problem})")
-            deadline.cancel.wait(1.0)
+            deadline.cancel.wait(PAUSE_SECONDS)
 
 
 def _finish(transport: Transport, name: str, image: Image, deadline: Deadline) -> None:

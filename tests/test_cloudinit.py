@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pycdlib
@@ -12,10 +13,11 @@ import yaml
 
 from orchestrator import cloudinit
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BootError
+from orchestrator.errors import BootError, TimedOut, TransportError
 from orchestrator.images import Image
 from orchestrator.personality import make_keys
 from orchestrator.transport import Result
+from orchestrator.transport.ssh import Address
 
 
 def read(iso: Path, name: str) -> str:
@@ -84,3 +86,34 @@ def test_errors_that_cloud_init_recovered_from_are_none(tmp_path: Path, code: in
 def test_a_failure_of_cloud_init_is_told_in_its_words(tmp_path: Path) -> None:
     with pytest.raises(BootError, match="what went wrong"):
         cloudinit._finish(Guest(1), "vm", Image("c", "amd64", "k", tmp_path), Deadline.after(10))
+
+
+def test_a_server_that_is_not_there_yet_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").write_bytes(b"runner")
+    guest, troubles = Guest(0), [TimedOut("no banner"), TransportError("another key"), OSError("refused")]
+
+    @contextlib.contextmanager
+    def connected(*_: object) -> Iterator[Guest]:
+        if troubles:
+            raise troubles.pop(0)
+        yield guest
+
+    monkeypatch.setattr(cloudinit, "connected", connected)
+    monkeypatch.setattr(cloudinit, "PAUSE_SECONDS", 0.01)
+    looks: list[int] = []
+    image, address = Image("c", "amd64", "k", tmp_path), Address("h", 1, "root", tmp_path, b"")
+    cloudinit.settle(address, "vm", image, Deadline.after(60), lambda: looks.append(1))
+    assert guest.asked == ["cloud-init", "tar"]
+    assert len(looks) == 4
+
+
+def test_waiting_ends_with_the_time_that_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connected(*_: object) -> None:
+        raise TransportError("another key")
+
+    monkeypatch.setattr(cloudinit, "connected", connected)
+    image, address = Image("c", "amd64", "k", tmp_path), Address("h", 1, "root", tmp_path, b"")
+    with pytest.raises(TimedOut, match="another key"):
+        cloudinit.settle(address, "vm", image, Deadline.after(0.05), lambda: None)
