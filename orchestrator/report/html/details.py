@@ -7,7 +7,7 @@ sixty exercises on fifteen machines stay a page that loads at once, whatever the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from orchestrator.arch import ARCHITECTURES
@@ -17,8 +17,8 @@ from orchestrator.report import wording
 from orchestrator.spec import Check
 from orchestrator.values import bounded, format_value, printable
 
-_OUTPUT_BUDGET, _SOURCE_BUDGET, _VALUE_BUDGET = 500_000, 500_000, 400_000
-"""Characters of all texts of a kind together."""
+_OUTPUT_BUDGET, _SOURCE_BUDGET, _VALUE_BUDGET = 600_000, 500_000, 400_000
+"""Most of all texts of a kind together, in bytes of the page."""
 _OBSERVATIONS = 60
 """Most of one cell; the rest is counted."""
 
@@ -42,15 +42,18 @@ class _Limits:
     def __init__(self, table: Table) -> None:
         records = table.records()
         outputs = {text for record in records for text in (record.stdout, record.stderr)}
-        sources = sum(len(files) for files in table.about.sources.values())
+        sources = {text for files in table.about.sources.values() for text in files.values()}
         values = sum(min(len(record.observations), _OBSERVATIONS) for record in records)
-        self.output = _share(_OUTPUT_BUDGET, len(outputs), 300, 4000)
-        self.source = _share(_SOURCE_BUDGET, sources, 1000, 24_000)
-        self.value = _share(_VALUE_BUDGET, values, 40, 400)
+        self.output = _fitting(outputs, _OUTPUT_BUDGET, 4000)
+        self.source = _fitting(sources, _SOURCE_BUDGET, 32_000)
+        self.value = max(40, min(400, _VALUE_BUDGET // max(values, 1)))
 
 
-def _share(budget: int, among: int, least: int, most: int) -> int:
-    return max(least, min(most, budget // max(among, 1)))
+def _fitting(texts: Collection[str], budget: int, limit: int) -> int:
+    """The greatest of ``limit`` and its halves at which the texts keep to the budget."""
+    while limit > 100 and sum(len(_json(_block(text, limit)).encode()) for text in texts) > budget:
+        limit //= 2
+    return limit
 
 
 def details(table: Table) -> str:
@@ -61,8 +64,11 @@ def details(table: Table) -> str:
         "machines": [[column.name, _facts(column)] for column in table.machines],
         "exercises": [_exercise(section, table, texts, limits) for section in table.sections],
     }
-    whole = json.dumps(data | {"texts": texts.all()}, ensure_ascii=False, separators=(",", ":"))
-    return whole.replace("<", "\\u003c")
+    return _json(data | {"texts": texts.all()})
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _facts(column: MachineColumn) -> str:
@@ -135,4 +141,4 @@ def _words(text: str) -> str:
 
 
 def _block(text: str, limit: int) -> str:
-    return bounded(printable(bounded(text, limit), keep="\n\t"), 2 * limit)
+    return bounded(printable(bounded(text, limit), keep="\n\t"), limit)

@@ -107,7 +107,12 @@ function compared(one) {
 }
 
 function block(title, body) {
-  return body ? [make("h4", {}, title), typeof body === "string" ? make("pre", { tabindex: 0 }, body) : body] : [];
+  return body ? [make("h4", {}, title), typeof body === "string" ? printed(title, body) : body] : [];
+}
+
+// It may scroll, so it is a stop for the keyboard, with a name.
+function printed(name, body) {
+  return make("pre", { tabindex: 0, role: "region", "aria-label": name }, body);
 }
 
 function neighbour(line, place, step) {
@@ -138,7 +143,7 @@ function open(line, place) {
     ...(alone ? block("On every machine", one.rows.length ? compared(one) : null) : block("Observed and expected", observed(one, cell))),
     ...(alone ? [] : [...block("Standard output", text(cell.out)), ...block("Standard error", text(cell.err))]),
     ...(one.sources.length ? block("Source", make("div", {}, ...one.sources.map(([name, number]) =>
-      make("details", {}, make("summary", {}, name), make("pre", { tabindex: 0 }, text(number)))))) : []));
+      make("details", {}, make("summary", {}, name), printed(name, text(number)))))) : []));
   dialog.className = alone ? "wide" : "";
   dialog.dataset.at = alone ? `${line}` : `${line} ${place}`;
   if (!dialog.open) dialog.showModal();
