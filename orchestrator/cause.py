@@ -47,7 +47,8 @@ def cause_of(answers: Sequence[Answer]) -> Cause:
         return "mixed"
     # To the kernel, a program under qemu-user is the emulator: that alone may set it apart.
     if _explains((_isolation(one, user_emulation=one.boundary), one.rank) for one in answers):
-        return "boundary"
+        rest = [one for one in answers if one.boundary != Boundary.USER_EMULATION]
+        return "boundary" if len({one.rank for one in rest}) < 2 else cause_of(rest)
     return "mixed" if _explains(((one.boundary, one.arch), one.rank) for one in answers) else "unexplained"
 
 
