@@ -51,16 +51,31 @@ def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> N
 
 @task(
     help={
-        "action": "build, list, verify or prune",
-        "arch": "architectures, with commas between them (default: all)",
-        **_FORMAT,
+        "action": "build, list, verify, prune or export",
+        "arch": "architectures, with commas between them (default: all; export: one, the host's own)",
+        "format": "text (default) or json; export: ova, vmdk, vdi, qcow2 or raw",
+        "image": "images, with commas between them (default: all; to build: those without a disk)",
+        "out": "export: the file to write",
+        "authorized-key": "export: a file with the public key that opens the machine",
+        "name": "export: the machine's host name (default: isolab-IMAGE)",
     }
 )
-def images(_context: Context, action: str, arch: str = "", format: str = "text") -> None:  # noqa: A002
-    """Guest images: build, list, verify, prune."""
-    from orchestrator.verbs.images import act
+def images(
+    _context: Context,
+    action: str,
+    image: str = "",
+    arch: str = "",
+    format: str = "",  # noqa: A002
+    out: str = "",
+    authorized_key: str = "",
+    name: str = "",
+) -> None:
+    """Guest images: build, list, verify, prune, export for VMware and VirtualBox."""
+    from orchestrator.verbs.images import act, export
 
-    raise Exit(code=act(action, _names(arch), format))
+    if action == "export":
+        raise Exit(code=export(image, _names(arch), format or "ova", out, authorized_key, name))
+    raise Exit(code=act(action, _names(arch), format or "text", _names(image)))
 
 
 @task(
@@ -71,6 +86,7 @@ def images(_context: Context, action: str, arch: str = "", format: str = "text")
         "exercise": "exercises of the lab, with commas between them (default: all)",
         "out": "where to leave records and reports (default: runs/<id>)",
         "cold": "boot every machine instead of cloning booted templates",
+        "driver": "run the lab's virtual machines by this driver: qemu, libvirt",
     }
 )
 def run(
@@ -80,12 +96,13 @@ def run(
     exercise: str = "",
     out: str = "",
     cold: bool = False,
+    driver: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
     from orchestrator.verbs.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver))
 
 
 @task(
@@ -263,12 +280,12 @@ def down(_context: Context, names: str = "", all: bool = False, format: str = "t
     raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
 
-@task(help=_FORMAT)
-def gc(_context: Context, format: str = "text") -> None:  # noqa: A002
+@task(help={**_FORMAT, "forget": "give up what was left on machines elsewhere that do not answer any more"})
+def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.verbs.gc import gc
 
-    raise Exit(code=gc(format))
+    raise Exit(code=gc(format, forget))
 
 
 @task(help={"all": "also the tests on real machines", "args": "further arguments for pytest, as one text"})

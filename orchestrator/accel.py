@@ -2,7 +2,8 @@
 
 A ``/dev/kvm`` that opens proves nothing: in nested clouds it is common that KVM creates virtual
 machines in which no kernel ever gets anywhere. So KVM is used only after a probe guest reached
-userspace under it, within seconds; the answer is remembered per boot of the host, QEMU and
+userspace under it, within seconds (more on a host so slow that starting QEMU takes as long: one
+that is itself emulated); the answer is remembered per boot of the host, QEMU and
 kernel image. QEMU's own ``kvm:tcg`` is no fall-back: it picks KVM and hangs.
 """
 
@@ -12,6 +13,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +29,10 @@ from orchestrator.scratch import working_folder
 
 KVM = Path("/dev/kvm")
 PROBE_SECONDS = 6.0
+PROBE_STARTS = 60
+"""A probe guest may take as long as this many starts of QEMU: milliseconds each on real hardware,
+half a second where the host is itself emulated."""
+PROBE_MOST = 60.0
 _lock = threading.Lock()
 
 
@@ -96,6 +102,7 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
         argv += ["-append", f"console={arch.console} quiet panic=-1", "-no-reboot", "-serial", f"file:{log}"]
         executable = shutil.which(arch.qemu)
         assert executable is not None
+        patience = probe_patience(_start_seconds(executable, deadline))
         # Should we be killed, so is the probe: nobody else knows of it.
         argv[0] = executable
         bound = ["setpriv", "--pdeathsig", "KILL", *argv]
@@ -105,14 +112,29 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
                 return "isolab:" in Console(log).tail(40) or not _running(pid)
 
             try:
-                poll(answered, deadline.within(PROBE_SECONDS), "KVM probe guest", interval=0.02)
+                poll(answered, deadline.within(patience), "KVM probe guest", interval=0.02)
             except TimedOut:
-                return f"a probe guest under KVM did not reach userspace within {PROBE_SECONDS:.0f} s"
+                return f"a probe guest under KVM did not reach userspace within {patience:.0f} s"
             return (
                 ""
                 if "isolab:" in Console(log).tail(40)
                 else "QEMU ended when a probe guest was started under KVM"
             )
+
+
+def probe_patience(start: float) -> float:
+    """Seconds to wait for a probe guest where QEMU takes ``start`` seconds to start."""
+    return min(PROBE_MOST, max(PROBE_SECONDS, PROBE_STARTS * start))
+
+
+def _start_seconds(qemu: str, deadline: Deadline) -> float:
+    """The quicker of two starts: the first reads the program from disk."""
+    spent = []
+    for _ in range(2):
+        begun = time.monotonic()
+        proc.run([qemu, "--version"], deadline=deadline.within(PROBE_MOST), check=False)
+        spent.append(time.monotonic() - begun)
+    return min(spent)
 
 
 def _running(pid: int) -> bool:

@@ -37,7 +37,8 @@ class Arch:
     virtio devices; ``qemu_packages`` are alternatives, newest Debian release first;
     ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
     start to SSH under emulation on one core of a 2020s laptop, used only to tell people what to
-    expect.
+    expect. ``firmware`` is what boots from a disk where QEMU does not bring it itself,
+    ``qemu_options`` are further words of QEMU's command line.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Arch:
     boot_seconds: float = 6.0
     cmdline: str = ""
     nic_options: str = ""
+    firmware: str = ""
+    qemu_options: tuple[str, ...] = ()
 
 
 _MIB = 2**20
@@ -101,6 +104,7 @@ _TABLE = (
         ),
         boot_seconds=2.7,
         nic_options=",romfile=",
+        firmware="/usr/share/qemu-efi-aarch64/QEMU_EFI.fd",
     ),
     Arch(
         name="armhf",

@@ -34,6 +34,11 @@ def build_exercise(
     return {b.program: _build(exercise.folder, b, arch, archives, deadline) for b in ours}
 
 
+def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
+    """A program of ours from one source, from the cache or compiled now. Raises as ``build_exercise``."""
+    return _build(source.parent, Build(sources=[source.name]), arch, archives, deadline)
+
+
 def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
     content = [(str(p.relative_to(folder)), p.read_bytes()) for p in inputs(folder, wanted)]
     key = cache.digest(

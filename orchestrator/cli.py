@@ -50,6 +50,7 @@ def _with_help(argv: list[str]) -> list[str]:
 FURTHER = {
     "try": ("args", 1),
     "schema": ("kind", 0),
+    "images": ("image", 1),
     "ssh": ("command", 1),
     "push": ("files", 1),
     "pull": ("paths", 1),

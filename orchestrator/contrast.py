@@ -141,6 +141,7 @@ class Section:
     cells: tuple[Cell, ...]
     rows: tuple[Row, ...]
     remarks: tuple[Remark, ...]
+    canaries: tuple[str, ...] = ()
 
     @property
     def topic(self) -> str:
@@ -249,6 +250,7 @@ def _section(
         cells,
         rows,
         tuple(Remark(status, reason, tuple(names)) for (status, reason), names in remarks.items()),
+        tuple(exercise.canaries) if exercise else (),
     )
 
 

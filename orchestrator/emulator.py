@@ -25,9 +25,14 @@ from orchestrator.progress import Progress
 
 MIB = 2**20
 TRANSLATION_CACHE_MIB = 64
-"""TCG's code buffer; QEMU's own default is up to 1 GiB for each process."""
+"""TCG's code buffer, for each 512 MiB of a guest: a guest that is given more runs more. QEMU's own
+default is up to 1 GiB for each process."""
 UNPRIVILEGED = 65534
 """Whom QEMU becomes when we are root: nobody, who owns no file."""
+DISK = "disk.qcow2"
+SEED = "seed.iso"
+SYSTEM = "rw systemd.show_status=1"
+"""What the kernel of a system on a disk is told: whoever waits reads on the console how far it is."""
 WARM = "isolab.warm"
 """Tells our init to touch what every machine will need, before it is frozen."""
 
@@ -53,15 +58,13 @@ ANONYMOUS = Memory()
 def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS) -> list[str]:
     """The command line of one machine; ``root``: whether we start it as root. Pure."""
     arch, folder = order.arch, Path(handle.scratch)
-    accel = "kvm" if order.accel == "kvm" else f"tcg,thread={_threads(order)},tb-size={TRANSLATION_CACHE_MIB}"
+    accel = "kvm" if order.accel == "kvm" else _tcg(order)
     cpu = "host" if order.accel == "kvm" else arch.cpu
     argv = [arch.qemu, "-name", handle.tag, "-no-user-config", "-nodefaults", "-display", "none"]
     backend = ",memory-backend=mem" if memory.file else ""
     argv += ["-machine", arch.machine + backend, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
     argv += ["-smp", str(order.machine.cpus), "-m", f"{memory_mib(order)}M", *_memory_words(order, memory)]
-    argv += ["-kernel", str(memory.kernel or order.image.kernel)]
-    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
-    argv += ["-append", kernel_cmdline(arch, order.accel) + (f" {WARM}" if memory.file else ""), "-no-reboot"]
+    argv += _boot_words(order, memory)
     argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
     argv += ["-serial", "chardev:console"]
     argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
@@ -70,8 +73,9 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     argv += ["-netdev", f"user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:0-:22"]
     argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
     argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
+    argv += _disk_words(order, folder)
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
-    return [*argv, *_confinement(root, memory)]
+    return [*argv, *arch.qemu_options, *_confinement(root, memory)]
 
 
 def _attached(order: Order, number: int) -> list[str]:
@@ -89,8 +93,63 @@ def device_mac(number: int) -> str:
 
 
 def memory_mib(order: Order) -> int:
-    """The guest's memory: what the lab says, but at least what its firmware and kernel need."""
-    return max(order.machine.memory, order.arch.memory) // MIB
+    """The guest's memory: what the lab says, but at least what its firmware, kernel and system
+    need."""
+    return max(order.machine.memory, order.arch.memory, order.image.memory) // MIB
+
+
+def _boot_words(order: Order, memory: Memory) -> list[str]:
+    """How the machine comes to its kernel: from us, or as its disk says."""
+    if order.image.by_cloud_init:
+        return ["-bios", order.arch.firmware] if order.arch.firmware else []
+    argv = ["-kernel", str(memory.kernel or order.image.kernel)]
+    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
+    words = kernel_cmdline(order.arch, order.accel) + (f" {WARM}" if memory.file else "")
+    return [*argv, "-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
+
+
+def _disk_words(order: Order, folder: Path) -> list[str]:
+    """The machine's own layer over the image's disk; it is never used again, so that nobody has to
+    wait until it is safe on the host's."""
+    if order.image.disk is None:
+        return []
+    drive = f"file={_escaped(folder / DISK)},if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap"
+    argv = ["-drive", drive, "-device", f"virtio-blk-{order.arch.bus},drive=disk"]
+    if order.image.by_cloud_init:
+        seed = f"file={_escaped(folder / SEED)},if=none,id=seed,format=raw,readonly=on"
+        argv += ["-drive", seed, "-device", f"virtio-blk-{order.arch.bus},drive=seed"]
+    return argv
+
+
+def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
+    """Make the empty layer a machine writes to, over its image's disk or its template's.
+
+    Does nothing for a machine without a disk.
+    """
+    base = order.image.disk
+    if base is None:
+        return
+    if order.template is not None:
+        base = order.template.disk
+    layer = Path(handle.scratch) / DISK
+    proc.run(
+        [
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "qcow2",
+            "-b",
+            base,
+            layer,
+            str(order.image.disk_size),
+        ],
+        deadline=deadline.within(60),
+    )
+    if os.getuid() == 0:  # whom QEMU becomes opens it again when a clone comes to life
+        os.chown(layer, UNPRIVILEGED, UNPRIVILEGED)
 
 
 def _memory_words(order: Order, memory: Memory) -> list[str]:
@@ -137,8 +196,10 @@ def kernel_cmdline(arch: Arch, accel: str) -> str:
     return " ".join([*words, arch.cmdline]).strip()
 
 
-def _threads(order: Order) -> str:
-    return "multi" if order.machine.cpus > 1 else "single"
+def _tcg(order: Order) -> str:
+    threads = "multi" if order.machine.cpus > 1 else "single"
+    cache = TRANSLATION_CACHE_MIB * max(1, memory_mib(order) // 512)
+    return f"tcg,thread={threads},tb-size={cache}"
 
 
 def start(
@@ -156,7 +217,7 @@ def start(
     # A guest that floods its console must not fill our disk: the emulator's files are limited,
     # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
     # fork would need what spawn=deny takes away.
-    limit = memory_mib(order) * MIB if memory.baking else 64 * MIB
+    limit = max(order.image.disk_size, memory_mib(order) * MIB if memory.baking else 64 * MIB)
     log = order.logs / "qemu.log"
     proc.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit)
     socket = Path(handle.scratch) / "qmp.sock"

@@ -9,8 +9,10 @@
     ├── BuildError           a program does not compile                      exit 3
     ├── BootError            a machine did not come up                       exit 3
     ├── TransportError       a machine stopped answering                     exit 3
+    ├── CanaryError          a canary could not be planted                   exit 3
     ├── TimedOut             a deadline passed                               exit 3
     ├── TeardownError        something of ours could not be removed          exit 3
+    │   └── Unreachable      because the machine it is on does not answer
     └── Interrupted          the user asked us to stop                       exit 130
 
 A program that answers wrongly is not an exception: that is a ``Record`` with status *fail*.
@@ -97,12 +99,20 @@ class TransportError(LabError):
     """The connection to a machine broke, or said something it must not say."""
 
 
+class CanaryError(LabError):
+    """What an attack was to aim at could not be planted on this host."""
+
+
 class TimedOut(LabError):
     """A deadline passed."""
 
 
 class TeardownError(LabError):
     """Something isolab made could not be removed."""
+
+
+class Unreachable(TeardownError):
+    """What we left on a machine elsewhere cannot be removed now: the machine does not answer."""
 
 
 def from_os(problem: OSError) -> LabError:

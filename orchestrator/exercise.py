@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.canaries.garden import Bed, Garden
+from orchestrator.canaries.kinds import RESERVED
+from orchestrator.canaries.plot import owners
 from orchestrator.checks import Subject, judge, observations, unmet
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Site
+from orchestrator.errors import CanaryError
 from orchestrator.load import LoadedExercise
 from orchestrator.record import Record, Status
 from orchestrator.runner import Ending, run_program
@@ -52,7 +58,7 @@ def items(
 class Workplace:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is how many times slower than a native core the slowest machine is that programs
-    here may have to wait for."""
+    here may have to wait for; ``garden`` is where canaries are planted."""
 
     transport: Transport
     site: Site
@@ -61,6 +67,7 @@ class Workplace:
     canary: str
     env: Mapping[str, str] = field(default_factory=dict)
     slowest: float = 1.0
+    garden: Garden | None = None
 
 
 def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
@@ -75,8 +82,26 @@ def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, dead
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
-    endings = _run_steps(exercise, place, limit, deadline)
-    return _record(exercise, place, blank, endings, time.monotonic() - begun, limit)
+    with _planted(exercise, place, deadline) as bed:
+        endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, deadline)
+        outside = bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
+    return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
+
+
+def _planted(
+    exercise: LoadedExercise, place: Workplace, deadline: Deadline
+) -> contextlib.AbstractContextManager[Bed]:
+    """The canaries of an exercise, outside this machine's boundary."""
+    kinds = exercise.spec.canaries
+    if not kinds:
+        return contextlib.nullcontext(Bed({}, {}))
+    if place.garden is None:
+        raise CanaryError("canaries cannot be planted here", hint="run the exercise with `isolab run`")
+    attack = f"{place.tag}-{exercise.name}"
+    whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
+    inside = f"{place.site.work}/{folder_name(exercise.name)}"
+    student = place.site.users["student"]
+    return place.garden.planted(kinds, whose, place.transport, inside, student, deadline)
 
 
 def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadline: Deadline) -> list[Ending]:
@@ -135,17 +160,22 @@ def _record(
     endings: Sequence[Ending],
     seconds: float,
     limit: float,
+    outside: Mapping[str, str],
 ) -> Record:
     last = endings[-1]
     seen: dict[str, Any] = {}
     for ending in endings:
         seen |= observations(ending.stdout)
+    forged = sorted(RESERVED & seen.keys())
+    seen = {name: value for name, value in seen.items() if name not in RESERVED} | dict(outside)
     stdout = "".join(ending.stdout for ending in endings)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
     verdict = judge(exercise.spec, shown, place.subject)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
     notes = ["output was cut"] if any(ending.cut for ending in endings) else []
+    if forged:
+        notes.append(f"the program printed {', '.join(forged)}, which only the controller observes: ignored")
     return replace(
         blank,
         status=Status.FAIL if misses else Status.PASS,

@@ -16,10 +16,19 @@ from pathlib import Path
 from orchestrator import accel, drivers, images
 from orchestrator.arch import Arch, host_arch
 from orchestrator.build import build_exercise
+from orchestrator.canaries.garden import Garden
 from orchestrator.canary import Canary
 from orchestrator.checks import Subject, unmet
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError, Interrupted, LabError, TimedOut, TransportError, from_os
+from orchestrator.errors import (
+    BuildError,
+    CanaryError,
+    Interrupted,
+    LabError,
+    TimedOut,
+    TransportError,
+    from_os,
+)
 from orchestrator.exercise import Workplace, items, run_exercise
 from orchestrator.gate import Gates, Membership
 from orchestrator.guest_build import build_in_guest, sources
@@ -34,6 +43,7 @@ from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
+from orchestrator.virt.uri import parse
 from orchestrator.wiring import Wiring
 
 MAKE_SECONDS = 1200.0
@@ -59,6 +69,7 @@ class Workshop:
     clone_slots: threading.Semaphore
     packages: Future[None]
     canary: Canary
+    garden: Garden
     wiring: Wiring
     gates: Gates = field(default_factory=Gates)
     cold: bool = False
@@ -114,7 +125,7 @@ def _run(
         order = with_template(joined, driver, shop)
         blank = replace(blank, accel=order.accel)
         with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.slots(order)) as live:
-            blank = replace(blank, start=live.handle.data.get("start", ""))
+            blank = replace(blank, accel=live.handle.accel, start=live.handle.data.get("start", ""))
             place = _workplace(job, order, live, shop)
             runnable = [e for e in exercises if e.name not in failures]
             _push(runnable, programs, place, shop)
@@ -167,7 +178,7 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
     except BuildError as problem:
         return replace(blank, status=Status.ERROR, reason=problem.message)
-    except (TransportError, TimedOut) as problem:
+    except (TransportError, TimedOut, CanaryError) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
 
@@ -191,8 +202,12 @@ def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
         return found
     who = f"image {name}/{arch.name}"
     shop.progress.doing(who, "waiting for a free processor")
+    if recipe.disk:
+        shop.progress.doing(who, "waiting for system packages")
+        _await(shop.packages, shop.cancel)
     with shop.make_slots:
-        shop.progress.doing(who, "fetching packages, verifying, building", 12)
+        words, seconds = images.expectation(recipe, arch)
+        shop.progress.doing(who, words, seconds)
         image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
     shop.progress.done(who, "built")
     return image
@@ -216,8 +231,10 @@ def _programs(
 
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> drivers.Order:
-    accelerator = "none"
-    if wanted.driver in drivers.ACCELERATED:
+    accelerator: str = wanted.driver if wanted.driver in drivers.NATIVE else "none"
+    if wanted.driver == "libvirt" and wanted.uri and parse(wanted.uri).remote:
+        accelerator = wanted.accel if arch == host_arch() else "tcg"
+    elif wanted.driver in drivers.ACCELERATED:
         shop.progress.doing(job.machine, "choosing the accelerator")
         choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
         accelerator = choice.accel
@@ -240,7 +257,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
 
 def with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) -> drivers.Order:
     """The order, to be cloned from a template where there is a good one."""
-    if order.machine.driver not in drivers.CLONING or shop.cold:
+    if order.machine.driver not in drivers.CLONING or shop.cold or order.image.by_cloud_init:
         return order
     bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
     found = obtain(order, bakery)
@@ -256,7 +273,7 @@ def _workplace(job: Job, order: drivers.Order, live: Live, shop: Workshop) -> Wo
     subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, users, bool(others))
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag = f"{job.run}-{job.machine}"
-    return Workplace(live.transport, site, subject, tag, shop.canary.plant(), env)
+    return Workplace(live.transport, site, subject, tag, shop.canary.plant(), env, garden=shop.garden)
 
 
 def _push(
@@ -286,10 +303,16 @@ def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
         driver=wanted.driver,
         boundary=drivers.boundary_of(wanted).value,
         arch=arch.name,
-        accel="tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none",
+        accel=_accel_before_it_runs(wanted, arch),
         exercise="",
         status=Status.ERROR,
     )
+
+
+def _accel_before_it_runs(wanted: Machine, arch: Arch) -> str:
+    if wanted.driver in drivers.NATIVE:
+        return wanted.driver
+    return "tcg" if wanted.driver in drivers.ACCELERATED and arch != host_arch() else "none"
 
 
 def _await(future: Future[None], cancel: threading.Event) -> None:

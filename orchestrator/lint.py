@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.confine import confined
-from orchestrator.drivers import GUESTS
+from orchestrator.drivers import ANY_ARCH, GUESTS
 from orchestrator.errors import Problem
+from orchestrator.images.bootdisk import FIRMWARE_ARCHITECTURES
+from orchestrator.keys import misplaced
 from orchestrator.mistakes import validate
 from orchestrator.spec import Machine
 from orchestrator.wording import did_you_mean, quote
@@ -28,7 +30,8 @@ LEAST_MEMORY = 64 * _MIB
 
 @dataclass(frozen=True)
 class MachineLint:
-    """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults.
+    """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults, ``images``
+    what each image there is needs of memory at least, in bytes.
 
     ``host`` is the architecture labs run on, by Debian's name; empty when it is not in our table.
     ``boxed`` are the images that only containers can have.
@@ -37,7 +40,7 @@ class MachineLint:
     document: Document
     name: str
     merged: Mapping[str, Any]
-    images: Collection[str]
+    images: Mapping[str, int]
     host: str
     boxed: Collection[str] = ()
 
@@ -51,8 +54,16 @@ class MachineLint:
             known = ", ".join(sorted(self.images))
             advice = did_you_mean(machine.image, self.images) or f"known: {known}"
             yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
+        # Among the defaults it may be meant for other machines.
+        if ("machines", self.name, "uri") in self.document.places and machine.driver != "libvirt":
+            yield self._problem(f"driver {machine.driver} has no uri", "use driver: libvirt", "uri")
         yield from self._foreign(machine)
         yield from self._for_containers(machine)
+        own = [key for key in self.merged if ("machines", self.name, key) in self.document.places]
+        for key, message, advice in misplaced(machine.driver, own):
+            yield self._problem(message, advice, key)
+        if machine.driver == "ssh" and not self.merged.get("address"):
+            yield self._problem("driver ssh needs an address", "give `address:` the machine's host name")
         if machine.driver in GUESTS and not wrong & {"memory", "arch"}:
             yield from self._memory(machine)
 
@@ -69,15 +80,21 @@ class MachineLint:
             return None
 
     def _foreign(self, machine: Machine) -> Iterator[Problem]:
+        if machine.driver == "virtualbox":
+            if (machine.arch or self.host) not in FIRMWARE_ARCHITECTURES:
+                known = " and ".join(FIRMWARE_ARCHITECTURES)
+                reason = f"VirtualBox runs guests of {known}, not {machine.arch or self.host}"
+                yield self._problem(reason, "use driver: qemu", "arch", "driver")
+            return
         if machine.arch is None or machine.arch == self.host:
             return
         host = self.host or "unknown"
         if machine.driver == "process":
             return  # emulated in user mode
-        if machine.driver not in GUESTS:
+        if machine.driver not in ANY_ARCH:
             reason = f"driver {machine.driver} runs on the host's kernel ({host}), not {machine.arch}"
             yield self._problem(reason, "use driver: qemu or process, or leave out arch", "arch", "driver")
-        elif machine.accel == "kvm":
+        elif machine.driver in GUESTS and machine.accel == "kvm":
             reason = f"KVM runs only the host's own architecture ({host}), not {machine.arch}"
             yield self._problem(reason, "use accel: auto", "accel", "arch")
 
@@ -94,10 +111,16 @@ class MachineLint:
     def _memory(self, machine: Machine) -> Iterator[Problem]:
         arch = machine.arch or self.host
         least = max(LEAST_MEMORY, ARCHITECTURES[arch].memory if arch in ARCHITECTURES else 0)
+        least = max(least, self.images.get(machine.image, 0))
         if machine.memory < least:
             needed = f"{least // _MIB}MiB"
-            reason = f"{quote(self.merged['memory'])} of memory is too little for {arch or 'a machine'}"
+            reason = f"{quote(self.merged['memory'])} of memory is too little for {self._who(machine, arch)}"
             yield self._problem(reason, f"give at least {needed}", "memory", "arch")
+
+    def _who(self, machine: Machine, arch: str) -> str:
+        """What needs more memory, in words."""
+        image = f" with image {machine.image}" if self.images.get(machine.image, 0) > LEAST_MEMORY else ""
+        return (arch or "a machine") + image
 
     def _problem(self, message: str, suggestion: str, *keys: str) -> Problem:
         return Problem(self.document.file, *self._place(keys), message, suggestion)

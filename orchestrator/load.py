@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +21,7 @@ from orchestrator.images.recipe import CONTAINER_KINDS, Recipe
 from orchestrator.lint import MachineLint, exercise_problems
 from orchestrator.mistakes import Reading, problems_of, validate
 from orchestrator.netlint import network_problems
-from orchestrator.recipes import lab_recipes
+from orchestrator.recipes import lab_recipes, least_memory
 from orchestrator.spec import EXERCISE_PATTERN, Exercise, Lab, Machine, MachineDefaults
 from orchestrator.wording import did_you_mean, quote
 from orchestrator.yamlfile import Document
@@ -54,19 +56,23 @@ class LoadedLab:
 
 
 def load_lab(
-    path: Path, exercises_root: Path, *, images: Collection[str] = ("micro",), host: str | None = None
+    path: Path,
+    exercises_root: Path,
+    *,
+    images: Mapping[str, int] = MappingProxyType({"micro": 0}),
+    host: str | None = None,
 ) -> LoadedLab:
     """The lab at ``path`` (its file, or the folder that holds ``lab.yaml``).
 
     Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
-    ``images`` are the names of the project's images, to which those of recipes in the folder
-    ``images`` beside the lab file are added; ``host`` is the architecture labs run on, by
-    Debian's name, by default this machine's. Raises SpecError holding every problem of the lab
-    file and of the exercise files it names.
+    ``images`` are the names of the project's images and the bytes of memory each needs at least,
+    to which those of recipes in the folder ``images`` beside the lab file are added; ``host`` is
+    the architecture labs run on, by Debian's name, by default this machine's. Raises SpecError
+    holding every problem of the lab file and of the exercise files it names.
     """
     file = _lab_file(path)
     document = _read(file)
-    reading = _with_defaults(document, _host_name() if host is None else host)
+    reading = _with_defaults(document, _host_name() if host is None else host, images)
     problems: list[Problem] = []
     lab = None
     try:
@@ -81,6 +87,22 @@ def load_lab(
     if problems or lab is None:
         raise refusal(problems)
     return LoadedLab(lab, file, tuple(exercises), own)
+
+
+def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
+    """The lab with another driver for its guests: the machines whose driver boots a kernel of
+    their own. Raises SpecError for a driver that does not, and for a lab without guests."""
+    if driver not in GUESTS:
+        hint = did_you_mean(driver, GUESTS) or f"there are: {', '.join(sorted(GUESTS))}"
+        raise SpecError(f"{quote(driver)} is not a driver of virtual machines", hint=hint)
+    machines = lab.lab.machines
+    guests = {name: machine for name, machine in machines.items() if machine.driver in GUESTS}
+    if not guests:
+        raise SpecError(
+            f"--driver {driver} changes nothing: {lab.path} has no virtual machine", hint="leave it out"
+        )
+    changed = {name: machine.model_copy(update={"driver": driver}) for name, machine in guests.items()}
+    return replace(lab, lab=lab.lab.model_copy(update={"machines": {**machines, **changed}}))
 
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:
@@ -149,7 +171,7 @@ def _mapping(data: Any, key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _with_defaults(document: Document, host: str) -> Reading:
+def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> Reading:
     """The lab with its machines complete."""
     defaults = _units_as_text(_mapping(document.data, "defaults"))
     inherited = {
@@ -158,7 +180,9 @@ def _with_defaults(document: Document, host: str) -> Reading:
         if value is not None and key in MachineDefaults.model_fields
     }
     machines = {
-        name: _complete({**inherited, **_units_as_text(own)}, host) if isinstance(own, dict) else own
+        name: _complete(_located({**inherited, **_units_as_text(own)}, document.file), host, images)
+        if isinstance(own, dict)
+        else own
         for name, own in _mapping(document.data, "machines").items()
     }
 
@@ -174,19 +198,30 @@ def _with_defaults(document: Document, host: str) -> Reading:
     return Reading(document, data, origin)
 
 
-def _complete(machine: dict[str, Any], host: str) -> dict[str, Any]:
-    """``machine``, given what its architecture needs where the lab says nothing about memory."""
+def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
+    """``machine`` with the path of its private key complete: written relative to the lab file."""
+    key = machine.get("key")
+    if not isinstance(key, str) or not key:
+        return machine
+    with contextlib.suppress(RuntimeError):  # ~somebody who is not there: opening it will say so
+        key = str(Path(key).expanduser())
+    return {**machine, "key": str(Path(file).resolve().parent / key)}
+
+
+def _complete(machine: dict[str, Any], host: str, images: Mapping[str, int]) -> dict[str, Any]:
+    """``machine``, given what its architecture and its image need where the lab says nothing about memory."""
     if "memory" in machine or machine.get("driver") not in GUESTS:
         return machine
     arch = ARCHITECTURES.get(str(machine.get("arch") or host))
+    least = max(arch.memory if arch else 0, images.get(str(machine.get("image")), 0))
     usual = Machine.model_fields["memory"].default
-    return {**machine, "memory": f"{arch.memory}B"} if arch and arch.memory > usual else machine
+    return {**machine, "memory": f"{least}B"} if least > usual else machine
 
 
 def _machine_problems(
-    reading: Reading, images: Collection[str], own: Mapping[str, Recipe], host: str
+    reading: Reading, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
 ) -> Iterator[Problem]:
-    known = [*images, *own]
+    known = {**images, **least_memory(own)}
     boxed = {name for name, recipe in own.items() if recipe.kind in CONTAINER_KINDS}
     for name, merged in _mapping(reading.data, "machines").items():
         if isinstance(merged, dict):

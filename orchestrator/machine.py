@@ -52,7 +52,7 @@ class Timings:
 def boot_seconds(order: Order) -> float:
     """How long a machine may take to come up: generous, because too short a limit only turns a
     slow machine into no machine."""
-    return order.machine.boot_timeout or max(120.0, 30 * order.arch.boot_seconds)
+    return order.machine.boot_timeout or order.image.effort * max(120.0, 30 * order.arch.boot_seconds)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem
-from orchestrator.spec import EXERCISE_PATTERN, NAME_PATTERN
+from orchestrator.spec import EXERCISE_PATTERN, FOLDER_PATTERN, NAME_PATTERN
 from orchestrator.wording import ask, did_you_mean, meant_duration, meant_size, quote
 from orchestrator.yamlfile import Document, Path
 
@@ -36,6 +36,7 @@ _SHORTHANDS: dict[tuple[Path, str], str] = {
 }
 _FORMS = {
     NAME_PATTERN: "a name of at most 40 lower-case letters, digits and dashes, a letter first",
+    FOLDER_PATTERN: "the path of a folder, such as /var/tmp",
     EXERCISE_PATTERN: "an exercise such as ipc/pipe-capacity, or ./name beside the lab file",
 }
 
@@ -124,6 +125,8 @@ def _wrong_form(pattern: str, value: object) -> tuple[str, str]:
         guess = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     elif pattern == EXERCISE_PATTERN:
         guess = re.sub(r"[^a-z0-9/]+", "-", text.lower().removesuffix("/exercise.yaml")).strip("-/")
+    elif pattern == FOLDER_PATTERN:
+        guess = "/" + text.strip("/ ")
     else:
         guess = ">=" + text.lstrip("<>=~ ")
     is_guess = ".." not in text and re.fullmatch(pattern, guess)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.drivers import Handle
+from orchestrator.endpoint import key_type
 from orchestrator.images.cache import write_atomically
 from orchestrator.transport.ssh import Address
 
@@ -25,10 +26,8 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
     about = {
         "HostName": address.host,
         "Port": str(address.port),
-        "User": user,
-        "IdentityFile": _quoted(address.client_key),
-        "IdentitiesOnly": "yes",
-        "IdentityAgent": "none",
+        # Other people's machines know nobody of ours but whom we were told to be.
+        "User": address.user if address.foreign else user,
         "UserKnownHostsFile": _quoted(known_hosts(handle)),
         "GlobalKnownHostsFile": "/dev/null",
         "HostKeyAlias": handle.tag,
@@ -40,7 +39,13 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
         "ForwardX11": "no",
         "ConnectTimeout": str(CONNECT_SECONDS),
     }
-    jump = str(handle.data.get("jump", ""))
+    if address.client_key is not None:  # else the user's own keys and agent open it
+        about |= {
+            "IdentityFile": _quoted(address.client_key),
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+        }
+    jump = str(address.jump or handle.data.get("jump", ""))
     return about | ({"ProxyJump": jump} if jump else {})
 
 
@@ -71,10 +76,8 @@ def known_hosts(handle: Handle) -> Path:
 
 def write_known_hosts(handle: Handle, address: Address) -> None:
     """Put the host key where ``options`` says it is."""
-    size = int.from_bytes(address.host_key[:4], "big")  # RFC 4253, section 6.6: begins with its type
-    kind = address.host_key[4 : 4 + size].decode()
-    line = f"{handle.tag} {kind} {base64.b64encode(address.host_key).decode()}\n"
-    write_atomically(known_hosts(handle), line.encode())
+    lines = [f"{handle.tag} {key_type(key)} {base64.b64encode(key).decode()}\n" for key in address.host_keys]
+    write_atomically(known_hosts(handle), "".join(lines).encode())
 
 
 def _quoted(path: Path) -> str:

@@ -6,9 +6,13 @@ a password); else the one line to type is in the error.
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
+import shlex
 import shutil
+import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +24,21 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import boundary_of
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.images.mirror import KEYRING
+from orchestrator.images.recipe import Recipe
+from orchestrator.proc import ProcessFailed
 from orchestrator.progress import Progress
 from orchestrator.spec import Boundary, Machine
 from orchestrator.user_emulator import emulator_name, emulator_path
+from orchestrator.virt.connection import installed as libvirt_installed
+from orchestrator.virt.uri import parse
 
 INSTALL_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class Need:
-    """Something of the host. ``apt`` are alternatives, the first that exists is taken."""
+    """Something of the host. ``apt`` are alternatives, the first that exists is taken; ``pip`` is
+    for what comes from there instead, after all the rest."""
 
     what: str
     present: Callable[[], bool]
@@ -37,6 +46,7 @@ class Need:
     dnf: str
     pacman: str
     brew: str = ""
+    pip: str = ""
 
 
 def _program(name: str) -> Callable[[], bool]:
@@ -46,6 +56,14 @@ def _program(name: str) -> Callable[[], bool]:
 def _docker_is_here() -> bool:
     """A client with a daemon: one that answers, or one that could be started."""
     return bool(shutil.which("docker") and (docker_answers() or shutil.which("dockerd")))
+
+
+def _header(name: str) -> Callable[[], bool]:
+    return lambda: any((Path(prefix) / name).exists() for prefix in ("/usr/include", "/usr/local/include"))
+
+
+def _python_header() -> bool:
+    return (Path(sysconfig.get_path("include")) / "Python.h").exists()
 
 
 GPGV = Need("gpgv", _program("gpgv"), ("gpgv",), "gnupg2", "gnupg", "gnupg")
@@ -61,6 +79,35 @@ KEYS = Need(
 VDE = Need("vde_switch", _program("vde_switch"), ("vde2",), "vde2", "vde2", "vde")
 IP = Need("ip", _program("ip"), ("iproute2",), "iproute", "iproute2")
 SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+MKE2FS = Need(
+    "mke2fs",
+    lambda: shutil.which("mke2fs", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None,
+    ("e2fsprogs",),
+    "e2fsprogs",
+    "e2fsprogs",
+    "e2fsprogs",
+)
+XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
+QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
+SSHD = Need(
+    "sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",), "openssh-server", "openssh", "openssh"
+)
+LIBVIRTD = Need(
+    "libvirtd",
+    lambda: bool(shutil.which("libvirtd") or shutil.which("virtqemud")),
+    ("libvirt-daemon-system",),
+    "libvirt-daemon-kvm",
+    "libvirt",
+    "libvirt",
+)
+LIBVIRT_PYTHON = Need("libvirt-python", libvirt_installed, (), "", "", pip="libvirt-python>=9")
+LIBVIRT_HEADERS = (
+    Need("pkg-config", _program("pkg-config"), ("pkg-config",), "pkgconf-pkg-config", "pkgconf", "pkgconf"),
+    Need("a C compiler", _program("gcc"), ("gcc",), "gcc", "gcc", "gcc"),
+    Need("libvirt's headers", _header("libvirt/libvirt.h"), ("libvirt-dev",), "libvirt-devel", "libvirt"),
+    Need("Python's headers", _python_header, ("python3-dev",), "python3-devel", "python"),
+)
+"""What pip builds libvirt-python with: there are no wheels of it."""
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 DOCKER = Need("docker", _docker_is_here, ("docker.io",), "moby-engine", "docker", "docker")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -85,13 +132,34 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
             needs[arch.qemu] = qemu_need(arch.name)
             if machine.networks:
                 needs[VDE.what] = VDE
+        elif machine.driver == "libvirt":
+            for need in libvirt_needs(machine):
+                needs[need.what] = need
         elif machine.driver == "process" and boundary_of(machine) is Boundary.USER_EMULATION:
             need = user_emulator_need(machine.arch or "")
             needs[need.what] = need
+        elif machine.driver == "virtualbox":  # itself, with a kernel driver, is for people to install
+            needs[XORRISO.what] = XORRISO
         elif machine.driver == "container":
             for need in [*engine_needs(machine.engine), *([IP] if machine.networks else [])]:
                 needs[need.what] = need
     return list(needs.values())
+
+
+def image_needs(recipe: Recipe, arch: str) -> list[Need]:
+    """What building an image of this architecture needs, and machines made of it."""
+    if not recipe.disk:
+        return []
+    needs = [QEMU_IMG, qemu_need(arch)]
+    if recipe.kind == "full":
+        return [*needs, MKE2FS]
+    return [*needs, *_firmware_need(ARCHITECTURES[arch].firmware)]
+
+
+def _firmware_need(path: str) -> list[Need]:
+    if not path:
+        return []
+    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",), "edk2-aarch64", "edk2-aarch64")]
 
 
 def qemu_need(arch: str) -> Need:
@@ -111,6 +179,13 @@ def user_emulator_need(arch: str) -> Need:
         "qemu-user",
         "qemu-user",
     )
+
+
+def libvirt_needs(machine: Machine) -> list[Need]:
+    """The daemon and an emulator, unless they are another host's; and libvirt-python."""
+    daemon = [LIBVIRTD, qemu_need(machine.arch or host_arch().name)]
+    needs = [SSH] if machine.uri and parse(machine.uri).remote else daemon
+    return needs if libvirt_installed() else [*needs, *LIBVIRT_HEADERS, LIBVIRT_PYTHON]
 
 
 def engine_needs(engine: str = "auto") -> list[Need]:
@@ -170,6 +245,30 @@ def _apt_name(need: Need, deadline: Deadline) -> str:
 def ensure(needs: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
     """Install what is missing. Raises Unavailable with the line to type when we may not."""
     absent = missing(needs)
+    _ensure_packages([need for need in absent if not need.pip], progress, deadline)
+    _ensure_modules([need for need in absent if need.pip], progress, deadline)
+
+
+def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
+    """Install Python packages into the environment we run in."""
+    if not absent:
+        return
+    names, wanted = ", ".join(need.what for need in absent), [need.pip for need in absent]
+    argv = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted]
+    progress.doing("Python packages", f"installing {names}", 30)
+    try:
+        proc.run(argv, deadline=deadline.within(INSTALL_SECONDS))
+    except ProcessFailed as problem:
+        line = shlex.join(argv)
+        raise Unavailable(f"{names} cannot be installed: {problem.message}", hint=f"type: {line}") from None
+    importlib.invalidate_caches()
+    still = missing(absent)
+    if still:
+        raise Unavailable(f"still missing after `{shlex.join(argv)}`: {', '.join(n.what for n in still)}")
+    progress.done("Python packages", f"installed {names}")
+
+
+def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
     if not absent:
         return
     names = ", ".join(need.what for need in absent)

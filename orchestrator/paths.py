@@ -18,6 +18,7 @@ LABS = ROOT / "labs"
 EXERCISES = LABS / "exercises"
 RECIPES = ROOT / "images"
 GUEST_SOURCES = RECIPES / "guest"
+HOST_SOURCES = RECIPES / "host"
 
 
 def cache_dir() -> Path:

@@ -27,10 +27,12 @@ GATEWAY = "10.0.2.2 10.0.2.3"
 
 @dataclass(frozen=True)
 class Keys:
-    """A machine's own keys: ``host_private`` in dropbear's format, ``host_public`` as on the
-    wire, ``client_private`` in OpenSSH's format, ``client_public`` as an authorized_keys line."""
+    """A machine's own keys: ``host_private`` in dropbear's format, ``host_openssh`` the same key
+    in OpenSSH's, ``host_public`` as on the wire, ``client_private`` in OpenSSH's format,
+    ``client_public`` as an authorized_keys line."""
 
     host_private: bytes
+    host_openssh: bytes
     host_public: bytes
     client_private: bytes
     client_public: bytes
@@ -51,10 +53,28 @@ def make_keys() -> Keys:
     name = _string(b"ssh-ed25519")
     return Keys(
         host_private=name + _string(seed + public),
+        host_openssh=host.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
         host_public=name + _string(public),
         client_private=client.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
         client_public=client.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n",
     )
+
+
+def folder_with_keys(folder: Path) -> Keys:
+    """Make a machine's folder, with fresh keys and in it what its controller needs of them."""
+    folder.mkdir(parents=True, mode=0o711)
+    keys = make_keys()
+    keep(keys, folder)
+    return keys
+
+
+def keep(keys: Keys, folder: Path) -> None:
+    """Leave in a machine's folder what is needed to connect to it: ``client_key``, for our eyes
+    only, and ``host_key.pub``."""
+    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "wb") as file:
+        file.write(keys.client_private)
+    (folder / "host_key.pub").write_bytes(keys.host_public)
 
 
 def _string(data: bytes) -> bytes:
@@ -100,6 +120,7 @@ def render(
         "entropy": entropy,
         "nonce": nonce.encode(),
         "host-key": keys.host_private,
+        "host-key-openssh": keys.host_openssh,
         "authorised-key": keys.client_public,
         **{key: text.encode() for key, text in about.items() if text},
         "end": b"",
@@ -132,9 +153,8 @@ class Port:
         Raises BootError when init says that it failed, TimedOut, Interrupted.
         """
         while (line := self._line()) is None:
-            self._socket.settimeout(deadline.slice(0.25) or 0.001)
             try:
-                block = self._socket.recv(4096)
+                block = self._receive(deadline.slice(0.25) or 0.001)
             except TimeoutError:
                 meanwhile()
                 deadline.check(f"waiting for the guest's init to say {word!r}")
@@ -150,6 +170,11 @@ class Port:
                 raise BootError("the guest's init talks nonsense")
         if line != word:
             raise BootError(f"the guest's init said: {line[:200]}")
+
+    def _receive(self, seconds: float) -> bytes:
+        """What came, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""
+        self._socket.settimeout(seconds)
+        return self._socket.recv(4096)
 
     def send(self, data: bytes) -> None:
         self._socket.settimeout(30)

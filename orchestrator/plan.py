@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.drivers import GUESTS, boundary_of
@@ -13,7 +14,6 @@ from orchestrator.spec import Machine
 
 EMULATOR_OVERHEAD = 110 * 2**20
 """Bytes a QEMU process takes beside its guest's memory: translation cache, devices, itself."""
-FIRST_IMAGE_SECONDS = 12.0
 EXERCISE_SECONDS = 0.4
 
 
@@ -85,16 +85,30 @@ def arch_of(machine: Machine) -> Arch:
     return ARCHITECTURES[machine.arch] if machine.arch else host_arch()
 
 
-def plan(lab: LoadedLab, host: Host, *, machines: Sequence[str] = (), images_missing: int = 0) -> Plan:
-    """What running this lab takes; ``machines`` restricts it, ``images_missing`` are to be built."""
+def plan(
+    lab: LoadedLab,
+    host: Host,
+    *,
+    machines: Sequence[str] = (),
+    building: float = 0.0,
+    efforts: Mapping[str, float] = MappingProxyType({}),
+) -> Plan:
+    """What running this lab takes; ``machines`` restricts it. ``building`` are the seconds that
+    missing images take to build, ``efforts`` how many times longer than others machines of an
+    image take to boot.
+    """
     chosen = [n for n in lab.lab.machines if not machines or n in machines]
-    planned = tuple(_machine(name, lab.lab.machines[name]) for name in chosen)
+    planned = tuple(
+        _machine(name, wanted, efforts.get(wanted.image, 1.0))
+        for name, wanted in lab.lab.machines.items()
+        if name in chosen
+    )
     work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver in GUESTS) for m in planned)
-    work += images_missing * FIRST_IMAGE_SECONDS
+    work += building
     return Plan(planned, len(lab.exercises), host, round(work / max(1, host.cpus) + 2, 1))
 
 
-def _machine(name: str, machine: Machine) -> MachinePlan:
+def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:
     arch, guest = arch_of(machine), machine.driver in GUESTS
     memory = max(machine.memory, arch.memory) + EMULATOR_OVERHEAD if guest else machine.memory
     return MachinePlan(
@@ -105,7 +119,7 @@ def _machine(name: str, machine: Machine) -> MachinePlan:
         memory=memory if guest or machine.driver == "container" else 0,
         cpus=machine.cpus,
         ports=1 if guest else 0,
-        seconds=arch.boot_seconds if guest else 0.5,
+        seconds=arch.boot_seconds * effort if guest else 0.5,
     )
 
 

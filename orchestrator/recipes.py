@@ -1,7 +1,9 @@
-"""The image recipes there are: ``images/*.yaml``, the project's and a lab's own."""
+"""The image recipes there are: ``images/*.yaml``, the project's, a lab's own, and in the user's folders."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -11,20 +13,29 @@ from orchestrator.images.recipe import ContainerfileRecipe, Recipe
 from orchestrator.paths import RECIPES
 from orchestrator.yamlfile import parse
 
+MORE = "ISOLAB_RECIPES"
+"""Environment variable with further folders of recipes, as PATH has them."""
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+
+
+def least_memory(known: Mapping[str, Recipe]) -> dict[str, int]:
+    """The bytes of memory below which machines of each image do not get anywhere."""
+    return {name: recipe.memory for name, recipe in known.items()}
 
 
 def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
     """Recipes by name. Raises SpecError for a file that is not one."""
     found = {}
-    for path in sorted(folder.glob("*.yaml")):
+    more = os.environ.get(MORE, "").split(os.pathsep) if folder == RECIPES else []
+    folders = [folder, *(Path(name) for name in more if name)]
+    for path in (path for place in folders for path in sorted(place.glob("*.yaml"))):
         document = parse(path.read_text(encoding="utf-8"), str(path))
         try:
             recipe = _RECIPE.validate_python(document.data)
         except ValueError as problem:
             raise SpecError(f"{path}: not an image recipe: {problem}") from None
         if isinstance(recipe, ContainerfileRecipe):
-            recipe = recipe.model_copy(update={"folder": folder / recipe.folder})
+            recipe = recipe.model_copy(update={"folder": path.parent / recipe.folder})
         found[recipe.image] = recipe
     return found
 

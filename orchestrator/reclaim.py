@@ -7,10 +7,13 @@ import fcntl
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from orchestrator import drivers, hostproc
-from orchestrator.drivers import TAG, Handle
-from orchestrator.errors import LabError, TeardownError
+from orchestrator.canaries import plot
+from orchestrator.canaries.garden import PURPOSE
+from orchestrator.drivers import TAG, Forgetting, Handle
+from orchestrator.errors import LabError, TeardownError, Unreachable
 from orchestrator.ledger import Ledger
 from orchestrator.paths import cache_dir, scratch_dir
 from orchestrator.scratch import abandoned
@@ -18,51 +21,71 @@ from orchestrator.scratch import abandoned
 _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 
 
-def reclaim(ledger: Ledger, *, only_dead_owners: bool = False) -> Iterator[str]:
+def reclaim(ledger: Ledger, *, only_dead_owners: bool = False, forget: bool = False) -> Iterator[str]:
     """Remove leftovers, naming each as it goes.
 
     A machine whose run is still alive is never touched, nor is one that is kept. With
     ``only_dead_owners`` just the ledger's word is taken, which is quick; else the host is searched
-    for our tags as well.
-    Raises TeardownError at the end for what could not be removed.
+    for our tags as well. ``forget`` gives up what lies on machines elsewhere that do not answer.
+    Raises TeardownError at the end for what could not be removed, Unreachable when all of that is
+    elsewhere.
     """
-    failures: list[str] = []
+    failures: list[TeardownError] = []
     live_runs: set[str] = set()
+    failed: set[str] = set()
     for intent in ledger.intents():
         if intent.owner_alive or intent.kept:
             live_runs.add(intent.handle.run)
-        elif _down(intent.handle, failures):
+        elif _down(intent.handle, failures, forget):
             ledger.settle(intent.handle)
             yield f"machine {intent.handle.machine} of run {intent.handle.run} ({intent.handle.driver})"
+        else:
+            failed.add(intent.handle.tag)
     if not only_dead_owners:
         for handle in _tagged(failures):
-            if handle.run not in live_runs and _down(handle, failures):
+            if handle.run in live_runs or handle.tag in failed:
+                continue
+            if _down(handle, failures, forget):
                 yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no ledger knew"
         yield from _canaries(live_runs)
         yield from _half_made()
-        for folder in abandoned():
-            shutil.rmtree(folder, ignore_errors=True)
-            yield f"working folder {folder}"
+        yield from _working_folders()
     yield from _folders(live_runs)
     if failures:
-        raise TeardownError("some leftovers could not be removed:\n" + "\n".join(failures))
+        words = "some leftovers could not be removed:\n" + "\n".join(f.describe() for f in failures)
+        raise (Unreachable if all(isinstance(f, Unreachable) for f in failures) else TeardownError)(words)
 
 
-def _down(handle: Handle, failures: list[str]) -> bool:
+def _working_folders() -> Iterator[str]:
+    for folder in abandoned():
+        if folder.name.startswith(f"{PURPOSE}-"):
+            yield from plot.undo(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        yield f"working folder {folder}"
+
+
+def _down(handle: Handle, failures: list[TeardownError], forget: bool) -> bool:
+    driver = drivers.load(handle.driver)
     try:
-        drivers.load(handle.driver).down(handle)
+        driver.down(handle)
+    except Unreachable as problem:
+        if forget:
+            cast(Forgetting, driver).forget(handle)
+            return True
+        failures.append(problem)
+        return False
     except LabError as problem:
-        failures.append(problem.message)
+        failures.append(TeardownError(problem.message, hint=problem.hint))
         return False
     return True
 
 
-def _tagged(failures: list[str]) -> Iterator[Handle]:
+def _tagged(failures: list[TeardownError]) -> Iterator[Handle]:
     for name in drivers.DRIVERS:
         try:
             yield from list(drivers.load(name).leftovers())
         except LabError as problem:
-            failures.append(problem.message)
+            failures.append(TeardownError(problem.message, hint=problem.hint))
 
 
 def _canaries(live_runs: set[str]) -> Iterator[str]:

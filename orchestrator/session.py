@@ -12,17 +12,19 @@ from pathlib import Path
 
 from orchestrator import images, packages
 from orchestrator.arch import host_arch
+from orchestrator.canaries.garden import Garden
+from orchestrator.canaries.processes import canary_program
 from orchestrator.canary import Canary
 from orchestrator.deadline import Deadline
 from orchestrator.engine.local import LocalEngine
-from orchestrator.errors import Exit, SpecError
+from orchestrator.errors import Exit, SpecError, Unreachable
 from orchestrator.host import this_host
 from orchestrator.job import Workshop, make_image, run_job
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedLab
 from orchestrator.paths import cache_dir, scratch_dir
+from orchestrator.plan import arch_of, plan
 from orchestrator.plan import jobs as plan_jobs
-from orchestrator.plan import plan
 from orchestrator.progress import Progress
 from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
@@ -67,8 +69,11 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
     require(choice.exercises, [e.name for e in lab.exercises], "exercise")
     run = new_run_id()
     ledger = Ledger()
-    for gone in reclaim(ledger, only_dead_owners=True):
-        progress.tell(f"removed what an earlier run left behind: {gone}")
+    try:
+        for gone in reclaim(ledger, only_dead_owners=True):
+            progress.tell(f"removed what an earlier run left behind: {gone}")
+    except Unreachable as later:  # on a machine this run need not have
+        progress.tell(later.describe())
     require_space(cache_dir())
     announce(lab, choice, progress)
     records: list[Record] = []
@@ -105,21 +110,26 @@ def workshop(
     cancel = threading.Event()
     cpus = len(os.sched_getaffinity(0))
     machines = [m for name, m in lab.lab.machines.items() if not choice.machines or name in choice.machines]
+    known = {**recipes(), **lab.recipes}
     needs = packages.needs_of(machines)
+    for wanted in machines:
+        more = packages.image_needs(known[wanted.image], arch_of(wanted).name)
+        needs += [need for need in more if need not in needs]
     # What images are verified with comes first; emulators install while images are made.
     first = [packages.GPGV, packages.KEYS]
     packages.ensure(first, progress, Deadline.never(cancel))
     with ThreadPoolExecutor(1) as background:
         installing: Future[None] = background.submit(packages.ensure, needs, progress, Deadline.never(cancel))
-        known = {**recipes(), **lab.recipes}
         shop_canary = Canary(f"isolab-canary-{run}", lambda: make_image(shop, "micro", host_arch()).runner)
+        archives = images.Archives(Deadline.never(cancel))
+        garden = Garden(lambda: canary_program(archives, Deadline.never(cancel)))
         shop = Workshop(
             lab=lab,
             recipes=known,
             host=this_host().name,
             out=out,
             scratch=scratch_dir(),
-            archives=images.Archives(Deadline.never(cancel)),
+            archives=archives,
             ledger=ledger,
             progress=progress,
             cancel=cancel,
@@ -129,6 +139,7 @@ def workshop(
             clone_slots=threading.Semaphore(2 * cpus),
             packages=installing,
             canary=shop_canary,
+            garden=garden,
             wiring=Wiring(lab.lab, ledger, scratch_dir(), out),
             cold=choice.cold,
         )
@@ -137,6 +148,7 @@ def workshop(
         finally:
             cancel.set()
             shop_canary.close()
+            garden.close()
 
 
 def announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:

@@ -38,8 +38,9 @@ from orchestrator.transport import Conversing
 
 VERSION = 4
 STAND_IN_BYTES = 256 * 1024
-MAKE_SECONDS = 600.0
+MAKE_SECONDS = 1800.0
 TEST_SECONDS = 30.0
+ANSWER_SECONDS = 12.0
 NOTE_SECONDS = 3600.0
 """How long it is remembered that a template failed its test."""
 _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
@@ -87,8 +88,8 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             except LabError as problem:
                 reason = problem.message.splitlines()[0][:300]
         if reason:
-            for file in ("memory", "state"):
-                (folder / file).unlink()
+            for file in ("memory", "state", emulator.DISK):
+                (folder / file).unlink(missing_ok=True)
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
@@ -145,9 +146,10 @@ def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
     deadline = Deadline.after(boot_seconds(order), bakery.cancel)
     with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
         begun = time.monotonic()
+        emulator.make_disk(mould, handle, deadline)
         emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
         with Port(Path(handle.scratch) / "port.sock", deadline) as port:
-            expected = order.arch.boot_seconds
+            expected = order.arch.boot_seconds * order.image.effort
             look = emulator.watcher(
                 mould, handle, bakery.progress, order.name, "booting a template", expected
             )
@@ -155,6 +157,9 @@ def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
             seconds = time.monotonic() - begun
             with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
                 _freeze(qmp, folder / "state", deadline)
+        if order.image.disk is not None:
+            # Complete: QEMU lets go of its disks when its state is saved.
+            shutil.move(Path(handle.scratch) / emulator.DISK, Template(folder).disk)
     return round(seconds, 3)
 
 
@@ -206,19 +211,20 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
 
     Raises LabError saying what is wrong.
     """
+    patience = order.image.effort
     with ExitStack() as stack:
         twins = []
         for number in (1, 2):
-            deadline = Deadline.after(TEST_SECONDS, bakery.cancel)
+            deadline = Deadline.after(TEST_SECONDS * patience, bakery.cancel)
             fixed, handle = stack.enter_context(_journalled(order, f"test{number}", bakery))
             begun = time.monotonic()
             risen = bakery.driver.up(fixed, handle, deadline, Silent())
             if risen.data["start"] != "clone":
                 raise BootError("a clone does not start")
             transport = stack.enter_context(bakery.driver.connect(handle, deadline))
-            _say(transport, ["true"], deadline)
+            _say(transport, ["true"], deadline, patience)
             twins.append((transport, time.monotonic() - begun, deadline))
-        identities = [_probe(transport, deadline) for transport, _, deadline in twins]
+        identities = [_probe(transport, deadline, patience) for transport, _, deadline in twins]
         facts = probe_facts(handle, twins[-1][0], twins[-1][2])
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
@@ -228,23 +234,23 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
     return {"clone_seconds": round(seconds, 3), "facts": dict(facts.raw)}
 
 
-def _probe(transport: Conversing, deadline: Deadline) -> str:
+def _probe(transport: Conversing, deadline: Deadline, patience: float) -> str:
     """Whether a clone keeps time; gives its identity."""
     begun = time.monotonic()
-    _say(transport, ["sleep", "1"], deadline)
+    _say(transport, ["sleep", "1"], deadline, patience)
     slept = time.monotonic() - begun
-    if slept > 8.0:
+    if slept > 8.0 * patience:
         raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
-    clock = float(_say(transport, ["date", "+%s"], deadline))
-    if abs(clock - time.time()) > 5.0:
+    clock = float(_say(transport, ["date", "+%s"], deadline, patience))
+    if abs(clock - time.time()) > 5.0 * patience:
         raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")
     script = "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/boot_id /run/isolab-nonce"
-    return _say(transport, ["sh", "-c", script], deadline)
+    return _say(transport, ["sh", "-c", script], deadline, patience)
 
 
-def _say(transport: Conversing, argv: list[str], deadline: Deadline) -> str:
+def _say(transport: Conversing, argv: list[str], deadline: Deadline, patience: float) -> str:
     try:
-        done = transport.run(argv, deadline=deadline.within(12))
+        done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
     except LabError as problem:
         raise BootError(
             f"a clone's timers stand still: `{' '.join(argv[:2])}` never ends ({problem.message})"

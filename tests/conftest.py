@@ -12,6 +12,16 @@ from hypothesis import settings
 settings.register_profile("isolab", deadline=None)
 settings.load_profile("isolab")
 
+
+@pytest.fixture(scope="session")
+def libvirt_daemons() -> Iterator[object]:
+    """libvirt's daemons, started if they are not there (tests/real/daemons.py)."""
+    from daemons import daemons
+
+    with daemons() as found:
+        yield found
+
+
 CONSOLES = pytest.StashKey[list[Path]]()
 """Folders beneath which the consoles of a test's machines are; fixtures append to it."""
 

@@ -126,3 +126,8 @@ def test_a_memory_that_makes_no_sense_is_replaced(host: FakeHost, text: str) -> 
     host.memory.write_text(text)
     assert ask().accel == "kvm"
     assert json.loads(host.memory.read_text())["problem"] == ""
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(0.02, 6.0), (0.1, 6.0), (0.5, 30.0), (9.0, 60.0)])
+def test_patience_with_a_probe_guest_grows_where_qemu_itself_is_slow(start: float, seconds: float) -> None:
+    assert accel.probe_patience(start) == seconds

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.container_image import reference
-from orchestrator.drivers import DRIVERS, Handle, Site, boundary_of, load
+from orchestrator.drivers import ANY_ARCH, DRIVERS, Handle, Site, boundary_of, load
 from orchestrator.drivers.container import render_run
 from orchestrator.drivers.qemu import DRIVER as QEMU
 from orchestrator.drivers.qemu import forwarded_port, render_argv
@@ -148,7 +148,13 @@ def test_driver_and_architecture_decide_the_boundary() -> None:
     assert boundary(driver="qemu", arch=foreign()) is Boundary.EMULATED
 
 
-@pytest.mark.parametrize("name", [name for name in DRIVERS if name not in ("qemu", "process")])
+def test_what_a_machine_elsewhere_is_only_the_lab_can_say() -> None:
+    elsewhere = {"driver": "ssh", "address": "board", "arch": foreign()}
+    assert boundary_of(Machine.model_validate(elsewhere)) is Boundary.VM
+    assert boundary_of(Machine.model_validate({**elsewhere, "boundary": "emulated"})) is Boundary.EMULATED
+
+
+@pytest.mark.parametrize("name", [name for name in DRIVERS if name not in ANY_ARCH | {"process"}])
 def test_drivers_of_the_hosts_kernel_refuse_other_architectures(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,14 @@ def test_a_machine_behind_another_host() -> None:
     assert "    ProxyJump me@lab1:22\n" in openssh.render_entry("isolab-one-vm", about)
 
 
+def test_a_machine_that_existed_already_is_entered_as_the_lab_says() -> None:
+    theirs = replace(ADDRESS, user="pi", foreign=True, client_key=None, jump=replace(ADDRESS, user="me"))
+    about = openssh.options(handle(), theirs, "student")
+    assert about["User"] == "pi"
+    assert about["ProxyJump"] == f"me@{ADDRESS.host}:{ADDRESS.port}"
+    assert "IdentityFile" not in about  # the user's own keys and agent open it
+
+
 def test_the_host_key_stands_under_a_name_used_once(tmp_path: Path) -> None:
     about = handle(scratch=str(tmp_path))
     openssh.write_known_hosts(about, ADDRESS)

@@ -49,6 +49,21 @@ def test_kvm_runs_only_the_hosts_architecture(folder: Path) -> None:
     assert load(folder, GOOD_LAB.replace("cpus: 2", "accel: kvm")).lab.machines["vm"].accel == "kvm"
 
 
+@pytest.mark.parametrize(
+    ("machine", "host", "arch"),
+    [("arch: »s390x", "amd64", "s390x"), ("driver: »virtualbox", "arm64", "arm64")],
+)
+def test_virtualbox_runs_pcs_only(folder: Path, machine: str, host: str, arch: str) -> None:
+    keys = machine if "driver" in machine else f"driver: virtualbox, {machine}"
+    found = machine_mistakes(folder, f"m: {{{keys}}}", host=host)
+    assert found == [f"» VirtualBox runs guests of amd64 and i386, not {arch} (use driver: qemu)"]
+
+
+def test_virtualbox_runs_both_kinds_of_pc(folder: Path) -> None:
+    text = GOOD_LAB.replace("arch: null, cpus: 2", "driver: virtualbox, arch: i386")
+    assert load(folder, text).lab.machines["vm"].driver == "virtualbox"
+
+
 @pytest.mark.parametrize(("arch", "least"), [("s390x", "64MiB"), ("ppc64el", "512MiB")])
 def test_memory_must_suffice_for_the_architecture(folder: Path, arch: str, least: str) -> None:
     found = machine_mistakes(folder, f"m: {{driver: qemu, memory: »63MiB, arch: {arch}}}")
@@ -73,7 +88,7 @@ def test_a_contradiction_shows_beside_another_mistake_of_the_same_machine(folder
 def test_images_are_those_there_are(folder: Path) -> None:
     found = machine_mistakes(folder, "m: {driver: qemu, image: »debian}")
     assert found == ["» unknown image 'debian' (known: micro)"]
-    loaded = load_lab(folder / "lab", folder / "exercises", images={"micro", "debian"})
+    loaded = load_lab(folder / "lab", folder / "exercises", images={"micro": 0, "debian": 0})
     assert loaded.lab.machines["m"].image == "debian"
 
 
@@ -93,3 +108,64 @@ def test_a_limit_of_processes_is_for_containers(folder: Path) -> None:
     assert found == [f"{wanted} (use driver: container, or leave it out)"]
     mixed = "lab: a\ndefaults: {pids: 64}\nmachines: {m: {driver: process}}\nexercises: [ipc/pipes]\n"
     assert load(folder, mixed).lab.machines["m"].pids == 64
+
+
+@pytest.mark.parametrize(
+    "key", ["address: a", "user: a", "key: a", "jump: a", "folder: /a", "boundary: vm", "disposable: true"]
+)
+def test_keys_of_machines_that_exist_already_belong_to_no_other_driver(folder: Path, key: str) -> None:
+    name, value = key.split(": ")
+    found = machine_mistakes(folder, f"m: {{driver: qemu, {name}: »{value}}}")
+    reason = f"{name} is a key of driver ssh, not of qemu"
+    assert found == [f"» {reason} (use driver: ssh, or leave it out)"]
+
+
+@pytest.mark.parametrize(
+    "key", ["memory: »1GiB", "cpus: »2", "image: »micro", "accel: »tcg", "engine: »podman"]
+)
+def test_nothing_is_made_of_a_machine_that_exists_already(folder: Path, key: str) -> None:
+    (found,) = machine_mistakes(folder, f"m: {{driver: ssh, address: board, {key}}}")
+    assert found.startswith("» driver ssh has no ")
+
+
+def test_a_machine_that_exists_already_is_somewhere(folder: Path) -> None:
+    (found,) = machine_mistakes(folder, "»m: {driver: ssh}")
+    assert found == "» driver ssh needs an address (give `address:` the machine's host name)"
+
+
+def test_defaults_for_all_machines_may_hold_what_some_do_not_have(folder: Path) -> None:
+    text = """\
+lab: a
+defaults: {memory: 1GiB, user: pi, key: id_ed25519}
+machines: {a: {driver: ssh, address: "[::1]:2222", arch: s390x}, b: {driver: qemu}}
+exercises: [ipc/pipes]
+"""
+    machine = load(folder, text).lab.machines["a"]
+    assert (machine.address, machine.user) == ("[::1]:2222", "pi")
+    assert machine.key == str((folder / "lab").resolve() / "id_ed25519")
+
+
+def test_a_key_is_found_from_the_lab_file_or_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    text = "lab: a\nmachines: {a: {driver: ssh, address: b, key: ~/.ssh/id}}\nexercises: [ipc/pipes]\n"
+    assert load(folder, text).lab.machines["a"].key == "/home/me/.ssh/id"
+    assert load(folder, text.replace("~/.ssh", "/etc")).lab.machines["a"].key == "/etc/id"
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("address: »'::1'", "expected an IPv6 address in brackets, as in [::1]"),
+        ("address: »'a b'", "expected an address such as board.example or 192.0.2.7:2222"),
+        ("user: »'-l'", "expected the name of a user"),
+        (
+            "host_key: »'ssh-ed25519 AAAA'",
+            "expected a public key line: what follows ssh-ed25519 is no such key",
+        ),
+        ("folder: »tmp", "expected the path of a folder, such as /var/tmp (did you mean '/tmp'?)"),
+        ("boundary: »sandbox", "expected one of: process, container, vm, emulated"),
+    ],
+)
+def test_values_of_a_machine_that_exists_already(folder: Path, key: str, reason: str) -> None:
+    address = "" if key.startswith("address") else "address: board, "
+    assert machine_mistakes(folder, f"m: {{driver: ssh, {address}{key}}}") == [f"» {reason}"]

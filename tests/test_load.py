@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess  # noqa: TID251
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from lab_files import (
@@ -18,7 +19,10 @@ from lab_files import (
 )
 
 from orchestrator.errors import Problem, SpecError
-from orchestrator.load import exercise_schema, load_exercise, load_lab, schema
+from orchestrator.load import exercise_schema, load_exercise, load_lab, schema, with_driver
+from orchestrator.spec import DriverName
+
+DRIVER_NAMES = ", ".join(get_args(DriverName))
 
 
 @pytest.fixture
@@ -27,6 +31,29 @@ def folder(tmp_path: Path) -> Path:
 
 
 # What loads
+
+
+def test_another_driver_is_for_the_virtual_machines_only(folder: Path) -> None:
+    lab = load(folder, GOOD_LAB)
+    changed = with_driver(lab, "libvirt").lab.machines
+    for name, machine in lab.lab.machines.items():
+        wanted = "libvirt" if machine.driver == "qemu" else machine.driver
+        assert changed[name] == machine.model_copy(update={"driver": wanted})
+
+
+@pytest.mark.parametrize(
+    ("driver", "hint"), [("libvrt", "did you mean 'libvirt'?"), ("process", "there are")]
+)
+def test_another_driver_must_make_virtual_machines(folder: Path, driver: str, hint: str) -> None:
+    with pytest.raises(SpecError, match="not a driver of virtual machines") as caught:
+        with_driver(load(folder, GOOD_LAB), driver)
+    assert hint in caught.value.hint
+
+
+def test_another_driver_for_a_lab_without_virtual_machines_is_a_mistake(folder: Path) -> None:
+    text = "lab: a\nmachines: {here: {driver: process}}\nexercises: [ipc/pipes]\n"
+    with pytest.raises(SpecError, match="changes nothing"):
+        with_driver(load(folder, text), "libvirt")
 
 
 def test_machines_are_complete_and_their_own_keys_win(folder: Path) -> None:
@@ -91,7 +118,7 @@ def test_ten_mistakes_are_ten_problems_in_their_places(folder: Path) -> None:
         (2, 19, "unknown image 'mikro'", "did you mean 'micro'?"),
         (2, 34, "expected a size such as 256MiB (units: B, KiB, MiB, GiB)", "did you mean '256MiB'?"),
         (4, 30, "unknown key 'memroy'", "did you mean 'memory'?"),
-        (5, 17, "expected one of: process, sandbox, container, qemu", "did you mean 'container'?"),
+        (5, 17, f"expected one of: {DRIVER_NAMES}", "did you mean 'container'?"),
         (6, 29, f"expected one of: {architectures}", "did you mean 'arm64'?"),
         (6, 52, "expected a duration such as 5s (units: ms, s, min, h)", "did you mean '5s'?"),
         (7, 3, "missing key 'driver'", "give it here or under defaults"),
@@ -152,7 +179,7 @@ def test_a_bad_default_is_reported_once_where_it_is_written(folder: Path) -> Non
         "machines: {m: {}, n: {}, o: {}}\nexercises: [ipc/pipes]\n"
     )
     assert mistakes(folder, text) == [
-        "» expected one of: process, sandbox, container, qemu (did you mean 'qemu'?)",
+        f"» expected one of: {DRIVER_NAMES} (did you mean 'qemu'?)",
         "» expected 1 or more",
         "» unknown key 'imge' (did you mean 'image'?)",
     ]

@@ -239,3 +239,34 @@ def test_what_was_missing_is_asked_for_anew_after_it_was_installed(monkeypatch: 
     assert packages.missing(needs) == needs
     installed |= {"podman", "runc", "crun", "newuidmap"}
     assert packages.missing(needs) == []
+
+
+def test_libvirt_on_this_host_needs_its_daemon_and_an_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "libvirt_installed", lambda: True)
+    names = [need.what for need in needs_of([Machine(driver="libvirt", arch="s390x")])]
+    assert names[2:] == ["libvirtd", "qemu-system-s390x"]
+
+
+def test_libvirt_on_another_host_needs_the_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "libvirt_installed", lambda: True)
+    names = [n.what for n in needs_of([Machine(driver="libvirt", uri="qemu+ssh://lab1/system")])]
+    assert names[2:] == ["ssh"]
+
+
+def test_libvirt_python_is_built_here_and_comes_after_what_it_is_built_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packages, "libvirt_installed", lambda: False)
+    needs = needs_of([Machine(driver="libvirt")])
+    assert [n.what for n in needs[-5:]][-1] == "libvirt-python"
+    assert "libvirt's headers" in [n.what for n in needs]
+
+
+def test_a_python_package_that_cannot_be_installed_is_told_with_the_line_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # No such option: pip fails at once, without asking anybody.
+    absent = Need("nothing", lambda: False, (), "", "", pip="--no-such-option")
+    with pytest.raises(Unavailable, match="nothing cannot be installed") as caught:
+        ensure([absent], Silent(), soon())
+    assert "-m pip install" in caught.value.hint

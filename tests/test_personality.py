@@ -12,6 +12,8 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,8 +44,8 @@ def fields(blob: bytes) -> list[bytes]:
 
 @given(st.binary(max_size=100), st.binary(max_size=100), st.binary(max_size=100))
 def test_any_bytes_survive_the_message(host: bytes, client: bytes, entropy: bytes) -> None:
-    found = parse(render("vm", Keys(host, b"", b"", client), 1700000000.25, entropy))
-    assert {"hostname", "time", "entropy", "host-key", "authorised-key"} < set(found)
+    found = parse(render("vm", Keys(host, b"openssh", b"", b"", client), 1700000000.25, entropy))
+    assert {"hostname", "time", "entropy", "host-key", "host-key-openssh", "authorised-key"} < set(found)
     assert list(found)[-1] == "end"
     assert (found["hostname"], found["time"], found["end"]) == (b"vm", b"1700000000.250000000", b"")
     assert (found["host-key"], found["authorised-key"], found["entropy"]) == (host, client, entropy)
@@ -181,3 +183,10 @@ def test_a_personality_is_handed_over_whole(tmp_path: Path) -> None:
     found = parse(bytes(heard))
     assert found["host-key"] == keys.host_private
     assert len(found["entropy"]) == ENTROPY_BYTES
+
+
+def test_the_host_key_is_the_same_in_both_forms() -> None:
+    keys = make_keys()
+    key = load_ssh_private_key(keys.host_openssh, None)
+    assert isinstance(key, Ed25519PrivateKey)
+    assert fields(keys.host_public)[1] == key.public_key().public_bytes_raw()

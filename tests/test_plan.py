@@ -11,7 +11,7 @@ from factories import RUN, lab
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.host import this_host
-from orchestrator.plan import EMULATOR_OVERHEAD, FIRST_IMAGE_SECONDS, Host, Job, jobs, plan
+from orchestrator.plan import EMULATOR_OVERHEAD, Host, Job, jobs, plan
 
 MIB = 2**20
 MACHINES = {
@@ -49,8 +49,8 @@ def test_a_part_of_the_lab_takes_less() -> None:
 
 
 def test_images_to_build_take_longer_and_processors_help() -> None:
-    built, missing = plan(lab(MACHINES), HOST), plan(lab(MACHINES), HOST, images_missing=2)
-    assert missing.seconds - built.seconds == pytest.approx(2 * FIRST_IMAGE_SECONDS / HOST.cpus)
+    built, missing = plan(lab(MACHINES), HOST), plan(lab(MACHINES), HOST, building=24.0)
+    assert missing.seconds - built.seconds == pytest.approx(24.0 / HOST.cpus)
     assert plan(lab(MACHINES), Host("host", HOST.memory, 8)).seconds < built.seconds
 
 
@@ -91,3 +91,8 @@ def test_jobs_of_a_group_follow_each_other() -> None:
     assert [job.group for job in found] == [(), (), ("slow", "quick"), ("slow", "quick")]
     (alone,) = jobs(lab(machines, networks={"lan": {}}), RUN, machines=["quick"])
     assert alone.group == ("quick",)
+
+
+def test_machines_of_a_whole_system_take_longer_to_boot() -> None:
+    plain, slower = plan(lab(MACHINES), HOST), plan(lab(MACHINES), HOST, efforts={"micro": 5.0})
+    assert slower.seconds > 3 * plain.seconds

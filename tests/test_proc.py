@@ -13,6 +13,7 @@ import pytest
 from orchestrator import proc
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import Interrupted, TimedOut, Unavailable
+from orchestrator.proc import child
 
 SOON = 20.0
 
@@ -130,7 +131,7 @@ def test_the_polite_signal_comes_first(tmp_path: Path) -> None:
 
 
 def test_who_ignores_the_polite_signal_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proc, "GRACE", 0.1)
+    monkeypatch.setattr(child, "GRACE", 0.1)
     script = f"trap '' TERM; echo $$ >{tmp_path}/pid; while :; do sleep 0.05; done"
     with pytest.raises(TimedOut):
         sh(script, deadline=Deadline.after(0.3))

@@ -15,7 +15,7 @@ from factories import RUN, handle
 from orchestrator import drivers, hostproc, proc
 from orchestrator import reclaim as module
 from orchestrator.drivers import Handle
-from orchestrator.errors import TeardownError
+from orchestrator.errors import TeardownError, Unreachable
 from orchestrator.ledger import Ledger
 from orchestrator.reclaim import reclaim
 
@@ -26,13 +26,22 @@ CANARY_TAG = "isolab-unit-test"
 
 @dataclass
 class FakeDriver:
-    """Notes what it is told to remove; ``stubborn`` machines refuse."""
+    """Notes what it is told to remove; ``stubborn`` machines refuse, ``away`` ones do not answer."""
 
     found: list[Handle] = field(default_factory=list)
     downed: list[str] = field(default_factory=list)
     stubborn: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+    forgotten: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def forget(self, about: Handle) -> None:
+        self.forgotten.append(about.machine)
 
     def down(self, about: Handle) -> None:
+        self.asked.append(about.machine)
+        if about.machine in self.away:
+            raise Unreachable(f"{about.machine}: does not answer", hint="gc --forget")
         if about.machine in self.stubborn:
             raise TeardownError(f"{about.machine}: cannot be ended")
         self.downed.append(about.machine)
@@ -101,6 +110,33 @@ def test_what_cannot_be_removed_stays_in_the_ledger_and_is_told(ledger: Ledger, 
         list(reclaim(ledger))
     assert driver.downed == ["b"]
     assert [intent.handle.machine for intent in ledger.intents()] == ["a", "c"]
+
+
+def test_what_does_not_answer_is_told_apart_from_what_refuses(ledger: Ledger, driver: FakeDriver) -> None:
+    driver.away = ("a",)
+    with pytest.raises(Unreachable, match="a: does not answer\n  hint: gc --forget"):
+        list(reclaim(ledger, only_dead_owners=True))
+    driver.stubborn = ("c",)
+    driver.found = [handle("c", run="20250101-000000-ffff")]
+    with pytest.raises(TeardownError, match="c: cannot be ended") as caught:
+        list(reclaim(ledger))
+    assert not isinstance(caught.value, Unreachable)
+
+
+def test_what_does_not_answer_is_asked_once_though_it_is_known_twice(
+    ledger: Ledger, driver: FakeDriver
+) -> None:
+    driver.away, driver.found = ("a",), [handle("a")]
+    with pytest.raises(Unreachable):
+        list(reclaim(ledger))
+    assert driver.asked.count("a") == 1
+
+
+def test_what_does_not_answer_can_be_forgotten(ledger: Ledger, driver: FakeDriver) -> None:
+    driver.away = ("a",)
+    list(reclaim(ledger, forget=True))
+    assert driver.forgotten == ["a"]
+    assert [intent.handle.machine for intent in ledger.intents()] == ["c"]
 
 
 def test_tagged_machines_no_ledger_knows_go_unless_their_run_lives(

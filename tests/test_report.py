@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from orchestrator.contrast import About, contrast
 from orchestrator.errors import SpecError
 from orchestrator.record import Record, Status
 from orchestrator.report import FORMATS, html, render, text, write_reports
+from orchestrator.spec import Exercise
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
 
@@ -196,16 +196,23 @@ def test_html_shows_figures_with_their_numbers() -> None:
 
 
 def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
-    table = contrast(the_run(), EXERCISES)
-    blocked = SimpleNamespace(outcome="blocked", found="untouched", by="its own kernel")
-    through = SimpleNamespace(outcome="NOT blocked", found="<b>overwritten</b>", by="")
-    attack = SimpleNamespace(exercise="damage/files", label="Overwrite a file", attempts=[blocked, through])
-    matrix = SimpleNamespace(machines=table.machines[:2], attacks=[attack])
-    said = Page(html.render(table, attacks=matrix)).text
+    files = Exercise(
+        title="Files",
+        run="./files",
+        canaries=["file"],
+        shows={"file_canary": "Overwrite a file"},
+        checks=[{"that": "file_canary", "equals": "untouched", "why": "its own kernel"}],
+    )
+    seen = {"vm": "untouched", "process": "<b>written</b>"}
+    records = [
+        replace(made_up("memory/types", name), exercise="damage/files", observations={"file_canary": what})
+        for name, what in seen.items()
+    ]
+    said = Page(render("html", records, {"damage/files": files})).text
     attacks = said[said.index("Attacks × machines") : said.index("What differs, and")]
     assert "blockedits own kernel" in attacks
     assert "✗ NOT blocked" in attacks
-    assert "<b>overwritten</b>" in attacks
+    assert "<b>written</b>" in attacks
     assert "Attacks × machines" not in Page(the_page()).text
 
 

@@ -166,6 +166,12 @@ def test_a_damaged_archive_is_read_or_refused(
     assert all(name.startswith("inner/") for name in files(target.parent))
 
 
+def test_an_owner_too_large_for_the_archive_is_left_to_who_unpacks() -> None:
+    """User ids of directory services; tar of an ordinary user makes the files his own anyway."""
+    with tarfile.open(fileobj=io.BytesIO(pack([Item("a", b"", 0o644, 1_500_001_234)]))) as archive:
+        assert archive.getmember("a").uid == 0
+
+
 def soon() -> Deadline:
     return Deadline.after(20)
 

@@ -2,10 +2,15 @@
  * init - process 1 of the micro image.
  *
  * Mounts what the exercises need, loads the few modules the machine needs, says "ready" on the
- * virtio-serial port named "isolab", waits there for its personality (host key, authorised key,
+ * virtio-serial port named "isolab" (on a machine that has none: on the serial port that the
+ * kernel's command line names, as in "isolab.port=ttyS1"), waits there for its personality (host key, authorised key,
  * name, time, entropy), and only then starts the SSH server: the controller knows the host key
  * before the first connection, and a clone frozen while waiting shares no secret with its
- * siblings. After that it reaps orphans.
+ * siblings. After that it reaps orphans. An exported machine, which the kernel's command line calls
+ * "isolab.appliance", has no port: appliance.sh gives it name, host key and addresses.
+ *
+ * In a full image, where systemd is process 1, the same program is a service: "--personality"
+ * takes the personality only, "--listening" tells that the distribution's SSH server is up.
  *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
  * LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks is also
@@ -15,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/random.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -34,18 +40,22 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MODULE_LIST "/lib/modules/load"
 #define HOST_KEY "/etc/dropbear/host_key"
+#define OPENSSH_HOST_KEY "/etc/ssh/ssh_host_ed25519_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
 #define PREACCEPT "/usr/lib/isolab/preaccept.so"
+#define APPLIANCE "/etc/isolab/appliance"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 enum { MAX_VALUE = 64 * 1024, MAX_ENTROPY = 256, SETTLING = 3 /* seconds */ };
 
 static int port = -1;
+static bool full; /* a service of a full system, not process 1 */
 
 /* One line on the console, with the time since boot: what a person sees while waiting. */
 static void say(const char *format, ...)
@@ -200,11 +210,60 @@ static int find_port(void)
 	return fd;
 }
 
+/* The value of a word "NAME=VALUE" of the kernel's command line; name includes the "=". */
+static bool told_by_kernel(const char *name, char *value, size_t size)
+{
+	char line[2048] = "";
+	FILE *file = fopen("/proc/cmdline", "re");
+
+	if (file == NULL)
+		return false;
+	char *rest = fgets(line, sizeof line, file);
+	fclose(file);
+	for (char *word; rest != NULL && (word = strsep(&rest, " \n")) != NULL;) {
+		if (strncmp(word, name, strlen(name)) != 0)
+			continue;
+		snprintf(value, size, "%s", word + strlen(name));
+		return true;
+	}
+	return false;
+}
+
+static bool asked_for(const char *word)
+{
+	char value[8];
+
+	return told_by_kernel(word, value, sizeof value);
+}
+
+/* A serial line carries bytes as they are only after it was told so: termios(3). */
+static int open_serial_line(const char *device)
+{
+	char path[80];
+	struct termios how;
+
+	snprintf(path, sizeof path, "/dev/%s", device);
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1 || tcgetattr(fd, &how) == -1)
+		give_up(path);
+	cfmakeraw(&how);
+	cfsetspeed(&how, B115200);
+	how.c_cflag |= CLOCAL | CREAD;
+	if (tcsetattr(fd, TCSANOW, &how) == -1)
+		give_up(path);
+	return fd;
+}
+
 /* The driver makes its ports some time after the module is loaded: wait for ours. */
 static void open_port(void)
 {
 	struct timespec pause = {0, 2000000};
+	char device[64];
 
+	if (told_by_kernel("isolab.port=", device, sizeof device)) {
+		port = open_serial_line(device);
+		return;
+	}
 	for (int tries = 0; tries < 15000; tries++) {
 		port = find_port();
 		if (port != -1)
@@ -470,6 +529,27 @@ static void authorise(const char *key, size_t length)
 	}
 }
 
+static void set_name(const char *name, size_t length)
+{
+	char hosts[HOST_NAME_MAX + 64];
+
+	if (length > HOST_NAME_MAX || sethostname(name, length) == -1)
+		give_up("cannot set the host name");
+	if (!full)
+		return;
+	write_file("/etc/hostname", name, 0644);
+	snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n127.0.1.1 %s\n", name);
+	write_file("/etc/hosts", hosts, 0644);
+}
+
+/* What tells this machine from its siblings; the same form as a machine-id(5). */
+static void set_identity(const char *nonce)
+{
+	write_file("/run/isolab-nonce", nonce, 0644);
+	if (full)
+		write_file("/etc/machine-id", nonce, 0444);
+}
+
 static void take_personality(void)
 {
 	static char value[MAX_VALUE + 1];
@@ -482,18 +562,20 @@ static void take_personality(void)
 		value[length] = '\0';
 		if (strcmp(name, "end") == 0)
 			break;
-		if (strcmp(name, "hostname") == 0 && sethostname(value, length) == -1)
-			give_up("cannot set the host name");
+		if (strcmp(name, "hostname") == 0)
+			set_name(value, length);
 		else if (strcmp(name, "time") == 0)
 			set_time(value);
 		else if (strcmp(name, "entropy") == 0)
 			add_entropy(value, length);
-		else if (strcmp(name, "host-key") == 0)
+		else if (strcmp(name, "host-key") == 0 && !full)
 			write_secret(HOST_KEY, value, length);
+		else if (strcmp(name, "host-key-openssh") == 0 && full)
+			write_secret(OPENSSH_HOST_KEY, value, length);
 		else if (strcmp(name, "authorised-key") == 0)
 			authorise(value, length);
 		else if (strcmp(name, "nonce") == 0)
-			write_file("/run/isolab-nonce", value, 0644);
+			set_identity(value);
 		else if (strcmp(name, "network") == 0)
 			join_networks(value);
 		else if (strcmp(name, "hosts") == 0)
@@ -606,27 +688,30 @@ static void run_once(char *const argv[])
 		waitpid(pid, NULL, 0);
 }
 
-/* Whether the kernel's command line has this word: bootparam(7). */
-static bool asked_for(const char *word)
-{
-	char line[1024] = "";
-	FILE *file = fopen("/proc/cmdline", "re");
-
-	if (file == NULL)
-		return false;
-	bool found = fgets(line, sizeof line, file) != NULL && strstr(line, word) != NULL;
-	fclose(file);
-	return found;
-}
-
 /* A machine that is about to become a template runs what every clone will run first, so that
  * the kernel has seen it once. */
 static void warm_up(void)
 {
-	run_once((char *[]){"/usr/sbin/dropbear", "-V", NULL});
+	run_once((char *[]){full ? "/usr/sbin/sshd" : "/usr/sbin/dropbear", full ? "-t" : "-V", NULL});
 	run_once((char *[]){"/usr/lib/isolab/run", "--", "/usr/lib/isolab/run", "--facts", NULL});
 	run_once((char *[]){"/bin/sh", "-c", "true", NULL});
 	run_once((char *[]){"/bin/tar", "-c", "-f", "/dev/null", "/etc/passwd", NULL});
+}
+
+/* A machine that was exported: with nobody to tell it who it is, a script finds out. */
+static void be_an_appliance(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", APPLIANCE, (char *)NULL);
+		_exit(127);
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0) {
+		errno = pid == -1 ? errno : ENOEXEC;
+		give_up(APPLIANCE);
+	}
 }
 
 static void mount_point_files(void)
@@ -640,8 +725,32 @@ static void mount_point_files(void)
 	write_file("/proc/sys/kernel/printk", "1 4 1 7", 0644);
 }
 
-int main(void)
+/* What process 1 does of a micro machine's personality, where systemd does the rest. */
+static int serve_unit(const char *what)
 {
+	full = true;
+	umask(022);
+	open_port();
+	if (strcmp(what, "--listening") == 0) {
+		dprintf(port, "sshd\n");
+		return 0;
+	}
+	network();
+	if (asked_for("isolab.warm")) {
+		warm_up();
+		sleep(SETTLING);
+	}
+	say("waiting for personality");
+	dprintf(port, "ready\n");
+	take_personality();
+	say("personality taken");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && (strcmp(argv[1], "--personality") == 0 || strcmp(argv[1], "--listening") == 0))
+		return serve_unit(argv[1]);
 	if (getpid() != 1) {
 		fputs("init: only the kernel starts me\n", stderr);
 		return 1;
@@ -655,22 +764,28 @@ int main(void)
 	load_modules();
 	mount_point_files();
 	network();
-	open_port();
-	bool warm = asked_for("isolab.warm");
-	if (warm)
-		warm_up();
+	bool appliance = asked_for("isolab.appliance"), warm = asked_for("isolab.warm");
+	if (appliance) {
+		be_an_appliance();
+	} else {
+		open_port();
+		if (warm)
+			warm_up();
+	}
 	/* Orphans come to us, and end without leaving a zombie: sigaction(2), SA_NOCLDWAIT. */
 	signal(SIGCHLD, SIG_IGN);
 	int listener = listen_for_ssh();
-	int first = serve_in_advance(listener);
-	if (warm)
-		sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
-	say("waiting for personality");
-	dprintf(port, "ready\n");
-	take_personality();
-	dprintf(port, "sshd\n");
-	say("listening for SSH");
-	wait_for_end(first);
+	if (!appliance) {
+		int first = serve_in_advance(listener);
+		if (warm)
+			sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
+		say("waiting for personality");
+		dprintf(port, "ready\n");
+		take_personality();
+		dprintf(port, "sshd\n");
+		say("listening for SSH");
+		wait_for_end(first);
+	}
 	for (;;) {
 		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (connection == -1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -113,6 +113,11 @@ class Template:
         return self.folder / "state"
 
     @property
+    def disk(self) -> Path:
+        """What the frozen guest had written to its disk (qcow2, over the image's)."""
+        return self.folder / "disk.qcow2"
+
+    @property
     def kernel(self) -> Path:
         """The beginning of the kernel: enough for QEMU to accept it, never run."""
         return self.folder / "kernel"
@@ -162,10 +167,11 @@ class Order:
     """A machine that is wanted: the specification with everything open in it decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
-    kept after it is gone. ``accel`` is ``kvm``, ``tcg`` or ``none``; ``template`` is what it is
-    to be cloned from, None for a cold boot. ``attachments`` are its places on networks, and
-    ``hosts`` the names and addresses it is to know, its own first. ``runner`` is the host's own
-    runner, where the image's is of another architecture and the machine has no kernel for that.
+    kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``, or ``auto``
+    where only the driver can find out, on another host; ``template`` is what it is to be cloned
+    from, None for a cold boot. ``attachments`` are its places on networks, and ``hosts`` the
+    names and addresses it is to know, its own first. ``runner`` is the host's own runner, where
+    the image's is of another architecture and the machine has no kernel for that.
     """
 
     run: str
@@ -262,16 +268,38 @@ class Weighed(Protocol):
         """Bytes, what is shared with other machines counted in proportion; 0 when it is gone."""
 
 
-DRIVERS = ("process", "sandbox", "container", "qemu")
+class Forgetting(Protocol):
+    """An optional power: machines elsewhere may be gone for good, with what we left on them."""
 
-GUESTS = frozenset({"qemu"})
+    def forget(self, handle: Handle) -> None:
+        """Stop trying to remove what is on that machine."""
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """A driver that keeps copies of images elsewhere."""
+
+    def prune(self, keep: Collection[str]) -> Iterator[str]:
+        """Remove copies of images whose key is not among ``keep``, naming each. Raises LabError."""
+
+
+DRIVERS = ("process", "sandbox", "container", "qemu", "libvirt", "virtualbox", "ssh")
+
+GUESTS = frozenset({"qemu", "libvirt", "virtualbox"})
 """Drivers whose machines have memory, processors and a kernel of their own, booted by us."""
 
-ACCELERATED = frozenset({"qemu"})
+ACCELERATED = frozenset({"qemu", "libvirt"})
 """Drivers whose machines run under KVM or TCG, whichever is proved to work."""
+
+NATIVE = frozenset({"virtualbox"})
+"""Drivers whose guests run on the processor itself, whichever of their architectures they have;
+what accelerates them has the driver's name."""
 
 CLONING = frozenset({"qemu"})
 """Drivers that clone machines from templates."""
+
+ANY_ARCH = GUESTS | {"ssh"}
+"""Drivers whose machines may have another architecture than the host."""
 
 
 NETWORKING = frozenset({"qemu", "container"})
@@ -286,9 +314,12 @@ def load(name: str) -> Driver:
 
 def boundary_of(machine: Machine) -> Boundary:
     """Which boundary a machine is: its driver and architecture decide."""
+    if machine.driver == "ssh":
+        return Boundary(machine.boundary)  # only its owner knows
     native = machine.arch in (None, host_arch().name)
     if machine.driver == "process" and not native:
         return Boundary.USER_EMULATION
     if machine.driver not in GUESTS:
         return Boundary(machine.driver)
+    native = native or machine.driver in NATIVE
     return Boundary.VM if native else Boundary.EMULATED

@@ -5,14 +5,13 @@ A machine is a clone of a booted template where there is a good one, else it boo
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import emulator, vde
+from orchestrator import cloudinit, emulator, vde
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder, Order, Site
@@ -20,7 +19,7 @@ from orchestrator.emulator import forwarded_port, render_argv
 from orchestrator.errors import BootError, TimedOut, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.paths import scratch_dir
-from orchestrator.personality import Keys, Port, give, lines_of, make_keys
+from orchestrator.personality import Port, folder_with_keys, give, lines_of
 from orchestrator.progress import Progress
 from orchestrator.qmp import human_command
 from orchestrator.spec import Machine
@@ -66,7 +65,7 @@ class Qemu:
         try:
             if order.template is not None:
                 try:
-                    bring_up(order, handle, deadline.within(CLONE_SECONDS), progress)
+                    bring_up(order, handle, deadline.within(CLONE_SECONDS * order.image.effort), progress)
                     return handle
                 except (BootError, TimedOut) as problem:
                     deadline.check(f"{order.name}: cloning")
@@ -82,13 +81,7 @@ class Qemu:
 
     def address(self, handle: Handle, deadline: Deadline) -> Address:
         folder = Path(handle.scratch)
-        return Address(
-            host="127.0.0.1",
-            port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
-            user="root",
-            client_key=folder / "client_key",
-            host_key=(folder / "host_key.pub").read_bytes(),
-        )
+        return _address(folder, deadline)
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
@@ -123,6 +116,17 @@ class Qemu:
             yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
 
 
+def _address(folder: Path, deadline: Deadline) -> Address:
+    """Where the machine of this scratch folder is reached."""
+    return Address(
+        host="127.0.0.1",
+        port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
+        user="root",
+        client_key=folder / "client_key",
+        host_key=(folder / "host_key.pub").read_bytes(),
+    )
+
+
 def _unmarked(_phase: str) -> None:
     """Nobody measures."""
 
@@ -139,7 +143,10 @@ def bring_up(
     ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
     personality. Raises BootError, TimedOut, Interrupted.
     """
-    keys = _prepare_folder(Path(handle.scratch))
+    keys = folder_with_keys(Path(handle.scratch))
+    emulator.make_disk(order, handle, deadline)
+    if order.image.by_cloud_init:
+        cloudinit.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys)
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")
@@ -148,8 +155,15 @@ def bring_up(
         mark("keys")
         emulator.start(order, handle, deadline)
         mark("spawn")
-    word, expected = ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds)
+    word, expected = (
+        ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds * order.image.effort)
+    )
     meanwhile = emulator.watcher(order, handle, progress, order.name, word, expected)
+    if order.image.by_cloud_init:
+        address = _address(Path(handle.scratch), deadline)
+        cloudinit.settle(address, order.name, order.image, deadline, meanwhile)
+        mark("boot")
+        return
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         if order.template is None:
             port.expect("ready", deadline, meanwhile)
@@ -158,16 +172,6 @@ def bring_up(
         give(port, order.name, keys, lines_of(order, macs))
         port.expect("sshd", deadline, meanwhile)
         mark("personality")
-
-
-def _prepare_folder(folder: Path) -> Keys:
-    folder.mkdir(parents=True, mode=0o711)
-    keys = make_keys()
-    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(private, "wb") as file:
-        file.write(keys.client_private)
-    (folder / "host_key.pub").write_bytes(keys.host_public)
-    return keys
 
 
 DRIVER = Qemu()

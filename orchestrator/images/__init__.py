@@ -24,6 +24,27 @@ class Image:
     arch: str
     key: str
     folder: Path
+    memory: int = 0
+    """Bytes below which a machine of it does not get anywhere."""
+    disk_size: int = 0
+    """Bytes of the disk a machine sees; 0 when it needs none."""
+    kind: str = "micro"
+    """The kind of its recipe."""
+
+    @property
+    def effort(self) -> float:
+        """How many times longer than a micro machine one of these takes to come up."""
+        return effort(self.kind)
+
+    @property
+    def by_cloud_init(self) -> bool:
+        """Whether it boots by its own boot loader, and cloud-init makes it this machine."""
+        return self.kind == "cloud"
+
+    @property
+    def disk(self) -> Path | None:
+        """What the machine's disk begins as (qcow2), for images that have one."""
+        return self.folder / "disk.qcow2" if self.disk_size else None
 
     @property
     def kernel(self) -> Path:
@@ -44,6 +65,11 @@ class Image:
         return self.folder / "run"
 
 
+def effort(kind: str) -> float:
+    """How many times longer than a micro machine one of this kind of image takes to come up."""
+    return {"full": 5.0, "cloud": 15.0}.get(kind, 1.0)
+
+
 class Archives:
     """The suites in use by this process, each verified once."""
 
@@ -62,6 +88,9 @@ class Builder(Protocol):
 
     def inputs(self, recipe: Any, arch: Arch) -> Sequence[object]:
         """Everything that decides what is built: the recipe, versions, sources."""
+
+    def expected_seconds(self, _arch: Arch, /) -> float:
+        """How long building takes on a laptop of the 2020s."""
 
     def build(
         self, recipe: Any, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
@@ -84,7 +113,22 @@ def key(recipe: Recipe, arch: Arch) -> str:
 def find(recipe: Recipe, arch: Arch) -> Image | None:
     """The image if it is in the cache."""
     folder = cache.place("images", key(recipe, arch))
-    return Image(recipe.image, arch.name, folder.name, folder) if (folder / cache.META).exists() else None
+    return _image(recipe, arch, folder) if (folder / cache.META).exists() else None
+
+
+def _image(recipe: Recipe, arch: Arch, folder: Path) -> Image:
+    return Image(recipe.image, arch.name, folder.name, folder, recipe.memory, recipe.disk, recipe.kind)
+
+
+def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
+    """What building an image consists of, in words, and its seconds on a laptop of the 2020s."""
+    words = {
+        "full": "fetching, verifying and unpacking packages, then configuring them",
+        "cloud": "fetching the published image",
+    }
+    return words.get(recipe.kind, "fetching packages, verifying, building"), _builder(
+        recipe
+    ).expected_seconds(arch)
 
 
 def build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
@@ -96,4 +140,4 @@ def build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) ->
         return facts
 
     name = key(recipe, arch)
-    return Image(recipe.image, arch.name, name, cache.make("images", name, fill, deadline))
+    return _image(recipe, arch, cache.make("images", name, fill, deadline))

@@ -73,7 +73,7 @@ class Archive:
         A name ending in ``->`` (``linux-image-s390x->``) means the first dependency of that
         package. Raises ImageError for one that the index does not have.
         """
-        text = self._index(arch)
+        text = self.index(arch)
         found = {}
         for name in names:
             package = _stanza(text, name.removesuffix("->"), self.suite, arch)
@@ -91,7 +91,11 @@ class Archive:
     def _fetch_one(self, package: Package) -> Path:
         return _cached_download([f"{mirror()}/{package.filename}"], package.sha256, self._deadline)
 
-    def _index(self, arch: str) -> bytes:
+    def index(self, arch: str) -> bytes:
+        """Every package of an architecture, in the format of Packages files, verified.
+
+        Raises ImageError.
+        """
         path = f"main/binary-{arch}/Packages.xz"
         wanted = self._release().get(path)
         if wanted is None:
@@ -135,15 +139,23 @@ def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) ->
 
 
 def _data_archive(file: BinaryIO) -> tarfile.TarFile:
+    return part_of(file, "data.tar")
+
+
+def part_of(file: BinaryIO, part: str) -> tarfile.TarFile:
+    """One of the two archives of an open package: ``data.tar`` or ``control.tar`` (deb(5)).
+
+    Raises TarError.
+    """
     from debian.arfile import ArError, ArFile
 
     try:
         for member in ArFile(fileobj=file).getmembers():
-            if member.name.startswith("data.tar"):
+            if member.name.startswith(part):
                 return tarfile.open(fileobj=cast(IO[bytes], member), mode="r|*")
     except ArError as problem:
         raise tarfile.ReadError(str(problem)) from None
-    raise tarfile.ReadError("no data.tar in it")
+    raise tarfile.ReadError(f"no {part} in it")
 
 
 def _stanza(text: bytes, name: str, suite: str, arch: str) -> Package:
@@ -151,10 +163,18 @@ def _stanza(text: bytes, name: str, suite: str, arch: str) -> Package:
     if begin == -1:
         raise ImageError(f"Debian {suite} has no package {name!r} for {arch}", hint=_RECIPE)
     end = text.find(b"\n\n", begin + 1)
-    stanza = text[begin : end if end != -1 else None].decode()
-    fields: Mapping[str, str] = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+    return package(fields_of(text[begin : end if end != -1 else None].decode()))
+
+
+def fields_of(stanza: str) -> Mapping[str, str]:
+    """The fields of one package of an index that take a single line, as those we read do."""
+    return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+
+
+def package(fields: Mapping[str, str]) -> Package:
+    """The package these fields describe."""
     return Package(
-        name=name,
+        name=fields["Package"],
         version=fields["Version"],
         filename=fields["Filename"],
         sha256=fields["SHA256"],

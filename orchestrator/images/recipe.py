@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestrator.spec import NAME_PATTERN, Spec
+from orchestrator.spec import NAME_PATTERN, ArchName, Spec
+from orchestrator.units import Size
 
 REFERENCE_PATTERN = r"^(?:[a-z0-9][\w./:-]*@)?sha256:[0-9a-f]{64}$"
 
@@ -30,6 +31,16 @@ class MicroRecipe(Spec):
     modules: list[str] = Field([])
     applets: list[str] = Field([])
 
+    @property
+    def memory(self) -> int:
+        """Nothing beyond what every machine needs."""
+        return 0
+
+    @property
+    def disk(self) -> int:
+        """None: everything is in the RAM disk."""
+        return 0
+
 
 class OciRecipe(Spec):
     """An image for container engines, by digest: ``registry/name@sha256:…``, or ``sha256:…`` for
@@ -39,6 +50,16 @@ class OciRecipe(Spec):
     title: str = ""
     kind: Literal["oci"]
     reference: Annotated[str, Field(pattern=REFERENCE_PATTERN)]
+
+    @property
+    def memory(self) -> int:
+        """Nothing beyond what every machine needs."""
+        return 0
+
+    @property
+    def disk(self) -> int:
+        """None: a container has the host's."""
+        return 0
 
 
 class ContainerfileRecipe(Spec):
@@ -55,8 +76,60 @@ class ContainerfileRecipe(Spec):
     file: str = "Containerfile"
     network: Literal["default", "none"] = "default"
 
+    @property
+    def memory(self) -> int:
+        """Nothing beyond what every machine needs."""
+        return 0
 
-Recipe = Annotated[MicroRecipe | OciRecipe | ContainerfileRecipe, Field(discriminator="kind")]
+    @property
+    def disk(self) -> int:
+        """None: a container has the host's."""
+        return 0
+
+
+class FullRecipe(Spec):
+    """A whole distribution on a disk, configured in a guest of its own architecture.
+
+    ``packages`` come with all they depend on; ``modules`` are what the kernel loads before it has
+    the disk, ``module_folders`` which others are put on it (prefixes of their paths beneath
+    ``kernel/``). ``memory`` is the least a machine gets and ``disk`` what it sees, in bytes.
+    """
+
+    image: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    kind: Literal["full"]
+    memory: Size = 384 * 2**20
+    disk: Size = 4 * 2**30
+    sudo: bool = True
+    packages: list[str]
+    modules: list[str]
+    module_folders: list[str] = Field([])
+
+
+class Source(Spec):
+    """A published file: where (http, https, or a path on this host), and its digest."""
+
+    url: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CloudRecipe(Spec):
+    """A published image that cloud-init configures, by architecture.
+
+    ``memory`` is the least a machine gets and ``disk`` what it sees, in bytes.
+    """
+
+    image: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    kind: Literal["cloud"]
+    memory: Size = 512 * 2**20
+    disk: Size = 8 * 2**30
+    sources: Annotated[dict[ArchName, Source], Field(min_length=1)]
+
+
+Recipe = Annotated[
+    MicroRecipe | FullRecipe | CloudRecipe | OciRecipe | ContainerfileRecipe, Field(discriminator="kind")
+]
 """Every kind of recipe."""
 
 CONTAINER_KINDS = frozenset({"oci", "containerfile"})

@@ -49,7 +49,7 @@ def telling(table: Table) -> tuple[Difference, ...]:
     exercise as long as there are others; those that a check foresees, with few and short values, first."""
     left = sorted(_differences(table), key=_difficulty)
     chosen: list[Difference] = []
-    for cause in (*CAUSES[:3], *CAUSES[:3], *CAUSES):
+    for cause in (*CAUSES[:3], *CAUSES[:3], *CAUSES, *CAUSES):
         taken = {each.line for each in chosen}
         best = next((each for each in left if each.row.cause == cause and each.line not in taken), None)
         if best and len(chosen) < _TELLING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
-from orchestrator.report import highlights, wording
+from orchestrator.report import attacks, highlights, wording
 from orchestrator.report.fold import Entry, fold
 from orchestrator.report.summary import Summary, summarize
 from orchestrator.values import printable
@@ -19,6 +20,7 @@ def render(table: Table) -> str:
     """The report as one Markdown document."""
     summary = summarize(table)
     lines = [*_summary(table, summary), "## Verdicts", "", *_matrix(table), "", wording.legend(), ""]
+    lines += _attacks(table)
     for cause in highlights.CAUSES:
         if found := highlights.lessons(table, cause):
             heading, meaning = wording.CAUSES[cause]
@@ -71,6 +73,28 @@ def _matrix(table: Table) -> Iterator[str]:
             for section in table.sections
         ],
     )
+
+
+def _attacks(table: Table) -> Iterator[str]:
+    matrix = matrix_of(table)
+    if not matrix.attacks:
+        return
+    yield from (f"## {attacks.TITLE}", "", f"{attacks.NOTE.capitalize()}.", "")
+    columns = attacks.columns_of(matrix)
+    rows = [
+        [escape(label), *(_outcome(column.entries[line]) for column in columns)]
+        for line, label in enumerate(attacks.labels_of(matrix))
+    ]
+    yield from _grid(["attack", *(escape(column.header) for column in columns)], rows)
+    yield ""
+    for label, lines in attacks.reasons(matrix):
+        yield f"- {escape(label)}"
+        yield from (f"  - {escape(line)}" for line in lines)
+    yield ""
+
+
+def _outcome(entry: Entry) -> str:
+    return f"**{escape(entry.text)}**" if entry.kind == "fail" else escape(entry.text)
 
 
 def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:

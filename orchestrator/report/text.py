@@ -14,9 +14,10 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
 from orchestrator.record import Status
-from orchestrator.report import highlights, wording
+from orchestrator.report import attacks, highlights, wording
 from orchestrator.report.fold import Column, Entry, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.values import printable
@@ -55,6 +56,7 @@ def renderable(table: Table, width: int) -> RenderableType:
     """
     parts: list[RenderableType] = [*_summary(table), Text(), *_matrix(table, width)]
     parts += [Text(wording.legend(), style="dim")]
+    parts += _attacks(table, width)
     for cause in highlights.CAUSES:
         if found := highlights.lessons(table, cause):
             parts += [Text(), Text(wording.CAUSES[cause][0], style="bold underline")]
@@ -90,6 +92,14 @@ def _matrix(table: Table, width: int) -> Iterator[RenderableType]:
         for place, machine in enumerate(table.machines)
     )
     yield from _grids("exercise", labels, columns, width)
+
+
+def _attacks(table: Table, width: int) -> Iterator[RenderableType]:
+    matrix = matrix_of(table)
+    if matrix.attacks:
+        yield from (Text(), Text(f"{attacks.TITLE} — {attacks.NOTE}", style="bold"))
+        yield from _grids("attack", attacks.labels_of(matrix), attacks.columns_of(matrix), width)
+        yield from attacks.explained(matrix)
 
 
 def _verdict(section: Section, place: int) -> Entry:

@@ -15,6 +15,9 @@ from orchestrator.errors import TransportError
 LIMIT = 16 * 2**20
 """Bytes accepted of one answer, a bound on what a hostile machine can make us hold."""
 
+_MAX_OWNER = 0o7777777
+"""The largest user id a USTAR header holds: tar(5)."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -74,7 +77,10 @@ def pack(items: Sequence[Item]) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for item in items:
             about = tarfile.TarInfo(item.path)
-            about.mode, about.uid, about.gid = item.mode, item.uid, item.uid
+            # Beyond USTAR's reach is only an ordinary user of a directory service: tar(1) of one who
+            # is not root makes the files his own whatever the archive says.
+            owner = item.uid if item.uid <= _MAX_OWNER else 0
+            about.mode, about.uid, about.gid = item.mode, owner, owner
             if item.data is None:
                 about.type = tarfile.DIRTYPE
             else:

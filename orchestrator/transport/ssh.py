@@ -1,6 +1,7 @@
 """SSH by paramiko: one connection per machine for its whole life, one channel per command.
 
 The machine's host key is known before the first connection, so there is no trust on first use.
+Servers of our own guests are talked to as is cheapest for them, others as they like.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from pathlib import Path
 import paramiko
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.errors import TimedOut, TransportError
+from orchestrator.endpoint import Endpoint, fingerprint, key_type
+from orchestrator.errors import LabError, TransportError
 from orchestrator.transport import LIMIT, Result, Stream
+from orchestrator.transport.login import algorithms, authenticate, dial, tunnel
 
 # Cheap for an emulated processor: one elliptic curve, no RSA, no post-quantum exchange.
 # (One curve, two names; which of them paramiko knows depends on its version.)
@@ -31,13 +34,28 @@ logging.getLogger("paramiko").propagate = False
 
 @dataclass(frozen=True)
 class Address:
-    """How to reach a machine: where, as whom, with which key, and which key it must show."""
+    """How to reach a machine: where, as whom, with which key, and which key it must show.
+
+    ``foreign`` is a server that is not our guests' own: it may have any algorithms, any of
+    ``host_key`` and ``more_host_keys`` is good, ``client_key`` None tries the user's agent and
+    usual keys, and ``jump`` is the server through which it is reached.
+    """
 
     host: str
     port: int
     user: str
-    client_key: Path
+    client_key: Path | None
     host_key: bytes
+    more_host_keys: tuple[bytes, ...] = ()
+    jump: Address | None = None
+    foreign: bool = False
+
+    @property
+    def host_keys(self) -> tuple[bytes, ...]:
+        return (self.host_key, *self.more_host_keys)
+
+    def __str__(self) -> str:
+        return f"{self.user}@{Endpoint(self.host, self.port)}"
 
 
 class SshTransport:
@@ -136,37 +154,84 @@ def _broken(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def connected(address: Address, name: str, deadline: Deadline) -> Iterator[SshTransport]:
-    """One authenticated connection. Raises TransportError, TimedOut, Interrupted."""
-    connection = _handshake(address, name, deadline)
-    try:
+def connected(
+    address: Address, name: str, deadline: Deadline, plug: socket.socket | None = None
+) -> Iterator[SshTransport]:
+    """One authenticated connection, over ``plug`` where something else already reached the machine.
+    Raises TransportError, Unavailable, TimedOut, Interrupted."""
+    with contextlib.ExitStack() as stack:
+        if plug is None:
+            connection = _connection(address, name, deadline, stack)
+        else:
+            stack.callback(plug.close)
+            connection = stack.enter_context(contextlib.closing(_handshake(plug, address, name, deadline)))
         yield SshTransport(connection, name)
-    finally:
-        connection.close()
 
 
-def _handshake(address: Address, name: str, deadline: Deadline) -> paramiko.Transport:
-    plug = socket.create_connection((address.host, address.port), timeout=max(0.1, deadline.remaining()))
-    # The handshake is a dialogue of small packets; none must wait for another's acknowledgement.
-    plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _connection(
+    address: Address, name: str, deadline: Deadline, stack: contextlib.ExitStack
+) -> paramiko.Transport:
+    """A connection, closed by the stack; before it the one to the jump host."""
+    plug: socket.socket | paramiko.Channel
+    if address.jump is None:
+        plug = dial(address.host, address.port, name, deadline)
+    else:
+        jump = _connection(address.jump, name, deadline, stack)
+        plug = tunnel(jump, address.host, address.port, name, str(address.jump), deadline)
+    stack.callback(plug.close)
+    connection = _handshake(plug, address, name, deadline)
+    stack.callback(connection.close)
+    return connection
+
+
+def _handshake(
+    plug: socket.socket | paramiko.Channel, address: Address, name: str, deadline: Deadline
+) -> paramiko.Transport:
     connection = paramiko.Transport(plug, default_window_size=_WINDOW)
     try:
         # An emulated machine may take its time for the first line: the default is 15 s.
         connection.banner_timeout = connection.handshake_timeout = max(1.0, min(600.0, deadline.remaining()))
         connection.auth_timeout = connection.banner_timeout
         options = connection.get_security_options()
-        options.kex = [name for name in _KEX if name in options.kex]
-        options.ciphers = _CIPHERS
-        options.key_types = ("ssh-ed25519",)
+        options.key_types = algorithms(address.host_keys)
+        if not address.foreign:
+            options.kex = [name for name in _KEX if name in options.kex]
+            options.ciphers = _CIPHERS
         connection.start_client(timeout=deadline.remaining())
-        if connection.get_remote_server_key().asbytes() != address.host_key:
-            raise TransportError(f"{name}: the SSH server does not have the host key we gave it")
-        connection.auth_publickey(address.user, paramiko.Ed25519Key(filename=str(address.client_key)))
+        _verify(connection.get_remote_server_key().asbytes(), address, name)
+        if address.foreign:
+            authenticate(connection, address.user, address.client_key, name, str(address))
+        else:
+            connection.auth_publickey(address.user, paramiko.Ed25519Key(filename=str(address.client_key)))
     except (paramiko.SSHException, OSError, EOFError) as problem:
         connection.close()
         deadline.check(f"{name}: SSH handshake")
+        if address.foreign and "host key" in str(problem):
+            raise _other_kinds(address, name) from None
         raise TransportError(f"{name}: SSH handshake failed: {problem or type(problem).__name__}") from None
-    except (TransportError, TimedOut):
+    except LabError:
         connection.close()
         raise
     return connection
+
+
+def _verify(shown: bytes, address: Address, name: str) -> None:
+    """Raises TransportError for a server that is not the one we know."""
+    if shown in address.host_keys:
+        return
+    if not address.foreign:
+        raise TransportError(f"{name}: the SSH server does not have the host key we gave it")
+    known = ", ".join(map(fingerprint, address.host_keys))
+    raise TransportError(
+        f"{name}: {address} shows the host key {fingerprint(shown)}, known is {known}",
+        hint="somebody may be between you and the machine; when it was set up anew, verify its new key "
+        "on its console, then correct `host_key:` in the lab or ~/.ssh/known_hosts",
+    )
+
+
+def _other_kinds(address: Address, name: str) -> TransportError:
+    kinds = ", ".join(dict.fromkeys(map(key_type, address.host_keys)))
+    return TransportError(
+        f"{name}: {address} has no host key of the kind that is known ({kinds})",
+        hint="verify which one it has on its console, then give that as `host_key:` or in known_hosts",
+    )

@@ -59,7 +59,8 @@ def _drivers() -> list[Finding]:
             drivers.load(name).check(machine, host_arch())
             found.append(Finding(f"driver {name}", True, ""))
         except LabError as problem:
-            found.append(Finding(f"driver {name}", False, problem.message))
+            words = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+            found.append(Finding(f"driver {name}", False, words))
     return found
 
 

@@ -12,14 +12,15 @@ from orchestrator.staying import tidy
 from orchestrator.verbs.output import JSON, check_format, say, say_json
 
 
-def gc(form: str) -> Exit:
-    """Remove leftovers and name them; machines that stay are none.
+def gc(form: str, forget: bool = False) -> Exit:
+    """Remove leftovers and name them; machines that stay are none. ``forget`` those on machines
+    that do not answer.
 
     Raises TeardownError for what could not be removed.
     """
     check_format(form)
     removed = []
-    for what in itertools.chain(reclaim(Ledger()), tidy()):
+    for what in itertools.chain(reclaim(Ledger(), forget=forget), tidy()):
         removed.append(what)
         if form != JSON:
             say(f"removed {what}")

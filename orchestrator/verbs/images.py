@@ -1,4 +1,4 @@
-"""images build, list, verify, prune."""
+"""images build, list, verify, prune; export is ``orchestrator.verbs.export``."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orchestrator import images, packages
-from orchestrator.arch import ARCHITECTURES
+from orchestrator import drivers, images, packages
+from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit, ImageError, SpecError
 from orchestrator.images import cache
+from orchestrator.images.recipe import Recipe
 from orchestrator.progress import shown
 from orchestrator.recipes import recipes
 from orchestrator.verbs.output import JSON, check_format, mib, say, say_json, table
@@ -23,32 +24,61 @@ from orchestrator.wording import did_you_mean
 BUILD_SECONDS = 1800.0
 
 
-def act(action: str, names: tuple[str, ...], form: str) -> Exit:
-    """One of the four actions; ``names`` are architectures, none means all."""
+Chosen = Sequence[tuple[Recipe, Arch]]
+
+
+def act(action: str, names: tuple[str, ...], form: str, chosen: tuple[str, ...] = ()) -> Exit:
+    """One of the four actions; ``names`` are architectures and ``chosen`` images, none means all.
+
+    To build all means those without a disk, which take seconds.
+    """
     check_format(form)
     actions = {"build": build, "list": list_images, "verify": verify, "prune": prune}
     if action not in actions:
-        hint = did_you_mean(action, list(actions)) or f"actions: {', '.join(actions)}"
+        known = [*actions, "export"]
+        hint = did_you_mean(action, known) or f"actions: {', '.join(known)}"
         raise SpecError(f"images has no action {action!r}", hint=hint)
+    _require(names)
+    there = recipes()
+    for name in chosen:
+        if name not in there:
+            hint = did_you_mean(name, list(there)) or f"images: {', '.join(there)}"
+            raise SpecError(f"there is no image {name!r}", hint=hint)
+    taken = [r for r in there.values() if r.image in chosen or not (chosen or (action == "build" and r.disk))]
+    arches = names or tuple(ARCHITECTURES)
+    return actions[action]([(recipe, ARCHITECTURES[name]) for recipe in taken for name in arches], form)
+
+
+def export(image: str, names: tuple[str, ...], form: str, out: str, key: str, machine: str) -> Exit:
+    """An image as a machine for other programs; see ``orchestrator.verbs.export``."""
+    from orchestrator.verbs.export import export_image
+
+    _require(names)
+    return export_image(image, names, form, out, key, machine)
+
+
+def _require(names: Sequence[str]) -> None:
     for name in names:
         if name not in ARCHITECTURES:
             hint = did_you_mean(name, list(ARCHITECTURES)) or f"architectures: {', '.join(ARCHITECTURES)}"
             raise SpecError(f"there is no architecture {name!r}", hint=hint)
-    return actions[action](names or tuple(ARCHITECTURES), form)
 
 
-def build(names: Sequence[str], form: str) -> Exit:
+def build(wanted: Chosen, form: str) -> Exit:
     """Build what is not there yet, side by side."""
-    wanted = [(recipe, ARCHITECTURES[name]) for recipe in recipes().values() for name in names]
     cancel = threading.Event()
     with shown() as progress:
-        packages.ensure([packages.GPGV, packages.KEYS], progress, Deadline.never(cancel))
+        needs = [packages.GPGV, packages.KEYS]
+        for recipe, arch in wanted:
+            needs += [need for need in packages.image_needs(recipe, arch.name) if need not in needs]
+        packages.ensure(needs, progress, Deadline.never(cancel))
         archives = images.Archives(Deadline.after(BUILD_SECONDS, cancel))
 
-        def one(about: tuple) -> images.Image:  # type: ignore[type-arg]
+        def one(about: tuple[Recipe, Arch]) -> images.Image:
             recipe, arch = about
             who = f"image {recipe.image}/{arch.name}"
-            progress.doing(who, "fetching packages, verifying, building", 12)
+            words, seconds = images.expectation(recipe, arch)
+            progress.doing(who, words, seconds)
             image = images.build(recipe, arch, archives, Deadline.after(BUILD_SECONDS, cancel))
             progress.done(who, "ready")
             return image
@@ -63,15 +93,15 @@ def build(names: Sequence[str], form: str) -> Exit:
     return Exit.PASSED
 
 
-def list_images(names: Sequence[str], form: str) -> Exit:
+def list_images(wanted: Chosen, form: str) -> Exit:
     """The images in the cache."""
-    _show(_current(names), form)
+    _show(_current(wanted), form)
     return Exit.PASSED
 
 
-def verify(names: Sequence[str], form: str) -> Exit:
+def verify(wanted: Chosen, form: str) -> Exit:
     """Compare every file of every image with the hash noted when it was built."""
-    found = _current(names)
+    found = _current(wanted)
     damaged = {image.key: bad for image in found if (bad := _damaged(image))}
     if form == JSON:
         say_json({"verified": [image.key for image in found if image.key not in damaged], "damaged": damaged})
@@ -87,21 +117,29 @@ def verify(names: Sequence[str], form: str) -> Exit:
     return Exit.PASSED
 
 
-def prune(_names: Sequence[str], form: str) -> Exit:
-    """Remove downloads, and images and templates that are damaged or no longer current."""
-    keep = {image.key for image in _current(tuple(ARCHITECTURES)) if not _damaged(image)}
+def prune(_wanted: Chosen, form: str) -> Exit:
+    """Remove downloads, boot disks, and images and templates that are damaged or no longer current."""
+    everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
+    keep = {image.key for image in _current(everything) if not _damaged(image)}
     doomed = [p for p in _folders("images") if p.name not in keep]
     doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
-    doomed += [*_folders("archive")]
+    doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi")]
     freed = 0
     for folder in doomed:
         freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         shutil.rmtree(folder)
+    copies = [copy for name in drivers.DRIVERS for copy in _pruned_copies(name, keep)]
     if form == JSON:
-        say_json({"removed": [str(p) for p in doomed], "bytes": freed})
+        say_json({"removed": [*map(str, doomed), *copies], "bytes": freed})
     else:
-        say(f"removed {len(doomed)} things, {mib(freed)}")
+        say(f"removed {len(doomed) + len(copies)} things, {mib(freed)}")
     return Exit.PASSED
+
+
+def _pruned_copies(name: str, keep: Collection[str]) -> Iterator[str]:
+    driver = drivers.load(name)
+    if isinstance(driver, drivers.Storing):
+        yield from driver.prune(keep)
 
 
 def _template_is_current(folder: Path, keep: set[str]) -> bool:
@@ -131,8 +169,8 @@ def _folders(kind: str) -> list[Path]:
     return sorted(p for p in root.iterdir() if p.is_dir()) if root.exists() else []
 
 
-def _current(names: Sequence[str]) -> list[images.Image]:
-    found = (images.find(recipe, ARCHITECTURES[name]) for recipe in recipes().values() for name in names)
+def _current(wanted: Chosen) -> list[images.Image]:
+    found = (images.find(recipe, arch) for recipe, arch in wanted)
     return [image for image in found if image is not None]
 
 

@@ -11,13 +11,13 @@ from orchestrator.host import this_host
 from orchestrator.load import LoadedLab, exercise_schema, load_lab, schema
 from orchestrator.paths import EXERCISES
 from orchestrator.plan import arch_of, plan
-from orchestrator.recipes import recipes
+from orchestrator.recipes import least_memory, recipes
 from orchestrator.verbs.output import JSON, check_format, mib, say, say_json, table
 
 
 def open_lab(path: str) -> LoadedLab:
     """The lab a verb was given. Raises SpecError with every mistake."""
-    return load_lab(Path(path), EXERCISES, images=tuple(recipes()))
+    return load_lab(Path(path), EXERCISES, images=least_memory(recipes()))
 
 
 def validate(path: str, form: str) -> Exit:
@@ -53,10 +53,10 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     lab = open_lab(path)
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
-    absent = {
-        (m.image, arch_of(m).name) for m in chosen.values() if not images.find(known[m.image], arch_of(m))
-    }
-    planned = plan(lab, this_host(), machines=only, images_missing=len(absent))
+    absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
+    building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
+    efforts = {name: images.effort(recipe.kind) for name, recipe in known.items()}
+    planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
     if form == JSON:
         data = asdict(planned)
         say_json({**data, "memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by})

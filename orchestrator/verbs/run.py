@@ -11,6 +11,7 @@ from types import FrameType
 
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.kept import about_run
+from orchestrator.load import with_driver
 from orchestrator.progress import shown
 from orchestrator.report import render
 from orchestrator.session import Choice, Outcome, run_lab
@@ -19,11 +20,19 @@ from orchestrator.verbs.output import JSON, check_format, say, say_json, width
 
 
 def run(
-    path: str, only: tuple[str, ...], exercises: tuple[str, ...], out: str, cold: bool, form: str
+    path: str,
+    only: tuple[str, ...],
+    exercises: tuple[str, ...],
+    out: str,
+    cold: bool,
+    form: str,
+    driver: str = "",
 ) -> Exit:
-    """Run a lab and print the comparison."""
+    """Run a lab, its virtual machines by ``driver`` if one is named, and print the comparison."""
     check_format(form)
     lab = open_lab(path)
+    if driver:
+        lab = with_driver(lab, driver)
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             outcome = run_lab(lab, Choice(only, exercises, cold), Path(out) if out else None, progress)

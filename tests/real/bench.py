@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import daemons
 import pytest
 from habitat import Home
 
-from orchestrator import drivers, hostproc, images
+from orchestrator import accel, drivers, hostproc, images, packages
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Driver, Order, Template
@@ -35,25 +36,34 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned. A container is
-    made by ``engine``."""
+    """A driver and the architecture it is to run; a guest is booted, or cloned, and emulated or
+    not. A container is made by ``engine``; a machine that exists already is reached ``via`` one of
+    the ways in ``remote.py``; ``way`` is how libvirt's daemon is reached (``daemons.py``)."""
 
     driver: DriverName
     arch: str
     cloned: bool = False
     engine: Literal["auto", "podman", "docker"] = "auto"
+    via: str = ""
+    way: str = ""
+    image: str = "micro"
+    kvm: bool = False
 
     def __str__(self) -> str:
-        name = f"qemu-{self.arch}" if self.driver == "qemu" else self.driver
+        names = [self.driver, self.way, self.arch] if self.own_kernel else [self.driver]
+        name = "-".join(filter(None, names))
         if self.user_emulated:
             name = f"user-{self.arch}"
         if self.engine != "auto":
             name = f"{name}-{self.engine}"
+        name = f"{name}-{self.via}" if self.via else name
+        name += "" if self.image == "micro" else f"-{self.image}"
+        name += "-kvm" if self.kvm else ""
         return f"{name}-clone" if self.cloned else name
 
     @property
     def own_kernel(self) -> bool:
-        return self.driver == "qemu"
+        return self.driver in drivers.GUESTS
 
     @property
     def user_emulated(self) -> bool:
@@ -61,9 +71,18 @@ class Kind:
         return self.driver == "process" and self.arch != HOST
 
     @property
+    def accel(self) -> str:
+        """Emulation where a driver emulates, whatever the host can do."""
+        if self.driver in drivers.NATIVE:
+            return self.driver
+        if not self.own_kernel:
+            return "none"
+        return "kvm" if self.kvm else "tcg"
+
+    @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
-        return self.driver in ("process", "sandbox")
+        return self.driver in ("process", "sandbox") or (self.driver == "ssh" and self.via != "guest")
 
 
 HOST = host_arch().name
@@ -73,14 +92,32 @@ KINDS += [Kind("process", arch) for arch in ("arm64", "s390x") if arch != HOST]
 KINDS += [
     Kind("qemu", arch, cloned) for arch in ("amd64", "arm64", "s390x", "mipsel") for cloned in (False, True)
 ]
+KINDS += [
+    Kind("libvirt", "amd64", way="system"),
+    Kind("libvirt", "amd64", way="session"),
+    Kind("libvirt", "amd64", way="ssh"),
+    Kind("libvirt", "s390x", way="ssh"),
+]
+KINDS += [Kind("ssh", HOST, via=via) for via in ("root", "user", "jump")] + [
+    Kind("ssh", "s390x", via="guest")
+]
+KINDS += [Kind("container", HOST, image="debian")]
+KINDS += [
+    Kind("qemu", arch, cloned, image="debian") for arch in ("amd64", "arm64") for cloned in (False, True)
+]
+UNDER_KVM = [Kind("qemu", HOST, cloned, kvm=True) for cloned in (False, True)]
+"""Run where KVM is proved to work, and in the outer guest of tests/nested in any case."""
+KINDS += UNDER_KVM
 if os.getuid() != 0:
     KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 
 
-def image_of(arch: str) -> images.Image:
-    """The micro image, from the user's cache or built now."""
-    archives = images.Archives(Deadline.after(900))
-    return images.build(recipes()["micro"], ARCHITECTURES[arch], archives, Deadline.after(900))
+def image_of(arch: str, name: str = "micro") -> images.Image:
+    """The image of this name, from the user's cache or built now."""
+    archives = images.Archives(Deadline.after(1800))
+    recipe = recipes()[name]
+    packages.ensure(packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
+    return images.build(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
 
 
 def order_for(
@@ -90,27 +127,38 @@ def order_for(
     name: str = "bench",
     image: images.Image | None = None,
     boot_timeout: float | None = None,
-    **keys: Any,
+    keys: Mapping[str, object] | None = None,
 ) -> Order:
-    """What a lab with this one machine would order; guests are emulated, whatever the host can do.
-    ``keys`` are further keys of the machine."""
+    """What a lab with this one machine would order; guests have the accelerator of their kind,
+    whatever the host can do. ``keys`` are further keys of the machine in the lab file.
+    """
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
-    wanted = Machine(
-        driver=kind.driver, arch=kind.arch, engine=kind.engine, boot_timeout=boot_timeout, **keys
-    )
+    uri = {"uri": daemons.uri(kind.way)} if kind.driver == "libvirt" else {}
+    about = {"driver": kind.driver, "arch": kind.arch, "engine": kind.engine, "boot_timeout": boot_timeout}
+    wanted = Machine.model_validate({**about, **uri, **(keys or {})})
     return Order(
         run=run,
         name=name,
         machine=wanted,
         arch=ARCHITECTURES[kind.arch],
-        image=image or image_of(kind.arch),
-        accel="tcg" if kind.own_kernel else "none",
+        image=image or image_of(kind.arch, kind.image),
+        accel=kind.accel,
         scratch=scratch_dir() / run / name,
         logs=logs,
         runner=image_of(HOST).runner if kind.user_emulated else None,
     )
+
+
+def require_accelerator(kind: Kind) -> None:
+    """Skip the test where a kind asks for KVM and no guest boots under it."""
+    if kind.accel != "kvm":
+        return
+    arch = ARCHITECTURES[kind.arch]
+    choice = accel.choose(arch, "auto", image_of(kind.arch), Deadline.after(120))
+    if choice.accel != "kvm":
+        pytest.skip(f"no KVM here: {choice.reason} (tests/nested has it)")
 
 
 def template_for(order: Order) -> Template | str:

@@ -95,6 +95,16 @@ def base_archive(archive: Path) -> None:
                 target.addfile(entry, source.extractfile(entry) if entry.isreg() else None)
 
 
+def remove_images(kind: Kind) -> None:
+    """Those this suite made or had made in the engine's store, by their names."""
+    engine, limit = engine_command(kind.engine), Deadline.after(120)
+    listing = [*engine, "images", "--format", "{{.Repository}} {{.ID}}"]
+    for line in proc.run(listing, deadline=limit).stdout.decode().splitlines():
+        name, image = line.split()
+        if name.startswith(("localhost/isolab/own", "localhost/isolab-suite/")) or "/suite/base" in name:
+            proc.run([*engine, "image", "rm", "--force", image], deadline=limit, check=False)
+
+
 def import_base(engine: tuple[str, ...], archive: Path, name: str = BASE) -> str:
     """Make a root file system an image of the engine; gives its id as ``sha256:…``."""
     limit = Deadline.after(300)

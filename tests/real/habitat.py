@@ -15,6 +15,9 @@ from orchestrator.container_engine import NAMES, command
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container import PLACE
 from orchestrator.errors import TimedOut
+from orchestrator.virt.connection import opened
+from orchestrator.virt.places import place
+from orchestrator.virt.uri import parse
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Home:
         """Everything on this host that came from here and should be gone, in words."""
         found = [f"process {pid}: {' '.join(hostproc.arguments(pid))}" for pid in self.processes()]
         found += [f"container {name}" for _, name in self._containers()]
+        found += [f"on a libvirt daemon: {name}" for name in self._on_libvirt(remove=False)]
         found += [f"file {path}" for path in self.scratch.rglob("*")]
         return found
 
@@ -56,6 +60,7 @@ class Home:
             hostproc.end(pid, patience=0)
         for engine, name in self._containers():
             proc.run([*engine, "rm", "--force", name], deadline=Deadline.after(60))
+        self._on_libvirt(remove=True)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def processes(self) -> list[int]:
@@ -73,6 +78,24 @@ class Home:
             with contextlib.suppress(OSError):
                 texts.append(Path(f"/proc/{pid}/{name}").read_bytes())
         return any(mark in text for text in texts) or hostproc.lives_in(str(self.root))(pid)
+
+    def _on_libvirt(self, *, remove: bool) -> list[str]:
+        """Domains and volumes that came from here, on every daemon that was used from here."""
+        found = []
+        uris = self.root / "state/libvirt-uris"
+        for text in uris.read_text().split() if uris.exists() else []:
+            with opened(parse(text), Deadline.after(60)) as connection:
+                for domain in connection.listAllDomains():
+                    if place(self.scratch) in domain.XMLDesc():
+                        found.append(f"domain {domain.name()}")
+                        _ = remove and domain.destroy()
+                for pool in [p for p in connection.listAllStoragePools() if p.name() == "isolab"]:
+                    pool.refresh()
+                    for volume in pool.listAllVolumes():
+                        if place(self.scratch) in volume.name():
+                            found.append(f"volume {volume.name()}")
+                            _ = remove and volume.delete()
+        return found
 
     def _containers(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Those that came from here, with the engine that has them."""

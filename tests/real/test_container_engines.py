@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench import DOCKER, PODMAN, Bench, Kind, living_in, on_bench, order_for
 from command import isolab
-from engines import BASE, base_archive, engine_of, import_base, make_base
+from engines import BASE, base_archive, engine_of, import_base, make_base, remove_images
 from habitat import Home, fresh_home
 from registry import registry
 
@@ -28,7 +28,10 @@ MIB = 2**20
 def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     found: Kind = request.param
     with engine_of(found):
-        yield found
+        try:
+            yield found
+        finally:
+            remove_images(found)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def home(kind: Kind) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def box(kind: Kind, home: Home) -> Iterator[Bench]:
-    order = order_for(kind, home, name="box", memory=64 * MIB, cpus=1, pids=32)
+    order = order_for(kind, home, name="box", keys={"memory": 64 * MIB, "cpus": 1, "pids": 32})
     with on_bench(kind, order) as found:
         yield found
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from made_up_run import ABOUT, EXERCISES, HOSTILE, a_large_run, the_run
+from made_up_run import ABOUT, EXERCISES, HOSTILE, a_large_run, made_up, the_run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from orchestrator.packages import BROWSERS
 from orchestrator.report import render
+from orchestrator.spec import Exercise
 from orchestrator.values import printable
 
 pytestmark = pytest.mark.real
@@ -137,6 +139,24 @@ class TestFilters:
         page.get_by_role("button", name="Show all").click()
         expect(page.get_by_text("5 of 5 exercises")).to_be_visible()
         assert len(rows(page)) == 5
+
+    def test_attacks_are_filtered_like_everything_else(self, browser: Browser, tmp_path: Path) -> None:
+        files = Exercise(title="Files", run="./files", canaries=["file"])
+        records = [
+            replace(made_up("memory/types", name), exercise="damage/files", observations={"file_canary": "x"})
+            for name in ("process", "vm")
+        ]
+        path = tmp_path / "attacks.html"
+        path.write_text(render("html", records, {"damage/files": files}), encoding="utf-8")
+        with browser.new_context() as context:
+            page = Shown(context.new_page(), path).page
+            attacks = page.locator(".attacks")
+            expect(attacks.get_by_text("NOT blocked")).to_have_count(2)
+            page.locator(".menu summary").click()
+            page.get_by_role("checkbox", name="vm").uncheck()
+            assert attacks.locator("td:visible").count() == 1
+            page.get_by_label("Find").fill("no such thing")
+            assert attacks.locator("td:visible").count() == 0
 
 
 class TestACell:

@@ -18,9 +18,10 @@ from typing import Protocol
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from orchestrator.attacks import matrix_of
 from orchestrator.contrast import MachineColumn, Section, Table
 from orchestrator.record import Status
-from orchestrator.report import highlights, wording
+from orchestrator.report import attacks, highlights, wording
 from orchestrator.report.html.details import details
 from orchestrator.report.html.strip import strip
 from orchestrator.report.summary import summarize
@@ -40,16 +41,7 @@ class Figure(Protocol):
     def table(self) -> Sequence[Sequence[str]]: ...
 
 
-class AttackMatrix(Protocol):
-    """What ``attacks.html.j2`` needs of the attack matrix: a row per attack, a column per machine."""
-
-    @property
-    def machines(self) -> Sequence[MachineColumn]: ...
-    @property
-    def attacks(self) -> Sequence[object]: ...
-
-
-def render(table: Table, attacks: AttackMatrix | None = None, figures: Sequence[Figure] = ()) -> str:
+def render(table: Table, figures: Sequence[Figure] = ()) -> str:
     """The report as an HTML document."""
     style, script = _part("style.css"), _part("script.js")
     return (
@@ -66,7 +58,9 @@ def render(table: Table, attacks: AttackMatrix | None = None, figures: Sequence[
             agreed=[(section, rows) for section in table.sections if (rows := wording.agreeing(section))],
             remarks=highlights.remarks(table),
             edges=_edges(table.machines),
-            attacks=attacks,
+            attacks=matrix_of(table),
+            attacked=attacks,
+            lines={printable(section.name): line for line, section in enumerate(table.sections)},
             figures=[(figure.title, Markup(figure.svg), figure.table) for figure in figures],
             details=Markup(details(table)),
             style=Markup(style),

@@ -1,0 +1,350 @@
+"""libvirt: virtual machines by its daemon, on this host or on another one.
+
+Domains are transient, so nothing stays defined; they carry our tag in their metadata. The daemon
+is asked anew each time: it may restart while its machines run on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator import hostproc, proc
+from orchestrator.arch import Arch
+from orchestrator.console import Console
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import TAG, Handle, Order, Site
+from orchestrator.emulator import forwarded_port
+from orchestrator.errors import BootError, LabError, TeardownError, TimedOut, TransportError, Unavailable
+from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.paths import scratch_dir
+from orchestrator.personality import folder_with_keys, give
+from orchestrator.progress import Progress
+from orchestrator.spec import Machine
+from orchestrator.transport import Conversing
+from orchestrator.transport.ssh import Address, connected
+from orchestrator.virt import storage
+from orchestrator.virt.channel import Channel, told_of_its_end
+from orchestrator.virt.connection import human_command, library, missing, opened, told_as
+from orchestrator.virt.domain import (
+    NAMESPACE,
+    arch_name,
+    machine_type,
+    owner_of_guests,
+    read_tag,
+    render_domain,
+)
+from orchestrator.virt.places import daemons, default_uri, place, remember, remembered, remembered_file
+from orchestrator.virt.uri import SESSION, Uri, parse
+
+__all__ = ["DRIVER", "render_domain"]
+
+KVM_SECONDS = 10.0
+"""How long a guest on another host may take under its KVM before that is taken for broken."""
+LOOK_SECONDS = 0.5
+"""How often the console of a booting machine is read."""
+DOWN_SECONDS = 120.0
+
+_SITE = Site(
+    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
+)
+_without_kvm: set[str] = set()
+"""Daemons on other hosts whose KVM was found not to work by this process."""
+
+
+class Libvirt:
+    """The driver."""
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        uri = parse(machine.uri or default_uri())
+        if uri.text == SESSION and os.getuid() == 0:
+            raise Unavailable("libvirt has no session for root", hint="use uri: qemu:///system, or no root")
+        with opened(uri, Deadline.after(60)) as connection:
+            try:
+                connection.getDomainCapabilities(None, arch_name(arch), machine_type(arch), "qemu", 0)
+            except library().libvirtError as problem:
+                raise Unavailable(
+                    f"libvirt on {uri.where} cannot run {arch.name} machines: {problem}",
+                    hint=f"install the package {arch.qemu_packages[0]} on {uri.where}",
+                ) from None
+
+    def prepare(self, order: Order) -> Handle:
+        uri = parse(order.machine.uri or default_uri())
+        data = {
+            "start": "cold",
+            "uri": uri.text,
+            "place": place(order.scratch.parent.parent),
+            "logs": str(order.logs),
+            **({"jump": uri.jump} if uri.remote else {}),
+        }
+        return Handle(
+            driver="libvirt",
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel=order.accel,
+            scratch=str(order.scratch),
+            site=_SITE,
+            data=data,
+        )
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
+        uri = parse(handle.data["uri"])
+        progress.doing(order.name, f"connecting to libvirt on {uri.where}")
+        with opened(uri, deadline) as connection:
+            remember(uri)
+            for accel, patience in _accelerators(connection, uri, order):
+                handle = replace(handle, accel=accel)
+                try:
+                    return _bring_up(connection, uri, order, handle, deadline, patience, progress)
+                except (BootError, TimedOut) as problem:
+                    self.down(handle)
+                    deadline.check(f"{order.name}: booting")
+                    if not patience:
+                        raise
+                    _without_kvm.add(uri.text)
+                    progress.tell(
+                        f"{order.name}: emulation (TCG), KVM on {uri.where} is of no use: {problem.message}"
+                    )
+                except BaseException:
+                    self.down(handle)
+                    raise
+        raise AssertionError("the last accelerator either works or raises")
+
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
+        folder = Path(handle.scratch)
+        return Address(
+            host="127.0.0.1",
+            port=handle.data.get("port") or _port(parse(handle.data["uri"]), handle, deadline),
+            user="root",
+            client_key=folder / "client_key",
+            host_key=(folder / "host_key.pub").read_bytes(),
+        )
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        uri, folder = parse(handle.data["uri"]), Path(handle.scratch)
+        address = self.address(handle, deadline)
+        if not uri.remote:
+            with connected(address, handle.machine, deadline) as transport:
+                yield transport
+            return
+        log = folder / "jump.log"
+        argv = uri.ssh_argv("-W", f"{address.host}:{address.port}")
+        with contextlib.ExitStack() as stack:
+            plug = stack.enter_context(proc.plugged(argv, log))
+            try:
+                through = stack.enter_context(connected(address, handle.machine, deadline, plug))
+            except TransportError as problem:
+                words = log.read_text(errors="replace").strip()[-500:]
+                raise TransportError(f"{problem.message} (by way of {uri.host}: {words})") from None
+            yield through
+
+    def down(self, handle: Handle) -> None:
+        uri, deadline = parse(handle.data["uri"]), Deadline.after(DOWN_SECONDS)
+        try:
+            with opened(uri, deadline) as connection:
+                _remove(connection, handle, deadline)
+        except (Unavailable, TimedOut) as problem:
+            # A machine gets its folder before anything else: without it there is no machine.
+            if Path(handle.scratch).exists() or uri.remote:
+                raise TeardownError(
+                    f"{handle.machine}: cannot be removed: {problem.message}", hint=problem.hint
+                ) from None
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def leftovers(self) -> Iterator[Handle]:
+        mark = place(scratch_dir())
+        known: set[tuple[str, str]] = set()  # one daemon may be reached by several addresses
+        for uri in daemons():
+            try:
+                with opened(uri, Deadline.after(60)) as connection:
+                    found = set(_tagged(connection, mark))
+            except LabError as problem:
+                if not uri.remote and not _running_here():
+                    continue
+                raise Unavailable(
+                    f"leftovers cannot be looked for: {problem.message}",
+                    hint=f"{problem.hint}; if it is gone for ever, delete its line from {remembered_file()}",
+                ) from None
+            for run, machine in sorted(found - known):
+                folder = str(scratch_dir() / run / machine)
+                data = {"uri": uri.text, "place": mark}
+                yield Handle("libvirt", run, machine, "", "", "", folder, _SITE, data)
+            known |= found
+
+    def prune(self, keep: Collection[str]) -> Iterator[str]:
+        for uri in remembered():
+            with opened(uri, Deadline.after(60)) as connection:
+                for name in storage.prune(connection, keep):
+                    yield f"{name} on {uri.where}"
+
+
+def _accelerators(connection: Any, uri: Uri, order: Order) -> Iterator[tuple[str, float]]:
+    """What to try in turn, and for how many seconds (0: until the machine's own deadline). Only
+    for another host is anything open here; on this one KVM was proved or not beforehand."""
+    if order.accel != "auto":
+        yield order.accel, 0.0
+        return
+    if uri.text not in _without_kvm:
+        with contextlib.suppress(library().libvirtError):
+            names = (arch_name(order.arch), machine_type(order.arch))
+            connection.getDomainCapabilities(None, *names, "kvm", 0)
+            yield "kvm", KVM_SECONDS
+    yield "tcg", 0.0
+
+
+def _bring_up(
+    connection: Any,
+    uri: Uri,
+    order: Order,
+    handle: Handle,
+    deadline: Deadline,
+    patience: float,
+    progress: Progress,
+) -> Handle:
+    """From nothing to an SSH server with this machine's own host key; ``patience`` is for its
+    kernel, 0 means none but the deadline's."""
+    keys = folder_with_keys(Path(handle.scratch))
+    progress.doing(order.name, f"providing its image to {uri.where}")
+    files = storage.provide(connection, uri, order.image, _console_name(handle), deadline)
+    # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
+    owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
+    xml = render_domain(order, handle, files, owner)
+    (order.logs / "domain.xml").write_text(xml)
+    libvirt = library()
+    with told_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
+        domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+    with told_of_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
+        with told_as(BootError, f"{order.name}: it cannot be started"):
+            domain.resume()
+        meanwhile = _watcher(connection, order, handle, ended, progress)
+        kernel = deadline.within(patience) if patience else deadline
+        port.expect("ready", kernel, meanwhile)
+        give(port, order.name, keys)
+        port.expect("sshd", deadline, meanwhile)
+        return replace(handle, data={**handle.data, "port": _asked_port(domain)})
+
+
+def _console_name(handle: Handle) -> str:
+    return f"{handle.tag}.{handle.data['place']}.console"
+
+
+def _watcher(
+    connection: Any, order: Order, handle: Handle, ended: threading.Event, progress: Progress
+) -> Callable[[], None]:
+    """What to do while waiting for a guest: say what its console said last, raise BootError when it
+    is lost."""
+    log = order.logs / "console.log"
+    console, last = Console(log), 0.0
+
+    def look() -> None:
+        nonlocal last
+        over = ended.is_set()
+        if not over and time.monotonic() - last < LOOK_SECONDS:
+            return
+        last = time.monotonic()
+        with told_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
+            storage.fetch(connection, _console_name(handle), log)
+        words = console.last_line() or "firmware"
+        progress.doing(order.name, f"booting: {words}", order.arch.boot_seconds)
+        if console.panicked():
+            raise BootError(
+                f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
+            )
+        if over:
+            raise BootError(
+                f"{order.name}: the machine stopped while booting; the console's last lines:\n"
+                f"{console.tail(12)}"
+            )
+
+    return look
+
+
+def _asked_port(domain: Any) -> int:
+    """The port QEMU chose on its host. Raises BootError."""
+    with told_as(BootError, "QEMU does not say which port it forwards"):
+        return forwarded_port(human_command(domain, "info usernet"))
+
+
+def _port(uri: Uri, handle: Handle, deadline: Deadline) -> int:
+    with opened(uri, deadline) as connection:
+        domain = _ours(connection, handle)
+        if domain is None:
+            raise TransportError(f"{handle.machine}: it is not running on {uri.where}")
+        return _asked_port(domain)
+
+
+def _ours(connection: Any, handle: Handle) -> Any:
+    """The machine's domain, None when there is none of this name that carries our tag."""
+    try:
+        domain = connection.lookupByName(handle.tag)
+    except library().libvirtError as problem:
+        if missing(problem):
+            return None
+        raise
+    return domain if _tag_of(domain)[2] == handle.data["place"] else None
+
+
+def _tag_of(domain: Any) -> tuple[str, str, str]:
+    """Run, machine and place; three times "" for a domain that is not ours or is just going."""
+    libvirt = library()
+    try:
+        return read_tag(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, 0))
+    except libvirt.libvirtError as problem:
+        if missing(problem):
+            return "", "", ""
+        raise
+
+
+def _remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
+    """End the domain and delete its console log, of which we keep a copy. Raises TeardownError."""
+    libvirt = library()
+    logs = Path(handle.data.get("logs", ""))
+    with told_as(TeardownError, f"{handle.machine}: libvirt cannot remove it"):
+        if handle.data.get("logs") and logs.is_dir():
+            with contextlib.suppress(OSError, libvirt.libvirtError):
+                storage.fetch(connection, _console_name(handle), logs / "console.log")
+        while (domain := _ours(connection, handle)) is not None:
+            # A busy host may need longer to end a process than libvirt waits.
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.destroy()
+                continue
+            deadline.check(f"{handle.machine}: ending it")
+            deadline.cancel.wait(0.2)
+        storage.remove_console(connection, _console_name(handle), deadline)
+
+
+def _tagged(connection: Any, mark: str) -> Iterator[tuple[str, str]]:
+    """Run and machine of everything of ours: domains, and logs whose domain is gone."""
+    with told_as(Unavailable, "libvirt does not list its machines"):
+        for domain in connection.listAllDomains():
+            run, machine, owner = _tag_of(domain)
+            if owner == mark:
+                yield run, machine
+        pattern = re.compile(rf"{TAG}-(\d{{8}}-\d{{6}}-[0-9a-f]{{4}})-(.+)\.{mark}\.console")
+        for name in storage.volumes(connection):
+            if match := pattern.match(name):
+                yield match[1], match[2]
+
+
+def _running_here() -> bool:
+    """Whether a machine of ours runs on this host, though no daemon may tell of it."""
+    mark = f"guest={TAG}-"
+    return any(
+        True
+        for _ in hostproc.find(lambda pid: any(word.startswith(mark) for word in hostproc.arguments(pid)))
+    )
+
+
+DRIVER = Libvirt()

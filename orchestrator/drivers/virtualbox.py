@@ -1,0 +1,130 @@
+"""VirtualBox: virtual machines of PC architectures, by VBoxManage.
+
+A machine is a linked clone: its disk holds only what differs from a base that all machines of an
+image share. It takes its personality over the second serial port, for VirtualBox has no port of
+virtio; the first is its console.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator import vboxmachine, vboxmanage
+from orchestrator.arch import Arch, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import TAG, Handle, Order, Site
+from orchestrator.errors import TeardownError, TimedOut, Unavailable
+from orchestrator.images.bootdisk import FIRMWARE_ARCHITECTURES
+from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+from orchestrator.spec import Machine
+from orchestrator.transport import Conversing
+from orchestrator.transport.ssh import Address, connected
+from orchestrator.vboxmanage import PROGRAM, Refused
+
+OLDEST = (7, 0)
+"""The first version with the option names used here; newer ones are never refused."""
+END_SECONDS = 60.0
+_SITE = Site(
+    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
+)
+
+
+class VirtualBox:
+    """The driver."""
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        if arch.name not in FIRMWARE_ARCHITECTURES or host_arch().name not in FIRMWARE_ARCHITECTURES:
+            raise Unavailable(
+                f"VirtualBox on {host_arch().name} cannot run {arch.name} guests",
+                hint="it runs amd64 and i386 guests on amd64; `driver: qemu` runs all of them",
+            )
+        if shutil.which(PROGRAM) is None:
+            raise Unavailable(
+                "VirtualBox is not installed (no VBoxManage)",
+                hint="install the package virtualbox (Ubuntu: multiverse, Debian: sid's contrib), "
+                "or VirtualBox 7.0 or later from virtualbox.org",
+            )
+        answer = vboxmachine.version()
+        if "vboxdrv" in answer:
+            raise Unavailable("VirtualBox cannot start machines: no vboxdrv", hint=vboxmachine.NO_DRIVER)
+        version = vboxmanage.version(answer)
+        if version is not None and version < OLDEST:
+            raise Unavailable(
+                f"VirtualBox {version[0]}.{version[1]} is too old", hint="install VirtualBox 7.0 or later"
+            )
+
+    def prepare(self, order: Order) -> Handle:
+        handle = Handle(
+            driver="virtualbox",
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel=order.accel,
+            scratch=str(order.scratch),
+            site=_SITE,
+        )
+        return replace(handle, data={"uuid": vboxmanage.identity(handle.tag, handle.scratch)})
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
+        try:
+            port = vboxmachine.define(order, handle, deadline, progress)
+            port = vboxmachine.start(order, handle, port, deadline, progress)
+            return replace(handle, data={**handle.data, "port": port})
+        except BaseException:
+            with contextlib.suppress(OSError):
+                shutil.copy(vboxmachine.log(handle), order.logs)
+            self.down(handle)
+            raise
+
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
+        folder = Path(handle.scratch)
+        return Address(
+            host="127.0.0.1",
+            port=handle.data["port"],
+            user="root",
+            client_key=folder / "client_key",
+            host_key=(folder / "host_key.pub").read_bytes(),
+        )
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
+            yield transport
+
+    def down(self, handle: Handle) -> None:
+        if shutil.which(PROGRAM) is not None:
+            deadline = Deadline.after(END_SECONDS)
+            try:
+                vboxmachine.end(handle, deadline)
+                vboxmachine.remove(handle, deadline)
+            except (Refused, TimedOut) as problem:
+                raise TeardownError(
+                    f"{handle.machine}: VirtualBox cannot remove {handle.tag}: {problem.message}",
+                    hint="close it if it is open in VirtualBox's window, then `isolab gc`",
+                ) from None
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def leftovers(self) -> Iterator[Handle]:
+        if shutil.which(PROGRAM) is None:
+            return
+        deadline, scratch = Deadline.after(END_SECONDS), scratch_dir()
+        for name, uuid in vboxmanage.machines(deadline):
+            # One that lost its settings file has no name any more, but still the place of it.
+            if not name.startswith(f"{TAG}-") and name != "<inaccessible>":
+                continue
+            place = Path(vboxmanage.about(uuid, deadline).get("CfgFile", ""))
+            if place.is_relative_to(scratch) and len(place.relative_to(scratch).parts) > 2:
+                run, machine = place.relative_to(scratch).parts[:2]
+                folder = str(scratch / run / machine)
+                yield Handle("virtualbox", run, machine, "", "", "", folder, _SITE, {"uuid": uuid})
+
+
+DRIVER = VirtualBox()

@@ -1,0 +1,86 @@
+"""A published cloud image: fetched, held against its digest, and left as it is.
+
+Its machines boot as it says itself, by firmware and boot loader; cloud-init in it learns from us
+who it is (see ``orchestrator.cloudinit``), and the runner is brought when it is up.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from orchestrator import proc
+from orchestrator import toolchain as compiler
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline
+from orchestrator.errors import ImageError
+from orchestrator.images import Archives
+from orchestrator.images.download import fetched
+from orchestrator.images.micro import RUNNER_SOURCES
+from orchestrator.images.recipe import CloudRecipe
+from orchestrator.paths import GUEST_SOURCES
+
+VERSION = 1
+"""Raised when the same inputs make another image."""
+
+
+def inputs(recipe: CloudRecipe, arch: Arch) -> list[object]:
+    """What decides the image: the digest of what is published, and our runner."""
+    source = recipe.sources.get(arch.name)
+    about = (VERSION, source.sha256 if source else "", arch.toolchain, compiler.STANDARD_FLAGS)
+    return [*about, recipe.memory, recipe.disk, *((GUEST_SOURCES / n).read_bytes() for n in RUNNER_SOURCES)]
+
+
+def expected_seconds(_arch: Arch) -> float:
+    """How long building takes: the download, at ten megabytes a second."""
+    return 60.0
+
+
+def build(
+    recipe: CloudRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
+) -> dict[str, Any]:
+    """Fill ``folder`` with ``disk.qcow2`` and ``run``; returns the facts.
+
+    Raises ImageError, BuildError, TimedOut, Interrupted, Unavailable.
+    """
+    source = recipe.sources.get(arch.name)
+    if source is None:
+        known = ", ".join(recipe.sources)
+        raise ImageError(
+            f"image {recipe.image} is not published for {arch.name}",
+            hint=f"its recipe names sources for {known}; add one with its url and sha256",
+        )
+    toolchain = compiler.prepare(arch, archives.suite(arch.suite), deadline)
+    files = [GUEST_SOURCES / name for name in RUNNER_SOURCES]
+    compiler.compile_program(arch, toolchain, files, (), folder / "run", deadline)
+    with fetched(source.url, source.sha256, deadline) as file:
+        size = _virtual_size(file, recipe, source.url, deadline)
+        proc.run(["qemu-img", "convert", "-q", "-O", "qcow2", file, folder / "disk.qcow2"], deadline=deadline)
+    return {
+        "image": recipe.image,
+        "arch": arch.name,
+        "suite": "-",
+        "kernel": "its own",
+        "from": source.url,
+        "virtual_size": size,
+        "bytes": {"disk.qcow2": (folder / "disk.qcow2").stat().st_size},
+    }
+
+
+def _virtual_size(file: Path, recipe: CloudRecipe, url: str, deadline: Deadline) -> int:
+    """Bytes of the disk in an image file of whatever format. Raises ImageError."""
+    # A backing file named by a stranger's image would be a file of this host's: qemu-img(1).
+    done = proc.run(["qemu-img", "info", "--output=json", file], deadline=deadline, check=False)
+    if done.code != 0:
+        raise ImageError(f"{url}: not a disk image: {done.tail(2)}")
+    about = json.loads(done.stdout)
+    if "backing-filename" in about or "data-file" in about.get("format-specific", {}).get("data", {}):
+        raise ImageError(f"{url}: refers to another file", hint="a published image is whole in itself")
+    size = int(about["virtual-size"])
+    if size > recipe.disk:
+        raise ImageError(
+            f"{url}: a disk of {size // 2**20} MiB, and the recipe says {recipe.disk // 2**20} MiB",
+            hint=f"write `disk: {-(-size // 2**20)}MiB` or more into the recipe of {recipe.image}",
+        )
+    return size

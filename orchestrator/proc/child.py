@@ -1,0 +1,130 @@
+"""Children of this process, the one door to ``subprocess``: started in a session of their own,
+waited for with a deadline, ended by TERM and then KILL with their whole process group.
+
+So a Ctrl-C at the terminal reaches only us, and we decide what dies when.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import TimedOut, Unavailable
+
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+PIPE = subprocess.PIPE
+TimeoutExpired = subprocess.TimeoutExpired
+Child = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended. ``code`` is negative for a signal, as in ``subprocess``."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    def tail(self, lines: int = 8) -> str:
+        """The last lines the program wrote, standard error first choice."""
+        text = (self.stderr.strip() or self.stdout.strip()).decode(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def start(
+    args: tuple[str, ...],
+    stdin: int,
+    out: IO[bytes] | int,
+    err: IO[bytes] | int,
+    *,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    restore: bool,
+    inherit: Sequence[int] = (),
+    user: int | None = None,
+) -> Child:
+    """A new child; ``user`` is whom root starts it as, with no other group. Raises Unavailable."""
+    try:
+        return subprocess.Popen(
+            args,
+            stdin=stdin,
+            stdout=out,
+            stderr=err,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=True,
+            restore_signals=restore,
+            pass_fds=tuple(inherit),
+            user=user,
+            group=user,
+            extra_groups=None if user is None else (),
+        )
+    except FileNotFoundError:
+        raise Unavailable(
+            f"{args[0]}: no such program", hint="`isolab doctor` lists what is missing"
+        ) from None
+    except OSError as problem:
+        raise Unavailable(f"{args[0]}: cannot be started: {problem.strerror}") from None
+
+
+def wait(child: Child, deadline: Deadline, args: tuple[str, ...]) -> None:
+    """Wait for an event, not by polling: pidfd_open(2) becomes readable when the child ends."""
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        while not select.select([pidfd], [], [], deadline.slice())[0]:
+            try:
+                deadline.check(f"`{shlex.join(args)[:200]}`")
+            except TimedOut as late:
+                raise TimedOut(late.message, hint="the machine may be overloaded; try again") from None
+        child.wait()
+    finally:
+        os.close(pidfd)
+
+
+def end(child: Child) -> None:
+    """End a child that still runs, and its process group with it."""
+    if child.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # root's, started by sudo
+        os.killpg(child.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE)
+    # Also when the child is gone: what it started may have ignored SIGTERM.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def read(file: IO[bytes], limit: int) -> bytes:
+    """The first bytes of a file a child wrote."""
+    file.seek(0)
+    return file.read(limit)
+
+
+@contextlib.contextmanager
+def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
+    """A silent program that lives as long as the ``with`` block; gives its process id."""
+    child = subprocess.Popen(
+        [str(a) for a in argv],
+        executable=str(executable),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+    )
+    try:
+        yield child.pid
+    finally:
+        child.kill()
+        child.wait()

@@ -1,0 +1,63 @@
+"""The attack matrix in words: columns, labels and reasons that the reports for people share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from orchestrator.attacks import AttackMatrix, Attempt, Outcome
+from orchestrator.report.fold import Column, Entry, fold
+
+TITLE = "Attacks"
+NOTE = "verdicts are read off canaries outside the boundary, by the controller"
+_STYLES = {Outcome.BLOCKED: "pass", Outcome.THROUGH: "fail", Outcome.NONE: "missing"}
+
+
+def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
+    """The matrix folded: machines on which every attack came to the same are one column.
+
+    The kind of an entry is a status: what went through looks like what failed.
+    """
+    return fold(
+        (
+            machine.name,
+            [
+                Entry(str(attack.attempts[place].outcome), _STYLES[attack.attempts[place].outcome])
+                for attack in matrix.attacks
+            ],
+        )
+        for place, machine in enumerate(matrix.machines)
+    )
+
+
+def labels_of(matrix: AttackMatrix) -> list[str]:
+    """A label for each row: the exercise, without a topic that all share, and what is tried."""
+    topics = {attack.exercise.rpartition("/")[0] for attack in matrix.attacks}
+    shared = f"{topics.pop()}/" if len(topics) == 1 else ""
+    return [f"{attack.exercise.removeprefix(shared)}: {attack.label}" for attack in matrix.attacks]
+
+
+def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
+    """For each attack its label, and on which machines what decided it."""
+    for label, attack in zip(labels_of(matrix), matrix.attacks, strict=True):
+        grouped: dict[tuple[Outcome, str], list[str]] = {}
+        for attempt, machine in zip(attack.attempts, matrix.machines, strict=True):
+            grouped.setdefault((attempt.outcome, said(attempt)), []).append(machine.name)
+        yield label, [f"{outcome} on {', '.join(on)}: {words}" for (outcome, words), on in grouped.items()]
+
+
+def said(attempt: Attempt) -> str:
+    """What decided it; for what went through, what became of the canary as well."""
+    if attempt.outcome is Outcome.BLOCKED:
+        return attempt.by or attempt.found
+    return f"{attempt.found} ({attempt.by})" if attempt.by else attempt.found
+
+
+def explained(matrix: AttackMatrix) -> Iterator[RenderableType]:
+    """For a terminal: what decided each attack."""
+    for label, lines in reasons(matrix):
+        yield Text(label)
+        for line in lines:
+            yield Text(f"  {line}", style="dim")

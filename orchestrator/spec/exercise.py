@@ -1,0 +1,159 @@
+"""What an exercise file may say: how programs are made and run, and what is expected of them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from orchestrator.canaries.kinds import RESERVED, CanaryKind, observation
+from orchestrator.spec.base import ArchName, Boundary, Spec, User
+from orchestrator.units import Duration, Size
+
+
+class Build(Spec):
+    """How a program is made: from sources, or by a command.
+
+    ``output`` defaults to the stem of the first source. A ``command`` runs on the controller, in
+    a copy of the exercise's folder, with ``CC`` set to a compiler for the machine's architecture;
+    it leaves the program ``output`` there (default: the one program it makes).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    sources: list[str] = []
+    command: str | None = None
+    output: str | None = None
+    flags: list[str] = []
+    where: Literal["controller", "guest"] = Field("controller", alias="in")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Build:
+        if bool(self.sources) == bool(self.command):
+            raise ValueError("expected either sources or a command")
+        return self
+
+    @property
+    def program(self) -> str:
+        """The file name of the built program."""
+        if self.output or not self.sources:
+            return self.output or "program"
+        return self.sources[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+class Step(Spec):
+    """One command of an exercise; ``run`` is split like a shell splits words, no shell runs.
+
+    ``stdin`` names a file of the exercise's folder that the program reads.
+    """
+
+    run: Annotated[str, Field(min_length=1)]
+    user: User = User.STUDENT
+    stdin: str | None = None
+
+    @property
+    def argv(self) -> list[str]:
+        return shlex.split(self.run)
+
+
+class Needs(Spec):
+    """What a machine must have for an exercise to make sense there; unmet -> *skip*.
+
+    ``features`` are names the runner probes in the guest (see docs/exercise-format.md);
+    ``network`` is another machine on a network with this one.
+    """
+
+    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    root: bool = False
+    network: bool = False
+    features: list[str] = []
+    arch: list[ArchName] = []
+    boundary: list[Boundary] = []
+
+
+class Where(Spec):
+    """Restricts a check to the machines that match every key given."""
+
+    boundary: list[Boundary] = []
+    arch: list[ArchName] = []
+    bits: Literal[32, 64] | None = None
+    byte_order: Literal["little", "big"] | None = None
+
+
+COMPARISONS = ("equals", "not_equals", "one_of", "at_least", "at_most", "matches", "equals_fact")
+
+
+class Check(Spec):
+    """One expectation about one observation. Declarative: no code is evaluated.
+
+    ``that`` names a key of the JSON object the program prints, or one of ``exit_code``,
+    ``signal``, ``stdout``. Exactly one comparison is given.
+    """
+
+    that: Annotated[str, Field(min_length=1)]
+    equals: Any = None
+    not_equals: Any = None
+    one_of: list[Any] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    matches: str | None = None
+    equals_fact: str | None = None
+    points: Annotated[float, Field(ge=0)] = 1.0
+    why: str = ""
+    where: Where = Where()
+
+    @model_validator(mode="after")
+    def _one_comparison(self) -> Check:
+        given = [name for name in COMPARISONS if name in self.model_fields_set]
+        if len(given) != 1:
+            raise ValueError(f"expected exactly one of: {', '.join(COMPARISONS)}")
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except re.error as problem:
+                raise ValueError(f"not a regular expression: {problem}") from None
+        return self
+
+    @property
+    def comparison(self) -> str:
+        """The name of the comparison this check makes."""
+        return next(name for name in COMPARISONS if name in self.model_fields_set)
+
+
+def _steps(value: object) -> object:
+    return [{"run": value}] if isinstance(value, str) else value
+
+
+def _builds(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+class Exercise(Spec):
+    """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison."""
+
+    title: Annotated[str, Field(min_length=1)]
+    explain: str = ""
+    build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    files: list[str] = []
+    run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]
+    timeout: Duration = 10.0
+    output_limit: Size = 64 * 2**10
+    needs: Needs = Needs()
+    shows: dict[str, str] = {}
+    checks: list[Check] = []
+    canaries: list[CanaryKind] = []
+
+    @model_validator(mode="after")
+    def _canaries_are_planted(self) -> Exercise:
+        planted = {observation(kind) for kind in self.canaries}
+        for name in [*(check.that for check in self.checks), *self.shows]:
+            if name in RESERVED - planted:
+                raise ValueError(f"{name} is what becomes of a canary, and canaries: has none for it")
+        return self
+
+    @property
+    def max_points(self) -> float:
+        """Points of all checks; an exercise without checks is worth one point."""
+        return sum(check.points for check in self.checks) if self.checks else 1.0

@@ -1,0 +1,65 @@
+"""The project's own tests, run by pytest in the outer guest: which, and what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from bench import KINDS, Kind
+from outer import Outer
+
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import load
+from orchestrator.errors import TimedOut
+
+CONTRACT = "tests/real/test_driver_contract.py"
+_LOG, _RESULTS = "/tmp/pytest.log", "/tmp/results.xml"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test of the inner run; ``trouble`` is empty when it passed."""
+
+    name: str
+    trouble: str
+
+
+def selection(kind: Kind) -> str:
+    """The expression for pytest's ``-k`` that means this kind and none whose name is longer."""
+    longer = [str(k) for k in KINDS if k != kind and str(kind) in str(k)]
+    return " and ".join([str(kind), *(f"not {name}" for name in longer)])
+
+
+def contract(outer: Outer, kind: Kind, seconds: float) -> tuple[list[Case], str]:
+    """Every test of the driver contract for a kind, and pytest's own words.
+
+    Raises AssertionError, with what was said until then, when they do not come to an end.
+    """
+    argv = ["python3", "-m", "pytest", "-v", "-m", "real", "-p", "no:cacheprovider", "--tb=short"]
+    argv += [f"--junitxml={_RESULTS}", "--durations=8", CONTRACT, "-k", selection(kind)]
+    script = f'rm -f {_LOG} {_RESULTS}; exec "$@" >{_LOG} 2>&1'
+    try:
+        done = outer.run("sh", "-c", script, "sh", *argv, seconds=seconds)
+    except TimedOut:
+        raise AssertionError(f"not at an end after {seconds:.0f} s:\n{_said(outer)}") from None
+    words = outer.say("cat", _LOG)
+    assert done.code in (0, 1), f"pytest ended with status {done.code}:\n{words}"  # 1: tests failed
+    return cases(outer.say("cat", _RESULTS)), words
+
+
+def cases(junit: str) -> list[Case]:
+    """What a JUnit file says of each test: anything that is not a pass is trouble."""
+    found = []
+    for case in ElementTree.fromstring(junit).iter("testcase"):
+        troubles = [f"{what.tag}: {what.get('message')}\n{what.text or ''}" for what in case]
+        name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
+        found.append(Case(name, "\n".join(t for t in troubles if not t.startswith(("system-", "propert")))))
+    return found
+
+
+def _said(outer: Outer) -> str:
+    """The log so far, over a connection of its own: the other one still waits for the command."""
+    bench = outer.bench
+    with load("qemu").connect(bench.live.handle, Deadline.after(120)) as transport:
+        done = transport.run(["cat", outer.path(_LOG)], deadline=Deadline.after(120))
+    return done.stdout.decode(errors="replace")

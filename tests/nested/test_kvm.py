@@ -1,0 +1,57 @@
+"""KVM for real, on any host: in an emulated outer guest isolab finds a KVM that works, and the
+drivers keep their contract under it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from bench import UNDER_KVM, Kind, living_in
+from conftest import keep_consoles
+from habitat import fresh_home
+from inner import contract
+from outer import Outer, outer_guest
+from system import DEBIAN
+
+from orchestrator.arch import host_arch
+
+pytestmark = pytest.mark.nested
+
+SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
+"""How long the contract may take for one kind; minutes when the host has nothing else to do."""
+
+
+@pytest.fixture(scope="module")
+def outer(request: pytest.FixtureRequest) -> Iterator[Outer]:
+    if host_arch().name != "amd64":
+        pytest.skip("only an amd64 host can put the outer guest's Debian together")
+    with fresh_home() as home, living_in(home):
+        keep_consoles(request.session, home.root)
+        with outer_guest(DEBIAN, home) as guest:
+            yield guest
+
+
+def test_the_outer_guest_has_virtualization_extensions(outer: Outer) -> None:
+    assert "svm" in outer.say("cat", "/proc/cpuinfo").split()
+    assert outer.say("stat", "-c", "%F", "/dev/kvm").strip() == "character special file"
+
+
+def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
+    program = "from orchestrator.cli import main; main()"
+    answer = json.loads(outer.say("python3", "-c", program, "doctor", "--format", "json", seconds=600))
+    (kvm,) = [finding for finding in answer["findings"] if finding["what"] == "KVM"]
+    assert kvm == {"what": "KVM", "works": True, "detail": "a probe guest booted under KVM"}
+
+
+@pytest.mark.parametrize("kind", UNDER_KVM, ids=str)
+def test_the_driver_contract_holds_under_kvm(outer: Outer, kind: Kind, subtests: pytest.Subtests) -> None:
+    found, words = contract(outer, kind, SECONDS)
+    print(words)
+    assert re.search(r"\b\d+ passed\b", words)
+    assert len(found) > 30, "the contract has more tests than these"
+    for case in found:
+        with subtests.test(case.name):
+            assert not case.trouble, case.trouble

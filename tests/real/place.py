@@ -1,0 +1,53 @@
+"""A lab that is up to stay, and ways to use it: each use is a process of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from command import LABS, Answer, isolab
+from habitat import Home
+
+from orchestrator import hostproc
+
+LAB = LABS / "stay"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A home with a lab up in it; each use is a process of its own."""
+
+    home: Home
+
+    def isolab(self, *words: str | Path, code: int = 0) -> Answer:
+        answer = isolab(self.home, *words, seconds=600)
+        assert answer.code == code, answer.stderr
+        return answer
+
+    def json(self, *words: str | Path) -> Any:
+        return json.loads(self.isolab(*words, "--format", "json").stdout)
+
+    def states(self) -> dict[str, str]:
+        return {m["name"]: m["state"] for m in self.json("status")["machines"]}
+
+    def say(self, machine: str, line: str, *options: str) -> str:
+        return self.isolab("ssh", *options, machine, "--", line).stdout
+
+    def file(self, name: str, content: bytes = b"some words\n") -> Path:
+        path = self.home.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+
+def has_qemu(home: Home) -> bool:
+    """Whether the QEMU of the machine ``guest`` runs in this home."""
+    return any(is_qemu(pid, "-guest") for pid in home.processes())
+
+
+def is_qemu(pid: int, tag: str) -> bool:
+    """Whether this is the QEMU of a machine whose tag ends so."""
+    words = hostproc.arguments(pid)
+    return "-name" in words and words[words.index("-name") + 1].endswith(tag)
