@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
+from orchestrator.cause import Answer, Cause, cause_of
 from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Check, Exercise
 from orchestrator.values import bounded, format_value, identity, printable
 
-Cause = Literal["same", "boundary", "architecture", "mixed", "unanswered"]
-
 _LABEL_LIMIT = 80
 _STRENGTH = {str(boundary): rank for rank, boundary in enumerate(Boundary)}
-# An emulated machine stands behind the same kind of boundary as a virtual one, and qemu-user behind
-# none like a process: only the instruction set sets each pair apart.
-_SAME_ISOLATION = {str(Boundary.USER_EMULATION): "process", str(Boundary.EMULATED): "vm"}
+
+
+@dataclass(frozen=True)
+class About:
+    """What the run itself was: its lab's title and description, and the files of its exercises.
+
+    ``sources``: exercise -> file name -> text, as they were when the lab ran.
+    """
+
+    title: str = ""
+    description: str = ""
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,7 @@ class Table:
     runs: tuple[str, ...]
     machines: tuple[MachineColumn, ...]
     sections: tuple[Section, ...]
+    about: About = About()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -162,7 +171,10 @@ class Table:
 
 
 def contrast(
-    records: Sequence[Record], exercises: Mapping[str, Exercise] | None = None, machines: Sequence[str] = ()
+    records: Sequence[Record],
+    exercises: Mapping[str, Exercise] | None = None,
+    machines: Sequence[str] = (),
+    about: About | None = None,
 ) -> Table:
     """Lay ``records`` side by side.
 
@@ -193,6 +205,7 @@ def contrast(
         _unique(record.run for record in records),
         columns,
         tuple(sections),
+        about or About(),
     )
 
 
@@ -252,9 +265,12 @@ def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[
         value = values[ranks.index(rank)]
         members = tuple(column.name for column, mine in zip(columns, ranks, strict=True) if mine == rank)
         groups.append(Group(value, _distinct(format_value(value), groups), members))
-    return Row(
-        bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), _cause(columns, ranks)
-    )
+    answers = [
+        Answer(column.boundary, column.arch, rank)
+        for column, rank in zip(columns, ranks, strict=True)
+        if rank is not None
+    ]
+    return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), cause_of(answers))
 
 
 def _value(cell: Cell, key: str) -> Any | Missing:
@@ -273,28 +289,3 @@ def _distinct(text: str, groups: Sequence[Group]) -> str:
     taken = {group.text for group in groups}
     numbered = (f"{text} ({number})" for number in range(2, len(taken) + 3))
     return text if text not in taken else next(each for each in numbered if each not in taken)
-
-
-def _cause(columns: Sequence[MachineColumn], ranks: Sequence[int | None]) -> Cause:
-    """What a difference goes with, as far as these machines can tell.
-
-    *boundary*: machines behind the same boundary agree, machines of one architecture do not.
-    *architecture*: the other way round. *mixed*: neither alone explains it, or the machines differ
-    in both at once (a process here against an emulated machine there), which proves nothing.
-    """
-    answered = [(column, rank) for column, rank in zip(columns, ranks, strict=True) if rank is not None]
-    values = {rank for _, rank in answered}
-    if len(values) < 2:
-        return "same" if values else "unanswered"
-    by_boundary = _explains(
-        [(_SAME_ISOLATION.get(one.boundary, one.boundary), rank) for one, rank in answered]
-    )
-    by_arch = _explains([(one.arch, rank) for one, rank in answered])
-    if by_boundary == by_arch:
-        return "mixed"
-    return "boundary" if by_boundary else "architecture"
-
-
-def _explains(pairs: Sequence[tuple[str, int]]) -> bool:
-    """Whether the first of each pair determines the second."""
-    return len(set(pairs)) == len({kind for kind, _ in pairs})

@@ -110,6 +110,16 @@ LIBVIRT_HEADERS = (
 """What pip builds libvirt-python with: there are no wheels of it."""
 MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
 DOCKER = Need("docker", _docker_is_here, ("docker.io",), "moby-engine", "docker", "docker")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Names of a browser that the tests of the HTML report can drive."""
+CHROMIUM = Need(
+    "chromium",
+    lambda: any(map(shutil.which, BROWSERS)),
+    ("chromium",),
+    "chromium",
+    "chromium",
+    "chromium",
+)
 UIDMAP = Need("newuidmap", _program("newuidmap"), ("uidmap",), "shadow-utils", "shadow")
 
 

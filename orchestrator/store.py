@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.kept import about_run, keep
 from orchestrator.load import LoadedLab
 from orchestrator.record import Record, read_records
 from orchestrator.report import write_reports
@@ -37,7 +38,7 @@ class RunStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             require_space(self.folder)
-            shutil.copyfile(lab.path, self.folder / "lab.yaml")
+            keep(lab, self.folder)
             self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
             raise Unavailable(
@@ -58,7 +59,8 @@ class RunStore:
         """The reports, from what is on disk so far."""
         self._file.flush()
         records = list(read_records(self.folder / RECORDS))
-        write_reports(self.folder, records, _specs(self._lab), list(self._lab.lab.machines))
+        machines = list(self._lab.lab.machines)
+        write_reports(self.folder, records, _specs(self._lab), machines, about_run(self.folder, records))
 
 
 def require_space(folder: Path) -> None:

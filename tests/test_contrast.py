@@ -117,7 +117,17 @@ def test_a_value_of_a_failed_program_is_shown_and_absent_ones_say_why() -> None:
         ([("process", "amd64", 1), ("user-emulation", "s390x", 2)], "architecture"),
         ([("process", "amd64", 1), ("emulated", "s390x", 2)], "mixed"),
         ([("process", "amd64", 1), ("vm", "amd64", 2), ("emulated", "s390x", 3)], "mixed"),
-        ([("vm", "amd64", 1), ("vm", "amd64", 2)], "mixed"),
+        ([("vm", "amd64", 1), ("vm", "amd64", 2)], "unexplained"),
+        ([("process", "amd64", 1), ("sandbox", "amd64", 2), ("vm", "amd64", 1)], "privilege"),
+        ([("process", "amd64", 1), ("sandbox", "amd64", 2), ("container", "amd64", 2), ("vm", "amd64", 1)],
+         "privilege"),
+        ([("process", "amd64", 1), ("sandbox", "amd64", 2), ("vm", "amd64", 2)], "boundary"),
+        ([("process", "amd64", 1), ("sandbox", "amd64", 1), ("container", "amd64", 2), ("vm", "amd64", 1)],
+         "boundary"),
+        ([("sandbox", "amd64", 1), ("container", "amd64", 2)], "boundary"),
+        ([("process", "amd64", 1), ("user-emulation", "s390x", 3), ("sandbox", "amd64", 2),
+          ("vm", "amd64", 1), ("emulated", "s390x", 1)], "privilege"),
+        ([("process", "amd64", 1), ("user-emulation", "s390x", 2), ("emulated", "s390x", 1)], "boundary"),
     ],
 )  # fmt: skip
 def test_what_a_difference_goes_with(machines: list[tuple[str, str, int]], cause: str) -> None:

@@ -5,10 +5,14 @@ After a wanted change of a report, ``python tests/test_report.py`` writes the go
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -17,121 +21,32 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_up_run import ABOUT, EXERCISES, a_large_run, made_up, the_run
 from rich.console import Console
 
-from orchestrator.contrast import contrast
+from orchestrator.contrast import About, contrast
 from orchestrator.errors import SpecError
 from orchestrator.record import Record, Status
-from orchestrator.report import FORMATS, render, text, write_reports
+from orchestrator.report import FORMATS, html, render, text, write_reports
 from orchestrator.spec import Exercise
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
-HOSTILE = "[red]x[/red] <script>alert(1)</script> \x1b[31mred\x1b[0m \x00 | `a` **b**\n=cmd() \u202egnp.exe"
-MACHINES = {
-    "process": ("process", "process", "amd64", ""),
-    "sandbox": ("sandbox", "sandbox", "amd64", ""),
-    "container": ("container", "container", "amd64", ""),
-    "vm": ("qemu", "vm", "amd64", "kvm"),
-    "user-s390x": ("process", "user-emulation", "s390x", "tcg"),
-    **{
-        arch: ("qemu", "emulated", arch, "tcg")
-        for arch in ("arm64", "armhf", "riscv64", "ppc64el", "s390x", "i386", "mipsel")
-    },
-}
-BITS_32 = ("armhf", "i386", "mipsel")
-EXERCISES = {
-    "memory/types": Exercise(
-        title="How wide, and which end first",
-        explain="The size of a pointer and the order of bytes are the machine's.\nGuest programs see both.",
-        run="./types",
-        shows={
-            "pointer_bits": "bits of a pointer",
-            "byte_order": "byte order",
-            "char_bits": "bits of a char",
-        },
-        checks=[{"that": "char_bits", "equals": 8, "why": "POSIX says so"}],
-    ),
-    "ipc/pipe-capacity": Exercise(title="A pipe holds only so much", run="./capacity"),
-    "namespaces/uts": Exercise(
-        title="A host name of one's own", run="./uts", shows={"changed": "host renamed"}
-    ),
-    "signals/handlers": Exercise(title="Handlers | races", run="./handlers"),
-}
-
-
-def observed(exercise: str, machine: str) -> dict[str, Any]:
-    """What the five made-up programs find."""
-    _, boundary, arch, _ = MACHINES[machine]
-    big = arch == "s390x"
-    found: dict[str, dict[str, Any]] = {
-        "memory/types": {
-            "pointer_bits": 32 if machine in BITS_32 else 64,
-            "byte_order": "big" if big else "little",
-            "char_bits": 8,
-        },
-        "ipc/pipe-capacity": {"capacity": 2**20 if arch == "ppc64el" else 2**16, "writer_blocked": True},
-        "namespaces/uts": {"changed": boundary in ("container", "vm", "emulated")},
-        "signals/handlers": {},
-        "hostile/printer": {"said": HOSTILE if big else "x" * 500, HOSTILE: 1},
-    }
-    return found[exercise]
-
-
-def verdict(exercise: str, machine: str) -> tuple[Status, str]:
-    match exercise, machine:
-        case "ipc/pipe-capacity", "ppc64el":
-            return Status.FAIL, "capacity: expected 65536, got 1048576"
-        case "namespaces/uts", "process" | "user-s390x":
-            return Status.SKIP, "needs root"
-        case "signals/handlers", "mipsel":
-            return Status.ERROR, "the machine did not boot: no console output for 60 s"
-        case "hostile/printer", "s390x":
-            return Status.FAIL, HOSTILE
-    return Status.PASS, ""
-
-
-def made_up(exercise: str, machine: str, student: str = "") -> Record:
-    driver, boundary, arch, accel = MACHINES[machine]
-    status, reason = verdict(exercise, machine)
-    ran = status in (Status.PASS, Status.FAIL)
-    return Record(
-        run="r1",
-        lab="separation",
-        host="lab1",
-        machine=machine,
-        student=student,
-        driver=driver,
-        boundary=boundary,
-        arch=arch,
-        accel=accel,
-        exercise=exercise,
-        status=status,
-        reason=reason,
-        points=1.0 if status is Status.PASS else 0.0,
-        max_points=1.0,
-        seconds=30.0 if machine == "mipsel" else 4.25 if boundary == "emulated" else 0.5,
-        guest_seconds=0.1,
-        exit_code=0 if ran else None,
-        observations=observed(exercise, machine) if ran else {},
-        stdout=HOSTILE if exercise == "hostile/printer" else "",
-        stderr="y" * 10_000 if (exercise, machine) == ("hostile/printer", "vm") else "",
-    )
-
-
-def the_run() -> list[Record]:
-    """Five exercises on twelve machines; one machine never got to the last of them."""
-    pairs = [(exercise, machine) for machine in MACHINES for exercise in (*EXERCISES, "hostile/printer")]
-    return [made_up(*pair) for pair in pairs if pair != ("hostile/printer", "i386")]
 
 
 def wide_text(width: int) -> str:
     return text.render(contrast(the_run(), EXERCISES), width)
 
 
+def page_without_style_and_script() -> str:
+    page = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", the_page(), flags=re.DOTALL)
+    return re.sub(r"sha256-[^']+", "sha256-", page)
+
+
 GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
     "text-100.txt": lambda: wide_text(100),
     "text-80.txt": lambda: wide_text(80),
-    "report.md": lambda: render("markdown", the_run(), EXERCISES),
+    "report.md": lambda: render("markdown", the_run(), EXERCISES, about=ABOUT),
+    "page.html": page_without_style_and_script,
     "junit.xml": lambda: render("junit", the_run(), EXERCISES),
     "report.csv": lambda: render("csv", the_run(), EXERCISES),
     "results.json": lambda: render("gradescope", the_run(), EXERCISES),
@@ -162,7 +77,8 @@ def test_text_in_colour_has_only_our_own_escape_sequences() -> None:
 class Page(HTMLParser):
     """The elements of a page: whether they nest, their text, and what they refer to."""
 
-    VOID = frozenset({"meta", "input", "br"})
+    VOID = frozenset({"meta", "input", "br", "wbr"})
+    """And paths, which close themselves: ``handle_startendtag`` is both."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -184,35 +100,120 @@ class Page(HTMLParser):
         self.text += data
 
 
+def the_page() -> str:
+    return render("html", the_run(), EXERCISES, about=ABOUT)
+
+
+def details(page: str) -> dict[str, Any]:
+    """The JSON that cells open to."""
+    found = re.search(r'<script type="application/json" id="details">(.*?)</script>', page, re.DOTALL)
+    assert found
+    read: dict[str, Any] = json.loads(found[1])
+    return read
+
+
 def test_html_is_balanced_and_every_reference_stays_on_the_page() -> None:
-    page = Page(render("html", the_run(), EXERCISES))
+    page = Page(the_page())
     assert page.open == []
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     for tag, attrs in page.tags:
-        assert not {"src", "srcset", "action", "style", "onclick"} & attrs.keys(), tag
-        for name in ("popovertarget", "aria-labelledby"):
-            assert attrs.get(name, ids[0]) in ids
-        assert (attrs.get("href") or "#verdicts").removeprefix("#") in ids
-    policy = next(attrs["content"] for _, attrs in page.tags if "http-equiv" in attrs) or ""
-    assert policy.startswith("default-src 'none'")
+        assert not {"src", "srcset", "action", "style"} & attrs.keys(), tag
+        assert not [name for name in attrs if name.startswith("on")], tag
+        assert attrs.get("aria-labelledby", "opened-title") in [*ids, "opened-title"]
+        assert (attrs.get("href") or "#matrix").removeprefix("#") in ids
+
+
+def test_html_admits_its_own_style_and_script_and_nothing_else() -> None:
+    page = the_page()
+    policy = next(attrs["content"] for _, attrs in Page(page).tags if "http-equiv" in attrs) or ""
+    allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert allowed["default-src"] == "'none'"
+    for tag in ("style", "script"):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert allowed[f"{tag}-src"] == f"'sha256-{digest}'"
 
 
 def test_html_has_no_script_but_its_own_and_loads_nothing() -> None:
-    report = render("html", the_run(), EXERCISES)
-    assert [tag for tag, _ in Page(report).tags].count("script") == 1
-    assert "<script>alert(1)" not in report
-    assert "&lt;script&gt;alert(1)" in report
-    assert not {"\x00", "\x1b", "\u202e"} & set(report)
-    assert not any(word in report for word in ("http://", "https://", "@import", "url("))
+    page = the_page()
+    assert [tag for tag, _ in Page(page).tags].count("script") == 2  # one of them is data
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert not {"\x00", "\x1b", "\u202e"} & set(page)
+    assert not any(word in page for word in ("http://", "https://", "@import", "url("))
 
 
 def test_html_has_an_answer_behind_every_verdict() -> None:
-    tags = Page(render("html", the_run(), EXERCISES)).tags
-    buttons = [attrs["popovertarget"] for tag, attrs in tags if tag == "button" and "aria-label" in attrs]
-    answers = [attrs["id"] for tag, attrs in tags if tag == "article"]
-    assert len(answers) == len(the_run())
-    assert set(answers) == set(buttons)
+    page = the_page()
+    buttons = [attrs.get("data-at") or "" for tag, attrs in Page(page).tags if tag == "button"]
+    places = [tuple(map(int, each.split())) for each in buttons if " " in each]
+    cells = [one["cells"] for one in details(page)["exercises"]]
+    assert len(places) == len(the_run())
+    assert all(cells[line][place] for line, place in places)
+
+
+def test_html_keeps_source_output_explanation_and_the_checks_of_that_machine() -> None:
+    found = details(the_page())
+    pipe, types = found["exercises"][1], found["exercises"][0]
+    assert found["texts"][pipe["sources"][0][1]].startswith("int main(void)")
+    assert types["explain"].startswith("The size of a pointer")
+    assert types["checks"] == [["char_bits", "equals 8", "POSIX says so"]]
+    hostile = next(cell for cell in found["exercises"][4]["cells"] if cell)
+    assert "<script>" in found["texts"][hostile["out"]]
+
+
+def test_html_says_first_what_differs_most_tellingly() -> None:
+    said = Page(the_page()).text
+    summary = said[: said.index("Exercises × machines")]
+    assert "no on sandbox; yes on the other 9" in summary
+    assert "32 on armhf, i386, mipsel; 64 on the other 9" in summary
+    assert "the machine did not boot" in summary
+
+
+@pytest.mark.parametrize("said", ["", "x" * 60_000, "\x1b<" * 30_000], ids=["ordinary", "long", "hostile"])
+def test_html_of_sixty_exercises_on_fifteen_machines_stays_small(said: str) -> None:
+    records = [replace(one, stdout=f"{place} {said}" if said else one.stdout)
+               for place, one in enumerate(a_large_run())]  # fmt: skip
+    about = About(sources={one.exercise: {"program.c": f"/* {one.exercise} */" * 900} for one in records})
+    page = render("html", records, about=about)
+    assert len(page.encode()) <= 2 * 2**20
+    assert len(Page(page).tags) <= 15_000
+
+
+@dataclass(frozen=True)
+class Plot:
+    title: str = "System call <ns>"
+    svg: str = '<svg viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
+    table: tuple[tuple[str, ...], ...] = (("machine", "ns"), ("vm", "12"))
+
+
+def test_html_shows_figures_with_their_numbers() -> None:
+    page = html.render(contrast(the_run(), EXERCISES), figures=[Plot()])
+    assert Plot.svg in page
+    assert "System call &lt;ns&gt;" in page
+    assert "<td>12</td>" in page
+
+
+def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
+    files = Exercise(
+        title="Files",
+        run="./files",
+        canaries=["file"],
+        shows={"file_canary": "Overwrite a file"},
+        checks=[{"that": "file_canary", "equals": "untouched", "why": "its own kernel"}],
+    )
+    seen = {"vm": "untouched", "process": "<b>written</b>"}
+    records = [
+        replace(made_up("memory/types", name), exercise="damage/files", observations={"file_canary": what})
+        for name, what in seen.items()
+    ]
+    said = Page(render("html", records, {"damage/files": files})).text
+    attacks = said[said.index("Attacks × machines") : said.index("What differs, and")]
+    assert "blockedits own kernel" in attacks
+    assert "✗ NOT blocked" in attacks
+    assert "<b>written</b>" in attacks
+    assert "Attacks × machines" not in Page(the_page()).text
 
 
 def test_junit_has_a_suite_per_machine_and_student() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.contrast import Table, contrast
+from orchestrator.contrast import About, Table, contrast
 from orchestrator.errors import SpecError
 from orchestrator.record import Record
 from orchestrator.spec import Exercise
@@ -48,15 +48,16 @@ def render(
     records: Sequence[Record],
     exercises: Mapping[str, Exercise] | None = None,
     machines: Sequence[str] = (),
+    about: About | None = None,
 ) -> str:
-    """``records`` in the format ``name``; exercises and machines as for ``contrast``.
+    """``records`` in the format ``name``; the rest as for ``contrast``.
 
     Raises SpecError when there is no such format, or it cannot say what the records hold
     (Gradescope takes one student at a time).
     """
     if name not in FORMATS:
         raise SpecError(f"there is no report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
-    return FORMATS[name].render(contrast(records, exercises, machines))
+    return FORMATS[name].render(contrast(records, exercises, machines, about))
 
 
 def write_reports(
@@ -64,12 +65,13 @@ def write_reports(
     records: Sequence[Record],
     exercises: Mapping[str, Exercise] | None = None,
     machines: Sequence[str] = (),
+    about: About | None = None,
 ) -> tuple[Path, ...]:
     """Write the reports every run leaves into the folder ``out``, and return their paths.
 
     Raises OSError when they cannot be written.
     """
-    table = contrast(records, exercises, machines)
+    table = contrast(records, exercises, machines, about)
     written = []
     for name in _WRITTEN:
         path = out / FORMATS[name].file

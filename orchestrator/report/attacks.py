@@ -44,11 +44,11 @@ def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
     for label, attack in zip(labels_of(matrix), matrix.attacks, strict=True):
         grouped: dict[tuple[Outcome, str], list[str]] = {}
         for attempt, machine in zip(attack.attempts, matrix.machines, strict=True):
-            grouped.setdefault((attempt.outcome, _said(attempt)), []).append(machine.name)
-        yield label, [f"{outcome} on {', '.join(on)}: {said}" for (outcome, said), on in grouped.items()]
+            grouped.setdefault((attempt.outcome, said(attempt)), []).append(machine.name)
+        yield label, [f"{outcome} on {', '.join(on)}: {words}" for (outcome, words), on in grouped.items()]
 
 
-def _said(attempt: Attempt) -> str:
+def said(attempt: Attempt) -> str:
     """What decided it; for what went through, what became of the canary as well."""
     if attempt.outcome is Outcome.BLOCKED:
         return attempt.by or attempt.found

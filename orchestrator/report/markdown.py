@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
-from orchestrator.report import attacks, wording
+from orchestrator.report import attacks, highlights, wording
 from orchestrator.report.fold import Entry, fold
 from orchestrator.report.summary import Summary, summarize
 from orchestrator.values import printable
@@ -19,16 +19,39 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 def render(table: Table) -> str:
     """The report as one Markdown document."""
     summary = summarize(table)
-    lines = [f"# {escape(wording.title(table))}", "", f"{wording.counts(summary.total)}; "]
-    lines[-1] += f"{wording.points(summary.total)}; {wording.duration(summary.total.seconds)} in all."
-    lines += ["", "## Verdicts", "", *_matrix(table), "", wording.legend(), ""]
+    lines = [*_summary(table, summary), "## Verdicts", "", *_matrix(table), "", wording.legend(), ""]
     lines += _attacks(table)
-    lines += ["## Comparison", ""]
+    for cause in highlights.CAUSES:
+        if found := highlights.lessons(table, cause):
+            heading, meaning = wording.CAUSES[cause]
+            lines += [f"## {heading}", "", meaning, ""]
+            for lesson in found:
+                lines += _lesson(lesson, table)
+    lines += ["## Exercises", ""]
     for section in table.sections:
-        if section.rows or section.remarks:
-            lines += _section(section, table)
+        lines += _exercise(section, table)
     lines += ["## Machines", "", *_machines(summary)]
     return "\n".join(lines) + "\n"
+
+
+def _summary(table: Table, summary: Summary) -> Iterator[str]:
+    total = summary.total
+    yield from (f"# {escape(wording.name(table))}", "")
+    if table.about.description:
+        yield from (escape(" ".join(table.about.description.split())), "")
+    yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
+    yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} in all.", "")
+    if telling := highlights.telling(table):
+        yield from ("**Most telling**", "")
+        for each in telling:
+            yield f"- **{escape(each.row.label)}**: {escape(wording.difference(each.row))} ({each.row.cause})"
+        yield ""
+    if trouble := highlights.remarks(table):
+        yield from ("**What did not pass**", "")
+        yield from (
+            f"- {escape(section.name)}: {escape(wording.remark(item))}" for _, section, item in trouble
+        )
+        yield ""
 
 
 def escape(text: str) -> str:
@@ -74,29 +97,32 @@ def _outcome(entry: Entry) -> str:
     return f"**{escape(entry.text)}**" if entry.kind == "fail" else escape(entry.text)
 
 
-def _section(section: Section, table: Table) -> Iterator[str]:
+def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:
+    yield from (f"### {escape(wording.heading(lesson.section))}", "")
+    rows = lesson.rows
+    columns = fold(
+        (machine.name, [Entry(row.texts[place], str(row.ranks[place] or 0)) for row in rows])
+        for place, machine in enumerate(table.machines)
+    )
+    lines = [
+        [escape(row.label), *(_entry(column.entries[line]) for column in columns)]
+        for line, row in enumerate(rows)
+    ]
+    yield from _grid(["", *(escape(column.header) for column in columns)], lines)
+    yield ""
+
+
+def _exercise(section: Section, table: Table) -> Iterator[str]:
+    """What is to be said of an exercise besides its differences; nothing when there is nothing."""
+    rows = wording.agreeing(section)
+    if not section.explain and not rows:
+        return
     yield from (f"### {escape(wording.heading(section))}", "")
     if section.explain:
         yield from (escape(" ".join(section.explain.split())), "")
-    rows = [row for row in section.rows if row.differs]
     if rows:
-        columns = fold(
-            (machine.name, [Entry(row.texts[place], str(row.ranks[place] or 0)) for row in rows])
-            for place, machine in enumerate(table.machines)
-        )
-        lines = [
-            [escape(row.label), wording.cause(row), *(_entry(column.entries[line]) for column in columns)]
-            for line, row in enumerate(rows)
-        ]
-        yield from _grid(["", "goes with", *(escape(column.header) for column in columns)], lines)
-        yield ""
-    agreed = [
-        f"{row.label}: {wording.agreed(row, table.machines)}" for row in section.rows if not row.differs
-    ]
-    if agreed:
-        yield from (f"Same everywhere: {escape('; '.join(agreed))}", "")
-    if section.remarks:
-        yield from (*(f"- {escape(wording.remark(item))}" for item in section.remarks), "")
+        said = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
+        yield from (f"Same everywhere: {escape(said)}", "")
 
 
 def _entry(entry: Entry) -> str:

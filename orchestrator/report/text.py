@@ -1,4 +1,4 @@
-"""The report for a terminal: the matrix of verdicts, then exercise by exercise what differs.
+"""The report for a terminal: the summary, the matrix of verdicts, then by cause what differs.
 
 Everything is a rich ``Text``, never a string: rich reads markup in strings only.
 """
@@ -10,13 +10,14 @@ from io import StringIO
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
 from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
 from orchestrator.record import Status
-from orchestrator.report import attacks, wording
+from orchestrator.report import attacks, highlights, wording
 from orchestrator.report.fold import Column, Entry, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.values import printable
@@ -49,15 +50,39 @@ def render(table: Table, width: int = 100) -> str:
 
 
 def renderable(table: Table, width: int) -> RenderableType:
-    """The report for a rich console that is ``width`` characters wide."""
-    parts: list[RenderableType] = [Text(wording.title(table), style="bold"), Text()]
-    parts += _matrix(table, width)
+    """The report for a rich console that is ``width`` characters wide.
+
+    The sums stand at both ends: a terminal shows the end of what it printed.
+    """
+    parts: list[RenderableType] = [*_summary(table), Text(), *_matrix(table, width)]
     parts += [Text(wording.legend(), style="dim")]
     parts += _attacks(table, width)
-    for section in table.sections:
-        if section.rows or section.remarks:
-            parts += [Text(), *_section(section, table, width)]
-    return Group(*parts, Text(), *_ending(table))
+    for cause in highlights.CAUSES:
+        if found := highlights.lessons(table, cause):
+            parts += [Text(), Text(wording.CAUSES[cause][0], style="bold underline")]
+            for lesson in found:
+                parts += [Text(), *_lesson(lesson, table, width)]
+    return Group(*parts, *_agreed(table), Text(), *_ending(table))
+
+
+def _summary(table: Table) -> Iterator[RenderableType]:
+    if table.about.title:
+        yield Text(wording.name(table), style="bold")
+    yield Text(wording.title(table), style="dim" if table.about.title else "bold")
+    yield Text(f"{wording.extent(table)}: {_sums(table)}")
+    if found := highlights.telling(table):
+        yield from (Text(), Text("Most telling", style="bold"))
+        for each in found:
+            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.cause})")
+    if trouble := highlights.remarks(table):
+        yield from (Text(), Text("What did not pass", style="bold"))
+        for _, section, item in trouble:
+            yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
+
+
+def _point(about: str, said: str, style: str = "") -> RenderableType:
+    """A line of a list, indented where it goes on."""
+    return Padding(Text(style=style).append(about, style="bold").append(said), (0, 0, 0, 2))
 
 
 def _matrix(table: Table, width: int) -> Iterator[RenderableType]:
@@ -82,23 +107,23 @@ def _verdict(section: Section, place: int) -> Entry:
     return Entry(wording.symbol(status), status or "missing")
 
 
-def _section(section: Section, table: Table, width: int) -> Iterator[RenderableType]:
-    yield Text(wording.heading(section), style="bold")
-    rows = [row for row in section.rows if row.differs]
-    if rows:
-        columns = fold(
-            (machine.name, [Entry(row.texts[place], _kind(row.ranks[place])) for row in rows])
-            for place, machine in enumerate(table.machines)
-        )
-        depends = Column(("goes with",), tuple(Entry(wording.cause(row), "missing") for row in rows))
-        yield from _grids("", [row.label for row in rows], (depends, *columns), width)
-    agreed = [
-        f"{row.label}: {wording.agreed(row, table.machines)}" for row in section.rows if not row.differs
-    ]
-    if agreed:
-        yield Text(f"same everywhere: {'; '.join(agreed)}", style="dim")
-    for item in section.remarks:
-        yield Text(wording.remark(item), style=_STYLES[item.status])
+def _lesson(lesson: highlights.Lesson, table: Table, width: int) -> Iterator[RenderableType]:
+    yield Text(wording.heading(lesson.section), style="bold")
+    rows = lesson.rows
+    columns = fold(
+        (machine.name, [Entry(row.texts[place], _kind(row.ranks[place])) for row in rows])
+        for place, machine in enumerate(table.machines)
+    )
+    yield from _grids("", [row.label for row in rows], columns, width)
+
+
+def _agreed(table: Table) -> Iterator[RenderableType]:
+    found = [(section, rows) for section in table.sections if (rows := wording.agreeing(section))]
+    if found:
+        yield from (Text(), Text("The same on every machine that answered", style="bold underline"))
+    for section, rows in found:
+        said = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
+        yield _point(f"{printable(section.name)}: ", said, "dim")
 
 
 def _kind(rank: int | None) -> str:
@@ -125,10 +150,14 @@ def _grids(
         yield grid
 
 
+def _sums(table: Table) -> str:
+    total = summarize(table).total
+    return f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} in all"
+
+
 def _ending(table: Table) -> Iterator[RenderableType]:
+    yield Text(_sums(table))
     summary = summarize(table)
-    total = summary.total
-    yield Text(f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} in all")
     if summary.slow:
         times = {column.name: tally.seconds for column, tally in summary.machines}
         slow = ", ".join(f"{name} {wording.duration(times[name])}" for name in summary.slow)

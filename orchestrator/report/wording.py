@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from orchestrator.contrast import MachineColumn, Missing, Remark, Row, Section, Table
+from orchestrator.cause import Cause
+from orchestrator.contrast import Group, MachineColumn, Missing, Remark, Row, Section, Table
 from orchestrator.record import Status
 from orchestrator.report.summary import Tally
 from orchestrator.spec import Check
@@ -12,7 +13,30 @@ from orchestrator.values import bounded, format_value, printable
 
 SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKIP: "–"}
 NOT_RUN = "·"
+CAUSES: Mapping[Cause, tuple[str, str]] = {
+    "boundary": (
+        "Differences that go with the boundary",
+        "Machines behind the same boundary agree, whatever their architecture.",
+    ),
+    "privilege": (
+        "Differences that go with privilege",
+        "On the same kernel, what a bare process may do was taken away: capabilities, system calls, paths.",
+    ),
+    "architecture": (
+        "Differences that go with the architecture",
+        "Machines of one architecture agree, whatever boundary they stand behind.",
+    ),
+    "mixed": (
+        "Differences of more than one cause",
+        "Boundary and architecture both play a part, or these machines cannot tell the two apart.",
+    ),
+    "unexplained": (
+        "Differences without a visible cause",
+        "Even machines of the same boundary and architecture disagree.",
+    ),
+}
 _REASON_LIMIT = 300
+_NAMES = 6
 
 
 def symbol(status: Status | None) -> str:
@@ -29,6 +53,20 @@ def title(table: Table) -> str:
     """The labs and runs a table is about, printable and bounded."""
     runs = ", ".join(f"run {run}" for run in table.runs)
     return bounded(printable(" — ".join(part for part in (", ".join(table.labs), runs) if part)), 100)
+
+
+def name(table: Table) -> str:
+    """What to call a table: the title of its lab, else the lab."""
+    return bounded(printable(table.about.title or ", ".join(table.labs)), 100)
+
+
+def extent(table: Table) -> str:
+    """``15 exercises on 13 machines``."""
+    return f"{_many(len(table.sections), 'exercise')} on {_many(len(table.machines), 'machine')}"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def heading(section: Section) -> str:
@@ -84,14 +122,36 @@ def agreed(row: Row, columns: Sequence[MachineColumn]) -> str:
     return f"{row.groups[0].text}{without}"
 
 
+def agreeing(section: Section) -> tuple[Row, ...]:
+    """The rows on which no machines differ."""
+    return tuple(row for row in section.rows if not row.differs)
+
+
 def cause(row: Row) -> str:
     """What the values of a row go with, in words for a narrow column."""
     return "no answer" if row.cause == "unanswered" else row.cause
 
 
+def difference(row: Row) -> str:
+    """``big on s390x; little on the other 11``: a row on which machines differ, the few first."""
+    rest = row.groups[0]
+    few = [f"{group.text} on {_on(group)}" for group in row.groups[1:]]
+    most = f"the other {len(rest.machines)}" if len(rest.machines) > 2 else ", ".join(rest.machines)
+    return "; ".join([*few, f"{rest.text} on {most}"])
+
+
+def _on(group: Group) -> str:
+    names = group.machines
+    return ", ".join(names) if len(names) <= _NAMES else f"{', '.join(names[:2])} and {len(names) - 2} more"
+
+
+def wanted(check: Check) -> str:
+    """``equals 65536``."""
+    return f"{check.comparison.replace('_', ' ')} {format_value(getattr(check, check.comparison), 80)}"
+
+
 def expectation(check: Check) -> str:
     """``capacity equals 65536: 16 pages of 4 KiB (1 point)``."""
-    wanted = format_value(getattr(check, check.comparison), 80)
     worth = f"({number(check.points)} point{'' if check.points == 1 else 's'})"
     why = f": {printable(check.why)}" if check.why else ""
-    return f"{printable(check.that)} {check.comparison.replace('_', ' ')} {wanted}{why} {worth}"
+    return f"{printable(check.that)} {wanted(check)}{why} {worth}"

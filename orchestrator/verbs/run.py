@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from orchestrator.errors import Exit, Interrupted
+from orchestrator.kept import about_run
 from orchestrator.load import with_driver
 from orchestrator.progress import shown
 from orchestrator.report import render
@@ -59,15 +60,16 @@ def _print(outcome: Outcome, specs: dict, machines: list[str], form: str) -> Non
             }
         )
         return
+    about = about_run(outcome.folder, outcome.records)
     if sys.stdout.isatty():
         from rich.console import Console
 
         from orchestrator.contrast import contrast
         from orchestrator.report.text import renderable
 
-        Console().print(renderable(contrast(outcome.records, specs, machines), width()))
+        Console().print(renderable(contrast(outcome.records, specs, machines, about), width()))
     else:
-        say(render("text", outcome.records, specs, machines))
+        say(render("text", outcome.records, specs, machines, about))
     say(f"\nreport:  {outcome.folder / 'report.html'}\nrecords: {outcome.folder / 'records.jsonl'}")
 
 

@@ -19,7 +19,13 @@ def test(everything: bool, extra: tuple[str, ...]) -> Exit:
     argv = [sys.executable, "-m", "pytest", *(["-m", "real or not real"] if everything else []), *extra]
     if everything:
         with shown() as progress:
-            needs = [packages.GPGV, packages.KEYS, packages.XORRISO, *packages.engine_needs()]
+            needs = [
+                packages.GPGV,
+                packages.KEYS,
+                packages.XORRISO,
+                packages.CHROMIUM,
+                *packages.engine_needs(),
+            ]
             needs += [packages.SSH, packages.SSHD, packages.QEMU_IMG, packages.MMDEBSTRAP]
             needs += [packages.qemu_need(name) for name in ARCHITECTURES]
             packages.ensure(needs, progress, Deadline.never())

@@ -1,0 +1,82 @@
+"""What to say first about a table: its differences by cause, and the most telling of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from orchestrator.cause import Cause
+from orchestrator.contrast import Remark, Row, Section, Table
+from orchestrator.record import Status
+from orchestrator.spec import Where
+
+CAUSES: tuple[Cause, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
+"""The causes a difference may have, clearest lessons first."""
+
+_TELLING = 4
+_EASILY_READ = 24
+"""Characters of a value that people take in at a glance."""
+
+
+class Difference(NamedTuple):
+    """A row on which machines differ, and its exercise; ``line`` is the exercise's place in the table."""
+
+    line: int
+    section: Section
+    row: Row
+
+
+class Lesson(NamedTuple):
+    """The differences of one cause in one exercise."""
+
+    line: int
+    section: Section
+    rows: tuple[Row, ...]
+
+
+def lessons(table: Table, cause: Cause) -> tuple[Lesson, ...]:
+    """What differs by ``cause``, exercise by exercise."""
+    found = []
+    for line, section in enumerate(table.sections):
+        rows = tuple(row for row in section.rows if row.differs and row.cause == cause)
+        if rows:
+            found.append(Lesson(line, section, rows))
+    return tuple(found)
+
+
+def telling(table: Table) -> tuple[Difference, ...]:
+    """Up to four differences to begin with: one of each clear cause, then more, never two of one
+    exercise as long as there are others; those that a check foresees, with few and short values, first."""
+    left = sorted(_differences(table), key=_difficulty)
+    chosen: list[Difference] = []
+    for cause in (*CAUSES[:3], *CAUSES[:3], *CAUSES, *CAUSES):
+        taken = {each.line for each in chosen}
+        best = next((each for each in left if each.row.cause == cause and each.line not in taken), None)
+        if best and len(chosen) < _TELLING:
+            chosen.append(best)
+            left.remove(best)
+    return tuple(sorted(chosen, key=lambda each: CAUSES.index(each.row.cause)))
+
+
+def remarks(table: Table) -> list[tuple[int, Section, Remark]]:
+    """Why what did not pass, the program's faults first, with each exercise and its place."""
+    found = [
+        (line, section, remark) for line, section in enumerate(table.sections) for remark in section.remarks
+    ]
+    order = (Status.FAIL, Status.ERROR, Status.SKIP)
+    return sorted(found, key=lambda each: order.index(each[2].status))
+
+
+def _differences(table: Table) -> Iterator[Difference]:
+    for line, section in enumerate(table.sections):
+        for row in section.rows:
+            if row.differs:
+                yield Difference(line, section, row)
+
+
+def _difficulty(each: Difference) -> tuple[bool, int, int, int, int]:
+    foreseen = any(check.that == each.row.key and check.where != Where() for check in each.section.checks)
+    groups = each.row.groups
+    longest = max(len(group.text) for group in groups)
+    silent = sum(rank is None for rank in each.row.ranks)
+    return (not foreseen, max(longest - _EASILY_READ, 0), len(groups), silent, -len(groups[1].machines))

@@ -1,0 +1,131 @@
+"""The report as one self-contained HTML page, to project, to print and to click through.
+
+Summary, matrix and differences are in the page itself and read without JavaScript; what is bulky
+(``details``) lies in one JSON element, and the script shows it on demand. The page loads nothing.
+Every string that reaches it is made printable and escaped in one place, the environment, and the
+policy admits one style and one script, by their hashes: markup smuggled in would do nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from itertools import groupby
+from typing import Protocol
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from orchestrator.attacks import matrix_of
+from orchestrator.contrast import MachineColumn, Section, Table
+from orchestrator.record import Status
+from orchestrator.report import attacks, highlights, wording
+from orchestrator.report.html.details import details
+from orchestrator.report.html.strip import strip
+from orchestrator.report.summary import summarize
+from orchestrator.values import printable
+
+
+class Figure(Protocol):
+    """A picture to put on the page. ``svg`` is one trusted element, shown as it is: it loads nothing,
+    its looks are attributes of its own (no ``style``: the policy forbids it) and ``currentColor``.
+    ``table`` says the same in rows of cells, the first of them the header."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def svg(self) -> str: ...
+    @property
+    def table(self) -> Sequence[Sequence[str]]: ...
+
+
+def render(table: Table, figures: Sequence[Figure] = ()) -> str:
+    """The report as an HTML document."""
+    style, script = _part("style.css"), _part("script.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            table=table,
+            summary=summarize(table),
+            statuses=tuple(Status),
+            topics=tuple(dict.fromkeys(section.topic for section in table.sections)),
+            blocks=_by_topic(table.sections),
+            telling=highlights.telling(table),
+            lessons={cause: highlights.lessons(table, cause) for cause in highlights.CAUSES},
+            agreed=[(section, rows) for section in table.sections if (rows := wording.agreeing(section))],
+            remarks=highlights.remarks(table),
+            edges=_edges(table.machines),
+            attacks=matrix_of(table),
+            attacked=attacks,
+            lines={printable(section.name): line for line, section in enumerate(table.sections)},
+            figures=[(figure.title, Markup(figure.svg), figure.table) for figure in figures],
+            details=Markup(details(table)),
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+            strip=strip,
+            odd=_odd,
+            wording=wording,
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+        loader=FunctionLoader(_part),
+    )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """The name of an exercise, which may break after its topic."""
+    return Markup("/<wbr>").join(printable(name).split("/"))
+
+
+def _shown(value: object) -> object:
+    """Any expression of the templates, before it is escaped."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return printable(value, keep="\n\t")
+    return value
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Content-Security-Policy (W3C, Level 3): nothing may load, and only these two may run."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _by_topic(sections: Sequence[Section]) -> list[tuple[str, list[tuple[int, Section]]]]:
+    """The exercises in the lab's order with their places, in blocks of one topic."""
+    return [
+        (topic, list(block)) for topic, block in groupby(enumerate(sections), key=lambda pair: pair[1].topic)
+    ]
+
+
+def _odd(section: Section, place: int) -> int:
+    """On how many rows a machine's value is unlike the most common one."""
+    return sum(bool(row.ranks[place]) for row in section.rows if row.differs)
+
+
+def _edges(machines: Sequence[MachineColumn]) -> list[bool]:
+    """Whether another boundary begins with a machine."""
+    return [
+        place > 0 and machine.boundary != machines[place - 1].boundary
+        for place, machine in enumerate(machines)
+    ]
