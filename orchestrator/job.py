@@ -30,13 +30,14 @@ from orchestrator.errors import (
     from_os,
 )
 from orchestrator.exercise import Workplace, items, run_exercise
-from orchestrator.gate import Gates, Membership
 from orchestrator.guest_build import build_in_guest, sources
 from orchestrator.images.recipe import Recipe
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
 from orchestrator.machine import Live, machine
-from orchestrator.networks import environment
+from orchestrator.network.gate import Gates, Membership
+from orchestrator.network.layout import environment
+from orchestrator.network.wiring import Wiring
 from orchestrator.plan import Job, arch_of
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
@@ -44,7 +45,6 @@ from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
 from orchestrator.virt.uri import parse
-from orchestrator.wiring import Wiring
 
 MAKE_SECONDS = 1200.0
 PUSH_SECONDS = 120.0

@@ -15,8 +15,8 @@ from orchestrator.confine import confined
 from orchestrator.drivers import ANY_ARCH, GUESTS
 from orchestrator.errors import Problem
 from orchestrator.images.bootdisk import FIRMWARE_ARCHITECTURES
-from orchestrator.keys import misplaced
 from orchestrator.mistakes import validate
+from orchestrator.remote.keys import misplaced
 from orchestrator.spec import Machine
 from orchestrator.wording import did_you_mean, quote
 from orchestrator.yamlfile import Document

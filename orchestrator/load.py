@@ -20,7 +20,7 @@ from orchestrator.errors import Problem, SpecError
 from orchestrator.images.recipe import CONTAINER_KINDS, Recipe
 from orchestrator.lint import MachineLint, exercise_problems
 from orchestrator.mistakes import Reading, problems_of, validate
-from orchestrator.netlint import network_problems
+from orchestrator.network.lint import network_problems
 from orchestrator.recipes import lab_recipes, least_memory
 from orchestrator.spec import EXERCISE_PATTERN, Exercise, Lab, Machine, MachineDefaults
 from orchestrator.wording import did_you_mean, quote

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from orchestrator import proc
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.container_engine import docker_answers, legacy_cgroups
+from orchestrator.containers.engine import docker_answers, legacy_cgroups
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import boundary_of
 from orchestrator.errors import LabError, Unavailable

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.drivers import GUESTS, boundary_of
 from orchestrator.load import LoadedLab
-from orchestrator.networks import group_of
+from orchestrator.network.layout import group_of
 from orchestrator.spec import Machine
 
 EMULATOR_OVERHEAD = 110 * 2**20

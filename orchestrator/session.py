@@ -22,6 +22,7 @@ from orchestrator.host import this_host
 from orchestrator.job import Workshop, make_image, run_job
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedLab
+from orchestrator.network.wiring import Wiring
 from orchestrator.paths import cache_dir, scratch_dir
 from orchestrator.plan import arch_of, plan
 from orchestrator.plan import jobs as plan_jobs
@@ -30,7 +31,6 @@ from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
 from orchestrator.record import Record, Status
 from orchestrator.store import RunStore, new_run_id, require_space
-from orchestrator.wiring import Wiring
 from orchestrator.wording import did_you_mean
 
 

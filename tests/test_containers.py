@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator import container_engine
 from orchestrator.arch import host_arch
-from orchestrator.container_engine import command, docker_cannot, engine_command, podman_cannot
-from orchestrator.container_limits import exceeded, in_force, render_limits, wanted
+from orchestrator.containers import engine as container_engine
+from orchestrator.containers.engine import command, docker_cannot, engine_command, podman_cannot
+from orchestrator.containers.limits import exceeded, in_force, render_limits, wanted
 from orchestrator.errors import ImageError, SpecError, Unavailable
 from orchestrator.images import containerfile, key, layer
 from orchestrator.images.recipe import ContainerfileRecipe, OciRecipe, Recipe

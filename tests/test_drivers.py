@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.container_image import reference
+from orchestrator.containers.image import reference
 from orchestrator.drivers import ANY_ARCH, DRIVERS, Handle, Site, boundary_of, load
 from orchestrator.drivers.container import render_run
 from orchestrator.drivers.qemu import DRIVER as QEMU

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.endpoint import (
+from orchestrator.remote.endpoint import (
     Endpoint,
     checked_user,
     fingerprint,

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from factories import RUN, SITE, handle
 
-from orchestrator import drivers, openssh
+from orchestrator import drivers
 from orchestrator.drivers import DRIVERS, Reachable, Terminal
 from orchestrator.drivers.container import render_exec
 from orchestrator.onhost import render_entry, render_site
 from orchestrator.personality import make_keys
+from orchestrator.stay import openssh
 from orchestrator.transport.ssh import Address
 from orchestrator.verbs.files import split
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import knownhosts
-from orchestrator.endpoint import Endpoint, key_type, parse_host_key
 from orchestrator.errors import Unavailable
-from orchestrator.knownhosts import known_keys, trusted
+from orchestrator.remote import knownhosts
+from orchestrator.remote.endpoint import Endpoint, key_type, parse_host_key
+from orchestrator.remote.knownhosts import known_keys, trusted
 
 ED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFaX1H1cMZJNLqh1sBuLBNqv3qsoKHuYTYmTq2mBN4Oi"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -10,8 +10,8 @@ import pytest
 from factories import handle, order
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.register import stay_of
-from orchestrator.residents import Resident
+from orchestrator.stay.register import stay_of
+from orchestrator.stay.residents import Resident
 from orchestrator.verbs import logs
 
 

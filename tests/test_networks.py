@@ -13,7 +13,6 @@ from factories import RUN, handle, order, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import bridge, vde
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.checks import unmet
 from orchestrator.deadline import Deadline
@@ -23,7 +22,8 @@ from orchestrator.drivers.container import render_run
 from orchestrator.drivers.qemu import DRIVER as QEMU
 from orchestrator.emulator import Memory, device_mac, render_argv
 from orchestrator.errors import Unavailable
-from orchestrator.networks import environment, group_of, peers, seats
+from orchestrator.network import bridge, vde
+from orchestrator.network.layout import environment, group_of, peers, seats
 from orchestrator.personality import Lines, lines_of
 from orchestrator.spec import Exercise, Lab, Machine
 from orchestrator.template import key

@@ -12,9 +12,9 @@ from factories import RUN, handle, order
 from orchestrator.drivers import Template
 from orchestrator.errors import SpecError
 from orchestrator.ledger import Ledger
-from orchestrator.register import Register, Stay, stay_of
-from orchestrator.residents import find, residents, select
-from orchestrator.staying import tidy
+from orchestrator.stay.register import Register, Stay, stay_of
+from orchestrator.stay.residents import find, residents, select
+from orchestrator.stay.session import tidy
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from orchestrator import proc
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Order
 from orchestrator.drivers.ssh import DRIVER, render_address, render_removal, render_site
-from orchestrator.endpoint import parse_host_key
 from orchestrator.errors import Unavailable
 from orchestrator.hostproc import arguments, find
+from orchestrator.remote.endpoint import parse_host_key
 from orchestrator.spec import Machine
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFaX1H1cMZJNLqh1sBuLBNqv3qsoKHuYTYmTq2mBN4Oi"

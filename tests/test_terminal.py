@@ -11,7 +11,9 @@ from typist import CTRL_C, at_terminal
 
 from orchestrator.paths import ROOT
 
-_RELAYS = "import sys; from orchestrator.terminal import relay; sys.exit(relay(['sh', '-c', sys.argv[1]]))"
+_RELAYS = (
+    "import sys; from orchestrator.stay.terminal import relay; sys.exit(relay(['sh', '-c', sys.argv[1]]))"
+)
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 

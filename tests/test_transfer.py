@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import transfer
 from orchestrator.errors import LabError, SpecError, TransportError
-from orchestrator.transfer import Received, measure, receive, render_pack, render_unpack, send
+from orchestrator.stay import transfer
+from orchestrator.stay.transfer import Received, measure, receive, render_pack, render_unpack, send
 
 MIB = 2**20
 ME = os.getuid()

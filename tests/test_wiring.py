@@ -14,8 +14,8 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder
 from orchestrator.errors import BootError
 from orchestrator.ledger import Ledger
+from orchestrator.network.wiring import Wiring
 from orchestrator.plan import Job, jobs
-from orchestrator.wiring import Wiring
 
 
 @dataclass

@@ -14,16 +14,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import bridge, proc
+from orchestrator import proc
 from orchestrator.arch import Arch, host_arch
-from orchestrator.container_engine import NAMES, command, engine_command, unenforced
-from orchestrator.container_image import provide, reference
-from orchestrator.container_limits import exceeded, hard_limits, in_force, render_limits, render_ulimits
-from orchestrator.container_limits import wanted as wanted_limits
+from orchestrator.containers.engine import NAMES, command, engine_command, unenforced
+from orchestrator.containers.image import provide, reference
+from orchestrator.containers.limits import exceeded, hard_limits, in_force, render_limits, render_ulimits
+from orchestrator.containers.limits import wanted as wanted_limits
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder, Order, Site
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.network import bridge
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import cloudinit, emulator, vde
+from orchestrator import cloudinit, emulator
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder, Order, Site
 from orchestrator.emulator import forwarded_port, render_argv
 from orchestrator.errors import BootError, TimedOut, Unavailable
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.network import vde
 from orchestrator.paths import scratch_dir
 from orchestrator.personality import Port, folder_with_keys, give, lines_of
 from orchestrator.progress import Progress

@@ -16,15 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator import knownhosts
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import TAG, Handle, Order, Site
-from orchestrator.endpoint import parse_address, parse_host_key, parse_jump
 from orchestrator.errors import BootError, TeardownError, TimedOut, TransportError, Unavailable, Unreachable
 from orchestrator.onhost import OTHER, STUDENT
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
+from orchestrator.remote import knownhosts
+from orchestrator.remote.endpoint import parse_address, parse_host_key, parse_jump
 from orchestrator.spec import Machine
 from orchestrator.transport import Conversing, Transport
 from orchestrator.transport.ssh import Address, connected

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from orchestrator import endpoint
+from orchestrator.remote import endpoint
 from orchestrator.spec.base import NAME_PATTERN, ArchName, ExercisePath, MachineName, Spec
 from orchestrator.units import Duration, Size
 from orchestrator.virt.uri import checked as checked_uri

@@ -15,8 +15,8 @@ import paramiko
 from paramiko.pkey import UnknownKeyType
 
 from orchestrator.deadline import Deadline
-from orchestrator.endpoint import Endpoint, key_type
 from orchestrator.errors import TransportError, Unavailable
+from orchestrator.remote.endpoint import Endpoint, key_type
 
 DIAL_SECONDS = 30.0
 """How long a server may take to accept a connection; TCP itself would try for minutes."""

@@ -17,8 +17,8 @@ from pathlib import Path
 import paramiko
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.endpoint import Endpoint, fingerprint, key_type
 from orchestrator.errors import LabError, TransportError
+from orchestrator.remote.endpoint import Endpoint, fingerprint, key_type
 from orchestrator.transport import LIMIT, Result, Stream
 from orchestrator.transport.login import algorithms, authenticate, dial, tunnel
 

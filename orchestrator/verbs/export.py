@@ -9,7 +9,6 @@ from pathlib import Path
 from orchestrator import images, packages
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.endpoint import parse_host_key
 from orchestrator.errors import Exit, SpecError, Unavailable
 from orchestrator.images.appliance import Owner, disk
 from orchestrator.images.ovf import FORMATS, export
@@ -17,6 +16,7 @@ from orchestrator.images.recipe import Recipe
 from orchestrator.paths import RECIPES
 from orchestrator.progress import shown
 from orchestrator.recipes import recipes
+from orchestrator.remote.endpoint import parse_host_key
 from orchestrator.spec import NAME_PATTERN
 from orchestrator.verbs.output import mib, say
 from orchestrator.wording import did_you_mean

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.entry import entry, require_user
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.progress import Progress, shown
-from orchestrator.residents import find
-from orchestrator.transfer import Received, measure, receive, render_pack, render_unpack, send
+from orchestrator.stay.entry import entry, require_user
+from orchestrator.stay.residents import find
+from orchestrator.stay.transfer import Received, measure, receive, render_pack, render_unpack, send
 from orchestrator.units import parse_size, size_text
 from orchestrator.values import printable
 from orchestrator.verbs.output import JSON, check_format, say, say_json

@@ -7,8 +7,8 @@ import itertools
 from orchestrator.errors import Exit
 from orchestrator.ledger import Ledger
 from orchestrator.reclaim import reclaim
-from orchestrator.residents import residents
-from orchestrator.staying import tidy
+from orchestrator.stay.residents import residents
+from orchestrator.stay.session import tidy
 from orchestrator.verbs.output import JSON, check_format, say, say_json
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.errors import Exit, Interrupted, SpecError
-from orchestrator.residents import Resident, find, residents
+from orchestrator.stay.residents import Resident, find, residents
 from orchestrator.values import printable
 from orchestrator.verbs.output import JSON, check_format, say, say_json
 

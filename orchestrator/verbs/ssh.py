@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator import openssh, packages, proc
+from orchestrator import packages, proc
 from orchestrator.deadline import Deadline
-from orchestrator.entry import address_of, entry, reachable, require_user
 from orchestrator.errors import Exit, LabError, SpecError
 from orchestrator.images.cache import write_atomically
 from orchestrator.progress import shown
-from orchestrator.residents import Resident, find, residents
-from orchestrator.terminal import relay
+from orchestrator.stay import openssh
+from orchestrator.stay.entry import address_of, entry, reachable, require_user
+from orchestrator.stay.residents import Resident, find, residents
+from orchestrator.stay.terminal import relay
 from orchestrator.verbs.output import JSON, check_format, say, say_json
 from orchestrator.verbs.run import stop_signals
 

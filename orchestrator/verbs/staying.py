@@ -14,10 +14,10 @@ from orchestrator.ledger import Ledger
 from orchestrator.paths import cache_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.reclaim import reclaim
-from orchestrator.residents import Resident, State, ask_all, residents, select
 from orchestrator.session import Choice, announce, require
 from orchestrator.spec import NAME_PATTERN
-from orchestrator.staying import Failure, bring_up, held, renew, side_by_side, take_down
+from orchestrator.stay.residents import Resident, State, ask_all, residents, select
+from orchestrator.stay.session import Failure, bring_up, held, renew, side_by_side, take_down
 from orchestrator.store import require_space
 from orchestrator.verbs.labs import open_lab
 from orchestrator.verbs.output import JSON, check_format, mib, say, say_json, table

@@ -15,7 +15,7 @@ import pytest
 from bench import HOST, Kind, image_of
 
 from orchestrator import packages, proc
-from orchestrator.container_engine import docker_answers, engine_command
+from orchestrator.containers.engine import docker_answers, engine_command
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TimedOut
 from orchestrator.progress import Silent

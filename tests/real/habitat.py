@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import hostproc, proc
-from orchestrator.container_engine import NAMES, command
+from orchestrator.containers.engine import NAMES, command
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container import PLACE
 from orchestrator.errors import TimedOut

@@ -14,7 +14,7 @@ from habitat import Home, fresh_home
 from registry import registry
 
 from orchestrator import packages, proc
-from orchestrator.container_engine import engine_command
+from orchestrator.containers.engine import engine_command
 from orchestrator.deadline import Deadline
 from orchestrator.images import cache
 from orchestrator.progress import Silent

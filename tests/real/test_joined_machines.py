@@ -17,10 +17,11 @@ from command import LABS, ROOT, environment, isolab, records, run_lab, started
 from conftest import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 
-from orchestrator import bridge, drivers, hostproc, packages, proc
+from orchestrator import drivers, hostproc, packages, proc
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Attachment, Networking, NetworkOrder, Order, Template
+from orchestrator.network import bridge
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
 from orchestrator.spec import DriverName

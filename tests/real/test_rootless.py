@@ -18,7 +18,7 @@ from command import ISOLAB, LABS, ROOT
 from habitat import Home, fresh_home, hard_linked
 
 from orchestrator import hostproc, packages, proc
-from orchestrator.container_engine import command
+from orchestrator.containers.engine import command
 from orchestrator.deadline import Deadline
 from orchestrator.progress import Silent
 

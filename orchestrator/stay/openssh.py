@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.drivers import Handle
-from orchestrator.endpoint import key_type
 from orchestrator.images.cache import write_atomically
+from orchestrator.remote.endpoint import key_type
 from orchestrator.transport.ssh import Address
 
 CONNECT_SECONDS = 60

@@ -15,8 +15,8 @@ import hmac
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.endpoint import KEY_TYPES, SSH_PORT, Endpoint, key_type
 from orchestrator.errors import Unavailable
+from orchestrator.remote.endpoint import KEY_TYPES, SSH_PORT, Endpoint, key_type
 
 
 def files() -> tuple[Path, ...]:

@@ -14,7 +14,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import NETWORK_PREFIX, Attachment, Driver, Handle, Networking, NetworkOrder, Order
 from orchestrator.errors import Unavailable
 from orchestrator.ledger import Ledger
-from orchestrator.networks import Seat, peers, seats, subnet_of
+from orchestrator.network.layout import Seat, peers, seats, subnet_of
 from orchestrator.plan import Job, arch_of
 from orchestrator.spec import Lab
 

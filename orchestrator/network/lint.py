@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from orchestrator.drivers import NETWORKING
 from orchestrator.errors import Problem
 from orchestrator.mistakes import Reading, validate
-from orchestrator.networks import subnet_of
+from orchestrator.network.layout import subnet_of
 from orchestrator.spec import Machine, Network
 from orchestrator.wording import did_you_mean, quote
 from orchestrator.yamlfile import Path

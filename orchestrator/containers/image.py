@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 from orchestrator import proc
-from orchestrator.container_limits import hard_limits, render_ulimits
+from orchestrator.containers.limits import hard_limits, render_ulimits
 from orchestrator.deadline import Deadline
 from orchestrator.errors import ImageError
 from orchestrator.images import Image

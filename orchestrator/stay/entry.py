@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator import drivers, openssh
+from orchestrator import drivers
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, Reachable, Terminal
 from orchestrator.errors import LabError, SpecError, Unavailable, from_os
-from orchestrator.residents import ASK_SECONDS, Resident, State, ask, lost
+from orchestrator.stay import openssh
+from orchestrator.stay.residents import ASK_SECONDS, Resident, State, ask, lost
 from orchestrator.transport.ssh import Address
 from orchestrator.wording import did_you_mean
 

@@ -28,9 +28,9 @@ from orchestrator.paths import state_dir
 from orchestrator.plan import Job, arch_of
 from orchestrator.plan import jobs as plan_jobs
 from orchestrator.progress import Progress
-from orchestrator.register import Register, stay_of
-from orchestrator.residents import Resident, State, ask_all, residents
 from orchestrator.session import Choice, workshop
+from orchestrator.stay.register import Register, stay_of
+from orchestrator.stay.residents import Resident, State, ask_all, residents
 from orchestrator.store import new_run_id
 
 LOCK_SECONDS = 3600.0

@@ -13,9 +13,9 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle
 from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unavailable, from_os
 from orchestrator.ledger import Ledger
-from orchestrator.register import Register, Stay
 from orchestrator.runner import run_program
 from orchestrator.spec import User
+from orchestrator.stay.register import Register, Stay
 from orchestrator.wording import did_you_mean
 
 ASK_SECONDS = 15.0

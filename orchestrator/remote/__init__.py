@@ -1,0 +1,1 @@
+"""Machines that exist already: their addresses, their keys, what the user trusts."""

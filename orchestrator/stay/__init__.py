@@ -1,0 +1,1 @@
+"""Machines that stay: brought up, found again, entered, filled, taken down."""
