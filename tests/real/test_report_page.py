@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 from made_up_run import ABOUT, EXERCISES, HOSTILE, a_large_run, made_up, the_run
+from pages import FAINT, PATIENCE, Shown
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from orchestrator.packages import BROWSERS
@@ -18,9 +19,6 @@ from orchestrator.spec import Exercise
 from orchestrator.values import printable
 
 pytestmark = pytest.mark.real
-
-PATIENCE = 60_000
-"""Milliseconds for one step; the machine may be busy with guests."""
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +29,6 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=PATIENCE)
         yield browser
         browser.close()
-
-
-class Shown:
-    """A page with everything it complained of and asked for."""
-
-    def __init__(self, page: Page, file: Path) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self.complaints.append(f"a dialog: {dialog.message}"))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(file.as_uri())
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +115,17 @@ class TestFilters:
         page.get_by_role("checkbox", name="user-s390x").uncheck()
         assert columns(page) == 4
         expect(page.locator("#differences").get_by_text("byte order", exact=True)).to_be_hidden()
+
+    def test_the_list_of_machines_closes_by_escape_and_by_a_click_elsewhere(self, page: Page) -> None:
+        boxes = page.locator("[name=machine]")
+        page.locator(".menu summary").click()
+        boxes.first.focus()
+        page.keyboard.press("Escape")
+        expect(boxes.first).to_be_hidden()
+        page.keyboard.press("Enter")
+        expect(boxes.first).to_be_visible()
+        page.get_by_role("heading", level=1).click()
+        expect(boxes.first).to_be_hidden()
 
     def test_only_differences_and_all_again(self, page: Page) -> None:
         page.get_by_label("differences only").check()
@@ -263,28 +257,6 @@ def test_on_a_phone_only_the_matrix_scrolls_sideways(browser: Browser, file: Pat
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-FAINT = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const over = ([r, g, b, a = 1], under) => [r, g, b].map((c, i) => c * a + under[i] * (1 - a));
-  const linear = (c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
-  const light = (rgb) => rgb.reduce((sum, c, i) => sum + linear(c / 255) * [.2126, .7152, .0722][i], 0);
-  const paint = (one) => parse(getComputedStyle(one).backgroundColor);
-  const behind = (one) => one ? over(paint(one), behind(one.parentElement)) : [255, 255, 255];
-  const faint = [];
-  for (const one of document.querySelectorAll("body *")) {
-    const said = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!said || !one.checkVisibility() || one.closest(":disabled, script, style")) continue;
-    const under = behind(one), ink = over(parse(getComputedStyle(one).color), under);
-    const [low, high] = [light(under), light(ink)].sort((a, b) => a - b);
-    const ratio = (high + .05) / (low + .05);
-    if (ratio < 4.5) faint.push([one.outerHTML.slice(0, 90), ratio]);
-  }
-  return faint;
-}"""
-"""Elements whose text has less contrast than WCAG 2.2 asks for (1.4.3, level AA, without the discount
-for large letters)."""
-
-
 def test_faint_words_are_found(page: Page) -> None:
     """The measure itself: grey on white is 4.48 to 1, a shade darker is enough."""
     page.emulate_media(media="print")
@@ -308,6 +280,7 @@ def test_every_word_has_enough_contrast(
         assert light == (scheme == "light")
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         assert page.evaluate(FAINT) == []
+        page.get_by_role("heading", level=1).click()
         page.get_by_role("button", name="ipc/pipe-capacity on ppc64el").click()
         assert page.evaluate(FAINT) == []
 

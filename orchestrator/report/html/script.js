@@ -155,7 +155,13 @@ function back() {
   if (dialog.dataset.at.includes(" ") && button) stop(button).focus();
 }
 
+const menu = filters.querySelector(".menu");
+menu.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); }
+});
+
 document.addEventListener("click", (event) => {
+  if (!menu.contains(event.target)) menu.open = false;
   const button = event.target.closest("[data-at]:not(dialog)");
   if (button) open(...button.dataset.at.split(" ").map(Number));
   if (event.target === dialog) dialog.close();
