@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,18 @@ static const char *verdict(int error)
     case ENOSYS: return "blocked (ENOSYS)";
     default: return "blocked (another error)";
     }
+}
+
+/* What was observed so far: the members of the one JSON object that is printed in the end. */
+static char observed[1024];
+
+__attribute__((format(printf, 1, 2))) static void observe(const char *format, ...)
+{
+    size_t used = strlen(observed);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(observed + used, sizeof observed - used, format, values);
+    va_end(values);
 }
 
 static mqd_t open_queue(int flags, struct mq_attr *attributes)
@@ -172,7 +185,7 @@ static void show_notification(mqd_t queue)
         die("sigprocmask");
     int asked = mq_notify(queue, &event) == -1 ? errno : 0;
     if (asked != 0) {
-        printf("{\"notification\": \"%s\"}\n", verdict(asked));
+        observe("\"notification\": \"%s\", ", verdict(asked));
         return;
     }
     const char *second = second_listener(queue);
@@ -186,8 +199,8 @@ static void show_notification(mqd_t queue)
     bool again = pending(); /* sending is over: a signal would be there by now */
     while (take(queue, rest))
         continue;
-    printf("{\"notification\": \"%s\", \"second_listener\": \"%s\", ", verdict(asked), second);
-    printf("\"told\": %s, \"told_again\": %s}\n", json_bool(first), json_bool(again));
+    observe("\"notification\": \"%s\", \"second_listener\": \"%s\", ", verdict(asked), second);
+    observe("\"told\": %s, \"told_again\": %s, ", json_bool(first), json_bool(again));
 }
 
 /* Where the file system of the queues is mounted, a queue is a file. */
@@ -201,7 +214,7 @@ static void show_file(void)
             line[0] = '\0';
         fclose(file);
     }
-    printf("{\"seen_in_dev_mqueue\": %s, \"file_tells_bytes\": %s}\n", json_bool(file != NULL),
+    observe("\"seen_in_dev_mqueue\": %s, \"file_tells_bytes\": %s, ", json_bool(file != NULL),
            json_bool(strncmp(line, "QSIZE:5", 7) == 0));
 }
 
@@ -221,7 +234,7 @@ static void run_receive(void)
     int nameless = put(queue, "z", 0);
     int gone = mq_open(name, O_RDONLY) == (mqd_t)-1 ? errno : 0;
     close_queue(queue);
-    printf("{\"order\": \"%s\", \"small_buffer\": \"%s\", \"too_large\": \"%s\", ", order,
+    printf("{%s\"order\": \"%s\", \"small_buffer\": \"%s\", \"too_large\": \"%s\", ", observed, order,
            verdict(too_small), verdict(too_large));
     printf("\"usable_when_unlinked\": \"%s\", \"open_after_unlink\": \"%s\"}\n", verdict(nameless),
            verdict(gone));

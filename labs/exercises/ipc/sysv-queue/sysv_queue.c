@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -67,6 +68,18 @@ static key_t key_of(const char *tag)
     for (; *tag != '\0'; tag++)
         hash = (hash ^ (unsigned char)*tag) * 16777619u;
     return (key_t)(hash & 0x7fffffffu) + (hash % 0x80000000u == 0);
+}
+
+/* What was observed so far: the members of the one JSON object that is printed in the end. */
+static char observed[1024];
+
+__attribute__((format(printf, 1, 2))) static void observe(const char *format, ...)
+{
+    size_t used = strlen(observed);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(observed + used, sizeof observed - used, format, values);
+    va_end(values);
 }
 
 static long limit(const char *path)
@@ -137,7 +150,7 @@ static void show_too_long(int id)
     if (cut == -1)
         die("msgrcv");
     long rest = take(id, 7, 0);
-    printf("{\"small_buffer\": \"%s\", \"cut_to\": %d, \"rest_is_lost\": %s}\n", verdict(refused),
+    observe("\"small_buffer\": \"%s\", \"cut_to\": %d, \"rest_is_lost\": %s, ", verdict(refused),
            (int)cut, json_bool(rest == -ENOMSG));
 }
 
@@ -150,7 +163,7 @@ static void show_full(int id, long room)
         bytes += FILLER_SIZE;
     int error = errno;
     printf("%ld of %ld bytes are in the queue\n", bytes, room);
-    printf("{\"full\": \"%s\", \"filled_to_limit\": %s}\n", verdict(error),
+    observe("\"full\": \"%s\", \"filled_to_limit\": %s, ", verdict(error),
            json_bool(bytes <= room && room - bytes < FILLER_SIZE));
 }
 
@@ -164,7 +177,7 @@ static void show_too_large(int id, long largest)
     message->type = 0;
     int zero = msgsnd(id, message, 1, IPC_NOWAIT) == -1 ? errno : 0;
     free(message);
-    printf("{\"above_msgmax\": \"%s\", \"type_zero\": \"%s\"}\n", verdict(error), verdict(zero));
+    observe("\"above_msgmax\": \"%s\", \"type_zero\": \"%s\", ", verdict(error), verdict(zero));
 }
 
 static void run_receive(void)
@@ -182,7 +195,7 @@ static void run_receive(void)
     if (msgctl(id, IPC_RMID, NULL) == -1)
         die("IPC_RMID");
     int gone = msgget(key, 0) == -1 ? errno : 0;
-    printf("{\"up_to_2\": %ld, \"except_2\": %ld, \"any\": %ld, \"type_1\": %ld, ", lowest, not_two,
+    printf("{%s\"up_to_2\": %ld, \"except_2\": %ld, \"any\": %ld, \"type_1\": %ld, ", observed, lowest, not_two,
            first, last);
     printf("\"type_5\": \"%s\", \"after_removal\": \"%s\"}\n", verdict(missing < 0 ? (int)-missing : 0),
            verdict(gone));
