@@ -231,17 +231,30 @@ static void look_into_file(void)
     close_fd(open_file(FILE_NAME, O_RDONLY));
 }
 
-static void show_locks(const char *kind, int (*lock)(int))
+/* The names of what is observed about one kind of lock. */
+struct labels {
+    const char *second;
+    const char *inherited;
+    const char *after_other_close;
+    const char *after_close;
+};
+
+static const struct labels OF_FLOCK = {
+    "flock_second", "flock_inherited", "flock_after_other_close", "flock_after_close"};
+static const struct labels OF_RECORD = {
+    "record_second", "record_inherited", "record_after_other_close", "record_after_close"};
+
+static void show_locks(const struct labels *labels, int (*lock)(int))
 {
     int fd = open_file(FILE_NAME, O_RDWR);
     if ((errno = lock(fd)) != 0)
         die("lock");
-    printf("\"%s_second\": \"%s\", ", kind, locked_by_another(lock));
-    printf("\"%s_inherited\": \"%s\", ", kind, locked_with_inherited(lock, fd));
+    printf("\"%s\": \"%s\", ", labels->second, locked_by_another(lock));
+    printf("\"%s\": \"%s\", ", labels->inherited, locked_with_inherited(lock, fd));
     look_into_file();
-    printf("\"%s_after_other_close\": \"%s\", ", kind, locked_by_another(lock));
+    printf("\"%s\": \"%s\", ", labels->after_other_close, locked_by_another(lock));
     close_fd(fd);
-    printf("\"%s_after_close\": \"%s\", ", kind, locked_by_another(lock));
+    printf("\"%s\": \"%s\", ", labels->after_close, locked_by_another(lock));
 }
 
 static void show_advisory(void)
@@ -262,8 +275,8 @@ int main(void)
     watch_writer(DRAFT_NAME, &during, &after);
     printf("\"rename_half_way\": \"%s\", \"rename_after\": \"%s\", ", during, after);
     printf("\"draft_is_gone\": %s, ", json_bool(access(DRAFT_NAME, F_OK) == -1));
-    show_locks("flock", lock_flock);
-    show_locks("record", lock_record);
+    show_locks(&OF_FLOCK, lock_flock);
+    show_locks(&OF_RECORD, lock_record);
     show_advisory();
     clean_up();
     return 0;
