@@ -2,8 +2,8 @@
  * A daemon that reads its configuration again at SIGHUP, and keeps what it has: its process, its
  * connections, and the old configuration if the new one is broken.
  *
- * The daemon has no handler. SIGHUP and SIGTERM are blocked and read from a signalfd, so there is no
- * moment at which they could hurt. It drains that before it serves a request: who signalled first
+ * The daemon has no handler. SIGHUP and SIGTERM are blocked and read from a signalfd, so there is
+ * no moment at which they could hurt. It drains that before it serves a request: who signalled first
  * and asked then gets the new answer.
  *
  * Man pages: signal(7), signalfd(2), daemon(7), rename(2), socketpair(2).

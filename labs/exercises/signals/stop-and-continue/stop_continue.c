@@ -154,7 +154,8 @@ static void observe_pending(pid_t pid)
     while (!WIFSIGNALED(status) && !WIFEXITED(status))
         status = next_change(pid);
     printf("\"term_while_stopped\": \"%s\", ", meanwhile == 'T' ? "waits" : "acts");
-    printf("\"term_after_continue\": %s, ", json(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
+    printf("\"term_after_continue\": %s, ",
+           json(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
 }
 
 static void observe_kill(void)
