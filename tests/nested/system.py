@@ -103,7 +103,7 @@ def requirements() -> list[str]:
     """What the project and its tests need of Python, as ``pyproject.toml`` says."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    wanted = {_name(text) for text in project["dependencies"]} - _ONLY_HERE | {"pytest"}
+    wanted = {_name(text) for text in project["dependencies"]} - _ONLY_HERE | {"pytest", "hypothesis"}
     return [text for text in found if _name(text) in wanted]
 
 
