@@ -107,6 +107,8 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
     keep(keys, Path(handle.scratch))
     found = version()
     if paging.known_useless(found):
+        # Another machine may have found that out after this one was defined.
+        vboxmanage.ask(["modifyvm", handle.data["uuid"], *vboxmanage.render_paging(False)], deadline)
         _boot(order, handle, keys, deadline, progress, patience=None)
         return _reachable(handle, port, deadline)
     try:

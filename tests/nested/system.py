@@ -40,14 +40,16 @@ _UNUSED = ("doc/*", "man/*", "locale/*", "info/*", "qemu/edk2*")
 """What of /usr/share no test reads; the firmware alone is half of QEMU."""
 _COMPILING = ("usr/src/*", "usr/include/*", "usr/lib/gcc/*", "usr/libexec/gcc/*", "var/lib/dkms/*")
 _LARGE = (
-    "*/libLLVM*",
-    "*/dri/*",
-    "*/libgallium*",
-    "*/libz3*",
-    "*/virtualbox/webtest",
-    "*/virtualbox/vboxwebsrv",
+    *(
+        "*/libLLVM*",
+        "*/dri/*",
+        "*/libgallium*",
+        "*/libz3*",
+        "*/virtualbox/webtest",
+        "*/virtualbox/vboxwebsrv",
+    ),
+    *("var/cache/*", "var/lib/apt/*", "usr/bin/x86_64-linux-gnu-*"),
 )
-_LARGE += ("var/cache/*", "var/lib/apt/*", "usr/bin/x86_64-linux-gnu-*")
 """What comes with packages and nothing in the outer guest uses: it would lie in its memory."""
 _ONLY_HERE = {"ziglang"}
 """Dependencies that only building takes: the outer guest builds nothing, it is handed images."""
