@@ -74,9 +74,7 @@ def define(order: Order, handle: Handle, deadline: Deadline, progress: Progress)
 
 def base_medium(order: Order, deadline: Deadline) -> Path:
     """The disk, in VirtualBox's format, that all machines of an image are clones of; in the cache."""
-    cmdline = f"{kernel_cmdline(order.arch, order.accel)} isolab.port={PORT_DEVICE}"
-    contents = Contents(order.image.kernel, order.image.initrd, cmdline)
-    raw = bootable(contents, order.arch, Archives(deadline), deadline)
+    raw = boot_disk(order, deadline)
     key = raw.parent.name
 
     def convert(folder: Path) -> dict[str, object]:
@@ -86,6 +84,13 @@ def base_medium(order: Order, deadline: Deadline) -> Path:
         return {"disk": key}
 
     return cache.make("vdi", key, convert, deadline) / "base.vdi"
+
+
+def boot_disk(order: Order, deadline: Deadline) -> Path:
+    """The same disk, raw; in the cache."""
+    cmdline = f"{kernel_cmdline(order.arch, order.accel)} isolab.port={PORT_DEVICE}"
+    contents = Contents(order.image.kernel, order.image.initrd, cmdline)
+    return bootable(contents, order.arch, Archives(deadline), deadline)
 
 
 def free_port() -> int:
@@ -102,6 +107,8 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
     keep(keys, Path(handle.scratch))
     found = version()
     if paging.known_useless(found):
+        # Another machine may have found that out after this one was defined.
+        vboxmanage.ask(["modifyvm", handle.data["uuid"], *vboxmanage.render_paging(False)], deadline)
         _boot(order, handle, keys, deadline, progress, patience=None)
         return _reachable(handle, port, deadline)
     try:

@@ -31,12 +31,17 @@ def selection(kind: Kind) -> str:
 
 
 def contract(outer: Outer, kind: Kind, seconds: float) -> tuple[list[Case], str]:
-    """Every test of the driver contract for a kind, and pytest's own words.
+    """Every test of the driver contract for a kind, and pytest's own words. Raises AssertionError."""
+    return run_inside(outer, seconds, CONTRACT, "-k", selection(kind))
+
+
+def run_inside(outer: Outer, seconds: float, *tests: str) -> tuple[list[Case], str]:
+    """What became of ``tests`` (arguments of pytest), and pytest's own words.
 
     Raises AssertionError, with what was said until then, when they do not come to an end.
     """
     argv = ["python3", "-m", "pytest", "-v", "-m", "real", "-p", "no:cacheprovider", "--tb=short"]
-    argv += [f"--junitxml={_RESULTS}", "--durations=8", CONTRACT, "-k", selection(kind)]
+    argv += [f"--junitxml={_RESULTS}", "--durations=8", *tests]
     script = f'rm -f {_LOG} {_RESULTS}; exec "$@" >{_LOG} 2>&1'
     try:
         done = outer.run("sh", "-c", script, "sh", *argv, seconds=seconds)

@@ -15,13 +15,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import Bench, Kind, image_of, on_bench, order_for
 from habitat import Home
-from system import PLACE, System, archive_of
+from system import MODULES, PLACE, System, archive_of
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES
@@ -38,10 +38,9 @@ from orchestrator.transport import Result
 CLOCK_SHIFT = 1
 """By the guest's clock an instruction takes 2 ** CLOCK_SHIFT nanoseconds."""
 ARCH = replace(ARCHITECTURES["amd64"], cpu="max", qemu_options=("-icount", f"shift={CLOCK_SHIFT}"))
-MODULES = ("kvm_amd", "tun")
 _MODULE_FILES = ("*/kernel/arch/x86/kvm/*.ko", "*/kernel/virt/lib/*.ko", "*/kernel/drivers/net/tun.ko")
 CHECKOUT = ("orchestrator", "tests", "images", "labs", "tasks.py", "pyproject.toml")
-_HERE, _CACHE, _MODULES = "isolab", "var/cache/isolab", "modules"
+_HERE, _CACHE = "isolab", "var/cache/isolab"
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,19 @@ class Outer:
 
 
 @contextlib.contextmanager
-def outer_guest(system: System, home: Home, *, memory: int = 3 * 2**30) -> Iterator[Outer]:
-    """The outer guest for the length of a ``with`` block, KVM loaded; ``memory`` in bytes."""
+def outer_guest(
+    system: System, home: Home, *, memory: int = 3 * 2**30, made: Sequence[Path] = ()
+) -> Iterator[Outer]:
+    """The outer guest for the length of a ``with`` block, the system's modules loaded; ``memory``
+    in bytes. ``made`` are files of the user's cache that it has in its own."""
     kind = Kind("qemu", ARCH.name)
     micro = image_of(ARCH.name)
     folder = home.root / "image"
     folder.mkdir()
     (folder / "kernel").symlink_to(micro.kernel)
+    parts = (micro.initrd, archive_of(system), _session(system, micro, made, home.root / "session"))
     with (folder / "initrd").open("wb") as file:  # the kernel unpacks one archive after the other
-        for part in (micro.initrd, archive_of(system), _session(micro, home.root / "session")):
+        for part in parts:
             with part.open("rb") as source:
                 shutil.copyfileobj(source, file)
     image = images.Image("outer", ARCH.name, f"outer-{micro.key}", folder)
@@ -90,17 +93,17 @@ def outer_guest(system: System, home: Home, *, memory: int = 3 * 2**30) -> Itera
         yield outer
 
 
-def _session(micro: images.Image, target: Path) -> Path:
-    """What changes from one time to the next: this checkout, the micro image, kernel modules."""
+def _session(system: System, micro: images.Image, made: Sequence[Path], target: Path) -> Path:
+    """What changes from one time to the next: this checkout, images, kernel modules."""
     tree = Tree()
     for path in (f for name in CHECKOUT for f in _files(ROOT / name)):
         mode = 0o755 if os.access(path, os.X_OK) else 0o644
         tree.file(f"{PLACE}/{_HERE}/{path.relative_to(ROOT)}", path.read_bytes(), mode)
-    for name in ("kernel", "initrd", "run", cache.META):
-        data = (micro.folder / name).read_bytes()
-        tree.file(f"{PLACE}/{_CACHE}/images/{micro.key}/{name}", data, 0o755 if name == "run" else 0o644)
-    for number, (name, data) in enumerate(load_order(list(MODULES), _modules())):
-        tree.file(f"{PLACE}/{_MODULES}/{number:02}-{name}.ko", data)
+    for path in (*(micro.folder / name for name in ("kernel", "initrd", "run", cache.META)), *made):
+        where = f"{PLACE}/{_CACHE}/{path.parent.parent.name}/{path.parent.name}/{path.name}"
+        tree.file(where, path.read_bytes(), 0o755 if path.name == "run" else 0o644)
+    for number, (name, data) in enumerate(load_order(list(system.modules), _modules())):
+        tree.file(f"{PLACE}/{MODULES}/{number:02}-{name}.ko", data)
     tree.write_cpio(target)
     return target
 
@@ -126,7 +129,7 @@ def _furnish(outer: Outer) -> None:
         chmod 1777 /{PLACE}/tmp
         # A guest's memory in large pages: each one saves hundreds of faults, an exit each.
         echo always >/sys/kernel/mm/transparent_hugepage/enabled
-        for module in /{PLACE}/{_MODULES}/*; do
+        for module in /{PLACE}/{MODULES}/*; do
             chroot /{PLACE} insmod ${{module#/{PLACE}}}
         done"""
     done = outer.bench.command("sh", "-c", inside)

@@ -1,47 +1,72 @@
-"""The user space of the outer guest: a small Debian with QEMU, libvirt and the project's own
+"""The user space of the outer guest: a small Debian with the hypervisors and the project's own
 Python dependencies, as an archive that a kernel unpacks beside the micro image's own.
 
-Made once by mmdebstrap(1) and kept in the cache; the project itself is not in it.
+Made once by mmdebstrap(1) and kept in the cache; the project itself is not in it. A module that
+Debian has only as source is built for the micro image's kernel while the packages are installed,
+by dkms(8), with the compiler of the kernel's own suite.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import stat
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator import packages, proc
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.images import cache
+from orchestrator.images import Archives, cache
 from orchestrator.images.mirror import KEYRING, mirror
 from orchestrator.images.tree import Entry, Tree
 from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 from orchestrator.scratch import working_folder
 
-VERSION = 2
+VERSION = 3
 """Raised when the same inputs make another system."""
-BUILD_SECONDS = 900.0
+BUILD_SECONDS = 1800.0
 PLACE = "outer"
 """Where it lies in the outer guest, beneath the root of the micro image."""
+MODULES = "modules"
+"""Where, in it, the kernel modules lie that are loaded."""
 
 _UNUSED = ("doc/*", "man/*", "locale/*", "info/*", "qemu/edk2*")
 """What of /usr/share no test reads; the firmware alone is half of QEMU."""
+_COMPILING = ("usr/src/*", "usr/include/*", "usr/lib/gcc/*", "usr/libexec/gcc/*", "var/lib/dkms/*")
+_LARGE = (
+    *(
+        "*/libLLVM*",
+        "*/dri/*",
+        "*/libgallium*",
+        "*/libz3*",
+        "*/virtualbox/webtest",
+        "*/virtualbox/vboxwebsrv",
+    ),
+    *("var/cache/*", "var/lib/apt/*", "usr/bin/x86_64-linux-gnu-*"),
+)
+"""What comes with packages and nothing in the outer guest uses: it would lie in its memory."""
 _ONLY_HERE = {"ziglang"}
 """Dependencies that only building takes: the outer guest builds nothing, it is handed images."""
 
 
 @dataclass(frozen=True)
 class System:
-    """What is in a user space. ``python`` is the minor version that the suite has."""
+    """What is in a user space. ``python`` is the minor version that the suite has; ``modules``
+    are those of the micro image's kernel that are loaded. ``built`` are modules that the packages
+    have as source: the kernel's headers are installed along with them."""
 
     suite: str
     python: str
     packages: tuple[str, ...]
+    modules: tuple[str, ...] = ("kvm_amd", "tun")
+    components: str = "main"
+    built: tuple[str, ...] = ()
 
     @property
     def site(self) -> str:
@@ -66,12 +91,21 @@ DEBIAN = System(
     ),
 )
 
+VIRTUALBOX = System(
+    "sid",
+    "3.14",
+    ("virtualbox", "virtualbox-dkms", "systemd-standalone-sysusers", "python3", "procps", "kmod", "iproute2"),
+    modules=(),  # KVM and VirtualBox do not share a processor
+    components="main,contrib",
+    built=("vboxdrv",),
+)
+
 
 def requirements() -> list[str]:
     """What the project and its tests need of Python, as ``pyproject.toml`` says."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    wanted = {_name(text) for text in project["dependencies"]} - _ONLY_HERE | {"pytest"}
+    wanted = {_name(text) for text in project["dependencies"]} - _ONLY_HERE | {"pytest", "hypothesis"}
     return [text for text in found if _name(text) in wanted]
 
 
@@ -82,28 +116,43 @@ def _name(requirement: str) -> str:
 
 
 def archive_of(system: System) -> Path:
-    """The user space as a cpio archive, from the cache or made now; takes root and a minute."""
-    key = cache.digest(VERSION, system, _UNUSED, requirements())
+    """The user space as a cpio archive, from the cache or made now; takes root and minutes."""
     deadline = Deadline.after(BUILD_SECONDS)
     packages.ensure([packages.MMDEBSTRAP, packages.KEYS], Silent(), deadline)
+    headers = _headers(deadline) if system.built else []
+    key = cache.digest(VERSION, system, headers, _UNUSED, _COMPILING, _LARGE, requirements())
 
     def fill(folder: Path) -> dict[str, Any]:
         with working_folder("outer") as place:
             root = place / "root"
-            _install(system, root, deadline)
-            grown(root, PLACE).write_cpio(folder / "root.cpio")
+            _install(system, headers, root, deadline)
+            for name in system.built:
+                (module,) = (root / "usr/lib/modules").glob(f"*/updates/dkms/{name}.ko")
+                (root / MODULES).mkdir(exist_ok=True)
+                module.rename(root / MODULES / f"built-{name}.ko")
+            grown(root, PLACE, [*_COMPILING, *_LARGE]).write_cpio(folder / "root.cpio")
         return {"suite": system.suite, "packages": system.packages, "python": requirements()}
 
     return cache.make("nested", f"{system.suite}-{key}", fill, deadline) / "root.cpio"
 
 
-def _install(system: System, root: Path, deadline: Deadline) -> None:
-    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(system.packages)}"]
+def _headers(deadline: Deadline) -> list[str]:
+    """What modules for the micro image's kernel are built with: one package, by its name."""
+    arch = ARCHITECTURES["amd64"]
+    kernel = Archives(deadline).suite(arch.suite).resolve(arch.name, [f"{arch.kernel_package}->"])
+    return [package.name.replace("-image-", "-headers-") for package in kernel.values()]
+
+
+def _install(system: System, headers: list[str], root: Path, deadline: Deadline) -> None:
+    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join([*system.packages, *headers])}"]
     argv += [f"--keyring={KEYRING}", '--aptopt=APT::Install-Recommends "false"']
     argv += [f"--dpkgopt=path-exclude=/usr/share/{words}" for words in _UNUSED]
     # An archive's mirror may lag behind; what it signs is checked all the same.
     argv += ['--aptopt=Acquire::Check-Valid-Until "false"']
-    proc.run([*argv, system.suite, root, mirror()], deadline=deadline)
+    sources = [f"deb {mirror()} {system.suite} {system.components.replace(',', ' ')}"]
+    if headers:
+        sources.append(f"deb {mirror()} {ARCHITECTURES['amd64'].suite} main")
+    proc.run([*argv, system.suite, root, *sources], deadline=deadline)
     # For the guest's Python, which need not be ours.
     wheels = ["--only-binary=:all:", "--implementation", "cp", "--python-version", system.python]
     wheels += [w for glibc in (17, 28, 34) for w in ("--platform", f"manylinux_2_{glibc}_x86_64")]
@@ -113,11 +162,14 @@ def _install(system: System, root: Path, deadline: Deadline) -> None:
     proc.run(["chroot", root, "python3", "-m", "compileall", "-q", f"/{system.site}"], deadline=deadline)
 
 
-def grown(root: Path, place: str) -> Tree:
-    """A folder of the host as a tree beneath ``place``: folders, files and links, owners kept."""
+def grown(root: Path, place: str, without: Sequence[str] = ()) -> Tree:
+    """A folder of the host as a tree beneath ``place``: folders, files and links, owners kept;
+    less what matches one of the patterns ``without``."""
     tree = Tree()
     tree.folder(place)
     for path in sorted(root.rglob("*")):
+        if any(fnmatch.fnmatchcase(str(path.relative_to(root)), pattern) for pattern in without):
+            continue
         about, name = path.lstat(), f"{place}/{path.relative_to(root)}"
         if stat.S_ISLNK(about.st_mode):
             tree.link(name, str(path.readlink()))

@@ -108,6 +108,9 @@ KINDS += [
 UNDER_KVM = [Kind("qemu", HOST, cloned, kvm=True) for cloned in (False, True)]
 """Run where KVM is proved to work, and in the outer guest of tests/nested in any case."""
 KINDS += UNDER_KVM
+VIRTUALBOX = Kind("virtualbox", "amd64")
+"""Likewise: where there is a VirtualBox that can start machines, and in an outer guest."""
+KINDS += [VIRTUALBOX] if HOST == "amd64" else []
 if os.getuid() != 0:
     KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 

@@ -18,6 +18,7 @@ from conftest import keep_consoles
 from engines import engine_of
 from habitat import fresh_home
 from remote import existing
+from vboxhome import virtualbox_of
 
 from orchestrator import drivers, proc
 from orchestrator.arch import ARCHITECTURES
@@ -46,6 +47,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         fresh_home() as home,
         living_in(home, anybody=kind.driver == "container"),
         existing(kind, home) as keys,
+        virtualbox_of(kind, home),
     ):
         keep_consoles(request.session, home.root)
         order = order_for(kind, home, keys=keys)

@@ -1,4 +1,4 @@
-"""The real VirtualBox for tests, on a host that has none: its files, and a home of its own.
+"""The real VirtualBox for tests: a home of its own, and on a host that has none, its files.
 
 Its programs see Debian sid's ``/usr`` in place of the host's, in a mount namespace of their own;
 everything else, processes too, is the host's. Without its kernel driver VirtualBox makes, changes
@@ -18,13 +18,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench import Kind
 from habitat import Home
 
 from orchestrator import hostproc, packages, proc
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
+from orchestrator.drivers import load
+from orchestrator.errors import Unavailable
 from orchestrator.images import cache
 from orchestrator.images.mirror import KEYRING, mirror
 from orchestrator.progress import Silent
+from orchestrator.spec import Machine
 
 SUITE = "sid"
 """Debian's only suite with VirtualBox, in its section contrib."""
@@ -66,6 +71,30 @@ def virtualbox(home: Home, *, interpreting: bool = False) -> Iterator[None]:
             yield
         finally:
             _end_servers(home)
+
+
+@contextlib.contextmanager
+def virtualbox_of(kind: Kind, home: Home) -> Iterator[None]:
+    """The VirtualBox that this host has, with no machines but those made here, for a kind of
+    machine that needs it. Skips the test where it cannot start any."""
+    if kind.driver != "virtualbox":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VBOX_USER_HOME", str(home.root / "vbox"))
+        patch.setenv("VBOX_IPC_SOCKETID", home.root.name)
+        try:
+            _require(kind)
+            yield
+        finally:
+            _end_servers(home)
+
+
+def _require(kind: Kind) -> None:
+    try:
+        load("virtualbox").check(Machine(driver="virtualbox"), ARCHITECTURES[kind.arch])
+    except Unavailable as problem:
+        pytest.skip(f"{problem.message} (tests/nested has it)")
 
 
 def _end_servers(home: Home) -> None:
