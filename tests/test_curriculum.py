@@ -37,7 +37,7 @@ def rows() -> list[tuple[str, list[str]]]:
 
 def exercises_of(lab: str) -> list[str]:
     loaded = load_lab(LABS / lab / "lab.yaml", EXERCISES, images=least_memory(recipes()))
-    return list(loaded.spec.exercises)
+    return [exercise.name for exercise in loaded.exercises]
 
 
 def section(page: Path, heading: str) -> str:
