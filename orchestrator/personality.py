@@ -1,7 +1,7 @@
 """What makes one machine different from its image: keys, name, time, entropy.
 
 Handed to the guest's init over a virtio-serial port before its SSH server starts; see
-``images/guest/init.c`` for the other end of the protocol.
+``images/guest/personality.c`` for the other end of the protocol.
 """
 
 from __future__ import annotations

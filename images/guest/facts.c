@@ -90,9 +90,16 @@ static int try_queue(void)
 	char name[64];
 
 	snprintf(name, sizeof name, "/isolab-facts-%d", (int)getpid());
-	mqd_t queue = mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, NULL);
-	if (queue == (mqd_t)-1)
+	/* Small: all queues of a user share RLIMIT_MSGQUEUE, getrlimit(2). */
+	struct mq_attr small = {.mq_maxmsg = 1, .mq_msgsize = 1};
+	mqd_t queue = mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, &small);
+	if (queue == (mqd_t)-1) {
+		int error = errno;
+		/* Where Landlock refuses to open it, it has been made all the same, and would stay. */
+		mq_unlink(name);
+		errno = error;
 		return -1;
+	}
 	mq_close(queue);
 	return mq_unlink(name);
 }

@@ -18,7 +18,7 @@ from orchestrator.images import Archives, maker
 from orchestrator.images.closure import Index
 from orchestrator.images.debian import Archive, Package, members
 from orchestrator.images.kernel import Kernel, take
-from orchestrator.images.micro import RUNNER, RUNNER_SOURCES, load_order
+from orchestrator.images.micro import INIT_SOURCES, RUNNER, RUNNER_SOURCES, load_order
 from orchestrator.images.recipe import FullRecipe
 from orchestrator.images.tree import Tree
 from orchestrator.images.unpacked import add_file, unpack
@@ -45,7 +45,8 @@ _UNITS = {
 def inputs(recipe: FullRecipe, arch: Arch) -> list[object]:
     """What decides the image: its recipe, the suite's names, our own guest sources."""
     about = (VERSION, arch.suite, arch.kernel_package, arch.toolchain, compiler.STANDARD_FLAGS)
-    ours = [GUEST_SOURCES / name for name in ("init.c", *RUNNER_SOURCES)] + sorted(SOURCES.iterdir())
+    ours = [GUEST_SOURCES / name for name in (*INIT_SOURCES, *RUNNER_SOURCES)]
+    ours += [*sorted(GUEST_SOURCES.glob("*.h")), *sorted(SOURCES.iterdir())]
     return [recipe.model_dump_json(), about, *(path.read_bytes() for path in ours)]
 
 
@@ -91,7 +92,7 @@ def _extra(archive: Archive, arch: Arch) -> tuple[list[Package], Package]:
 
 def _compile(arch: Arch, archive: Archive, folder: Path, deadline: Deadline) -> None:
     toolchain = compiler.prepare(arch, archive, deadline)
-    for name, sources in (("run", RUNNER_SOURCES), ("personality", ("init.c",))):
+    for name, sources in (("run", RUNNER_SOURCES), ("personality", INIT_SOURCES)):
         files = [GUEST_SOURCES / source for source in sources]
         compiler.compile_program(arch, toolchain, files, (), folder / name, deadline)
 

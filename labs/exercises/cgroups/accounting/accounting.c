@@ -218,13 +218,19 @@ static void take_memory(void)
         ((volatile char *)memory)[at] = 1; /* billed when touched */
 }
 
-static void compute(void)
+static long long used_ms(void)
 {
     struct timespec used;
-    do
-        if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == -1)
-            die_in_child("clock_gettime");
-    while (used.tv_sec * 1000 + used.tv_nsec / 1000000 < COMPUTED_MS);
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == -1)
+        die_in_child("clock_gettime");
+    return (long long)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+static void compute(void)
+{
+    long long start = used_ms();
+    while (used_ms() - start < COMPUTED_MS)
+        continue;
 }
 
 static void have_children(pid_t children[CHILDREN])
@@ -297,7 +303,7 @@ static void print(struct account start, struct account memory, struct account cp
     printf("{\"group\": \"allowed\", \"processes_first\": %lld, ", start.processes);
     printf("\"memory_grew\": %s, ",
            json_bool(memory.memory - start.memory >= TAKEN - TOLERANCE));
-    printf("\"cpu_grew\": %s, ", json_bool(cpu.cpu_us - start.cpu_us >= COMPUTED_MS * 900));
+    printf("\"cpu_grew\": %s, ", json_bool(cpu.cpu_us - memory.cpu_us >= COMPUTED_MS * 900));
     printf("\"processes_with_children\": %lld, ", family.processes);
     printf("\"processes_at_end\": %lld, ", end.processes);
     printf("\"memory_given_back\": %s, ", json_bool(given_back));

@@ -5,7 +5,7 @@
  *   isolation create   a System V segment and queue, a POSIX object and queue, all of mode 0600
  *   isolation other    as another user: which of them are listed, found, opened?
  *   isolation apart    as their owner, in an IPC namespace of its own: which are still there?
- *   isolation host     the host's segment, queue and shared memory: are they there?
+ *   isolation host     the host's segment, queue and shared memory: leave a mark, take the message
  *   isolation remove
  *
  * Man pages: ipc_namespaces(7), sysvipc(7), shm_overview(7), mq_overview(7), unshare(2).
@@ -164,12 +164,14 @@ static void run_create(void)
     struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
     int memory = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
     mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
-    if (memory == -1 || queue == (mqd_t)-1)
-        die("POSIX objects");
+    int queue_error = queue == (mqd_t)-1 ? errno : 0; /* a sandbox may refuse it */
+    if (memory == -1)
+        die("shm_open");
     if (shmget(key, 1, IPC_CREAT | IPC_EXCL | 0600) == -1 ||
         msgget(key, IPC_CREAT | IPC_EXCL | 0600) == -1)
         die("System V objects");
-    printf("{\"ipc_namespace\": \"%s\"}\n", ipc_namespace());
+    printf("{\"ipc_namespace\": \"%s\", \"own_posix_queue\": \"%s\"}\n", ipc_namespace(),
+           verdict(queue_error));
 }
 
 static void run_other(void)
@@ -212,21 +214,53 @@ static void run_apart(void)
         die("the child failed");
 }
 
-/* The controller says under which key it planted the object, in hexadecimal. */
-static const char *planted(const char *variable, int (*open_object)(key_t))
+/* The host's objects were planted for this exercise; a mark in them is seen from outside. */
+static int mark_segment(key_t which, const char *mark)
 {
-    const char *text = getenv(variable);
-    return text != NULL ? verdict(open_object((key_t)strtoul(text, NULL, 16))) : "not planted";
+    int id = shmget(which, 0, 0);
+    if (id == -1)
+        return errno;
+    char *memory = shmat(id, NULL, 0);
+    if (memory == (void *)-1)
+        return errno;
+    memcpy(memory, mark, strlen(mark) + 1);
+    return shmdt(memory) == -1 ? errno : 0;
 }
 
-/* Only looked at, never read: what the host keeps is none of our business. */
+static int empty_queue(key_t which)
+{
+    struct {
+        long type;
+        char text[NAME_SIZE];
+    } message;
+    int id = msgget(which, 0);
+    if (id == -1)
+        return errno;
+    return msgrcv(id, &message, sizeof message.text, 0, IPC_NOWAIT | MSG_NOERROR) == -1 ? errno : 0;
+}
+
+static int mark_memory(const char *which, const char *mark)
+{
+    int fd = shm_open(which, O_RDWR, 0);
+    if (fd == -1)
+        return errno;
+    int error = pwrite(fd, mark, strlen(mark), 0) == -1 ? errno : 0;
+    return close(fd) == -1 ? errno : error;
+}
+
+/* Keys are told in hexadecimal. What the controller could not plant, it does not name. */
 static void run_host(void)
 {
-    const char *memory = getenv("ISOLAB_CANARY_SHM");
-    printf("{\"host_segment\": \"%s\", ", planted("ISOLAB_CANARY_SEGMENT", open_segment));
-    printf("\"host_queue\": \"%s\", ", planted("ISOLAB_CANARY_QUEUE", open_queue));
+    const char *segment = getenv("ISOLAB_CANARY_SEGMENT"), *queue = getenv("ISOLAB_CANARY_QUEUE");
+    const char *memory = getenv("ISOLAB_CANARY_SHM"), *mark = getenv("ISOLAB_CANARY_MARK");
+    if (mark == NULL)
+        mark = "marked";
+    printf("{\"host_segment\": \"%s\", ",
+           segment ? verdict(mark_segment((key_t)strtoul(segment, NULL, 16), mark)) : "not planted");
+    printf("\"host_queue\": \"%s\", ",
+           queue ? verdict(empty_queue((key_t)strtoul(queue, NULL, 16))) : "not planted");
     printf("\"host_posix_memory\": \"%s\"}\n",
-           memory != NULL ? verdict(open_memory(memory)) : "not planted");
+           memory ? verdict(mark_memory(memory, mark)) : "not planted");
 }
 
 int main(int argc, char *argv[])

@@ -40,6 +40,7 @@ static const char LOCK_NAME[] = "left.lock";
 static char memory_name[NAME_SIZE]; /* for shared memory, semaphore, queue and abstract socket */
 static char semaphore_name[NAME_SIZE];
 static key_t key;
+static int queue_error; /* why there can be no POSIX queue, or 0 */
 static pid_t owner;
 
 static void clean_up(void)
@@ -107,6 +108,18 @@ static int bind_socket(const char *name, bool abstract)
     return fd;
 }
 
+/* A sandbox may forbid queues. A refused queue may have been made all the same: it is unlinked. */
+static int try_queue(void)
+{
+    struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
+    mqd_t queue = mq_open(memory_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attributes);
+    int error = queue == (mqd_t)-1 ? errno : 0;
+    if (queue != (mqd_t)-1)
+        mq_close(queue);
+    mq_unlink(memory_name);
+    return error;
+}
+
 /* Everything is made with O_EXCL or its like, so that nothing found later can be older. */
 static void make_named(void)
 {
@@ -115,7 +128,8 @@ static void make_named(void)
     must(listen(bind_socket(SOCKET_NAME, false), 1), "listen");
     must(bind_socket(memory_name, true), "bind");
     must(shm_open(memory_name, O_RDWR | O_CREAT | O_EXCL, 0600), "shm_open");
-    must(mq_open(memory_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes), "mq_open");
+    if (queue_error == 0)
+        must(mq_open(memory_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes), "mq_open");
     if (sem_open(semaphore_name, O_CREAT | O_EXCL, 0600, 1) == SEM_FAILED)
         die("sem_open");
     must(shmget(key, 1, IPC_CREAT | IPC_EXCL | 0600), "shmget");
@@ -210,7 +224,11 @@ static void show_all(int pipe_end, int pair_end)
     show("fifo", access(FIFO_NAME, F_OK) == 0);
     show("socket_file", access(SOCKET_NAME, F_OK) == 0);
     show("posix_memory", opened(shm_open(memory_name, O_RDWR, 0)));
-    show("posix_queue", opened(mq_open(memory_name, O_RDWR)));
+    if (queue_error == 0)
+        show("posix_queue", opened(mq_open(memory_name, O_RDWR)));
+    else
+        printf("\"posix_queue\": \"%s\", ",
+               queue_error == EACCES ? "blocked (EACCES)" : "blocked (another error)");
     show("posix_semaphore", semaphore != SEM_FAILED);
     show("sysv_segment", shmget(key, 0, 0) != -1);
     show("sysv_queue", msgget(key, 0) != -1);
@@ -231,6 +249,7 @@ int main(void)
     snprintf(semaphore_name, sizeof semaphore_name, "/isolab-left-sem-%s", tag);
     key = key_of(memory_name);
     owner = getpid();
+    queue_error = try_queue();
     must(pipe2(pipe_ends, O_CLOEXEC), "pipe2");
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair_ends), "socketpair");
     make_and_die(pipe_ends[1], pair_ends[1]);

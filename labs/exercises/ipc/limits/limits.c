@@ -90,11 +90,11 @@ static const char *queue_above_limit(void)
     read_setting("/proc/sys/fs/mqueue/msg_max", text);
     struct mq_attr attributes = {.mq_maxmsg = strtol(text, NULL, 10) + 1, .mq_msgsize = 8};
     mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attributes);
-    if (queue == (mqd_t)-1)
-        return verdict(errno);
+    int error = queue == (mqd_t)-1 ? errno : 0;
     mq_unlink(name);
-    mq_close(queue);
-    return verdict(0);
+    if (queue != (mqd_t)-1)
+        mq_close(queue);
+    return verdict(error);
 }
 
 static void show_pipes(void)

@@ -1,0 +1,45 @@
+/*
+ * guest.h - what the parts of init share.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+#define HOST_KEY "/etc/dropbear/host_key"
+
+enum { MAX_VALUE = 64 * 1024 }; /* bytes of one part of a personality */
+
+extern bool full; /* a service of a whole system with OpenSSH, not process 1 */
+
+/* console.c: what is said, to people and to the controller */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void give_up(const char *what) __attribute__((noreturn));
+void write_file(const char *path, const char *text, mode_t mode);
+bool told_by_kernel(const char *name, char *value, size_t size);
+bool asked_for(const char *word);
+
+/* port.c: the line to the controller */
+extern int port;
+void open_port(void);
+void read_exactly(void *buffer, size_t length);
+void read_header(char *name, size_t size, size_t *length);
+
+/* network.c: interfaces */
+void network(void);
+void join_networks(char *lines);
+void open_way_out(const char *text);
+
+/* personality.c: what makes this machine another than its siblings */
+void take_personality(void);
+
+/* server.c: the SSH server of a micro machine */
+int listen_for_ssh(void);
+int serve_in_advance(int listener);
+void wait_for_end(int pipe_end);
+void serve_for_ever(int listener) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * server.c - dropbear, one process for each connection, as inetd(8) starts servers.
+ */
+#include "guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PREACCEPT "/usr/lib/isolab/preaccept.so"
+
+/* The socket of the SSH server. Connections wait in its queue until somebody accepts them. */
+int listen_for_ssh(void)
+{
+	struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons(22)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int yes = 1;
+
+	if (listener == -1 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == -1 ||
+	    bind(listener, (struct sockaddr *)&where, sizeof where) == -1 || listen(listener, 16) == -1)
+		give_up("cannot listen for SSH");
+	return listener;
+}
+
+/*
+ * One SSH server per connection, as inetd(8) does it. -i talk on standard input and output, -s no
+ * passwords, -j -k no forwarding. Not -E, which would log to the console: before 2024 dropbear
+ * refuses both together.
+ */
+static void become_server(const char *preload)
+{
+	static char *const argv[] = {"/usr/sbin/dropbear", "-i", "-s", "-j", "-k", "-r", HOST_KEY, NULL};
+	static char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL, NULL};
+
+	if (preload != NULL) {
+		environment[1] = (char *)preload;
+		environment[2] = "LD_BIND_NOW=1";
+	}
+	setsid();
+	signal(SIGCHLD, SIG_DFL);
+	/* A program that eats all memory must not take the connection with it: proc(5). */
+	write_file("/proc/self/oom_score_adj", "-1000", 0644);
+	execve(argv[0], argv, environment);
+	say("the SSH server cannot be started: %s", strerror(errno));
+	_exit(127);
+}
+
+static void serve_ssh(int connection)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (dup2(connection, STDIN_FILENO) == -1 || dup2(connection, STDOUT_FILENO) == -1)
+			_exit(127);
+		become_server(NULL);
+	}
+	if (pid == -1)
+		say("no process for an SSH connection: %s", strerror(errno));
+}
+
+/*
+ * The server of the first connection, started before there is one: see preaccept.c. Gives the
+ * pipe that ends when it has its connection, or has failed; it has said that it waits.
+ */
+int serve_in_advance(int listener)
+{
+	int told[2];
+	char here;
+
+	if (pipe2(told, O_CLOEXEC) == -1)
+		give_up("no pipe");
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* Moved out of the way first: either may be the number the other is to have. */
+		int from = fcntl(listener, F_DUPFD, 10), to = fcntl(told[1], F_DUPFD, 10);
+		if (dup2(from, 3) == -1 || dup2(to, 4) == -1)
+			_exit(127);
+		close(from);
+		close(to);
+		become_server("LD_PRELOAD=" PREACCEPT);
+	}
+	close(told[1]);
+	if (pid == -1 || read(told[0], &here, 1) != 1)
+		say("no SSH server could be started in advance");
+	return told[0];
+}
+
+/* Wait until the server started in advance has its connection. */
+void wait_for_end(int pipe_end)
+{
+	char byte;
+
+	while (read(pipe_end, &byte, 1) == -1 && errno == EINTR)
+		;
+	close(pipe_end);
+}
+
+void serve_for_ever(int listener)
+{
+	for (;;) {
+		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (connection == -1)
+			continue;
+		serve_ssh(connection);
+		close(connection);
+	}
+}
