@@ -161,7 +161,8 @@ static void remove_all(struct found made)
     int id = made.sysv == 0 ? msgget(key, 0) : -1;
     if (id != -1 && msgctl(id, IPC_RMID, NULL) == -1)
         die("msgctl");
-    if (made.posix == 0 && mq_unlink(name) == -1)
+    /* Also one we were refused: Landlock says no to the new queue's file when it is there already. */
+    if (mq_unlink(name) == -1 && made.posix == 0)
         die("mq_unlink");
     if (made.memory == 0 && shm_unlink(name) == -1)
         die("shm_unlink");
