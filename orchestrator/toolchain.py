@@ -94,7 +94,9 @@ def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, dea
     _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
     link: list[str | Path] = [zig_folder() / "zig", "ld.lld", "-shared", "-s"]
     link += ["-m", arch.toolchain.emulation]
-    link += ["--hash-style=sysv", "-o", output, target]
+    # The old table has wider entries on s390x, which lld does not know; MIPS has only the old one.
+    style = "sysv" if arch.name.startswith("mips") else "gnu"
+    link += [f"--hash-style={style}", "-o", output, target]
     _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     target.unlink()
 

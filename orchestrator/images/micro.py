@@ -22,7 +22,7 @@ from orchestrator.images.recipe import MicroRecipe
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES
 
-VERSION = 3
+VERSION = 4
 """Raised when the same inputs make another image."""
 
 RUNNER = "usr/lib/isolab/run"

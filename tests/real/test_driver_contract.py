@@ -96,6 +96,14 @@ sys.stdout.buffer.write(done.stdout)
 """
 
 
+class TestWhatInitSays:
+    def test_the_first_ssh_server_was_ready_before_the_machine_was(self, bench: Bench) -> None:
+        if bench.kind.driver != "qemu" or bench.kind.image != "micro":
+            pytest.skip("a machine of another kind starts its SSH server another way")
+        console = (bench.order.logs / "console.log").read_text(errors="replace")
+        assert "no SSH server could be started in advance" not in console
+
+
 class TestFacts:
     def test_they_are_those_of_the_architecture(self, bench: Bench) -> None:
         arch, facts = ARCHITECTURES[bench.kind.arch], bench.live.facts
