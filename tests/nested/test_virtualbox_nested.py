@@ -23,7 +23,7 @@ from orchestrator.progress import Silent
 
 pytestmark = pytest.mark.nested
 
-SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "3600"))
+SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1200"))
 """How long the tests inside may take, by the host's clock."""
 RUNNING = "tests/real/test_virtualbox_running.py"
 
