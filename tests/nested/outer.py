@@ -121,9 +121,12 @@ def _modules() -> dict[str, bytes]:
 def _furnish(outer: Outer) -> None:
     """Make the Debian system complete: kernel file systems, modules, a network of its own."""
     inside = f"""set -e
+        mount -o bind /{PLACE} /{PLACE}  # a mount point, as libvirt expects of what it calls "/"
         for place in proc sys dev; do mount -o rbind /$place /{PLACE}/$place; done
         mount -t tmpfs tmpfs /{PLACE}/run; mount -t tmpfs tmpfs /{PLACE}/tmp
-        chmod 1777 /{PLACE}/tmp
+        mkdir -m 1777 /{PLACE}/run/lock; chmod 1777 /{PLACE}/tmp
+        # In a /dev that libvirt makes for each guest, in a chroot, QEMU finds no terminals.
+        echo 'namespaces = []' >/{PLACE}/etc/libvirt/qemu.conf
         # A guest's memory in large pages: each one saves hundreds of faults, an exit each.
         echo always >/sys/kernel/mm/transparent_hugepage/enabled
         for module in /{PLACE}/{_MODULES}/*; do
