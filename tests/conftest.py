@@ -14,8 +14,17 @@ settings.load_profile("isolab")
 
 
 @pytest.fixture(scope="session")
-def libvirt_daemons() -> Iterator[object]:
-    """libvirt's daemons, started if they are not there (tests/real/daemons.py)."""
+def libvirt_system() -> Iterator[None]:
+    """This host's libvirtd and virtlogd, started if they are not there (tests/real/daemons.py)."""
+    from daemons import of_this_host
+
+    with of_this_host():
+        yield
+
+
+@pytest.fixture(scope="session")
+def libvirt_daemons(libvirt_system: None) -> Iterator[object]:
+    """libvirt's daemons of this host and of a user's session, and an SSH server to reach them by."""
     from daemons import daemons
 
     with daemons() as found:

@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 from factories import order
 
-from orchestrator import paging, proc, vboxmachine, vboxmanage
+from orchestrator import proc
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, Order
 from orchestrator.drivers.virtualbox import DRIVER
 from orchestrator.errors import BootError
 from orchestrator.proc import Finished
 from orchestrator.progress import Silent as NoProgress
-from orchestrator.vboxmachine import Silent, start
+from orchestrator.virtualbox import machine as vboxmachine
+from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.virtualbox import paging
+from orchestrator.virtualbox.machine import Silent, start
 
 VERSION = "7.2.22r175245"
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from factories import order
 
-from orchestrator import vboxmanage
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Order, boundary_of
@@ -22,6 +21,7 @@ from orchestrator.drivers.virtualbox import DRIVER
 from orchestrator.errors import Unavailable
 from orchestrator.proc import Finished
 from orchestrator.spec import Boundary, Machine
+from orchestrator.virtualbox import manage as vboxmanage
 
 GOLDEN = Path(__file__).parent / "golden" / "virtualbox.txt"
 BASE = Path("/cache/vdi/key/base.vdi")

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import vboxmachine, vboxmanage
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import TAG, Handle, Order, Site
@@ -26,7 +25,9 @@ from orchestrator.progress import Progress
 from orchestrator.spec import Machine
 from orchestrator.transport import Conversing
 from orchestrator.transport.ssh import Address, connected
-from orchestrator.vboxmanage import PROGRAM, Refused
+from orchestrator.virtualbox import machine as vboxmachine
+from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.virtualbox.manage import PROGRAM, Refused
 
 OLDEST = (7, 0)
 """The first version with the option names used here; newer ones are never refused."""

@@ -124,9 +124,12 @@ def _modules() -> dict[str, bytes]:
 def _furnish(outer: Outer) -> None:
     """Make the Debian system complete: kernel file systems, modules, a network of its own."""
     inside = f"""set -e
+        mount -o bind /{PLACE} /{PLACE}  # a mount point, as libvirt expects of what it calls "/"
         for place in proc sys dev; do mount -o rbind /$place /{PLACE}/$place; done
         mount -t tmpfs tmpfs /{PLACE}/run; mount -t tmpfs tmpfs /{PLACE}/tmp
-        chmod 1777 /{PLACE}/tmp
+        mkdir -m 1777 /{PLACE}/run/lock; chmod 1777 /{PLACE}/tmp
+        # libvirt fills the /dev it makes for each guest by way of setns(2), which leaves a chroot.
+        echo 'namespaces = []' >/{PLACE}/etc/libvirt/qemu.conf
         # A guest's memory in large pages: each one saves hundreds of faults, an exit each.
         echo always >/sys/kernel/mm/transparent_hugepage/enabled
         for module in /{PLACE}/{MODULES}/*; do

@@ -54,12 +54,16 @@ _LARGE = (
 _ONLY_HERE = {"ziglang"}
 """Dependencies that only building takes: the outer guest builds nothing, it is handed images."""
 
+_SUITE = {"pytest", "hypothesis"}
+"""What the driver contract imports of the dependencies of tests, its conftest.py among it."""
+
 
 @dataclass(frozen=True)
 class System:
     """What is in a user space. ``python`` is the minor version that the suite has; ``modules``
     are those of the micro image's kernel that are loaded. ``built`` are modules that the packages
-    have as source: the kernel's headers are installed along with them."""
+    have as source: the kernel's headers are installed along with them. ``users`` are in all
+    ``groups``, and each in one of its own name."""
 
     suite: str
     python: str
@@ -67,6 +71,9 @@ class System:
     modules: tuple[str, ...] = ("kvm_amd", "tun")
     components: str = "main"
     built: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     @property
     def site(self) -> str:
@@ -89,6 +96,10 @@ DEBIAN = System(
         "kmod",
         "iproute2",
     ),
+    # As the package libvirt-daemon-system has them, which brings a firewall, polkit and an init along.
+    groups=("kvm",),
+    users=("libvirt-qemu",),
+    folders=("var/log/libvirt",),
 )
 
 VIRTUALBOX = System(
@@ -105,7 +116,7 @@ def requirements() -> list[str]:
     """What the project and its tests need of Python, as ``pyproject.toml`` says."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    wanted = {_name(text) for text in project["dependencies"]} - _ONLY_HERE | {"pytest", "hypothesis"}
+    wanted = {_name(text) for text in project["dependencies"]} - _ONLY_HERE | _SUITE
     return [text for text in found if _name(text) in wanted]
 
 
@@ -153,6 +164,7 @@ def _install(system: System, headers: list[str], root: Path, deadline: Deadline)
     if headers:
         sources.append(f"deb {mirror()} {ARCHITECTURES['amd64'].suite} main")
     proc.run([*argv, system.suite, root, *sources], deadline=deadline)
+    _complete(system, root, deadline)
     # For the guest's Python, which need not be ours.
     wheels = ["--only-binary=:all:", "--implementation", "cp", "--python-version", system.python]
     wheels += [w for glibc in (17, 28, 34) for w in ("--platform", f"manylinux_2_{glibc}_x86_64")]
@@ -160,6 +172,17 @@ def _install(system: System, headers: list[str], root: Path, deadline: Deadline)
     proc.run([*pip, *wheels, "--target", root / system.site, *requirements()], deadline=deadline)
     # Compiling there would take minutes on an emulated processor.
     proc.run(["chroot", root, "python3", "-m", "compileall", "-q", f"/{system.site}"], deadline=deadline)
+
+
+def _complete(system: System, root: Path, deadline: Deadline) -> None:
+    """What packages that were left out would have made."""
+    for group in system.groups:
+        proc.run(["chroot", root, "groupadd", "--system", group], deadline=deadline)
+    member = ["useradd", "--system", "--user-group", "--groups", ",".join(system.groups)]
+    for user in system.users:
+        proc.run(["chroot", root, *member, user], deadline=deadline)
+    for folder in system.folders:
+        (root / folder).mkdir(parents=True)
 
 
 def grown(root: Path, place: str, without: Sequence[str] = ()) -> Tree:

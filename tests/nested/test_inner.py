@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+
 from bench import UNDER_KVM
-from inner import cases, selection
+from inner import CONTRACT, cases, selection
+from system import requirements
+
+from orchestrator.paths import ROOT
 
 
 def test_a_kind_is_selected_without_those_whose_names_are_longer() -> None:
@@ -27,3 +33,22 @@ def test_only_a_pass_is_no_trouble() -> None:
         "m.broken": "error: no machine",
         "m.left out": "skipped: no KVM",
     }
+
+
+def test_the_outer_guest_has_every_package_that_the_contract_imports() -> None:
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"orchestrator"}
+    bare = {text.split(">")[0].split("=")[0].lower() for text in requirements()}
+    for name in (CONTRACT, "tests/conftest.py"):
+        modules = {module.partition(".")[0] for module in _imported((ROOT / name).read_text())}
+        assert modules - sys.stdlib_module_names - ours <= bare, name
+
+
+def _imported(source: str) -> set[str]:
+    """The modules that a source imports when it is loaded."""
+    found = set()
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.ImportFrom):
+            found.add(statement.module or "")
+        elif isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+    return found

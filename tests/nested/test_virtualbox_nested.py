@@ -15,11 +15,12 @@ from inner import CONTRACT, run_inside, selection
 from outer import Outer, outer_guest
 from system import VIRTUALBOX as SYSTEM
 
-from orchestrator import packages, vboxmachine
+from orchestrator import packages
 from orchestrator.arch import host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.images import cache
 from orchestrator.progress import Silent
+from orchestrator.virtualbox import machine as vboxmachine
 
 pytestmark = pytest.mark.nested
 

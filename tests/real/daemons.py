@@ -24,6 +24,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.packages import Need
 from orchestrator.progress import Silent
 from orchestrator.spec import Machine
+from orchestrator.virt.uri import SYSTEM
 
 SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
 USER = "isolab-test"
@@ -49,9 +50,8 @@ class Daemons:
         return self.root / "client"
 
     def uri(self, way: str) -> str:
-        """``system``, ``session`` (an ordinary user's), ``ssh`` or ``ssh-session``."""
+        """``session`` (an ordinary user's), ``ssh`` or ``ssh-session``."""
         return {
-            "system": "qemu:///system",
             "session": f"qemu+unix:///session?socket={self.session_socket}",
             "ssh": self.over_ssh("root", "system"),
             "ssh-session": self.over_ssh(USER, "session"),
@@ -71,22 +71,29 @@ RUNNING: list[Daemons] = []
 
 
 def uri(way: str) -> str:
-    """The address of a daemon that runs."""
+    """The address of a daemon that runs: ``system``, or one of those ``Daemons`` knows."""
+    if way == "system":
+        return SYSTEM
     assert RUNNING, "this test needs the fixture libvirt_daemons"
     return RUNNING[-1].uri(way)
 
 
 @contextlib.contextmanager
+def of_this_host() -> Iterator[None]:
+    """Those of this host alone, for the length of a ``with`` block: no user, no SSH."""
+    packages.ensure(packages.needs_of([Machine(driver="libvirt")]), Silent(), Deadline.after(1200))
+    with kvm_as_udev_leaves_it(), system_daemons():
+        yield
+
+
+@contextlib.contextmanager
 def daemons() -> Iterator[Daemons]:
-    """All of it, for the length of a ``with`` block."""
-    needs = [*packages.needs_of([Machine(driver="libvirt")]), packages.SSH, SSHD]
-    packages.ensure(needs, Silent(), Deadline.after(1200))
+    """The ways to this host's, which run: an ordinary user's session, and SSH."""
+    packages.ensure([packages.SSH, SSHD], Silent(), Deadline.after(1200))
     root = Path(tempfile.mkdtemp(prefix="ilv", dir="/tmp"))
     root.chmod(0o755)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, root, ignore_errors=True)
-        stack.enter_context(kvm_as_udev_leaves_it())
-        stack.enter_context(system_daemons())
         stack.enter_context(session_of_a_user(root / "home"))
         found = Daemons(root, stack.enter_context(ssh_server(root)))
         RUNNING.append(found)

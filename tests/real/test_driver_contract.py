@@ -41,7 +41,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
     require_accelerator(kind)
     if kind.driver == "libvirt":
-        request.getfixturevalue("libvirt_daemons")
+        # An outer guest has the system's daemons and nothing else.
+        request.getfixturevalue("libvirt_system" if kind.way == "system" else "libvirt_daemons")
     with (
         engine_of(kind),
         fresh_home() as home,

@@ -13,7 +13,6 @@ from bench import Kind, living_in, order_for
 from habitat import Home, fresh_home
 from vboxhome import virtualbox
 
-from orchestrator import vboxmachine, vboxmanage
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, Order
@@ -23,6 +22,8 @@ from orchestrator.ledger import Ledger
 from orchestrator.progress import Silent
 from orchestrator.reclaim import reclaim
 from orchestrator.spec import Machine
+from orchestrator.virtualbox import machine as vboxmachine
+from orchestrator.virtualbox import manage as vboxmanage
 
 pytestmark = pytest.mark.real
 

@@ -15,12 +15,14 @@ from conftest import keep_consoles
 from habitat import fresh_home
 from vboxhome import virtualbox_of
 
-from orchestrator import paging, vboxmachine, vboxmanage
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import load
 from orchestrator.ledger import Ledger
 from orchestrator.machine import machine
 from orchestrator.progress import Silent
+from orchestrator.virtualbox import machine as vboxmachine
+from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.virtualbox import paging
 
 pytestmark = pytest.mark.real
 

@@ -14,7 +14,7 @@ from conftest import keep_consoles
 from habitat import Home, fresh_home
 from vboxhome import virtualbox
 
-from orchestrator import hostproc, vboxmachine, vboxmanage
+from orchestrator import hostproc
 from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Order
@@ -24,6 +24,8 @@ from orchestrator.ledger import Ledger
 from orchestrator.progress import Silent
 from orchestrator.reclaim import reclaim
 from orchestrator.spec import Machine
+from orchestrator.virtualbox import machine as vboxmachine
+from orchestrator.virtualbox import manage as vboxmanage
 
 pytestmark = pytest.mark.real
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import hostproc, paging, proc, vboxmanage
+from orchestrator import hostproc, proc
 from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Order
@@ -21,7 +21,9 @@ from orchestrator.images import Archives, cache
 from orchestrator.images.bootdisk import Contents, bootable
 from orchestrator.personality import Keys, Port, give, keep, make_keys
 from orchestrator.progress import Progress
-from orchestrator.vboxmanage import MIB, PORT_DEVICE, PROGRAM
+from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.virtualbox import paging
+from orchestrator.virtualbox.manage import MIB, PORT_DEVICE, PROGRAM
 
 SILENCE_SECONDS = 30.0
 """How long at least a guest may say nothing before nested paging is suspected."""

@@ -1,0 +1,1 @@
+"""VirtualBox: its command, one machine of it, and hosts that page slowly."""
