@@ -13,7 +13,7 @@ import pytest
 from factories import order
 
 from orchestrator import proc
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Order
 from orchestrator.drivers.virtualbox import DRIVER
 from orchestrator.errors import BootError
@@ -170,4 +170,7 @@ def running_as(handle: Handle) -> Iterator[None]:
 
     argv = ["VBoxHeadless", "-c", "sleep 60; true", "--startvm", handle.data["uuid"]]
     with proc.running(argv, executable=Path("/bin/sh")):
+        # Until its exec(2) it has our own arguments.
+        there = lambda: any(True for _ in vboxmachine._processes(handle))  # noqa: E731
+        poll(there, Deadline.after(30), "the stand-in", interval=0.01)
         yield
