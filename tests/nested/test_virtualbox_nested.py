@@ -22,7 +22,7 @@ from orchestrator.images import cache
 from orchestrator.progress import Silent
 from orchestrator.virtualbox import machine as vboxmachine
 
-pytestmark = pytest.mark.nested
+pytestmark = [pytest.mark.nested, pytest.mark.by_hand]
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1200"))
 """How long the tests inside may take, by the host's clock."""
