@@ -128,7 +128,7 @@ def _furnish(outer: Outer) -> None:
         for place in proc sys dev; do mount -o rbind /$place /{PLACE}/$place; done
         mount -t tmpfs tmpfs /{PLACE}/run; mount -t tmpfs tmpfs /{PLACE}/tmp
         mkdir -m 1777 /{PLACE}/run/lock; chmod 1777 /{PLACE}/tmp
-        # libvirt fills the /dev it makes for each guest by way of setns(2), which leaves a chroot.
+        # In a chroot, the /dev that libvirt makes for each guest has neither kvm nor ptmx.
         echo 'namespaces = []' >/{PLACE}/etc/libvirt/qemu.conf
         # A guest's memory in large pages: each one saves hundreds of faults, an exit each.
         echo always >/sys/kernel/mm/transparent_hugepage/enabled
