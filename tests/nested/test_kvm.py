@@ -46,6 +46,7 @@ def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
     assert kvm == {"what": "KVM", "works": True, "detail": "a probe guest booted under KVM"}
 
 
+@pytest.mark.by_hand
 @pytest.mark.parametrize("kind", UNDER_KVM, ids=str)
 def test_the_driver_contract_holds_under_kvm(outer: Outer, kind: Kind, subtests: pytest.Subtests) -> None:
     found, words = contract(outer, kind, SECONDS)
