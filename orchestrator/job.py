@@ -31,6 +31,7 @@ from orchestrator.errors import (
 )
 from orchestrator.exercise import Workplace, items, run_exercise
 from orchestrator.guest_build import build_in_guest, sources
+from orchestrator.images import cache
 from orchestrator.images.recipe import Recipe
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedExercise, LoadedLab
@@ -210,6 +211,8 @@ def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
         shop.progress.doing(who, words, seconds)
         image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
     shop.progress.done(who, "built")
+    if cache.meta(image.folder).get("outdated"):
+        shop.progress.tell(f"{who}: made of an earlier release's packages: the mirror is being updated")
     return image
 
 

@@ -124,6 +124,18 @@ def test_an_index_with_other_content(made: MadeArchive) -> None:
     refused("not what the signed index describes")
 
 
+def test_an_index_that_lags_behind_its_release(made: MadeArchive) -> None:
+    """A mirror may have the new release file for days before all of its indices."""
+    index = made.in_release.parent / "main/binary-amd64/Packages.xz"
+    before, earlier = index.read_bytes(), suite().index("amd64")
+    made.add("later", deb(FILES))
+    made.publish()
+    index.write_bytes(before)
+    archive = suite()
+    assert archive.index("amd64") == earlier
+    assert archive.outdated == {"amd64"}
+
+
 def test_a_signed_index_that_is_not_xz(made: MadeArchive) -> None:
     made.publish(packed=b"not xz at all")
     refused("not readable")

@@ -66,6 +66,8 @@ class Archive:
         self._deadline = deadline
         self._lock = threading.Lock()
         self._hashes: dict[str, str] | None = None
+        self.outdated: set[str] = set()
+        """Architectures whose index is an earlier release's, for the mirror lacks the present one."""
 
     def resolve(self, arch: str, names: Sequence[str]) -> dict[str, Package]:
         """The packages of these names, metapackages followed to what they stand for.
@@ -102,7 +104,16 @@ class Archive:
             raise ImageError(f"Debian {self.suite} has no packages for {arch}", hint=_MIRROR)
         folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
         urls = [f"{base}/{folder}/by-hash/SHA256/{wanted}", f"{base}/{path}"]
-        packed = _cached_download(urls, wanted, self._deadline)
+        try:
+            packed = _cached_download(urls, wanted, self._deadline)
+        except ImageError:
+            # A mirror in the middle of an update may have a Release newer than its indices for
+            # days. The index of an earlier one was as well signed; whoever uses it is told.
+            earlier = _verified_earlier(urls[-1])
+            if earlier is None:
+                raise
+            self.outdated.add(arch)
+            packed = earlier
         try:
             return b"\n" + lzma.decompress(packed.read_bytes())
         except lzma.LZMAError as problem:
@@ -230,6 +241,15 @@ def _cached_download(urls: Sequence[str], sha256: str, deadline: Deadline) -> Pa
         return {"sha256": sha256, "from": urls[-1]}
 
     return cache.make("archive", sha256[:32], fetch, deadline) / "content"
+
+
+def _verified_earlier(url: str) -> Path | None:
+    """What the cache holds from this address, verified when it was fetched: the newest."""
+    found = []
+    for folder in cache.place("archive", "").glob("*"):
+        if (folder / cache.META).exists() and cache.meta(folder).get("from") == url:
+            found.append(folder / "content")
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str = "") -> None:

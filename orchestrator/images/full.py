@@ -76,6 +76,7 @@ def build(
         "image": recipe.image,
         "arch": arch.name,
         "suite": archive.suite,
+        "outdated": arch.name in archive.outdated,
         "kernel": kernel.version,
         "configured": how,
         "packages": {p.name: p.version for p in packages},

@@ -95,6 +95,7 @@ def build(
         "image": recipe.image,
         "arch": arch.name,
         "suite": archive.suite,
+        "outdated": arch.name in archive.outdated,
         "kernel": kernel.name.removeprefix("linux-image-"),
         "packages": {p.name: p.version for p in packages.values()},
         "bytes": {name: (folder / name).stat().st_size for name in ("kernel", "initrd", "rootfs.tar")},
