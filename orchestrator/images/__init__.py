@@ -125,6 +125,8 @@ def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
     words = {
         "full": "fetching, verifying and unpacking packages, then configuring them",
         "cloud": "fetching the published image",
+        "oci": "making the layer that goes on top",
+        "containerfile": "making the layer that goes on top",
     }
     return words.get(recipe.kind, "fetching packages, verifying, building"), _builder(
         recipe

@@ -16,6 +16,11 @@ def inputs(recipe: OciRecipe, arch: Arch) -> list[object]:
     return ["oci", recipe.reference, *layer.inputs(arch)]
 
 
+def expected_seconds(_arch: Arch) -> float:
+    """Our layer is made here; what the engine does is said when it does it."""
+    return 2.0
+
+
 def build(
     recipe: OciRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
 ) -> dict[str, Any]:
