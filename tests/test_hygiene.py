@@ -62,7 +62,7 @@ def test_one_door_to_subprocess(path: Path) -> None:
     doors = {"subprocess"} & modules | {
         name for name in called if re.match("system|popen|exec|spawn|posix_spawn|fork", name)
     }
-    assert short(path).startswith("orchestrator/proc/") or not doors
+    assert short(path) in ("orchestrator/proc/__init__.py", "orchestrator/proc/child.py") or not doors
 
 
 def test_any_module_may_be_imported_first() -> None:

@@ -21,10 +21,11 @@ from orchestrator.containers.image import provide, reference
 from orchestrator.containers.limits import exceeded, hard_limits, in_force, render_limits, render_ulimits
 from orchestrator.containers.limits import wanted as wanted_limits
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, NetworkOrder, Order, Site
+from orchestrator.drivers import Handle, NetworkOrder, Order
 from orchestrator.errors import BootError, TeardownError, Unavailable
-from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.images.micro import RUNNER
 from orchestrator.network import bridge
+from orchestrator.own_root import SITE
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
@@ -34,9 +35,6 @@ from orchestrator.transport.command import CommandTransport
 LABEL = "isolab.machine"
 PLACE = "isolab.scratch"
 """Label with the scratch folder: a container that names another one is another user's."""
-_SITE = Site(
-    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
-)
 
 
 def render_run(
@@ -95,7 +93,7 @@ class Container:
             boundary=order.boundary.value,
             accel="none",
             scratch=str(order.scratch),
-            site=_SITE,
+            site=SITE,
             data={"engine": list(engine_command(order.machine.engine))},
         )
 
@@ -128,7 +126,7 @@ class Container:
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         name, scratch = wanted.scratch.name, str(wanted.scratch)
-        bare = Handle("container", wanted.run, name, "", "", "", scratch, _SITE)
+        bare = Handle("container", wanted.run, name, "", "", "", scratch, SITE)
         return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
@@ -165,7 +163,7 @@ class Container:
 
     def leftovers(self) -> Iterator[Handle]:
         for run, name in bridge.standing(scratch_dir()):
-            yield Handle("container", run, name, "", "", "", str(scratch_dir() / run / name), _SITE)
+            yield Handle("container", run, name, "", "", "", str(scratch_dir() / run / name), SITE)
         for name in NAMES:
             if shutil.which(name) is None:
                 continue
@@ -178,7 +176,7 @@ class Container:
                 run = f"{day}-{clock}-{salt}"
                 folder = scratch_dir() / run / machine
                 yield Handle(
-                    "container", run, machine, "", "", "", str(folder), _SITE, {"engine": list(engine)}
+                    "container", run, machine, "", "", "", str(folder), SITE, {"engine": list(engine)}
                 )
 
 

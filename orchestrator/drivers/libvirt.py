@@ -22,10 +22,10 @@ from orchestrator import hostproc, proc
 from orchestrator.arch import Arch
 from orchestrator.console import Console
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import TAG, Handle, Order, Site
+from orchestrator.drivers import TAG, Handle, Order
 from orchestrator.emulator import forwarded_port
 from orchestrator.errors import BootError, LabError, TeardownError, TimedOut, TransportError, Unavailable
-from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.own_root import SITE, loopback_address
 from orchestrator.paths import scratch_dir
 from orchestrator.personality import folder_with_keys, give
 from orchestrator.progress import Progress
@@ -54,9 +54,6 @@ LOOK_SECONDS = 0.5
 """How often the console of a booting machine is read."""
 DOWN_SECONDS = 120.0
 
-_SITE = Site(
-    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
-)
 _without_kvm: set[str] = set()
 """Daemons on other hosts whose KVM was found not to work by this process."""
 
@@ -94,7 +91,7 @@ class Libvirt:
             boundary=order.boundary.value,
             accel=order.accel,
             scratch=str(order.scratch),
-            site=_SITE,
+            site=SITE,
             data=data,
         )
 
@@ -123,12 +120,8 @@ class Libvirt:
 
     def address(self, handle: Handle, deadline: Deadline) -> Address:
         folder = Path(handle.scratch)
-        return Address(
-            host="127.0.0.1",
-            port=handle.data.get("port") or _port(parse(handle.data["uri"]), handle, deadline),
-            user="root",
-            client_key=folder / "client_key",
-            host_key=(folder / "host_key.pub").read_bytes(),
+        return loopback_address(
+            folder, handle.data.get("port") or _port(parse(handle.data["uri"]), handle, deadline)
         )
 
     @contextmanager
@@ -180,7 +173,7 @@ class Libvirt:
             for run, machine in sorted(found - known):
                 folder = str(scratch_dir() / run / machine)
                 data = {"uri": uri.text, "place": mark}
-                yield Handle("libvirt", run, machine, "", "", "", folder, _SITE, data)
+                yield Handle("libvirt", run, machine, "", "", "", folder, SITE, data)
             known |= found
 
     def prune(self, keep: Collection[str]) -> Iterator[str]:

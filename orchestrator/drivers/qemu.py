@@ -14,11 +14,11 @@ from pathlib import Path
 from orchestrator import cloudinit, emulator
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, NetworkOrder, Order, Site
+from orchestrator.drivers import Handle, NetworkOrder, Order
 from orchestrator.emulator import forwarded_port, render_argv
 from orchestrator.errors import BootError, TimedOut, Unavailable
-from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.network import vde
+from orchestrator.own_root import SITE, loopback_address
 from orchestrator.paths import scratch_dir
 from orchestrator.personality import Port, folder_with_keys, give, lines_of
 from orchestrator.progress import Progress
@@ -33,10 +33,6 @@ __all__ = ["DRIVER", "forwarded_port", "render_argv"]
 CLONE_SECONDS = 45.0
 """How long a clone may take before it is given up for a cold boot; on a busy host a good one
 takes a second or two."""
-
-_GUEST_SITE = Site(
-    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
-)
 
 
 class Qemu:
@@ -58,7 +54,7 @@ class Qemu:
             boundary=order.boundary.value,
             accel=order.accel,
             scratch=str(order.scratch),
-            site=_GUEST_SITE,
+            site=SITE,
             data={"start": "clone" if order.template else "cold"},
         )
 
@@ -102,7 +98,7 @@ class Qemu:
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch))
         name, scratch = wanted.scratch.name, str(wanted.scratch)
-        return Handle("qemu", wanted.run, name, "", "", "", scratch, _GUEST_SITE, {"plugs": plugs})
+        return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         try:
@@ -114,17 +110,13 @@ class Qemu:
 
     def leftovers(self) -> Iterator[Handle]:
         for run, machine in [*emulator.running(scratch_dir()), *vde.running(scratch_dir())]:
-            yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), _GUEST_SITE)
+            yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), SITE)
 
 
 def _address(folder: Path, deadline: Deadline) -> Address:
     """Where the machine of this scratch folder is reached."""
-    return Address(
-        host="127.0.0.1",
-        port=forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline)),
-        user="root",
-        client_key=folder / "client_key",
-        host_key=(folder / "host_key.pub").read_bytes(),
+    return loopback_address(
+        folder, forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline))
     )
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import TAG, Handle, Order, Site
+from orchestrator.drivers import TAG, Handle, Order
 from orchestrator.errors import TeardownError, TimedOut, Unavailable
 from orchestrator.images.bootdisk import FIRMWARE_ARCHITECTURES
-from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.own_root import SITE, loopback_address
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
@@ -32,9 +32,6 @@ from orchestrator.virtualbox.manage import PROGRAM, Refused
 OLDEST = (7, 0)
 """The first version with the option names used here; newer ones are never refused."""
 END_SECONDS = 60.0
-_SITE = Site(
-    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
-)
 
 
 class VirtualBox:
@@ -70,7 +67,7 @@ class VirtualBox:
             boundary=order.boundary.value,
             accel=order.accel,
             scratch=str(order.scratch),
-            site=_SITE,
+            site=SITE,
         )
         return replace(handle, data={"uuid": vboxmanage.identity(handle.tag, handle.scratch)})
 
@@ -87,13 +84,7 @@ class VirtualBox:
 
     def address(self, handle: Handle, deadline: Deadline) -> Address:
         folder = Path(handle.scratch)
-        return Address(
-            host="127.0.0.1",
-            port=handle.data["port"],
-            user="root",
-            client_key=folder / "client_key",
-            host_key=(folder / "host_key.pub").read_bytes(),
-        )
+        return loopback_address(folder, handle.data["port"])
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
@@ -125,7 +116,7 @@ class VirtualBox:
             if place.is_relative_to(scratch) and len(place.relative_to(scratch).parts) > 2:
                 run, machine = place.relative_to(scratch).parts[:2]
                 folder = str(scratch / run / machine)
-                yield Handle("virtualbox", run, machine, "", "", "", folder, _SITE, {"uuid": uuid})
+                yield Handle("virtualbox", run, machine, "", "", "", folder, SITE, {"uuid": uuid})
 
 
 DRIVER = VirtualBox()

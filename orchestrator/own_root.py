@@ -1,0 +1,26 @@
+"""What machines with a root file system of our own have in common, whichever driver makes them:
+where things are in them, and how the SSH server of those that have one is reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.drivers import Site
+from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.transport.ssh import Address
+
+SITE = Site(
+    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
+)
+
+
+def loopback_address(scratch: Path, port: int) -> Address:
+    """The SSH server behind a port of 127.0.0.1, with the keys that
+    ``orchestrator.personality.keep`` left in the machine's folder."""
+    return Address(
+        host="127.0.0.1",
+        port=port,
+        user="root",
+        client_key=scratch / "client_key",
+        host_key=(scratch / "host_key.pub").read_bytes(),
+    )
