@@ -99,15 +99,22 @@ def test_a_complaint_is_what_virtualbox_calls_an_error() -> None:
     assert vboxmanage.complaint(Finished((), 1, b"", b"killed\n")) == "killed"
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Failed to create the VirtualBox object!",
+        "The machine 'm' is already locked for a session (or being unlocked)",
+    ],
+)
 @pytest.mark.parametrize(("failures", "works"), [(0, True), (2, True), (3, False)])
-def test_a_server_that_was_just_ending_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failures: int, works: bool
+def test_what_failed_for_a_passing_reason_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failures: int, works: bool, reason: str
 ) -> None:
     """A stand-in: the moment is a matter of luck."""
     program = tmp_path / "VBoxManage"
     program.write_text(
         f"#!/bin/sh\necho >>{tmp_path}/calls; [ $(wc -l <{tmp_path}/calls) -gt {failures} ] && exit\n"
-        "echo 'VBoxManage: error: Failed to create the VirtualBox object!' >&2; exit 1\n"
+        f'echo "VBoxManage: error: {reason}" >&2; exit 1\n'
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")

@@ -29,9 +29,9 @@ ENDED = frozenset({"poweroff", "aborted", "saved", "aborted-saved"})
 """States in which no process runs the machine."""
 
 TRIES = 3
-"""How often VirtualBox's server is asked to appear."""
+"""How often VirtualBox is asked what it could not do for a passing reason."""
 
-_NO_SERVER = b"Failed to create the VirtualBox object"
+_PASSING = (b"Failed to create the VirtualBox object", b"is already locked for a session")
 _NAMESPACE = uuid.UUID("8a1c35f0-2c5d-5d5e-9f5b-6f2b8f0c7d11")
 _ANSWER = re.compile(r'^(?:"([^"]+)"|([\w()-]+))=(?:"(.*)"|(.*))$')
 _OS_TYPES = {"amd64": "Linux26_64", "i386": "Linux26"}
@@ -124,11 +124,12 @@ def attempt(words: Sequence[str], deadline: Deadline) -> proc.Finished:
     """The same, whatever comes of it.
 
     VirtualBox's server ends when nobody has asked for a few seconds, and who asks in that moment is
-    told that there is none. Nothing was done then, so it is asked again.
+    told that there is none. Who merely reads a machine's settings, as another isolab does that looks
+    for leftovers, locks it meanwhile. Nothing was done in either case, so it is asked again.
     """
     for _ in range(TRIES - 1):
         done = proc.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
-        if done.code == 0 or _NO_SERVER not in done.stderr + done.stdout:
+        if done.code == 0 or not any(reason in done.stderr + done.stdout for reason in _PASSING):
             return done
         deadline.cancel.wait(deadline.slice(1.0))
     return proc.run([PROGRAM, "-q", *words], deadline=deadline, check=False)

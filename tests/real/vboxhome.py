@@ -137,7 +137,8 @@ setsid "$inside" sh -c '
         --startvm "$2"
     kill $!
 ' sh "{home}" "$3" >"{home}/window.log" 2>&1 </dev/null &
-until $manage -q showvminfo "$3" --machinereadable | grep -q '^VMState="running"'; do
+# Never showvminfo here: it locks the machine, and the window, refused, says so in a dialog box.
+until $manage -q list runningvms | grep -q "$3"; do
     kill -0 $! || {{ cat "{home}/window.log" >&2; exit 1; }}
     sleep 0.2
 done
