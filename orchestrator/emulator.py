@@ -31,6 +31,8 @@ UNPRIVILEGED = 65534
 """Whom QEMU becomes when we are root: nobody, who owns no file."""
 DISK = "disk.qcow2"
 SEED = "seed.iso"
+LINE = "ssh.sock"
+"""The line over which a guest's first SSH connection comes, without a network."""
 SYSTEM = "rw systemd.show_status=1"
 """What the kernel of a system on a disk is told: whoever waits reads on the console how far it is."""
 WARM = "isolab.warm"
@@ -68,7 +70,11 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
     argv += ["-serial", "chardev:console"]
     argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
-    argv += ["-device", f"virtio-serial-{arch.bus}", "-device", "virtserialport,chardev=port,name=isolab"]
+    argv += ["-device", f"virtio-serial-{arch.bus}"]
+    if order.image.answers_on_a_line:  # before the other: when init finds that one, this one is there
+        argv += ["-chardev", f"socket,id=ssh,path={_escaped(folder / LINE)},server=on,wait=off"]
+        argv += ["-device", "virtserialport,chardev=ssh,name=isolab.ssh"]
+    argv += ["-device", "virtserialport,chardev=port,name=isolab"]
     restrict = "off" if order.internet and not memory.baking else "on"
     argv += ["-netdev", f"user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:0-:22"]
     argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
@@ -191,6 +197,8 @@ def kernel_cmdline(arch: Arch, accel: str) -> str:
         words += ["mitigations=off", "nokaslr", "audit=0", "rcupdate.rcu_expedited=1"]
         # Of the security modules only the one exercises are about; no pressure statistics.
         words += ["lsm=landlock,yama", "psi=0", "nowatchdog"]
+        # Nothing at random in each system call, no second look at copies, no group for each session.
+        words += ["randomize_kstack_offset=off", "hardened_usercopy=off", "noautogroup"]
         # Pages that are neither zeroed twice nor two megabytes long stay shared between clones.
         words += ["init_on_alloc=0", "transparent_hugepage=never"]
     return " ".join([*words, arch.cmdline]).strip()

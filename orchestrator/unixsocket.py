@@ -1,7 +1,8 @@
-"""Connecting to a UNIX socket that QEMU is about to listen at."""
+"""Connecting to a UNIX socket that QEMU listens at, or is about to."""
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -20,3 +21,23 @@ def connect(plug: socket.socket, path: Path, deadline: Deadline, what: str) -> N
         return True
 
     poll(connected, deadline, what)
+
+
+def first_line(path: Path, deadline: Deadline) -> socket.socket | None:
+    """A connection to a socket that serves one, ever: None for all but the first who asks.
+
+    Raises OSError, TimedOut, Interrupted.
+    """
+    taken = path.with_name(f"{path.name}-taken")
+    try:
+        os.link(path, taken)  # fails if it exists: of two that ask at once, one has it
+        path.unlink()
+    except (FileNotFoundError, FileExistsError):
+        return None
+    plug = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connect(plug, taken, deadline.within(10), f"QEMU listening at {path.name}")
+    except BaseException:
+        plug.close()
+        raise
+    return plug

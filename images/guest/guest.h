@@ -22,8 +22,9 @@ void write_file(const char *path, const char *text, mode_t mode);
 bool told_by_kernel(const char *name, char *value, size_t size);
 bool asked_for(const char *word);
 
-/* port.c: the line to the controller */
+/* port.c: the lines to the controller */
 extern int port;
+int find_port(const char *name);
 void open_port(void);
 void read_exactly(void *buffer, size_t length);
 void read_header(char *name, size_t size, size_t *length);
@@ -34,11 +35,12 @@ void join_networks(char *lines);
 void open_way_out(const char *text);
 
 /* personality.c: what makes this machine another than its siblings */
+void make_room(void);
 void take_personality(void);
 
 /* server.c: the SSH server of a micro machine */
 int listen_for_ssh(void);
-int serve_in_advance(int listener);
+int serve_in_advance(int waiting_on);
 void wait_for_end(int pipe_end);
 void serve_for_ever(int listener) __attribute__((noreturn));
 

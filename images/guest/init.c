@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@
 #define MODULE_LIST "/lib/modules/load"
 #define APPLIANCE "/etc/isolab/appliance"
 
-enum { SETTLING = 3 /* seconds */ };
+enum { SETTLING = 3 /* seconds */, QUIET = 1000 /* milliseconds */ };
 
 bool full;
 
@@ -117,6 +118,15 @@ static void warm_up(void)
 	run_once((char *[]){"/bin/tar", "-c", "-f", "/dev/null", "/etc/passwd", NULL});
 }
 
+/* Until the first connection is over the worst, or somebody else knocks: what is said now would
+ * have to be translated by an emulator that has better things to do. */
+static void rest(int listener)
+{
+	struct pollfd knock = {.fd = listener, .events = POLLIN, .revents = 0};
+
+	poll(&knock, 1, QUIET);
+}
+
 /* A machine that was exported: with nobody to tell it who it is, a script finds out. */
 static void be_an_appliance(void)
 {
@@ -144,11 +154,14 @@ static int serve_unit(const char *what)
 		return 0;
 	}
 	network();
+	make_room();
 	if (asked_for("isolab.warm")) {
 		warm_up();
+		say("waiting for personality");
 		sleep(SETTLING);
+	} else {
+		say("waiting for personality");
 	}
-	say("waiting for personality");
 	dprintf(port, "ready\n");
 	take_personality();
 	say("personality taken");
@@ -184,15 +197,19 @@ int main(int argc, char **argv)
 	signal(SIGCHLD, SIG_IGN);
 	int listener = listen_for_ssh();
 	if (!appliance) {
-		int first = serve_in_advance(listener);
+		int line = find_port("isolab.ssh"), first = serve_in_advance(line == -1 ? listener : line);
+		make_room();
+		say("waiting for personality");
 		if (warm)
 			sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
-		say("waiting for personality");
 		dprintf(port, "ready\n");
 		take_personality();
 		dprintf(port, "sshd\n");
+		if (line == -1)
+			wait_for_end(first); /* they wait on the same socket */
+		else
+			rest(listener);
 		say("listening for SSH");
-		wait_for_end(first);
 	}
 	serve_for_ever(listener);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define OPENSSH_HOST_KEY "/etc/ssh/ssh_host_ed25519_key"
+#define NONCE "/run/isolab-nonce"
 #define AUTHORISED "/root/.ssh/authorized_keys"
 
 enum { MAX_ENTROPY = 256 };
@@ -61,6 +62,22 @@ static void write_secret(const char *path, const char *bytes, size_t length)
 	close(fd);
 }
 
+/* Make the files and folders that a personality fills, so that a copy of this machine need not. */
+void make_room(void)
+{
+	static const char *const folders[] = {"/home/student/.ssh", "/home/other/.ssh"};
+	static const char *const files[] = {"/home/student/.ssh/authorized_keys",
+					    "/home/other/.ssh/authorized_keys", NONCE};
+
+	for (size_t i = 0; i < LENGTH(folders); i++)
+		mkdir(folders[i], 0755);
+	for (size_t i = 0; i < LENGTH(files); i++)
+		write_file(files[i], "", 0644);
+	write_secret(AUTHORISED, "", 0);
+	if (!full)
+		write_secret(HOST_KEY, "", 0);
+}
+
 /* The one key opens every account: root's for whoever manages the machine, the others for people
  * who log in as what they are meant to be. */
 static void authorise(const char *key, size_t length)
@@ -70,8 +87,6 @@ static void authorise(const char *key, size_t length)
 
 	write_secret(AUTHORISED, key, length);
 	for (size_t i = 0; i < LENGTH(homes); i++) {
-		snprintf(path, sizeof path, "%s/.ssh", homes[i]);
-		mkdir(path, 0755);
 		snprintf(path, sizeof path, "%s/.ssh/authorized_keys", homes[i]);
 		write_file(path, key, 0644);
 	}
@@ -93,7 +108,7 @@ static void set_name(const char *name, size_t length)
 /* What tells this machine from its siblings; the same form as a machine-id(5). */
 static void set_identity(const char *nonce)
 {
-	write_file("/run/isolab-nonce", nonce, 0644);
+	write_file(NONCE, nonce, 0644);
 	if (full)
 		write_file("/etc/machine-id", nonce, 0444);
 }

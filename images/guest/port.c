@@ -1,6 +1,7 @@
 /*
- * port.c - the line to the controller: a virtio-serial port named "isolab", or the device the
- * kernel was told of ("isolab.port=ttyS1") where there is no virtio.
+ * port.c - the lines to the controller: a virtio-serial port named "isolab", or the device the
+ * kernel was told of ("isolab.port=ttyS1") where there is no virtio; and "isolab.ssh", which some
+ * machines have for their first SSH connection.
  */
 #include "guest.h"
 
@@ -15,7 +16,7 @@
 
 int port = -1;
 
-static bool named_isolab(const char *device)
+static bool is_named(const char *device, const char *wanted)
 {
 	char path[300], name[32] = "";
 
@@ -23,12 +24,14 @@ static bool named_isolab(const char *device)
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return false;
-	bool match = fgets(name, sizeof name, file) != NULL && strcmp(name, "isolab\n") == 0;
+	bool there = fgets(name, sizeof name, file) != NULL;
 	fclose(file);
-	return match;
+	name[strcspn(name, "\n")] = '\0';
+	return there && strcmp(name, wanted) == 0;
 }
 
-static int find_port(void)
+/* The virtio-serial port of this name, open; -1 when there is none (yet). */
+int find_port(const char *name)
 {
 	char path[300];
 	int fd = -1;
@@ -38,7 +41,7 @@ static int find_port(void)
 	if (ports == NULL)
 		return -1;
 	while (fd == -1 && (entry = readdir(ports)) != NULL) {
-		if (!named_isolab(entry->d_name))
+		if (!is_named(entry->d_name, name))
 			continue;
 		snprintf(path, sizeof path, "/dev/%s", entry->d_name);
 		fd = open(path, O_RDWR | O_CLOEXEC);
@@ -76,7 +79,7 @@ void open_port(void)
 		return;
 	}
 	for (int tries = 0; tries < 15000; tries++) {
-		port = find_port();
+		port = find_port("isolab");
 		if (port != -1)
 			return;
 		nanosleep(&pause, NULL);

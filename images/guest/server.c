@@ -63,10 +63,11 @@ static void serve_ssh(int connection)
 }
 
 /*
- * The server of the first connection, started before there is one: see preaccept.c. Gives the
- * pipe that ends when it has its connection, or has failed; it has said that it waits.
+ * The server of the first connection, started before there is one: see preaccept.c. It waits on the
+ * listening socket or on a line of its own to the controller. Gives the pipe that ends when it has
+ * its connection, or has failed; it has said that it waits.
  */
-int serve_in_advance(int listener)
+int serve_in_advance(int waiting_on)
 {
 	int told[2];
 	char here;
@@ -76,7 +77,7 @@ int serve_in_advance(int listener)
 	pid_t pid = fork();
 	if (pid == 0) {
 		/* Moved out of the way first: either may be the number the other is to have. */
-		int from = fcntl(listener, F_DUPFD, 10), to = fcntl(told[1], F_DUPFD, 10);
+		int from = fcntl(waiting_on, F_DUPFD, 10), to = fcntl(told[1], F_DUPFD, 10);
 		if (dup2(from, 3) == -1 || dup2(to, 4) == -1)
 			_exit(127);
 		close(from);

@@ -27,6 +27,7 @@ from orchestrator.spec import Machine
 from orchestrator.template import thaw
 from orchestrator.transport import Conversing
 from orchestrator.transport.ssh import Address, connected
+from orchestrator.unixsocket import first_line
 
 __all__ = ["DRIVER", "forwarded_port", "render_argv"]
 
@@ -82,7 +83,10 @@ class Qemu:
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
-        with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
+        folder, name = Path(handle.scratch), handle.machine
+        line = first_line(folder / emulator.LINE, deadline)
+        address = loopback_address(folder, 0) if line else self.address(handle, deadline)
+        with connected(address, name, deadline, line) as transport:
             yield transport
 
     def memory(self, handle: Handle) -> int:

@@ -43,6 +43,11 @@ class Image:
         return self.kind == "cloud"
 
     @property
+    def answers_on_a_line(self) -> bool:
+        """Whether our init serves SSH, the first connection over a line of its own."""
+        return self.kind == "micro"
+
+    @property
     def disk(self) -> Path | None:
         """What the machine's disk begins as (qcow2), for images that have one."""
         return self.folder / "disk.qcow2" if self.disk_size else None
