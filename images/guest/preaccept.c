@@ -162,7 +162,8 @@ static char *field(char **rest)
 	return begin;
 }
 
-struct passwd *getpwnam(const char *name)
+/* The user of this name, or where that is NULL of this id; NULL for an unknown one. */
+static struct passwd *find_user(const char *name, uid_t id)
 {
 	static char users[4096];
 	static struct passwd user;
@@ -182,13 +183,29 @@ struct passwd *getpwnam(const char *name)
 		user.pw_gecos = field(&rest);
 		user.pw_dir = field(&rest);
 		user.pw_shell = field(&rest);
-		if (strcmp(user.pw_name, name) == 0)
+		if (name != NULL ? strcmp(user.pw_name, name) == 0 : user.pw_uid == id)
 			return &user;
 	}
 	return NULL;
 }
 
+struct passwd *getpwnam(const char *name)
+{
+	return find_user(name, 0);
+}
+
+struct passwd *getpwuid(uid_t id)
+{
+	return find_user(NULL, id);
+}
+
 struct spwd *getspnam(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+struct group *getgrnam(const char *name)
 {
 	(void)name;
 	return NULL;
