@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from bench import HOST, Bench, Kind, console_of, image_of, living_in, on_bench, 
 from conftest import keep_consoles
 from habitat import Home, fresh_home
 
-from orchestrator import images
+from orchestrator import drivers, images
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.qemu import forwarded_port
+from orchestrator.emulator import LINE
 from orchestrator.errors import BootError, Interrupted, LabError, TransportError
+from orchestrator.own_root import loopback_address
 from orchestrator.personality import make_keys
+from orchestrator.progress import Silent
 from orchestrator.qmp import human_command
 from orchestrator.spec import DriverName
 from orchestrator.transport.ssh import Address, connected
+from orchestrator.unixsocket import first_line
 
 pytestmark = pytest.mark.real
 
@@ -115,6 +120,60 @@ class TestSsh:
         tables = [Path(f"/proc/net/{name}").read_text().splitlines() for name in ("tcp", "tcp6")]
         local = [line.split()[1] for table in tables for line in table[1:] if line.split()[3] == "0A"]
         assert [place for place in local if place.endswith(port)] == [f"0100007F{port}"]
+
+
+class TestTheFirstConnection:
+    """It comes over a line of its own; its server was started ahead, and is spared some things."""
+
+    def test_later_ones_come_over_the_network(self, twins: tuple[Bench, Bench]) -> None:
+        ask = ["sh", "-c", "echo $SSH_CONNECTION"]
+        assert twins[0].command(*ask).stdout.startswith(b"127.0.0.1 ")
+        with connected(_address(twins[0]), "castor", Deadline.after(60)) as later:
+            assert later.run(ask, deadline=Deadline.after(60)).stdout.startswith(b"10.0.2.2 ")
+
+    @pytest.mark.parametrize("user", ["student", "other"])
+    def test_it_is_for_every_user(self, home: Home, user: str) -> None:
+        with (
+            _on_the_line(home) as (line, address),
+            connected(replace(address, user=user), "line", Deadline.after(60), line) as transport,
+        ):
+            said = transport.run(["sh", "-c", "id -un; id -G; pwd"], deadline=Deadline.after(60)).stdout
+        number = {"student": "1000", "other": "1001"}[user]
+        assert said.decode().split() == [user, number, f"/home/{user}"]
+
+    def test_another_machines_key_does_not_get_in(self, home: Home, twins: tuple[Bench, Bench]) -> None:
+        with _on_the_line(home) as (line, address):
+            stranger = replace(address, client_key=_address(twins[0]).client_key)
+            with (
+                pytest.raises(TransportError, match="handshake failed"),
+                connected(stranger, "line", Deadline.after(60), line),
+            ):
+                pytest.fail("connected with another machine's key")
+
+    def test_nobody_gets_in_whom_the_machine_does_not_know(self, home: Home) -> None:
+        with _on_the_line(home) as (line, address):
+            nobody = replace(address, user="nobody")
+            with (
+                pytest.raises(TransportError, match="handshake failed"),
+                connected(nobody, "line", Deadline.after(60), line),
+            ):
+                pytest.fail("connected as a user that is not there")
+
+
+@contextmanager
+def _on_the_line(home: Home) -> Iterator[tuple[socket.socket, Address]]:
+    """A guest that is up and that nobody has connected to: its line, and what to show there."""
+    order, driver = order_for(GUEST, home, name="line"), drivers.load("qemu")
+    template = template_for(order)
+    order = order if isinstance(template, str) else replace(order, template=template)
+    handle = driver.prepare(order)
+    try:
+        driver.up(order, handle, Deadline.after(300), Silent())
+        line = first_line(Path(handle.scratch) / LINE, Deadline.after(60))
+        assert line is not None
+        yield line, loopback_address(Path(handle.scratch), 0)
+    finally:
+        driver.down(handle)
 
 
 class TestNetwork:

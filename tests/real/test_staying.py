@@ -223,7 +223,10 @@ class TestFiles:
 
 class TestLogs:
     def test_the_console_of_a_guest(self, place: Place) -> None:
-        assert "listening for SSH" in place.isolab("console", "guest").stdout
+        # A clone says so when it has nothing better to do.
+        settled = Deadline.after(60)
+        while "listening for SSH" not in place.isolab("console", "guest").stdout:
+            settled.check("the guest's console")
         assert any("listening for SSH" in line for line in place.json("console", "big")["lines"])
         assert "it is a container" in place.isolab("console", "crate", code=2).stderr
 
