@@ -174,6 +174,7 @@ def _on_the_line(home: Home) -> Iterator[tuple[socket.socket, Address]]:
         yield line, loopback_address(Path(handle.scratch), 0)
     finally:
         driver.down(handle)
+        order.scratch.parent.rmdir()
 
 
 class TestNetwork:
