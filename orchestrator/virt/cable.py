@@ -36,6 +36,7 @@ def render_network(handle: Handle) -> str:
     Xml.SubElement(root, "metadata").append(tag)
     Xml.SubElement(root, "bridge", {"stp": "off", "delay": "0"})
     Xml.SubElement(root, "mac", {"address": bridge_mac(handle)})
+    Xml.indent(root)
     return Xml.tostring(root, encoding="unicode")
 
 
@@ -59,6 +60,7 @@ def render_filter(handle: Handle, subnet: str) -> str:
         rule = Xml.SubElement(root, "rule", words)
         if about:
             Xml.SubElement(rule, about, dict(match))
+    Xml.indent(root)
     return Xml.tostring(root, encoding="unicode")
 
 
