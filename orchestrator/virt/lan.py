@@ -19,7 +19,7 @@ from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.network import vde
 from orchestrator.own_root import SITE
 from orchestrator.virt.cable import filter_identity, render_filter, render_network
-from orchestrator.virt.connection import lookup, opened, told_as
+from orchestrator.virt.connection import library, lookup, opened, told_as
 from orchestrator.virt.places import default_uri, place, remember
 from orchestrator.virt.presence import end, network_tag, tag_of
 from orchestrator.virt.uri import Uri, parse
@@ -43,9 +43,15 @@ def lay(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
     Path(handle.scratch).mkdir(parents=True, mode=0o711)
     with opened(uri, deadline) as connection:
         remember(uri)
-        with told_as(Unavailable, f"libvirt on {uri.where} cannot make the network {wanted.name}"):
+        try:
             connection.nwfilterDefineXML(render_filter(handle, wanted.subnet))
             connection.networkCreateXML(render_network(handle))
+        except library().libvirtError as problem:
+            raise Unavailable(
+                f"libvirt on {uri.where} cannot make the network {wanted.name}: {problem}",
+                hint="its host must let it make bridges and firewall rules; "
+                "the networks of `uri: qemu:///session` and `driver: qemu` need neither",
+            ) from None
 
 
 def _lay_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:

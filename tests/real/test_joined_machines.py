@@ -23,6 +23,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.network import bridge
 from orchestrator.progress import Silent
 from orchestrator.reclaim import reclaim
+from orchestrator.spec import DriverName
 from orchestrator.virt import cable
 from orchestrator.virt.connection import opened
 from orchestrator.virt.uri import parse
@@ -179,8 +180,13 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
         yield home
 
 
-def test_machines_of_different_byte_order_talk(home: Home) -> None:
-    done = isolab(home, "run", ROOT / "labs/network-ipc", "--out", home.out, seconds=900)
+@pytest.mark.parametrize("driver", ["qemu", "libvirt"])
+def test_machines_of_different_byte_order_talk(
+    request: pytest.FixtureRequest, home: Home, driver: DriverName
+) -> None:
+    require_daemons(request, Kind(driver, HOST, way="system"))
+    words = ("--driver", driver, "--out", home.out)
+    done = isolab(home, "run", ROOT / "labs/network-ipc", *words, seconds=900)
     assert done.code == 0, done.stdout + done.stderr
     found = {(r["machine"], r["exercise"]): r for r in records(home)}
     assert len(found) == 6

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import daemons
 import pytest
 from bench import HOST, Kind, living_in, on_bench
 from command import LABS, isolab, started
@@ -81,6 +83,22 @@ def test_a_strangers_network_and_filter_are_left_alone(home: Home) -> None:
             with contextlib.suppress(Exception):
                 filtering.undefine()
     wanted.scratch.parent.rmdir()
+
+
+def test_a_host_that_allows_no_bridges_is_told(home: Home) -> None:
+    folder = home.root / "v"
+    folder.mkdir()
+    with daemons.powerless(folder) as uri:
+        wanted = replace(wanted_for(home, KIND), uri=uri)
+        handle = DRIVER.prepare_network(wanted)
+        with pytest.raises(
+            Unavailable, match=r"cannot make the network lan: .*Operation not permitted"
+        ) as caught:
+            DRIVER.lay(wanted, handle, Deadline.after(60))
+        assert "qemu:///session" in caught.value.hint
+        assert made(home) == []
+    wanted.scratch.parent.rmdir()  # there is nothing in it
+    (home.root / "state/libvirt-uris").unlink()
 
 
 def test_a_filter_whose_network_is_gone_is_left_over(home: Home) -> None:
