@@ -146,11 +146,14 @@ def test_a_session_of_another_host_joins_nobody(folder: Path) -> None:
     assert "/system" in found
 
 
-@pytest.mark.parametrize(("driver", "most"), [("virtualbox", 7), ("libvirt", 11)])
-def test_a_machine_has_so_many_interfaces(folder: Path, driver: str, most: int) -> None:
+@pytest.mark.parametrize(
+    ("driver", "arch", "most"),
+    [("virtualbox", "amd64", 7), ("libvirt", "amd64", 11), ("libvirt", "mipsel", 2)],
+)
+def test_a_machine_has_so_many_interfaces(folder: Path, driver: str, arch: str, most: int) -> None:
     names = [f"n{number}" for number in range(most + 1)]
     networks = f"{{{', '.join(f'{name}: {{}}' for name in names)}}}"
     names[-1] = f"»{names[-1]}"
-    text = lab(networks, f"a: {{driver: {driver}, networks: [{', '.join(names)}]}}")
+    text = lab(networks, f"a: {{driver: {driver}, arch: {arch}, networks: [{', '.join(names)}]}}")
     (found,) = mistakes(folder, text)
     assert found.startswith(f"» a is on too many networks: driver {driver} can join {most}")

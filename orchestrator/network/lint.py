@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from pydantic import ValidationError
 
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.drivers import NETWORKING, WITH_INTERNET
 from orchestrator.errors import Problem
 from orchestrator.mistakes import Reading, validate
@@ -25,6 +26,8 @@ GUEST_SUBNET = IPv4Network("10.0.2.0/24")
 MOST = {"libvirt": 11, "virtualbox": 7}
 """How many networks a machine can join, where something else than its memory sets the limit: places
 on its PCI bus that isolab gives; interfaces of VirtualBox's chipset but the one it is managed over."""
+MOST_ON_MALTA = 2
+"""With libvirt, on boards whose kernel has no interrupt line for further places."""
 
 _REASONS = {
     "process": "a process has the host's network, and no interface of its own",
@@ -43,6 +46,7 @@ class _Place:
     path: Path
     number: int = 0
     uri: str = ""
+    board: str = ""
 
 
 def network_problems(reading: Reading) -> Iterator[Problem]:
@@ -93,10 +97,12 @@ def _places(reading: Reading) -> Iterator[_Place]:
             continue  # told as a mistake of its own
         written = merged.get("networks")
         uri = str(merged.get("uri") or default_uri()) if driver == "libvirt" else ""
+        arch = ARCHITECTURES.get(str(merged.get("arch")))
+        board = arch.machine if arch else ""
         for number, (network, address) in enumerate(joined.items(), 1):
             key: str | int = written.index(network) if isinstance(written, list) else network
             path: Path = ("machines", name, "networks", key)
-            yield _Place(name, network, driver, address, path, number, uri)
+            yield _Place(name, network, driver, address, path, number, uri, board)
 
 
 def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Network]]) -> Iterator[Problem]:
@@ -116,10 +122,11 @@ def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Networ
 
 def _unable(reading: Reading, place: _Place) -> Iterator[Problem]:
     """What keeps this machine from joining, though its driver can."""
-    if place.number > MOST.get(place.driver, place.number):
-        message = (
-            f"{place.machine} is on too many networks: driver {place.driver} can join {MOST[place.driver]}"
-        )
+    most = MOST.get(place.driver, place.number)
+    if place.driver == "libvirt" and place.board == "malta":
+        most = MOST_ON_MALTA
+    if place.number > most:
+        message = f"{place.machine} is on too many networks: driver {place.driver} can join {most}"
         yield _at(reading, place, message, "leave this one out")
     with contextlib.suppress(ValueError):  # told as a mistake of its own
         uri = parse(place.uri) if place.uri else None

@@ -124,11 +124,13 @@ def test_a_network_no_ledger_knows_is_found_and_removed(request: pytest.FixtureR
         assert list(drivers.load(kind.driver).leftovers()) == []
 
 
-def test_with_internet_the_host_is_reached() -> None:
+@pytest.mark.parametrize("kind", [CLONE, Kind("libvirt", HOST, way="system")], ids=str)
+def test_with_internet_the_host_is_reached(request: pytest.FixtureRequest, kind: Kind) -> None:
     """The control of the test above: the same attempt with the restriction taken away."""
+    require_daemons(request, kind)
     with fresh_home() as home, living_in(home), contextlib.ExitStack() as stack:
-        ours = stack.enter_context(segment(home, CLONE))
-        machine = stack.enter_context(on_bench(CLONE, ours.order(1, internet=True)))
+        ours = stack.enter_context(segment(home, kind))
+        machine = stack.enter_context(on_bench(kind, ours.order(1, internet=True)))
         assert "default via 10.0.2.2" in machine.command("busybox", "ip", "route").stdout.decode()
         assert b"nameserver 10.0.2.3" in machine.command("cat", "/etc/resolv.conf").stdout
         with listening_on_host() as (port, reached):
