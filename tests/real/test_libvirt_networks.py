@@ -14,7 +14,7 @@ from bench import HOST, Kind, living_in, on_bench
 from command import LABS, isolab, started
 from conftest import keep_consoles
 from habitat import Home, fresh_home, wait_until
-from joined import segment, wanted_for
+from joined import answers, hearing_on_host, host_addresses, segment, sneak, wanted_for
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
@@ -119,6 +119,19 @@ def test_with_a_network_the_machines_on_it_go(home: Home) -> None:
             (bench.order.run, "one")  # its console
         ]
         assert there(one.handle.tag) == (False, False)
+
+
+def test_a_network_outlives_its_daemon(home: Home) -> None:
+    """And so does the filter between its machines and the host."""
+    with segment(home, KIND) as one, on_bench(KIND, one.order(1)) as bench:
+        daemons.restart_libvirtd()
+        assert {left.machine for left in DRIVER.leftovers()} == {"net.lan", "one"}
+        with on_bench(KIND, one.order(2)) as later:
+            assert answers(bench, "two")
+            assert answers(later, "one")
+        with hearing_on_host() as (port, reached):
+            sneak(bench, host_addresses()[0], port)
+            assert not reached()
 
 
 def made(home: Home) -> list[str]:
