@@ -30,6 +30,7 @@ from orchestrator.progress import Progress
 from orchestrator.spec import Boundary, Machine
 from orchestrator.user_emulator import emulator_name, emulator_path
 from orchestrator.virt.connection import installed as libvirt_installed
+from orchestrator.virt.places import default_uri
 from orchestrator.virt.uri import parse
 
 INSTALL_SECONDS = 900.0
@@ -182,9 +183,12 @@ def user_emulator_need(arch: str) -> Need:
 
 
 def libvirt_needs(machine: Machine) -> list[Need]:
-    """The daemon and an emulator, unless they are another host's; and libvirt-python."""
+    """The daemon and an emulator, unless they are another host's; and libvirt-python. A session's
+    networks are switches of ours."""
+    uri = parse(machine.uri or default_uri())
     daemon = [LIBVIRTD, qemu_need(machine.arch or host_arch().name)]
-    needs = [SSH] if machine.uri and parse(machine.uri).remote else daemon
+    daemon += [VDE] if machine.networks and uri.session else []
+    needs = [SSH] if uri.remote else daemon
     return needs if libvirt_installed() else [*needs, *LIBVIRT_HEADERS, LIBVIRT_PYTHON]
 
 

@@ -1,4 +1,4 @@
-"""Domains as XML, kept in ``golden/domain``, and the addresses of daemons.
+"""Domains and networks as XML, kept in ``golden/domain``, and the addresses of daemons.
 
 After a wanted change of a domain, ``python tests/test_domains.py`` writes the files anew.
 """
@@ -11,17 +11,25 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
-from factories import order
+from factories import RUN, order
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.drivers import Handle, Order
+from orchestrator.drivers import Attachment, Handle, NetworkOrder, Order
 from orchestrator.drivers.libvirt import DRIVER
 from orchestrator.errors import Unavailable
 from orchestrator.spec import Machine
 from orchestrator.virt import connection, places
-from orchestrator.virt.domain import Files, owner_of_guests, qemu_words, read_tag, render_domain
+from orchestrator.virt.cable import filter_identity, render_filter, render_network
+from orchestrator.virt.domain import (
+    QEMU_NAMESPACE,
+    Files,
+    owner_of_guests,
+    qemu_words,
+    read_tag,
+    render_domain,
+)
 from orchestrator.virt.storage import render_pool, render_volume
-from orchestrator.virt.uri import parse
+from orchestrator.virt.uri import SESSION, SYSTEM, parse
 
 GOLDEN = Path(__file__).parent / "golden" / "domain"
 FILES = Files("/pool/kernel", "/pool/initrd", "/pool/vm.console")
@@ -33,11 +41,34 @@ def wanted(arch: str = "amd64", accel: str = "tcg", **machine: object) -> tuple[
     return made, replace(handle, data={**handle.data, "place": "0123456789"})
 
 
+def network(uri: str = SYSTEM) -> Handle:
+    scratch = Path("/scratch") / RUN / "net.lan"
+    wanted = NetworkOrder(
+        RUN, "lan", "libvirt", "10.77.0.0/24", ("a", "b"), ARCHITECTURES["amd64"], scratch, Path("/logs"), uri
+    )
+    found = DRIVER.prepare_network(wanted)
+    return replace(found, data={**found.data, "place": "0123456789"})
+
+
+def joined(arch: str, uri: str) -> tuple[Order, Handle]:
+    """A machine on two networks."""
+    made, handle = wanted(arch)
+    places = tuple(
+        Attachment(name, f"10.77.{n}.2", 24, f"02:69:0a:4d:{n:02x}:02", network(uri).data["plugs"]["a"])
+        for n, name in enumerate(("lan", "far"))
+    )
+    return replace(made, attachments=places), replace(handle, data={**handle.data, "uri": uri})
+
+
 def domains() -> Iterator[tuple[str, str]]:
     """File names and contents of all golden files."""
     for name in ARCHITECTURES:
         yield f"{name}.xml", render_domain(*wanted(name), FILES, "+64055:+64055")
+    for name, uri in (("amd64", SYSTEM), ("s390x", SYSTEM), ("amd64", SESSION), ("s390x", SESSION)):
+        where = uri.rpartition("/")[2]
+        yield f"joined-{where}-{name}.xml", render_domain(*joined(name, uri), FILES, "")
     yield "kvm.xml", render_domain(*wanted(accel="kvm", cpus=2, memory="2GiB"), FILES, "")
+    yield "network.xml", f"{render_network(network())}\n{render_filter(network(), '10.77.0.0/24')}\n"
 
 
 @pytest.mark.parametrize(("name", "text"), list(domains()), ids=lambda value: value.split("\n")[0][:20])
@@ -57,6 +88,43 @@ def test_every_guest_is_locked_in(name: str, accel: str) -> None:
     assert "restrict=on" in netdev
     assert netdev.count("hostfwd=") == netdev.count("hostfwd=tcp:127.0.0.1:") == 1
     assert words.count("-netdev") == 1
+
+
+@pytest.mark.parametrize("uri", [SYSTEM, SESSION])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_cable_is_no_way_to_the_host(name: str, uri: str) -> None:
+    """It ends at a network of the daemon with a filter, or at a switch; nothing else is new."""
+    root = Xml.fromstring(render_domain(*joined(name, uri), FILES, ""))
+    words = [arg.get("value", "") for arg in root.iterfind(f"{{{QEMU_NAMESPACE}}}commandline/*")]
+    netdevs = [words[at + 1].split(",")[0] for at, word in enumerate(words) if word == "-netdev"]
+    cables = root.findall("devices/interface")
+    assert netdevs == (["user", "vde", "vde"] if uri == SESSION else ["user"])
+    assert len(cables) == (0 if uri == SESSION else 2)
+    tag = f"isolab-{RUN}-net.lan"
+    for cable in cables:
+        (filtered,), (source,) = cable.findall("filterref"), cable.findall("source")
+        assert (cable.get("type"), source.attrib, filtered.attrib) == (
+            "network", {"network": tag}, {"filter": tag},
+        )  # fmt: skip
+
+
+def test_a_way_out_is_given_only_where_it_is_wanted() -> None:
+    made, handle = joined("amd64", SYSTEM)
+    assert "restrict=on" in render_domain(made, handle, FILES, "")
+    out = replace(made, attachments=tuple(replace(place, internet=True) for place in made.attachments))
+    assert "restrict=off" in render_domain(out, handle, FILES, "")
+
+
+def test_a_network_has_no_address_and_leads_nowhere() -> None:
+    root = Xml.fromstring(render_network(network()))
+    assert [child.tag for child in root] == ["name", "metadata", "bridge", "mac"]
+    assert read_tag(Xml.tostring(root[1][0], encoding="unicode")) == (RUN, "net.lan", "0123456789")
+
+
+def test_a_filter_is_known_by_more_than_its_name() -> None:
+    tag = network().tag
+    assert filter_identity(tag, "0123456789") in render_filter(network(), "10.77.0.0/24")
+    assert filter_identity(tag, "0123456789") != filter_identity(tag, "9876543210")
 
 
 def test_a_guest_of_the_system_may_not_become_the_owner_of_what_it_boots() -> None:

@@ -50,7 +50,7 @@ def test_without_any_network_it_is_said_how_to_make_one(folder: Path) -> None:
 def test_who_cannot_join_is_told_why(folder: Path, driver: str, reason: str) -> None:
     (found,) = mistakes(folder, lab("{lan: {}}", f"a: {{driver: {driver}, networks: [»lan]}}"))
     assert found.startswith(f"» a cannot join a network: {reason}")
-    assert "drivers that can: container, qemu" in found
+    assert "drivers that can: container, libvirt, qemu, virtualbox" in found
 
 
 def test_one_network_joins_machines_of_one_driver(folder: Path) -> None:
@@ -115,3 +115,45 @@ def test_containers_have_no_way_out(folder: Path) -> None:
 def test_unknown_keys_are_mistakes_here_too(folder: Path) -> None:
     text = lab("{lan: {»internett: true}}", "a: {networks: [lan]}")
     assert mistakes(folder, text) == ["» unknown key 'internett' (did you mean 'internet'?)"]
+
+
+@pytest.mark.parametrize("driver", ["container", "libvirt", "qemu", "virtualbox"])
+def test_these_drivers_join_machines(folder: Path, driver: str) -> None:
+    text = lab("{lan: {}}", "a: {networks: [lan]}", "b: {networks: [lan]}", defaults=f"{{driver: {driver}}}")
+    found = load(folder, text, host="amd64").lab
+    assert [list(machine.networks) for machine in found.machines.values()] == [["lan"], ["lan"]]
+
+
+@pytest.mark.parametrize("driver", ["qemu", "libvirt"])
+def test_these_have_a_way_out(folder: Path, driver: str) -> None:
+    text = lab("{lan: {internet: true}}", f"a: {{driver: {driver}, networks: [lan]}}")
+    assert load(folder, text).lab.networks["lan"].internet
+
+
+def test_one_network_joins_machines_of_one_daemon(folder: Path) -> None:
+    there = 'b: {uri: "qemu+ssh://lab1/system", networks: [»lan]}'
+    text = lab(
+        "{lan: {}}", 'a: {uri: "qemu:///system", networks: [lan]}', there, defaults="{driver: libvirt}"
+    )
+    (found,) = mistakes(folder, text)
+    assert found.startswith("» network lan cannot join them: a is at qemu:///system, b at qemu+ssh://lab1")
+
+
+def test_a_session_of_another_host_joins_nobody(folder: Path) -> None:
+    text = lab("{lan: {}}", 'a: {driver: libvirt, uri: "qemu+ssh://lab1/session", networks: [»lan]}')
+    (found,) = mistakes(folder, text)
+    assert found.startswith("» a cannot join a network: a libvirt session of another host has no networks")
+    assert "/system" in found
+
+
+@pytest.mark.parametrize(
+    ("driver", "arch", "most"),
+    [("virtualbox", "amd64", 7), ("libvirt", "amd64", 11), ("libvirt", "mipsel", 2)],
+)
+def test_a_machine_has_so_many_interfaces(folder: Path, driver: str, arch: str, most: int) -> None:
+    names = [f"n{number}" for number in range(most + 1)]
+    networks = f"{{{', '.join(f'{name}: {{}}' for name in names)}}}"
+    names[-1] = f"»{names[-1]}"
+    text = lab(networks, f"a: {{driver: {driver}, arch: {arch}, networks: [{', '.join(names)}]}}")
+    (found,) = mistakes(folder, text)
+    assert found.startswith(f"» a is on too many networks: driver {driver} can join {most}")

@@ -19,7 +19,9 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import Attachment, NetworkOrder, Order
 from orchestrator.drivers.container import DRIVER as CONTAINER
 from orchestrator.drivers.container import render_run
+from orchestrator.drivers.libvirt import DRIVER as LIBVIRT
 from orchestrator.drivers.qemu import DRIVER as QEMU
+from orchestrator.drivers.virtualbox import DRIVER as VIRTUALBOX
 from orchestrator.emulator import Memory, device_mac, render_argv
 from orchestrator.errors import Unavailable
 from orchestrator.network import bridge, vde
@@ -164,14 +166,39 @@ def test_every_name_of_a_network_is_decided_beforehand() -> None:
     assert (found.tag, found.is_network) == (f"isolab-{RUN}-net.lan", True)
     assert found.data["plugs"] == dict.fromkeys("ab", f"/scratch/{RUN}/net.lan/switch/ctl")
     assert CONTAINER.prepare_network(network("container")).data["plugs"]["a"] == f"isolab-{RUN}-net.lan"
+    assert VIRTUALBOX.prepare_network(network("virtualbox")).data["plugs"]["b"] == f"isolab-{RUN}-net.lan"
     assert not handle("vm").is_network
 
 
+@pytest.mark.parametrize(
+    ("uri", "plug"),
+    [
+        ("qemu:///system", f"isolab-{RUN}-net.lan"),
+        ("qemu+ssh://lab1/system", f"isolab-{RUN}-net.lan"),
+        ("qemu:///session", f"/scratch/{RUN}/net.lan/libvirt-switch/ctl"),
+    ],
+)
+def test_a_network_of_libvirt_is_its_daemons_or_a_switch_of_a_session(uri: str, plug: str) -> None:
+    found = LIBVIRT.prepare_network(replace(network("libvirt"), uri=uri))
+    assert found == LIBVIRT.prepare_network(replace(network("libvirt"), uri=uri))
+    assert found.data["plugs"] == dict.fromkeys("ab", plug)
+    assert found.data["uri"].startswith(uri)
+
+
+def test_a_session_of_another_host_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    wanted = replace(network("libvirt"), uri="qemu+ssh://lab1/session", scratch=tmp_path / "run" / "net.lan")
+    with pytest.raises(Unavailable, match="cannot be joined") as caught:
+        LIBVIRT.lay(wanted, LIBVIRT.prepare_network(wanted), _soon())
+    assert caught.value.hint == "use uri: qemu+ssh://lab1/system"
+    assert not wanted.scratch.exists()
+
+
 def test_the_switch_has_a_port_for_each_machine_and_no_rights() -> None:
-    argv = vde.render_argv(Path("/s/r/net.lan"), 2, root=True)
+    sockets = vde.plug(Path("/s/r/net.lan"), vde.QEMU)
+    argv = vde.render_argv(sockets, 2, user=65534)
     assert argv[0] == "setpriv"
     assert {"--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"} < set(argv)
-    assert vde.render_argv(Path("/s/r/net.lan"), 2, root=False) == [
+    assert vde.render_argv(sockets, 2, user=None) == [
         "vde_switch", "-s", "/s/r/net.lan/switch/ctl", "-m", "0700", "-n", "3", "-f", "/dev/null", "-d",
     ]  # fmt: skip
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import order
+from factories import RUN, order
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Order, boundary_of
+from orchestrator.drivers import Attachment, Order, boundary_of
 from orchestrator.drivers.virtualbox import DRIVER
 from orchestrator.errors import Unavailable
 from orchestrator.proc import Finished
@@ -31,6 +31,13 @@ def wanted(arch: str = "amd64", **machine: Any) -> Order:
     return replace(order(arch, driver="virtualbox", **machine), accel="virtualbox")
 
 
+def joined() -> Order:
+    """A machine on two networks."""
+    places = (Attachment("lan", "10.77.0.2", 24, "02:69:0a:4d:00:02", f"isolab-{RUN}-net.lan"),
+              Attachment("far", "10.77.1.9", 24, "02:69:0a:4d:01:09", f"isolab-{RUN}-net.far"))  # fmt: skip
+    return replace(wanted(), attachments=places)
+
+
 def lines(about: Order, nested_paging: bool = True) -> list[list[str]]:
     handle = DRIVER.prepare(about)
     settings = vboxmanage.render_settings(about, handle, 40123, nested_paging)
@@ -40,6 +47,7 @@ def lines(about: Order, nested_paging: bool = True) -> list[list[str]]:
 def commands() -> str:
     small, big = wanted("i386"), wanted("amd64", cpus=2, memory="2GiB")
     titled = [("i386", lines(small)), ("amd64, two processors, no nested paging", lines(big, False))]
+    titled.append(("amd64, on two networks", lines(joined())))
     return "".join(
         f"# {title}: {words[0]}\n" + "".join(f"{word}\n" for word in words) + "\n"
         for title, steps in titled
@@ -59,6 +67,15 @@ def test_a_guest_is_locked_in() -> None:
     assert (options["--nat-bind-ip1"], options["--nat-localhostreachable1"]) == ("127.0.0.1", "off")
     assert {options[name] for name in ("--usb-ohci", "--usb-ehci", "--usb-xhci", "--vrde")} == {"off"}
     assert {options[name] for name in ("--clipboard-mode", "--drag-and-drop")} == {"disabled"}
+
+
+def test_a_network_is_no_way_to_the_host() -> None:
+    """Its interfaces are on internal networks and nothing else; the first stays what it was."""
+    _, _, settings, *_ = lines(joined())
+    options = dict(pairwise(settings))
+    assert settings[: len(lines(wanted())[2])] == lines(wanted())[2]
+    assert (options["--nic2"], options["--intnet2"]) == ("intnet", f"isolab-{RUN}-net.lan")
+    assert (options["--nic3"], options["--mac-address3"]) == ("intnet", "02690A4D0109")
 
 
 def test_names_are_decided_in_advance_and_are_nobody_elses() -> None:

@@ -12,8 +12,9 @@ from factories import lab as lab_of
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle, NetworkOrder
-from orchestrator.errors import BootError
+from orchestrator.errors import BootError, Unavailable
 from orchestrator.ledger import Ledger
+from orchestrator.load import with_driver
 from orchestrator.network.wiring import Wiring
 from orchestrator.plan import Job, jobs
 
@@ -112,3 +113,23 @@ def test_a_machine_that_fails_lets_go_of_its_network(wiring: Wiring, fake: Fake,
         raise BootError("it did not boot")
     assert fake.done == ["lay", "down"]
     assert ledger.intents() == []
+
+
+def test_a_way_out_is_not_promised_by_a_driver_that_has_none(ledger: Ledger, tmp_path: Path) -> None:
+    """A lab file says so; ``--driver`` comes after it."""
+    machines = {"a": {"driver": "qemu", "networks": ["lan"]}}
+    changed = with_driver(lab_of(machines, networks={"lan": {"internet": True}}), "virtualbox")
+    wiring = Wiring(changed.lab, ledger, tmp_path / "s", tmp_path / "out")
+    (only,) = jobs(changed, RUN)
+    with pytest.raises(Unavailable, match="driver virtualbox cannot give"):
+        wiring.joined(order(), only, Deadline.after(20)).__enter__()
+    assert ledger.intents() == []
+
+
+def test_machines_of_different_daemons_are_not_joined(ledger: Ledger, tmp_path: Path) -> None:
+    machines = {name: {"driver": "libvirt", "networks": ["lan"], "uri": f"qemu+ssh://{name}/system"}
+                for name in "ab"}  # fmt: skip
+    found = lab_of(machines, networks={"lan": {}})
+    wiring = Wiring(found.lab, ledger, tmp_path / "s", tmp_path / "out")
+    with pytest.raises(Unavailable, match="different libvirt daemons"):
+        wiring.joined(order(), jobs(found, RUN)[0], Deadline.after(20)).__enter__()

@@ -149,7 +149,7 @@ class Attachment:
 class NetworkOrder:
     """A network that is wanted: for which run, who is to join it, and where its files may be.
 
-    ``arch`` is that of its first machine.
+    ``arch`` is that of its first machine, ``uri`` the libvirt daemon that all its machines name.
     """
 
     run: str
@@ -160,6 +160,7 @@ class NetworkOrder:
     arch: Arch
     scratch: Path
     logs: Path
+    uri: str | None = None
 
 
 @dataclass(frozen=True)
@@ -302,8 +303,11 @@ ANY_ARCH = GUESTS | {"ssh"}
 """Drivers whose machines may have another architecture than the host."""
 
 
-NETWORKING = frozenset({"qemu", "container"})
+NETWORKING = frozenset({"qemu", "container", "libvirt", "virtualbox"})
 """Drivers that fulfil Networking."""
+
+WITH_INTERNET = frozenset({"qemu", "libvirt"})
+"""Those of them whose networks can have a way out."""
 
 
 def load(name: str) -> Driver:

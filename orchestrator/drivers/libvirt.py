@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import threading
 import time
@@ -18,32 +17,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator import hostproc, proc
+from orchestrator import proc
 from orchestrator.arch import Arch
 from orchestrator.console import Console
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import TAG, Handle, Order
+from orchestrator.drivers import Handle, NetworkOrder, Order
 from orchestrator.emulator import forwarded_port
 from orchestrator.errors import BootError, LabError, TeardownError, TimedOut, TransportError, Unavailable
+from orchestrator.network import vde
 from orchestrator.own_root import SITE, loopback_address
 from orchestrator.paths import scratch_dir
-from orchestrator.personality import folder_with_keys, give
+from orchestrator.personality import folder_with_keys, give, lines_of
 from orchestrator.progress import Progress
 from orchestrator.spec import Machine
 from orchestrator.transport import Conversing
 from orchestrator.transport.ssh import Address, connected
-from orchestrator.virt import storage
+from orchestrator.virt import lan, presence, storage
 from orchestrator.virt.channel import Channel, told_of_its_end
-from orchestrator.virt.connection import human_command, library, missing, opened, told_as
-from orchestrator.virt.domain import (
-    NAMESPACE,
-    arch_name,
-    machine_type,
-    owner_of_guests,
-    read_tag,
-    render_domain,
-)
+from orchestrator.virt.connection import human_command, library, opened, told_as
+from orchestrator.virt.domain import arch_name, machine_type, owner_of_guests, render_domain
 from orchestrator.virt.places import daemons, default_uri, place, remember, remembered, remembered_file
+from orchestrator.virt.presence import console_name, domain_of, running_here, tagged
 from orchestrator.virt.uri import SESSION, Uri, parse
 
 __all__ = ["DRIVER", "render_domain"]
@@ -143,11 +137,25 @@ class Libvirt:
                 raise TransportError(f"{problem.message} (by way of {uri.host}: {words})") from None
             yield through
 
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        return lan.prepare(wanted)
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        try:
+            lan.lay(wanted, handle, deadline)
+        except BaseException:
+            self.down(handle)
+            raise
+
     def down(self, handle: Handle) -> None:
         uri, deadline = parse(handle.data["uri"]), Deadline.after(DOWN_SECONDS)
+        if handle.is_network and uri.session:
+            vde.end(handle)
+            shutil.rmtree(handle.scratch, ignore_errors=True)
+            return
         try:
             with opened(uri, deadline) as connection:
-                _remove(connection, handle, deadline)
+                (lan if handle.is_network else presence).remove(connection, handle, deadline)
         except (Unavailable, TimedOut) as problem:
             # A machine gets its folder before anything else: without it there is no machine.
             if Path(handle.scratch).exists() or uri.remote:
@@ -158,13 +166,16 @@ class Libvirt:
 
     def leftovers(self) -> Iterator[Handle]:
         mark = place(scratch_dir())
+        for run, name in vde.running(scratch_dir(), vde.LIBVIRT):
+            folder = str(scratch_dir() / run / name)
+            yield Handle("libvirt", run, name, "", "", "", folder, SITE, {"uri": SESSION, "place": mark})
         known: set[tuple[str, str]] = set()  # one daemon may be reached by several addresses
         for uri in daemons():
             try:
                 with opened(uri, Deadline.after(60)) as connection:
-                    found = set(_tagged(connection, mark))
+                    found = set(tagged(connection, mark, uri.session))
             except LabError as problem:
-                if not uri.remote and not _running_here():
+                if not uri.remote and not running_here():
                     continue
                 raise Unavailable(
                     f"leftovers cannot be looked for: {problem.message}",
@@ -210,7 +221,7 @@ def _bring_up(
     kernel, 0 means none but the deadline's."""
     keys = folder_with_keys(Path(handle.scratch))
     progress.doing(order.name, f"providing its image to {uri.where}")
-    files = storage.provide(connection, uri, order.image, _console_name(handle), deadline)
+    files = storage.provide(connection, uri, order.image, console_name(handle), deadline)
     # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
     owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
     xml = render_domain(order, handle, files, owner)
@@ -224,13 +235,9 @@ def _bring_up(
         meanwhile = _watcher(connection, order, handle, ended, progress)
         kernel = deadline.within(patience) if patience else deadline
         port.expect("ready", kernel, meanwhile)
-        give(port, order.name, keys)
+        give(port, order.name, keys, lines_of(order, [place.mac for place in order.attachments]))
         port.expect("sshd", deadline, meanwhile)
         return replace(handle, data={**handle.data, "port": _asked_port(domain)})
-
-
-def _console_name(handle: Handle) -> str:
-    return f"{handle.tag}.{handle.data['place']}.console"
 
 
 def _watcher(
@@ -248,7 +255,7 @@ def _watcher(
             return
         last = time.monotonic()
         with told_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
-            storage.fetch(connection, _console_name(handle), log)
+            storage.fetch(connection, console_name(handle), log)
         words = console.last_line() or "firmware"
         progress.doing(order.name, f"booting: {words}", order.arch.boot_seconds)
         if console.panicked():
@@ -272,72 +279,10 @@ def _asked_port(domain: Any) -> int:
 
 def _port(uri: Uri, handle: Handle, deadline: Deadline) -> int:
     with opened(uri, deadline) as connection:
-        domain = _ours(connection, handle)
+        domain = domain_of(connection, handle)
         if domain is None:
             raise TransportError(f"{handle.machine}: it is not running on {uri.where}")
         return _asked_port(domain)
-
-
-def _ours(connection: Any, handle: Handle) -> Any:
-    """The machine's domain, None when there is none of this name that carries our tag."""
-    try:
-        domain = connection.lookupByName(handle.tag)
-    except library().libvirtError as problem:
-        if missing(problem):
-            return None
-        raise
-    return domain if _tag_of(domain)[2] == handle.data["place"] else None
-
-
-def _tag_of(domain: Any) -> tuple[str, str, str]:
-    """Run, machine and place; three times "" for a domain that is not ours or is just going."""
-    libvirt = library()
-    try:
-        return read_tag(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, 0))
-    except libvirt.libvirtError as problem:
-        if missing(problem):
-            return "", "", ""
-        raise
-
-
-def _remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
-    """End the domain and delete its console log, of which we keep a copy. Raises TeardownError."""
-    libvirt = library()
-    logs = Path(handle.data.get("logs", ""))
-    with told_as(TeardownError, f"{handle.machine}: libvirt cannot remove it"):
-        if handle.data.get("logs") and logs.is_dir():
-            with contextlib.suppress(OSError, libvirt.libvirtError):
-                storage.fetch(connection, _console_name(handle), logs / "console.log")
-        while (domain := _ours(connection, handle)) is not None:
-            # A busy host may need longer to end a process than libvirt waits.
-            with contextlib.suppress(libvirt.libvirtError):
-                domain.destroy()
-                continue
-            deadline.check(f"{handle.machine}: ending it")
-            deadline.cancel.wait(0.2)
-        storage.remove_console(connection, _console_name(handle), deadline)
-
-
-def _tagged(connection: Any, mark: str) -> Iterator[tuple[str, str]]:
-    """Run and machine of everything of ours: domains, and logs whose domain is gone."""
-    with told_as(Unavailable, "libvirt does not list its machines"):
-        for domain in connection.listAllDomains():
-            run, machine, owner = _tag_of(domain)
-            if owner == mark:
-                yield run, machine
-        pattern = re.compile(rf"{TAG}-(\d{{8}}-\d{{6}}-[0-9a-f]{{4}})-(.+)\.{mark}\.console")
-        for name in storage.volumes(connection):
-            if match := pattern.match(name):
-                yield match[1], match[2]
-
-
-def _running_here() -> bool:
-    """Whether a machine of ours runs on this host, though no daemon may tell of it."""
-    mark = f"guest={TAG}-"
-    return any(
-        True
-        for _ in hostproc.find(lambda pid: any(word.startswith(mark) for word in hostproc.arguments(pid)))
-    )
 
 
 DRIVER = Libvirt()

@@ -100,20 +100,20 @@ class Qemu:
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
-        plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch))
+        plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch, vde.QEMU))
         name, scratch = wanted.scratch.name, str(wanted.scratch)
         return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         try:
             vde.require(wanted.arch.qemu, deadline)
-            vde.start(wanted.scratch, len(wanted.machines), deadline)
+            vde.start(vde.plug(wanted.scratch, vde.QEMU), len(wanted.machines), deadline)
         except BaseException:
             self.down(handle)
             raise
 
     def leftovers(self) -> Iterator[Handle]:
-        for run, machine in [*emulator.running(scratch_dir()), *vde.running(scratch_dir())]:
+        for run, machine in [*emulator.running(scratch_dir()), *vde.running(scratch_dir(), vde.QEMU)]:
             yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), SITE)
 
 

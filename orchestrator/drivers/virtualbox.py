@@ -2,7 +2,7 @@
 
 A machine is a linked clone: its disk holds only what differs from a base that all machines of an
 image share. It takes its personality over the second serial port, for VirtualBox has no port of
-virtio; the first is its console.
+virtio; the first is its console. Networks are VirtualBox's internal ones, known by their name alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import TAG, Handle, Order
+from orchestrator.drivers import TAG, Handle, NetworkOrder, Order
 from orchestrator.errors import TeardownError, TimedOut, Unavailable
 from orchestrator.images.bootdisk import FIRMWARE_ARCHITECTURES
 from orchestrator.own_root import SITE, loopback_address
@@ -91,8 +91,16 @@ class VirtualBox:
         with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
             yield transport
 
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        name, scratch = wanted.scratch.name, str(wanted.scratch)
+        bare = Handle("virtualbox", wanted.run, name, "", "", "", scratch, SITE)
+        return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        """Nothing: an internal network begins with its first machine and ends with its last."""
+
     def down(self, handle: Handle) -> None:
-        if shutil.which(PROGRAM) is not None:
+        if shutil.which(PROGRAM) is not None and not handle.is_network:
             deadline = Deadline.after(END_SECONDS)
             try:
                 vboxmachine.end(handle, deadline)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from pydantic import ValidationError
 
-from orchestrator.drivers import NETWORKING
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.drivers import NETWORKING, WITH_INTERNET
 from orchestrator.errors import Problem
 from orchestrator.mistakes import Reading, validate
 from orchestrator.network.layout import subnet_of
 from orchestrator.spec import Machine, Network
+from orchestrator.virt.places import default_uri
+from orchestrator.virt.uri import parse
 from orchestrator.wording import did_you_mean, quote
 from orchestrator.yamlfile import Path
 
 GUEST_SUBNET = IPv4Network("10.0.2.0/24")
 """Where a guest's first interface is, over which it is managed (qemu(1), -netdev user)."""
 
-WITH_INTERNET = frozenset({"qemu"})
-"""Drivers that can give a network a way out."""
+MOST = {"libvirt": 11, "virtualbox": 7}
+"""How many networks a machine can join, where something else than its memory sets the limit: places
+on its PCI bus that isolab gives; interfaces of VirtualBox's chipset but the one it is managed over."""
+MOST_ON_MALTA = 2
+"""With libvirt, on boards whose kernel has no interrupt line for further places."""
 
 _REASONS = {
     "process": "a process has the host's network, and no interface of its own",
@@ -37,6 +44,9 @@ class _Place:
     driver: str
     address: str | None
     path: Path
+    number: int = 0
+    uri: str = ""
+    board: str = ""
 
 
 def network_problems(reading: Reading) -> Iterator[Problem]:
@@ -51,6 +61,8 @@ def network_problems(reading: Reading) -> Iterator[Problem]:
             why = _REASONS.get(place.driver, f"driver {place.driver} has no networks between machines")
             yield _at(reading, place, f"{place.machine} cannot join a network: {why}",
                       f"drivers that can: {', '.join(sorted(NETWORKING))}")  # fmt: skip
+        else:
+            yield from _unable(reading, place)
     yield from _overlaps(reading, networks)
     for name, (network, subnet) in networks.items():
         members = [p for p in places if p.network == name and p.driver in NETWORKING]
@@ -84,9 +96,13 @@ def _places(reading: Reading) -> Iterator[_Place]:
         except ValidationError:
             continue  # told as a mistake of its own
         written = merged.get("networks")
-        for network, address in joined.items():
+        uri = str(merged.get("uri") or default_uri()) if driver == "libvirt" else ""
+        arch = ARCHITECTURES.get(str(merged.get("arch")))
+        board = arch.machine if arch else ""
+        for number, (network, address) in enumerate(joined.items(), 1):
             key: str | int = written.index(network) if isinstance(written, list) else network
-            yield _Place(name, network, driver, address, ("machines", name, "networks", key))
+            path: Path = ("machines", name, "networks", key)
+            yield _Place(name, network, driver, address, path, number, uri, board)
 
 
 def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Network]]) -> Iterator[Problem]:
@@ -104,6 +120,22 @@ def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Networ
         seen[name] = subnet
 
 
+def _unable(reading: Reading, place: _Place) -> Iterator[Problem]:
+    """What keeps this machine from joining, though its driver can."""
+    most = MOST.get(place.driver, place.number)
+    if place.driver == "libvirt" and place.board == "malta":
+        most = MOST_ON_MALTA
+    if place.number > most:
+        message = f"{place.machine} is on too many networks: driver {place.driver} can join {most}"
+        yield _at(reading, place, message, "leave this one out")
+    with contextlib.suppress(ValueError):  # told as a mistake of its own
+        uri = parse(place.uri) if place.uri else None
+        if uri and uri.remote and uri.session:
+            why = "a libvirt session of another host has no networks between machines"
+            yield _at(reading, place, f"{place.machine} cannot join a network: {why}",
+                      "use the daemon at /system there")  # fmt: skip
+
+
 def _named(other: str) -> str:
     return other if other.startswith("the ") else f"network {other}"
 
@@ -115,6 +147,10 @@ def _mixed(reading: Reading, members: list[_Place]) -> Iterator[Problem]:
             reason = f"{first.machine} is of driver {first.driver}, {place.machine} of {place.driver}"
             yield _at(reading, place, f"network {place.network} cannot join them: {reason}",
                       "one network joins machines of one driver")  # fmt: skip
+        elif place.uri != first.uri:
+            reason = f"{first.machine} is at {first.uri}, {place.machine} at {place.uri}"
+            yield _at(reading, place, f"network {place.network} cannot join them: {reason}",
+                      "one network joins machines of one libvirt daemon")  # fmt: skip
 
 
 def _addresses(reading: Reading, members: list[_Place], subnet: IPv4Network) -> Iterator[Problem]:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import NETWORK_PREFIX, Attachment, Driver, Handle, Networking, NetworkOrder, Order
+from orchestrator.drivers import (
+    NETWORK_PREFIX,
+    WITH_INTERNET,
+    Attachment,
+    Driver,
+    Handle,
+    Networking,
+    NetworkOrder,
+    Order,
+)
 from orchestrator.errors import Unavailable
 from orchestrator.ledger import Ledger
 from orchestrator.network.layout import Seat, peers, seats, subnet_of
 from orchestrator.plan import Job, arch_of
-from orchestrator.spec import Lab
+from orchestrator.spec import Lab, Machine, Network
 
 LAY_SECONDS = 60.0
 
@@ -127,6 +136,7 @@ class Wiring:
     def _order(self, name: str, job: Job) -> NetworkOrder:
         members = {n: m for n, m in self._lab.machines.items() if name in m.networks}
         first = next(iter(members.values()))
+        _require_possible(name, self._lab.networks[name], list(members.values()))
         place = list(self._lab.networks).index(name)
         return NetworkOrder(
             run=job.run,
@@ -137,12 +147,29 @@ class Wiring:
             arch=arch_of(first),
             scratch=self._scratch / job.run / f"{NETWORK_PREFIX}{name}",
             logs=self._out / f"{NETWORK_PREFIX}{name}",
+            uri=first.uri,
         )
 
 
 def attachment(seat: Seat, plug: str) -> Attachment:
     """A seat as a driver is told of it."""
     return Attachment(seat.network, seat.address, seat.prefix, seat.mac, plug, seat.internet)
+
+
+def _require_possible(name: str, network: Network, members: Sequence[Machine]) -> None:
+    """What ``netlint`` asks of a lab file holds no more when ``--driver`` changed its drivers.
+    Raises Unavailable."""
+    driver = members[0].driver
+    if network.internet and driver not in WITH_INTERNET:
+        raise Unavailable(
+            f"network {name} has `internet: true`, which driver {driver} cannot give",
+            hint=f"use driver: {', '.join(sorted(WITH_INTERNET))}",
+        )
+    if driver == "libvirt" and len({machine.uri for machine in members}) > 1:
+        raise Unavailable(
+            f"network {name} cannot join machines of different libvirt daemons",
+            hint="give all its machines the same uri",
+        )
 
 
 def _networking(name: str) -> Networking:

@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -128,6 +128,16 @@ def told_as(kind: type[LabError], what: str) -> Iterator[None]:
         raise kind(f"{what}: {words}", hint=hint or "`isolab doctor` looks at the daemon") from None
 
 
+def lookup(question: Callable[[], Any]) -> Any:
+    """The answer, None when there is no such thing."""
+    try:
+        return question()
+    except library().libvirtError as problem:
+        if missing(problem):
+            return None
+        raise
+
+
 def human_command(domain: Any, line: str) -> str:
     """What QEMU's human monitor answers to a line. Raises libvirtError."""
     qemu = importlib.import_module("libvirt_qemu")
@@ -142,4 +152,6 @@ def missing(problem: Any) -> bool:
         libvirt.VIR_ERR_NO_STORAGE_POOL,
         libvirt.VIR_ERR_NO_STORAGE_VOL,
         libvirt.VIR_ERR_NO_DOMAIN_METADATA,
+        libvirt.VIR_ERR_NO_NETWORK,
+        libvirt.VIR_ERR_NO_NWFILTER,
     )

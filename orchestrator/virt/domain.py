@@ -15,6 +15,8 @@ from xml.etree import ElementTree as Xml
 from orchestrator.arch import Arch
 from orchestrator.drivers import Handle, Order
 from orchestrator.emulator import TRANSLATION_CACHE_MIB, kernel_cmdline, memory_mib
+from orchestrator.virt.cable import interfaces, switch_words
+from orchestrator.virt.uri import parse
 
 NAMESPACE = "urn:isolab:machine:1"
 """XML namespace of our tag in a domain's metadata."""
@@ -71,13 +73,15 @@ def render_domain(order: Order, handle: Handle, files: Files, owner: str) -> str
         _add(_add(features, "tcg"), "tb-cache", str(TRANSLATION_CACHE_MIB), unit="MiB")
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         _add(root, event, "destroy")
-    root.append(_devices(order, files))
+    session = parse(handle.data["uri"]).session
+    root.append(_devices(order, files, session))
     if owner:
         # The files are shared by many guests, and stay ours: no guest's QEMU may become their owner.
         label = _add(root, "seclabel", type="static", model="dac", relabel="no")
         _add(label, "label", owner)
     commandline = _add(root, "qemu:commandline")
-    for word in qemu_words(order.arch, kind):
+    words = [*qemu_words(order.arch, kind, order.internet), *(switch_words(order) if session else ())]
+    for word in words:
         _add(commandline, "qemu:arg", value=word)
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode") + "\n"
@@ -103,7 +107,7 @@ def _os(order: Order, handle: Handle, files: Files) -> Xml.Element:
     return system
 
 
-def _devices(order: Order, files: Files) -> Xml.Element:
+def _devices(order: Order, files: Files, session: bool) -> Xml.Element:
     devices = Xml.Element("devices")
     _add(devices, "controller", type="usb", model="none")
     serial = _add(devices, "controller", type="virtio-serial", index="0")
@@ -116,18 +120,20 @@ def _devices(order: Order, files: Files) -> Xml.Element:
         _add(console, "target", type="sclp", port="0")
     channel = _add(devices, "channel", type="unix")
     _add(channel, "target", type="virtio", name=CHANNEL)
+    devices.extend(() if session else interfaces(order))
     _add(devices, "memballoon", model="none")
     return devices
 
 
-def qemu_words(arch: Arch, kind: str) -> Iterator[str]:
-    """What QEMU is told past libvirt."""
+def qemu_words(arch: Arch, kind: str, internet: bool = False) -> Iterator[str]:
+    """What QEMU is told past libvirt; ``internet``: its user network is to give a way out."""
     if kind == "qemu" and arch.cpu:
         yield from ("-cpu", arch.cpu)
     options = arch.machine.partition(",")[2]
     if options:
         yield from ("-machine", options)
-    yield from ("-netdev", "user,id=isolab,restrict=on,hostfwd=tcp:127.0.0.1:0-:22")
+    restrict = "off" if internet else "on"
+    yield from ("-netdev", f"user,id=isolab,restrict={restrict},hostfwd=tcp:127.0.0.1:0-:22")
     where = f"devno={_NIC_DEVNO}" if arch.bus == "ccw" else f"addr={_NIC_SLOT}"
     yield from ("-device", f"virtio-net-{arch.bus},netdev=isolab,{where}{arch.nic_options}")
 

@@ -20,7 +20,7 @@ from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import ImageError, LabError, Unavailable
 from orchestrator.images import Image
 from orchestrator.images.cache import locked
-from orchestrator.virt.connection import library, missing, told_as
+from orchestrator.virt.connection import library, lookup, missing, told_as
 from orchestrator.virt.domain import Files
 from orchestrator.virt.uri import Uri
 
@@ -54,7 +54,7 @@ def _escaped(text: str) -> str:
 def pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     """Our pool, made when it is not there. Raises Unavailable."""
     with told_as(Unavailable, f"no storage pool for images on {uri.where}"):
-        found = _lookup(lambda: connection.storagePoolLookupByName(POOL))
+        found = lookup(lambda: connection.storagePoolLookupByName(POOL))
         if found is None:
             found = _make_pool(connection, uri, deadline)
         elif not found.isActive():
@@ -74,7 +74,7 @@ def _make_pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     try:
         return connection.storagePoolCreateXML(xml, libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
     except libvirt.libvirtError:  # another isolab may have been quicker
-        found = _lookup(lambda: connection.storagePoolLookupByName(POOL))
+        found = lookup(lambda: connection.storagePoolLookupByName(POOL))
         if found is None:
             raise
         return found
@@ -82,7 +82,7 @@ def _make_pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
 
 def find_pool(connection: Any) -> Any:
     """Our pool if it is there and active, else None."""
-    found = _lookup(lambda: connection.storagePoolLookupByName(POOL))
+    found = lookup(lambda: connection.storagePoolLookupByName(POOL))
     return found if found is not None and found.isActive() else None
 
 
@@ -114,7 +114,7 @@ def _upload(connection: Any, store: Any, source: Path, name: str, deadline: Dead
     with locked("libvirt-volumes", name, deadline):
         while True:
             with told_as(ImageError, f"{name} cannot be uploaded"):
-                found = _lookup(lambda: store.storageVolLookupByName(name))
+                found = lookup(lambda: store.storageVolLookupByName(name))
                 if found is not None and found.info()[1] == size:
                     return str(found.path())
                 if found is None or _deleted(found):
@@ -158,7 +158,7 @@ def fetch(connection: Any, name: str, target: Path) -> None:
     """Append what is new in a console's log to the file ``target``. The daemon's host keeps two
     mebibytes of a log and begins anew then (virtlogd.conf, max_size); so do we."""
     store = find_pool(connection)
-    volume = store and _lookup(lambda: store.storageVolLookupByName(name))
+    volume = store and lookup(lambda: store.storageVolLookupByName(name))
     if not volume:
         return
     known = target.stat().st_size if target.exists() else 0
@@ -217,13 +217,3 @@ def prune(connection: Any, keep: Collection[str]) -> Iterator[str]:
             key, _, part = volume.name().rpartition("-")
             if part in ("kernel", "initrd") and key not in keep and _deleted(volume):
                 yield volume.name()
-
-
-def _lookup(question: Any) -> Any:
-    """The answer, None when there is no such thing."""
-    try:
-        return question()
-    except library().libvirtError as problem:
-        if missing(problem):
-            return None
-        raise

@@ -19,7 +19,7 @@ from orchestrator.emulator import kernel_cmdline
 from orchestrator.errors import BootError, LabError, TeardownError
 from orchestrator.images import Archives, cache
 from orchestrator.images.bootdisk import Contents, bootable
-from orchestrator.personality import Keys, Port, give, keep, make_keys
+from orchestrator.personality import Keys, Port, give, keep, lines_of, make_keys
 from orchestrator.progress import Progress
 from orchestrator.virtualbox import manage as vboxmanage
 from orchestrator.virtualbox import paging
@@ -143,7 +143,7 @@ def _boot(
     )
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         port.expect("ready", deadline, look)
-        give(port, order.name, keys)
+        give(port, order.name, keys, lines_of(order, [place.mac for place in order.attachments]))
         port.expect("sshd", deadline, look)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator import proc
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import TAG, Handle, Order
+from orchestrator.drivers import TAG, Attachment, Handle, Order
 from orchestrator.errors import LabError
 
 MIB = 2**20
@@ -86,9 +86,16 @@ def render_settings(order: Order, handle: Handle, port: int, nested_paging: bool
     # but the host itself can be reached, and that it refuses its guests.
     settings += ["--nic1", "nat", "--nic-type1", "virtio", "--nat-bind-ip1", "127.0.0.1"]
     settings += ["--nat-localhostreachable1", "off", "--nat-pf1", forward(port)]
+    settings += [word for n, place in enumerate(order.attachments, 2) for word in render_cable(n, place)]
     bus = ["storagectl", name, "--name", "disk", "--add", "sata", "--controller", "IntelAhci"]
     bus += ["--portcount", "1", "--bootable", "on"]
     return [settings, bus, render_attach(handle, str(disk(handle)))]
+
+
+def render_cable(number: int, place: Attachment) -> list[str]:
+    """An interface on an internal network, which is there while machines are on it. Pure."""
+    words = [f"--nic{number}", "intnet", f"--nic-type{number}", "virtio", f"--intnet{number}", place.plug]
+    return [*words, f"--mac-address{number}", place.mac.replace(":", "").upper()]
 
 
 def render_attach(handle: Handle, medium: str) -> list[str]:

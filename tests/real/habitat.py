@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator import hostproc, proc
 from orchestrator.containers.engine import NAMES, command
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container import PLACE
 from orchestrator.errors import TimedOut
+from orchestrator.virt.cable import filter_identity
 from orchestrator.virt.connection import opened
 from orchestrator.virt.places import place
 from orchestrator.virt.uri import parse
@@ -80,7 +82,7 @@ class Home:
         return any(mark in text for text in texts) or hostproc.lives_in(str(self.root))(pid)
 
     def _on_libvirt(self, *, remove: bool) -> list[str]:
-        """Domains and volumes that came from here, on every daemon that was used from here."""
+        """Domains, volumes and networks that came from here, on every daemon used from here."""
         found = []
         uris = self.root / "state/libvirt-uris"
         for text in uris.read_text().split() if uris.exists() else []:
@@ -95,7 +97,20 @@ class Home:
                         if place(self.scratch) in volume.name():
                             found.append(f"volume {volume.name()}")
                             _ = remove and volume.delete()
+                found += self._networks(connection, remove=remove)
         return found
+
+    def _networks(self, connection: Any, *, remove: bool) -> Iterator[str]:
+        """Networks and their filters, of which a session has none."""
+        mark = place(self.scratch)
+        for network in connection.listAllNetworks():
+            if mark in network.XMLDesc():
+                yield f"network {network.name()}"
+                _ = remove and network.destroy()
+        for found in [] if "/session" in connection.getURI() else connection.listAllNWFilters():
+            if found.UUIDString() == filter_identity(found.name(), mark):
+                yield f"filter {found.name()}"
+                _ = remove and found.undefine()
 
     def _containers(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Those that came from here, with the engine that has them."""

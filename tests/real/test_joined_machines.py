@@ -4,87 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
-import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import cast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
+import daemons
 import pytest
-from bench import Bench, Kind, living_in, on_bench, order_for, template_for
+from bench import HOST, Bench, Kind, living_in, on_bench
 from command import LABS, ROOT, environment, isolab, records, run_lab, started
 from conftest import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
+from joined import Segment, answers, hearing_on_host, host_addresses, knock, listening_on_host, segment, sneak
 
 from orchestrator import drivers, hostproc, packages, proc
-from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Attachment, Networking, NetworkOrder, Order, Template
+from orchestrator.ledger import Ledger
 from orchestrator.network import bridge
-from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
+from orchestrator.reclaim import reclaim
 from orchestrator.spec import DriverName
-from orchestrator.store import new_run_id
+from orchestrator.virt import cable
+from orchestrator.virt.connection import opened
+from orchestrator.virt.uri import parse
 
 pytestmark = pytest.mark.real
 
-KINDS = [Kind("qemu", "arm64", cloned=True), Kind("container", host_arch().name)]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A network of one run, and the machines on it that a test has brought up."""
-
-    home: Home
-    wanted: NetworkOrder
-    plugs: dict[str, str]
-
-    def order(self, kind: Kind, number: int, internet: bool = False) -> Order:
-        """The machine that is to be at the ``number``-th address."""
-        name, address = self.wanted.machines[number - 1], f"10.77.0.{number}"
-        place = Attachment("lan", address, 24, f"02:69:0a:4d:00:{number:02x}", self.plugs[name], internet)
-        hosts = tuple((who, f"10.77.0.{at}") for at, who in enumerate(self.wanted.machines, start=1))
-        plain = order_for(kind, self.home, name=name)
-        found = replace(
-            plain,
-            run=self.wanted.run,
-            scratch=scratch_dir() / self.wanted.run / name,
-            attachments=(place,),
-            hosts=hosts,
-        )
-        if not kind.cloned:
-            return found
-        template = template_for(found)
-        assert isinstance(template, Template), template
-        return replace(found, template=template)
-
-
-@contextlib.contextmanager
-def segment(home: Home, driver: DriverName, arch: str) -> Iterator[Segment]:
-    """A network of a run of its own, for three machines; always the same names and addresses."""
-    packages.ensure([packages.VDE, packages.IP], Silent(), Deadline.after(600))
-    run = new_run_id()
-    about, names = ARCHITECTURES[arch], ("one", "two", "three")
-    scratch = scratch_dir() / run / "net.lan"
-    wanted = NetworkOrder(run, "lan", driver, "10.77.0.0/24", names, about, scratch, home.root / "logs")
-    found = cast(Networking, drivers.load(driver))
-    handle = found.prepare_network(wanted)
-    found.lay(wanted, handle, Deadline.after(60))
-    try:
-        yield Segment(home, wanted, dict(handle.data["plugs"]))
-    finally:
-        drivers.load(driver).down(handle)
-        drivers.load(driver).down(handle)  # again: it is no error
-        with contextlib.suppress(OSError):
-            scratch.parent.rmdir()
+CLONE = Kind("qemu", "arm64", cloned=True)
+KINDS = [CLONE, Kind("container", HOST)]
+KINDS += [Kind("libvirt", HOST, way=way) for way in ("system", "session", "ssh")]
 
 
 @dataclass(frozen=True)
 class Two:
     """Two machines on a network, and a third at a free address of an equal network of another run."""
 
-    kind: Kind
+    ours: Segment
     one: Bench
     two: Bench
     stranger: Bench
@@ -93,29 +48,20 @@ class Two:
 @pytest.fixture(scope="module", params=KINDS, ids=str)
 def two(request: pytest.FixtureRequest) -> Iterator[Two]:
     kind: Kind = request.param
+    require_daemons(request, kind)
     with fresh_home() as home, living_in(home), contextlib.ExitStack() as stack:
         keep_consoles(request.session, home.root)
-        ours = stack.enter_context(segment(home, kind.driver, kind.arch))
-        theirs = stack.enter_context(segment(home, kind.driver, kind.arch))
+        ours, theirs = (stack.enter_context(segment(home, kind)) for _ in range(2))
         one, two, three = (
             stack.enter_context(on_bench(kind, order))
-            for order in (ours.order(kind, 1), ours.order(kind, 2), theirs.order(kind, 3))
+            for order in (ours.order(1), ours.order(2), theirs.order(3))
         )
-        yield Two(kind, one, two, three)
+        yield Two(ours, one, two, three)
 
 
-def answers(machine: Bench, whom: str) -> bool:
-    """Whether ``whom`` is there: it refuses a connection to a port where nobody listens. (A ping
-    would take CAP_NET_RAW, which containers lack.)"""
-    said = machine.command("busybox", "nc", "-w", "5", whom, "9").stderr.decode()
-    return "refused" in said
-
-
-def knock(machine: Bench, address: str, port: int) -> None:
-    """Try to connect, whatever comes of it."""
-    machine.command(
-        "sh", "-c", f"busybox timeout 6 busybox nc -w 4 {address} {port} </dev/null >/dev/null 2>&1; true"
-    )
+def require_daemons(request: pytest.FixtureRequest, kind: Kind) -> None:
+    if kind.driver == "libvirt":
+        request.getfixturevalue("libvirt_system" if kind.way == "system" else "libvirt_daemons")
 
 
 class TestReaching:
@@ -146,6 +92,15 @@ class TestReaching:
                 knock(two.one, address, port)
             assert not reached()
 
+    def test_nor_by_a_datagram_that_needs_no_answer(self, two: Two) -> None:
+        """Also where the machine's root leads it there, past whoever is asked for the way."""
+        bridge_mac = cable.bridge_mac(two.ours.handle)
+        with hearing_on_host() as (port, reached):
+            for address in host_addresses():
+                for mac in ("", bridge_mac, "ff:ff:ff:ff:ff:ff"):
+                    sneak(two.one, address, port, mac)
+            assert not reached()
+
     def test_the_host_has_no_interface_there(self, two: Two) -> None:
         del two
         shown = proc.run(["ip", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
@@ -157,12 +112,25 @@ def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
     assert {(bench.order.run, "net.lan") for bench in (two.one, two.stranger)} < found
 
 
-def test_with_internet_the_host_is_reached() -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_network_no_ledger_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
+    require_daemons(request, kind)
+    with fresh_home() as home, living_in(home), segment(home, kind) as ours:
+        (found,) = drivers.load(kind.driver).leftovers()
+        assert (found.run, found.machine, found.scratch) == (
+            ours.wanted.run, "net.lan", str(ours.wanted.scratch),
+        )  # fmt: skip
+        assert [text for text in reclaim(Ledger()) if f"{kind.driver} machine net.lan" in text]
+        assert list(drivers.load(kind.driver).leftovers()) == []
+
+
+@pytest.mark.parametrize("kind", [CLONE, Kind("libvirt", HOST, way="system")], ids=str)
+def test_with_internet_the_host_is_reached(request: pytest.FixtureRequest, kind: Kind) -> None:
     """The control of the test above: the same attempt with the restriction taken away."""
-    kind = Kind("qemu", "arm64", cloned=True)
+    require_daemons(request, kind)
     with fresh_home() as home, living_in(home), contextlib.ExitStack() as stack:
-        ours = stack.enter_context(segment(home, "qemu", "arm64"))
-        machine = stack.enter_context(on_bench(kind, ours.order(kind, 1, internet=True)))
+        ours = stack.enter_context(segment(home, kind))
+        machine = stack.enter_context(on_bench(kind, ours.order(1, internet=True)))
         assert "default via 10.0.2.2" in machine.command("busybox", "ip", "route").stdout.decode()
         assert b"nameserver 10.0.2.3" in machine.command("cat", "/etc/resolv.conf").stdout
         with listening_on_host() as (port, reached):
@@ -170,12 +138,31 @@ def test_with_internet_the_host_is_reached() -> None:
             assert reached()
 
 
+def test_without_its_filter_the_host_hears_a_machine_of_libvirt(request: pytest.FixtureRequest) -> None:
+    """The control of the test with datagrams: a bridge without an address is no wall."""
+    sources = [Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").read_text() for name in ("all", "default")]
+    if any(int(text) for text in sources):
+        pytest.skip("this host asks where a packet came from (rp_filter): it would not hear it anyway")
+    kind = Kind("libvirt", HOST, way="system")
+    require_daemons(request, kind)
+    with fresh_home() as home, living_in(home), contextlib.ExitStack() as stack:
+        ours = stack.enter_context(segment(home, kind))
+        machine = stack.enter_context(on_bench(kind, ours.order(1)))
+        tag, identity = ours.handle.tag, cable.filter_identity(ours.handle.tag, ours.handle.data["place"])
+        with opened(parse(daemons.uri("system")), Deadline.after(60)) as connection:
+            connection.nwfilterDefineXML(
+                f"<filter name='{tag}' chain='root'><uuid>{identity}</uuid></filter>"
+            )
+        with hearing_on_host() as (port, reached):
+            sneak(machine, host_addresses()[0], port)
+            assert reached()
+
+
 def test_a_machine_that_stands_still_holds_up_nobody() -> None:
     """What is broadcast to it fills its buffers, and is dropped from then on."""
-    kind = Kind("qemu", "arm64", cloned=True)
     with fresh_home() as home, living_in(home), contextlib.ExitStack() as stack:
-        ours = stack.enter_context(segment(home, "qemu", "arm64"))
-        one, _, three = (stack.enter_context(on_bench(kind, ours.order(kind, n))) for n in (1, 2, 3))
+        ours = stack.enter_context(segment(home, CLONE))
+        one, _, three = (stack.enter_context(on_bench(CLONE, ours.order(n))) for n in (1, 2, 3))
         tag = three.live.handle.tag
         (stopped,) = (p for p in hostproc.find(lambda pid: tag in hostproc.arguments(pid)))
         os.kill(stopped, signal.SIGSTOP)
@@ -188,29 +175,6 @@ def test_a_machine_that_stands_still_holds_up_nobody() -> None:
             os.kill(stopped, signal.SIGCONT)
 
 
-@contextlib.contextmanager
-def listening_on_host() -> Iterator[tuple[int, Callable[[], bool]]]:
-    """A listener at every address of the host; tells whether anybody came."""
-    with socket.socket() as listener:
-        listener.bind(("0.0.0.0", 0))
-        listener.listen()
-
-        def reached() -> bool:
-            listener.settimeout(2)
-            try:
-                listener.accept()[0].close()
-            except TimeoutError:
-                return False
-            return True
-
-        yield listener.getsockname()[1], reached
-
-
-def host_addresses() -> list[str]:
-    shown = proc.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
-    return [found for found in re.findall(r"inet ([0-9.]+)/", shown) if not found.startswith("127.")]
-
-
 @pytest.fixture
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     with fresh_home() as home:
@@ -218,8 +182,13 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
         yield home
 
 
-def test_machines_of_different_byte_order_talk(home: Home) -> None:
-    done = isolab(home, "run", ROOT / "labs/network-ipc", "--out", home.out, seconds=900)
+@pytest.mark.parametrize("driver", ["qemu", "libvirt"])
+def test_machines_of_different_byte_order_talk(
+    request: pytest.FixtureRequest, home: Home, driver: DriverName
+) -> None:
+    require_daemons(request, Kind(driver, HOST, way="system"))
+    words = ("--driver", driver, "--out", home.out)
+    done = isolab(home, "run", ROOT / "labs/network-ipc", *words, seconds=900)
     assert done.code == 0, done.stdout + done.stderr
     found = {(r["machine"], r["exercise"]): r for r in records(home)}
     assert len(found) == 6

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from vboxhome import virtualbox
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, Order
+from orchestrator.drivers import Attachment, Handle, NetworkOrder, Order
 from orchestrator.drivers.virtualbox import DRIVER
 from orchestrator.errors import BootError, Unavailable
 from orchestrator.ledger import Ledger
+from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
 from orchestrator.reclaim import reclaim
 from orchestrator.spec import Machine
+from orchestrator.store import new_run_id
 from orchestrator.virtualbox import machine as vboxmachine
 from orchestrator.virtualbox import manage as vboxmanage
 
@@ -59,6 +62,31 @@ def defined(home: Home, kind: Kind = AMD64, name: str = "bench") -> Iterator[tup
     assert not Path(handle.scratch).exists()
 
 
+@contextlib.contextmanager
+def joined(home: Home) -> Iterator[list[Handle]]:
+    """Two machines on a network of one run, that are off; and the proof that nothing is left."""
+    scratch, names = scratch_dir() / new_run_id() / "net.lan", ("one", "two")
+    run, logs = scratch.parent.name, home.root / "logs"
+    wanted = NetworkOrder(
+        run, "lan", "virtualbox", "10.77.0.0/24", names, ARCHITECTURES["amd64"], scratch, logs
+    )
+    network, found = DRIVER.prepare_network(wanted), []
+    DRIVER.lay(wanted, network, soon())
+    try:
+        for number, name in enumerate(names, 1):
+            mac = f"02:69:0a:4d:00:{number:02x}"
+            place = Attachment("lan", f"10.77.0.{number}", 24, mac, network.data["plugs"][name])
+            order = replace(order_for(AMD64, home, name=name), run=run, scratch=scratch.parent / name)
+            found.append(DRIVER.prepare(order))
+            vboxmachine.define(replace(order, attachments=(place,)), found[-1], soon(), Silent())
+        yield found
+    finally:
+        for handle in [*found, network, network]:
+            DRIVER.down(handle)
+    assert (vboxmanage.machines(soon()), vboxmanage.media(soon())) == ([], [])
+    assert list(scratch.parent.iterdir()) == []
+
+
 class TestWhatIsMade:
     @pytest.mark.parametrize("arch", ["amd64", "i386"])
     def test_every_setting_is_taken(self, home: Home, arch: str) -> None:
@@ -80,6 +108,21 @@ class TestWhatIsMade:
             rules = {name: value for name, value in known.items() if name.startswith("Forwarding")}
             (rule,) = rules.values()
             assert rule.startswith("ssh,tcp,127.0.0.1,")
+
+    def test_machines_of_a_network_are_on_the_same_internal_one(self, home: Home) -> None:
+        """Named by the run, so that no other run has it; nothing else of a machine is on it."""
+        with joined(home) as found:
+            known = [vboxmanage.about(handle.data["uuid"], soon()) for handle in found]
+            (name,) = {about["intnet2"] for about in known}
+            assert name == f"isolab-{found[0].run}-net.lan"
+            assert [about["nic2"] for about in known] == ["intnet", "intnet"]
+            assert [about["nictype2"] for about in known] == ["virtio", "virtio"]
+            assert [about["macaddress2"] for about in known] == ["02690A4D0001", "02690A4D0002"]
+            assert [(about["nic1"], about["nic3"]) for about in known] == [("nat", "none")] * 2
+            assert [about["cableconnected2"] for about in known] == ["on", "on"]
+            listed = vboxmanage.ask(["list", "intnets"], soon())
+            assert f"Name:        {name}" in listed.splitlines()
+        assert name not in vboxmanage.ask(["list", "intnets"], soon())
 
     def test_machines_of_an_image_share_its_disk(self, home: Home) -> None:
         with defined(home, name="one") as (order, one), defined(home, name="two") as (_, two):
