@@ -14,7 +14,8 @@
  * getrandom(2) it seeds itself from a dozen statistics in /proc: the kernel's generator, which the
  * controller has fed, will do. It writes to a system log, which nobody in a micro machine keeps. And
  * it has the C library ask for users and groups as if there were directories and caches of them:
- * there is /etc/passwd, no /etc/shadow, and nobody is in a group but his own.
+ * there is /etc/passwd, no /etc/shadow, and nobody is in a group but his own. Commands that need no
+ * shell get none: the controller's do not.
  *
  * Calls nothing but what every C library has; see ld.so(8), LD_PRELOAD.
  */
@@ -39,6 +40,10 @@
 /* What init leaves open for us: the listening socket or the line, and a pipe to say that we are
  * here. Its end tells init that the connection is taken, and that the next one is for init itself. */
 enum { WAITING_ON = 3, TO_INIT = 4 };
+
+enum { MAX_COMMAND = 1024, MAX_WORDS = 64 };
+
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+:,./_- "
 
 static bool on_a_line;
 
@@ -215,6 +220,52 @@ int initgroups(const char *name, gid_t group)
 {
 	(void)name;
 	return setgroups(1, &group);
+}
+
+/* A program by its name, as a shell finds it. Comes back when there is none. */
+static void become(char *const words[])
+{
+	static const char *const folders[] = {"/usr/sbin/", "/usr/bin/"};
+	char path[MAX_COMMAND + 16];
+
+	if (strchr(words[0], '/') != NULL) {
+		execve(words[0], words, environ);
+		return;
+	}
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		strcpy(path, folders[i]);
+		strcat(path, words[0]);
+		execve(path, words, environ);
+	}
+}
+
+/* Start a command that is nothing but plain words. Comes back when it is more than that, or when its
+ * first word is no program (but may be something that a shell has built in). */
+static void start_without_shell(const char *command)
+{
+	char text[MAX_COMMAND], *words[MAX_WORDS + 1], *rest = NULL;
+	size_t count = 0;
+
+	if (strlen(command) >= sizeof text || command[strspn(command, PLAIN)] != '\0')
+		return;
+	strcpy(text, command);
+	for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+		if (count == MAX_WORDS)
+			return;
+		if (count > 0 || strcmp(word, "exec") != 0)
+			words[count++] = word;
+	}
+	words[count] = NULL;
+	if (count > 0)
+		become(words);
+}
+
+/* The server's way to a user's shell, with "-c" and the command. */
+int execv(const char *path, char *const argv[])
+{
+	if (argv[0] != NULL && argv[1] != NULL && strcmp(argv[1], "-c") == 0 && argv[2] != NULL)
+		start_without_shell(argv[2]);
+	return execve(path, argv, environ);
 }
 
 void openlog(const char *name, int options, int facility)
