@@ -209,6 +209,17 @@ def test_a_students_work_is_run_by_the_command(home: Home, tmp_path: Path) -> No
     assert not [path for path in home.out.rglob("*") if path.name in ("hidden.yaml", "prober.c", "solution")]
 
 
+def test_work_that_does_not_compile_fails_without_points(home: Home, tmp_path: Path) -> None:
+    """A failure, not an error of ours."""
+    (tmp_path / "wire.c").write_text("int main(void) { return zero; }\n")
+    words = ("run", LABS.parents[1] / "labs/workshop", "--exercise", "work/wire-protocol", "--only", "vm")
+    done = isolab(home, *words, "--work", tmp_path, "--out", home.out)
+    assert done.code == 1, done.stderr
+    (found,) = records(home)
+    assert (found["status"], found["points"], found["max_points"]) == ("fail", 0, 15.5)
+    assert "undeclared identifier 'zero'" in found["reason"]
+
+
 def test_work_that_lacks_a_file_is_not_run(home: Home, tmp_path: Path) -> None:
     done = isolab(home, "run", LABS.parents[1] / "labs/workshop", "--work", tmp_path)
     assert done.code == 2
