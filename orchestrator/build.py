@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator import proc
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError, NotOnMirror
+from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.images import Archives, cache
 from orchestrator.load import LoadedExercise
 from orchestrator.spec import Build
@@ -28,10 +28,21 @@ def build_exercise(
     """The programs of an exercise by file name, from the cache or compiled now, but for those its
     machine compiles.
 
-    Raises BuildError with the compiler's words, ImageError, TimedOut, Interrupted.
+    Raises BuildError with the compiler's words (WorkError for what a student wrote), ImageError,
+    TimedOut, Interrupted.
     """
     ours = [build for build in exercise.spec.build if build.where == "controller"]
-    return {b.program: _build(exercise.folder, b, arch, archives, deadline) for b in ours}
+    return {build.program: _built(exercise, build, arch, archives, deadline) for build in ours}
+
+
+def _built(
+    exercise: LoadedExercise, build: Build, arch: Arch, archives: Archives, deadline: Deadline
+) -> Path:
+    foreign = exercise.spec.is_students(build)
+    try:
+        return _build(exercise.folder, build, arch, archives, deadline, foreign=foreign)
+    except BuildError as problem:
+        raise (WorkError(problem.message) if foreign else problem) from None
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
@@ -39,10 +50,25 @@ def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadli
     return _build(source.parent, Build(sources=[source.name]), arch, archives, deadline)
 
 
-def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
+def _build(
+    folder: Path,
+    wanted: Build,
+    arch: Arch,
+    archives: Archives,
+    deadline: Deadline,
+    *,
+    foreign: bool = False,
+) -> Path:
+    """``foreign`` sources are not trusted: they include nothing from outside the folder."""
     content = [(str(p.relative_to(folder)), p.read_bytes()) for p in inputs(folder, wanted)]
     key = cache.digest(
-        wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, WARNINGS, _compiler(), content
+        wanted.model_dump_json(),
+        arch.toolchain,
+        STANDARD_FLAGS,
+        WARNINGS,
+        _compiler(),
+        content,
+        *(["foreign"] if foreign else []),
     )
     name = f"{wanted.program}-{arch.name}-{key}"
 
@@ -54,7 +80,10 @@ def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline
                 "warnings": _run_command(folder, wanted, arch, tools, target, deadline),
             }
         sources = [folder / source for source in wanted.sources]
-        words = compile_program(arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline)
+        within = folder if foreign else None
+        words = compile_program(
+            arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline, within
+        )
         return {"arch": arch.name, "warnings": words}
 
     return cache.make("programs", name, compile_now, deadline) / wanted.program

@@ -27,9 +27,10 @@ from orchestrator.errors import (
     LabError,
     TimedOut,
     TransportError,
+    WorkError,
     from_os,
 )
-from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.exercise import PUSH_SECONDS, Workplace, items, run_exercise
 from orchestrator.guest_build import build_in_guest, sources
 from orchestrator.images import cache
 from orchestrator.images.recipe import Recipe
@@ -48,7 +49,6 @@ from orchestrator.transport import put
 from orchestrator.virt.uri import parse
 
 MAKE_SECONDS = 1200.0
-PUSH_SECONDS = 120.0
 ALIVE_SECONDS = 20.0
 
 
@@ -129,7 +129,7 @@ def _run(
             blank = replace(blank, accel=live.handle.accel, start=live.handle.data.get("start", ""))
             place = _workplace(job, order, live, shop)
             runnable = [e for e in exercises if e.name not in failures]
-            _push(runnable, programs, place, shop)
+            place = _push(runnable, programs, place, shop)
             group.announce(live.facts.slowness)
             _meet(job, group, shop)
             place = replace(place, slowest=group.slowest)
@@ -141,7 +141,7 @@ def _run(
 def _exercises(
     job: Job,
     exercises: Sequence[LoadedExercise],
-    failures: Mapping[str, str],
+    failures: Mapping[str, BuildError],
     place: Workplace,
     blank: Record,
     shop: Workshop,
@@ -152,8 +152,8 @@ def _exercises(
         # Those that talk to each other begin together; each member comes here, whatever becomes
         # of the exercise on it.
         lost = _meet(job, group, shop) if exercise.spec.needs.network else ""
-        if exercise.name in failures:
-            yield replace(filled, status=Status.ERROR, reason=failures[exercise.name])
+        if exercise.name in failures and not unmet(exercise.spec, place.subject):
+            yield _not_built(exercise, filled, failures[exercise.name])
         elif lost and not unmet(exercise.spec, place.subject):
             yield replace(filled, status=Status.ERROR, reason=lost)
         else:
@@ -178,10 +178,18 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
                 return replace(blank, status=Status.SKIP, reason=reason)
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
     except BuildError as problem:
-        return replace(blank, status=Status.ERROR, reason=problem.message)
+        return _not_built(exercise, blank, problem)
     except (TransportError, TimedOut, CanaryError) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
+
+
+def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
+    """A failure of a student's where it is one, else an *error*: a program that does not compile is ours."""
+    if isinstance(problem, WorkError):
+        points = exercise.spec.max_points
+        return replace(blank, status=Status.FAIL, reason=problem.message, max_points=points)
+    return replace(blank, status=Status.ERROR, reason=problem.message)
 
 
 def place_order(
@@ -227,10 +235,10 @@ def _tell_of_substitute(image: images.Image, who: str, shop: Workshop) -> None:
 
 def _programs(
     job: Job, exercises: Sequence[LoadedExercise], arch: Arch, shop: Workshop
-) -> tuple[dict[str, Mapping[str, Path]], dict[str, str]]:
+) -> tuple[dict[str, Mapping[str, Path]], dict[str, BuildError]]:
     """Compiled programs by exercise, and why some could not be."""
     programs: dict[str, Mapping[str, Path]] = {}
-    failures: dict[str, str] = {}
+    failures: dict[str, BuildError] = {}
     shop.progress.doing(job.machine, f"compiling {len(exercises)} exercises for {arch.name}")
     for exercise in exercises:
         try:
@@ -238,7 +246,7 @@ def _programs(
                 exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS)
             )
         except BuildError as problem:
-            failures[exercise.name] = problem.message
+            failures[exercise.name] = problem
     return programs, failures
 
 
@@ -293,16 +301,20 @@ def _push(
     programs: Mapping[str, Mapping[str, Path]],
     place: Workplace,
     shop: Workshop,
-) -> None:
-    """All files of all exercises that will run here, as one stream."""
+) -> Workplace:
+    """All files of all exercises that will run here, as one stream; the place remembers those of
+    student exercises."""
     owner = place.site.users["student"]
-    files = [
-        item
+    files = {
+        exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))
         for exercise in exercises
         if not unmet(exercise.spec, place.subject)
-        for item in items(exercise, programs[exercise.name], owner, sources(exercise))
-    ]
-    put(place.transport, place.site.work, files, shop.deadline(PUSH_SECONDS))
+    }
+    everything = [item for found in files.values() for item in found]
+    put(place.transport, place.site.work, everything, shop.deadline(PUSH_SECONDS))
+    return replace(
+        place, pushed={e.name: files[e.name] for e in exercises if e.spec.student and e.name in files}
+    )
 
 
 def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
