@@ -129,14 +129,11 @@ static inline bool line_from(struct source *source, char line[LONGEST])
     return true;
 }
 
-/* How it ended. It has been told to, or closed its output; if it lives on, it is killed. */
+/* How it ended. It has been told to, or closed its output; if it lives on, it is killed in the end. */
 static inline int reap(struct child *child)
 {
     int status, left = PATIENCE;
     pid_t pid;
-    if (child->to != -1)
-        close_fd(child->to);
-    child->to = -1;
     while ((pid = waitpid(child->pid, &status, left > 0 ? WNOHANG : 0)) != child->pid) {
         if (pid == -1 && errno != EINTR)
             die("waitpid");
@@ -146,6 +143,8 @@ static inline int reap(struct child *child)
         if (left <= 0 && kill(child->pid, SIGKILL) == -1)
             die("kill");
     }
+    if (child->to != -1)
+        close_fd(child->to);
     close_fd(child->out.fd);
     return status;
 }
