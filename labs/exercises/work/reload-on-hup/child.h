@@ -105,6 +105,8 @@ static inline bool fill(struct source *source)
         ssize_t n = read(source->fd, source->data, sizeof source->data);
         if (n == -1 && (errno == EINTR || errno == EAGAIN))
             continue;
+        if (n == -1 && errno == ECONNRESET)
+            n = 0; /* a socket whose other end went with bytes unread: unix(7) */
         if (n == -1)
             die("read");
         source->begin = 0;
