@@ -1,11 +1,11 @@
 /*
  * child.h - the program under test as a child of a tester, which does not trust it.
  *
- * It talks over pipes of its own and never holds our standard output. How much is read of it is
+ * It talks over three pipes of its own and never holds our standard output. How much is read of it is
  * bounded, and so is how long it may be silent: PATIENCE is for programs that hang, and far more
  * than the slowest machine needs. We cannot be traced or written into: guard().
  *
- * Man pages: prctl(2), pipe(2), poll(2), signal(7), waitpid(2).
+ * Man pages: prctl(2), pipe(2), poll(2), signal(7), setpgid(2), waitid(2).
  */
 #ifndef CHILD_H
 #define CHILD_H
@@ -34,7 +34,7 @@ struct source {
 struct child {
     pid_t pid;
     int to; /* its standard input; -1 when closed */
-    struct source out;
+    struct source out, log; /* its standard output and standard error */
 };
 
 static inline _Noreturn void die(const char *what)
@@ -61,18 +61,19 @@ static inline void guard(void)
 /* `prepare` runs in the child, before the program; it may be NULL. */
 static inline struct child start_prepared(char *const argv[], void (*prepare)(void))
 {
-    int in[2], out[2];
+    int in[2], out[2], log[2];
     struct child child = {.to = -1};
-    if (pipe2(in, O_CLOEXEC) == -1 || pipe2(out, O_CLOEXEC) == -1)
+    if (pipe2(in, O_CLOEXEC) == -1 || pipe2(out, O_CLOEXEC) == -1 || pipe2(log, O_CLOEXEC) == -1)
         die("pipe2");
     child.pid = fork();
     if (child.pid == -1)
         die("fork");
     if (child.pid == 0) {
-        if (dup2(in[0], STDIN_FILENO) == -1 || dup2(out[1], STDOUT_FILENO) == -1)
+        if (dup2(in[0], STDIN_FILENO) == -1 || dup2(out[1], STDOUT_FILENO) == -1 ||
+            dup2(log[1], STDERR_FILENO) == -1)
             die("dup2");
-        if (signal(SIGPIPE, SIG_DFL) == SIG_ERR)
-            die("signal");
+        if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || setpgid(0, 0) == -1)
+            die("signal, setpgid");
         if (prepare != NULL)
             prepare();
         execv(argv[0], argv);
@@ -80,8 +81,10 @@ static inline struct child start_prepared(char *const argv[], void (*prepare)(vo
     }
     close_fd(in[0]);
     close_fd(out[1]);
+    close_fd(log[1]);
     child.to = in[1];
     child.out.fd = out[0];
+    child.log.fd = log[0];
     return child;
 }
 
@@ -131,23 +134,44 @@ static inline bool line_from(struct source *source, char line[LONGEST])
     return true;
 }
 
-/* How it ended. It has been told to, or closed its output; if it lives on, it is killed in the end. */
+/* The beginning of what it said on standard error, for a person to read. */
+static inline void pass_on(const struct source *log)
+{
+    char words[4096];
+    if (fcntl(log->fd, F_SETFL, O_NONBLOCK) == -1)
+        die("fcntl");
+    ssize_t n = read(log->fd, words, sizeof words);
+    if (n > 0)
+        fwrite(words, 1, (size_t)n, stderr);
+}
+
+/*
+ * How it ended. It has been told to, or closed its output; if it lives on, it is killed in the end.
+ * Until it is waited for its process group is its own, so what it started is killed with it.
+ */
 static inline int reap(struct child *child)
 {
-    int status, left = PATIENCE;
-    pid_t pid;
-    while ((pid = waitpid(child->pid, &status, left > 0 ? WNOHANG : 0)) != child->pid) {
-        if (pid == -1 && errno != EINTR)
-            die("waitpid");
-        if (poll(NULL, 0, 2) == -1 && errno != EINTR)
-            die("poll");
-        left -= 2;
+    siginfo_t info = {.si_pid = 0};
+    int status;
+    for (int left = PATIENCE; info.si_pid == 0; left -= 2) {
+        int options = WEXITED | WNOWAIT | (left > 0 ? WNOHANG : 0);
         if (left <= 0 && kill(child->pid, SIGKILL) == -1)
             die("kill");
+        if (waitid(P_PID, (id_t)child->pid, &info, options) == -1 && errno != EINTR)
+            die("waitid");
+        if (info.si_pid == 0 && poll(NULL, 0, 2) == -1 && errno != EINTR)
+            die("poll");
     }
+    if (kill(-child->pid, SIGKILL) == -1 && errno != ESRCH)
+        die("kill");
+    while (waitpid(child->pid, &status, 0) == -1)
+        if (errno != EINTR)
+            die("waitpid");
+    pass_on(&child->log);
     if (child->to != -1)
         close_fd(child->to);
     close_fd(child->out.fd);
+    close_fd(child->log.fd);
     return status;
 }
 
