@@ -3,7 +3,8 @@
  *
  * It talks over three pipes of its own and never holds our standard output. How much is read of it is
  * bounded, and so is how long it may be silent: PATIENCE is for programs that hang, and far more
- * than the slowest machine needs. We cannot be traced or written into: guard().
+ * than the slowest machine needs. A program that hung once is waited for less from then on, so that
+ * the tests come to their end. We cannot be traced or written into: guard().
  *
  * Man pages: prctl(2), pipe(2), poll(2), signal(7), setpgid(2), waitid(2).
  */
@@ -21,7 +22,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 30000, LONGEST = 256 }; /* milliseconds; bytes of a line, its end included */
+enum { PATIENCE = 60000, LESS_PATIENCE = 20000 }; /* milliseconds */
+enum { LONGEST = 256 };                            /* bytes of a line, its end included */
+
+static int patience = PATIENCE;
 
 /* What is read line by line. */
 struct source {
@@ -93,13 +97,14 @@ static inline bool fill(struct source *source)
 {
     struct pollfd event = {.fd = source->fd, .events = POLLIN};
     for (;;) {
-        int ready = poll(&event, 1, PATIENCE);
+        int ready = poll(&event, 1, patience);
         if (ready == -1 && errno == EINTR)
             continue;
         if (ready == -1)
             die("poll");
         if (ready == 0) {
             source->silent = true;
+            patience = LESS_PATIENCE;
             return false;
         }
         ssize_t n = read(source->fd, source->data, sizeof source->data);
@@ -153,10 +158,13 @@ static inline int reap(struct child *child)
 {
     siginfo_t info = {.si_pid = 0};
     int status;
-    for (int left = PATIENCE; info.si_pid == 0; left -= 2) {
+    for (int left = patience; info.si_pid == 0; left -= 2) {
         int options = WEXITED | WNOWAIT | (left > 0 ? WNOHANG : 0);
-        if (left <= 0 && kill(child->pid, SIGKILL) == -1)
-            die("kill");
+        if (left <= 0) {
+            patience = LESS_PATIENCE;
+            if (kill(child->pid, SIGKILL) == -1)
+                die("kill");
+        }
         if (waitid(P_PID, (id_t)child->pid, &info, options) == -1 && errno != EINTR)
             die("waitid");
         if (info.si_pid == 0 && poll(NULL, 0, 2) == -1 && errno != EINTR)

@@ -20,9 +20,11 @@ static pid_t parent; /* of the receiver: what a liar would say to be */
 
 static void become(uid_t real, uid_t effective)
 {
-    if (setgroups(0, NULL) == -1 || setresgid(owner_group, owner_group, owner_group) == -1 ||
-        setresuid(real, effective, effective) == -1)
-        die("becoming another user");
+    if (setgroups(0, NULL) == 0 && setresgid(owner_group, owner_group, owner_group) == 0 &&
+        setresuid(real, effective, effective) == 0)
+        return;
+    perror("becoming another user");
+    _exit(255);
 }
 
 static void become_owner(void)
@@ -62,8 +64,8 @@ static long send(pid_t target, int number, enum how how)
     return syscall(SYS_rt_sigqueueinfo, target, number, &info);
 }
 
-/* "sent", or why the kernel would not have it. */
-static const char *send_as(uid_t uid, pid_t target, int number, enum how how)
+/* "sent", or why it was not. A sender that cannot become `uid` says so itself, and ends with 255. */
+static void send_as(uid_t uid, pid_t target, int number, enum how how, char text[LONGEST])
 {
     pid_t sender = fork();
     if (sender == -1)
@@ -71,23 +73,35 @@ static const char *send_as(uid_t uid, pid_t target, int number, enum how how)
     if (sender == 0) {
         if (uid != 0)
             become(uid, uid);
-        if (send(target, number, how) == 0)
-            _exit(0);
-        _exit(errno == EPERM ? 1 : 2);
+        _exit(send(target, number, how) == 0 ? 0 : errno);
     }
     int status = wait_for(sender);
-    if (WIFEXITED(status) && WEXITSTATUS(status) < 2)
-        return WEXITSTATUS(status) == 0 ? "sent" : "EPERM";
-    return "failed";
+    if (status == 0)
+        snprintf(text, LONGEST, "sent");
+    else if (WIFSIGNALED(status))
+        snprintf(text, LONGEST, "the sender was killed by signal %d", WTERMSIG(status));
+    else if (WEXITSTATUS(status) == EPERM)
+        snprintf(text, LONGEST, "EPERM");
+    else
+        snprintf(text, LONGEST, "not sent: %s", strerror(WEXITSTATUS(status)));
 }
 
 static void try_sender(struct child *receiver, const char *name, uid_t uid, int number, enum how how)
 {
-    const char *sent = send_as(uid, receiver->pid, number, how);
-    if (strcmp(sent, "sent") == 0)
-        hear_and_show(receiver, name);
-    else
-        show(name, sent);
+    char text[LONGEST];
+    send_as(uid, receiver->pid, number, how, text);
+    if (strcmp(text, "sent") == 0)
+        hear(receiver, text);
+    show(name, text);
+}
+
+/* A signal without an answer. */
+static void must_send(const struct child *receiver, int number)
+{
+    char text[LONGEST];
+    send_as(owner, receiver->pid, number, BY_KILL, text);
+    if (strcmp(text, "sent") != 0)
+        die(text);
 }
 
 /* Ends it, or what is left of it. */
@@ -108,6 +122,7 @@ static void try_users(void)
 {
     char word[LONGEST];
     struct child receiver = start_receiver(owner, become_owner, word);
+    show("started_by_root", word);
     try_sender(&receiver, "step_by_owner", owner, SIGUSR1, BY_KILL);
     try_sender(&receiver, "step_by_root", 0, SIGUSR1, BY_KILL);
     try_sender(&receiver, "step_by_other", other, SIGUSR1, BY_KILL);
@@ -153,11 +168,9 @@ static void try_others(void)
     char word[LONGEST];
     struct child receiver = start_receiver(owner, become_owner, word);
     for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
-        if (strcmp(send_as(owner, receiver.pid, NUMBERS[i], BY_KILL), "sent") != 0)
-            die("sending");
+        must_send(&receiver, NUMBERS[i]);
     for (int number = SIGRTMIN; number <= SIGRTMAX; number += 7)
-        if (strcmp(send_as(owner, receiver.pid, number, BY_KILL), "sent") != 0)
-            die("sending");
+        must_send(&receiver, number);
     send_as_parent(&receiver, SIGUSR1);
     hear_and_show(&receiver, "step_after_other_signals");
     finish(&receiver, NULL);
