@@ -26,6 +26,14 @@ CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
 LEAST_SECONDS = 10.0
 PUSH_SECONDS = 120.0
+_MOVE_ASIDE = """
+set -e
+aside=$(mktemp -d "$1")
+shift
+for file; do
+    if [ -e "$file" ] || [ -L "$file" ]; then mv -f -- "$file" "$aside"; fi
+done
+"""
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """What programs of an exercise find."""
 
@@ -145,7 +153,9 @@ def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) ->
     """Give a step the programs and data that were pushed, whatever a student's program, which may write
     to their folder, has made of them. What else it left there stays.
 
-    Nothing of it lives any more, so nobody can put a link in the way between the two commands.
+    Nothing of it lives any more, so nobody can put a link in the way between the two commands. What
+    was there is moved aside, not removed: the memory of a removed program would be used for another
+    one, and QEMU 7.2 then runs the old code for s390x at times.
     """
     files = place.pushed.get(exercise.name, ())
     if not files:
@@ -154,10 +164,11 @@ def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) ->
     names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
     gone = [f"{place.site.work}/{base}/{name}" for name in names]
     limit = deadline.within(PUSH_SECONDS)
-    removed = place.transport.run(["rm", "-rf", "--", *gone], deadline=limit)
-    if removed.code != 0:
+    aside = f"{place.site.work}/.replaced-XXXXXX"
+    moved = place.transport.run(["sh", "-c", _MOVE_ASIDE, "sh", aside, *gone], deadline=limit)
+    if moved.code != 0:
         raise TransportError(
-            f"cannot remove files from {base}: {removed.stderr.decode(errors='replace')[-300:]}"
+            f"cannot replace files of {base}: {moved.stderr.decode(errors='replace')[-300:]}"
         )
     put(place.transport, place.site.work, files, limit)
 

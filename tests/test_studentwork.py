@@ -130,10 +130,12 @@ def test_a_later_step_gets_its_programs_anew(exercise: LoadedExercise, tmp_path:
     place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
     run_exercise(whole, place, record(), Deadline.never())
     _, _, removal, _, unpacking, archive, last, _ = wire.sent
-    assert removal.decode().split() == [
-        "rm", "-rf", "--",
-        *(f"/work/work-serve/{name}" for name in ("service", "tester", "prober", "words.txt", "hidden")),
-    ]  # fmt: skip
+    aside, *moved = removal.decode().split(" sh ")[-1].split()
+    assert aside == "/work/.replaced-XXXXXX"
+    assert moved == [
+        f"/work/work-serve/{name}" for name in ("service", "tester", "prober", "words.txt", "hidden")
+    ]
+    assert b"rm " not in removal
     assert unpacking.startswith(b"tar -x")
     assert archive.count(b"pristine") == 3
     assert last.endswith(b"/work/work-serve/prober ./service")

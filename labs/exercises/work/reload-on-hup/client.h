@@ -1,0 +1,115 @@
+/*
+ * client.h - configures the daemon, signals it, asks it, and hears what it reports.
+ *
+ * Man pages: rename(2), kill(2), waitpid(2).
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "child.h"
+
+static char CONFIGURATION[] = "service.conf";
+static const char NEXT_CONFIGURATION[] = "service.conf.new";
+
+static inline void put(const char *path, const char *text, size_t length)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd == -1 || write(fd, text, length) != (ssize_t)length)
+        die(path);
+    close_fd(fd);
+}
+
+/* Into another file first: the daemon finds the old one or the new one, whole. */
+static inline void configure_bytes(const char *text, size_t length)
+{
+    put(NEXT_CONFIGURATION, text, length);
+    if (rename(NEXT_CONFIGURATION, CONFIGURATION) == -1)
+        die("rename");
+}
+
+static inline void configure(const char *text)
+{
+    configure_bytes(text, strlen(text));
+}
+
+/* The daemon's next report, whatever else it says on standard error: "silent" or "ended" if none. */
+static inline void report_of(struct child *daemon, char word[LONGEST])
+{
+    while (line_from(&daemon->log, word))
+        if (strcmp(word, "ready") == 0 || strcmp(word, "reloaded") == 0 || strcmp(word, "kept") == 0)
+            return;
+    snprintf(word, LONGEST, daemon->log.silent ? "silent" : "ended");
+}
+
+static inline struct child start_daemon(void (*prepare)(void), char word[LONGEST])
+{
+    char program[] = "./service";
+    char *argv[] = {program, CONFIGURATION, NULL};
+    struct child daemon = start_prepared(argv, prepare);
+    report_of(&daemon, word);
+    return daemon;
+}
+
+/* It may have ended already, which is found out by what it does not say: ESRCH is impossible here. */
+static inline void signal_it(const struct child *daemon, int number)
+{
+    if (kill(daemon->pid, number) == -1)
+        die("kill");
+}
+
+static inline void hang_up(struct child *daemon, char word[LONGEST])
+{
+    signal_it(daemon, SIGHUP);
+    report_of(daemon, word);
+}
+
+/* False if it does not read any more. */
+static inline bool say(const struct child *daemon, const char *text)
+{
+    return write(daemon->to, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* The next line of an answer; "." is the end of one. */
+static inline void hear(struct child *daemon, char line[LONGEST])
+{
+    if (daemon->out.silent || !line_from(&daemon->out, line))
+        snprintf(line, LONGEST, "nothing");
+}
+
+/* Asks, and hears the first line of the answer only. */
+static inline void begin_to_ask(struct child *daemon, const char *request, char line[LONGEST])
+{
+    if (say(daemon, request))
+        hear(daemon, line);
+    else
+        snprintf(line, LONGEST, "nothing");
+}
+
+/* The first line of the answer, which is heard to its end. */
+static inline void ask(struct child *daemon, const char *request, char first[LONGEST])
+{
+    char line[LONGEST];
+    begin_to_ask(daemon, request, first);
+    snprintf(line, sizeof line, "%s", first);
+    while (strcmp(line, ".") != 0 && strcmp(line, "nothing") != 0)
+        hear(daemon, line);
+}
+
+static inline void tell_end(int status, char word[LONGEST])
+{
+    if (WIFEXITED(status))
+        snprintf(word, LONGEST, "status %d", WEXITSTATUS(status));
+    else
+        snprintf(word, LONGEST, "killed by signal %d", WTERMSIG(status));
+}
+
+static inline void show(const char *name, const char *text)
+{
+    static bool begun;
+    printf(begun ? ", " : "{");
+    begun = true;
+    print_text(name, text);
+    fflush(stdout); /* nothing buffered that fork() could print twice */
+}
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * Hidden tests of the logger: runs `hammer`, which has it linked in, and reads its lines.
+ *
+ * Man pages: sigqueue(3), getrlimit(2) "RLIMIT_SIGPENDING", sched_yield(2).
+ */
+#define _GNU_SOURCE
+#include "../child.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+enum { STORM = 1000, MOST_LINES = 8 };
+
+static void show(const char *name, const char *text)
+{
+    static bool begun;
+    printf(begun ? ", " : "{");
+    begun = true;
+    print_text(name, text);
+    fflush(stdout); /* nothing buffered that fork() could print twice */
+}
+
+static void show_number(const char *name, int number)
+{
+    char text[LONGEST];
+    snprintf(text, sizeof text, "%d", number);
+    show(name, text);
+}
+
+static struct child hammer(const char *mode)
+{
+    char program[] = "./hammer", copy[LONGEST];
+    char *argv[] = {program, copy, NULL};
+    snprintf(copy, sizeof copy, "%s", mode);
+    return start_prepared(argv, NULL);
+}
+
+/* How it ended; it is killed if it was silent. */
+static void show_end(const char *name, struct child *child)
+{
+    char text[LONGEST];
+    bool silent = child->out.silent || child->log.silent;
+    int status = silent ? end(child) : reap(child);
+    if (silent)
+        snprintf(text, sizeof text, "silent");
+    else if (WIFEXITED(status))
+        snprintf(text, sizeof text, "status %d", WEXITSTATUS(status));
+    else
+        snprintf(text, sizeof text, "killed by a signal");
+    show(name, text);
+}
+
+static int by_text(const void *one, const void *other)
+{
+    return strcmp(one, other);
+}
+
+/* All lines, in the order of the alphabet: which of two comes first is left to the logger. */
+static void lines_of(struct child *child, char text[LONGEST * MOST_LINES])
+{
+    char lines[MOST_LINES][LONGEST];
+    size_t count = 0;
+    while (count < MOST_LINES && line_from(&child->out, lines[count]))
+        count++;
+    if (count < MOST_LINES && lines[count][0] != '\0')
+        count++; /* one without its newline */
+    qsort(lines, count, sizeof *lines, by_text);
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        strcat(text, i == 0 ? "" : "|");
+        strcat(text, lines[i]);
+    }
+}
+
+static void try_texts(void)
+{
+    static const char *const NAMES[] = {"longer_text", "longest_text", "empty_text",
+                                        "odd_text",    "most",         "least"};
+    char line[LONGEST];
+    struct child child = hammer("texts");
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        show(NAMES[i], line_from(&child.out, line) ? line : "nothing");
+    show_end("texts_end", &child);
+}
+
+/* What it noted is the first line on its standard error that begins with `key`. */
+static void show_note(struct child *child, const char *key, const char *name)
+{
+    char line[LONGEST];
+    size_t length = strlen(key);
+    while (line_from(&child->log, line))
+        if (strncmp(line, key, length) == 0 && line[length] == ' ') {
+            show(name, line + length + 1);
+            return;
+        }
+    show(name, "nothing");
+}
+
+/* Whether the lines were as they must be for the storm to be worth while. */
+static bool try_planned(const char *mode, const char *note)
+{
+    char text[LONGEST * MOST_LINES];
+    struct child child = hammer(mode);
+    lines_of(&child, text);
+    show(mode, text);
+    show_note(&child, "errno", note);
+    bool whole = strcmp(text, "main 1|signal 2") == 0 || strcmp(text, "main 1") == 0;
+    if (child.out.silent || child.log.silent)
+        end(&child);
+    else
+        reap(&child);
+    return whole;
+}
+
+static void try_noted(const char *mode, const char *key, const char *name)
+{
+    char text[LONGEST * MOST_LINES];
+    struct child child = hammer(mode);
+    lines_of(&child, text);
+    show_note(&child, key, name);
+    if (child.out.silent || child.log.silent)
+        end(&child);
+    else
+        reap(&child);
+}
+
+/* A sender of its own, for somebody must read meanwhile. Each signal counts: they are queued. */
+static pid_t send_storm(pid_t target)
+{
+    pid_t sender = fork();
+    if (sender == -1)
+        die("fork");
+    if (sender != 0)
+        return sender;
+    for (int i = 0; i < STORM; i++) {
+        union sigval value = {.sival_int = i};
+        while (sigqueue(target, SIGRTMIN, value) == -1)
+            if (errno != EAGAIN || sched_yield() == -1) /* too many are queued: wait */
+                _exit(1);
+    }
+    _exit(0);
+}
+
+/* Counts the line if it is one of a storm's, at most once for each number. */
+static bool count_line(const char *line, bool seen[STORM])
+{
+    char *rest;
+    const char *number = strchr(line, ' ');
+    long value = number == NULL ? -1 : strtol(number + 1, &rest, 10);
+    if (value < 0 || value >= STORM || *rest != '\0' || seen[value])
+        return false;
+    seen[value] = true;
+    return true;
+}
+
+static void try_storm(void)
+{
+    static bool from_main[STORM], from_handler[STORM];
+    char line[LONGEST];
+    int mains = 0, signals = 0, broken = 0, status;
+    struct child child = hammer("storm");
+    while (line_from(&child.log, line) && strcmp(line, "storm ready") != 0)
+        continue;
+    pid_t sender = send_storm(child.pid);
+    while (line_from(&child.out, line)) {
+        if (strncmp(line, "main ", 5) == 0 && count_line(line, from_main))
+            mains++;
+        else if (strncmp(line, "signal ", 7) == 0 && count_line(line, from_handler))
+            signals++;
+        else
+            broken++;
+    }
+    if (kill(sender, SIGKILL) == -1 || waitpid(sender, &status, 0) == -1)
+        die("the sender");
+    show_number("storm_lines", mains);
+    show_number("storm_lines_of_handler", signals);
+    show_number("storm_lines_broken", broken);
+    show_end("storm_end", &child);
+}
+
+int main(void)
+{
+    guard();
+    try_texts();
+    bool whole = try_planned("interrupted", "errno_when_interrupted");
+    whole = try_planned("parted", "errno_when_parted") && whole;
+    whole = try_planned("refused", "errno_when_refused") && whole;
+    try_noted("watched", "unsafe", "unsafe_in_handler");
+    try_noted("mask", "mask", "mask");
+    try_noted("gone", "errno", "errno_when_nobody_reads");
+    if (whole) /* else it may turn out one way or the other */
+        try_storm();
+    printf("}\n");
+    return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * What students see tested: the program obeys its parent, and does not obey a sibling.
+ *
+ * Man pages: kill(2), getuid(2).
+ */
+#define _GNU_SOURCE
+#include "sender.h"
+
+static void send_as_sibling(const struct child *receiver, int number)
+{
+    pid_t sender = fork();
+    if (sender == -1)
+        die("fork");
+    if (sender == 0)
+        _exit(kill(receiver->pid, number) == 0 ? 0 : 1);
+    if (wait_for(sender) != 0)
+        die("the sibling");
+}
+
+int main(void)
+{
+    char word[LONGEST];
+    guard();
+    struct child receiver = start_receiver(getuid(), NULL, word);
+    show("started", word);
+    send_as_parent(&receiver, SIGUSR1);
+    hear_and_show(&receiver, "step_by_parent");
+    send_as_sibling(&receiver, SIGUSR1);
+    hear_and_show(&receiver, "step_by_sibling");
+    send_as_sibling(&receiver, SIGUSR2);
+    hear_and_show(&receiver, "report_by_user");
+    send_as_sibling(&receiver, SIGTERM);
+    hear_and_show(&receiver, "end_by_sibling");
+    send_as_parent(&receiver, SIGTERM);
+    hear(&receiver, word);
+    show("end_by_parent", word);
+    show_end("ended", strcmp(word, "end obeyed") == 0 ? reap(&receiver) : end(&receiver));
+    printf("}\n");
+    return 0;
+}
