@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A runner that moves its command late does so at once; this is far more than it needs. */
-enum { AWAIT_MS = 4000, PAUSE_MS = 5 };
+enum { AWAIT_MS = 2000, PAUSE_MS = 5 };
 
 /* Where the tester is: its commands find it in their environment. */
 static const char OUTSIDE[] = "OUTSIDE_GROUP";
