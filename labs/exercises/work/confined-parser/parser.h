@@ -30,7 +30,7 @@ void parser_start(struct parser *parser);
 /* Takes the next bytes of the input, wherever it was cut. False from the first mistake in it on. */
 bool parser_feed(struct parser *parser, const unsigned char *bytes, size_t count);
 
-/* The input has ended: writes the answer and gives its length. False in `well_formed`: it is "malformed". */
+/* The input has ended: writes the answer, which may be "malformed", and gives its length. */
 size_t parser_finish(const struct parser *parser, char answer[ANSWER_SIZE], bool *well_formed);
 
 #endif

@@ -50,11 +50,12 @@ static void test_look(void)
     finish(&child, &run, 0);
     group_of(getpid(), here);
     sscanf(run.out, "%255s %31s %31s %63s", path, memory, pids, line);
-    printf("\"in_group\": %s, ", json_bool(path[0] == '/' && strcmp(path, here) != 0));
+    bool own = path[0] == '/' && strcmp(path, here) != 0;
+    printf("\"in_group\": %s, ", json_bool(own));
     printf("\"memory_max\": %ld, \"pids_max\": %ld, ", strtol(memory, NULL, 10), strtol(pids, NULL, 10));
     printf("\"talks\": %s, ", json_bool(strcmp(line, "hello") == 0));
     printf("\"report\": \"%s\", \"ended\": \"%s\", ", run.report, run.ended);
-    printf("\"removed\": %s, ", json_bool(path[0] == '/' && strcmp(path, here) != 0 && !group_exists(path)));
+    printf("\"removed\": %s, ", json_bool(own && !group_exists(path)));
 }
 
 int main(int argc, char *argv[])
