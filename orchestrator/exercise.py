@@ -26,13 +26,16 @@ CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
 LEAST_SECONDS = 10.0
 PUSH_SECONDS = 120.0
-_MOVE_ASIDE = """
-set -e
-aside=$(mktemp -d "$1")
-shift
-for file; do
-    if [ -e "$file" ] || [ -L "$file" ]; then mv -f -- "$file" "$aside"; fi
-done
+SET_ASIDE = (
+    'aside=$(mktemp -d "$0/.aside.XXXXXX") || exit; '
+    'for file; do if [ -e "$file" ] || [ -L "$file" ]; then mv "$file" "$aside/" || exit; fi; done'
+)
+"""For sh: moves what it is given into a new folder that only whoever manages the machine can enter.
+
+Moved and not removed, for the pages of a program that ran must not be filled with another program: QEMU 7.2
+goes on executing what it has translated of the first. On s390x the guest's kernel copies by an instruction
+(MVCOS) for which QEMU looks for translated code at the first byte of the write only (notdirty_write() with
+size 1 in accel/tcg/cputlb.c). Programs then die of SIGSEGV or SIGILL now and then.
 """
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """What programs of an exercise find."""
@@ -162,14 +165,12 @@ def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) ->
         return
     base = folder_name(exercise.name)
     names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
-    gone = [f"{place.site.work}/{base}/{name}" for name in names]
     limit = deadline.within(PUSH_SECONDS)
-    aside = f"{place.site.work}/.replaced-XXXXXX"
-    moved = place.transport.run(["sh", "-c", _MOVE_ASIDE, "sh", aside, *gone], deadline=limit)
-    if moved.code != 0:
-        raise TransportError(
-            f"cannot replace files of {base}: {moved.stderr.decode(errors='replace')[-300:]}"
-        )
+    aside = ["sh", "-c", SET_ASIDE, place.site.work, *(f"{place.site.work}/{base}/{name}" for name in names)]
+    done = place.transport.run(aside, deadline=limit)
+    if done.code != 0:
+        words = done.stderr.decode(errors="replace")[-300:]
+        raise TransportError(f"cannot move files out of {base}: {words}")
     put(place.transport, place.site.work, files, limit)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from factories import SITE, answer, record, subject
 
+from orchestrator import proc
 from orchestrator.deadline import Deadline
 from orchestrator.errors import SpecError
-from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.exercise import SET_ASIDE, Workplace, items, run_exercise
 from orchestrator.kept import about_run, keep, specs_of
 from orchestrator.load import LoadedExercise, LoadedLab, load_exercise
 from orchestrator.record import Status
@@ -129,16 +130,28 @@ def test_a_later_step_gets_its_programs_anew(exercise: LoadedExercise, tmp_path:
     wire = Wire()
     place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
     run_exercise(whole, place, record(), Deadline.never())
-    _, _, removal, _, unpacking, archive, last, _ = wire.sent
-    aside, *moved = removal.decode().split(" sh ")[-1].split()
-    assert aside == "/work/.replaced-XXXXXX"
-    assert moved == [
-        f"/work/work-serve/{name}" for name in ("service", "tester", "prober", "words.txt", "hidden")
-    ]
-    assert b"rm " not in removal
+    _, _, moving, _, unpacking, archive, last, _ = wire.sent
+    names = ("service", "tester", "prober", "words.txt", "hidden")
+    assert moving.decode().startswith("sh -c ")
+    assert moving.decode().endswith(" ".join(["", "/work", *(f"/work/work-serve/{name}" for name in names)]))
     assert unpacking.startswith(b"tar -x")
     assert archive.count(b"pristine") == 3
     assert last.endswith(b"/work/work-serve/prober ./service")
+
+
+def test_what_was_there_is_moved_and_its_place_is_free(tmp_path: Path) -> None:
+    """Pages of a program that ran must not be given to another: exercise.SET_ASIDE says why."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/program").write_text("ran")
+    (tmp_path / "work/link").symlink_to("nowhere")
+    (tmp_path / "work/folder").mkdir()
+    given = [str(tmp_path / "work" / name) for name in ("program", "link", "folder", "missing")]
+    argv = ["sh", "-c", SET_ASIDE, str(tmp_path / "work"), *given]
+    assert proc.run(argv, deadline=Deadline.after(20)).code == 0
+    (aside,) = (tmp_path / "work").iterdir()
+    assert aside.stat().st_mode & 0o777 == 0o700
+    assert {path.name for path in aside.iterdir()} == {"program", "link", "folder"}
+    assert (aside / "program").read_text() == "ran"
 
 
 class TestWhoseWork:

@@ -1,0 +1,193 @@
+/*
+ * The hidden tests of the confined parser.
+ *
+ *   prober             the tests; prints what was observed
+ *   prober executed    what an attack executes: says so
+ *
+ * The filter itself is taken from a second program, made of the same service.c, whose calls of
+ * prctl() and syscall() go through capture.c; it is then asked about every number there is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../child.h"
+#include "../this_arch.h"
+#include "../trial.h"
+#include "bpf.h"
+
+enum {
+    MANY = 20000,         /* records of the long input */
+    SPARE = 7,            /* the descriptor that is left open */
+    NUMBERS = 7000,       /* MIPS has the highest, below 6500 */
+    X32_BIT = 0x40000000, /* a second table on x86-64: syscall(2) */
+    MAX_FILTERS = 8,
+    MAX_LENGTH = 4096, /* BPF_MAXINSNS */
+};
+
+static const char SECRET_FILE[] = "secret", SECRET[] = "the secret", DOOR[] = "door";
+
+/* Among them ours. A filter that does not look will allow the numbers it knows in all of them. */
+static const uint32_t KNOWN[] = {
+    AUDIT_ARCH_X86_64,  AUDIT_ARCH_I386,    AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM,
+    AUDIT_ARCH_RISCV64, AUDIT_ARCH_PPC64LE, AUDIT_ARCH_PPC,     AUDIT_ARCH_S390X,
+    AUDIT_ARCH_S390,    AUDIT_ARCH_MIPSEL,  AUDIT_ARCH_MIPSEL64,
+};
+
+struct filters {
+    size_t count;
+    size_t length[MAX_FILTERS];
+    struct sock_filter rules[MAX_FILTERS][MAX_LENGTH];
+};
+
+static void long_input(void)
+{
+    static struct input input;
+    for (int i = 0; i < MANY; i++)
+        add_record(&input, i % 4 == 3 ? 'T' : 'N', i % 4 == 3 ? "four" : "1000000007");
+    struct trial trial = try_input(&input, input.length, NULL);
+    printf("\"long_answer\": \"%s\", ", plain(trial.answer));
+}
+
+static void input_in_bytes(void)
+{
+    static struct input input;
+    add_record(&input, 'N', "18446744073709551000");
+    add_record(&input, 'T', "");
+    add_record(&input, 'N', "615");
+    struct trial trial = try_input(&input, 1, NULL);
+    printf("\"bytes_answer\": \"%s\", ", plain(trial.answer));
+}
+
+static void malformed(void)
+{
+    static struct input unknown, cut;
+    add_record(&unknown, 'N', "1");
+    add_record(&unknown, '?', "what");
+    struct trial trial = try_input(&unknown, unknown.length, NULL);
+    printf("\"unknown_answer\": \"%s\", ", plain(trial.answer));
+    printf("\"unknown_ended\": \"%s\", ", ending(trial.status));
+    add_record(&cut, 'T', "a record that is cut");
+    cut.length -= 5;
+    trial = try_input(&cut, cut.length, NULL);
+    printf("\"cut_ended\": \"%s\", ", ending(trial.status));
+}
+
+/* As a careless program that starts us might: open, and without FD_CLOEXEC. */
+static void leave_open(void)
+{
+    int fd = open(SECRET_FILE, O_RDONLY | O_CLOEXEC);
+    if (fd == -1 || dup2(fd, SPARE) == -1)
+        die(SECRET_FILE);
+}
+
+static const char *attack_descriptor(void)
+{
+    int fd = open(SECRET_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd == -1 || write(fd, SECRET, strlen(SECRET)) != (ssize_t)strlen(SECRET))
+        die(SECRET_FILE);
+    close_end(&fd);
+    return try_attack("steal 7", SECRET, leave_open);
+}
+
+static const char *attack_socket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    strcpy(address.sun_path, DOOR);
+    if (unlink(DOOR) == -1 && errno != ENOENT)
+        die(DOOR);
+    if (door == -1 || bind(door, (struct sockaddr *)&address, sizeof address) == -1 ||
+        listen(door, 1) == -1)
+        die(DOOR);
+    const char *came_to = try_attack("connect door", NULL, NULL);
+    struct pollfd knock = {.fd = door, .events = POLLIN};
+    if (poll(&knock, 1, 0) == 1) /* the attacker has ended: what he did is done */
+        came_to = "succeeded";
+    close_end(&door);
+    return came_to;
+}
+
+/* The filters the captured program shows before it says "ready". */
+static void capture(struct filters *filters)
+{
+    char program[] = "./captured", line[64];
+    char *const argv[] = {program, NULL};
+    struct child child = start_child(argv, NULL);
+    unsigned length;
+
+    while (hear_line(child.out, line, sizeof line) > 0 && filters->count < MAX_FILTERS) {
+        static char bytes[sizeof filters->rules[0] + 1];
+        if (sscanf(line, "filter %u", &length) != 1 || length > MAX_LENGTH)
+            break;
+        size_t size = length * sizeof(struct sock_filter);
+        if (hear(child.out, bytes, size + 1) != size)
+            break;
+        memcpy(filters->rules[filters->count], bytes, size);
+        filters->length[filters->count++] = length;
+    }
+    end_child(&child);
+}
+
+/* A call is allowed when no filter objects. */
+static bool allowed(const struct filters *filters, uint32_t arch, uint32_t number)
+{
+    struct seccomp_data call = {.nr = (int)number, .arch = arch};
+    for (size_t i = 0; i < filters->count; i++)
+        if (judge(filters->rules[i], filters->length[i], &call) != SECCOMP_RET_ALLOW)
+            return false;
+    return true;
+}
+
+static bool needed(uint32_t number)
+{
+    return number == SYS_read || number == SYS_write || number == SYS_exit ||
+           number == SYS_exit_group;
+}
+
+static void ask_filter(void)
+{
+    static struct filters filters;
+    int beyond = 0, foreign = 0;
+
+    capture(&filters);
+    for (uint32_t number = 0; number < NUMBERS; number++) {
+        beyond += !needed(number) && allowed(&filters, THIS_ARCH, number);
+        beyond += allowed(&filters, THIS_ARCH, number | X32_BIT);
+        for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++)
+            foreign += KNOWN[i] != THIS_ARCH && allowed(&filters, KNOWN[i], number);
+    }
+    printf("\"filter_seen\": %s, ", filters.count > 0 ? "true" : "false");
+    printf("\"calls_beyond\": \"%s\", ", beyond == 0 ? "none" : beyond < 8 ? "a few" : "many");
+    printf("\"foreign_calls\": \"%s\"}\n", foreign == 0 ? "none" : "some");
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc == 2 && strcmp(argv[1], "executed") == 0) {
+        puts("executed");
+        return 0;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    be_opaque();
+    /* The attacks first: each prints a line of its own. */
+    const char *descriptor = attack_descriptor();
+    const char *door = attack_socket();
+    const char *program = try_attack("exec ./prober", "executed", NULL);
+    printf("{\"descriptor_attack\": \"%s\", \"connect_attack\": \"%s\", ", descriptor, door);
+    printf("\"exec_attack\": \"%s\", ", program);
+    long_input();
+    input_in_bytes();
+    malformed();
+    ask_filter();
+    return 0;
+}

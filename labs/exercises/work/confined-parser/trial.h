@@ -1,0 +1,40 @@
+/* One run of the student's parser on one input, and what an attack in it came to. */
+#ifndef TRIAL_H
+#define TRIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { INPUT_SIZE = 512 * 1024, HEARD_SIZE = 512 };
+
+struct input {
+    unsigned char bytes[INPUT_SIZE];
+    size_t length;
+};
+
+struct trial {
+    bool ready_first;    /* said "ready" before it was sent anything */
+    bool filter_added;   /* a filter more than ours, at that moment */
+    char answer[HEARD_SIZE];
+    int status;          /* as of waitpid(2) */
+};
+
+void add_record(struct input *input, char type, const char *payload);
+
+/* Runs ./service. The input is sent in pieces of `piece` bytes. */
+struct trial try_input(const struct input *input, size_t piece, void (*prepare)(void));
+
+/* "exited 0", "killed by SIGSYS", ... */
+const char *ending(int status);
+
+/* The answer without its newline, printable and harmless in JSON. */
+const char *plain(char answer[HEARD_SIZE]);
+
+/*
+ * Sends one number, the attack, another number. "denied": the parser went on and answered rightly;
+ * "killed": SIGSYS; "succeeded": `mark` is in what it printed.
+ */
+const char *try_attack(const char *command, const char *mark, void (*prepare)(void));
+
+#endif
