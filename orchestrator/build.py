@@ -40,7 +40,7 @@ def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadli
 
 
 def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
-    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in inputs(folder, wanted)]
+    content = [(os.path.relpath(p, folder), p.read_bytes()) for p in inputs(folder, wanted)]
     key = cache.digest(
         wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, WARNINGS, _compiler(), content
     )
@@ -64,11 +64,12 @@ def inputs(folder: Path, wanted: Build) -> list[Path]:
     """The files a program is made of, as far as its key is concerned.
 
     A command may read anything in its folder. Sources may include any header near them; nearer
-    than two levels, for the folder may be somebody's home.
+    than two levels, for the folder may be somebody's home. Headers of the folder above are named.
     """
     if wanted.command:
         return [p for p in sorted(folder.rglob("*")) if p.is_file()]
     headers = {*folder.glob("*.[ch]"), *folder.glob("*/*.h"), *(folder / s for s in wanted.sources)}
+    headers |= {folder.parent / name for name in wanted.headers}
     return sorted(p for p in headers if p.is_file())
 
 

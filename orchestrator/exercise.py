@@ -20,13 +20,17 @@ from orchestrator.errors import CanaryError
 from orchestrator.load import LoadedExercise
 from orchestrator.record import Record, Status
 from orchestrator.runner import Ending, run_program
+from orchestrator.spec import ANSWERS
 from orchestrator.transport import Item, Transport
+from orchestrator.weighing import Scale
 
 CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
 LEAST_SECONDS = 10.0
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """What programs of an exercise find."""
+_OURS = RESERVED | set(ANSWERS.values())
+"""Observations that only the controller makes."""
 
 
 def folder_name(name: str) -> str:
@@ -58,7 +62,8 @@ def items(
 class Workplace:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is how many times slower than a native core the slowest machine is that programs
-    here may have to wait for; ``garden`` is where canaries are planted."""
+    here may have to wait for; ``garden`` is where canaries are planted;
+    ``scale`` says what only the controller knows."""
 
     transport: Transport
     site: Site
@@ -68,6 +73,7 @@ class Workplace:
     env: Mapping[str, str] = field(default_factory=dict)
     slowest: float = 1.0
     garden: Garden | None = None
+    scale: Scale | None = None
 
 
 def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
@@ -82,9 +88,11 @@ def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, dead
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
+    # Before the program runs: it is the machine that is asked about.
+    known = place.scale.answer(spec.asks) if place.scale else {}
     with _planted(exercise, place, deadline) as bed:
         endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, deadline)
-        outside = bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
+        outside = known | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
     return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
 
 
@@ -160,14 +168,14 @@ def _record(
     endings: Sequence[Ending],
     seconds: float,
     limit: float,
-    outside: Mapping[str, str],
+    outside: Mapping[str, Any],
 ) -> Record:
     last = endings[-1]
     seen: dict[str, Any] = {}
     for ending in endings:
         seen |= observations(ending.stdout)
-    forged = sorted(RESERVED & seen.keys())
-    seen = {name: value for name, value in seen.items() if name not in RESERVED} | dict(outside)
+    forged = sorted(_OURS & seen.keys())
+    seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
     stdout = "".join(ending.stdout for ending in endings)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
     verdict = judge(exercise.spec, shown, place.subject)

@@ -65,6 +65,7 @@ def _made_of(spec: Exercise) -> Iterator[str]:
     """The files of an exercise that students may see: never more than its file names."""
     for build in spec.build:
         yield from build.sources
+        yield from (f"../{name}" for name in build.headers)
     yield from spec.files
     yield from (step.stdin for step in spec.run if step.stdin)
 
@@ -76,11 +77,18 @@ def _copy(exercise: LoadedExercise, name: str, place: Path) -> None:
 
 
 def _sources(place: Path) -> Iterator[tuple[str, str]]:
+    """The files kept of an exercise, and the headers it may share with its neighbours."""
+    for path in sorted(place.parent.glob("*.h")):
+        yield f"../{path.name}", _text_of(path)
     others = [path.parent for path in place.rglob(EXERCISE_FILE) if path.parent != place]
     for path in sorted(place.rglob("*")):
         if path.is_file() and path.name != EXERCISE_FILE and not set(others) & set(path.parents):
-            with path.open("rb") as file:
-                yield str(path.relative_to(place)), file.read(_MOST_BYTES).decode("utf-8", "replace")
+            yield str(path.relative_to(place)), _text_of(path)
+
+
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_MOST_BYTES).decode("utf-8", "replace")
 
 
 def _names(records: Iterable[Record]) -> Iterator[str]:

@@ -17,10 +17,21 @@ from orchestrator.spec.base import (
     Spec,
     User,
 )
-from orchestrator.spec.exercise import COMPARISONS, Build, Check, Exercise, Needs, Step, Where
+from orchestrator.spec.exercise import (
+    ANSWERS,
+    COMPARISONS,
+    Build,
+    Check,
+    Exercise,
+    Needs,
+    Plot,
+    Step,
+    Where,
+)
 from orchestrator.spec.lab import FOLDER_PATTERN, Accel, DriverName, Lab, Machine, MachineDefaults, Network
 
 __all__ = [
+    "ANSWERS",
     "COMPARISONS",
     "EXERCISE_PATTERN",
     "FOLDER_PATTERN",
@@ -39,6 +50,7 @@ __all__ = [
     "MachineName",
     "Needs",
     "Network",
+    "Plot",
     "Spec",
     "Step",
     "User",
