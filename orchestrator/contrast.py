@@ -259,7 +259,7 @@ def _section(
 
 
 def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]) -> Row:
-    values = tuple(_value(cell, key) for cell in cells)
+    values = tuple(value_of(cell, key) for cell in cells)
     identities = [None if isinstance(value, Missing) else identity(value) for value in values]
     sizes = Counter(identity for identity in identities if identity is not None)
     order = [identity for identity, _ in sizes.most_common()]
@@ -277,7 +277,7 @@ def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[
     return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), cause_of(answers))
 
 
-def _value(cell: Cell, key: str) -> Any | Missing:
+def value_of(cell: Cell, key: str) -> Any | Missing:
     """The value observed, whatever the verdict: a failed check is where values are telling."""
     if cell.record is None:
         return Missing("not run", cell.reason)
