@@ -77,13 +77,19 @@ def _copy(exercise: LoadedExercise, name: str, place: Path) -> None:
 
 
 def _sources(place: Path) -> Iterator[tuple[str, str]]:
-    """The files kept of an exercise, and the headers it may share with its neighbours."""
-    for path in sorted(place.parent.glob("*.h")):
-        yield f"../{path.name}", _text_of(path)
+    """The files kept of an exercise, and the headers it shares with its neighbours."""
+    for name in _shared(place):
+        yield f"../{name}", _text_of(place.parent / name)
     others = [path.parent for path in place.rglob(EXERCISE_FILE) if path.parent != place]
     for path in sorted(place.rglob("*")):
         if path.is_file() and path.name != EXERCISE_FILE and not set(others) & set(path.parents):
             yield str(path.relative_to(place)), _text_of(path)
+
+
+def _shared(place: Path) -> Iterator[str]:
+    with contextlib.suppress(LabError):  # its own file is not understood, or was not kept
+        for build in load_exercise(place, place.name).spec.build:
+            yield from build.headers
 
 
 def _text_of(path: Path) -> str:

@@ -36,7 +36,7 @@ class Build(Spec):
         if bool(self.sources) == bool(self.command):
             raise ValueError("expected either sources or a command")
         if self.headers and (self.command or self.where == "guest"):
-            raise ValueError("only what is compiled on the controller from sources has headers")
+            raise ValueError("headers go with sources compiled on the controller")
         return self
 
     @property
