@@ -21,7 +21,7 @@ from orchestrator.spec import Boundary
 from orchestrator.values import bounded
 
 OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
-_WIDTH, _LEFT, _RIGHT = 460, 106, 312
+_WIDTH, _LEFT, _RIGHT = 460, 106, 294
 _TOP, _STEP, _FOOT = 34, 24, 22
 _NAME_LIMIT, _SAID_LIMIT = 13, 32
 _LEAST_EXTENT = 4.0
