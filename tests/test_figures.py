@@ -75,7 +75,10 @@ class TestAmounts:
     def test_quartiles_are_in_the_unit_of_the_median(self) -> None:
         assert spread(900, 1100, 1300, unit_of("ns")) == "0.9–1.3"
 
-    @pytest.mark.parametrize(("times", "text"), [(1, "×1"), (12.34, "×12"), (0.5, "÷2"), (2966, "×2966")])
+    @pytest.mark.parametrize(
+        ("times", "text"),
+        [(1, "×1"), (0.99, "×1"), (1.01, "×1"), (12.34, "×12"), (0.5, "÷2"), (2966, "×2966")],
+    )
     def test_ratios_are_factors(self, times: float, text: str) -> None:
         assert ratio(times) == text
 

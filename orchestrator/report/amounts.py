@@ -53,7 +53,8 @@ def spread(low: float, middle: float, high: float, unit: Unit) -> str:
 
 def ratio(times: float) -> str:
     """``×12``, or ``÷3.5`` for what is smaller."""
-    return f"×{digits(times, 2)}" if times >= 1 else f"÷{digits(1 / times, 2)}"
+    larger, smaller = digits(times, 2), digits(1 / times, 2)
+    return f"÷{smaller}" if times < 1 and smaller != "1" else f"×{larger if times > 1 else 1}"
 
 
 def digits(value: float, count: int = 3) -> str:

@@ -2,13 +2,14 @@
  * What an operation costs, measured so that two machines can be compared.
  *
  * An operation is repeated in batches. Batches grow until one takes BATCH_NS of the processor; those are
- * the warm-up and count for nothing. Then BATCHES of that size are timed, and their median and quartiles kept: a
- * mean would be moved by the one batch in which somebody else had the processor. The time is bounded on
- * every machine, because a slow one makes smaller batches, not longer ones.
+ * the warm-up and count for nothing. Then BATCHES of that size are timed, and their median and quartiles
+ * kept: a mean would be moved by the one batch in which somebody else had the processor. Batches are
+ * shorter than the turns a scheduler gives, so that most of them are not interrupted even on a busy host.
+ * The time is bounded on every machine, because a slow one makes smaller batches, not longer ones.
  *
  * The figure is processor time, of this process, its partner and its children together, on one
- * processor: what others do meanwhile is not in it, as far as the kernel underneath can tell. Time on
- * the wall is kept beside it.
+ * processor: what others do meanwhile is not in it, as far as the kernel underneath can tell. A guest's
+ * kernel cannot tell when the host gave its processor to somebody else. Time on the wall is kept beside it.
  *
  * Man pages: clock_gettime(2), clock_getcpuclockid(3), getrusage(2), sched_setaffinity(2).
  */
@@ -33,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCHES = 15, BATCH_NS = 4000000, MOST_TIMES = 1 << 20 };
+enum { BATCHES = 31, BATCH_NS = 1000000, MOST_TIMES = 1 << 20 };
 enum { QUARTER = BATCHES / 4, HALF = BATCHES / 2, REPORT_SIZE = 8192 };
 
 /* Does something `times` times. */
@@ -64,12 +65,12 @@ static inline int64_t nanoseconds(struct timeval time)
     return ((int64_t)time.tv_sec * 1000000 + time.tv_usec) * 1000;
 }
 
-/* Of this process, of its children that were waited for, and of a partner that lives (0: there is none). */
-static inline int64_t processor_time(pid_t partner)
+/* Of a partner that lives (0: there is none) and of children that were waited for. */
+static inline int64_t others_time(pid_t partner)
 {
     struct rusage children;
     clockid_t clock;
-    int64_t sum = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t sum = 0;
     if (getrusage(RUSAGE_CHILDREN, &children) == -1)
         die("getrusage");
     sum += nanoseconds(children.ru_utime) + nanoseconds(children.ru_stime);
@@ -94,29 +95,41 @@ static inline bool stay_on_one_processor(void)
     return sched_setaffinity(0, sizeof only, &only) == 0;
 }
 
-/* The least of three batches: one may have been interrupted, and a guest cannot tell. */
-static inline int64_t least_cost(operation *what, void *with, uint32_t times, pid_t partner)
+/* The nanoseconds of one batch. Our own clock is read last before it and first after it: to read a clock
+ * costs processor time too, and that of the other two is not to be counted. */
+static inline void time_batch(operation *what, void *with, uint32_t times, pid_t partner, int64_t *cost,
+                              int64_t *wall)
 {
-    int64_t least = INT64_MAX;
+    int64_t others = others_time(partner), began = clock_now(CLOCK_MONOTONIC);
+    int64_t own = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+    what(with, times);
+    own = clock_now(CLOCK_PROCESS_CPUTIME_ID) - own;
+    *wall = clock_now(CLOCK_MONOTONIC) - began;
+    *cost = own + others_time(partner) - others;
+}
+
+/* Whether a batch is long enough: the shortest of three, as one may have been interrupted. */
+static inline bool is_long_enough(operation *what, void *with, uint32_t times, pid_t partner)
+{
+    bool enough = true;
     for (int i = 0; i < 3; i++) {
-        int64_t began = processor_time(partner);
-        what(with, times);
-        int64_t cost = processor_time(partner) - began;
-        least = cost < least ? cost : least;
+        int64_t cost, wall;
+        time_batch(what, with, times, partner, &cost, &wall);
+        enough = enough && cost >= BATCH_NS;
     }
-    return least;
+    return enough;
 }
 
 static inline struct series measure(operation *what, void *with, pid_t partner)
 {
     struct series found = {.times = 1};
-    while (found.times < MOST_TIMES && least_cost(what, with, found.times, partner) < BATCH_NS)
+    while (found.times < MOST_TIMES && !is_long_enough(what, with, found.times, partner))
         found.times *= 2;
     for (int i = 0; i < BATCHES; i++) {
-        int64_t cost = processor_time(partner), wall = clock_now(CLOCK_MONOTONIC);
-        what(with, found.times);
-        found.wall[i] = (double)(clock_now(CLOCK_MONOTONIC) - wall) / found.times;
-        found.cost[i] = (double)(processor_time(partner) - cost) / found.times;
+        int64_t cost, wall;
+        time_batch(what, with, found.times, partner, &cost, &wall);
+        found.cost[i] = (double)cost / found.times;
+        found.wall[i] = (double)wall / found.times;
     }
     return found;
 }
