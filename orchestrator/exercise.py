@@ -88,11 +88,11 @@ def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, dead
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
-    # Before the program runs: it is the machine that is asked about.
-    known = place.scale.answer(spec.asks) if place.scale else {}
+    # What the machine takes before the program runs, and what the host does meanwhile.
+    known = place.scale.asked(spec.asks) if place.scale else dict
     with _planted(exercise, place, deadline) as bed:
         endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, deadline)
-        outside = known | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
+        outside = known() | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
     return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
 
 

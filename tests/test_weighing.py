@@ -15,7 +15,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.exercise import Workplace, run_exercise
 from orchestrator.record import Record, Status
 from orchestrator.spec import Exercise
-from orchestrator.weighing import Scale
+from orchestrator.weighing import Scale, waited_seconds
 
 
 class Weighing:
@@ -67,6 +67,35 @@ def test_what_is_not_asked_for_cannot_be_shown(place: str) -> None:
     }
     with pytest.raises(ValidationError, match="asks: does not ask for it"):
         Exercise.model_validate({"title": "t", "run": "true", place: named[place]})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("some avg10=99.89 avg60=1.00 avg300=0.00 total=1449325225\nfull avg10=0.00 total=7\n", 1449.325225),
+        ("some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", 0.0),
+        ("", None),
+        ("some avg10=0.00\n", None),
+    ],
+)
+def test_how_long_somebody_waited_is_the_kernels_word(
+    tmp_path: Path, text: str, seconds: float | None
+) -> None:
+    (tmp_path / "cpu").write_text(text)
+    assert waited_seconds(tmp_path / "cpu") == seconds
+    assert waited_seconds(tmp_path / "missing") is None
+
+
+def test_contention_is_counted_while_the_exercise_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.weighing.PRESSURE", tmp_path / "cpu")
+    assert "unknown" in run(Weighing(1), asks=["contention"]).observations["contention_percent"]
+    (tmp_path / "cpu").write_text("some total=5000000\n")
+    answer_ = Scale(Weighing(1), handle(), 1.0).asked(["contention"])  # type: ignore[arg-type]
+    assert answer_() == {"contention_percent": 0.0}
+    (tmp_path / "cpu").write_text("some total=5000000000\n")
+    assert answer_() == {"contention_percent": 100.0}
 
 
 def test_a_process_takes_memory_and_one_that_is_gone_takes_none() -> None:

@@ -142,9 +142,13 @@ class Plot(Spec):
     shows: Annotated[dict[str, str], Field(min_length=1)]
 
 
-Asked = Literal["start", "memory"]
-ANSWERS: dict[str, str] = {"start": "start_seconds", "memory": "memory_bytes"}
-"""What only the controller knows of a machine, and the observations it makes of it."""
+Asked = Literal["start", "memory", "contention"]
+ANSWERS: dict[str, str] = {
+    "start": "start_seconds",
+    "memory": "memory_bytes",
+    "contention": "contention_percent",
+}
+"""What only the controller knows of a machine and its host, and the observations it makes of it."""
 
 
 def _steps(value: object) -> object:
