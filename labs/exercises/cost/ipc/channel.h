@@ -16,17 +16,17 @@ enum { PARENT = 0, CHILD = 1, MESSAGE = 4096 };
  * its side. `send` takes 1 to MESSAGE bytes; `receive` has room for MESSAGE bytes, and gets as many
  * as were sent. Both wait. `close` is the parent's.
  *
- * A mechanism with `signals_only` carries no bytes. One with a `window` loses what the receiver does not
+ * `latency` and `throughput` are what its figures are called; NULL where it carries no bytes. A mechanism
+ * with a `window` loses what the receiver does not
  * fetch in time, so that after so many messages the sender must wait for an answer.
  */
 struct mechanism {
-    const char *name;
+    const char *latency, *throughput;
     int (*open)(void);
     void (*take_side)(int side, pid_t partner);
     void (*send)(const void *data, size_t size);
     void (*receive)(void *data, size_t size);
     void (*close)(void);
-    int signals_only;
     uint32_t window;
 };
 

@@ -193,9 +193,27 @@ static int open_udp(void)
 
 #define BY_DESCRIPTOR .take_side = take_side, .send = send_bytes, .receive = receive_bytes, .close = close_mine
 
-const struct mechanism by_pipe = {.name = "pipe", .open = open_pipe, BY_DESCRIPTOR};
-const struct mechanism by_fifo = {.name = "fifo", .open = open_fifo, BY_DESCRIPTOR};
-const struct mechanism by_unix_stream = {.name = "unix_stream", .open = open_unix_stream, BY_DESCRIPTOR};
-const struct mechanism by_unix_datagram = {.name = "unix_datagram", .open = open_unix_datagram, BY_DESCRIPTOR};
-const struct mechanism by_tcp = {.name = "tcp", .open = open_tcp, BY_DESCRIPTOR};
-const struct mechanism by_udp = {.name = "udp", .open = open_udp, .window = WINDOW, BY_DESCRIPTOR};
+const struct mechanism by_pipe = {.latency = "latency_pipe",
+                                  .throughput = "throughput_pipe",
+                                  .open = open_pipe,
+                                  BY_DESCRIPTOR};
+const struct mechanism by_fifo = {.latency = "latency_fifo",
+                                  .throughput = "throughput_fifo",
+                                  .open = open_fifo,
+                                  BY_DESCRIPTOR};
+const struct mechanism by_unix_stream = {.latency = "latency_unix_stream",
+                                         .throughput = "throughput_unix_stream",
+                                         .open = open_unix_stream,
+                                         BY_DESCRIPTOR};
+const struct mechanism by_unix_datagram = {.latency = "latency_unix_datagram",
+                                           .throughput = "throughput_unix_datagram",
+                                           .open = open_unix_datagram,
+                                           BY_DESCRIPTOR};
+const struct mechanism by_tcp = {.latency = "latency_tcp",
+                                 .throughput = "throughput_tcp",
+                                 .open = open_tcp,
+                                 BY_DESCRIPTOR};
+const struct mechanism by_udp = {.latency = "latency_udp",
+                                 .throughput = "throughput_udp",
+                                 .open = open_udp,
+                                 .window = WINDOW, BY_DESCRIPTOR};

@@ -18,7 +18,7 @@
 
 #include "channel.h"
 
-enum { LATENCY, THROUGHPUT, KEY_SIZE = 64 };
+enum { LATENCY, THROUGHPUT };
 
 struct order {
     uint32_t kind, times;
@@ -145,7 +145,6 @@ static void watch_partner(void (*handler)(int))
 
 static void measure_trial(struct trial *trial)
 {
-    char key[KEY_SIZE];
     int status;
     watch_partner(partner_ended);
     pid_t partner = fork();
@@ -156,12 +155,9 @@ static void measure_trial(struct trial *trial)
     if (close(trial->orders[0]) == -1 || close(trial->done[1]) == -1)
         die("close");
     trial->by->take_side(PARENT, partner);
-    snprintf(key, sizeof key, "latency_%s", trial->by->name);
-    observe_cost(key, measure(there_and_back, trial, partner), 1);
-    if (!trial->by->signals_only) {
-        snprintf(key, sizeof key, "throughput_%s", trial->by->name);
-        observe_rate(key, measure(one_way, trial, partner), MESSAGE);
-    }
+    observe_cost(trial->by->latency, measure(there_and_back, trial, partner), 1);
+    if (trial->by->throughput != NULL)
+        observe_rate(trial->by->throughput, measure(one_way, trial, partner), MESSAGE);
     watch_partner(SIG_DFL);
     if (close(trial->orders[1]) == -1 || close(trial->done[0]) == -1)
         die("close");
@@ -174,14 +170,12 @@ static void measure_trial(struct trial *trial)
 
 static void try_mechanism(const struct mechanism *by)
 {
-    char key[KEY_SIZE];
     struct trial trial = {.by = by};
     int error = by->open();
     if (error != 0) {
-        snprintf(key, sizeof key, "latency_%s", by->name);
-        observe_words(key, verdict(error));
-        snprintf(key, sizeof key, "throughput_%s", by->name);
-        observe_words(key, verdict(error));
+        observe_words(by->latency, verdict(error));
+        if (by->throughput != NULL)
+            observe_words(by->throughput, verdict(error));
         return;
     }
     if (pipe2(trial.orders, O_CLOEXEC) == -1 || pipe2(trial.done, O_CLOEXEC) == -1)

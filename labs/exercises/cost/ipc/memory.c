@@ -126,16 +126,16 @@ static void close_signal(void)
         die("sigprocmask");
 }
 
-const struct mechanism by_shared_memory = {.name = "shared_memory",
+const struct mechanism by_shared_memory = {.latency = "latency_shared_memory",
+                                           .throughput = "throughput_shared_memory",
                                            .open = open_memory,
                                            .take_side = take_memory,
                                            .send = send_memory,
                                            .receive = receive_memory,
                                            .close = close_memory};
-const struct mechanism by_signal = {.name = "signal",
+const struct mechanism by_signal = {.latency = "latency_signal",
                                     .open = open_signal,
                                     .take_side = take_signal,
                                     .send = send_signal,
                                     .receive = receive_signal,
-                                    .close = close_signal,
-                                    .signals_only = 1};
+                                    .close = close_signal};

@@ -109,13 +109,15 @@ static void receive_sysv(void *data, size_t size)
     memcpy(data, letter.text, size);
 }
 
-const struct mechanism by_posix_queue = {.name = "posix_queue",
+const struct mechanism by_posix_queue = {.latency = "latency_posix_queue",
+                                         .throughput = "throughput_posix_queue",
                                          .open = open_posix,
                                          .take_side = take_side,
                                          .send = send_posix,
                                          .receive = receive_posix,
                                          .close = close_posix};
-const struct mechanism by_sysv_queue = {.name = "sysv_queue",
+const struct mechanism by_sysv_queue = {.latency = "latency_sysv_queue",
+                                        .throughput = "throughput_sysv_queue",
                                         .open = open_sysv,
                                         .take_side = take_side,
                                         .send = send_sysv,
