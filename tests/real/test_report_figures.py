@@ -1,4 +1,4 @@
-"""The figures of the HTML report in a real browser: drawn within their pictures, named, filtered, readable."""
+"""The figures of the HTML report in a real browser: within their pictures, named, filtered, readable."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ enum { PARENT = 0, CHILD = 1, MESSAGE = 4096 };
  * as were sent. Both wait. `close` is the parent's.
  *
  * `latency` and `throughput` are what its figures are called; NULL where it carries no bytes. A mechanism
- * with a `window` loses what the receiver does not
- * fetch in time, so that after so many messages the sender must wait for an answer.
+ * with a `window` loses what the receiver does not fetch in time, so that after so many messages the
+ * sender must wait for an answer.
  */
 struct mechanism {
     const char *latency, *throughput;

@@ -216,4 +216,5 @@ const struct mechanism by_tcp = {.latency = "latency_tcp",
 const struct mechanism by_udp = {.latency = "latency_udp",
                                  .throughput = "throughput_udp",
                                  .open = open_udp,
-                                 .window = WINDOW, BY_DESCRIPTOR};
+                                 .window = WINDOW,
+                                 BY_DESCRIPTOR};

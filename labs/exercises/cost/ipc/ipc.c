@@ -70,8 +70,8 @@ static _Noreturn void be_partner(const struct trial *trial)
 {
     struct order order;
     ssize_t n;
-    close(trial->orders[1]);
-    close(trial->done[0]);
+    if (close(trial->orders[1]) == -1 || close(trial->done[0]) == -1)
+        die("close");
     trial->by->take_side(CHILD, getppid());
     while ((n = read(trial->orders[0], &order, sizeof order)) == (ssize_t)sizeof order) {
         if (order.kind == LATENCY)
