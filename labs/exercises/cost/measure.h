@@ -4,8 +4,9 @@
  * An operation is repeated in batches. Batches grow until one takes BATCH_NS of the processor; those are
  * the warm-up and count for nothing. Then BATCHES of that size are timed, and their median and quartiles
  * kept: a mean would be moved by the one batch in which somebody else had the processor. Batches are
- * shorter than the turns a scheduler gives, so that most of them are not interrupted even on a busy host.
- * The time is bounded on every machine, because a slow one makes smaller batches, not longer ones.
+ * shorter than the turns a scheduler gives, so that many of them are not interrupted even on a busy host;
+ * what an empty batch costs is subtracted. The time is bounded on every machine, because a slow one makes
+ * smaller batches, not longer ones.
  *
  * The figure is processor time, of this process, its partner and its children together, on one
  * processor: what others do meanwhile is not in it, as far as the kernel underneath can tell. A guest's
@@ -34,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCHES = 31, BATCH_NS = 1000000, MOST_TIMES = 1 << 20 };
+enum { BATCHES = 63, BATCH_NS = 500000, MOST_TIMES = 1 << 20 };
 enum { QUARTER = BATCHES / 4, HALF = BATCHES / 2, REPORT_SIZE = 8192 };
 
 /* Does something `times` times. */
@@ -108,36 +109,56 @@ static inline void time_batch(operation *what, void *with, uint32_t times, pid_t
     *cost = own + others_time(partner) - others;
 }
 
-/* Whether a batch is long enough: the shortest of three, as one may have been interrupted. */
+/* Whether a batch is long enough: each of five, for some may have been interrupted. */
 static inline bool is_long_enough(operation *what, void *with, uint32_t times, pid_t partner)
 {
-    bool enough = true;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         int64_t cost, wall;
         time_batch(what, with, times, partner, &cost, &wall);
-        enough = enough && cost >= BATCH_NS;
+        if (cost < BATCH_NS)
+            return false;
     }
-    return enough;
-}
-
-static inline struct series measure(operation *what, void *with, pid_t partner)
-{
-    struct series found = {.times = 1};
-    while (found.times < MOST_TIMES && !is_long_enough(what, with, found.times, partner))
-        found.times *= 2;
-    for (int i = 0; i < BATCHES; i++) {
-        int64_t cost, wall;
-        time_batch(what, with, found.times, partner, &cost, &wall);
-        found.cost[i] = (double)cost / found.times;
-        found.wall[i] = (double)wall / found.times;
-    }
-    return found;
+    return true;
 }
 
 static inline int by_size(const void *a, const void *b)
 {
     double one = *(const double *)a, other = *(const double *)b;
     return (one > other) - (one < other);
+}
+
+static inline void sort_batches(double *batches)
+{
+    qsort(batches, BATCHES, sizeof *batches, by_size);
+}
+
+static inline void time_batches(operation *what, void *with, uint32_t times, pid_t partner,
+                                struct series *found)
+{
+    for (int i = 0; i < BATCHES; i++) {
+        int64_t cost, wall;
+        time_batch(what, with, times, partner, &cost, &wall);
+        found->cost[i] = (double)cost;
+        found->wall[i] = (double)wall;
+    }
+}
+
+/* What a batch costs in which nothing is done (a clock is read, a partner is told) is not the operation's.
+ * The least that it costs, for a batch that was interrupted would take away too much. */
+static inline struct series measure(operation *what, void *with, pid_t partner)
+{
+    struct series found = {.times = 1}, empty;
+    while (found.times < MOST_TIMES && !is_long_enough(what, with, found.times, partner))
+        found.times *= 2;
+    time_batches(what, with, 0, partner, &empty);
+    sort_batches(empty.cost);
+    sort_batches(empty.wall);
+    time_batches(what, with, found.times, partner, &found);
+    for (int i = 0; i < BATCHES; i++) {
+        found.cost[i] = (found.cost[i] - empty.cost[0]) / found.times;
+        found.wall[i] = (found.wall[i] - empty.wall[0]) / found.times;
+    }
+    return found;
 }
 
 /* What was observed so far: the members of the one JSON object that is printed in the end. */
@@ -168,8 +189,8 @@ static inline void observe_figure(const char *key, double median, double q1, dou
 /* Nanoseconds for one of `parts` things that each repetition does. */
 static inline void observe_cost(const char *key, struct series found, double parts)
 {
-    qsort(found.cost, BATCHES, sizeof found.cost[0], by_size);
-    qsort(found.wall, BATCHES, sizeof found.wall[0], by_size);
+    sort_batches(found.cost);
+    sort_batches(found.wall);
     observe_figure(key, found.cost[HALF] / parts, found.cost[QUARTER] / parts,
                    found.cost[BATCHES - 1 - QUARTER] / parts, found.wall[HALF] / parts, found.times);
 }
@@ -177,8 +198,8 @@ static inline void observe_cost(const char *key, struct series found, double par
 /* Bytes in a second; what took longest is the lower quartile. */
 static inline void observe_rate(const char *key, struct series found, double bytes)
 {
-    qsort(found.cost, BATCHES, sizeof found.cost[0], by_size);
-    qsort(found.wall, BATCHES, sizeof found.wall[0], by_size);
+    sort_batches(found.cost);
+    sort_batches(found.wall);
     observe_figure(key, 1e9 * bytes / found.cost[HALF], 1e9 * bytes / found.cost[BATCHES - 1 - QUARTER],
                    1e9 * bytes / found.cost[QUARTER], 1e9 * bytes / found.wall[HALF], found.times);
 }

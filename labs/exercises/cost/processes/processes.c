@@ -106,7 +106,7 @@ static void observe_switch(struct series between, struct series within)
         between.wall[i] -= within.wall[i];
     }
     struct series sorted = between;
-    qsort(sorted.cost, BATCHES, sizeof sorted.cost[0], by_size);
+    sort_batches(sorted.cost);
     if (sorted.cost[QUARTER] > 0)
         observe_cost("switch", between, 2);
     else
