@@ -44,10 +44,12 @@ def memory(pid: int) -> int:
 
 def within(first: int) -> set[int]:
     """A process that is the first of a PID namespace, all processes in there, and those outside who
-    started them; empty when it is gone."""
+    started them; empty when it is gone, and another of our own namespace has its number."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         namespace = Path(f"/proc/{first}/ns/pid").readlink()
+        if namespace == Path("/proc/self/ns/pid").readlink():
+            return found
         for pid in find(lambda pid: Path(f"/proc/{pid}/ns/pid").readlink() == namespace):
             with contextlib.suppress(OSError):
                 found |= {pid, parent(pid)}

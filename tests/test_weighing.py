@@ -106,3 +106,7 @@ def test_a_process_takes_memory_and_one_that_is_gone_takes_none() -> None:
     os.waitpid(child, 0)
     assert hostproc.memory(child) == 0
     assert hostproc.within(child) == set()
+
+
+def test_a_number_that_went_to_another_process_is_not_taken_for_a_container() -> None:
+    assert hostproc.within(os.getpid()) == set()
