@@ -60,7 +60,7 @@ def _build(
     foreign: bool = False,
 ) -> Path:
     """``foreign`` sources are not trusted: they include nothing from outside the folder."""
-    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in inputs(folder, wanted)]
+    content = [(os.path.relpath(p, folder), p.read_bytes()) for p in inputs(folder, wanted)]
     key = cache.digest(
         wanted.model_dump_json(),
         arch.toolchain,
@@ -104,11 +104,12 @@ def inputs(folder: Path, wanted: Build) -> list[Path]:
     """The files a program is made of, as far as its key is concerned.
 
     A command may read anything in its folder. Sources may include any header near them; nearer
-    than two levels, for the folder may be somebody's home.
+    than two levels, for the folder may be somebody's home. Headers of the folder above are named.
     """
     if wanted.command:
         return [p for p in sorted(folder.rglob("*")) if p.is_file()]
     headers = {*folder.glob("*.[ch]"), *folder.glob("*/*.h"), *(folder / s for s in wanted.sources)}
+    headers |= {folder.parent / name for name in wanted.headers}
     return sorted(p for p in headers if p.is_file())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.facts import Facts
+from orchestrator.readings import reading_of
 from orchestrator.spec import Boundary, Check, Exercise, Needs, User, Where
 
 MAX_KEYS, MAX_TEXT = 200, 2000
@@ -154,13 +155,18 @@ def _holds(comparison: str, found: Any, wanted: Any) -> bool:
             return not _same(found, wanted)
         case "one_of":
             return any(_same(found, value) for value in wanted)
-        case "at_least":
-            return _is_number(found) and found >= wanted
-        case "at_most":
-            return _is_number(found) and found <= wanted
+        case "at_least" | "at_most":
+            return _is_number(found) and (found >= wanted if comparison == "at_least" else found <= wanted)
+        case "measured":
+            return _is_measured(found, wanted)
         case "matches":
             return isinstance(found, str) and re.search(wanted, found[:MAX_TEXT]) is not None
     raise AssertionError(comparison)
+
+
+def _is_measured(found: Any, times: int) -> bool:
+    reading = reading_of(found)
+    return reading is not None and reading.n >= times
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.cause import Answer, Cause, cause_of
 from orchestrator.record import Record, Status
-from orchestrator.spec import Boundary, Check, Exercise
+from orchestrator.spec import Boundary, Check, Exercise, Plot
 from orchestrator.values import bounded, format_value, identity, printable
 
 _LABEL_LIMIT = 80
@@ -142,6 +142,7 @@ class Section:
     rows: tuple[Row, ...]
     remarks: tuple[Remark, ...]
     canaries: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
 
     @property
     def topic(self) -> str:
@@ -236,7 +237,9 @@ def _section(
     name: str, exercise: Exercise | None, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]
 ) -> Section:
     seen = _unique(key for cell in cells if cell.record for key in cell.record.observations)
-    shows = exercise.shows if exercise and exercise.shows else {key: key for key in seen}
+    # Two machines never measure the same; compared as answers are, figures would drown everything.
+    figures = exercise.measured if exercise else ()
+    shows = exercise.shows if exercise and exercise.shows else {k: k for k in seen if k not in figures}
     rows = tuple(_row(key, label, columns, cells) for key, label in shows.items())
     remarks: dict[tuple[Status, str], list[str]] = {}
     for column, cell in zip(columns, cells, strict=True):
@@ -251,11 +254,12 @@ def _section(
         rows,
         tuple(Remark(status, reason, tuple(names)) for (status, reason), names in remarks.items()),
         tuple(exercise.canaries) if exercise else (),
+        tuple(exercise.plots) if exercise else (),
     )
 
 
 def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]) -> Row:
-    values = tuple(_value(cell, key) for cell in cells)
+    values = tuple(value_of(cell, key) for cell in cells)
     identities = [None if isinstance(value, Missing) else identity(value) for value in values]
     sizes = Counter(identity for identity in identities if identity is not None)
     order = [identity for identity, _ in sizes.most_common()]
@@ -273,7 +277,7 @@ def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[
     return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), cause_of(answers))
 
 
-def _value(cell: Cell, key: str) -> Any | Missing:
+def value_of(cell: Cell, key: str) -> Any | Missing:
     """The value observed, whatever the verdict: a failed check is where values are telling."""
     if cell.record is None:
         return Missing("not run", cell.reason)

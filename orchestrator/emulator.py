@@ -7,7 +7,6 @@ reference manual, QEMU's docs/system/vm-templating.rst.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import time
@@ -269,14 +268,9 @@ def alive(handle: Handle) -> bool:
 
 
 def resident(handle: Handle) -> int:
-    """Bytes of memory the machine's process takes, its share of what clones share (proc(5),
-    smaps_rollup: Pss); 0 when it is gone or may not be looked into."""
-    total = 0
-    for pid in hostproc.find(lambda pid: _tag(pid) == handle.tag):
-        with contextlib.suppress(OSError):
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += sum(int(kib) for kib in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)) * 1024
-    return total
+    """Bytes of memory the machine's process takes, with its share of what clones share; 0 when it is
+    gone or may not be looked into."""
+    return sum(map(hostproc.memory, hostproc.find(lambda pid: _tag(pid) == handle.tag)))
 
 
 def end(handle: Handle) -> None:

@@ -20,7 +20,9 @@ from orchestrator.errors import CanaryError, TransportError
 from orchestrator.load import LoadedExercise
 from orchestrator.record import Record, Status
 from orchestrator.runner import Ending, run_program
+from orchestrator.spec import ANSWERS
 from orchestrator.transport import Item, Transport, put
+from orchestrator.weighing import Scale
 
 CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
@@ -39,6 +41,8 @@ size 1 in accel/tcg/cputlb.c). Programs then die of SIGSEGV or SIGILL now and th
 """
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """What programs of an exercise find."""
+_OURS = RESERVED | set(ANSWERS.values())
+"""Observations that only the controller makes."""
 
 
 def folder_name(name: str) -> str:
@@ -71,7 +75,8 @@ class Workplace:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is how many times slower than a native core the slowest machine is that programs
     here may have to wait for; ``garden`` is where canaries are planted. ``pushed`` are the files of
-    exercises with a student's work in them, which are put there anew before each further step."""
+    exercises with a student's work in them, which are put there anew before each further step;
+    ``scale`` says what only the controller knows."""
 
     transport: Transport
     site: Site
@@ -82,6 +87,7 @@ class Workplace:
     slowest: float = 1.0
     garden: Garden | None = None
     pushed: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+    scale: Scale | None = None
 
 
 def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
@@ -96,9 +102,11 @@ def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, dead
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
+    # What the machine takes before the program runs, and what the host does meanwhile.
+    known = place.scale.asked(spec.asks) if place.scale else dict
     with _planted(exercise, place, deadline) as bed:
         endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, deadline)
-        outside = bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
+        outside = known() | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
     return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
 
 
@@ -198,14 +206,14 @@ def _record(
     endings: Sequence[Ending],
     seconds: float,
     limit: float,
-    outside: Mapping[str, str],
+    outside: Mapping[str, Any],
 ) -> Record:
     last = endings[-1]
     seen: dict[str, Any] = {}
     for ending in endings:
         seen |= observations(ending.stdout)
-    forged = sorted(RESERVED & seen.keys())
-    seen = {name: value for name, value in seen.items() if name not in RESERVED} | dict(outside)
+    forged = sorted(_OURS & seen.keys())
+    seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
     stdout = "".join(ending.stdout for ending in endings)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
     verdict = judge(exercise.spec, shown, place.subject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
@@ -30,6 +31,29 @@ def arguments(pid: int) -> list[str]:
 def parent(pid: int) -> int:
     """The process id of a process's parent: 1 for an orphan."""
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def memory(pid: int) -> int:
+    """Bytes of memory a process takes, its share of what it has in common with others (proc(5),
+    smaps_rollup: Pss); 0 when it is gone or may not be looked into."""
+    with contextlib.suppress(OSError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return sum(int(kib) for kib in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)) * 1024
+    return 0
+
+
+def within(first: int) -> set[int]:
+    """A process that is the first of a PID namespace, all processes in there, and those outside who
+    started them; empty when it is gone, and another of our own namespace has its number."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        namespace = Path(f"/proc/{first}/ns/pid").readlink()
+        if namespace == Path("/proc/self/ns/pid").readlink():
+            return found
+        for pid in find(lambda pid: Path(f"/proc/{pid}/ns/pid").readlink() == namespace):
+            with contextlib.suppress(OSError):
+                found |= {pid, parent(pid)}
+    return found - {1}
 
 
 def lives_in(folder: str) -> Callable[[int], bool]:

@@ -47,6 +47,7 @@ from orchestrator.spec import Boundary, Machine
 from orchestrator.template import Bakery, obtain
 from orchestrator.transport import put
 from orchestrator.virt.uri import parse
+from orchestrator.weighing import Scale
 
 MAKE_SECONDS = 1200.0
 ALIVE_SECONDS = 20.0
@@ -127,7 +128,7 @@ def _run(
         blank = replace(blank, accel=order.accel)
         with machine(order, driver, shop.ledger, shop.progress, shop.cancel, shop.slots(order)) as live:
             blank = replace(blank, accel=live.handle.accel, start=live.handle.data.get("start", ""))
-            place = _workplace(job, order, live, shop)
+            place = _workplace(job, order, live, shop, Scale(driver, live.handle, live.start_seconds))
             runnable = [e for e in exercises if e.name not in failures]
             place = _push(runnable, programs, place, shop)
             group.announce(live.facts.slowness)
@@ -287,13 +288,14 @@ def with_template(order: drivers.Order, driver: drivers.Driver, shop: Workshop) 
     return replace(order, template=found)
 
 
-def _workplace(job: Job, order: drivers.Order, live: Live, shop: Workshop) -> Workplace:
+def _workplace(job: Job, order: drivers.Order, live: Live, shop: Workshop, scale: Scale) -> Workplace:
     site, others = live.handle.site, order.hosts[1:]
     users = frozenset(site.users)
     subject = Subject(Boundary(live.handle.boundary), live.handle.arch, live.facts, users, bool(others))
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag = f"{job.run}-{job.machine}"
-    return Workplace(live.transport, site, subject, tag, shop.canary.plant(), env, garden=shop.garden)
+    canary = shop.canary.plant()
+    return Workplace(live.transport, site, subject, tag, canary, env, garden=shop.garden, scale=scale)
 
 
 def _push(

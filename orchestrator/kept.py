@@ -73,6 +73,7 @@ def _made_of(exercise: LoadedExercise) -> Iterator[str]:
         yield name if (exercise.folder / name).is_file() else f"{SKELETON}/{name}"
     for build in spec.build:
         yield from build.sources
+        yield from (f"../{name}" for name in build.headers)
     yield from spec.files
     yield from (step.stdin for step in spec.run if step.stdin)
 
@@ -84,11 +85,24 @@ def _copy(exercise: LoadedExercise, name: str, place: Path) -> None:
 
 
 def _sources(place: Path) -> Iterator[tuple[str, str]]:
+    """The files kept of an exercise, and the headers it shares with its neighbours."""
+    for name in _shared(place):
+        yield f"../{name}", _text_of(place.parent / name)
     others = [path.parent for path in place.rglob(EXERCISE_FILE) if path.parent != place]
     for path in sorted(place.rglob("*")):
         if path.is_file() and path.name != EXERCISE_FILE and not set(others) & set(path.parents):
-            with path.open("rb") as file:
-                yield str(path.relative_to(place)), file.read(_MOST_BYTES).decode("utf-8", "replace")
+            yield str(path.relative_to(place)), _text_of(path)
+
+
+def _shared(place: Path) -> Iterator[str]:
+    with contextlib.suppress(LabError):  # its own file is not understood, or was not kept
+        for build in load_exercise(place, place.name).spec.build:
+            yield from build.headers
+
+
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_MOST_BYTES).decode("utf-8", "replace")
 
 
 def _names(records: Iterable[Record]) -> Iterator[str]:

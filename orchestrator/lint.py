@@ -162,6 +162,7 @@ def _build_problems(
     if not isinstance(build, dict):
         return
     yield from _missing_files(document, folder, (*path, "sources"), build.get("sources"), spare)
+    yield from _missing_files(document, folder.parent, (*path, "headers"), build.get("headers"), ())
     output = build.get("output")
     if isinstance(output, str) and (output in ("", ".", "..") or "/" in output or "\0" in output):
         yield document.problem((*path, "output"), "expected the name of a file, without a folder")

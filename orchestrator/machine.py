@@ -27,11 +27,13 @@ CONNECT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Live:
-    """A machine that is up and connected."""
+    """A machine that is up and connected; ``start_seconds`` is how long that took, without the wait
+    for a processor to boot on."""
 
     handle: Handle
     transport: Transport
     facts: Facts
+    start_seconds: float
 
 
 @dataclass
@@ -85,8 +87,9 @@ def machine(
             with timings.phase("facts"):
                 facts = _known(order, handle, timings) or probe_facts(handle, transport, connecting)
             (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
+            started = round(sum(timings.phases.values()), 4)
             with timings.phase("use"):
-                yield Live(handle, transport, facts)
+                yield Live(handle, transport, facts, started)
     finally:
         with timings.phase("down"):
             remove(handle, driver, ledger)

@@ -128,6 +128,9 @@ class OnHost:
     def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
         return render_entry(handle.site, user, argv)
 
+    def memory(self, handle: Handle) -> int:
+        return sum(map(hostproc.memory, hostproc.find(hostproc.lives_in(handle.scratch))))
+
     def down(self, handle: Handle) -> None:
         for pid in hostproc.find(hostproc.lives_in(handle.scratch)):
             if not hostproc.end(pid, patience=0):

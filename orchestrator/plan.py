@@ -105,7 +105,8 @@ def plan(
     )
     work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver in GUESTS) for m in planned)
     work += building
-    return Plan(planned, len(lab.exercises), host, round(work / max(1, host.cpus) + 2, 1))
+    side_by_side = max(1, min(host.cpus, lab.lab.at_once or host.cpus))
+    return Plan(planned, len(lab.exercises), host, round(work / side_by_side + 2, 1))
 
 
 def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:

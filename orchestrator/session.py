@@ -16,7 +16,7 @@ from orchestrator.canaries.garden import Garden
 from orchestrator.canaries.processes import canary_program
 from orchestrator.canary import Canary
 from orchestrator.deadline import Deadline
-from orchestrator.engine.local import LocalEngine
+from orchestrator.engine.local import MOST_THREADS, LocalEngine
 from orchestrator.errors import Exit, SpecError, Unreachable
 from orchestrator.host import this_host
 from orchestrator.job import Workshop, make_image, run_job
@@ -107,7 +107,7 @@ def results(
     ``out`` is where machines leave their logs.
     """
     with workshop(lab, run, choice, out, ledger, progress) as shop:
-        engine = LocalEngine(lambda job: run_job(job, shop), shop.cancel)
+        engine = LocalEngine(lambda job: run_job(job, shop), shop.cancel, lab.lab.at_once or MOST_THREADS)
         todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
         with closing(engine.run(todo)) as found:
             yield from found

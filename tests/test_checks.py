@@ -113,6 +113,13 @@ def test_observations_are_bounded() -> None:
         (4096, {"equals_fact": "page_size"}, True),
         (8192, {"equals_fact": "page_size"}, False),
         (None, {"equals_fact": "unheard_of"}, False),
+        (12, {"measured": 1}, True),
+        (12, {"measured": 2}, False),
+        ({"median": 3.0, "q1": 2.0, "q3": 4.0, "n": 15}, {"measured": 15}, True),
+        ({"median": 3.0, "q1": 2.0, "q3": 4.0, "n": 14}, {"measured": 15}, False),
+        ({"median": 3.0, "q1": 2.0, "n": 15}, {"measured": 15}, False),
+        ({"median": 0.0, "q1": 0.0, "q3": 4.0, "n": 15}, {"measured": 15}, False),
+        ("blocked (EPERM)", {"measured": 1}, False),
     ],
 )
 def test_comparisons(found: Any, comparison: dict[str, Any], met: bool) -> None:

@@ -56,6 +56,22 @@ def test_a_record_is_there_before_its_job_has_ended() -> None:
     assert list(results) == []
 
 
+def test_no_more_jobs_run_at_once_than_may() -> None:
+    running: list[str] = []
+    together: list[int] = []
+
+    def work(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+        running.append(job.machine)
+        yield record("a", machine=job.machine)
+        together.append(len(running))
+        running.remove(job.machine)
+
+    cancel = threading.Event()
+    one_by_one = LocalEngine(lambda job: work(job, cancel), cancel, at_once=1)
+    assert [each.machine for each in one_by_one.run(jobs("x", "y", "z"))] == ["x", "y", "z"]
+    assert together == [1, 1, 1]
+
+
 def test_jobs_run_side_by_side() -> None:
     all_there = threading.Barrier(8, timeout=WAIT)
 

@@ -15,6 +15,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.load import LoadedExercise, load_exercise, load_lab
 from orchestrator.paths import EXERCISES, LABS, ROOT
 from orchestrator.recipes import least_memory, recipes
+from orchestrator.spec import ANSWERS
 
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 50
 PACKAGE = sorted((ROOT / "orchestrator").rglob("*.py"))
@@ -143,6 +144,7 @@ def test_observations_of_expectations_and_rows_occur_in_the_sources(folder: Path
     sources = "".join(
         path.read_text() for path in folder.iterdir() if path.suffix in {".c", ".h", ".sh", ".py"}
     )
-    names = {check.that for check in spec.checks} | set(spec.shows)
+    names = {check.that for check in spec.checks} | set(spec.shows) | set(spec.measured)
     names -= {"exit_code", "signal", "stdout"} | {observation(kind) for kind in spec.canaries}
+    names -= {ANSWERS[question] for question in spec.asks}
     assert [name for name in sorted(names) if name not in sources] == []

@@ -50,6 +50,29 @@ def test_a_report_shows_the_files_as_they_were(run: Path) -> None:
     assert specs_of(run, [record("ipc/own")])["ipc/own"].title == "As it was"
 
 
+def test_a_header_that_exercises_share_is_kept_beside_them(tmp_path: Path) -> None:
+    source = tmp_path / "source" / "one"
+    source.mkdir(parents=True)
+    build = {"sources": ["one.c"], "headers": ["shared.h"]}
+    (source / "exercise.yaml").write_text(f"title: One\nrun: ./one\nbuild: {build}\n")
+    (source / "one.c").write_text('#include "../shared.h"\n')
+    (source.parent / "shared.h").write_text("#define ONE 1\n")
+    (source.parent / "other.h").write_text("not of this exercise\n")
+    (tmp_path / "lab.yaml").write_text("lab: small\n")
+    exercise = loaded(source, {"build": build}, "topic/one")
+    whole = LoadedLab(lab({"vm": {"driver": "process"}}).lab, tmp_path / "lab.yaml", (exercise,))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    keep(whole, folder)
+    (source.parent / "shared.h").unlink()
+    records = [record("topic/one")]
+    assert about_run(folder, records).sources["topic/one"] == {
+        "../shared.h": "#define ONE 1\n",
+        "one.c": '#include "../shared.h"\n',
+    }
+    assert specs_of(folder, records)["topic/one"].build[0].headers == ["shared.h"]
+
+
 def test_only_what_an_exercise_names_is_kept(run: Path) -> None:
     kept = {path.name for path in (run / "exercises").rglob("*") if path.is_file()}
     assert kept == {"exercise.yaml", "program.c", "words.txt"}

@@ -133,11 +133,19 @@ def test_commands_must_split_into_words(folder: Path, run: str, expected: str) -
         ("[{sources: [pipes.c]}, {sources: [»b.c]}]", "no file 'b.c'"),
         ("»{sources: []}", "expected either sources or a command"),
         ("»{sources: [pipes.c], command: make}", "expected either sources or a command"),
+        ("{sources: [pipes.c], headers: [»b.h]}", "no file 'b.h'"),
+        ("{sources: [pipes.c], headers: [»../b.h]}", "'../b.h' leads outside its folder"),
+        ("»{command: make, headers: [shared.h]}", "headers go with sources compiled on the controller"),
+        (
+            "»{sources: [pipes.c], headers: [shared.h], in: guest}",
+            "headers go with sources compiled on the controller",
+        ),
         ("{sources: [pipes.c], output: »../x}", "expected the name of a file, without a folder"),
         ("{sources: [pipes.c], in: »gest}", "expected one of: controller, guest (did you mean 'guest'?)"),
     ],
 )
 def test_what_is_built_must_be_there(folder: Path, build: str, expected: str) -> None:
+    (folder / "shared.h").write_text("")
     assert exercise_mistakes(folder, f"title: t\nrun: ./a\nbuild: {build}\n") == [f"» {expected}"]
 
 

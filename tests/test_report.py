@@ -12,7 +12,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -21,13 +21,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_up_figures import MEASURED, a_measuring_run
 from made_up_run import ABOUT, EXERCISES, a_large_run, made_up, the_run
 from rich.console import Console
 
 from orchestrator.contrast import About, contrast
 from orchestrator.errors import SpecError
 from orchestrator.record import Record, Status
-from orchestrator.report import FORMATS, html, render, text, write_reports
+from orchestrator.report import FORMATS, render, text, write_reports
 from orchestrator.spec import Exercise
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
@@ -42,6 +43,11 @@ def page_without_style_and_script() -> str:
     return re.sub(r"sha256-[^']+", "sha256-", page)
 
 
+def figures_of_the_page() -> str:
+    page = render("html", a_measuring_run(), MEASURED)
+    return page[page.index('<section aria-labelledby="measured">') : page.index('<section id="differences"')]
+
+
 GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
     "text-100.txt": lambda: wide_text(100),
     "text-80.txt": lambda: wide_text(80),
@@ -49,6 +55,9 @@ GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
     "page.html": page_without_style_and_script,
     "junit.xml": lambda: render("junit", the_run(), EXERCISES),
     "report.csv": lambda: render("csv", the_run(), EXERCISES),
+    "measured.md": lambda: render("markdown", a_measuring_run(), MEASURED),
+    "measured-80.txt": lambda: text.render(contrast(a_measuring_run(), MEASURED), 80),
+    "measured.html": figures_of_the_page,
     "results.json": lambda: render("gradescope", the_run(), EXERCISES),
 }
 
@@ -181,18 +190,15 @@ def test_html_of_sixty_exercises_on_fifteen_machines_stays_small(said: str) -> N
     assert len(Page(page).tags) <= 15_000
 
 
-@dataclass(frozen=True)
-class Plot:
-    title: str = "System call <ns>"
-    svg: str = '<svg viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
-    table: tuple[tuple[str, ...], ...] = (("machine", "ns"), ("vm", "12"))
-
-
 def test_html_shows_figures_with_their_numbers() -> None:
-    page = html.render(contrast(the_run(), EXERCISES), figures=[Plot()])
-    assert Plot.svg in page
-    assert "System call &lt;ns&gt;" in page
-    assert "<td>12</td>" in page
+    page = render("html", a_measuring_run(), MEASURED)
+    assert Page(page).open == []
+    said = Page(page).text
+    shown = said[said.index("There & back (lower is better)") : said.index("What differs, and")]
+    assert "Queue <1>" in shown
+    assert "6.1–7.46, n 15" in shown
+    assert "wall 7.2 µs" in shown
+    assert "Measured" not in Page(the_page()).text
 
 
 def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:

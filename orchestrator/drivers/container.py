@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import proc
+from orchestrator import hostproc, proc
 from orchestrator.arch import Arch, host_arch
 from orchestrator.containers.engine import NAMES, command, engine_command, unenforced
 from orchestrator.containers.image import provide, reference
@@ -140,6 +140,11 @@ class Container:
 
     def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
         return render_exec(_engine(handle), handle, user, argv, tty)
+
+    def memory(self, handle: Handle) -> int:
+        """What runs inside, and the engine's process that watches over it; not what entered it."""
+        first = _process(_engine(handle), handle, Deadline.after(60))
+        return sum(map(hostproc.memory, hostproc.within(first))) if first else 0
 
     def down(self, handle: Handle) -> None:
         if handle.is_network:

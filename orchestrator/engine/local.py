@@ -24,10 +24,11 @@ class _Ended:
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Threads in this process. ``cancel`` is the event the worker's deadlines watch."""
+    """Threads in this process, ``at_once`` at most. ``cancel`` is the event the worker's deadlines watch."""
 
     worker: Worker
     cancel: threading.Event
+    at_once: int = MOST_THREADS
 
     def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
         """Records as completed. An exception that escapes a job ends the run with it, after
@@ -36,7 +37,7 @@ class LocalEngine:
         # Machines of a group wait for each other, each in its thread; their jobs are neighbours.
         # With a thread for each member of the largest group, the group begun first can always end.
         largest = max((len(job.group) for job in jobs), default=1)
-        threads = max(min(MOST_THREADS, len(jobs)), largest, 1)
+        threads = max(min(self.at_once, len(jobs)), largest, 1)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="job")
         try:
             for job in jobs:

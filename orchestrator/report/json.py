@@ -8,16 +8,18 @@ from math import isfinite
 from typing import Any
 
 from orchestrator.contrast import Section, Table
+from orchestrator.figures import Figure, figures_of
 from orchestrator.report.summary import Tally, summarize
 
 
 def render(table: Table) -> str:
-    """One JSON object with ``summary``, ``machines``, ``comparison`` and ``records``."""
+    """One JSON object with ``summary``, ``machines``, ``comparison``, ``measured`` and ``records``."""
     summary = summarize(table)
     report = {
         "summary": _sums(summary.total) | {"slow": summary.slow},
         "machines": [asdict(column) | _sums(tally) for column, tally in summary.machines],
         "comparison": [row for section in table.sections for row in _rows(section)],
+        "measured": [one for figure in figures_of(table) for one in _measured(figure, table)],
         "records": [asdict(record) for record in table.records()],
     }
     return json.dumps(_finite(report), indent=2, allow_nan=False) + "\n"
@@ -42,6 +44,24 @@ def _rows(section: Section) -> list[dict[str, Any]]:
             "groups": [{"value": group.value, "machines": group.machines} for group in row.groups],
         }
         for row in section.rows
+    ]
+
+
+def _measured(figure: Figure, table: Table) -> list[dict[str, Any]]:
+    return [
+        {
+            "exercise": figure.exercise,
+            "title": figure.title,
+            "key": group.key,
+            "label": group.label,
+            "unit": figure.unit,
+            "better": figure.better,
+            "readings": {
+                machine.name: asdict(mark.reading) if mark.reading else mark.said
+                for machine, mark in zip(table.machines, group.marks, strict=True)
+            },
+        }
+        for group in figure.groups
     ]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
-from orchestrator.report import attacks, highlights, wording
+from orchestrator.figures import figures_of
+from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.fold import Entry, fold
 from orchestrator.report.summary import Summary, summarize
 from orchestrator.values import printable
@@ -20,7 +21,7 @@ def render(table: Table) -> str:
     """The report as one Markdown document."""
     summary = summarize(table)
     lines = [*_summary(table, summary), "## Verdicts", "", *_matrix(table), "", wording.legend(), ""]
-    lines += _attacks(table)
+    lines += [*_attacks(table), *_measured(table)]
     for cause in highlights.CAUSES:
         if found := highlights.lessons(table, cause):
             heading, meaning = wording.CAUSES[cause]
@@ -95,6 +96,21 @@ def _attacks(table: Table) -> Iterator[str]:
 
 def _outcome(entry: Entry) -> str:
     return f"**{escape(entry.text)}**" if entry.kind == "fail" else escape(entry.text)
+
+
+def _measured(table: Table) -> Iterator[str]:
+    found = figures_of(table)
+    if found:
+        yield from (f"## {measured.TITLE}", "", f"{measured.NOTE.capitalize()}.", "")
+    for figure in found:
+        yield from (f"### {escape(measured.title(figure))}", "")
+        yield from (f"{escape(figure.exercise)}, {measured.extent(figure)}", "")
+        rows = [
+            [escape(group.label), *(escape(measured.cell_with_wall(mark, figure)) for mark in group.marks)]
+            for group in figure.groups
+        ]
+        yield from _grid(["", *(escape(machine.name) for machine in table.machines)], rows)
+        yield ""
 
 
 def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from orchestrator.attacks import matrix_of
 from orchestrator.contrast import Section, Table
+from orchestrator.figures import Figure, Mark, figures_of
 from orchestrator.record import Status
-from orchestrator.report import attacks, highlights, wording
+from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.fold import Column, Entry, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.values import printable
@@ -56,7 +57,7 @@ def renderable(table: Table, width: int) -> RenderableType:
     """
     parts: list[RenderableType] = [*_summary(table), Text(), *_matrix(table, width)]
     parts += [Text(wording.legend(), style="dim")]
-    parts += _attacks(table, width)
+    parts += [*_attacks(table, width), *_measured(table, width)]
     for cause in highlights.CAUSES:
         if found := highlights.lessons(table, cause):
             parts += [Text(), Text(wording.CAUSES[cause][0], style="bold underline")]
@@ -100,6 +101,24 @@ def _attacks(table: Table, width: int) -> Iterator[RenderableType]:
         yield from (Text(), Text(f"{attacks.TITLE} — {attacks.NOTE}", style="bold"))
         yield from _grids("attack", attacks.labels_of(matrix), attacks.columns_of(matrix), width)
         yield from attacks.explained(matrix)
+
+
+def _measured(table: Table, width: int) -> Iterator[RenderableType]:
+    found = figures_of(table)
+    if found:
+        yield from (Text(), Text(f"{measured.TITLE} — {measured.NOTE}", style="bold underline"))
+    for figure in found:
+        yield from (Text(), Text(measured.title(figure), style="bold"))
+        yield Text(f"{printable(figure.exercise)}, {measured.extent(figure)}", style="dim")
+        columns = fold(
+            (machine.name, [_figure(group.marks[place], figure) for group in figure.groups])
+            for place, machine in enumerate(table.machines)
+        )
+        yield from _grids("", [group.label for group in figure.groups], columns, width)
+
+
+def _figure(mark: Mark, figure: Figure) -> Entry:
+    return Entry(measured.cell(mark, figure), "" if mark.reading else "missing")
 
 
 def _verdict(section: Section, place: int) -> Entry:

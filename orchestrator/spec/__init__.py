@@ -18,12 +18,14 @@ from orchestrator.spec.base import (
     User,
 )
 from orchestrator.spec.exercise import (
+    ANSWERS,
     COMPARISONS,
     Build,
     Check,
     Exercise,
     Hidden,
     Needs,
+    Plot,
     Step,
     Student,
     Where,
@@ -31,6 +33,7 @@ from orchestrator.spec.exercise import (
 from orchestrator.spec.lab import FOLDER_PATTERN, Accel, DriverName, Lab, Machine, MachineDefaults, Network
 
 __all__ = [
+    "ANSWERS",
     "COMPARISONS",
     "EXERCISE_PATTERN",
     "FOLDER_PATTERN",
@@ -50,6 +53,7 @@ __all__ = [
     "MachineName",
     "Needs",
     "Network",
+    "Plot",
     "Spec",
     "Step",
     "Student",

@@ -18,12 +18,14 @@ class Build(Spec):
 
     ``output`` defaults to the stem of the first source. A ``command`` runs on the controller, in
     a copy of the exercise's folder, with ``CC`` set to a compiler for the machine's architecture;
-    it leaves the program ``output`` there (default: the one program it makes).
+    it leaves the program ``output`` there (default: the one program it makes). ``headers`` lie in
+    the folder above, where exercises of one topic share them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     sources: list[str] = []
+    headers: list[str] = []
     command: str | None = None
     output: str | None = None
     flags: list[str] = []
@@ -33,6 +35,8 @@ class Build(Spec):
     def _one_way(self) -> Build:
         if bool(self.sources) == bool(self.command):
             raise ValueError("expected either sources or a command")
+        if self.headers and (self.command or self.where == "guest"):
+            raise ValueError("headers go with sources compiled on the controller")
         return self
 
     @property
@@ -82,7 +86,9 @@ class Where(Spec):
     byte_order: Literal["little", "big"] | None = None
 
 
-COMPARISONS = ("equals", "not_equals", "one_of", "at_least", "at_most", "matches", "equals_fact")
+COMPARISONS = (
+    "equals", "not_equals", "one_of", "at_least", "at_most", "matches", "equals_fact", "measured",
+)  # fmt: skip
 
 
 class Check(Spec):
@@ -100,6 +106,7 @@ class Check(Spec):
     at_most: float | None = None
     matches: str | None = None
     equals_fact: str | None = None
+    measured: Annotated[int, Field(ge=1)] | None = None
     points: Annotated[float, Field(ge=0)] = 1.0
     why: str = ""
     where: Where = Where()
@@ -120,6 +127,28 @@ class Check(Spec):
     def comparison(self) -> str:
         """The name of the comparison this check makes."""
         return next(name for name in COMPARISONS if name in self.model_fields_set)
+
+
+class Plot(Spec):
+    """Figures that belong together: one unit, one scale. ``shows`` maps observation -> label.
+
+    An observation is a number, or an object with ``median``, ``q1``, ``q3`` and ``n``; see
+    ``orchestrator.readings``. ``better`` says which end of the scale is cheap.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    unit: Annotated[str, Field(min_length=1, max_length=12)]
+    better: Literal["lower", "higher"] = "lower"
+    shows: Annotated[dict[str, str], Field(min_length=1)]
+
+
+Asked = Literal["start", "memory", "contention"]
+ANSWERS: dict[str, str] = {
+    "start": "start_seconds",
+    "memory": "memory_bytes",
+    "contention": "contention_percent",
+}
+"""What only the controller knows of a machine and its host, and the observations it makes of it."""
 
 
 def _steps(value: object) -> object:
@@ -153,7 +182,9 @@ class Hidden(Spec):
 class Exercise(Spec):
     """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison.
 
-    ``student`` is there when a student is to write some of its files.
+    ``student`` is there when a student is to write some of its files. What ``plots`` show is
+    measured: it is drawn, and no row of the comparison. ``asks`` is what the controller is to say
+    about the machine.
     """
 
     title: Annotated[str, Field(min_length=1)]
@@ -165,6 +196,8 @@ class Exercise(Spec):
     output_limit: Size = 64 * 2**10
     needs: Needs = Needs()
     shows: dict[str, str] = {}
+    plots: list[Plot] = []
+    asks: list[Asked] = []
     checks: list[Check] = []
     canaries: list[CanaryKind] = []
     student: Student | None = None
@@ -176,6 +209,19 @@ class Exercise(Spec):
             if name in RESERVED - planted:
                 raise ValueError(f"{name} is what becomes of a canary, and canaries: has none for it")
         return self
+
+    @model_validator(mode="after")
+    def _answers_are_asked_for(self) -> Exercise:
+        asked = {ANSWERS[question] for question in self.asks}
+        for name in [*(check.that for check in self.checks), *self.shows, *self.measured]:
+            if name in set(ANSWERS.values()) - asked:
+                raise ValueError(f"{name} is the controller's to say, and asks: does not ask for it")
+        return self
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The observations that are figures."""
+        return tuple(name for plot in self.plots for name in plot.shows)
 
     @property
     def max_points(self) -> float:

@@ -136,12 +136,17 @@ class Machine(Spec):
 
 
 class Lab(Spec):
-    """A lab file. ``machines`` are complete: ``defaults`` are already merged in by ``load``."""
+    """A lab file. ``machines`` are complete: ``defaults`` are already merged in by ``load``.
+
+    ``at_once`` is how many of them may be up at a time, None as many as the engine likes: where
+    something is measured, one at a time. Machines that a network joins are up together all the same.
+    """
 
     lab: Annotated[str, Field(pattern=NAME_PATTERN)]
     title: str = ""
     description: str = ""
     defaults: MachineDefaults = MachineDefaults()
+    at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     networks: dict[MachineName, Network] = {}
     machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
     exercises: Annotated[list[ExercisePath], Field(min_length=1)]

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from orchestrator.packages import BROWSERS
 
 PATIENCE = 60_000
 """Milliseconds for one step; the machine may be busy with guests."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    found = next(path for name in BROWSERS if (path := shutil.which(name)))
+    # Chromium's own sandbox does not work for root; the page comes from us.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=PATIENCE)
+        yield browser
+        browser.close()
 
 
 class Shown:

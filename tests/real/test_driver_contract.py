@@ -97,6 +97,16 @@ sys.stdout.buffer.write(done.stdout)
 """
 
 
+class TestWhatItTakes:
+    def test_a_driver_that_weighs_finds_memory_while_it_is_up(self, bench: Bench) -> None:
+        if isinstance(bench.driver, drivers.Weighed):
+            bench.uname("-m")  # something runs there
+            assert bench.driver.memory(bench.live.handle) > 0
+
+    def test_coming_up_took_time(self, bench: Bench) -> None:
+        assert bench.live.start_seconds > 0
+
+
 class TestWhatItsConsoleSays:
     def test_nothing_of_trouble_on_the_way_up(self, bench: Bench) -> None:
         """Where there is a console; our init tells there what it had to do without."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any, Literal
 
 import pytest
 from made_up_run import ABOUT, EXERCISES, HOSTILE, a_large_run, made_up, the_run
-from pages import FAINT, PATIENCE, Shown
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pages import FAINT, Shown, chromium
+from playwright.sync_api import Browser, Page, expect
 
-from orchestrator.packages import BROWSERS
 from orchestrator.report import render
 from orchestrator.spec import Exercise
 from orchestrator.values import printable
@@ -23,12 +21,8 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(path for name in BROWSERS if (path := shutil.which(name)))
-    # Chromium's own sandbox does not work for root; the page comes from us.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=PATIENCE)
-        yield browser
-        browser.close()
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

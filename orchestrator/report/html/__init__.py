@@ -13,35 +13,23 @@ import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import groupby
-from typing import Protocol
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.attacks import matrix_of
 from orchestrator.contrast import MachineColumn, Section, Table
+from orchestrator.figures import figures_of
 from orchestrator.record import Status
-from orchestrator.report import attacks, highlights, wording
+from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.html.details import details
+from orchestrator.report.html.plot import OWN_KERNEL, panels
 from orchestrator.report.html.strip import strip
 from orchestrator.report.summary import summarize
 from orchestrator.values import printable
 
 
-class Figure(Protocol):
-    """A picture to put on the page. ``svg`` is one trusted element, shown as it is: it loads nothing,
-    its looks are attributes of its own (no ``style``: the policy forbids it) and ``currentColor``.
-    ``table`` says the same in rows of cells, the first of them the header."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def svg(self) -> str: ...
-    @property
-    def table(self) -> Sequence[Sequence[str]]: ...
-
-
-def render(table: Table, figures: Sequence[Figure] = ()) -> str:
+def render(table: Table) -> str:
     """The report as an HTML document."""
     style, script = _part("style.css"), _part("script.js")
     return (
@@ -61,7 +49,13 @@ def render(table: Table, figures: Sequence[Figure] = ()) -> str:
             attacks=matrix_of(table),
             attacked=attacks,
             lines={printable(section.name): line for line, section in enumerate(table.sections)},
-            figures=[(figure.title, Markup(figure.svg), figure.table) for figure in figures],
+            figures=[
+                (figure, panels(figure, number, table.machines))
+                for number, figure in enumerate(figures_of(table), start=1)
+            ],
+            measured=measured,
+            boundaries=tuple(dict.fromkeys(machine.boundary for machine in table.machines)),
+            own_kernel=OWN_KERNEL,
             details=Markup(details(table)),
             style=Markup(style),
             script=Markup(script),

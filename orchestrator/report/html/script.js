@@ -41,7 +41,7 @@ function filter() {
     for (const cell of row.cells) cell.hidden = cell.cellIndex > 0 && !wanted.machines.has(cell.cellIndex - 1);
   }
   for (const row of all("[data-machine]")) row.hidden = !wanted.machines.has(Number(row.dataset.machine));
-  for (const name of all("[data-m]")) name.hidden = !wanted.machines.has(Number(name.dataset.m));
+  for (const name of all("[data-m]")) name.toggleAttribute("hidden", !wanted.machines.has(Number(name.dataset.m)));  // SVG has no property
   for (const group of all(".row li")) group.hidden = !group.querySelector("[data-m]:not([hidden])");
   for (const row of all(".row")) row.hidden = all("li:not([hidden])", row).length < 2;
   for (const one of all("#differences article")) one.hidden ||= !one.querySelector(".row:not([hidden])");

@@ -1,0 +1,123 @@
+"""A group of a figure as a picture: a line per machine, a mark at the median, a bar between the quartiles.
+
+Pure, and all the drawing there is: the page loads no library. The scale goes by powers, because machines
+differ by factors, and is the same for all groups of a figure. Shape and name tell machines apart as well
+as colours do: a diamond has a kernel of its own, a disc shares the host's. Looks are the style sheet's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from orchestrator.contrast import MachineColumn
+from orchestrator.figures import Figure, Group, Mark
+from orchestrator.report import measured
+from orchestrator.report.amounts import amount, ticks, unit_of
+from orchestrator.spec import Boundary
+from orchestrator.values import bounded
+
+OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
+_WIDTH, _LEFT, _RIGHT = 460, 106, 294
+_TOP, _STEP, _FOOT = 34, 24, 22
+_NAME_LIMIT, _SAID_LIMIT = 13, 32
+_LEAST_EXTENT = 4.0
+"""Times from one end of a scale to the other: what differs by less should not look far apart."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where amounts lie on a line."""
+
+    low: float
+    high: float
+
+    def at(self, value: float) -> float:
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return round(_LEFT + share * (_RIGHT - _LEFT), 1)
+
+
+def scale_of(figure: Figure) -> Scale | None:
+    """A scale that holds all readings of a figure; None when there are none."""
+    readings = figure.readings
+    if not readings:
+        return None
+    low = min(reading.q1 for reading in readings) / 1.15
+    high = max(reading.q3 for reading in readings) * 1.15
+    missing = math.sqrt(max(1.0, _LEAST_EXTENT / (high / low)))
+    return Scale(low / missing, high * missing)
+
+
+def panels(figure: Figure, number: int, machines: Sequence[MachineColumn]) -> list[Markup]:
+    """An SVG element for each group; ``number`` tells the figures of a page apart."""
+    scale = scale_of(figure)
+    return [
+        _panel(figure, group, f"plot-{number}-{place}", machines, scale)
+        for place, group in enumerate(figure.groups, start=1)
+    ]
+
+
+def _panel(
+    figure: Figure, group: Group, name: str, machines: Sequence[MachineColumn], scale: Scale | None
+) -> Markup:
+    height = _TOP + _STEP * len(machines) + _FOOT
+    rows = Markup().join(
+        _row(figure, mark, machine, place, scale)
+        for place, (mark, machine) in enumerate(zip(group.marks, machines, strict=True))
+    )
+    title = escape(f"{figure.title}: {group.label}")
+    return Markup(
+        f'<svg class="panel" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="{name}" '
+        f'aria-describedby="{name}-said"><title id="{name}">{title}</title>'
+        f'<desc id="{name}-said">{escape(measured.in_words(group, figure, machines))}</desc>'
+        f'<text class="head" x="0" y="17">{escape(group.label)}</text>'
+        f"{_ruler(figure, scale, height)}{rows}</svg>"
+    )
+
+
+def _ruler(figure: Figure, scale: Scale | None, height: int) -> Markup:
+    """Lines at round amounts, and what they are."""
+    if scale is None:
+        return Markup()
+    unit, foot = unit_of(figure.unit), height - _FOOT
+    places = [(scale.at(value), amount(value, unit)) for value in ticks(scale.low, scale.high, unit)]
+    lines = "".join(f"M{x} {_TOP - 8}V{foot + 2}" for x, _ in places)
+    words = "".join(f'<text class="tick" x="{x}" y="{foot + 16}">{escape(text)}</text>' for x, text in places)
+    return Markup(f'<path class="rule" d="{lines}"/>{words}')
+
+
+def _row(figure: Figure, mark: Mark, machine: MachineColumn, place: int, scale: Scale | None) -> Markup:
+    y = _TOP + _STEP * place + _STEP // 2 - 4
+    who = escape(bounded(machine.name, _NAME_LIMIT))
+    drawn = _drawn(figure, mark, machine, y, scale) if scale and mark.reading else _undrawn(mark, y)
+    return Markup(
+        f'<g class="at-{escape(machine.boundary)}" data-m="{place}">'
+        f'<text class="who" x="{_LEFT - 12}" y="{y + 5}">{who}</text>{drawn}</g>'
+    )
+
+
+def _undrawn(mark: Mark, y: int) -> Markup:
+    return Markup(
+        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.said, _SAID_LIMIT))}</text>'
+    )
+
+
+def _drawn(figure: Figure, mark: Mark, machine: MachineColumn, y: int, scale: Scale) -> Markup:
+    reading = mark.reading
+    assert reading is not None
+    x, start, end = scale.at(reading.median), scale.at(reading.q1), scale.at(reading.q3)
+    shape = (
+        f"M{x} {y - 7}l7 7l-7 7l-7 -7z"
+        if machine.boundary in OWN_KERNEL
+        else f"M{x - 5.5} {y}a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0 -11 0z"
+    )
+    bar = f'<path class="bar" d="M{start} {y}H{end}M{start} {y - 5}v10M{end} {y - 5}v10"/>'
+    told, more = measured.value(mark, figure), measured.beside(mark)
+    beside = f' <tspan class="beside">{escape(more)}</tspan>' if more else ""
+    return Markup(
+        f'{bar if reading.n > 1 else ""}<path class="dot" d="{shape}"/>'
+        f'<text class="told" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(told)}{beside}</text>'
+    )
