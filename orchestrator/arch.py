@@ -7,7 +7,7 @@ the quirks say where they come from.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -62,7 +62,18 @@ class Arch:
     firmware: str = ""
     qemu_options: tuple[str, ...] = ()
 
+    @property
+    def former(self) -> Arch | None:
+        """The same with the packages of the release before, for mirrors that lack some of this one;
+        None where there is none."""
+        before = _BEFORE.get(self.suite)
+        if before is None:
+            return None
+        return replace(self, suite=before, toolchain=replace(self.toolchain, libgcc=_LIBGCC[before]))
 
+
+_BEFORE = {"trixie": "bookworm"}
+_LIBGCC = {"bookworm": "libgcc-12-dev", "trixie": "libgcc-14-dev"}
 _MIB = 2**20
 
 _TABLE = (

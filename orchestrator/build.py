@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator import proc
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, NotOnMirror
 from orchestrator.images import Archives, cache
 from orchestrator.load import LoadedExercise
 from orchestrator.spec import Build
@@ -47,7 +47,7 @@ def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline
     name = f"{wanted.program}-{arch.name}-{key}"
 
     def compile_now(target: Path) -> dict[str, Any]:
-        tools = prepare(arch, archives.suite(arch.suite), deadline)
+        tools = _tools(arch, archives, deadline)
         if wanted.command:
             return {
                 "arch": arch.name,
@@ -58,6 +58,17 @@ def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline
         return {"arch": arch.name, "warnings": words}
 
     return cache.make("programs", name, compile_now, deadline) / wanted.program
+
+
+def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
+    """The toolchain, of the release before where the mirror lacks packages of this one: the C library
+    is linked into programs, and both do."""
+    try:
+        return prepare(arch, archives.suite(arch.suite), deadline)
+    except NotOnMirror:
+        if arch.former is None:
+            raise
+        return prepare(arch.former, archives.suite(arch.former.suite), deadline)
 
 
 def inputs(folder: Path, wanted: Build) -> list[Path]:

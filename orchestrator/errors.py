@@ -6,6 +6,7 @@
     ├── SpecError            the input is wrong                              exit 2
     ├── Unavailable          this host lacks what the work needs             exit 3
     ├── ImageError           an image could not be fetched, verified, built  exit 3
+    │   └── NotOnMirror      because the mirror lacks a package of its own index
     ├── BuildError           a program does not compile                      exit 3
     ├── BootError            a machine did not come up                       exit 3
     ├── TransportError       a machine stopped answering                     exit 3
@@ -85,6 +86,10 @@ class Unavailable(LabError):
 
 class ImageError(LabError):
     """A guest image could not be fetched, verified or built."""
+
+
+class NotOnMirror(ImageError):
+    """A signed index names a package that its mirror does not have: an update is under way there."""
 
 
 class BuildError(LabError):

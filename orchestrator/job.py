@@ -200,10 +200,11 @@ def place_order(
 def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
     """The image of this name and architecture, built now if it must be."""
     recipe = shop.recipes[name]
+    who = f"image {name}/{arch.name}"
     found = images.find(recipe, arch)
     if found:
+        _tell_of_substitute(found, who, shop)
         return found
-    who = f"image {name}/{arch.name}"
     shop.progress.doing(who, "waiting for a free processor")
     if recipe.disk:
         shop.progress.doing(who, "waiting for system packages")
@@ -215,7 +216,15 @@ def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
     shop.progress.done(who, "built")
     if cache.meta(image.folder).get("outdated"):
         shop.progress.tell(f"{who}: made of an earlier release's packages: the mirror is being updated")
+    _tell_of_substitute(image, who, shop)
     return image
+
+
+def _tell_of_substitute(image: images.Image, who: str, shop: Workshop) -> None:
+    """Say so when an image is not made of the release it should be."""
+    why = images.substitution(image)
+    if why:
+        shop.progress.tell(f"{who}: {why}; `isolab images build` tries again")
 
 
 def _programs(

@@ -38,6 +38,9 @@ def test_the_toolchain_matches_the_suite(name: str) -> None:
     arch = ARCHITECTURES[name]
     compiler = {"bookworm": "libgcc-12-dev", "trixie": "libgcc-14-dev"}
     assert arch.toolchain.libgcc == compiler[arch.suite]
+    if arch.former is not None:
+        assert arch.former.suite < arch.suite
+        assert arch.former.toolchain.libgcc == compiler[arch.former.suite]
     assert "-linux-musl" in arch.toolchain.triple
     assert "-linux-musl" in arch.toolchain.libc
     assert (

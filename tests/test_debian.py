@@ -15,7 +15,7 @@ import pytest
 from debian_archive import FILES, SUITE, MadeArchive, ar, data_tar, deb, signer
 
 from orchestrator.deadline import Deadline
-from orchestrator.errors import ImageError, TimedOut, Unavailable
+from orchestrator.errors import ImageError, NotOnMirror, TimedOut, Unavailable
 from orchestrator.images import debian
 from orchestrator.images.mirror import mirror
 
@@ -277,3 +277,12 @@ def test_a_server_that_breaks_off_or_talks_nonsense(served: MadeArchive, name: s
     served.add(name, deb(FILES))
     served.publish()
     refused(match, name)
+
+
+def test_a_package_that_the_index_has_and_the_mirror_has_not(served: MadeArchive) -> None:
+    """A mirror in the middle of an update: another release may help, asking again does not."""
+    served.add("tardy", deb(FILES)).unlink()
+    served.publish()
+    archive = suite()
+    with pytest.raises(NotOnMirror, match=r"pool/tardy\.deb is not on the mirror: HTTP 404"):
+        archive.fetch(list(archive.resolve("amd64", ["tardy"]).values()))

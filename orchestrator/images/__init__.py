@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
+from orchestrator.errors import ImageError, NotOnMirror
 from orchestrator.images import cache
 from orchestrator.images.debian import Archive
 from orchestrator.images.recipe import Recipe
@@ -111,13 +112,27 @@ def key(recipe: Recipe, arch: Arch) -> str:
 
 
 def find(recipe: Recipe, arch: Arch) -> Image | None:
-    """The image if it is in the cache."""
-    folder = cache.place("images", key(recipe, arch))
-    return _image(recipe, arch, folder) if (folder / cache.META).exists() else None
+    """The image if it is in the cache, else one that stands in for it: see ``build``."""
+    for source in (arch, arch.former):
+        folder = cache.place("images", key(recipe, source)) if source else None
+        if folder and (folder / cache.META).exists():
+            return _image(recipe, arch, folder)
+    return None
+
+
+def obtain(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
+    """The image from the cache, or else built. Raises as ``build``."""
+    return find(recipe, arch) or build(recipe, arch, archives, deadline)
 
 
 def _image(recipe: Recipe, arch: Arch, folder: Path) -> Image:
     return Image(recipe.image, arch.name, folder.name, folder, recipe.memory, recipe.disk, recipe.kind)
+
+
+def substitution(image: Image) -> str:
+    """Why an image is not made of the release it should be, in words; "" for all others."""
+    about = cache.meta(image.folder)
+    return f"made of Debian {about['suite']}: {about['stands_in']}" if "stands_in" in about else ""
 
 
 def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
@@ -134,12 +149,32 @@ def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
 
 
 def build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
-    """The image, built on first use. Raises ImageError, BuildError, TimedOut, Interrupted."""
+    """The image, built on first use.
+
+    A mirror in the middle of an update lacks packages of some architectures for days. Then the
+    image is made of the release before, and says why in its facts (``stands_in``); it is used until
+    this is called again with more luck. Raises ImageError, BuildError, TimedOut, Interrupted.
+    """
+    try:
+        return _built(recipe, arch, arch, archives, deadline)
+    except NotOnMirror as missing:
+        if arch.former is None:
+            raise
+        try:
+            return _built(recipe, arch, arch.former, archives, deadline, missing.message)
+        except ImageError:
+            raise missing from None
+
+
+def _built(
+    recipe: Recipe, arch: Arch, source: Arch, archives: Archives, deadline: Deadline, why: str = ""
+) -> Image:
+    """The image of ``arch``, made of the release that ``source`` names."""
 
     def fill(folder: Path) -> dict[str, object]:
-        facts = _builder(recipe).build(recipe, arch, archives, folder, deadline)
+        facts = _builder(recipe).build(recipe, source, archives, folder, deadline)
         facts["sha256"] = {p.name: cache.sha256_file(p) for p in sorted(folder.iterdir())}
-        return facts
+        return facts | ({"stands_in": why} if why else {})
 
-    name = key(recipe, arch)
+    name = key(recipe, source)
     return _image(recipe, arch, cache.make("images", name, fill, deadline))

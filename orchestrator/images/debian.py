@@ -23,7 +23,7 @@ from typing import IO, BinaryIO, cast
 
 from orchestrator import proc
 from orchestrator.deadline import Deadline
-from orchestrator.errors import ImageError, LabError, Unavailable
+from orchestrator.errors import ImageError, LabError, NotOnMirror, Unavailable
 from orchestrator.images import cache
 from orchestrator.images.mirror import KEYRING, mirror
 from orchestrator.scratch import working_folder
@@ -32,6 +32,8 @@ CHUNK = 1 << 20
 ATTEMPTS = 3
 IDLE_TIMEOUT = 30.0
 """Seconds without a byte before a download is tried again."""
+_GONE = (404, 410)
+"""What HTTP servers answer for what they do not have (RFC 9110): asking again changes nothing."""
 _MIRROR = "ISOLAB_MIRROR=URL names another mirror"
 _RECIPE = "the image's recipe (images/*.yaml) names packages and the files wanted from them"
 
@@ -85,7 +87,10 @@ class Archive:
         return found
 
     def fetch(self, packages: Sequence[Package]) -> dict[str, Path]:
-        """Download packages side by side; paths by package name, each verified by its hash."""
+        """Download packages side by side; paths by package name, each verified by its hash.
+
+        Raises NotOnMirror for one that the index has and the mirror has not, ImageError.
+        """
         with ThreadPoolExecutor(4) as pool:
             paths = pool.map(self._fetch_one, packages)
             return {package.name: path for package, path in zip(packages, paths, strict=True)}
@@ -264,6 +269,11 @@ def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str
                 if isinstance(failure, urllib.error.HTTPError):
                     failure.close()
                 problem = failure
+        if isinstance(problem, urllib.error.HTTPError) and problem.code in _GONE:
+            raise NotOnMirror(
+                f"{urls[-1]} is not on the mirror: HTTP {problem.code}",
+                hint=f"an update may be under way there; try again later, or {_MIRROR}",
+            )
     if isinstance(problem, LabError):
         raise problem
     raise ImageError(

@@ -86,7 +86,7 @@ def _accelerator() -> Finding:
         with shown() as progress:
             packages.ensure([packages.GPGV, packages.KEYS], progress, Deadline.never())
             progress.doing("KVM", "booting a probe guest", accel.PROBE_SECONDS)
-            image = images.build(
+            image = images.obtain(
                 recipes()["micro"], arch, images.Archives(Deadline.after(600)), Deadline.after(600)
             )
             choice = accel.choose(arch, "auto", image, Deadline.after(60))

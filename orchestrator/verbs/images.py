@@ -81,6 +81,8 @@ def build(wanted: Chosen, form: str) -> Exit:
             progress.doing(who, words, seconds)
             image = images.build(recipe, arch, archives, Deadline.after(BUILD_SECONDS, cancel))
             progress.done(who, "ready")
+            if why := images.substitution(image):
+                progress.tell(f"{who}: {why}")
             return image
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:

@@ -120,7 +120,7 @@ def image_of(arch: str, name: str = "micro") -> images.Image:
     archives = images.Archives(Deadline.after(1800))
     recipe = recipes()[name]
     packages.ensure(packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
-    return images.build(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
+    return images.obtain(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
 
 
 def order_for(
