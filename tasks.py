@@ -33,9 +33,9 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
     raise Exit(code=validate(lab, format))
 
 
-@task(help={"kind": "lab (default) or exercise"})
+@task(help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"})
 def schema(_context: Context, kind: str = "lab") -> None:
-    """JSON Schema of lab or exercise files, for editors."""
+    """JSON Schema of lab, exercise or hidden test files, for editors."""
     from orchestrator.verbs.labs import print_schema
 
     raise Exit(code=print_schema(kind))
@@ -87,6 +87,7 @@ def images(
         "out": "where to leave records and reports (default: runs/<id>)",
         "cold": "boot every machine instead of cloning booted templates",
         "driver": "run the lab's virtual machines by this driver: qemu, libvirt",
+        "work": "a student's folder: its files are run in place of the reference solutions",
     }
 )
 def run(
@@ -97,12 +98,13 @@ def run(
     out: str = "",
     cold: bool = False,
     driver: str = "",
+    work: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
     from orchestrator.verbs.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
 
 
 @task(

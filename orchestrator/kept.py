@@ -17,6 +17,7 @@ from orchestrator.load import EXERCISE_FILE, LAB_FILE, LoadedExercise, LoadedLab
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
 from orchestrator.spec import EXERCISE_PATTERN, Exercise
+from orchestrator.worklint import SKELETON
 from orchestrator.yamlfile import survey
 
 _FOLDER = "exercises"
@@ -30,9 +31,9 @@ def keep(lab: LoadedLab, folder: Path) -> None:
     A file that is missing is left out: that is told where the exercise is built, with a reason.
     """
     shutil.copyfile(lab.path, folder / LAB_FILE)
-    for exercise in lab.exercises:
+    for exercise in (whole.public for whole in lab.exercises):
         place = folder / _FOLDER / _inside(exercise.name)
-        for name in (EXERCISE_FILE, *_made_of(exercise.spec)):
+        for name in (EXERCISE_FILE, *_made_of(exercise)):
             with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                 _copy(exercise, name, place)
 
@@ -61,8 +62,16 @@ def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
     return found
 
 
-def _made_of(spec: Exercise) -> Iterator[str]:
-    """The files of an exercise that students may see: never more than its file names."""
+def _made_of(exercise: LoadedExercise) -> Iterator[str]:
+    """The files of an exercise that students may see: never more than its file names.
+
+    What a student is to write is kept as it was run, or, where the reference solution was, as students
+    find it.
+    """
+    spec = exercise.spec
+    for name in spec.student.files if spec.student else []:
+        if not (exercise.folder / name).is_file():
+            yield f"{SKELETON}/{name}"
     for build in spec.build:
         yield from build.sources
     yield from spec.files

@@ -136,15 +136,18 @@ class MachineLint:
         return self.document.place(("machines", self.name), key=True)
 
 
-def exercise_problems(document: Document, folder: Path) -> Iterator[Problem]:
-    """Files an exercise names that are missing or outside, and commands that do not split."""
+def exercise_problems(document: Document, folder: Path, spare: Collection[str] = ()) -> Iterator[Problem]:
+    """Files an exercise names that are missing or outside, and commands that do not split.
+
+    ``spare`` are files that need not be there: a student writes them.
+    """
     data = document.data if isinstance(document.data, dict) else {}
-    yield from _missing_files(document, folder, ("files",), data.get("files"))
+    yield from _missing_files(document, folder, ("files",), data.get("files"), spare)
     builds = data.get("build")
     if isinstance(builds, dict):
-        yield from _build_problems(document, folder, ("build",), builds)
+        yield from _build_problems(document, folder, ("build",), builds, spare)
     for index, build in enumerate(builds if isinstance(builds, list) else []):
-        yield from _build_problems(document, folder, ("build", index), build)
+        yield from _build_problems(document, folder, ("build", index), build, spare)
     run = data.get("run")
     if isinstance(run, str):
         yield from _command_problems(document, ("run",), run)
@@ -153,18 +156,22 @@ def exercise_problems(document: Document, folder: Path) -> Iterator[Problem]:
         yield from _command_problems(document, ("run", index, "run"), command)
 
 
-def _build_problems(document: Document, folder: Path, path: DataPath, build: object) -> Iterator[Problem]:
+def _build_problems(
+    document: Document, folder: Path, path: DataPath, build: object, spare: Collection[str]
+) -> Iterator[Problem]:
     if not isinstance(build, dict):
         return
-    yield from _missing_files(document, folder, (*path, "sources"), build.get("sources"))
+    yield from _missing_files(document, folder, (*path, "sources"), build.get("sources"), spare)
     output = build.get("output")
     if isinstance(output, str) and (output in ("", ".", "..") or "/" in output or "\0" in output):
         yield document.problem((*path, "output"), "expected the name of a file, without a folder")
 
 
-def _missing_files(document: Document, folder: Path, path: DataPath, names: object) -> Iterator[Problem]:
+def _missing_files(
+    document: Document, folder: Path, path: DataPath, names: object, spare: Collection[str]
+) -> Iterator[Problem]:
     for index, name in enumerate(names if isinstance(names, list) else []):
-        if not isinstance(name, str):
+        if not isinstance(name, str) or name in spare:
             continue
         try:
             if confined(folder, name).is_file():

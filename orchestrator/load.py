@@ -19,27 +19,40 @@ from orchestrator.drivers import GUESTS
 from orchestrator.errors import Problem, SpecError
 from orchestrator.images.recipe import CONTAINER_KINDS, Recipe
 from orchestrator.lint import MachineLint, exercise_problems
-from orchestrator.mistakes import Reading, problems_of, validate
+from orchestrator.mistakes import Model, Reading, problems_of, validate
 from orchestrator.network.lint import network_problems
 from orchestrator.recipes import lab_recipes, least_memory
-from orchestrator.spec import EXERCISE_PATTERN, Exercise, Lab, Machine, MachineDefaults
+from orchestrator.spec import EXERCISE_PATTERN, Exercise, Hidden, Lab, Machine, MachineDefaults
 from orchestrator.wording import did_you_mean, quote
+from orchestrator.worklint import hidden_problems, student_files, work_problems
 from orchestrator.yamlfile import Document
 from orchestrator.yamltree import refusal
 
 LAB_FILE = "lab.yaml"
 EXERCISE_FILE = "exercise.yaml"
+HIDDEN_FILE = "hidden.yaml"
 
 _WITH_UNIT = ("memory", "boot_timeout", "timeout", "output_limit")
 
 
 @dataclass(frozen=True)
 class LoadedExercise:
-    """An exercise: its name as the lab writes it, its folder, and what its file says."""
+    """An exercise: its name as the lab writes it, its folder, and what its file says.
+
+    ``hidden`` are the hidden tests of a student exercise. Once a student's work lies in it, ``folder``
+    and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what a report shows.
+    """
 
     name: str
     folder: Path
     spec: Exercise
+    hidden: Hidden | None = None
+    shown: LoadedExercise | None = None
+
+    @property
+    def public(self) -> LoadedExercise:
+        """The exercise without its hidden tests."""
+        return self.shown or self
 
 
 @dataclass(frozen=True)
@@ -106,22 +119,34 @@ def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
 
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:
-    """The exercise in ``folder``. Raises SpecError holding every problem of its file."""
+    """The exercise in ``folder``. Raises SpecError holding every problem of its files."""
     file = folder / EXERCISE_FILE
     if not file.is_file():
         raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
     document = _read(file)
-    reading = Reading(document, _units_as_text(document.data))
-    problems = list(exercise_problems(document, folder))
-    spec = None
-    try:
-        spec = validate(Exercise, reading.data)
-    except ValidationError as error:
-        problems += problems_of(error, Exercise, reading)
-    problems = [*_unspoken(problems, document), *document.problems]
+    found = [*exercise_problems(document, folder, student_files(document)), *work_problems(document, folder)]
+    spec, problems = _understood(Exercise, document, found)
+    hidden = None
+    if (folder / HIDDEN_FILE).is_file():
+        tests = _read(folder / HIDDEN_FILE)
+        hidden, more = _understood(Hidden, tests, list(hidden_problems(tests, document, folder)))
+        problems += more
     if problems or spec is None:
         raise refusal(problems)
-    return LoadedExercise(name, folder, spec)
+    return LoadedExercise(name, folder, spec, hidden)
+
+
+def _understood(
+    model: type[Model], document: Document, found: list[Problem]
+) -> tuple[Model | None, list[Problem]]:
+    """The document as a model, and everything wrong with it beside what was ``found``."""
+    reading = Reading(document, _units_as_text(document.data))
+    spec = None
+    try:
+        spec = validate(model, reading.data)
+    except ValidationError as error:
+        found = found + problems_of(error, model, reading)
+    return spec, [*_unspoken(found, document), *document.problems]
 
 
 def _lab_file(path: Path) -> Path:
@@ -287,8 +312,18 @@ def schema() -> dict[str, Any]:
 
 
 def exercise_schema() -> dict[str, Any]:
-    """JSON Schema of exercise files, for editors; knows the shorthands of ``run`` and ``build``."""
-    result = _for_editors(Exercise.model_json_schema(by_alias=True))
+    """JSON Schema of exercise files, for editors."""
+    return _with_shorthands(Exercise)
+
+
+def hidden_schema() -> dict[str, Any]:
+    """JSON Schema of the hidden tests of exercises, for editors."""
+    return _with_shorthands(Hidden)
+
+
+def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
+    """The schema of a model with ``run`` and ``build``, which may be written shorter."""
+    result = _for_editors(model.model_json_schema(by_alias=True))
     properties = result["properties"]
     shorthands: Mapping[str, dict[str, Any]] = {
         "run": {"type": "string", "minLength": 1},

@@ -31,16 +31,19 @@ from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
 from orchestrator.record import Record, Status
 from orchestrator.store import RunStore, new_run_id, require_space
+from orchestrator.studentwork import with_work
 from orchestrator.wording import did_you_mean
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which part of a lab to run (empty means all), and whether to boot instead of clone."""
+    """Which part of a lab to run (empty means all), whether to boot instead of clone, and the folder
+    of a student whose work it is to run (None: the reference solutions)."""
 
     machines: tuple[str, ...] = ()
     exercises: tuple[str, ...] = ()
     cold: bool = False
+    work: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,13 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
     """
     require(choice.machines, list(lab.lab.machines), "machine")
     require(choice.exercises, [e.name for e in lab.exercises], "exercise")
+    with with_work(lab, choice.work, choice.exercises) as (whole, whose):
+        for words in whose:
+            progress.tell(words)
+        return _run_lab(whole, choice, out, progress)
+
+
+def _run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress) -> Outcome:
     run = new_run_id()
     ledger = Ledger()
     try:

@@ -87,7 +87,7 @@ def load_run(folder: Path) -> list[Record]:
 
 
 def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:
-    return {exercise.name: exercise.spec for exercise in lab.exercises}
+    return {exercise.name: exercise.public.spec for exercise in lab.exercises}
 
 
 def machine_order(folder: Path, records: Sequence[Record]) -> list[str]:

@@ -17,7 +17,17 @@ from orchestrator.spec.base import (
     Spec,
     User,
 )
-from orchestrator.spec.exercise import COMPARISONS, Build, Check, Exercise, Needs, Step, Where
+from orchestrator.spec.exercise import (
+    COMPARISONS,
+    Build,
+    Check,
+    Exercise,
+    Hidden,
+    Needs,
+    Step,
+    Student,
+    Where,
+)
 from orchestrator.spec.lab import FOLDER_PATTERN, Accel, DriverName, Lab, Machine, MachineDefaults, Network
 
 __all__ = [
@@ -33,6 +43,7 @@ __all__ = [
     "DriverName",
     "Exercise",
     "ExercisePath",
+    "Hidden",
     "Lab",
     "Machine",
     "MachineDefaults",
@@ -41,6 +52,7 @@ __all__ = [
     "Network",
     "Spec",
     "Step",
+    "Student",
     "User",
     "Where",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.canaries.kinds import RESERVED, CanaryKind, observation
-from orchestrator.spec.base import ArchName, Boundary, Spec, User
+from orchestrator.spec.base import NAME_PATTERN, ArchName, Boundary, Spec, User
 from orchestrator.units import Duration, Size
 
 
@@ -135,8 +135,31 @@ def _builds(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
+class Student(Spec):
+    """What a student writes of an exercise: files by their paths in its folder."""
+
+    files: Annotated[list[str], Field(min_length=1)]
+
+
+class Hidden(Spec):
+    """A ``hidden.yaml``: tests of a student exercise that are not handed out.
+
+    ``run`` comes after the visible steps. ``wrong`` maps a wrong solution to the observations whose
+    checks it misses.
+    """
+
+    files: list[str] = []
+    build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    run: Annotated[list[Step], BeforeValidator(_steps)] = []
+    checks: Annotated[list[Check], Field(min_length=1)]
+    wrong: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Annotated[list[str], Field(min_length=1)]] = {}
+
+
 class Exercise(Spec):
-    """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison."""
+    """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison.
+
+    ``student`` is there when a student is to write some of its files.
+    """
 
     title: Annotated[str, Field(min_length=1)]
     explain: str = ""
@@ -149,6 +172,7 @@ class Exercise(Spec):
     shows: dict[str, str] = {}
     checks: list[Check] = []
     canaries: list[CanaryKind] = []
+    student: Student | None = None
 
     @model_validator(mode="after")
     def _canaries_are_planted(self) -> Exercise:
@@ -162,3 +186,11 @@ class Exercise(Spec):
     def max_points(self) -> float:
         """Points of all checks; an exercise without checks is worth one point."""
         return sum(check.points for check in self.checks) if self.checks else 1.0
+
+    def with_hidden(self, hidden: Hidden) -> Exercise:
+        """This exercise and its hidden tests as one, the visible ones first."""
+        more = {name: [*getattr(self, name), *getattr(hidden, name)] for name in _JOINED}
+        return self.model_copy(update=more)
+
+
+_JOINED = ("files", "build", "run", "checks")

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator import images
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host import this_host
-from orchestrator.load import LoadedLab, exercise_schema, load_lab, schema
+from orchestrator.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
 from orchestrator.paths import EXERCISES
 from orchestrator.plan import arch_of, plan
 from orchestrator.recipes import least_memory, recipes
@@ -39,10 +39,10 @@ def validate(path: str, form: str) -> Exit:
 
 
 def print_schema(kind: str) -> Exit:
-    """JSON Schema of lab or exercise files, for editors."""
-    kinds = {"lab": schema, "exercise": exercise_schema}
+    """JSON Schema of lab, exercise or hidden test files, for editors."""
+    kinds = {"lab": schema, "exercise": exercise_schema, "hidden": hidden_schema}
     if kind not in kinds:
-        raise SpecError(f"there is no schema {kind!r}", hint="schemas: lab, exercise")
+        raise SpecError(f"there is no schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
     say_json(kinds[kind]())
     return Exit.PASSED
 

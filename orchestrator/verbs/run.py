@@ -27,15 +27,18 @@ def run(
     cold: bool,
     form: str,
     driver: str = "",
+    work: str = "",
 ) -> Exit:
-    """Run a lab, its virtual machines by ``driver`` if one is named, and print the comparison."""
+    """Run a lab, its virtual machines by ``driver`` and a student's ``work`` if these are named, and
+    print the comparison."""
     check_format(form)
     lab = open_lab(path)
     if driver:
         lab = with_driver(lab, driver)
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            outcome = run_lab(lab, Choice(only, exercises, cold), Path(out) if out else None, progress)
+            choice = Choice(only, exercises, cold, Path(work) if work else None)
+            outcome = run_lab(lab, choice, Path(out) if out else None, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: machines are gone, the records of what did finish are kept") from None
     _print(outcome, {e.name: e.spec for e in lab.exercises}, list(lab.lab.machines), form)

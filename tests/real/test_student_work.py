@@ -1,0 +1,172 @@
+"""Exercises for students, on one machine of each kind: the reference solution gets all points, each wrong
+one misses what hidden.yaml says of it and nothing else, and no expectation is ever in the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bench import Bench, Kind, living_in, on_bench, order_for, template_for
+from conftest import keep_consoles
+from habitat import Home, fresh_home
+
+from orchestrator.build import build_exercise
+from orchestrator.checks import Subject, judge
+from orchestrator.deadline import Deadline
+from orchestrator.drivers import Template
+from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.images import Archives, cache
+from orchestrator.load import LoadedExercise, load_exercise
+from orchestrator.paths import EXERCISES
+from orchestrator.record import Record, Status
+from orchestrator.spec import Boundary
+from orchestrator.studentwork import assembled, provided
+from orchestrator.transport import put
+from orchestrator.worklint import SKELETON, SOLUTION, WRONG
+
+pytestmark = pytest.mark.real
+
+ARCHITECTURES = ("arm64", "s390x", "armhf")
+"""A common one, one of the other byte order, one of 32 bits."""
+SECONDS = 1200.0
+
+
+def _all() -> Iterator[LoadedExercise]:
+    for file in sorted(EXERCISES.rglob("exercise.yaml")):
+        exercise = load_exercise(file.parent, str(file.parent.relative_to(EXERCISES)))
+        if exercise.spec.student:
+            yield exercise
+
+
+STUDENT = list(_all())
+HIDDEN = [
+    (exercise, kind) for exercise in STUDENT for kind in (exercise.hidden.wrong if exercise.hidden else [])
+]
+
+
+def by_name(about: LoadedExercise | str) -> str:
+    return about if isinstance(about, str) else about.name
+
+
+@pytest.fixture(scope="module")
+def home(request: pytest.FixtureRequest) -> Iterator[Home]:
+    with fresh_home() as home, living_in(home):
+        keep_consoles(request.session, home.root)
+        yield home
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def bench(home: Home, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """One clone for all exercises."""
+    kind = Kind("qemu", request.param, cloned=True)
+    order = order_for(kind, home, name="work")
+    template = template_for(order)
+    assert isinstance(template, Template), f"{kind.arch} cannot be cloned: {template}"
+    with on_bench(kind, replace(order, template=template)) as found:
+        yield found
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """One solution that was run: the record, what it was judged by, and the compiler's words."""
+
+    record: Record
+    exercise: LoadedExercise
+    subject: Subject
+    warnings: list[str]
+
+    def missed(self) -> set[str]:
+        """The observations with a check that does not hold."""
+        shown = {**self.record.observations, "exit_code": self.record.exit_code}
+        shown |= {"signal": self.record.signal, "stdout": self.record.stdout}
+        single = [
+            (c.that, self.exercise.spec.model_copy(update={"checks": [c]})) for c in self.exercise.spec.checks
+        ]
+        return {
+            that
+            for that, alone in single
+            if any(miss.startswith(f"{that} ") for miss in judge(alone, shown, self.subject).misses)
+        }
+
+
+def solve(exercise: LoadedExercise, place: str, bench: Bench, folder: Path) -> Done:
+    """Run one of the solutions an exercise brings, as a job of a lab would."""
+    whole = assembled(exercise, provided(exercise, place), folder / "whole")
+    programs = build_exercise(
+        whole, bench.order.arch, Archives(Deadline.after(SECONDS)), Deadline.after(SECONDS)
+    )
+    site, facts = bench.live.handle.site, bench.live.facts
+    owner = site.users["student"]
+    name = f"{exercise.name}/{place}"
+    whole = replace(whole, name=name)
+    put(bench.live.transport, site.work, items(whole, programs, owner), Deadline.after(SECONDS))
+    subject = Subject(
+        Boundary(bench.live.handle.boundary), bench.order.arch.name, facts, frozenset(site.users)
+    )
+    workplace = Workplace(bench.live.transport, site, subject, bench.order.run, "isolab-canary-none")
+    record = run_exercise(whole, workplace, _blank(bench, name), Deadline.after(SECONDS))
+    return Done(record, whole, subject, _warnings(programs.values()))
+
+
+def _warnings(programs: Iterable[Path]) -> list[str]:
+    """The compiler's, but for _GNU_SOURCE, which sources define for other compilers and ours for all."""
+    words = "".join(str(cache.meta(program.parent)["warnings"]) for program in programs)
+    return [line for line in words.splitlines() if "warning:" in line and "'_GNU_SOURCE' macro" not in line]
+
+
+def _blank(bench: Bench, name: str) -> Record:
+    order, handle = bench.order, bench.live.handle
+    about = (order.run, "work", os.uname().nodename, order.name, "", handle.driver, handle.boundary)
+    return Record(*about, order.arch.name, handle.accel, name, Status.ERROR)
+
+
+def told(done: Done) -> str:
+    record = done.record
+    return f"{record.status}: {record.reason}\n{record.stdout}{record.stderr}"
+
+
+@pytest.mark.parametrize("exercise", STUDENT, ids=by_name)
+class TestOnEachMachine:
+    def test_the_reference_solution_gets_all_points(
+        self, bench: Bench, exercise: LoadedExercise, tmp_path: Path
+    ) -> None:
+        done = solve(exercise, SOLUTION, bench, tmp_path)
+        assert done.record.status is Status.PASS, told(done)
+        assert done.record.points == done.record.max_points > 0
+        assert done.warnings == []
+
+    def test_the_skeleton_compiles_and_does_not_get_all_points(
+        self, bench: Bench, exercise: LoadedExercise, tmp_path: Path
+    ) -> None:
+        done = solve(exercise, SKELETON, bench, tmp_path)
+        assert done.record.status is Status.FAIL, told(done)
+        assert done.record.points < done.record.max_points
+        assert done.warnings == []
+
+
+@pytest.mark.parametrize(("exercise", "kind"), HIDDEN, ids=by_name)
+class TestWrongSolutions:
+    def test_one_misses_what_is_wrong_with_it_and_nothing_else(
+        self, bench: Bench, exercise: LoadedExercise, kind: str, tmp_path: Path
+    ) -> None:
+        assert exercise.hidden
+        done = solve(exercise, f"{WRONG}/{kind}", bench, tmp_path)
+        assert done.missed() == set(exercise.hidden.wrong[kind]), told(done)
+        assert done.record.status is Status.FAIL
+        assert done.record.points < done.record.max_points
+
+
+def test_no_expectation_is_in_the_machine(bench: Bench) -> None:
+    """All that was pushed lies there now: hidden tests are looked for by their file and their reasons."""
+    reasons = [
+        check.why for exercise in STUDENT if exercise.hidden for check in exercise.hidden.checks if check.why
+    ]
+    assert reasons
+    for words in reasons:
+        found = bench.command("grep", "-rlF", "--", words, bench.work)
+        assert (found.code, found.stdout) == (1, b""), words
+    assert bench.command("find", "/", "-xdev", "-name", "hidden.yaml").stdout == b""
