@@ -31,7 +31,15 @@ def build_exercise(
     Raises BuildError with the compiler's words, ImageError, TimedOut, Interrupted.
     """
     ours = [build for build in exercise.spec.build if build.where == "controller"]
-    return {b.program: _build(exercise.folder, b, arch, archives, deadline) for b in ours}
+    theirs = exercise.spec.student.files if exercise.spec.student else []
+    # Any source may include a header of the student's.
+    headers = any(name.endswith(".h") for name in theirs)
+    return {
+        b.program: _build(
+            exercise.folder, b, arch, archives, deadline, foreign=headers or bool({*theirs} & {*b.sources})
+        )
+        for b in ours
+    }
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
@@ -39,10 +47,25 @@ def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadli
     return _build(source.parent, Build(sources=[source.name]), arch, archives, deadline)
 
 
-def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
+def _build(
+    folder: Path,
+    wanted: Build,
+    arch: Arch,
+    archives: Archives,
+    deadline: Deadline,
+    *,
+    foreign: bool = False,
+) -> Path:
+    """``foreign`` sources are not trusted: they include nothing from outside the folder."""
     content = [(str(p.relative_to(folder)), p.read_bytes()) for p in inputs(folder, wanted)]
     key = cache.digest(
-        wanted.model_dump_json(), arch.toolchain, STANDARD_FLAGS, WARNINGS, _compiler(), content
+        wanted.model_dump_json(),
+        arch.toolchain,
+        STANDARD_FLAGS,
+        WARNINGS,
+        _compiler(),
+        content,
+        *(["foreign"] if foreign else []),
     )
     name = f"{wanted.program}-{arch.name}-{key}"
 
@@ -54,7 +77,10 @@ def _build(folder: Path, wanted: Build, arch: Arch, archives: Archives, deadline
                 "warnings": _run_command(folder, wanted, arch, tools, target, deadline),
             }
         sources = [folder / source for source in wanted.sources]
-        words = compile_program(arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline)
+        within = folder if foreign else None
+        words = compile_program(
+            arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline, within
+        )
         return {"arch": arch.name, "warnings": words}
 
     return cache.make("programs", name, compile_now, deadline) / wanted.program

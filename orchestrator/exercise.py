@@ -16,15 +16,16 @@ from orchestrator.canaries.plot import owners
 from orchestrator.checks import Subject, judge, observations, unmet
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Site
-from orchestrator.errors import CanaryError
+from orchestrator.errors import CanaryError, TransportError
 from orchestrator.load import LoadedExercise
 from orchestrator.record import Record, Status
 from orchestrator.runner import Ending, run_program
-from orchestrator.transport import Item, Transport
+from orchestrator.transport import Item, Transport, put
 
 CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
 LEAST_SECONDS = 10.0
+PUSH_SECONDS = 120.0
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """What programs of an exercise find."""
 
@@ -58,7 +59,8 @@ def items(
 class Workplace:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is how many times slower than a native core the slowest machine is that programs
-    here may have to wait for; ``garden`` is where canaries are planted."""
+    here may have to wait for; ``garden`` is where canaries are planted. ``pushed`` are the files of
+    exercises with a student's work in them, which are put there anew before each further step."""
 
     transport: Transport
     site: Site
@@ -68,6 +70,7 @@ class Workplace:
     env: Mapping[str, str] = field(default_factory=dict)
     slowest: float = 1.0
     garden: Garden | None = None
+    pushed: Mapping[str, Sequence[Item]] = field(default_factory=dict)
 
 
 def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
@@ -113,7 +116,9 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
         **place.env,
     }
     endings = []
-    for step in exercise.spec.run:
+    for number, step in enumerate(exercise.spec.run):
+        if number:
+            _put_anew(exercise, place, deadline)
         argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
         if _is_built(exercise, step.argv[0]):
             argv = [*place.site.emulator, *argv]
@@ -134,6 +139,27 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
         if endings[-1].exit_code != 0:
             break
     return endings
+
+
+def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> None:
+    """Give a step the programs and data that were pushed, whatever a student's program, which may write
+    to their folder, has made of them. What else it left there stays.
+
+    Nothing of it lives any more, so nobody can put a link in the way between the two commands.
+    """
+    files = place.pushed.get(exercise.name, ())
+    if not files:
+        return
+    base = folder_name(exercise.name)
+    names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
+    gone = [f"{place.site.work}/{base}/{name}" for name in names]
+    limit = deadline.within(PUSH_SECONDS)
+    removed = place.transport.run(["rm", "-rf", "--", *gone], deadline=limit)
+    if removed.code != 0:
+        raise TransportError(
+            f"cannot remove files from {base}: {removed.stderr.decode(errors='replace')[-300:]}"
+        )
+    put(place.transport, place.site.work, files, limit)
 
 
 def _is_built(exercise: LoadedExercise, program: str) -> bool:

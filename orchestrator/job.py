@@ -29,7 +29,7 @@ from orchestrator.errors import (
     TransportError,
     from_os,
 )
-from orchestrator.exercise import Workplace, items, run_exercise
+from orchestrator.exercise import PUSH_SECONDS, Workplace, items, run_exercise
 from orchestrator.guest_build import build_in_guest, sources
 from orchestrator.images import cache
 from orchestrator.images.recipe import Recipe
@@ -49,7 +49,6 @@ from orchestrator.transport import put
 from orchestrator.virt.uri import parse
 
 MAKE_SECONDS = 1200.0
-PUSH_SECONDS = 120.0
 ALIVE_SECONDS = 20.0
 
 
@@ -130,7 +129,7 @@ def _run(
             blank = replace(blank, accel=live.handle.accel, start=live.handle.data.get("start", ""))
             place = _workplace(job, order, live, shop)
             runnable = [e for e in exercises if e.name not in failures]
-            _push(runnable, programs, place, shop)
+            place = _push(runnable, programs, place, shop)
             group.announce(live.facts.slowness)
             _meet(job, group, shop)
             place = replace(place, slowest=group.slowest)
@@ -295,16 +294,20 @@ def _push(
     programs: Mapping[str, Mapping[str, Path]],
     place: Workplace,
     shop: Workshop,
-) -> None:
-    """All files of all exercises that will run here, as one stream."""
+) -> Workplace:
+    """All files of all exercises that will run here, as one stream; the place remembers those of
+    student exercises."""
     owner = place.site.users["student"]
-    files = [
-        item
+    files = {
+        exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))
         for exercise in exercises
         if not unmet(exercise.spec, place.subject)
-        for item in items(exercise, programs[exercise.name], owner, sources(exercise))
-    ]
-    put(place.transport, place.site.work, files, shop.deadline(PUSH_SECONDS))
+    }
+    everything = [item for found in files.values() for item in found]
+    put(place.transport, place.site.work, everything, shop.deadline(PUSH_SECONDS))
+    return replace(
+        place, pushed={e.name: files[e.name] for e in exercises if e.spec.student and e.name in files}
+    )
 
 
 def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:

@@ -23,6 +23,10 @@ from orchestrator.images.debian import Archive, members
 VERSION = 3
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 WARNINGS = ("-Wall", "-Wextra")
+BOUNDS = ("prlimit", f"--as={4 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
+"""Of a compiler whose sources are not trusted: it may be told to read without end, or to write much."""
+_NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
+"""The assembler has includes of its own (``.incbin``), of which the preprocessor does not know."""
 _RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
 
 
@@ -65,17 +69,29 @@ def _place(folder: Path, path: str, data: bytes) -> None:
 
 
 def compile_program(
-    arch: Arch, toolchain: Path, sources: list[Path], flags: tuple[str, ...], output: Path, deadline: Deadline
+    arch: Arch,
+    toolchain: Path,
+    sources: list[Path],
+    flags: tuple[str, ...],
+    output: Path,
+    deadline: Deadline,
+    within: Path | None = None,
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
+    ``within`` is given for sources that are not trusted: the folder whose files they may include.
     Raises BuildError with the compiler's own words.
     """
     words: list[str] = []
     objects: list[Path] = []
+    compiler = _compiler(arch, toolchain)
+    if within is not None:
+        compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
     for source in sources:
+        if within is not None:
+            _require_inside([*compiler, *flags], source, (within, toolchain, zig_folder()), deadline)
         target = output.parent / f".{output.name}-{len(objects)}.o"
-        command = [*_compiler(arch, toolchain), *WARNINGS, *flags, "-c", source.name, "-o", target]
+        command = [*compiler, *WARNINGS, *flags, "-c", source.name, "-o", target]
         failure = f"{source.name} does not compile for {arch.name}"
         words.append(_tool(command, source.parent, failure, deadline))
         objects.append(target)
@@ -84,6 +100,21 @@ def compile_program(
     for target in objects:
         target.unlink()
     return "".join(words)
+
+
+def _require_inside(
+    compiler: list[str | Path], source: Path, allowed: Sequence[Path], deadline: Deadline
+) -> None:
+    """Raises BuildError when ``source`` includes or embeds a file from elsewhere: what it is made of may
+    come out again in what it prints."""
+    # Nothing of a file that may turn out to be a secret is quoted.
+    command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", source.name]
+    rule = _tool(command, source.parent, f"{source.name} does not compile", deadline)
+    roots = [folder.resolve() for folder in allowed]
+    for name in shlex.split(rule.partition(":")[2].replace("\\\n", " ")):
+        path = (source.parent / name).resolve()
+        if not any(path.is_relative_to(root) for root in roots):
+            raise BuildError(f"{source.name} includes {name}, which is not one of the exercise's files")
 
 
 def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, deadline: Deadline) -> None:

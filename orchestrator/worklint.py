@@ -32,8 +32,12 @@ def student_files(document: Document) -> list[str]:
 def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
     """Files of a student that no program is made of, that are named twice, or that nobody begins."""
     data = _mapping(document.data)
-    sources, any_file = _taken(data)
     names = student_files(document)
+    if names:
+        yield from _command_problems(document)
+    in_machine = any("command" in build for _, build in _builds(data))
+    sources = {name for _, build in _builds(data) for name in _texts(build.get("sources"))}
+    sources |= set(_texts(data.get("files")))
     listed = _mapping(data.get("student")).get("files")
     listed = listed if isinstance(listed, list) else []
     for index, name in enumerate(listed):
@@ -42,7 +46,7 @@ def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
             continue
         if name in listed[:index]:
             yield document.problem(path, f"{quote(name)} is listed twice")
-        if not any_file and not name.endswith(".h") and name not in sources:
+        if not in_machine and not name.endswith(".h") and name not in sources:
             near = did_you_mean(name, sources - set(names))
             yield document.problem(path, f"no build is made of {quote(name)}", near)
         yield from _begun(document, path, folder, name)
@@ -52,6 +56,7 @@ def hidden_problems(document: Document, exercise: Document, folder: Path) -> Ite
     """What is wrong with hidden tests beside an exercise: files, programs, names, wrong solutions."""
     names, data, visible = student_files(exercise), _mapping(document.data), _mapping(exercise.data)
     yield from exercise_problems(document, folder, names)
+    yield from _command_problems(document)
     if "student" not in visible:
         yield document.problem(
             (), f"hidden tests, and {exercise.file} has no student", "add `student:` to it"
@@ -113,11 +118,13 @@ def _is_there(folder: Path, name: str) -> bool:
     return False
 
 
-def _taken(data: dict[str, Any]) -> tuple[set[str], bool]:
-    """The files an exercise builds or pushes by name, and whether a command may take any other."""
-    builds = [build for _, build in _builds(data)]
-    sources = {name for build in builds for name in _texts(build.get("sources"))}
-    return sources | set(_texts(data.get("files"))), any("command" in build for build in builds)
+def _command_problems(document: Document) -> Iterator[Problem]:
+    """Commands that would meet a student's files on the controller: a makefile may be one of them, and
+    what a compiler is told to include cannot be seen from here."""
+    for path, build in _builds(_mapping(document.data)):
+        if "command" in build and build.get("in") != "guest":
+            words = "a command would build a student's files on this host"
+            yield document.problem((*path, "command"), words, "give sources, or in: guest")
 
 
 def _builds(data: dict[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bench import Bench, Kind, living_in, on_bench, order_for, template_for
+from command import LABS
 from conftest import keep_consoles
 from habitat import Home, fresh_home
 
@@ -95,19 +96,25 @@ class Done:
 
 def solve(exercise: LoadedExercise, place: str, bench: Bench, folder: Path) -> Done:
     """Run one of the solutions an exercise brings, as a job of a lab would."""
-    whole = assembled(exercise, provided(exercise, place), folder / "whole")
+    return run_assembled(assembled(exercise, provided(exercise, place), folder / "whole"), place, bench)
+
+
+def run_assembled(whole: LoadedExercise, place: str, bench: Bench) -> Done:
     programs = build_exercise(
         whole, bench.order.arch, Archives(Deadline.after(SECONDS)), Deadline.after(SECONDS)
     )
     site, facts = bench.live.handle.site, bench.live.facts
     owner = site.users["student"]
-    name = f"{exercise.name}/{place}"
+    name = f"{whole.name}/{place}"
     whole = replace(whole, name=name)
-    put(bench.live.transport, site.work, items(whole, programs, owner), Deadline.after(SECONDS))
+    files = items(whole, programs, owner)
+    put(bench.live.transport, site.work, files, Deadline.after(SECONDS))
     subject = Subject(
         Boundary(bench.live.handle.boundary), bench.order.arch.name, facts, frozenset(site.users)
     )
-    workplace = Workplace(bench.live.transport, site, subject, bench.order.run, "isolab-canary-none")
+    workplace = Workplace(
+        bench.live.transport, site, subject, bench.order.run, "isolab-canary-none", pushed={name: files}
+    )
     record = run_exercise(whole, workplace, _blank(bench, name), Deadline.after(SECONDS))
     return Done(record, whole, subject, _warnings(programs.values()))
 
@@ -170,3 +177,11 @@ def test_no_expectation_is_in_the_machine(bench: Bench) -> None:
         found = bench.command("grep", "-rlF", "--", words, bench.work)
         assert (found.code, found.stdout) == (1, b""), words
     assert bench.command("find", "/", "-xdev", "-name", "hidden.yaml").stdout == b""
+
+
+def test_a_program_cannot_put_itself_in_the_place_of_a_later_test(bench: Bench, tmp_path: Path) -> None:
+    exercise = load_exercise(LABS / "handed-in/impostor", "work/impostor")
+    done = solve(exercise, SKELETON, bench, tmp_path)
+    assert done.record.observations == {"replaced": True, "answer": 41}, told(done)
+    assert done.missed() == {"answer"}
+    assert bench.command("test", "-e", "/words").code == 1
