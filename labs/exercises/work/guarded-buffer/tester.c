@@ -9,13 +9,13 @@
 
 enum { ROOM = 4096 };
 
-static void ask(const char *key, char *const argv[], const char *after)
+static void ask(const char *key, const char *end_key, char *const argv[])
 {
     struct child child = run_to_end(argv, "", 0, ROOM);
     printf("\"%s\": ", key);
     print_json_text(child.output, child.length, 200);
     finish(&child);
-    printf(", \"%s_end\": \"%s\"%s", key, ending(&child), after);
+    printf(", \"%s\": \"%s\"", end_key, ending(&child));
 }
 
 int main(void)
@@ -26,9 +26,13 @@ int main(void)
     char *const freed[] = {"./driver", "use-freed", NULL};
     harness_begin();
     printf("{");
-    ask("fill", fill, ", ");
-    ask("fill_page", fill_page, ", ");
-    ask("over_page", over_page, ", ");
-    ask("use_freed", freed, "}\n");
+    ask("fill", "fill_end", fill);
+    printf(", ");
+    ask("fill_page", "fill_page_end", fill_page);
+    printf(", ");
+    ask("over_page", "over_page_end", over_page);
+    printf(", ");
+    ask("use_freed", "use_freed_end", freed);
+    printf("}\n");
     return 0;
 }

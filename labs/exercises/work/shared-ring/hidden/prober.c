@@ -210,7 +210,7 @@ static void be_producer(void)
     print_json_text(consumer.output, consumer.length, 200);
     printf(", \"given_back\": %d, ", value_of(&ring->free_slots));
     finish(&consumer);
-    printf("\"consumer\": \"%s\", ", ending(&consumer));
+    printf("\"ours_end\": \"%s\", ", ending(&consumer));
     shm_unlink(name);
 }
 

@@ -65,7 +65,10 @@ static const int allowed[] = {
     SYS_fcntl64,
 #endif
 #ifdef SYS_fork
-    SYS_fork, SYS_vfork,
+    SYS_fork,
+#endif
+#ifdef SYS_vfork
+    SYS_vfork,
 #endif
 #ifdef SYS_dup2
     SYS_dup2,
