@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SILENCE_SECONDS = 30, ERRORS_KEPT = 4000 };
+enum { SILENCE_SECONDS = 20, ERRORS_KEPT = 4000 };
 
 struct child {
     pid_t pid;
