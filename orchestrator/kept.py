@@ -70,8 +70,7 @@ def _made_of(exercise: LoadedExercise) -> Iterator[str]:
     """
     spec = exercise.spec
     for name in spec.student.files if spec.student else []:
-        if not (exercise.folder / name).is_file():
-            yield f"{SKELETON}/{name}"
+        yield name if (exercise.folder / name).is_file() else f"{SKELETON}/{name}"
     for build in spec.build:
         yield from build.sources
     yield from spec.files

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import images, packages
@@ -31,7 +31,7 @@ from orchestrator.recipes import recipes
 from orchestrator.reclaim import reclaim
 from orchestrator.record import Record, Status
 from orchestrator.store import RunStore, new_run_id, require_space
-from orchestrator.studentwork import with_work
+from orchestrator.studentwork import machines_for, with_work
 from orchestrator.wording import did_you_mean
 
 
@@ -70,10 +70,11 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
     """
     require(choice.machines, list(lab.lab.machines), "machine")
     require(choice.exercises, [e.name for e in lab.exercises], "exercise")
+    machines, left_out = machines_for(lab, choice.work, choice.machines)
     with with_work(lab, choice.work, choice.exercises) as (whole, whose):
-        for words in whose:
+        for words in [*whose, *left_out]:
             progress.tell(words)
-        return _run_lab(whole, choice, out, progress)
+        return _run_lab(whole, replace(choice, machines=machines), out, progress)
 
 
 def _run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress) -> Outcome:

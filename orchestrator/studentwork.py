@@ -25,6 +25,9 @@ from orchestrator.yamltree import refusal
 MOST_BYTES = 2**20
 """Of one file that a student hands in."""
 
+ON_HOST = frozenset({"process", "sandbox"})
+"""Drivers whose machines are this host itself: no place for what strangers wrote."""
+
 Files = Mapping[str, bytes]
 
 
@@ -55,6 +58,23 @@ def with_work(
         }
         exercises = tuple(done.get(exercise.name, exercise) for exercise in lab.exercises)
         yield replace(lab, exercises=exercises), _words(wanted, work)
+
+
+def machines_for(
+    lab: LoadedLab, work: Path | None, chosen: Sequence[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The machines to run on, and words on those that are left out: what strangers wrote runs on this
+    host itself only where somebody has ``chosen`` that by name. Empty means all. Raises SpecError when
+    none is left."""
+    here = [name for name, machine in lab.lab.machines.items() if machine.driver in ON_HOST]
+    if work is None or chosen or not here:
+        return tuple(chosen), []
+    others = tuple(name for name in lab.lab.machines if name not in here)
+    told = f"a student's work does not run on {', '.join(here)}: that is this host itself"
+    advice = "--only names machines, this host too"
+    if not others:
+        raise SpecError(told, hint=advice)
+    return others, [f"{told}; {advice}"]
 
 
 def assembled(
@@ -167,10 +187,13 @@ def _read(path: Path) -> bytes:
     Not blocking, for opening a FIFO would wait for its writer: fifo(7).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("is not a plain file")
-        data = file.read(MOST_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MOST_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MOST_BYTES:
         raise ValueError(f"is larger than {MOST_BYTES // 2**20} MiB")
     return data

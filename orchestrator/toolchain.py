@@ -23,7 +23,7 @@ from orchestrator.images.debian import Archive, members
 VERSION = 3
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 WARNINGS = ("-Wall", "-Wextra")
-BOUNDS = ("prlimit", f"--as={4 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
+BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
 """Of a compiler whose sources are not trusted: it may be told to read without end, or to write much."""
 _NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
 """The assembler has includes of its own (``.incbin``), of which the preprocessor does not know."""

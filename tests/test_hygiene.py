@@ -91,15 +91,39 @@ def test_labs_are_valid(lab: Path) -> None:
 @pytest.mark.parametrize("folder", EXERCISE_FOLDERS, ids=short)
 def test_exercises_can_be_predicted_run_and_explained(folder: Path) -> None:
     text = (folder / "README.md").read_text()
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE)[:3] == ["Predict", "Run", "Explain"]
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    if exercise(folder).spec.student:
+        wanted = [heading for heading in headings if heading in ("What is graded", "Predict", "Explain")]
+        assert sorted(wanted) == ["Explain", "Predict", "What is graded"]
+        assert headings.index("Predict") < headings.index("Explain")
+    else:
+        assert headings[:3] == ["Predict", "Run", "Explain"]
     assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("folder", [f for f in EXERCISE_FOLDERS if (f / "skeleton").is_dir()], ids=short)
+def test_students_meet_typical_mistakes_of_which_some_are_hidden(folder: Path) -> None:
+    """tests/real/test_student_work.py proves that each misses just this."""
+    whole = exercise(folder)
+    assert whole.spec.student
+    assert whole.hidden
+    assert (folder / "solution").is_dir()
+    visible = {check.that for check in whole.spec.checks}
+    assert len(whole.hidden.wrong) >= 2
+    assert any(not visible & set(misses) for misses in whole.hidden.wrong.values())
+    for kind in whole.hidden.wrong:
+        for name in whole.spec.student.files:
+            assert (folder / "wrong" / kind / name).read_text().startswith("/*"), (
+                f"{kind} does not say what is wrong"
+            )
 
 
 @pytest.mark.parametrize("folder", EXERCISE_FOLDERS, ids=short)
 def test_exercises_have_all_their_files_and_expect_something(folder: Path) -> None:
     spec = exercise(folder).spec
     named = [*spec.files, *(source for build in spec.build for source in build.sources)]
-    assert all((folder / name).is_file() for name in named)
+    theirs = spec.student.files if spec.student else []
+    assert all((folder / name).is_file() for name in named if name not in theirs)
     assert {path.name for path in folder.glob("*.c")} <= {Path(name).name for name in named}
     assert spec.checks
     assert spec.explain
