@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READ_END = 0, WRITE_END = 1, GLANCE_MS = 10 };
+enum { READ_END = 0, WRITE_END = 1, GLANCE_MS = 10, LOOK_MS = 200, PATIENCE_MS = 40000 };
 
 _Noreturn void die(const char *what)
 {
@@ -107,51 +107,6 @@ static bool listen_to(struct heard *heard)
     return heard->length < OUTPUT_SIZE;
 }
 
-/* Whatever comes first: room in its input (if `speak`), something said, an end of either; or silence. */
-static bool next_event(struct talk *talk, bool speak)
-{
-    struct pollfd ends[] = {
-        {.fd = speak ? talk->input : -1, .events = POLLOUT, .revents = 0},
-        {.fd = talk->out.fd, .events = POLLIN, .revents = 0},
-        {.fd = talk->err.fd, .events = POLLIN, .revents = 0},
-    };
-    int ready;
-    bool fine = true;
-
-    do
-        ready = poll(ends, 3, SILENCE_MS);
-    while (ready == -1 && errno == EINTR);
-    if (ready == -1)
-        die("poll");
-    if (ends[1].revents != 0)
-        fine = listen_to(&talk->out);
-    if (ends[2].revents != 0)
-        fine = listen_to(&talk->err) && fine;
-    if (ready == 0 || !fine)
-        give_up(talk);
-    return (ends[0].revents & (POLLOUT | POLLERR)) != 0;
-}
-
-bool say(struct talk *talk, const void *bytes, size_t length)
-{
-    const char *next = bytes;
-
-    while (length > 0 && talk->input != -1) {
-        if (!next_event(talk, true) || talk->input == -1)
-            continue;
-        ssize_t n = write(talk->input, next, length);
-        if (n >= 0) {
-            next += n;
-            length -= (size_t)n;
-        } else if (errno == EPIPE) {
-            shut(&talk->input);
-        } else if (errno != EAGAIN && errno != EINTR) {
-            die("write");
-        }
-    }
-    return length == 0;
-}
-
 /* State and process group of /proc/PID/stat; they follow the last ')', for a name may contain one. */
 static bool look_at(const char *pid, char *state, long *group)
 {
@@ -184,6 +139,66 @@ static bool all_asleep(pid_t leader)
     }
     closedir(processes);
     return !awake;
+}
+
+/*
+ * Poll until something happens. Only looks at which all of its processes sleep count as silence: on a busy
+ * machine a program may want to say something for a long time before it is its turn. One that is never asleep
+ * has until PATIENCE_MS.
+ */
+static int poll_until_silent(struct pollfd *ends, nfds_t count, pid_t leader)
+{
+    int ready = 0;
+
+    for (int silent = 0, all = 0; ready == 0 && silent < SILENCE_MS && all < PATIENCE_MS; all += LOOK_MS) {
+        ready = poll(ends, count, LOOK_MS);
+        if (ready == -1 && errno == EINTR)
+            ready = 0;
+        silent = all_asleep(leader) ? silent + LOOK_MS : 0;
+    }
+    if (ready == -1)
+        die("poll");
+    return ready;
+}
+
+/* Whatever comes first: room in its input (if `speak`), something said, an end of either; or silence. */
+static bool next_event(struct talk *talk, bool speak)
+{
+    struct pollfd ends[] = {
+        {.fd = speak ? talk->input : -1, .events = POLLOUT, .revents = 0},
+        {.fd = talk->out.fd, .events = POLLIN, .revents = 0},
+        {.fd = talk->err.fd, .events = POLLIN, .revents = 0},
+    };
+    int ready = poll_until_silent(ends, 3, talk->pid);
+    bool fine = true;
+
+    if (ends[1].revents != 0)
+        fine = listen_to(&talk->out);
+    if (ends[2].revents != 0)
+        fine = listen_to(&talk->err) && fine;
+    if (ready == 0 || !fine)
+        give_up(talk);
+    return (ends[0].revents & (POLLOUT | POLLERR)) != 0;
+}
+
+bool say(struct talk *talk, const void *bytes, size_t length)
+{
+    const char *next = bytes;
+
+    while (length > 0 && talk->input != -1) {
+        if (!next_event(talk, true) || talk->input == -1)
+            continue;
+        ssize_t n = write(talk->input, next, length);
+        if (n >= 0) {
+            next += n;
+            length -= (size_t)n;
+        } else if (errno == EPIPE) {
+            shut(&talk->input);
+        } else if (errno != EAGAIN && errno != EINTR) {
+            die("write");
+        }
+    }
+    return length == 0;
 }
 
 /* Twice in a row: while the first look passes, one may wake another that was looked at already. */

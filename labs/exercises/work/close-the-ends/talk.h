@@ -1,8 +1,8 @@
 /*
  * To start a program that is not trusted, to talk with it over pipes, and to be done with it.
  *
- * Nothing here waits for ever: a program that neither takes input nor says anything for SILENCE_MS is
- * killed with all of its process group, and so is one that says more than OUTPUT_SIZE bytes.
+ * Nothing here waits for ever: a program that neither takes input nor says anything, and sleeps for
+ * SILENCE_MS, is killed with all of its process group, and so is one that says more than OUTPUT_SIZE bytes.
  */
 #ifndef TALK_H
 #define TALK_H
