@@ -154,6 +154,20 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+/* It stands after the program's name, in which there may be anything. */
+char process_state(pid_t pid)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 'X';
+    const char *after = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    char state = after != NULL && strlen(after) > 2 ? after[2] : '?';
+    fclose(file);
+    return state;
+}
+
 /* Whatever can be done without waiting long; true when anything moved. */
 static bool pass_on(struct child *child, const char **input, size_t *length)
 {
@@ -178,7 +192,7 @@ bool converse(struct child *child, const void *data, size_t length, enum until u
 {
     const char *input = data;
     size_t lines = count_lines(child);
-    double last = now();
+    double moved_last = now(), awake_last = moved_last;
     for (;;) {
         if (until == END && (length == 0 || child->in == -1))
             close_end(&child->in);
@@ -190,8 +204,11 @@ bool converse(struct child *child, const void *data, size_t length, enum until u
         reap(child);
         bool moved = pass_on(child, &input, &length);
         if (moved || was_over != child->ended)
-            last = now();
-        child->hung = !child->ended && now() - last > SILENCE_SECONDS;
+            moved_last = now();
+        if (moved || strchr("ST", process_state(child->pid)) == NULL)
+            awake_last = now();
+        child->hung = !child->ended && (now() - awake_last > SILENCE_SECONDS ||
+                                        now() - moved_last > PATIENCE_SECONDS);
         if (child->hung || child->flooded)
             break;
         if (was_over && !moved) /* also when somebody it left behind holds the pipe open */

@@ -12,7 +12,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SILENCE_SECONDS = 20, ERRORS_KEPT = 4000 };
+/*
+ * Silence counts only while a program sleeps: on a busy machine one may want to say something for a long
+ * time before it is its turn. But one that never sleeps is not waited for for ever.
+ */
+enum { SILENCE_SECONDS = 30, PATIENCE_SECONDS = 90, ERRORS_KEPT = 4000 };
 
 struct child {
     pid_t pid;
@@ -38,6 +42,9 @@ struct child start(char *const argv[], size_t room);
  * when it does not come to that: the program was silent for too long, wrote too much, or ended early.
  */
 bool converse(struct child *child, const void *input, size_t length, enum until until);
+
+/* The letter of proc_pid_stat(5): 'S' sleeps, 'Z' has ended; 'X' when there is no such process. */
+char process_state(pid_t pid);
 
 /* Ends and reaps what is still there, and frees what was kept. */
 void finish(struct child *child);

@@ -1,6 +1,8 @@
 /* Waiting until another process waits: see asleep.h. */
 #include "asleep.h"
 
+#include "harness.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +14,6 @@
 enum { LOOKS = 3000 };
 
 static const struct timespec BETWEEN_LOOKS = {0, 10000000};
-
-/* It stands after the program's name, in which there may be anything. */
-char process_state(pid_t pid)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 'X';
-    const char *after = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-    char state = after != NULL && strlen(after) > 2 ? after[2] : '?';
-    fclose(file);
-    return state;
-}
 
 bool falls_asleep(pid_t pid)
 {

@@ -5,9 +5,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The letter of proc_pid_stat(5): 'S' sleeps, 'Z' has ended; 'X' when there is no such process. */
-char process_state(pid_t pid);
-
 /* True when the process sleeps (or has ended) some time within half a minute. */
 bool falls_asleep(pid_t pid);
 
