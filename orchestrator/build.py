@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator import proc
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError, NotOnMirror
+from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.images import Archives, cache
 from orchestrator.load import LoadedExercise
 from orchestrator.spec import Build
@@ -28,18 +28,21 @@ def build_exercise(
     """The programs of an exercise by file name, from the cache or compiled now, but for those its
     machine compiles.
 
-    Raises BuildError with the compiler's words, ImageError, TimedOut, Interrupted.
+    Raises BuildError with the compiler's words (WorkError for what a student wrote), ImageError,
+    TimedOut, Interrupted.
     """
     ours = [build for build in exercise.spec.build if build.where == "controller"]
-    theirs = exercise.spec.student.files if exercise.spec.student else []
-    # Any source may include a header of the student's.
-    headers = any(name.endswith(".h") for name in theirs)
-    return {
-        b.program: _build(
-            exercise.folder, b, arch, archives, deadline, foreign=headers or bool({*theirs} & {*b.sources})
-        )
-        for b in ours
-    }
+    return {build.program: _built(exercise, build, arch, archives, deadline) for build in ours}
+
+
+def _built(
+    exercise: LoadedExercise, build: Build, arch: Arch, archives: Archives, deadline: Deadline
+) -> Path:
+    foreign = exercise.spec.is_students(build)
+    try:
+        return _build(exercise.folder, build, arch, archives, deadline, foreign=foreign)
+    except BuildError as problem:
+        raise (WorkError(problem.message) if foreign else problem) from None
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:

@@ -8,6 +8,7 @@
     ├── ImageError           an image could not be fetched, verified, built  exit 3
     │   └── NotOnMirror      because the mirror lacks a package of its own index
     ├── BuildError           a program does not compile                      exit 3
+    │   └── WorkError        because of what a student wrote (a failed record) exit 1
     ├── BootError            a machine did not come up                       exit 3
     ├── TransportError       a machine stopped answering                     exit 3
     ├── CanaryError          a canary could not be planted                   exit 3
@@ -94,6 +95,10 @@ class NotOnMirror(ImageError):
 
 class BuildError(LabError):
     """A program does not compile; the message ends with the compiler's own words."""
+
+
+class WorkError(BuildError):
+    """What a student wrote does not compile: the student's doing, and a record in the end."""
 
 
 class BootError(LabError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from orchestrator.build import inputs
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, WorkError
 from orchestrator.exercise import PATH, Workplace, folder_name
 from orchestrator.load import LoadedExercise
 from orchestrator.runner import Ending, run_program
@@ -52,7 +52,7 @@ def build_in_guest(exercise: LoadedExercise, place: Workplace, deadline: Deadlin
         return "needs a compiler, and this machine has none (cc, gcc, clang or tcc)"
     for build in builds:
         ending = _run(render_command(build, compiler), exercise, place, compiler, deadline)
-        _require(build, ending)
+        _require(build, ending, WorkError if exercise.spec.is_students(build) else BuildError)
     return ""
 
 
@@ -85,11 +85,11 @@ def _run(
     )
 
 
-def _require(build: Build, ending: Ending) -> None:
+def _require(build: Build, ending: Ending, failure: type[BuildError]) -> None:
     what = f"`{build.command}`" if build.command else shlex.join(build.sources)
     words = (ending.stdout + ending.stderr).rstrip()
     if ending.killed_for:
-        raise BuildError(f"{what} does not compile in the machine: stopped for {ending.killed_for}\n{words}")
+        raise failure(f"{what} does not compile in the machine: stopped for {ending.killed_for}\n{words}")
     if ending.exit_code != 0:
         reason = ending.start_error or (f"killed by {ending.signal}" if ending.signal else words)
-        raise BuildError(f"{what} does not compile in the machine:\n{reason}")
+        raise failure(f"{what} does not compile in the machine:\n{reason}")

@@ -27,6 +27,7 @@ from orchestrator.errors import (
     LabError,
     TimedOut,
     TransportError,
+    WorkError,
     from_os,
 )
 from orchestrator.exercise import PUSH_SECONDS, Workplace, items, run_exercise
@@ -141,7 +142,7 @@ def _run(
 def _exercises(
     job: Job,
     exercises: Sequence[LoadedExercise],
-    failures: Mapping[str, str],
+    failures: Mapping[str, BuildError],
     place: Workplace,
     blank: Record,
     shop: Workshop,
@@ -152,8 +153,8 @@ def _exercises(
         # Those that talk to each other begin together; each member comes here, whatever becomes
         # of the exercise on it.
         lost = _meet(job, group, shop) if exercise.spec.needs.network else ""
-        if exercise.name in failures:
-            yield replace(filled, status=Status.ERROR, reason=failures[exercise.name])
+        if exercise.name in failures and not unmet(exercise.spec, place.subject):
+            yield _not_built(exercise, filled, failures[exercise.name])
         elif lost and not unmet(exercise.spec, place.subject):
             yield replace(filled, status=Status.ERROR, reason=lost)
         else:
@@ -179,10 +180,18 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
                 return replace(blank, status=Status.SKIP, reason=reason)
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))
     except BuildError as problem:
-        return replace(blank, status=Status.ERROR, reason=problem.message)
+        return _not_built(exercise, blank, problem)
     except (TransportError, TimedOut, CanaryError) as problem:
         place.transport.run(["true"], deadline=shop.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
+
+
+def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
+    """A failure of a student's where it is one, else an *error*: a program that does not compile is ours."""
+    if isinstance(problem, WorkError):
+        points = exercise.spec.max_points
+        return replace(blank, status=Status.FAIL, reason=problem.message, max_points=points)
+    return replace(blank, status=Status.ERROR, reason=problem.message)
 
 
 def place_order(
@@ -228,10 +237,10 @@ def _tell_of_substitute(image: images.Image, who: str, shop: Workshop) -> None:
 
 def _programs(
     job: Job, exercises: Sequence[LoadedExercise], arch: Arch, shop: Workshop
-) -> tuple[dict[str, Mapping[str, Path]], dict[str, str]]:
+) -> tuple[dict[str, Mapping[str, Path]], dict[str, BuildError]]:
     """Compiled programs by exercise, and why some could not be."""
     programs: dict[str, Mapping[str, Path]] = {}
-    failures: dict[str, str] = {}
+    failures: dict[str, BuildError] = {}
     shop.progress.doing(job.machine, f"compiling {len(exercises)} exercises for {arch.name}")
     for exercise in exercises:
         try:
@@ -239,7 +248,7 @@ def _programs(
                 exercise, arch, shop.archives, shop.deadline(MAKE_SECONDS)
             )
         except BuildError as problem:
-            failures[exercise.name] = problem.message
+            failures[exercise.name] = problem
     return programs, failures
 
 

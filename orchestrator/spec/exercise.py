@@ -187,6 +187,12 @@ class Exercise(Spec):
         """Points of all checks; an exercise without checks is worth one point."""
         return sum(check.points for check in self.checks) if self.checks else 1.0
 
+    def is_students(self, build: Build) -> bool:
+        """Whether a program is made of what a student wrote: any source may include a header of theirs."""
+        theirs = self.student.files if self.student else []
+        any_source = bool(build.command) or any(name.endswith(".h") for name in theirs)
+        return bool(theirs) and (any_source or bool({*theirs} & {*build.sources}))
+
     def with_hidden(self, hidden: Hidden) -> Exercise:
         """This exercise and its hidden tests as one, the visible ones first."""
         more = {name: [*getattr(self, name), *getattr(hidden, name)] for name in _JOINED}

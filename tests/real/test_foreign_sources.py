@@ -9,7 +9,7 @@ import pytest
 from orchestrator.arch import host_arch
 from orchestrator.build import build_exercise
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, WorkError
 from orchestrator.images import Archives
 from orchestrator.load import LoadedExercise
 from orchestrator.spec import Exercise
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 MAIN = "int main(void) { return 0; }\n"
 
 
-def build(folder: Path, source: str) -> bytes:
+def build(folder: Path, source: str, theirs: str = "service.c") -> bytes:
     """The program made of a student's source, with a secret of the controller's beside its folder."""
     (folder / "secret").write_text("swordfish")
     place = folder / "exercise"
@@ -31,7 +31,7 @@ def build(folder: Path, source: str) -> bytes:
             "title": "a",
             "run": "./service",
             "build": [{"sources": ["service.c"]}],
-            "student": {"files": ["service.c"]},
+            "student": {"files": [theirs]},
         }
     )
     deadline = Deadline.after(600)
@@ -58,7 +58,7 @@ def test_its_own_files_and_the_systems_headers_are_there(tmp_path: Path) -> None
     ],
 )  # fmt: skip
 def test_files_from_elsewhere_are_not(tmp_path: Path, source: str) -> None:
-    with pytest.raises(BuildError, match="which is not one of the exercise's files") as caught:
+    with pytest.raises(WorkError, match="which is not one of the exercise's files") as caught:
         build(tmp_path, source)
     assert "swordfish" not in caught.value.message
 
@@ -68,11 +68,17 @@ def test_files_from_elsewhere_are_not(tmp_path: Path, source: str) -> None:
     ['__asm__(".incbin \\"SECRET\\"");\n', 'void f(void) { __asm__(".incbin \\"SECRET\\""); }\n'],
 )
 def test_the_assembler_includes_nothing_either(tmp_path: Path, source: str) -> None:
-    with pytest.raises(BuildError, match="inline assembly is disabled") as caught:
+    with pytest.raises(WorkError, match="inline assembly is disabled") as caught:
         build(tmp_path, source)
     assert "swordfish" not in caught.value.message
 
 
 def test_a_program_of_great_size_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="service"):
+    with pytest.raises(WorkError, match="service"):
         build(tmp_path, "char much[1L << 30] = {1};\n")
+
+
+def test_what_is_wrong_with_our_own_sources_is_ours(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="does not compile") as caught:
+        build(tmp_path, "nonsense\n", theirs="another.c")
+    assert not isinstance(caught.value, WorkError)

@@ -155,7 +155,8 @@ static int poll_until_silent(struct pollfd *ends, nfds_t count, pid_t leader)
         ready = poll(ends, count, LOOK_MS);
         if (ready == -1 && errno == EINTR)
             ready = 0;
-        silent = all_asleep(leader) ? silent + LOOK_MS : 0;
+        if (ready == 0)
+            silent = all_asleep(leader) ? silent + LOOK_MS : 0;
     }
     if (ready == -1)
         die("poll");
