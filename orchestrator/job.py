@@ -41,6 +41,7 @@ from orchestrator.network.gate import Gates, Membership
 from orchestrator.network.layout import environment
 from orchestrator.network.wiring import Wiring
 from orchestrator.plan import Job, arch_of
+from orchestrator.programs import missing_programs
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
 from orchestrator.spec import Boundary, Machine
@@ -174,7 +175,8 @@ def _one(exercise: LoadedExercise, place: Workplace, blank: Record, shop: Worksh
     """One exercise; trouble on our side is an *error* record, unless the machine is lost."""
     try:
         if not unmet(exercise.spec, place.subject):
-            reason = build_in_guest(exercise, place, Deadline.never(shop.cancel))
+            never = Deadline.never(shop.cancel)
+            reason = missing_programs(exercise, place, never) or build_in_guest(exercise, place, never)
             if reason:
                 return replace(blank, status=Status.SKIP, reason=reason)
         return run_exercise(exercise, place, blank, Deadline.never(shop.cancel))

@@ -62,17 +62,22 @@ class Step(Spec):
         return shlex.split(self.run)
 
 
+ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=64)]
+
+
 class Needs(Spec):
     """What a machine must have for an exercise to make sense there; unmet -> *skip*.
 
     ``features`` are names the runner probes in the guest (see docs/exercise-format.md);
-    ``network`` is another machine on a network with this one.
+    ``network`` is another machine on a network with this one; ``programs`` are names of programs
+    that the machine itself must have, looked for when the exercise comes up there.
     """
 
     kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
     root: bool = False
     network: bool = False
     features: list[str] = []
+    programs: list[ProgramName] = []
     arch: list[ArchName] = []
     boundary: list[Boundary] = []
 

@@ -65,7 +65,9 @@ def test_it_passes_or_says_why_not(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_somewhere(run: Run, name: str) -> None:
-    """But for those that take a network with another machine, which this lab has not."""
+    """But for those that take a network with another machine, which this lab has not, or a program
+    that the image `micro` has not."""
     reasons = {run.records[name, machine]["reason"] for machine in MACHINES}
     ran = any(run.records[name, machine]["status"] == "pass" for machine in MACHINES)
-    assert ran or all("needs a network" in reason for reason in reasons), reasons
+    expected = ("needs a network", "not installed in this machine")
+    assert ran or all(any(words in reason for words in expected) for reason in reasons), reasons

@@ -1,0 +1,162 @@
+/*
+ * Lets ./service judge hostile programs, and looks at what is left of them when it has ended.
+ *
+ * What is right is not known here. We are the subreaper, so what a judge leaves behind becomes ours.
+ */
+#include "../harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROOM = 8192, SHOWN = 200, INPUT = 3 << 20, LOOKS = 500 };
+
+/* Short ones must do for a program to begin what it is here for, on a machine fifty times slower. */
+#define LONG "25000"
+#define SHORT "2000"
+
+static const struct question {
+    const char *key;
+    char *time, *output, *hostile;
+} questions[] = {
+    {"errors", LONG, "1000", "errors"},
+    {"abort", LONG, "1000", "abort"},
+    {"suicide", LONG, "1000", "suicide"},
+    {"stops_itself", SHORT, "1000", "stop"},
+    {"sleeps", SHORT, "1000", "sleep"},
+    {"stubborn", SHORT, "1000", "stubborn"},
+    {"closes_output", SHORT, "1000", "silent"},
+    {"hog", LONG, "1000", "hog"},
+    {"hog_in_child", LONG, "1000", "hog-in-child"},
+    {"exactly", LONG, "20", "exactly"},
+    {"one_more", LONG, "20", "one-more"},
+    {"leaves_behind", LONG, "1000", "leave-behind"},
+    {"daemon", LONG, "1000", "daemon"},
+    {"tries", LONG, "1000", "try"},
+    {"parent", LONG, "1000", "parent"},
+    {"descriptors", LONG, "1000", "descriptors"},
+    {"environment", LONG, "1000", "environment"},
+    {"reads_all", LONG, "1000", "read"},
+    {"reads_nothing", LONG, "1000", "hello"},
+};
+
+/* Kills whose parent we have become; gives how many these were. */
+static int kill_children(void)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    int found = 0;
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        char path[64], line[512], state = 'Z';
+        int parent = -1;
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+        FILE *stat = pid > 0 ? fopen(path, "re") : NULL;
+        if (stat == NULL)
+            continue;
+        const char *after = fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
+        fclose(stat);
+        if (after == NULL || sscanf(after + 1, " %c %d", &state, &parent) != 2 || parent != (int)getpid())
+            continue;
+        found += state != 'Z';
+        kill(pid, SIGKILL);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return found;
+}
+
+/* How many live on some time after the judge has ended. A death that has begun may take its time. */
+static int left_behind(void)
+{
+    const struct timespec between = {0, 10000000};
+    for (int look = 0; look < LOOKS; look++) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+        if (pid == -1 && errno == ECHILD)
+            return 0;
+        if (pid == 0)
+            nanosleep(&between, NULL);
+    }
+    int left = 0, more;
+    while ((more = kill_children()) > 0) {
+        left += more;
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            continue;
+    }
+    return left;
+}
+
+static struct child judge(const struct question *question, char *program)
+{
+    char *const argv[] = {"./service", question->time, "16384", question->output, "large",
+                          "hello.txt", program, question->hostile, NULL};
+    return run_to_end(argv, "", 0, ROOM);
+}
+
+static void show(const char *key, const struct child *child, size_t most)
+{
+    printf("\"%s\": ", key);
+    if (strcmp(ending(child), "exit 0") == 0)
+        print_json_text(child->output, child->length, most);
+    else
+        printf("\"%s\"", ending(child));
+    printf(", ");
+}
+
+/* How many there were at a time is chance, but for the most; so only the first line is shown. */
+static void explode(void)
+{
+    const struct question bomb = {"bomb", SHORT, "200", "bomb"};
+    struct child child = judge(&bomb, "./hostile");
+    char *line = memchr(child.output, '\n', child.length);
+    size_t length = line == NULL ? child.length : (size_t)(line - child.output);
+    show("bomb", &child, length);
+    printf("\"bomb_processes\": %ld, ", line == NULL ? -1 : strtol(line, NULL, 10));
+    finish(&child);
+    printf("\"bomb_left\": %d, ", left_behind());
+}
+
+static void make_input(void)
+{
+    static char block[4096];
+    memset(block, 'i', sizeof block);
+    int fd = open("large", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (int written = 0; written < INPUT; written += (int)sizeof block)
+        if (fd == -1 || write(fd, block, sizeof block) != (ssize_t)sizeof block) {
+            perror("large");
+            exit(1);
+        }
+    close(fd);
+}
+
+int main(void)
+{
+    const struct question nothing = {"not_there", LONG, "1000", "hello"};
+    harness_begin();
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1 || setenv("SECRET", "of the judge", 1) == -1)
+        return 1;
+    make_input();
+    printf("{");
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        struct child child = judge(&questions[i], "./hostile");
+        show(questions[i].key, &child, SHOWN);
+        finish(&child);
+        int left = left_behind();
+        if (strstr("leaves_behind daemon", questions[i].key) != NULL)
+            printf("\"%s_left\": %d, ", questions[i].key, left);
+    }
+    explode();
+    struct child child = judge(&nothing, "./no-such-program");
+    show("not_there", &child, SHOWN);
+    finish(&child);
+    printf("\"end\": true}\n");
+    return 0;
+}
