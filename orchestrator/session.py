@@ -19,7 +19,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.engine.local import MOST_THREADS, LocalEngine
 from orchestrator.errors import Exit, SpecError, Unreachable
 from orchestrator.host import this_host
-from orchestrator.job import Workshop, make_image, run_job
+from orchestrator.job import run_job
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedLab
 from orchestrator.network.wiring import Wiring
@@ -33,6 +33,7 @@ from orchestrator.record import Record, Status
 from orchestrator.store import RunStore, new_run_id, require_space
 from orchestrator.studentwork import machines_for, with_work
 from orchestrator.wording import did_you_mean
+from orchestrator.workshop import Workshop, make_image
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import Handle
 from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unavailable, from_os
 from orchestrator.images.cache import digest, locked
-from orchestrator.job import Workshop, make_image, place_order, with_template
 from orchestrator.ledger import Ledger
 from orchestrator.load import LoadedLab
 from orchestrator.paths import state_dir
@@ -32,6 +31,7 @@ from orchestrator.session import Choice, workshop
 from orchestrator.stay.register import Register, stay_of
 from orchestrator.stay.residents import Resident, State, ask_all, residents
 from orchestrator.store import new_run_id
+from orchestrator.workshop import Workshop, make_image, place_order, with_template
 
 LOCK_SECONDS = 3600.0
 SOON = 0.05
