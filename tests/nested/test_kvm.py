@@ -45,6 +45,24 @@ def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
     assert kvm == {"what": "KVM", "works": True, "detail": "a probe guest booted under KVM"}
 
 
+_BESIDE_A_TIMER = """
+python3 -c 'import time\nwhile True: time.sleep(0.0003)' & timer=$!
+PYTHONPATH=$PYTHONPATH:tests/real python3 -c '
+from bench import HOST, image_of
+from orchestrator import accel
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.deadline import Deadline
+print(accel.probe(ARCHITECTURES[HOST], image_of(HOST), Deadline.after(300)) or "booted")'
+kill $timer
+"""
+
+
+def test_a_guest_there_gets_each_interrupt_once(outer: Outer) -> None:
+    """A timer that is due thousands of times a second is what made it likely to get one twice, and
+    to deadlock on its way up (single_interrupts.py)."""
+    assert outer.say("sh", "-c", _BESIDE_A_TIMER, seconds=900) == "booted\n"
+
+
 @pytest.fixture(scope="module")
 def answers(outer: Outer) -> tuple[list[Case], str]:
     """What became of the contract's tests in the outer guest, and what pytest said there."""
