@@ -6,7 +6,7 @@ import ast
 import sys
 
 from bench import UNDER_KVM
-from inner import CONTRACT, cases, selection
+from inner import CONTRACT, Case, cases, of_kind, selection
 from system import requirements
 
 from orchestrator.paths import ROOT
@@ -16,6 +16,13 @@ def test_a_kind_is_selected_without_those_whose_names_are_longer() -> None:
     cold, clone = UNDER_KVM[:2]
     assert selection(cold).split(" and ") == [str(cold), f"not {clone}"]
     assert selection(clone) == str(clone)
+
+
+def test_each_kind_is_told_its_own_results_and_no_others() -> None:
+    names = [f"TestA.test_b[{kind}{more}]" for kind in UNDER_KVM for more in ("", "-SEGV")]
+    found = [Case(name, "") for name in ["test_c", *names]]
+    told = [[case.name for case in of_kind(kind, found)] for kind in UNDER_KVM]
+    assert told == [names[:2], names[2:4], names[4:]]
 
 
 def test_only_a_pass_is_no_trouble() -> None:

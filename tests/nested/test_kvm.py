@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 
 import pytest
 from bench import UNDER_KVM, Kind, living_in
 from conftest import keep_consoles
 from habitat import fresh_home
-from inner import contract
+from inner import Case, contract, of_kind
 from outer import Outer, outer_guest
 from system import DEBIAN
 
@@ -21,7 +20,7 @@ from orchestrator.arch import host_arch
 pytestmark = pytest.mark.nested
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
-"""How long the contract may take for one kind; minutes when the host has nothing else to do."""
+"""How long the contract may take for all kinds; three minutes when the host has nothing else to do."""
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +45,38 @@ def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
     assert kvm == {"what": "KVM", "works": True, "detail": "a probe guest booted under KVM"}
 
 
-@pytest.mark.by_hand
+_BESIDE_A_TIMER = """
+python3 -c 'import time\nwhile True: time.sleep(0.0003)' & timer=$!
+PYTHONPATH=$PYTHONPATH:tests/real python3 -c '
+from bench import HOST, image_of
+from orchestrator import accel
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.deadline import Deadline
+print(accel.probe(ARCHITECTURES[HOST], image_of(HOST), Deadline.after(300)) or "booted")'
+kill $timer
+"""
+
+
+def test_a_guest_there_gets_each_interrupt_once(outer: Outer) -> None:
+    """A timer that is due thousands of times a second is what made it likely to get one twice, and
+    to deadlock on its way up (single_interrupts.py)."""
+    assert outer.say("sh", "-c", _BESIDE_A_TIMER, seconds=900) == "booted\n"
+
+
+@pytest.fixture(scope="module")
+def answers(outer: Outer) -> tuple[list[Case], str]:
+    """What became of the contract's tests in the outer guest, and what pytest said there."""
+    return contract(outer, UNDER_KVM, SECONDS)
+
+
 @pytest.mark.parametrize("kind", UNDER_KVM, ids=str)
-def test_the_driver_contract_holds_under_kvm(outer: Outer, kind: Kind, subtests: pytest.Subtests) -> None:
-    found, words = contract(outer, kind, SECONDS)
+def test_the_driver_contract_holds_under_kvm(
+    answers: tuple[list[Case], str], kind: Kind, subtests: pytest.Subtests
+) -> None:
+    found, words = answers
     print(words)
-    assert re.search(r"\b\d+ passed\b", words)
-    assert len(found) > 30, "the contract has more tests than these"
-    for case in found:
+    asked = of_kind(kind, found)
+    assert len(asked) > 30, "the contract has more tests than these"
+    for case in asked:
         with subtests.test(case.name):
             assert not case.trouble, case.trouble

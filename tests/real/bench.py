@@ -106,6 +106,7 @@ KINDS += [
     Kind("qemu", arch, cloned, image="debian") for arch in ("amd64", "arm64") for cloned in (False, True)
 ]
 UNDER_KVM = [Kind("qemu", HOST, cloned, kvm=True) for cloned in (False, True)]
+UNDER_KVM += [Kind("libvirt", HOST, way="system", kvm=True)]
 """Run where KVM is proved to work, and in the outer guest of tests/nested in any case."""
 KINDS += UNDER_KVM
 VIRTUALBOX = Kind("virtualbox", "amd64")
