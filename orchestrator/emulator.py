@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import TAG, Handle, Order
 from orchestrator.errors import BootError, TeardownError
+from orchestrator.images import cache
 from orchestrator.progress import Progress
 
 MIB = 2**20
@@ -28,6 +30,7 @@ TRANSLATION_CACHE_MIB = 64
 default is up to 1 GiB for each process."""
 UNPRIVILEGED = 65534
 """Whom QEMU becomes when we are root: nobody, who owns no file."""
+RUNAS, RUN_WITH = "-runas", "-run-with"
 DISK = "disk.qcow2"
 SEED = "seed.iso"
 LINE = "ssh.sock"
@@ -56,8 +59,11 @@ class Memory:
 ANONYMOUS = Memory()
 
 
-def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS) -> list[str]:
-    """The command line of one machine; ``root``: whether we start it as root. Pure."""
+def render_argv(
+    order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS, giving_up: str = RUNAS
+) -> list[str]:
+    """The command line of one machine; ``root``: whether we start it as root, and ``giving_up`` the
+    option by which it then becomes nobody. Pure."""
     arch, folder = order.arch, Path(handle.scratch)
     accel = "kvm" if order.accel == "kvm" else _tcg(order)
     cpu = "host" if order.accel == "kvm" else arch.cpu
@@ -80,7 +86,7 @@ def render_argv(order: Order, handle: Handle, root: bool, memory: Memory = ANONY
     argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
     argv += _disk_words(order, folder)
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
-    return [*argv, *arch.qemu_options, *_confinement(root, memory)]
+    return [*argv, *arch.qemu_options, *_confinement(root, memory, giving_up)]
 
 
 def _attached(order: Order, number: int) -> list[str]:
@@ -169,14 +175,31 @@ def _memory_words(order: Order, memory: Memory) -> list[str]:
     return argv if memory.baking else [*argv, "-incoming", "defer"]
 
 
-def _confinement(root: bool, memory: Memory) -> list[str]:
+def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
     if memory.baking:  # runs nothing but our own init, and must start `cat` to save itself
         return []
     # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
     # with spawn=deny (no exec), there is nothing left to elevate to.
     privileges = "" if root else "elevateprivileges=deny,"
     argv = ["-sandbox", f"on,obsolete=deny,{privileges}spawn=deny,resourcecontrol=deny"]
-    return [*argv, *(["-runas", f"{UNPRIVILEGED}:{UNPRIVILEGED}"] if root else [])]
+    nobody = f"{UNPRIVILEGED}:{UNPRIVILEGED}"
+    return [*argv, *([giving_up, nobody if giving_up == RUNAS else f"user={nobody}"] if root else [])]
+
+
+def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
+    """How this QEMU is told whom to become: ``-runas`` until 9.2, ``-run-with user=`` in 10. Asked of
+    each QEMU once. Raises BootError."""
+    where = shutil.which(binary)
+    if where is None:
+        raise BootError(f"{binary} is not installed")
+    about = Path(where).stat()
+
+    def ask(_folder: Path) -> dict[str, str]:
+        words = proc.run([where, "-help"], deadline=deadline.within(60)).stdout.decode(errors="replace")
+        return {"giving_up": RUNAS if re.search(rf"^{RUNAS} ", words, re.MULTILINE) else RUN_WITH}
+
+    key = cache.digest(where, about.st_size, about.st_mtime_ns)
+    return str(cache.meta(cache.make("emulators", f"{binary}-{key}", ask, deadline.within(60)))["giving_up"])
 
 
 def _escaped(path: Path) -> str:
@@ -218,7 +241,9 @@ def start(
 ) -> None:
     """Start a machine's QEMU and wait until its sockets are there; ``inherit`` are descriptors
     it gets from us. Raises BootError with QEMU's own words."""
-    argv = render_argv(order, handle, os.getuid() == 0, memory)
+    root = os.getuid() == 0
+    giving_up = option_to_give_up_root(order.arch.qemu, deadline) if root else RUNAS
+    argv = render_argv(order, handle, root, memory, giving_up)
     order.logs.mkdir(parents=True, exist_ok=True)
     (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
     # A guest that floods its console must not fill our disk: the emulator's files are limited,

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.containers.image import reference
+from orchestrator.deadline import Deadline
 from orchestrator.drivers import ANY_ARCH, DRIVERS, Handle, Site, boundary_of, load
 from orchestrator.drivers.container import render_run
 from orchestrator.drivers.qemu import DRIVER as QEMU
 from orchestrator.drivers.qemu import forwarded_port, render_argv
+from orchestrator.emulator import option_to_give_up_root
 from orchestrator.errors import BootError, Unavailable
 from orchestrator.spec import Boundary, Machine
 
@@ -77,6 +79,30 @@ def test_every_guest_is_locked_in(name: str, root: bool) -> None:
     assert "spawn=deny" in sandbox
     assert ("-runas" in argv) == root
     assert ("elevateprivileges=deny" in sandbox) != root
+
+
+@pytest.mark.parametrize(
+    ("help_text", "words"),
+    [
+        ("-runas user     change to user id user\n", ["-runas", "65534:65534"]),
+        ("-run-with [chroot=dir]\n-runas user     change\n", ["-runas", "65534:65534"]),
+        ("-run-with [chroot=dir][user=username|uid:gid]\n", ["-run-with", "user=65534:65534"]),
+    ],
+    ids=["7.2", "9.2", "10.0"],
+)
+def test_each_qemu_is_told_in_its_own_words_whom_to_become(
+    help_text: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    emulator = tmp_path / "bin" / "qemu-system-x86_64"
+    emulator.write_text(f"#!/bin/sh\ncat <<'END'\n{help_text}END\n")
+    emulator.chmod(0o755)
+    option = option_to_give_up_root("qemu-system-x86_64", Deadline.after(60))
+    argv = render_argv(order(), QEMU.prepare(order()), root=True, giving_up=option)
+    assert argv[-2:] == words
 
 
 def test_a_guest_gets_at_least_the_memory_its_kernel_needs() -> None:
