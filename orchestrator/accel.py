@@ -112,7 +112,7 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
                 return "isolab:" in Console(log).tail(40) or not _running(pid)
 
             try:
-                poll(answered, deadline.within(patience), "KVM probe guest", interval=0.02)
+                poll(answered, deadline.within(patience), "KVM probe guest", interval=0.01)
             except TimedOut:
                 return f"a probe guest under KVM did not reach userspace within {patience:.0f} s"
             return (

@@ -285,10 +285,10 @@ def watcher(
 def alive(handle: Handle) -> bool:
     """Whether the machine's process exists. Asked again before a no: during exec(2) a process
     has no arguments to know it by."""
-    for _ in range(5):
+    for _ in range(10):
         if any(True for _ in hostproc.find(lambda pid: _tag(pid) == handle.tag)):
             return True
-        time.sleep(0.02)
+        time.sleep(0.01)
     return False
 
 

@@ -52,7 +52,7 @@ def locked(kind: str, key: str, deadline: Deadline) -> Iterator[None]:
                 return False
             return True
 
-        poll(taken, deadline, f"waiting for another isolab to make {kind}/{key}", interval=0.02)
+        poll(taken, deadline, f"waiting for another isolab to make {kind}/{key}", interval=0.01)
         yield
 
 
