@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bench import HOST
+from bench import HOST, image_of
 from command import environment, isolab, records, run_lab, statuses
 from conftest import keep_consoles
 from habitat import Home, fresh_home, hard_linked
 
-from orchestrator import images, proc
-from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator import proc
+from orchestrator.arch import host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.images.tree import Tree
-from orchestrator.recipes import recipes
 
 pytestmark = pytest.mark.real
 
@@ -40,7 +39,7 @@ class PrivateCache:
 
     def image(self, arch: str) -> Path:
         """The folder of the micro image of an architecture."""
-        return self.folder / "images" / images.key(recipes()["micro"], ARCHITECTURES[arch])
+        return self.folder / "images" / image_of(arch).key
 
     def replace(self, arch: str, name: str, data: bytes) -> None:
         """Give a file new content; the old one is shared with the user's cache and stays."""
