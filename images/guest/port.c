@@ -10,9 +10,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { TRIES = 200, LOOKS = 10 };
 
 int port = -1;
 
@@ -92,12 +95,27 @@ void open_port(void)
  * interrupt (QEMU 7.2: riscv64, mips), and the kernel, which still waits for it, programs no
  * other one that is due later: every sleep lasts for ever. A timer due in the past is earlier
  * than anything it waits for, so it is programmed at once, and its interrupt finds all the rest.
+ *
+ * Each try is due earlier than the one before, and nobody sleeps meanwhile: on MIPS the kernel asks for
+ * an interrupt in 5 us, and an emulator that has yet to translate the code that asks may be late ten
+ * times in a row, after which the kernel waits for what will not come until the counter has gone round
+ * (26 s). Once the code is translated it is fast enough.
  */
 static void revive_timers(void)
 {
-	const struct timespec long_ago = {0, 1};
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	unsigned long long expirations;
 
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &long_ago, NULL);
+	for (long due = TRIES; timer != -1 && due > 0; due--) {
+		struct itimerspec when = {.it_value = {.tv_sec = 0, .tv_nsec = due}};
+		if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) == -1)
+			break;
+		for (int look = 0; look < LOOKS; look++)
+			if (read(timer, &expirations, sizeof expirations) == (ssize_t)sizeof expirations)
+				due = 0;
+	}
+	if (timer != -1)
+		close(timer);
 }
 
 /* Reading from a port nobody has connected to gives 0 bytes: virtio_console. Wait for them. */

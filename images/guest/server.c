@@ -85,8 +85,11 @@ int serve_in_advance(int waiting_on)
 		become_server("LD_PRELOAD=" PREACCEPT);
 	}
 	close(told[1]);
-	if (pid == -1 || read(told[0], &here, 1) != 1)
-		say("no SSH server could be started in advance");
+	/* Nobody would answer the first connection: better to say so now than to let it wait. */
+	if (pid == -1 || read(told[0], &here, 1) != 1) {
+		errno = pid == -1 ? EAGAIN : ENOEXEC;
+		give_up("the SSH server does not start");
+	}
 	return told[0];
 }
 
