@@ -6,8 +6,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from orchestrator.build import build_exercise
 from orchestrator.checks import Subject, judge
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import Template
+from orchestrator.errors import LabError
 from orchestrator.exercise import Workplace, folder_name, items, run_exercise
 from orchestrator.guest_build import sources
 from orchestrator.images import Archives, cache
@@ -46,13 +50,31 @@ def _all() -> Iterator[LoadedExercise]:
 
 
 STUDENT = list(_all())
-HIDDEN = [
-    (exercise, kind) for exercise in STUDENT for kind in (exercise.hidden.wrong if exercise.hidden else [])
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One solution that an exercise brings, on one machine."""
+
+    arch: str
+    exercise: LoadedExercise = dataclasses.field(hash=False, compare=False)
+    name: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.arch}-{self.name}-{self.place}"
+
+
+def _tasks(*places: str) -> list[Task]:
+    return [Task(arch, e, e.name, place) for arch in ARCHITECTURES for e in STUDENT for place in places]
+
+
+WRONG_ONES = [
+    Task(arch, e, e.name, f"{WRONG}/{kind}")
+    for arch in ARCHITECTURES
+    for e in STUDENT
+    for kind in (e.hidden.wrong if e.hidden else [])
 ]
-
-
-def by_name(about: LoadedExercise | str) -> str:
-    return about if isinstance(about, str) else about.name
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +93,55 @@ def bench(home: Home, request: pytest.FixtureRequest) -> Iterator[Bench]:
     assert isinstance(template, Template), f"{kind.arch} cannot be cloned: {template}"
     with on_bench(kind, replace(order, template=template)) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def solved(
+    home: Home, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[Task, Future[Done]]]:
+    """What became of the solutions that the selected tests are about. The machines work side by side:
+    most of the time of a wrong solution is waiting for what does not happen."""
+    found = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
+    wanted = dict.fromkeys(spec.params["task"] for spec in found if spec and "task" in spec.params)
+    futures: dict[Task, Future[Done]] = {task: Future() for task in wanted}
+    over = threading.Event()
+    folder = tmp_path_factory.mktemp("solutions")
+    with ThreadPoolExecutor(len(ARCHITECTURES)) as pool:
+        for arch in ARCHITECTURES:
+            mine = {task: future for task, future in futures.items() if task.arch == arch}
+            worker = pool.submit(_solve_all, arch, mine, home, folder, over)
+            worker.add_done_callback(partial(_tell_who_waits, mine))
+        yield futures
+        over.set()
+
+
+def _solve_all(
+    arch: str, futures: Mapping[Task, Future[Done]], home: Home, folder: Path, over: threading.Event
+) -> None:
+    """Run these solutions one after another on a clone of their own."""
+    kind = Kind("qemu", arch, cloned=True)
+    order = order_for(kind, home, name=f"solving-{arch}")
+    template = template_for(order)
+    assert isinstance(template, Template), f"{arch} cannot be cloned: {template}"
+    with on_bench(kind, replace(order, template=template)) as bench:
+        for number, (task, future) in enumerate(futures.items()):
+            if over.is_set():
+                return
+            _solve_one(task, future, bench, folder / f"{arch}-{number}")
+
+
+def _tell_who_waits(futures: Mapping[Task, Future[Done]], worker: Future[None]) -> None:
+    """A machine that is lost solves nothing more."""
+    for future in futures.values():
+        if not future.done():
+            future.set_exception(worker.exception() or AssertionError("the tests are over"))
+
+
+def _solve_one(task: Task, future: Future[Done], bench: Bench, folder: Path) -> None:
+    try:
+        future.set_result(solve(task.exercise, task.place, bench, folder))
+    except (LabError, AssertionError, OSError) as problem:
+        future.set_exception(problem)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,33 +212,30 @@ def told(done: Done) -> str:
     return f"{record.status}: {record.reason}\n{record.stdout}{record.stderr}"
 
 
-@pytest.mark.parametrize("exercise", STUDENT, ids=by_name)
-class TestOnEachMachine:
-    def test_the_reference_solution_gets_all_points(
-        self, bench: Bench, exercise: LoadedExercise, tmp_path: Path
-    ) -> None:
-        done = solve(exercise, SOLUTION, bench, tmp_path)
+class TestSolutions:
+    @pytest.mark.parametrize("task", _tasks(SOLUTION), ids=str)
+    def test_the_reference_gets_all_points(self, solved: Mapping[Task, Future[Done]], task: Task) -> None:
+        done = solved[task].result()
         assert done.record.status is Status.PASS, told(done)
         assert done.record.points == done.record.max_points > 0
         assert done.warnings == []
 
+    @pytest.mark.parametrize("task", _tasks(SKELETON), ids=str)
     def test_the_skeleton_compiles_and_does_not_get_all_points(
-        self, bench: Bench, exercise: LoadedExercise, tmp_path: Path
+        self, solved: Mapping[Task, Future[Done]], task: Task
     ) -> None:
-        done = solve(exercise, SKELETON, bench, tmp_path)
+        done = solved[task].result()
         assert done.record.status is Status.FAIL, told(done)
         assert done.record.points < done.record.max_points
         assert done.warnings == []
 
-
-@pytest.mark.parametrize(("exercise", "kind"), HIDDEN, ids=by_name)
-class TestWrongSolutions:
-    def test_one_misses_what_is_wrong_with_it_and_nothing_else(
-        self, bench: Bench, exercise: LoadedExercise, kind: str, tmp_path: Path
+    @pytest.mark.parametrize("task", WRONG_ONES, ids=str)
+    def test_a_wrong_one_misses_what_is_wrong_with_it_and_nothing_else(
+        self, solved: Mapping[Task, Future[Done]], task: Task
     ) -> None:
-        assert exercise.hidden
-        done = solve(exercise, f"{WRONG}/{kind}", bench, tmp_path)
-        assert done.missed() == set(exercise.hidden.wrong[kind]), told(done)
+        assert task.exercise.hidden
+        done = solved[task].result()
+        assert done.missed() == set(task.exercise.hidden.wrong[Path(task.place).name]), told(done)
         assert done.record.status is Status.FAIL
         assert done.record.points < done.record.max_points
 
