@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import resource
 import statistics
 import threading
@@ -181,7 +180,7 @@ def crowd_rows(lab: Lab, arch: str, number: int) -> Iterator[Row]:
             over.wait()
             pid = _pid_of(handle)
             cpu.append(_cpu_of(pid))
-            sizes.append(_pss_of(pid))
+            sizes.append(hostproc.memory(pid) / 2**20)
 
     with ThreadPoolExecutor(number) as pool:
         jobs = [pool.submit(one, index) for index in range(number)]
@@ -250,8 +249,3 @@ def _cpu_of(pid: int) -> float:
     """Seconds of processor time of a process (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _pss_of(pid: int) -> float:
-    match = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    return int(match[1]) / 1024 if match else 0.0

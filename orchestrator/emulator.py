@@ -189,17 +189,26 @@ def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
 def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
     """How this QEMU is told whom to become: ``-runas`` until 9.2, ``-run-with user=`` in 10. Asked of
     each QEMU once. Raises BootError."""
-    where = shutil.which(binary)
-    if where is None:
+    program = identity(binary)
+    if not program:
         raise BootError(f"{binary} is not installed")
-    about = Path(where).stat()
 
     def ask(_folder: Path) -> dict[str, str]:
-        words = proc.run([where, "-help"], deadline=deadline.within(60)).stdout.decode(errors="replace")
+        words = proc.run([program[0], "-help"], deadline=deadline.within(60)).stdout.decode(errors="replace")
         return {"giving_up": RUNAS if re.search(rf"^{RUNAS} ", words, re.MULTILINE) else RUN_WITH}
 
-    key = cache.digest(where, about.st_size, about.st_mtime_ns)
-    return str(cache.meta(cache.make("emulators", f"{binary}-{key}", ask, deadline.within(60)))["giving_up"])
+    name = f"{binary}-{cache.digest(program)}"
+    return str(cache.meta(cache.make("emulators", name, ask, deadline.within(60)))["giving_up"])
+
+
+def identity(binary: str) -> tuple[str, int, int] | tuple[()]:
+    """Where this QEMU is, its size and when it was changed: another one is not the same. Empty when it
+    is not installed."""
+    where = shutil.which(binary)
+    if where is None:
+        return ()
+    about = Path(where).stat()
+    return where, about.st_size, about.st_mtime_ns
 
 
 def _escaped(path: Path) -> str:

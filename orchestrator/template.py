@@ -59,9 +59,7 @@ class Bakery:
 
 def key(order: Order) -> str:
     """The content key: a template belongs to one image, one QEMU and one command line."""
-    binary = shutil.which(order.arch.qemu)
-    about = Path(binary).stat() if binary else None
-    program = (binary, about.st_size, about.st_mtime_ns) if about else ()
+    program = emulator.identity(order.arch.qemu)
     fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
     fixed = fixed.unplugged()
     handle = Handle("qemu", "0-0-0", "template", "", "", "", "/s", None)  # type: ignore[arg-type]
