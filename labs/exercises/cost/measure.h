@@ -5,8 +5,9 @@
  * the warm-up and count for nothing. Then BATCHES of that size are timed, and their median and quartiles
  * kept: a mean would be moved by the one batch in which somebody else had the processor. Batches are
  * shorter than the turns a scheduler gives, so that many of them are not interrupted even on a busy host;
- * what an empty batch costs is subtracted. The time is bounded on every machine, because a slow one makes
- * smaller batches, not longer ones.
+ * what an empty batch costs is subtracted, and where a busy moment made a small batch look long enough,
+ * they grow again. The time is bounded on every machine, because a slow one makes smaller batches, not
+ * longer ones.
  *
  * The figure is processor time, of this process, its partner and its children together, on one
  * processor: what others do meanwhile is not in it, as far as the kernel underneath can tell. A guest's
@@ -110,12 +111,12 @@ static inline void time_batch(operation *what, void *with, uint32_t times, pid_t
 }
 
 /* Whether a batch is long enough: each of five, for some may have been interrupted. */
-static inline bool is_long_enough(operation *what, void *with, uint32_t times, pid_t partner)
+static inline bool is_long_enough(operation *what, void *with, uint32_t times, pid_t partner, double empty)
 {
     for (int i = 0; i < 5; i++) {
         int64_t cost, wall;
         time_batch(what, with, times, partner, &cost, &wall);
-        if (cost < BATCH_NS)
+        if ((double)cost - empty < BATCH_NS)
             return false;
     }
     return true;
@@ -143,17 +144,37 @@ static inline void time_batches(operation *what, void *with, uint32_t times, pid
     }
 }
 
+/* Whether the batches were as long as they were meant to be. All five that their size was chosen by may
+ * have been interrupted; the lower quartile of the many tells. */
+static inline bool were_long_enough(const struct series *found, double empty)
+{
+    double cost[BATCHES];
+    memcpy(cost, found->cost, sizeof cost);
+    sort_batches(cost);
+    return cost[QUARTER] - empty >= BATCH_NS / 2;
+}
+
+static inline void time_long_batches(operation *what, void *with, pid_t partner, double empty,
+                                     struct series *found)
+{
+    for (found->times = 1;; found->times *= 2) {
+        while (found->times < MOST_TIMES && !is_long_enough(what, with, found->times, partner, empty))
+            found->times *= 2;
+        time_batches(what, with, found->times, partner, found);
+        if (found->times >= MOST_TIMES || were_long_enough(found, empty))
+            return;
+    }
+}
+
 /* What a batch costs in which nothing is done (a clock is read, a partner is told) is not the operation's.
  * The least that it costs, for a batch that was interrupted would take away too much. */
 static inline struct series measure(operation *what, void *with, pid_t partner)
 {
-    struct series found = {.times = 1}, empty;
-    while (found.times < MOST_TIMES && !is_long_enough(what, with, found.times, partner))
-        found.times *= 2;
+    struct series found, empty;
     time_batches(what, with, 0, partner, &empty);
     sort_batches(empty.cost);
     sort_batches(empty.wall);
-    time_batches(what, with, found.times, partner, &found);
+    time_long_batches(what, with, partner, empty.cost[0], &found);
     for (int i = 0; i < BATCHES; i++) {
         found.cost[i] = (found.cost[i] - empty.cost[0]) / found.times;
         found.wall[i] = (found.wall[i] - empty.wall[0]) / found.times;
