@@ -126,15 +126,10 @@ def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases
         lab.ledger.settle(handle)
 
 
-def measure_start(order: Order, lab: Lab) -> tuple[float, dict[str, float]]:
-    """Median seconds from nothing to the first answer, and the medians of its phases."""
-    found = []
-    for _ in range(lab.rounds):
-        with started(order, lab) as (_, _, phases):
-            found.append(phases)
-    names = found[0].laps
-    laps = {name: round(statistics.median(p.laps[name] for p in found), 4) for name in names}
-    return statistics.median(p.total for p in found), laps
+def measure_start(order: Order, lab: Lab) -> Phases:
+    """One start, from nothing to the first answer."""
+    with started(order, lab) as (_, _, phases):
+        return phases
 
 
 def start_rows(lab: Lab, archs: Sequence[str], stock: float | None) -> Iterator[Row]:
@@ -149,14 +144,23 @@ def start_rows(lab: Lab, archs: Sequence[str], stock: float | None) -> Iterator[
                 f"{arch}: clone / cold boot", 1.0, "ratio", 1 / 8, note=f"not clonable: {problem.message}"
             )
             continue
-        cold, cold_laps = measure_start(order, lab)
-        clone, clone_laps = measure_start(cloned, lab)
-        laps = {"clone s": clone, "cold s": cold}
-        laps |= {f"clone {k} s": v for k, v in clone_laps.items()}
-        laps |= {f"cold {k} s": v for k, v in cold_laps.items()}
-        yield Row(f"{arch}: clone / cold boot, to the first answer", clone / cold, "ratio", 1 / 8, laps)
+        # In turn, and each clone against the boot just before it: a shared host's speed drifts.
+        pairs = [(measure_start(order, lab), measure_start(cloned, lab)) for _ in range(lab.rounds)]
+        ratio = statistics.median(clone.total / cold.total for cold, clone in pairs)
+        colds, clones = zip(*pairs, strict=True)
+        laps = _medians("cold", colds) | _medians("clone", clones)
+        yield Row(f"{arch}: clone / cold boot, to the first answer", ratio, "ratio", 1 / 8, laps)
         if stock is not None:
-            yield Row(f"{arch}: clone / stock distribution (amd64)", clone / stock, "ratio", 1 / 40)
+            share = laps["clone s"] / stock
+            yield Row(f"{arch}: clone / stock distribution (amd64)", share, "ratio", 1 / 40)
+
+
+def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
+    """The median of each phase and of the whole, in seconds; they need not add up."""
+    laps = {f"{what} s": statistics.median(start.total for start in starts)}
+    for phase in starts[0].laps:
+        laps[f"{what} {phase} s"] = statistics.median(start.laps[phase] for start in starts)
+    return {name: round(value, 4) for name, value in laps.items()}
 
 
 def crowd_rows(lab: Lab, arch: str, number: int) -> Iterator[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -101,9 +100,8 @@ def _command_rows(progress: Progress) -> Iterator[measure.Row]:
 
 
 def _command(arguments: list[str]) -> float:
-    argv = [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments]
     begun = time.monotonic()
-    proc.run(argv, deadline=Deadline.after(900), cwd=ROOT)
+    proc.run([ROOT / "isolab", *arguments], deadline=Deadline.after(900), cwd=ROOT)
     return time.monotonic() - begun
 
 
