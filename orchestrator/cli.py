@@ -35,7 +35,10 @@ class Command(Program):
         sys.stdout.write(HELP.format(verbs="\n".join(lines)))
 
     def parse_core(self, argv: list[str] | None) -> None:
+        keeps_none = sys.dont_write_bytecode
         super().parse_core(_with_help(argv) if argv is not None else None)
+        # Invoke sets it, so that tasks leave no files; ours would be compiled anew at every start.
+        sys.dont_write_bytecode = keeps_none
 
 
 def _with_help(argv: list[str]) -> list[str]:
