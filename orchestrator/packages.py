@@ -258,7 +258,8 @@ def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadli
     if not absent:
         return
     names, wanted = ", ".join(need.what for need in absent), [need.pip for need in absent]
-    argv = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted]
+    # -P: not the pip of the folder we stand in, which may be a student's.
+    argv = [sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted]
     progress.doing("Python packages", f"installing {names}", 30)
     try:
         proc.run(argv, deadline=deadline.within(INSTALL_SECONDS))
