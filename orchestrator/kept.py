@@ -95,6 +95,8 @@ def _sources(place: Path) -> Iterator[tuple[str, str]]:
 
 
 def _shared(place: Path) -> Iterator[str]:
+    if not any(path.is_file() for path in place.parent.glob("*")):
+        return  # nothing was kept beside it, so its file need not be read
     with contextlib.suppress(LabError):  # its own file is not understood, or was not kept
         for build in load_exercise(place, place.name).spec.build:
             yield from build.headers

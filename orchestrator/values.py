@@ -27,7 +27,7 @@ def printable(text: str, keep: str = "") -> str:
 
     Characters in ``keep`` stay as they are.
     """
-    if text.isprintable():
+    if text.translate(dict.fromkeys(map(ord, keep))).isprintable():
         return text
     return "".join(
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
