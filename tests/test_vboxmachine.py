@@ -130,6 +130,16 @@ def test_a_machine_that_ends_is_lost(tmp_path: Path) -> None:
         look()
 
 
+def test_a_machine_that_ends_while_it_is_watched_is_lost(tmp_path: Path) -> None:
+    wanted, handle = machine(tmp_path / "m")
+    look = vboxmachine._watcher(wanted, handle, NoProgress(), Deadline.never())
+    with running_as(handle):
+        look()
+        look()
+    with pytest.raises(BootError, match="VirtualBox ended"):
+        look()
+
+
 def test_a_port_that_somebody_else_took_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is behind the first rule; the second leads to the guest."""
     _, handle = machine(tmp_path / "m")

@@ -158,7 +158,13 @@ def _advice(handle: Handle, done: proc.Finished) -> str:
 
 def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline) -> Callable[[], None]:
     """What to do while waiting for the guest: say what its console said last, notice its end."""
-    console = Console(order.logs / "console.log")
+    console, runs = Console(order.logs / "console.log"), _runs(handle)
+    known: list[int] = []  # a search of all processes, four times a second, is what a slow host feels
+
+    def there() -> bool:
+        if not any(hostproc.still(pid, runs) for pid in known):
+            known[:] = _processes(handle)
+        return bool(known)
 
     def look() -> None:
         said = console.last_line()
@@ -167,7 +173,7 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             raise BootError(
                 f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
             )
-        if not any(True for _ in _processes(handle)):
+        if not there():
             raise BootError(
                 f"{order.name}: VirtualBox ended; the console's last lines:\n{console.tail(12)}",
                 hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
@@ -248,7 +254,12 @@ def _registry(deadline: Deadline) -> contextlib.AbstractContextManager[None]:
 
 def _processes(handle: Handle) -> Iterator[int]:
     """The process that runs the machine, if one does."""
-    return hostproc.find(lambda pid: handle.data["uuid"] in _started(hostproc.arguments(pid)))
+    return hostproc.find(_runs(handle))
+
+
+def _runs(handle: Handle) -> Callable[[int], bool]:
+    """Matches that process."""
+    return lambda pid: handle.data["uuid"] in _started(hostproc.arguments(pid))
 
 
 def _started(words: list[str]) -> list[str]:

@@ -136,7 +136,7 @@ def _furnish(outer: Outer) -> None:
         mount -t tmpfs tmpfs /{PLACE}/run; mount -t tmpfs tmpfs /{PLACE}/tmp
         mkdir -m 1777 /{PLACE}/run/lock; chmod 1777 /{PLACE}/tmp
         # In a chroot, the /dev that libvirt makes for each guest has neither kvm nor ptmx.
-        echo 'namespaces = []' >/{PLACE}/etc/libvirt/qemu.conf
+        [ ! -d /{PLACE}/etc/libvirt ] || echo 'namespaces = []' >/{PLACE}/etc/libvirt/qemu.conf
         # A guest's memory in large pages: each one saves hundreds of faults, an exit each.
         echo always >/sys/kernel/mm/transparent_hugepage/enabled
         for module in /{PLACE}/{MODULES}/*; do
