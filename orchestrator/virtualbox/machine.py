@@ -16,7 +16,7 @@ from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Order
 from orchestrator.emulator import kernel_cmdline
-from orchestrator.errors import BootError, LabError, TeardownError
+from orchestrator.errors import BootError, LabError, TeardownError, TimedOut
 from orchestrator.images import Archives, cache
 from orchestrator.images.bootdisk import Contents, bootable
 from orchestrator.personality import Keys, Port, give, keep, lines_of, make_keys
@@ -219,7 +219,8 @@ def end(handle: Handle, deadline: Deadline) -> None:
     uuid = handle.data["uuid"]
     if not any(True for _ in _processes(handle)):
         return
-    vboxmanage.attempt(["controlvm", uuid, "poweroff"], deadline.within(20))
+    with contextlib.suppress(TimedOut):
+        vboxmanage.attempt(["controlvm", uuid, "poweroff"], deadline.within(60))
     for pid in _processes(handle):
         if not hostproc.end(pid, patience=5.0):
             raise TeardownError(f"{handle.machine}: VirtualBox (process {pid}) cannot be ended")

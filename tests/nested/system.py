@@ -172,7 +172,13 @@ def _install(system: System, headers: list[str], root: Path, deadline: Deadline)
     proc.run([*pip, *wheels, "--target", root / system.site, *requirements()], deadline=deadline)
     # Compiling there would take a minute on an emulated processor. What is compiled is good whatever
     # a source's date says, for the archive keeps none.
-    modules = ["compileall", "-q", "-f", "--invalidation-mode=unchecked-hash", f"/usr/lib/python{system.python}"]
+    modules = [
+        "compileall",
+        "-q",
+        "-f",
+        "--invalidation-mode=unchecked-hash",
+        f"/usr/lib/python{system.python}",
+    ]
     places = [f"/{system.site}", "/usr/lib/python3/dist-packages"]
     proc.run(["chroot", root, "python3", "-m", *modules, *places], deadline=deadline, check=False)
 

@@ -30,10 +30,13 @@ from orchestrator.images import cache
 from orchestrator.images.mirror import KEYRING, mirror
 from orchestrator.progress import Silent
 from orchestrator.spec import Machine
+from orchestrator.virtualbox import manage as vboxmanage
 
 SUITE = "sid"
 """Debian's only suite with VirtualBox, in its section contrib."""
 PACKAGES = ("virtualbox", "virtualbox-qt", "xvfb", "dash", "coreutils", "grep", "sed", "procps")
+SETTINGS = "ISOLAB_TEST_VIRTUALBOX"
+"""A variable of the environment: what a host's VirtualBox needs to be told (see ``_set_up``)."""
 BUILD_SECONDS = 1800.0
 """Two minutes of them on an idle machine."""
 
@@ -85,9 +88,17 @@ def virtualbox_of(kind: Kind, home: Home) -> Iterator[None]:
         patch.setenv("VBOX_IPC_SOCKETID", home.root.name)
         try:
             _require(kind)
+            _set_up(os.environ.get(SETTINGS, ""))
             yield
         finally:
             _end_servers(home)
+
+
+def _set_up(settings: str) -> None:
+    """What all machines of this VirtualBox are to have, by words like ``NAME=VALUE``."""
+    for setting in settings.split():
+        name, _, value = setting.partition("=")
+        vboxmanage.ask(["setextradata", "global", name, value], Deadline.after(120))
 
 
 def _require(kind: Kind) -> None:
