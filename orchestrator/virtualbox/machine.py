@@ -6,6 +6,7 @@ Sources: the Oracle VirtualBox User Guide, setrlimit(2).
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -49,6 +50,10 @@ _ADVICE = {
     "_DISABLED": _ABSENT,
 }
 """What to do, by what VirtualBox says or logs."""
+
+
+_GIVEN_UP = re.compile(rb"Guru Meditation \d+ \(\w+\)")
+"""In VirtualBox's log: it cannot go on with a machine, whose process then stays, doing nothing."""
 
 
 class Silent(LabError):
@@ -159,6 +164,7 @@ def _advice(handle: Handle, done: proc.Finished) -> str:
 def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline) -> Callable[[], None]:
     """What to do while waiting for the guest: say what its console said last, notice its end."""
     console, runs = Console(order.logs / "console.log"), _runs(handle)
+    grown = _growth(log(handle))
     known: list[int] = []  # a search of all processes, four times a second, is what a slow host feels
 
     def there() -> bool:
@@ -173,6 +179,11 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             raise BootError(
                 f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
             )
+        if given_up := _GIVEN_UP.search(next(grown)):
+            raise BootError(
+                f"{order.name}: VirtualBox gave the machine up: {given_up[0].decode()}",
+                hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
+            )
         if not there():
             raise BootError(
                 f"{order.name}: VirtualBox ended; the console's last lines:\n{console.tail(12)}",
@@ -182,6 +193,19 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             raise Silent("the guest says nothing")
 
     return look
+
+
+def _growth(path: Path) -> Iterator[bytes]:
+    """The whole lines by which a file has grown, each time one asks."""
+    read = 0
+    while True:
+        more = b""
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            file.seek(read)
+            more = file.read()
+        whole = more[: more.rfind(b"\n") + 1]
+        read += len(whole)
+        yield whole
 
 
 def _limit(handle: Handle, deadline: Deadline) -> None:
