@@ -59,7 +59,7 @@ def test_virtualbox_has_its_kernel_driver(outer: Outer) -> None:
 def answers(outer: Outer) -> tuple[list[Case], str]:
     """What became of all tests in the outer guest, and what pytest said: one run of it for all."""
     files = (CONTRACT, RUNNING, NETWORKS)
-    return run_inside(outer, SECONDS, *files, "-k", VIRTUALBOX.driver, env={SETTINGS: _TOLD})
+    return run_inside(outer, SECONDS, *files, "-rP", "-k", VIRTUALBOX.driver, env={SETTINGS: _TOLD})
 
 
 @pytest.mark.parametrize("file", [CONTRACT, RUNNING, NETWORKS], ids=lambda file: PurePath(file).stem)

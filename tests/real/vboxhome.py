@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,7 +118,7 @@ def _up_again(
         except BootError as problem:
             if "gave the machine up" not in problem.message:
                 raise
-            warnings.warn(f"start {attempt}: {problem.message}", stacklevel=2)
+            print(f"start {attempt}: {problem.message}")
             (order.logs / "console.log").unlink()
     return _UP(driver, order, handle, deadline, progress)
 
