@@ -14,7 +14,7 @@ is busy. By its own clock the outer guest is as fast on every host.
 
 VirtualBox holds its guests' timers back by itself until they got on, so it can do with the host's
 clock, and must: what keeps a counting QEMU from delivering interrupts twice (single_interrupts.py)
-hangs on tracepoints of KVM's. One of two processors is then for VirtualBox's and our own programs.
+hangs on tracepoints of KVM's. It has two processors then: on one, its guests never catch up.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ RUNNING = "tests/real/test_virtualbox_running.py"
 NETWORKS = "tests/real/test_virtualbox_networks.py"
 _TOLD = "VBoxInternal/TM/TSCMode=RealTSCOffset"
 """The emulated processor does not say that its time stamp counter is constant, though it is: VirtualBox
-would take nine of ten exits for nothing but to read it."""
+would take four of five exits for nothing but to read it."""
 
 
 @pytest.fixture(scope="module")
