@@ -22,6 +22,13 @@ def find(matches: Callable[[int], bool]) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def still(pid: int, matches: Callable[[int], bool]) -> bool:
+    """Whether a process that was found is still there: without a look at all others."""
+    with contextlib.suppress(OSError):
+        return matches(pid)
+    return False
+
+
 def arguments(pid: int) -> list[str]:
     """The argument list of a process, empty for a zombie."""
     raw = Path(f"/proc/{pid}/cmdline").read_bytes()

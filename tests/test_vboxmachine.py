@@ -130,6 +130,34 @@ def test_a_machine_that_ends_is_lost(tmp_path: Path) -> None:
         look()
 
 
+def test_a_machine_that_ends_while_it_is_watched_is_lost(tmp_path: Path) -> None:
+    wanted, handle = machine(tmp_path / "m")
+    look = vboxmachine._watcher(wanted, handle, NoProgress(), Deadline.never())
+    with running_as(handle):
+        look()
+        look()
+    with pytest.raises(BootError, match="VirtualBox ended"):
+        look()
+
+
+def test_a_machine_that_virtualbox_gives_up_is_not_waited_for(tmp_path: Path) -> None:
+    """Its process stays there."""
+    wanted, handle = machine(tmp_path / "m")
+    look = vboxmachine._watcher(wanted, handle, NoProgress(), Deadline.never())
+    log = vboxmachine.log(handle)
+    log.parent.mkdir(parents=True)
+    with running_as(handle), log.open("w") as file:
+        look()
+        for words in ("00:00:01 begins\n00:00:33 !! VCPU0: Guru Medi", "tation 1155 (VINF_EM_TRIPLE_FAULT)"):
+            file.write(words)
+            file.flush()
+            look()  # that line is not whole yet
+        file.write("\n")
+        file.flush()
+        with pytest.raises(BootError, match=r"gave the machine up: Guru Meditation 1155 \(VINF_EM_TRIPLE"):
+            look()
+
+
 def test_a_port_that_somebody_else_took_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is behind the first rule; the second leads to the guest."""
     _, handle = machine(tmp_path / "m")

@@ -31,7 +31,9 @@ from orchestrator.virtualbox.manage import PROGRAM, Refused
 
 OLDEST = (7, 0)
 """The first version with the option names used here; newer ones are never refused."""
-END_SECONDS = 60.0
+END_SECONDS = 180.0
+"""For what ends and removes a machine: each of a dozen of VBoxManage's commands takes seconds where
+VirtualBox is itself in a guest."""
 
 
 class VirtualBox:

@@ -6,6 +6,7 @@ Sources: the Oracle VirtualBox User Guide, setrlimit(2).
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers import Handle, Order
 from orchestrator.emulator import kernel_cmdline
-from orchestrator.errors import BootError, LabError, TeardownError
+from orchestrator.errors import BootError, LabError, TeardownError, TimedOut
 from orchestrator.images import Archives, cache
 from orchestrator.images.bootdisk import Contents, bootable
 from orchestrator.personality import Keys, Port, give, keep, lines_of, make_keys
@@ -49,6 +50,10 @@ _ADVICE = {
     "_DISABLED": _ABSENT,
 }
 """What to do, by what VirtualBox says or logs."""
+
+
+_GIVEN_UP = re.compile(rb"Guru Meditation \d+ \(\w+\)")
+"""In VirtualBox's log: it cannot go on with a machine, whose process then stays, doing nothing."""
 
 
 class Silent(LabError):
@@ -158,7 +163,14 @@ def _advice(handle: Handle, done: proc.Finished) -> str:
 
 def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline) -> Callable[[], None]:
     """What to do while waiting for the guest: say what its console said last, notice its end."""
-    console = Console(order.logs / "console.log")
+    console, runs = Console(order.logs / "console.log"), _runs(handle)
+    grown = _growth(log(handle))
+    known: list[int] = []  # a search of all processes, four times a second, is what a slow host feels
+
+    def there() -> bool:
+        if not any(hostproc.still(pid, runs) for pid in known):
+            known[:] = _processes(handle)
+        return bool(known)
 
     def look() -> None:
         said = console.last_line()
@@ -167,7 +179,12 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             raise BootError(
                 f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
             )
-        if not any(True for _ in _processes(handle)):
+        if given_up := _GIVEN_UP.search(next(grown)):
+            raise BootError(
+                f"{order.name}: VirtualBox gave the machine up: {given_up[0].decode()}",
+                hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
+            )
+        if not there():
             raise BootError(
                 f"{order.name}: VirtualBox ended; the console's last lines:\n{console.tail(12)}",
                 hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
@@ -176,6 +193,19 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             raise Silent("the guest says nothing")
 
     return look
+
+
+def _growth(path: Path) -> Iterator[bytes]:
+    """The whole lines by which a file has grown, each time one asks."""
+    read = 0
+    while True:
+        more = b""
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            file.seek(read)
+            more = file.read()
+        whole = more[: more.rfind(b"\n") + 1]
+        read += len(whole)
+        yield whole
 
 
 def _limit(handle: Handle, deadline: Deadline) -> None:
@@ -213,7 +243,8 @@ def end(handle: Handle, deadline: Deadline) -> None:
     uuid = handle.data["uuid"]
     if not any(True for _ in _processes(handle)):
         return
-    vboxmanage.attempt(["controlvm", uuid, "poweroff"], deadline.within(20))
+    with contextlib.suppress(TimedOut):
+        vboxmanage.attempt(["controlvm", uuid, "poweroff"], deadline.within(60))
     for pid in _processes(handle):
         if not hostproc.end(pid, patience=5.0):
             raise TeardownError(f"{handle.machine}: VirtualBox (process {pid}) cannot be ended")
@@ -248,7 +279,12 @@ def _registry(deadline: Deadline) -> contextlib.AbstractContextManager[None]:
 
 def _processes(handle: Handle) -> Iterator[int]:
     """The process that runs the machine, if one does."""
-    return hostproc.find(lambda pid: handle.data["uuid"] in _started(hostproc.arguments(pid)))
+    return hostproc.find(_runs(handle))
+
+
+def _runs(handle: Handle) -> Callable[[int], bool]:
+    """Matches that process."""
+    return lambda pid: handle.data["uuid"] in _started(hostproc.arguments(pid))
 
 
 def _started(words: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -19,10 +19,11 @@ _LOG, _RESULTS = "/tmp/pytest.log", "/tmp/results.xml"
 
 @dataclass(frozen=True)
 class Case:
-    """One test of the inner run; ``trouble`` is empty when it passed."""
+    """One test of the inner run; ``trouble`` is empty when it passed. ``module`` is its file's."""
 
     name: str
     trouble: str
+    module: str = ""
 
 
 def selection(kind: Kind) -> str:
@@ -44,12 +45,16 @@ def of_kind(kind: Kind, found: Sequence[Case]) -> list[Case]:
     return [c for c in found if mark in c.name and not any(name in c.name for name in longer)]
 
 
-def run_inside(outer: Outer, seconds: float, *tests: str) -> tuple[list[Case], str]:
-    """What became of ``tests`` (arguments of pytest), and pytest's own words.
+def run_inside(
+    outer: Outer, seconds: float, *tests: str, env: Mapping[str, str] | None = None
+) -> tuple[list[Case], str]:
+    """What became of ``tests`` (arguments of pytest), and pytest's own words; ``env`` is added to
+    the environment.
 
     Raises AssertionError, with what was said until then, when they do not come to an end.
     """
-    argv = ["python3", "-m", "pytest", "-v", "-m", "real", "-p", "no:cacheprovider", "--tb=short"]
+    argv = ["env", *(f"{name}={value}" for name, value in (env or {}).items())]
+    argv += ["python3", "-m", "pytest", "-v", "-m", "real", "-p", "no:cacheprovider", "--tb=short"]
     argv += [f"--junitxml={_RESULTS}", "--durations=8", *tests]
     script = f'rm -f {_LOG} {_RESULTS}; exec "$@" >{_LOG} 2>&1'
     try:
@@ -66,8 +71,10 @@ def cases(junit: str) -> list[Case]:
     found = []
     for case in ElementTree.fromstring(junit).iter("testcase"):
         troubles = [f"{what.tag}: {what.get('message')}\n{what.text or ''}" for what in case]
-        name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
-        found.append(Case(name, "\n".join(t for t in troubles if not t.startswith(("system-", "propert")))))
+        places = case.get("classname", "").split(".")
+        module = next((place for place in places if place.startswith("test_")), "")
+        trouble = "\n".join(t for t in troubles if not t.startswith(("system-", "propert")))
+        found.append(Case(f"{places[-1]}.{case.get('name')}", trouble, module))
     return found
 
 

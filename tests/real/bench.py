@@ -32,6 +32,9 @@ from orchestrator.transport import Item, Result, put
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SECONDS = 120.0
+IN_A_GUEST = 900.0
+"""How long a machine of VirtualBox may take to boot: where that is itself in an emulated guest, it goes
+by the host's clock, and the host may be busy."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ def order_for(
     run = new_run_id()
     logs = home.root / "logs" / run
     logs.mkdir(parents=True)
+    if kind.driver == "virtualbox" and boot_timeout is None:
+        boot_timeout = IN_A_GUEST
     uri = {"uri": daemons.uri(kind.way)} if kind.driver == "libvirt" else {}
     about = {"driver": kind.driver, "arch": kind.arch, "engine": kind.engine, "boot_timeout": boot_timeout}
     wanted = Machine.model_validate({**about, **uri, **(keys or {})})

@@ -24,16 +24,20 @@ from habitat import Home
 from orchestrator import hostproc, packages, proc
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import load
-from orchestrator.errors import Unavailable
+from orchestrator.drivers import Handle, Order, load
+from orchestrator.drivers.virtualbox import VirtualBox
+from orchestrator.errors import BootError, Unavailable
 from orchestrator.images import cache
 from orchestrator.images.mirror import KEYRING, mirror
-from orchestrator.progress import Silent
+from orchestrator.progress import Progress, Silent
 from orchestrator.spec import Machine
+from orchestrator.virtualbox import manage as vboxmanage
 
 SUITE = "sid"
 """Debian's only suite with VirtualBox, in its section contrib."""
 PACKAGES = ("virtualbox", "virtualbox-qt", "xvfb", "dash", "coreutils", "grep", "sed", "procps")
+SETTINGS = "ISOLAB_TEST_VIRTUALBOX"
+"""A variable of the environment: what a host's VirtualBox needs to be told (see ``_set_up``)."""
 BUILD_SECONDS = 1800.0
 """Two minutes of them on an idle machine."""
 
@@ -85,9 +89,38 @@ def virtualbox_of(kind: Kind, home: Home) -> Iterator[None]:
         patch.setenv("VBOX_IPC_SOCKETID", home.root.name)
         try:
             _require(kind)
+            if SETTINGS in os.environ:
+                _set_up(os.environ[SETTINGS])
+                patch.setattr(VirtualBox, "up", _up_again)
             yield
         finally:
             _end_servers(home)
+
+
+def _set_up(settings: str) -> None:
+    """What all machines of this VirtualBox are to have, by words like ``NAME=VALUE``."""
+    for setting in settings.split():
+        name, _, value = setting.partition("=")
+        vboxmanage.ask(["setextradata", "global", name, value], Deadline.after(120))
+
+
+_UP = VirtualBox.up
+
+
+def _up_again(
+    driver: VirtualBox, order: Order, handle: Handle, deadline: Deadline, progress: Progress
+) -> Handle:
+    """Start a machine anew that VirtualBox gave up on the way, twice at most: QEMU's emulation of SVM
+    has been seen to mix the state of a guest with that of VirtualBox."""
+    for attempt in (1, 2):
+        try:
+            return _UP(driver, order, handle, deadline, progress)
+        except BootError as problem:
+            if "gave the machine up" not in problem.message:
+                raise
+            print(f"start {attempt}: {problem.message}")
+            (order.logs / "console.log").unlink()
+    return _UP(driver, order, handle, deadline, progress)
 
 
 def _require(kind: Kind) -> None:
