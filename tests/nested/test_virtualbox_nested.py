@@ -26,7 +26,7 @@ from orchestrator.virtualbox import machine as vboxmachine
 
 pytestmark = pytest.mark.nested
 
-SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "3600"))
+SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
 """How long the tests inside may take, by the host's clock; minutes when it has little else to do."""
 RUNNING = "tests/real/test_virtualbox_running.py"
 NETWORKS = "tests/real/test_virtualbox_networks.py"

@@ -42,6 +42,7 @@ class Run:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        before = {*home.root.iterdir()}
         self.answer: Answer = isolab(
             home,
             "run",
@@ -54,6 +55,8 @@ class Run:
         )
         lines = (home.out / "records.jsonl").read_text().splitlines()
         self.records: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.left = {*home.root.iterdir()} - before - {home.out, home.root / "state"}
+        """In the folder where the command was given."""
 
     def canaries(self, machine: str, exercise: str) -> dict[str, str]:
         """What became of the canaries of one attack, names without their ending."""
@@ -75,6 +78,11 @@ def test_every_expectation_holds(run: Run) -> None:
     bad = [r for r in run.records if r["status"] not in ("pass", "skip")]
     assert [(r["machine"], r["exercise"], r["reason"]) for r in bad] == []
     assert run.answer.code == 0, run.answer.stderr
+
+
+def test_nothing_is_left_where_the_command_was_given(run: Run) -> None:
+    """An engine's helpers write a file there, too, when a program is killed for its memory."""
+    assert run.left == set()
 
 
 @pytest.mark.parametrize("exercise", OPEN)

@@ -105,14 +105,16 @@ def _set_up(settings: str) -> None:
 
 
 _UP = VirtualBox.up
+_ANEW = 3
+"""How often. Of the first eleven starts two were given up: four in a row would be one in a thousand."""
 
 
 def _up_again(
     driver: VirtualBox, order: Order, handle: Handle, deadline: Deadline, progress: Progress
 ) -> Handle:
-    """Start a machine anew that VirtualBox gave up on the way, twice at most: QEMU's emulation of SVM
-    has been seen to mix the state of a guest with that of VirtualBox."""
-    for attempt in (1, 2):
+    """Start a machine anew that VirtualBox gave up on the way: QEMU's emulation of SVM has been seen to
+    mix the state of a guest with that of VirtualBox."""
+    for attempt in range(1, _ANEW + 1):
         try:
             return _UP(driver, order, handle, deadline, progress)
         except BootError as problem:
