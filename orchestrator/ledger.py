@@ -46,9 +46,10 @@ class Ledger:
     """The journal file. Safe to use from several threads and processes."""
 
     def __init__(self, path: Path | None = None) -> None:
+        # No write-ahead log: to switch to one, SQLite waits for nobody and fails when somebody else has the
+        # file open. Connections as short as ours gain nothing by it.
         self._path = path or state_dir() / "ledger.db"
         with self._open() as database:
-            database.execute("PRAGMA journal_mode=WAL")
             database.execute(_SCHEMA)
 
     def intend(self, handle: Handle) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from factories import RUN, handle
@@ -92,6 +93,20 @@ def test_many_threads_lose_nothing(path: Path) -> None:
         list(pool.map(lambda n: ledger.intend(handle(f"m{n}")), range(40)))
         list(pool.map(lambda n: ledger.settle(handle(f"m{n}")), range(0, 40, 2)))
     assert {intent.handle.machine for intent in ledger.intents()} == {f"m{n}" for n in range(1, 40, 2)}
+
+
+def test_many_begin_a_journal_at_the_same_time(tmp_path: Path) -> None:
+    """As commands do that were started together, on a host where there has not been one yet."""
+    for attempt in range(20):
+        path, all_there = tmp_path / f"{attempt}.db", Barrier(8)
+
+        def begin(number: int, path: Path = path, all_there: Barrier = all_there) -> None:
+            all_there.wait()
+            Ledger(path).intend(handle(f"m{number}"))
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(begin, range(8)))
+        assert len(Ledger(path).intents()) == 8
 
 
 def test_a_kept_machine_needs_no_owner(path: Path) -> None:

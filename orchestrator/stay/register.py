@@ -70,7 +70,6 @@ class Register:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or state_dir() / "stays.db"
         with self._open() as database:
-            database.execute("PRAGMA journal_mode=WAL")
             database.execute(_SCHEMA)
 
     def enter(self, stay: Stay) -> None:
