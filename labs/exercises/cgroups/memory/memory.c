@@ -1,7 +1,7 @@
 /*
- * A memory limit by cgroup: the group may have 16 MiB, and the kernel means it.
+ * A memory limit by cgroup: the group may have 8 MiB, and the kernel means it.
  *
- * Shown: a child that stays below the limit ends normally; one that touches 64 MiB is killed by
+ * Shown: a child that stays below the limit ends normally; one that touches 32 MiB is killed by
  * the out-of-memory killer of the group with SIGKILL; its parent, outside the group, is not; the
  * group's files account for both.
  *
@@ -25,9 +25,9 @@
 
 enum {
     MIB = 1024 * 1024,
-    LIMIT = 16 * MIB,
-    MODEST = 4 * MIB,
-    GREEDY = 64 * MIB,
+    LIMIT = 8 * MIB,
+    MODEST = 2 * MIB,
+    GREEDY = 32 * MIB,
     PATH_SIZE = 256,
     REMOVE_TRIES = 100,
 };
