@@ -43,7 +43,7 @@ class Home:
 
     def leftovers(self) -> list[str]:
         """Everything on this host that came from here and should be gone, in words."""
-        found = [f"process {pid}: {' '.join(hostproc.arguments(pid))}" for pid in self.processes()]
+        found = [f"process {pid}: {' '.join(words)}" for pid, words in self.command_lines().items()]
         found += [f"container {name}" for _, name in self._containers()]
         found += [f"on a libvirt daemon: {name}" for name in self._on_libvirt(remove=False)]
         found += [f"file {path}" for path in self.scratch.rglob("*")]
@@ -68,6 +68,14 @@ class Home:
     def processes(self) -> list[int]:
         """Live processes that were started from here, by whomever."""
         return sorted(hostproc.find(self._came_from_here))
+
+    def command_lines(self) -> dict[int, list[str]]:
+        """The arguments of these processes, by process id; without those that end meanwhile."""
+        found: dict[int, list[str]] = {}
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                found[pid] = hostproc.arguments(pid)
+        return found
 
     def _came_from_here(self, pid: int) -> bool:
         """By its arguments, its environment, its program, where it stands, or as a lost canary."""

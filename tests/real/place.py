@@ -10,8 +10,6 @@ from typing import Any
 from command import LABS, Answer, isolab
 from habitat import Home
 
-from orchestrator import hostproc
-
 LAB = LABS / "stay"
 
 
@@ -42,12 +40,9 @@ class Place:
         return path
 
 
-def has_qemu(home: Home) -> bool:
-    """Whether the QEMU of the machine ``guest`` runs in this home."""
-    return any(is_qemu(pid, "-guest") for pid in home.processes())
-
-
-def is_qemu(pid: int, tag: str) -> bool:
-    """Whether this is the QEMU of a machine whose tag ends so."""
-    words = hostproc.arguments(pid)
-    return "-name" in words and words[words.index("-name") + 1].endswith(tag)
+def has_qemu(home: Home, tag: str = "-guest") -> bool:
+    """Whether the QEMU of a machine whose tag ends so runs in this home."""
+    return any(
+        "-name" in words and words[words.index("-name") + 1].endswith(tag)
+        for words in home.command_lines().values()
+    )

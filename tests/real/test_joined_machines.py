@@ -225,7 +225,7 @@ MACHINES = ("one", "two", "crate", "barrel")
 
 def _networks(home: Home) -> list[str]:
     """Switches and namespaces of networks that belong to this home."""
-    switches = [p for p in home.processes() if "vde_switch" in " ".join(hostproc.arguments(p))]
+    switches = [pid for pid, words in home.command_lines().items() if "vde_switch" in " ".join(words)]
     return [*map(str, switches), *(f"{run}/{name}" for run, name in bridge.standing(home.scratch))]
 
 

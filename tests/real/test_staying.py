@@ -12,7 +12,7 @@ import pytest
 from command import ISOLAB, LABS, environment, isolab
 from conftest import keep_consoles
 from habitat import fresh_home, wait_until
-from place import LAB, Place, is_qemu
+from place import LAB, Place, has_qemu
 from typist import CTRL_C, CTRL_Z, Typist, at_terminal
 
 from orchestrator import hostproc, proc
@@ -299,4 +299,4 @@ def _die(place: Place, machine: str) -> None:
     words = "echo last words > /dev/console; sync; sleep 1; echo o > /proc/sysrq-trigger"
     isolab(place.home, "ssh", "--user", "root", machine, "--", words, seconds=120)
     tag = f"-{machine}"
-    wait_until(lambda: not any(is_qemu(pid, tag) for pid in place.home.processes()), "the machine's end")
+    wait_until(lambda: not has_qemu(place.home, tag), "the machine's end")
