@@ -16,7 +16,7 @@ from orchestrator.progress import shown
 def test(everything: bool, extra: tuple[str, ...]) -> Exit:
     """Become pytest: the quick tests, or with ``everything`` those on real machines as well."""
     os.chdir(ROOT)
-    argv = [sys.executable, "-m", "pytest", *(["-m", "real or not real"] if everything else []), *extra]
+    argv = [sys.executable, "-m", "pytest", *(["-m", "not by_hand"] if everything else []), *extra]
     if everything:
         with shown() as progress:
             needs = [
