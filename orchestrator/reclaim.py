@@ -16,7 +16,7 @@ from orchestrator.drivers import TAG, Forgetting, Handle
 from orchestrator.errors import LabError, TeardownError, Unreachable
 from orchestrator.ledger import Ledger
 from orchestrator.paths import cache_dir, scratch_dir
-from orchestrator.scratch import abandoned
+from orchestrator.scratch import abandoned, remove
 
 _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 
@@ -60,7 +60,7 @@ def _working_folders() -> Iterator[str]:
     for folder in abandoned():
         if folder.name.startswith(f"{PURPOSE}-"):
             yield from plot.undo(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         yield f"working folder {folder}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,21 @@ def test_a_folder_whose_owner_was_killed_is_abandoned(scratch: Path) -> None:
         left.mkdir()
         (left / LOCK).touch()
         assert list(abandoned()) == [left]
+
+
+def test_one_whose_owner_was_killed_before_it_was_locked_is_abandoned(scratch: Path) -> None:
+    scratch.mkdir()
+    for name in ("release-t7toa1qh", "20261126-045027-bc3a", "somebodys"):
+        (scratch / name).mkdir()
+    assert list(abandoned()) == [scratch / "release-t7toa1qh"]
+    assert {path.name for path in scratch.iterdir()} == {"20261126-045027-bc3a", "somebodys"}
+
+
+def test_whoever_is_killed_while_it_removes_one_leaves_what_tells_whose_it_was(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working_folder("try") as folder:
+        (folder / "file").write_text("x")
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    assert list(folder.iterdir()) == [folder / LOCK]
+    assert list(abandoned()) == [folder]
