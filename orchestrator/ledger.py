@@ -9,13 +9,12 @@ removes it.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.database import Database
 from orchestrator.drivers import Handle
 from orchestrator.paths import state_dir
 
@@ -46,17 +45,13 @@ class Ledger:
     """The journal file. Safe to use from several threads and processes."""
 
     def __init__(self, path: Path | None = None) -> None:
-        # No write-ahead log: to switch to one, SQLite waits for nobody and fails when somebody else has the
-        # file open. Connections as short as ours gain nothing by it.
-        self._path = path or state_dir() / "ledger.db"
-        with self._open() as database:
-            database.execute(_SCHEMA)
+        self._database = Database(path or state_dir() / "ledger.db", _SCHEMA)
 
     def intend(self, handle: Handle) -> None:
         """Write down that this machine is about to be created, by us."""
         pid = os.getpid()
         row = (handle.run, handle.machine, handle.to_json(), pid, start_time(pid))
-        with self._open() as database:
+        with self._database.opened() as database:
             database.execute(
                 "INSERT OR REPLACE INTO intents (run, machine, handle, owner_pid, owner_start) "
                 "VALUES (?, ?, ?, ?, ?)",
@@ -65,7 +60,7 @@ class Ledger:
 
     def keep(self, handles: Iterable[Handle]) -> None:
         """From now on these machines need no owner; all of them or, if we are killed, none."""
-        with self._open() as database:
+        with self._database.opened() as database:
             database.executemany(
                 "UPDATE intents SET handle = ?, owner_pid = 0, owner_start = ? WHERE run = ? AND machine = ?",
                 [(handle.to_json(), _KEPT, handle.run, handle.machine) for handle in handles],
@@ -73,14 +68,14 @@ class Ledger:
 
     def settle(self, handle: Handle) -> None:
         """The machine is gone: forget it."""
-        with self._open() as database:
+        with self._database.opened() as database:
             database.execute(
                 "DELETE FROM intents WHERE run = ? AND machine = ?", (handle.run, handle.machine)
             )
 
     def intents(self) -> list[Intent]:
         """Everything that was to be created and is not known to be gone."""
-        with self._open() as database:
+        with self._database.opened() as database:
             rows = database.execute(
                 "SELECT handle, owner_pid, owner_start FROM intents ORDER BY created"
             ).fetchall()
@@ -88,15 +83,6 @@ class Ledger:
             Intent(Handle.from_json(text), start != _KEPT and start_time(pid) == start, start == _KEPT)
             for text, pid, start in rows
         ]
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=30)
-        try:
-            with database:
-                yield database
-        finally:
-            database.close()
 
 
 def start_time(pid: int) -> str:

@@ -196,14 +196,13 @@ def _start(
     progress.doing(order.name, f"starting a container ({engine[0]})")
     # Podman's watcher stays where it was started, and writes a file there when the kernel kills a program
     # for its memory: conmon's "oom".
-    place = order.scratch
-    done = proc.run(argv, deadline=deadline.within(60), cwd=place, check=False)
+    done = proc.run(argv, deadline=deadline.within(60), cwd=order.scratch, check=False)
     # To ask beforehand whether the engine has the image would cost a fifth of the start.
     if done.code != 0 and reference(order.image).encode() in done.stderr:
         progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
         provide(engine, order.image, order.scratch, deadline)
         progress.doing(order.name, f"starting a container ({engine[0]})")
-        done = proc.run(argv, deadline=Deadline.after(60, deadline.cancel), cwd=place, check=False)
+        done = proc.run(argv, deadline=Deadline.after(60, deadline.cancel), cwd=order.scratch, check=False)
     if done.code != 0:
         raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
     return done.stdout.decode().split()[-1]

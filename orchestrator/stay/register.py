@@ -6,15 +6,13 @@ what was asked for, so that any later process can find it by name, and make it a
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.database import Database
 from orchestrator.drivers import Order
 from orchestrator.paths import state_dir
 
@@ -68,28 +66,26 @@ class Register:
     """The register's file. Safe to use from several threads and processes."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or state_dir() / "stays.db"
-        with self._open() as database:
-            database.execute(_SCHEMA)
+        self._database = Database(path or state_dir() / "stays.db", _SCHEMA)
 
     def enter(self, stay: Stay) -> None:
         """Write down that this machine is wanted; takes the place of one of the same name."""
         assert stay.order is not None
         wanted = _ORDER.dump_json(stay.order).decode()
         row = (stay.session, stay.machine, stay.run, stay.lab, str(stay.logs), wanted, stay.since)
-        with self._open() as database:
+        with self._database.opened() as database:
             database.execute("INSERT OR REPLACE INTO stays VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def strike(self, stay: Stay) -> None:
         """The machine is wanted no longer."""
-        with self._open() as database:
+        with self._database.opened() as database:
             database.execute(
                 "DELETE FROM stays WHERE session = ? AND machine = ?", (stay.session, stay.machine)
             )
 
     def stays(self) -> list[Stay]:
         """Every machine that is wanted, by session and name."""
-        with self._open() as database:
+        with self._database.opened() as database:
             rows = database.execute(
                 "SELECT session, machine, run, lab, logs, wanted, since FROM stays ORDER BY session, machine"
             ).fetchall()
@@ -97,12 +93,3 @@ class Register:
             Stay(session, machine, run, lab, Path(logs), _order(wanted), since)
             for session, machine, run, lab, logs, wanted, since in rows
         ]
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=30)
-        try:
-            with database:
-                yield database
-        finally:
-            database.close()

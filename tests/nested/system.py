@@ -172,15 +172,11 @@ def _install(system: System, headers: list[str], root: Path, deadline: Deadline)
     proc.run([*pip, *wheels, "--target", root / system.site, *requirements()], deadline=deadline)
     # Compiling there would take a minute on an emulated processor. What is compiled is good whatever
     # a source's date says, for the archive keeps none.
-    modules = [
-        "compileall",
-        "-q",
-        "-f",
-        "--invalidation-mode=unchecked-hash",
-        f"/usr/lib/python{system.python}",
-    ]
-    places = [f"/{system.site}", "/usr/lib/python3/dist-packages"]
-    proc.run(["chroot", root, "python3", "-m", *modules, *places], deadline=deadline, check=False)
+    compiling = ["python3", "-m", "compileall", "-q", "-f", "--invalidation-mode=unchecked-hash"]
+    proc.run(["chroot", root, *compiling, f"/{system.site}"], deadline=deadline)
+    # Debian's own would work uncompiled, only slower; whether a suite has both folders is its matter.
+    debian = [f"/usr/lib/python{system.python}", "/usr/lib/python3/dist-packages"]
+    proc.run(["chroot", root, *compiling, *debian], deadline=deadline, check=False)
 
 
 def _complete(system: System, root: Path, deadline: Deadline) -> None:
