@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
+from orchestrator.host import process
 
 SUITE = "trixie"
 FILES = {"usr/bin/tool": b"#!/bin/sh\n", "usr/share/doc/tool/README": b"read me\n"}
@@ -23,7 +23,7 @@ FILES = {"usr/bin/tool": b"#!/bin/sh\n", "usr/share/doc/tool/README": b"read me\
 def gpg(home: Path, *words: str | Path) -> bytes:
     env = {"GNUPGHOME": str(home), "PATH": os.environ["PATH"]}
     argv: list[str | Path] = ["gpg", "--quiet", "--batch", "--yes", "--pinentry-mode", "loopback"]
-    return proc.run([*argv, "--passphrase", "", *words], deadline=Deadline.after(60), env=env).stdout
+    return process.run([*argv, "--passphrase", "", *words], deadline=Deadline.after(60), env=env).stdout
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def signer(name: str) -> Iterator[Path]:
             yield home
         finally:
             env = {"GNUPGHOME": folder, "PATH": os.environ["PATH"]}
-            proc.run(["gpgconf", "--kill", "all"], deadline=Deadline.after(60), env=env)
+            process.run(["gpgconf", "--kill", "all"], deadline=Deadline.after(60), env=env)
 
 
 def ar(members: Mapping[str, bytes]) -> bytes:

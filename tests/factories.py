@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.checks import Subject
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, Order, Site
-from orchestrator.facts import Facts
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.exercises.checks import Subject
 from orchestrator.images import Image
-from orchestrator.load import LoadedExercise, LoadedLab
+from orchestrator.labfile.load import LoadedExercise, LoadedLab
+from orchestrator.labfile.models import Boundary, Exercise, Lab, Machine
+from orchestrator.machines.facts import Facts
 from orchestrator.record import Record, Status
-from orchestrator.spec import Boundary, Exercise, Lab, Machine
-from orchestrator.transport import Result
+from orchestrator.transport.base import Result, Site
 
 RUN = "20260102-030405-0a0b"
 SITE = Site(

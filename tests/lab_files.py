@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import SpecError
-from orchestrator.load import LoadedLab, load_exercise, load_lab
+from orchestrator.labfile.load import LoadedLab, load_exercise, load_lab
 
 GOOD_EXERCISE = "title: Pipes\nbuild: {sources: [pipes.c]}\nrun: ./pipes\n"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from made_up_run import HOSTILE, made_up
 
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
-from orchestrator.spec import Exercise
 
 MEASURED = {
     "cost/machine": Exercise.model_validate(

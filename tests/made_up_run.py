@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.contrast import About
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
-from orchestrator.spec import Exercise
+from orchestrator.results.comparison import About
 
 HOSTILE = "[red]x[/red] <script>alert(1)</script> \x1b[31mred\x1b[0m \x00 | `a` **b**\n=cmd() \u202egnp.exe"
 MACHINES = {

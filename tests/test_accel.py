@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from factories import image
 
-from orchestrator import accel
-from orchestrator.accel import Choice, choose
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.qemu import accel
+from orchestrator.drivers.qemu.accel import Choice, choose
 from orchestrator.errors import Unavailable
 from orchestrator.images import Image
 

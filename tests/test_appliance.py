@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import cli
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.cli import main
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, Unavailable
-from orchestrator.images import Archives, Image
-from orchestrator.images.appliance import (
+from orchestrator.images import Image
+from orchestrator.images.export.appliance import (
     ADAPTERS,
     CMDLINE,
     DISKS,
@@ -86,7 +87,7 @@ def key(tmp_path: Path) -> Path:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert cli.run(["isolab", "images", "export", *words]) == 2
+    assert main.run(["isolab", "images", "export", *words]) == 2
     return capsys.readouterr().err
 
 

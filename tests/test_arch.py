@@ -7,7 +7,7 @@ import platform
 import pytest
 
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.toolchain import zig_folder
+from orchestrator.compile.toolchain import zig_folder
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 BITS_32 = {"armhf", "i386", "mipsel"}

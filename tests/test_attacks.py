@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from factories import record
 
-from orchestrator.attacks import Outcome, attack_matrix
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report import render
-from orchestrator.spec import Exercise
+from orchestrator.results.attack_matrix import Outcome, attack_matrix
+from orchestrator.results.comparison import contrast
 
 FILES = Exercise.model_validate(
     {
@@ -93,11 +94,11 @@ def test_only_untouched_is_blocked_whatever_else_it_says() -> None:
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_reports_for_people_have_the_matrix_and_what_decided_it(form: str) -> None:
-    report = render(form, RECORDS, SPECS)
+    report = render(form, contrast(RECORDS, SPECS))
     for words in ("NOT blocked", "does not apply", "own kernel", "needs root", "Overwrite a file"):
         assert words in report
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_without_attacks_there_is_no_matrix(form: str) -> None:
-    assert "canaries" not in render(form, RECORDS[-1:], SPECS)
+    assert "canaries" not in render(form, contrast(RECORDS[-1:], SPECS))

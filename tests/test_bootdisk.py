@@ -8,9 +8,9 @@ import pytest
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, Unavailable
-from orchestrator.images import Archives
-from orchestrator.images.bootdisk import (
+from orchestrator.images.export.bootdisk import (
     LONGEST_CMDLINE,
     Contents,
     bootable,

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Interrupted, TimedOut
-from orchestrator.images import cache
+from orchestrator.host import cache
 
 
 @pytest.fixture(autouse=True)

@@ -12,19 +12,19 @@ import pytest
 from factories import SITE, FakeTransport, answer, loaded, record, subject
 from pydantic import ValidationError
 
-from orchestrator import proc
-from orchestrator.canaries import files
-from orchestrator.canaries import plot as plots
-from orchestrator.canaries.garden import PURPOSE, Bed, Garden
-from orchestrator.canaries.kinds import LABELS, RESERVED, CanaryKind, observation
-from orchestrator.canaries.plot import APART, Owners, owners
 from orchestrator.deadline import Deadline
 from orchestrator.errors import CanaryError, TimedOut
-from orchestrator.exercise import Workplace, run_exercise
-from orchestrator.reclaim import reclaim
+from orchestrator.exercises.canaries import base as plots
+from orchestrator.exercises.canaries import files
+from orchestrator.exercises.canaries.base import APART, Owners, owners
+from orchestrator.exercises.canaries.manager import PURPOSE, Bed, Garden
+from orchestrator.exercises.execute import Workplace, run_exercise
+from orchestrator.host import process
+from orchestrator.host.tempdirs import LOCK, abandoned
+from orchestrator.labfile.canary_kinds import LABELS, RESERVED, CanaryKind, observation
+from orchestrator.labfile.models import Boundary, Exercise
 from orchestrator.record import Status
-from orchestrator.scratch import LOCK, abandoned
-from orchestrator.spec import Boundary, Exercise
+from orchestrator.run.gc import reclaim
 
 USERS = {"root": 0, "student": 1000, "other": 1001}
 NOBODY = Owners(None, None)
@@ -160,7 +160,7 @@ class TestProcesses:
         self, garden: Garden, monkeypatch: pytest.MonkeyPatch, kind: CanaryKind, answer: str, became: str
     ) -> None:
         talk = FakeConversation(answer)
-        monkeypatch.setattr(proc, "Conversation", talk)
+        monkeypatch.setattr(process, "Conversation", talk)
         with planted(garden, kind) as bed:
             assert bed.inspect("") == {observation(kind): became}
         assert talk.closed
@@ -168,7 +168,7 @@ class TestProcesses:
     def test_attacks_on_one_users_count_of_processes_take_turns(
         self, garden: Garden, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(proc, "Conversation", FakeConversation())
+        monkeypatch.setattr(process, "Conversation", FakeConversation())
         there = FakeTransport([b""])
         with planted(garden, "forks"):
             late = garden.planted(["forks"], NOBODY, there, "/work/x", 1000, Deadline.after(0.05))
@@ -178,7 +178,7 @@ class TestProcesses:
     def test_one_that_says_nothing_more_was_killed(
         self, garden: Garden, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(proc, "Conversation", FakeConversation())
+        monkeypatch.setattr(process, "Conversation", FakeConversation())
         with planted(garden, "process") as bed:
             assert bed.inspect("") == {"process_canary": "killed"}
 
@@ -187,7 +187,7 @@ class TestProcesses:
     ) -> None:
         talk = FakeConversation()
         talk.answers.clear()
-        monkeypatch.setattr(proc, "Conversation", talk)
+        monkeypatch.setattr(process, "Conversation", talk)
         with pytest.raises(CanaryError, match="'process' cannot be planted"), planted(garden, "process"):
             pass
         assert talk.closed
@@ -211,7 +211,7 @@ class TestListeners:
     def test_a_host_without_a_way_out_has_no_address_to_listen_at(
         self, garden: Garden, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("orchestrator.canaries.listeners.own_address", lambda: None)
+        monkeypatch.setattr("orchestrator.exercises.canaries.listeners.own_address", lambda: None)
         with planted(garden, "outside-listener") as bed:
             (found,) = bed.inspect("").values()
         assert found.startswith("not planted (the host has no address")
@@ -246,8 +246,8 @@ class TestWhatIsLeft:
         shared.touch()
         (folder / LOCK).touch()
         (folder / "journal").write_text(f'["file", "{shared}"]\n["file", "/dev/sh')
-        monkeypatch.setattr("orchestrator.drivers.DRIVERS", ())
-        from orchestrator.ledger import Ledger
+        monkeypatch.setattr("orchestrator.run.gc.DRIVERS", ())
+        from orchestrator.machines.journal import Ledger
 
         assert folder in list(abandoned())
         assert f"canary file {shared}" in list(reclaim(Ledger()))
@@ -300,7 +300,7 @@ def attacked(garden: Garden, said: bytes) -> Any:
     place = Workplace(Attacker([said]), SITE, subject(), "tag", "canary", garden=garden)
     checks = [{"that": "file_canary", "equals": "written"}]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("orchestrator.exercise.owners", lambda *_: NOBODY)
+        patch.setattr("orchestrator.exercises.execute.owners", lambda *_: NOBODY)
         exercise = loaded(Path("/e"), {"canaries": ["file"], "checks": checks})
         return run_exercise(exercise, place, record(), Deadline.never())
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import proc
-from orchestrator.canary import Canary
+from orchestrator.exercises.canaries.visible_process import Canary
+from orchestrator.host import process
 
 NAME = "isolab-canary-20260102-030405-0a0b"
 
@@ -28,7 +28,7 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Path, str]]:
         yield 1
         processes.remove(about)
 
-    monkeypatch.setattr(proc, "running", running)
+    monkeypatch.setattr(process, "running", running)
     return processes
 
 

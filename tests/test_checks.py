@@ -10,8 +10,16 @@ from factories import facts, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checks import MAX_KEYS, MAX_TEXT, Verdict, applies, judge, observations, unmet
-from orchestrator.spec import Boundary, Exercise, Where
+from orchestrator.exercises.checks import (
+    MAX_KEYS,
+    MAX_TEXT,
+    Verdict,
+    applies,
+    judge,
+    observations,
+    unmet,
+)
+from orchestrator.labfile.models import Boundary, Exercise, Where
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -12,9 +12,11 @@ from invoke import Collection
 from lab_files import GOOD_LAB, make_folder
 
 import tasks
-from orchestrator import __version__, cli, proc
+from orchestrator import __version__
+from orchestrator.cli import main
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit
+from orchestrator.host import process
 from orchestrator.paths import LABS
 from orchestrator.record import Status, write_records
 
@@ -40,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def isolab(*words: str) -> int:
-    return cli.run(["isolab", *words])
+    return main.run(["isolab", *words])
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
@@ -196,7 +198,7 @@ def test_trouble_with_files_is_told_in_words(
     def broken(*_: object) -> int:
         raise PermissionError(13, "Permission denied", "/secret")
 
-    monkeypatch.setattr("orchestrator.verbs.labs.validate", broken)
+    monkeypatch.setattr("orchestrator.cli.labs.validate", broken)
     assert isolab("validate", "x") == Exit.INFRASTRUCTURE
     assert "/secret: Permission denied" in capsys.readouterr().err
 
@@ -205,7 +207,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.verbs.labs.validate", interrupted)
+    monkeypatch.setattr("orchestrator.cli.labs.validate", interrupted)
     assert isolab("validate", "x") == Exit.INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
 
@@ -213,13 +215,13 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_help_loads_nothing_heavy() -> None:
     """Of yaml only Invoke, which brings its own, takes a part."""
     script = (
-        "import sys; from orchestrator import cli\n"
+        "import sys; from orchestrator.cli import main as cli\n"
         "assert cli.run(['isolab', '--help']) == 0\n"
         "heavy = {'pydantic', 'rich', 'paramiko', 'jinja2', 'cryptography', 'debian'}\n"
-        "ours = [m for m in sys.modules if m.startswith('orchestrator.yaml')]\n"
+        "ours = [m for m in sys.modules if m.startswith('orchestrator.labfile')]\n"
         "print(*sorted(heavy & set(sys.modules)), *ours, file=sys.stderr)"
     )
-    done = proc.run([sys.executable, "-c", script], deadline=Deadline.after(60))
+    done = process.run([sys.executable, "-c", script], deadline=Deadline.after(60))
     assert b"separation" in done.stdout
     assert done.stderr.strip() == b""
 
@@ -248,4 +250,4 @@ def test_help_loads_nothing_heavy() -> None:
     ],
 )
 def test_words_beyond_a_verbs_arguments_become_an_option(typed: list[str], understood: list[str]) -> None:
-    assert cli.gather(["isolab", *typed]) == ["isolab", *understood]
+    assert main.gather(["isolab", *typed]) == ["isolab", *understood]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.debian.dependencies import Index
 from orchestrator.errors import ImageError
-from orchestrator.images.closure import Index
 
 
 def index(*stanzas: str) -> Index:

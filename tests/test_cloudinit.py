@@ -11,12 +11,12 @@ import pycdlib
 import pytest
 import yaml
 
-from orchestrator import cloudinit
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.guest import cloud_init
+from orchestrator.drivers.guest.identity import make_keys
 from orchestrator.errors import BootError, TimedOut, TransportError
 from orchestrator.images import Image
-from orchestrator.personality import make_keys
-from orchestrator.transport import Result
+from orchestrator.transport.base import Result
 from orchestrator.transport.ssh import Address
 
 
@@ -30,23 +30,23 @@ def read(iso: Path, name: str) -> str:
 
 def test_the_seed_is_a_disk_that_cloud_init_knows(tmp_path: Path) -> None:
     keys, iso = make_keys(), tmp_path / "seed.iso"
-    cloudinit.write_seed(iso, "vm", keys)
+    cloud_init.write_seed(iso, "vm", keys)
     assert iso.stat().st_mode & 0o077 == 0
     assert iso.read_bytes()[0x8028:0x8048].strip() == b"cidata"
-    assert read(iso, "user-data") == cloudinit.render_user_data("vm", keys)
+    assert read(iso, "user-data") == cloud_init.render_user_data("vm", keys)
     assert yaml.safe_load(read(iso, "meta-data"))["local-hostname"] == "vm"
 
 
 def test_two_machines_are_two_instances(tmp_path: Path) -> None:
     keys = make_keys()
     for name in ("one", "two"):
-        cloudinit.write_seed(tmp_path / name, "vm", keys)
+        cloud_init.write_seed(tmp_path / name, "vm", keys)
     assert read(tmp_path / "one", "meta-data") != read(tmp_path / "two", "meta-data")
 
 
 def test_it_is_told_its_name_its_users_and_its_host_key() -> None:
     keys = make_keys()
-    text = cloudinit.render_user_data("vm", keys)
+    text = cloud_init.render_user_data("vm", keys)
     assert text.startswith("#cloud-config\n")
     config = yaml.safe_load(text)
     assert config["hostname"] == "vm"
@@ -79,13 +79,13 @@ class Guest:
 def test_errors_that_cloud_init_recovered_from_are_none(tmp_path: Path, code: int) -> None:
     (tmp_path / "run").write_bytes(b"runner")
     guest = Guest(code)
-    cloudinit._finish(guest, "vm", Image("c", "amd64", "k", tmp_path), Deadline.after(10))
+    cloud_init._finish(guest, "vm", Image("c", "amd64", "k", tmp_path), Deadline.after(10))
     assert guest.asked == ["cloud-init", "tar"]
 
 
 def test_a_failure_of_cloud_init_is_told_in_its_words(tmp_path: Path) -> None:
     with pytest.raises(BootError, match="what went wrong"):
-        cloudinit._finish(Guest(1), "vm", Image("c", "amd64", "k", tmp_path), Deadline.after(10))
+        cloud_init._finish(Guest(1), "vm", Image("c", "amd64", "k", tmp_path), Deadline.after(10))
 
 
 def test_a_server_that_is_not_there_yet_is_asked_again(
@@ -100,11 +100,11 @@ def test_a_server_that_is_not_there_yet_is_asked_again(
             raise troubles.pop(0)
         yield guest
 
-    monkeypatch.setattr(cloudinit, "connected", connected)
-    monkeypatch.setattr(cloudinit, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(cloud_init, "connected", connected)
+    monkeypatch.setattr(cloud_init, "PAUSE_SECONDS", 0.01)
     looks: list[int] = []
     image, address = Image("c", "amd64", "k", tmp_path), Address("h", 1, "root", tmp_path, b"")
-    cloudinit.settle(address, "vm", image, Deadline.after(60), lambda: looks.append(1))
+    cloud_init.settle(address, "vm", image, Deadline.after(60), lambda: looks.append(1))
     assert guest.asked == ["cloud-init", "tar"]
     assert len(looks) == 4
 
@@ -113,7 +113,7 @@ def test_waiting_ends_with_the_time_that_is_given(tmp_path: Path, monkeypatch: p
     def connected(*_: object) -> None:
         raise TransportError("another key")
 
-    monkeypatch.setattr(cloudinit, "connected", connected)
+    monkeypatch.setattr(cloud_init, "connected", connected)
     image, address = Image("c", "amd64", "k", tmp_path), Address("h", 1, "root", tmp_path, b"")
     with pytest.raises(TimedOut, match="another key"):
-        cloudinit.settle(address, "vm", image, Deadline.after(0.05), lambda: None)
+        cloud_init.settle(address, "vm", image, Deadline.after(0.05), lambda: None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.console import Console
+from orchestrator.host.console_log import Console
 
 
 def console(folder: Path, content: bytes) -> Console:

@@ -12,14 +12,19 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.arch import host_arch
-from orchestrator.containers import engine as container_engine
-from orchestrator.containers.engine import command, docker_cannot, engine_command, podman_cannot
-from orchestrator.containers.limits import exceeded, in_force, render_limits, wanted
+from orchestrator.drivers.container import engine as container_engine
+from orchestrator.drivers.container.engine import (
+    command,
+    docker_cannot,
+    engine_command,
+    podman_cannot,
+)
+from orchestrator.drivers.container.limits import exceeded, in_force, render_limits, wanted
 from orchestrator.errors import ImageError, SpecError, Unavailable
 from orchestrator.images import containerfile, key, layer
-from orchestrator.images.recipe import ContainerfileRecipe, OciRecipe, Recipe
-from orchestrator.recipes import lab_recipes
-from orchestrator.spec import Machine
+from orchestrator.labfile.image_catalog import lab_recipes
+from orchestrator.labfile.image_recipe import ContainerfileRecipe, OciRecipe, Recipe
+from orchestrator.labfile.models import Machine
 
 BOX = Machine(driver="container", memory=64 * 2**20, cpus=2, pids=40)
 ID = "ab" * 32

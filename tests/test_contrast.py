@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.contrast import Missing, Row, Table, contrast
+from orchestrator.formatting import format_value
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report.summary import summarize
-from orchestrator.spec import Exercise
-from orchestrator.values import format_value
+from orchestrator.results.comparison import Missing, Row, Table, contrast
 
 
 def record(machine: str, boundary: str = "vm", arch: str = "amd64", **more: Any) -> Record:

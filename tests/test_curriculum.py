@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.load import load_lab
+from orchestrator.labfile.image_catalog import least_memory, recipes
+from orchestrator.labfile.load import load_lab
 from orchestrator.paths import EXERCISES, LABS, ROOT
-from orchestrator.recipes import least_memory, recipes
 
 PAGES = ROOT / "docs" / "labs"
 CURRICULUM = ROOT / "docs" / "curriculum.md"

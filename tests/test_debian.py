@@ -15,9 +15,9 @@ import pytest
 from debian_archive import FILES, SUITE, MadeArchive, ar, data_tar, deb, signer
 
 from orchestrator.deadline import Deadline
+from orchestrator.debian import archive as debian
+from orchestrator.debian.mirror import mirror
 from orchestrator.errors import ImageError, NotOnMirror, TimedOut, Unavailable
-from orchestrator.images import debian
-from orchestrator.images.mirror import mirror
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("gpg") and shutil.which("gpgv")), reason="needs gpg to sign an archive, gpgv to verify"

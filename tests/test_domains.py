@@ -14,13 +14,8 @@ import pytest
 from factories import RUN, order
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.drivers import Attachment, Handle, NetworkOrder, Order
-from orchestrator.drivers.libvirt import DRIVER
-from orchestrator.errors import Unavailable
-from orchestrator.spec import Machine
-from orchestrator.virt import connection, places
-from orchestrator.virt.cable import filter_identity, render_filter, render_network
-from orchestrator.virt.domain import (
+from orchestrator.drivers.libvirt import connection, ownership
+from orchestrator.drivers.libvirt.domain_xml import (
     QEMU_NAMESPACE,
     Files,
     owner_of_guests,
@@ -28,8 +23,13 @@ from orchestrator.virt.domain import (
     read_tag,
     render_domain,
 )
-from orchestrator.virt.storage import render_pool, render_volume
-from orchestrator.virt.uri import SESSION, SYSTEM, parse
+from orchestrator.drivers.libvirt.driver import DRIVER
+from orchestrator.drivers.libvirt.network_xml import filter_identity, render_filter, render_network
+from orchestrator.drivers.libvirt.storage import render_pool, render_volume
+from orchestrator.drivers.model import Attachment, Handle, NetworkOrder, Order
+from orchestrator.errors import Unavailable
+from orchestrator.labfile.libvirt_uri import SESSION, SYSTEM, parse
+from orchestrator.labfile.models import Machine
 
 GOLDEN = Path(__file__).parent / "golden" / "domain"
 FILES = Files("/pool/kernel", "/pool/initrd", "/pool/vm.console")
@@ -53,11 +53,11 @@ def network(uri: str = SYSTEM) -> Handle:
 def joined(arch: str, uri: str) -> tuple[Order, Handle]:
     """A machine on two networks."""
     made, handle = wanted(arch)
-    places = tuple(
+    ownership = tuple(
         Attachment(name, f"10.77.{n}.2", 24, f"02:69:0a:4d:{n:02x}:02", network(uri).data["plugs"]["a"])
         for n, name in enumerate(("lan", "far"))
     )
-    return replace(made, attachments=places), replace(handle, data={**handle.data, "uri": uri})
+    return replace(made, attachments=ownership), replace(handle, data={**handle.data, "uri": uri})
 
 
 def domains() -> Iterator[tuple[str, str]]:
@@ -203,16 +203,16 @@ def test_a_host_must_show_its_key() -> None:
 
 
 def test_a_place_is_one_scratch_folder_of_one_user() -> None:
-    assert places.place(Path("/a")) == places.place(Path("/a")) != places.place(Path("/b"))
+    assert ownership.place(Path("/a")) == ownership.place(Path("/a")) != ownership.place(Path("/b"))
 
 
 def test_daemons_are_remembered_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ISOLAB_STATE", str(tmp_path))
     monkeypatch.setattr("os.getuid", lambda: 1000)
-    assert places.daemons() == []
+    assert ownership.daemons() == []
     for text in ("qemu:///session", "qemu+ssh://lab1/system", "qemu:///session"):
-        places.remember(parse(text))
-    assert places.daemons() == [parse("qemu:///session"), parse("qemu+ssh://lab1/system")]
+        ownership.remember(parse(text))
+    assert ownership.daemons() == [parse("qemu:///session"), parse("qemu+ssh://lab1/system")]
 
 
 def test_without_libvirt_python_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.deadline import Deadline
+from orchestrator.debian.download import fetched
 from orchestrator.errors import ImageError
-from orchestrator.images.download import fetched
 
 CONTENT = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

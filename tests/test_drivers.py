@@ -16,17 +16,19 @@ from factories import handle, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.containers.image import reference
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import ANY_ARCH, DRIVERS, Handle, Site, boundary_of, load
-from orchestrator.drivers.container import render_run
-from orchestrator.drivers.qemu import DRIVER as QEMU
-from orchestrator.drivers.qemu import forwarded_port, render_argv
-from orchestrator.emulator import option_to_give_up_root
+from orchestrator.driver_traits import ANY_ARCH, DRIVERS
+from orchestrator.drivers import host_process, load
+from orchestrator.drivers.container.driver import render_run
+from orchestrator.drivers.container.image_store import reference
+from orchestrator.drivers.model import Handle
+from orchestrator.drivers.qemu.driver import DRIVER as QEMU
+from orchestrator.drivers.qemu.driver import forwarded_port, render_argv
+from orchestrator.drivers.qemu.emulator import option_to_give_up_root
 from orchestrator.errors import BootError, Unavailable
-from orchestrator.spec import Boundary, Machine
+from orchestrator.labfile.models import Boundary, Machine, boundary_of
+from orchestrator.transport.base import Site
 
 GOLDEN = Path(__file__).parent / "golden" / "argv"
 
@@ -219,14 +221,14 @@ def test_without_a_forwarded_port_the_monitors_words_are_told(text: str) -> None
 
 
 def test_on_the_host_root_runs_programs_as_two_users_without_accounts() -> None:
-    site = onhost.render_site(Path("/scratch/run/a"), root=True, options=("--sandbox",))
+    site = host_process.render_site(Path("/scratch/run/a"), root=True, options=("--sandbox",))
     assert site.runner == ("/scratch/run/a/bin/run", "--sandbox")
     assert site.work == "/scratch/run/a/work"
     assert (site.users, site.switch) == ({"student": 60600, "other": 60601}, True)
 
 
 def test_on_the_host_anybody_else_runs_programs_as_themselves() -> None:
-    site = onhost.render_site(Path("/scratch/run/a"), root=False)
+    site = host_process.render_site(Path("/scratch/run/a"), root=False)
     assert (site.users, site.switch) == ({"student": os.getuid()}, False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.remote.endpoint import (
+from orchestrator.labfile.ssh_endpoint import (
     Endpoint,
     checked_user,
     fingerprint,

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from factories import RUN, record
 
-from orchestrator.engine.local import MOST_THREADS, LocalEngine
 from orchestrator.errors import Interrupted
-from orchestrator.plan import Job
+from orchestrator.labfile.plan import Job
 from orchestrator.record import Record
+from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 WAIT = 20.0
 

@@ -9,13 +9,14 @@ import pytest
 from factories import RUN, SITE, handle
 
 from orchestrator import drivers
-from orchestrator.drivers import DRIVERS, Reachable, Terminal
-from orchestrator.drivers.container import render_exec
-from orchestrator.onhost import render_entry, render_site
-from orchestrator.personality import make_keys
-from orchestrator.stay import openssh
+from orchestrator.cli.copy_files import split
+from orchestrator.driver_traits import DRIVERS
+from orchestrator.drivers.base import Reachable, Terminal
+from orchestrator.drivers.container.driver import render_exec
+from orchestrator.drivers.guest.identity import make_keys
+from orchestrator.drivers.host_process import render_entry, render_site
+from orchestrator.sessions import openssh
 from orchestrator.transport.ssh import Address
-from orchestrator.verbs.files import split
 
 ADDRESS = Address("127.0.0.1", 2222, "root", Path("/scratch/my key%h"), make_keys().host_public)
 

@@ -10,7 +10,7 @@ from factories import SITE, FakeTransport, answer, facts, loaded, record, subjec
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
-from orchestrator.exercise import CONTENTION, Workplace, items, run_exercise
+from orchestrator.exercises.execute import CONTENTION, Workplace, items, run_exercise
 from orchestrator.record import Record, Status
 
 TWO_STEPS = [{"run": "./prepare 'a b'", "user": "root"}, {"run": "cat /etc/hosts"}]

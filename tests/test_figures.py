@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from made_up_figures import MEASURED, SEEN, a_measuring_run, figure
 from made_up_run import HOSTILE
 
-from orchestrator.contrast import Table, contrast
-from orchestrator.figures import Figure, figures_of
-from orchestrator.readings import Reading, reading_of
+from orchestrator.exercises.measurement import Reading, reading_of
 from orchestrator.report import measured, render
-from orchestrator.report.amounts import amount, digits, ratio, spread, ticks, unit_of
 from orchestrator.report.html.plot import panels, scale_of
+from orchestrator.report.quantities import amount, digits, ratio, spread, ticks, unit_of
+from orchestrator.results.comparison import Table, contrast
+from orchestrator.results.plot_data import Figure, figures_of
 
 SVG_TEXT = "text"
 
@@ -195,23 +195,23 @@ class TestPictures:
         assert alone.high / alone.low == pytest.approx(4.0)
 
     def test_what_a_guest_says_is_text(self) -> None:
-        page = render("html", a_measuring_run(), MEASURED)
+        page = render("html", contrast(a_measuring_run(), MEASURED))
         assert HOSTILE not in page
         assert "<script>alert(1)" not in page
 
 
 def test_every_report_has_the_amounts_and_the_quartiles() -> None:
     for form in ("text", "markdown"):
-        report = render(form, a_measuring_run(), MEASURED)
+        report = render(form, contrast(a_measuring_run(), MEASURED))
         assert re.search(r"6\.78 µs \(6\.1–7\.46", report), form
         assert "blocked (EACCES)" in report
         assert "15 readings each" in report
-    assert "wall 7.2 µs" in render("markdown", a_measuring_run(), MEASURED)
-    assert "one reading each: no spread is known" in render("text", a_measuring_run(), MEASURED)
+    assert "wall 7.2 µs" in render("markdown", contrast(a_measuring_run(), MEASURED))
+    assert "one reading each: no spread is known" in render("text", contrast(a_measuring_run(), MEASURED))
 
 
 def test_other_programs_get_the_readings_themselves() -> None:
-    report = json.loads(render("json", a_measuring_run(), MEASURED))
+    report = json.loads(render("json", contrast(a_measuring_run(), MEASURED)))
     pipe = next(each for each in report["measured"] if each["key"] == "pipe")
     assert (pipe["exercise"], pipe["unit"], pipe["better"]) == ("cost/ipc", "ns", "lower")
     assert pipe["readings"]["process"] == figure(6782.0, wall=7200.0)

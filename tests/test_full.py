@@ -11,16 +11,16 @@ from factories import lab, order
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
-from orchestrator.drivers import Template
-from orchestrator.drivers.qemu import DRIVER
-from orchestrator.emulator import memory_mib, render_argv
+from orchestrator.debian.kernel import Kernel
+from orchestrator.drivers.model import Template
+from orchestrator.drivers.qemu.driver import DRIVER
+from orchestrator.drivers.qemu.emulator import render_argv
 from orchestrator.images import full
-from orchestrator.images.kernel import Kernel
-from orchestrator.images.maker import Making, _cut, render_guest
-from orchestrator.images.recipe import FullRecipe
-from orchestrator.machine import boot_seconds
-from orchestrator.packages import MKE2FS, QEMU_IMG, image_needs, qemu_need
-from orchestrator.recipes import least_memory, recipes
+from orchestrator.images.full_disk import Making, _cut, render_guest
+from orchestrator.labfile.image_catalog import least_memory, recipes
+from orchestrator.labfile.image_recipe import FullRecipe
+from orchestrator.machines.host_packages import MKE2FS, QEMU_IMG, image_needs, qemu_need
+from orchestrator.machines.lifecycle import boot_seconds
 
 GIB = 2**30
 FOREIGN = ARCHITECTURES["s390x" if host_arch().name != "s390x" else "arm64"]
@@ -94,7 +94,7 @@ class TestMachines:
         argv = render_argv(wanted, DRIVER.prepare(wanted), root=True)
         (drive,) = [word for word in argv if "if=none,id=disk" in word]
         assert drive.startswith(f"file={wanted.scratch}/disk.qcow2,")
-        assert memory_mib(wanted) == 384
+        assert wanted.memory_mib == 384
         assert boot_seconds(wanted) > boot_seconds(order())
         assert "rw" in argv[argv.index("-append") + 1].split()
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from orchestrator.errors import BootError, Interrupted
-from orchestrator.network.gate import Gates, Membership
+from orchestrator.machines.barrier import Gates, Membership
 
 WAIT = 20.0
 

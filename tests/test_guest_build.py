@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from factories import SITE, FakeTransport, answer, loaded, subject
 
-from orchestrator.build import build_exercise
+from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError
-from orchestrator.exercise import Workplace
-from orchestrator.guest_build import build_in_guest, render_command, sources
-from orchestrator.load import LoadedExercise
-from orchestrator.spec import Boundary, Build
+from orchestrator.exercises.compile_in_guest import build_in_guest, render_command, sources
+from orchestrator.exercises.execute import Workplace
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import Boundary, Build
 
 BUILD = {"sources": ["one.c", "two.c"], "flags": ["-lm"], "in": "guest"}
 

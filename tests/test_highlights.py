@@ -6,11 +6,11 @@ from typing import Any
 
 from factories import record
 
-from orchestrator.contrast import Table, contrast
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report.highlights import CAUSES, lessons, remarks, telling
 from orchestrator.report.wording import difference
-from orchestrator.spec import Exercise
+from orchestrator.results.comparison import Table, contrast
 
 PLACES = {"process": ("process", "amd64"), "sandbox": ("sandbox", "amd64"), "vm": ("vm", "amd64"),
           "s390x": ("emulated", "s390x")}  # fmt: skip

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import proc
-from orchestrator.canaries.kinds import observation
 from orchestrator.deadline import Deadline
-from orchestrator.load import LoadedExercise, load_exercise, load_lab
+from orchestrator.host import process
+from orchestrator.labfile.canary_kinds import observation
+from orchestrator.labfile.image_catalog import least_memory, recipes
+from orchestrator.labfile.load import LoadedExercise, load_exercise, load_lab
+from orchestrator.labfile.models import ANSWERS
 from orchestrator.paths import EXERCISES, LABS, ROOT
-from orchestrator.recipes import least_memory, recipes
-from orchestrator.spec import ANSWERS
 
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 50
 PACKAGE = sorted((ROOT / "orchestrator").rglob("*.py"))
@@ -63,7 +63,10 @@ def test_one_door_to_subprocess(path: Path) -> None:
     doors = {"subprocess"} & modules | {
         name for name in called if re.match("system|popen|exec|spawn|posix_spawn|fork", name)
     }
-    assert short(path) in ("orchestrator/proc/__init__.py", "orchestrator/proc/child.py") or not doors
+    assert (
+        short(path) in ("orchestrator/host/process/__init__.py", "orchestrator/host/process/child.py")
+        or not doors
+    )
 
 
 def test_any_module_may_be_imported_first() -> None:
@@ -73,14 +76,15 @@ def test_any_module_may_be_imported_first() -> None:
         "import importlib, pkgutil, sys, orchestrator\n"
         "names = [m.name for m in pkgutil.walk_packages(orchestrator.__path__, 'orchestrator.')]\n"
         "assert len(names) > 40\n"
-        "import orchestrator.spec; kept = {k for k in sys.modules if k.startswith('orchestrator')}\n"
+        "import orchestrator.labfile.models\n"
+        "kept = {k for k in sys.modules if k.startswith('orchestrator')}\n"
         "for name in names:\n"
         "    ours = {k for k in sys.modules if k.startswith('orchestrator')}\n"
         "    for known in ours - kept: del sys.modules[known]\n"
         "    try: importlib.import_module(name)\n"
         "    except ImportError as problem: print(name, problem)\n"
     )
-    done = proc.run([sys.executable, "-c", script], deadline=Deadline.after(120), cwd=ROOT)
+    done = process.run([sys.executable, "-c", script], deadline=Deadline.after(120), cwd=ROOT)
     assert done.stdout.decode() == ""
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from factories import lab, loaded, record
 
-from orchestrator.kept import about_run, keep, specs_of
-from orchestrator.load import LoadedLab
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.results.snapshot import about_run, keep, specs_of
 
 EXERCISE = """title: As it was
 run: ./program

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Unavailable
-from orchestrator.remote import knownhosts
-from orchestrator.remote.endpoint import Endpoint, key_type, parse_host_key
-from orchestrator.remote.knownhosts import known_keys, trusted
+from orchestrator.labfile.ssh_endpoint import Endpoint, key_type, parse_host_key
+from orchestrator.transport import known_hosts
+from orchestrator.transport.known_hosts import known_keys, trusted
 
 ED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFaX1H1cMZJNLqh1sBuLBNqv3qsoKHuYTYmTq2mBN4Oi"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -70,7 +70,7 @@ def test_lines_that_say_nothing(line: str) -> None:
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(knownhosts, "files", lambda: (tmp_path / "one", tmp_path / "two"))
+    monkeypatch.setattr(known_hosts, "files", lambda: (tmp_path / "one", tmp_path / "two"))
     return tmp_path
 
 

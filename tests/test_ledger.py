@@ -12,10 +12,10 @@ from threading import Barrier
 import pytest
 from factories import RUN, handle
 
-from orchestrator import ledger as module
-from orchestrator import proc
 from orchestrator.deadline import Deadline
-from orchestrator.ledger import Ledger, start_time
+from orchestrator.host import process
+from orchestrator.machines import journal as module
+from orchestrator.machines.journal import Ledger, start_time
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def test_an_intent_is_there_until_it_is_settled(path: Path) -> None:
 def test_another_process_reads_what_we_intended(path: Path) -> None:
     Ledger(path).intend(handle("a", data={"engine": ["podman"]}))
     script = (
-        "import sys; from pathlib import Path; from orchestrator.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from orchestrator.machines.journal import Ledger\n"
         "for i in Ledger(Path(sys.argv[1])).intents(): print(i.handle.to_json(), i.owner_alive)"
     )
-    done = proc.run([sys.executable, "-c", script, path], deadline=Deadline.after(60))
+    done = process.run([sys.executable, "-c", script, path], deadline=Deadline.after(60))
     assert done.stdout.decode().strip() == f"{handle('a', data={'engine': ['podman']}).to_json()} True"
 
 
@@ -52,11 +52,11 @@ def test_the_state_folder_is_where_it_lives(tmp_path: Path, monkeypatch: pytest.
 
 def test_an_owner_that_has_ended_is_dead(path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from orchestrator.drivers import Handle\n"
-        "from orchestrator.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from orchestrator.drivers.model import Handle\n"
+        "from orchestrator.machines.journal import Ledger\n"
         "Ledger(Path(sys.argv[1])).intend(Handle.from_json(sys.argv[2]))"
     )
-    proc.run([sys.executable, "-c", script, path, handle("a").to_json()], deadline=Deadline.after(60))
+    process.run([sys.executable, "-c", script, path, handle("a").to_json()], deadline=Deadline.after(60))
     (left,) = Ledger(path).intents()
     assert (left.handle.machine, left.owner_alive) == ("a", False)
 

@@ -12,7 +12,7 @@ from lab_files import (
     make_folder,
 )
 
-from orchestrator.load import load_lab
+from orchestrator.labfile.load import load_lab
 
 
 @pytest.fixture

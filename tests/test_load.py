@@ -19,8 +19,8 @@ from lab_files import (
 )
 
 from orchestrator.errors import Problem, SpecError
-from orchestrator.load import exercise_schema, load_exercise, load_lab, schema, with_driver
-from orchestrator.spec import DriverName
+from orchestrator.labfile.load import exercise_schema, load_exercise, load_lab, schema, with_driver
+from orchestrator.labfile.models import DriverName
 
 DRIVER_NAMES = ", ".join(get_args(DriverName))
 
@@ -273,7 +273,7 @@ def test_the_schema_of_exercises_knows_the_shorthands() -> None:
 
 
 def test_loading_a_lab_needs_no_heavy_library() -> None:
-    code = "import sys, orchestrator.load; print(*sys.modules)"
+    code = "import sys, orchestrator.labfile.load; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert loaded & {"yaml", "pydantic"} == {"yaml", "pydantic"}

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from factories import handle, order
 
+from orchestrator.cli import logs
 from orchestrator.deadline import Deadline, poll
-from orchestrator.stay.register import stay_of
-from orchestrator.stay.residents import Resident
-from orchestrator.verbs import logs
+from orchestrator.sessions.lookup import Resident
+from orchestrator.sessions.register import stay_of
 
 
 def test_a_console_is_followed_through_a_reset_until_it_is_taken_down(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.debian import mirror as module
+from orchestrator.debian.mirror import from_apt, mirror
 from orchestrator.errors import Unavailable
-from orchestrator.images import mirror as module
-from orchestrator.images.mirror import from_apt, mirror
 
 DEB822 = """\
 # Uncomment for sources

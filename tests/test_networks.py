@@ -14,21 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.checks import unmet
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Attachment, NetworkOrder, Order
-from orchestrator.drivers.container import DRIVER as CONTAINER
-from orchestrator.drivers.container import render_run
-from orchestrator.drivers.libvirt import DRIVER as LIBVIRT
-from orchestrator.drivers.qemu import DRIVER as QEMU
-from orchestrator.drivers.virtualbox import DRIVER as VIRTUALBOX
-from orchestrator.emulator import Memory, device_mac, render_argv
+from orchestrator.drivers.container import bridge
+from orchestrator.drivers.container.driver import DRIVER as CONTAINER
+from orchestrator.drivers.container.driver import render_run
+from orchestrator.drivers.guest import vde
+from orchestrator.drivers.guest.identity import Lines, lines_of
+from orchestrator.drivers.libvirt.driver import DRIVER as LIBVIRT
+from orchestrator.drivers.model import Attachment, NetworkOrder, Order
+from orchestrator.drivers.qemu.driver import DRIVER as QEMU
+from orchestrator.drivers.qemu.emulator import Memory, device_mac, render_argv
+from orchestrator.drivers.virtualbox.driver import DRIVER as VIRTUALBOX
 from orchestrator.errors import Unavailable
-from orchestrator.network import bridge, vde
-from orchestrator.network.layout import environment, group_of, peers, seats
-from orchestrator.personality import Lines, lines_of
-from orchestrator.spec import Exercise, Lab, Machine
-from orchestrator.template import key
+from orchestrator.exercises.checks import unmet
+from orchestrator.labfile.addresses import environment, group_of, peers, seats
+from orchestrator.labfile.models import Exercise, Lab, Machine
+from orchestrator.machines.templates import key
 
 
 def lab(networks: Mapping[str, Any], **joined: Any) -> Lab:

@@ -13,8 +13,8 @@ import pytest
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError
-from orchestrator.images import ovf
-from orchestrator.images.ovf import Appliance, pack_ova, render_manifest, render_ovf
+from orchestrator.images.export import ovf
+from orchestrator.images.export.ovf import Appliance, pack_ova, render_manifest, render_ovf
 
 GOLDEN = Path(__file__).parent / "golden" / "ovf"
 RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"

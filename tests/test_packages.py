@@ -11,14 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import packages
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, Unavailable
-from orchestrator.packages import GPGV, KEYS, Need, ensure, install_line, missing, needs_of, qemu_need
+from orchestrator.host.qemu_user import emulator_name
+from orchestrator.labfile.models import Machine
+from orchestrator.machines import host_packages
+from orchestrator.machines.host_packages import (
+    GPGV,
+    KEYS,
+    Need,
+    ensure,
+    install_line,
+    missing,
+    needs_of,
+    qemu_need,
+)
 from orchestrator.progress import Silent
-from orchestrator.spec import Machine
-from orchestrator.user_emulator import emulator_name
 
 APT_GET = ["apt-get", "install", "-y", "--no-install-recommends"]
 
@@ -197,7 +206,7 @@ def test_a_lab_that_names_docker_gets_docker(host: FakeHost) -> None:
 
 def test_root_needs_no_user_ids_of_others(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    assert "newuidmap" not in [need.what for need in packages.engine_needs("podman")]
+    assert "newuidmap" not in [need.what for need in host_packages.engine_needs("podman")]
 
 
 def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
@@ -221,34 +230,34 @@ def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
 def test_a_container_engine_comes_with_a_runtime(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch, programs: list[str], legacy: bool, lacking: list[str]
 ) -> None:
-    monkeypatch.setattr(packages, "legacy_cgroups", lambda: legacy)
+    monkeypatch.setattr(host_packages, "legacy_cgroups", lambda: legacy)
     for name in programs:
         host.program(name)
-    assert [need.what for need in missing(packages.engine_needs())] == lacking
+    assert [need.what for need in missing(host_packages.engine_needs())] == lacking
 
 
 def test_a_docker_without_its_daemon_does_not_count(host: FakeHost) -> None:
     host.program("docker", "exit 1")
-    assert "podman" in [need.what for need in missing(packages.engine_needs())]
+    assert "podman" in [need.what for need in missing(host_packages.engine_needs())]
 
 
 def test_what_was_missing_is_asked_for_anew_after_it_was_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: set[str] = set()
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in installed else None)
-    needs = packages.engine_needs()
-    assert packages.missing(needs) == needs
+    needs = host_packages.engine_needs()
+    assert host_packages.missing(needs) == needs
     installed |= {"podman", "runc", "crun", "newuidmap"}
-    assert packages.missing(needs) == []
+    assert host_packages.missing(needs) == []
 
 
 def test_libvirt_on_this_host_needs_its_daemon_and_an_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "libvirt_installed", lambda: True)
+    monkeypatch.setattr(host_packages, "libvirt_installed", lambda: True)
     names = [need.what for need in needs_of([Machine(driver="libvirt", arch="s390x")])]
     assert names[2:] == ["libvirtd", "qemu-system-s390x"]
 
 
 def test_libvirt_on_another_host_needs_the_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "libvirt_installed", lambda: True)
+    monkeypatch.setattr(host_packages, "libvirt_installed", lambda: True)
     names = [n.what for n in needs_of([Machine(driver="libvirt", uri="qemu+ssh://lab1/system")])]
     assert names[2:] == ["ssh"]
 
@@ -256,7 +265,7 @@ def test_libvirt_on_another_host_needs_the_way_there(monkeypatch: pytest.MonkeyP
 def test_libvirt_python_is_built_here_and_comes_after_what_it_is_built_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(packages, "libvirt_installed", lambda: False)
+    monkeypatch.setattr(host_packages, "libvirt_installed", lambda: False)
     needs = needs_of([Machine(driver="libvirt")])
     assert [n.what for n in needs[-5:]][-1] == "libvirt-python"
     assert "libvirt's headers" in [n.what for n in needs]

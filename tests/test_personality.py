@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.guest.identity import ENTROPY_BYTES, Keys, Port, give, make_keys, render
 from orchestrator.errors import BootError, Interrupted, TimedOut
-from orchestrator.personality import ENTROPY_BYTES, Keys, Port, give, make_keys, render
 
 
 def parse(message: bytes) -> dict[str, bytes]:

@@ -10,8 +10,8 @@ import pytest
 from factories import RUN, lab
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.host import this_host
-from orchestrator.plan import EMULATOR_OVERHEAD, Host, Job, jobs, plan
+from orchestrator.host.resources import Host, this_host
+from orchestrator.labfile.plan import EMULATOR_OVERHEAD, Job, jobs, plan
 
 MIB = 2**20
 MACHINES = {

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import Interrupted, TimedOut, Unavailable
-from orchestrator.proc import child
+from orchestrator.host import process
+from orchestrator.host.process import child
 
 SOON = 20.0
 
 
-def sh(script: str, **options: object) -> proc.Finished:
-    return proc.run(["sh", "-c", script], **{"deadline": Deadline.after(SOON), **options})  # type: ignore[arg-type]
+def sh(script: str, **options: object) -> process.Finished:
+    return process.run(["sh", "-c", script], **{"deadline": Deadline.after(SOON), **options})  # type: ignore[arg-type]
 
 
 def gone(pid: int) -> bool:
@@ -50,7 +50,7 @@ def test_standard_input_arrives_whole(size: int, hold: bool) -> None:
 
 def test_a_held_input_stays_open_until_the_program_ends() -> None:
     script = "import select, sys; print(select.select([0], [], [], 0.2)[0])"
-    done = proc.run([sys.executable, "-c", script], deadline=Deadline.after(SOON), hold_stdin=True)
+    done = process.run([sys.executable, "-c", script], deadline=Deadline.after(SOON), hold_stdin=True)
     assert done.stdout == b"[]\n"
 
 
@@ -64,7 +64,7 @@ def test_environment_and_folder_are_what_was_given(tmp_path: Path) -> None:
 
 
 def test_a_failure_shows_the_command_and_its_last_words() -> None:
-    with pytest.raises(proc.ProcessFailed) as caught:
+    with pytest.raises(process.ProcessFailed) as caught:
         sh("seq 20; echo last words >&2; exit 3")
     assert "ended with status 3" in caught.value.message
     assert caught.value.message.endswith("last words")
@@ -76,14 +76,14 @@ def test_unchecked_failures_are_answers() -> None:
 
 
 def test_the_tail_is_short_and_prefers_standard_error() -> None:
-    done = proc.Finished((), 1, b"out", b"\n".join(b"%d" % n for n in range(100)))
+    done = process.Finished((), 1, b"out", b"\n".join(b"%d" % n for n in range(100)))
     assert done.tail(2) == "98\n99"
-    assert proc.Finished((), 1, b"out\xff", b" \n").tail() == "out�"
+    assert process.Finished((), 1, b"out\xff", b" \n").tail() == "out�"
 
 
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(Unavailable, match="no-such-program-here: no such program") as caught:
-        proc.run(["no-such-program-here"], deadline=Deadline.after(SOON))
+        process.run(["no-such-program-here"], deadline=Deadline.after(SOON))
     assert "isolab doctor" in caught.value.hint
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("")
     with pytest.raises(Unavailable, match="data: cannot be started"):
-        proc.run([file], deadline=Deadline.after(SOON))
+        process.run([file], deadline=Deadline.after(SOON))
 
 
 def family(tmp_path: Path, child: str) -> str:
@@ -146,7 +146,7 @@ def test_interruption_ends_a_waiting_child() -> None:
 
 
 def test_running_lives_as_long_as_the_block() -> None:
-    with proc.running(["a-name-of-its-own", "1000"], executable=Path("/bin/sleep")) as pid:
+    with process.running(["a-name-of-its-own", "1000"], executable=Path("/bin/sleep")) as pid:
         words = poll(Path(f"/proc/{pid}/cmdline").read_bytes, Deadline.after(SOON), "its arguments")
         assert words == b"a-name-of-its-own\0" + b"1000\0"
     assert gone(pid)
@@ -154,7 +154,7 @@ def test_running_lives_as_long_as_the_block() -> None:
 
 def test_a_detached_program_is_not_our_child_and_writes_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    proc.detach(["sh", "-c", "echo $$; exec sleep 1000"], log, Deadline.after(SOON))
+    process.detach(["sh", "-c", "echo $$; exec sleep 1000"], log, Deadline.after(SOON))
     pid = int(poll(lambda: log.read_text().strip(), Deadline.after(SOON), "its first words"))
     try:
         parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])

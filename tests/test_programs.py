@@ -9,11 +9,11 @@ import pytest
 from factories import SITE, FakeTransport, answer, loaded, subject
 from pydantic import ValidationError
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
-from orchestrator.exercise import Workplace
-from orchestrator.programs import _LOOK, missing_programs
-from orchestrator.spec import Exercise
+from orchestrator.exercises.execute import Workplace
+from orchestrator.exercises.required_programs import _LOOK, missing_programs
+from orchestrator.host import process
+from orchestrator.labfile.models import Exercise
 
 
 def ask(*answers: bytes, needs: dict[str, Any]) -> tuple[str, list[list[str]]]:
@@ -69,7 +69,7 @@ def test_a_program_is_an_executable_file_on_the_path(tmp_path: Path) -> None:
     (tmp_path / "a" / "subfolder").mkdir()
     asked = ["/bin/sh", "-c", _LOOK, "sh", "tool", "plain", "cd", "subfolder", "nothing"]
     path = f"{tmp_path / 'a'}:{tmp_path / 'b'}"
-    done = proc.run(["/usr/bin/env", f"PATH={path}", *asked], deadline=Deadline.after(60))
+    done = process.run(["/usr/bin/env", f"PATH={path}", *asked], deadline=Deadline.after(60))
     assert done.stdout.split() == [b"plain", b"cd", b"subfolder", b"nothing"]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.qemu.qmp import execute, human_command
 from orchestrator.errors import BootError
-from orchestrator.qmp import execute, human_command
 
 GREETING: dict[str, Any] = {"QMP": {"version": {}, "capabilities": []}}
 EVENT = {"event": "RESUME", "timestamp": {"seconds": 0, "microseconds": 0}}

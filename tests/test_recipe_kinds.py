@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from orchestrator.arch import host_arch
-from orchestrator.images.recipe import Recipe
+from orchestrator.labfile.image_recipe import Recipe
 
 MODELS = get_args(get_args(Recipe)[0])
 KINDS = [get_args(model.model_fields["kind"].annotation)[0] for model in MODELS]

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from factories import RUN, handle
 
-from orchestrator import drivers, hostproc, proc
-from orchestrator import reclaim as module
-from orchestrator.drivers import Handle
+from orchestrator import drivers
+from orchestrator.drivers.model import Handle
 from orchestrator.errors import TeardownError, Unreachable
-from orchestrator.ledger import Ledger
-from orchestrator.reclaim import reclaim
+from orchestrator.host import process, process_table
+from orchestrator.machines.journal import Ledger
+from orchestrator.run import gc as module
+from orchestrator.run.gc import reclaim
 
 LIVE = "20260102-030405-aaaa"
 CANARY_TAG = "isolab-unit-test"
@@ -55,7 +56,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     for name in ("CACHE", "STATE", "SCRATCH"):
         monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
     fake = FakeDriver()
-    monkeypatch.setattr(drivers, "DRIVERS", ("fake",))
+    monkeypatch.setattr(module, "DRIVERS", ("fake",))
     monkeypatch.setattr(drivers, "load", lambda _: fake)
     monkeypatch.setattr(module, "TAG", CANARY_TAG)
     (tmp_path / "SCRATCH").mkdir(mode=0o711)
@@ -167,7 +168,7 @@ def test_a_scratch_folder_somebody_lives_in_stays(ledger: Ledger, tmp_path: Path
     folder = tmp_path / "SCRATCH" / RUN / "process" / "bin"
     folder.mkdir(parents=True)
     shutil.copy(shutil.which("sleep") or "", folder / "sleep")
-    with proc.running(["sleep", "1000"], executable=folder / "sleep"):
+    with process.running(["sleep", "1000"], executable=folder / "sleep"):
         list(reclaim(ledger))
         assert folder.exists()
     list(reclaim(ledger))
@@ -182,10 +183,12 @@ class FakeProcesses:
     ended: list[int] = field(default_factory=list)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(hostproc, "find", lambda matches: [pid for pid in self.table if matches(pid)])
-        monkeypatch.setattr(hostproc, "arguments", lambda pid: self.table[pid][0])
-        monkeypatch.setattr(hostproc, "parent", lambda pid: self.table[pid][1])
-        monkeypatch.setattr(hostproc, "end", self.end)
+        monkeypatch.setattr(
+            process_table, "find", lambda matches: [pid for pid in self.table if matches(pid)]
+        )
+        monkeypatch.setattr(process_table, "arguments", lambda pid: self.table[pid][0])
+        monkeypatch.setattr(process_table, "parent", lambda pid: self.table[pid][1])
+        monkeypatch.setattr(process_table, "end", self.end)
 
     def end(self, pid: int, patience: float) -> bool:
         self.ended.append(pid)

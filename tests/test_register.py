@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from factories import RUN, handle, order
 
-from orchestrator.drivers import Template
+from orchestrator.drivers.model import Template
 from orchestrator.errors import SpecError
-from orchestrator.ledger import Ledger
-from orchestrator.stay.register import Register, Stay, stay_of
-from orchestrator.stay.residents import find, residents, select
-from orchestrator.stay.session import tidy
+from orchestrator.machines.journal import Ledger
+from orchestrator.sessions.lifecycle import tidy
+from orchestrator.sessions.lookup import find, residents, select
+from orchestrator.sessions.register import Register, Stay, stay_of
 
 
 @pytest.fixture(autouse=True)

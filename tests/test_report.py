@@ -25,11 +25,11 @@ from made_up_figures import MEASURED, a_measuring_run
 from made_up_run import ABOUT, EXERCISES, a_large_run, made_up, the_run
 from rich.console import Console
 
-from orchestrator.contrast import About, contrast
 from orchestrator.errors import SpecError
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report import FORMATS, render, text, write_reports
-from orchestrator.spec import Exercise
+from orchestrator.results.comparison import About, contrast
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
 
@@ -44,21 +44,21 @@ def page_without_style_and_script() -> str:
 
 
 def figures_of_the_page() -> str:
-    page = render("html", a_measuring_run(), MEASURED)
+    page = render("html", contrast(a_measuring_run(), MEASURED))
     return page[page.index('<section aria-labelledby="measured">') : page.index('<section id="differences"')]
 
 
 GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
     "text-100.txt": lambda: wide_text(100),
     "text-80.txt": lambda: wide_text(80),
-    "report.md": lambda: render("markdown", the_run(), EXERCISES, about=ABOUT),
+    "report.md": lambda: render("markdown", contrast(the_run(), EXERCISES, about=ABOUT)),
     "page.html": page_without_style_and_script,
-    "junit.xml": lambda: render("junit", the_run(), EXERCISES),
-    "report.csv": lambda: render("csv", the_run(), EXERCISES),
-    "measured.md": lambda: render("markdown", a_measuring_run(), MEASURED),
+    "junit.xml": lambda: render("junit", contrast(the_run(), EXERCISES)),
+    "report.csv": lambda: render("csv", contrast(the_run(), EXERCISES)),
+    "measured.md": lambda: render("markdown", contrast(a_measuring_run(), MEASURED)),
     "measured-80.txt": lambda: text.render(contrast(a_measuring_run(), MEASURED), 80),
     "measured.html": figures_of_the_page,
-    "results.json": lambda: render("gradescope", the_run(), EXERCISES),
+    "results.json": lambda: render("gradescope", contrast(the_run(), EXERCISES)),
 }
 
 
@@ -110,7 +110,7 @@ class Page(HTMLParser):
 
 
 def the_page() -> str:
-    return render("html", the_run(), EXERCISES, about=ABOUT)
+    return render("html", contrast(the_run(), EXERCISES, about=ABOUT))
 
 
 def details(page: str) -> dict[str, Any]:
@@ -185,13 +185,13 @@ def test_html_of_sixty_exercises_on_fifteen_machines_stays_small(said: str) -> N
     records = [replace(one, stdout=f"{place} {said}" if said else one.stdout)
                for place, one in enumerate(a_large_run())]  # fmt: skip
     about = About(sources={one.exercise: {"program.c": f"/* {one.exercise} */" * 900} for one in records})
-    page = render("html", records, about=about)
+    page = render("html", contrast(records, about=about))
     assert len(page.encode()) <= 2 * 2**20
     assert len(Page(page).tags) <= 15_000
 
 
 def test_html_shows_figures_with_their_numbers() -> None:
-    page = render("html", a_measuring_run(), MEASURED)
+    page = render("html", contrast(a_measuring_run(), MEASURED))
     assert Page(page).open == []
     said = Page(page).text
     shown = said[said.index("There & back (lower is better)") : said.index("What differs, and")]
@@ -214,7 +214,7 @@ def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
         replace(made_up("memory/types", name), exercise="damage/files", observations={"file_canary": what})
         for name, what in seen.items()
     ]
-    said = Page(render("html", records, {"damage/files": files})).text
+    said = Page(render("html", contrast(records, {"damage/files": files}))).text
     attacks = said[said.index("Attacks × machines") : said.index("What differs, and")]
     assert "blockedits own kernel" in attacks
     assert "✗ NOT blocked" in attacks
@@ -224,7 +224,7 @@ def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
 
 def test_junit_has_a_suite_per_machine_and_student() -> None:
     records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
-    suites = ET.fromstring(render("junit", records)).findall("testsuite")
+    suites = ET.fromstring(render("junit", contrast(records))).findall("testsuite")
     assert [suite.get("name") for suite in suites] == ["ann/vm", "bob/vm"]
 
 
@@ -233,13 +233,13 @@ def test_csv_has_no_formulas(start: str) -> None:
     record = Record(
         "r", "l", "h", "vm", f"{start}cmd()", "qemu", "vm", "amd64", "", "x", Status.FAIL, f"{start}1\n=2"
     )
-    (line,) = csv.DictReader(StringIO(render("csv", [record])))
+    (line,) = csv.DictReader(StringIO(render("csv", contrast([record]))))
     assert line["student"].startswith("'")
     assert line["reason"].startswith("'")
 
 
 def test_gradescope_sums_up_and_an_error_of_ours_has_no_score() -> None:
-    results = json.loads(render("gradescope", the_run(), EXERCISES))
+    results = json.loads(render("gradescope", contrast(the_run(), EXERCISES)))
     assert results["score"] == sum(record.points for record in the_run())
     unscored = {test["name"] for test in results["tests"] if "score" not in test}
     assert unscored == {
@@ -250,11 +250,11 @@ def test_gradescope_sums_up_and_an_error_of_ours_has_no_score() -> None:
 def test_gradescope_refuses_to_mix_students() -> None:
     records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
     with pytest.raises(SpecError, match="one student"):
-        render("gradescope", records)
+        render("gradescope", contrast(records))
 
 
 def test_json_has_the_records_and_the_comparison() -> None:
-    report = json.loads(render("json", the_run(), EXERCISES))
+    report = json.loads(render("json", contrast(the_run(), EXERCISES)))
     assert len(report["records"]) == report["summary"]["pass"] + 5 == len(the_run())
     causes = {row["label"]: row["cause"] for row in report["comparison"]}
     assert causes["byte order"] == "architecture"
@@ -263,12 +263,12 @@ def test_json_has_the_records_and_the_comparison() -> None:
 
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as problem:
-        render("pdf", [])
+        render("pdf", contrast([]))
     assert "markdown" in problem.value.hint
 
 
 def test_a_run_leaves_three_reports(tmp_path: Path) -> None:
-    paths = write_reports(tmp_path, the_run(), EXERCISES)
+    paths = write_reports(tmp_path, contrast(the_run(), EXERCISES))
     assert [path.name for path in paths] == ["report.html", "report.md", "junit.xml"]
     assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
@@ -282,7 +282,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 def test_anything_a_guest_says_can_be_reported(name: str, said: str) -> None:
     facts = ("r", "l", said, "vm", said, "qemu", "vm", "amd64", "")
     record = Record(*facts, said, Status.FAIL, said, observations={said: said}, stdout=said, stderr=said)
-    report = render(name, [record])
+    report = render(name, contrast([record]))
     assert report.encode()
     if name == "junit":
         ET.fromstring(report)

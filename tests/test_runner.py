@@ -10,13 +10,13 @@ from factories import SITE, FakeTransport, answer, facts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import facts as facts_of
-from orchestrator import runner
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Site
 from orchestrator.errors import LabError, TransportError
-from orchestrator.runner import Ending, parse, run_program
-from orchestrator.spec import User
+from orchestrator.labfile.models import User
+from orchestrator.machines import facts as facts_of
+from orchestrator.transport import runner
+from orchestrator.transport.base import Site
+from orchestrator.transport.runner import Ending, parse, run_program
 
 SURPRISES: list[Any] = [None, True, -1, 10**400, float("inf"), float("nan"), "x", [], {}, "1" * 5000]
 GOOD_FACTS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.scratch import LOCK, abandoned, working_folder
+from orchestrator.host.tempdirs import LOCK, abandoned, working_folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from factories import FakeTransport, answer
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Interrupted, TransportError
-from orchestrator.transport import LIMIT, Stream
-from orchestrator.transport.served import served
+from orchestrator.transport.base import LIMIT, Stream
+from orchestrator.transport.runner_server import served
 
 RUNNER = "/usr/lib/isolab/run"
 

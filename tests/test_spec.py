@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestrator.spec import COMPARISONS, Build, Check, Exercise, Lab, Machine
+from orchestrator.labfile.models import COMPARISONS, Build, Check, Exercise, Lab, Machine
 from orchestrator.units import parse_duration, parse_size
 
 SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

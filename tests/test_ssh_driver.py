@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from factories import order
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import Handle, Order
-from orchestrator.drivers.ssh import DRIVER, render_address, render_removal, render_site
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.drivers.ssh.driver import DRIVER, render_address, render_removal, render_site
 from orchestrator.errors import Unavailable
-from orchestrator.hostproc import arguments, find
-from orchestrator.remote.endpoint import parse_host_key
-from orchestrator.spec import Machine
+from orchestrator.host import process
+from orchestrator.host.process_table import arguments, find
+from orchestrator.labfile.models import Machine
+from orchestrator.labfile.ssh_endpoint import parse_host_key
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFaX1H1cMZJNLqh1sBuLBNqv3qsoKHuYTYmTq2mBN4Oi"
 BLOB = parse_host_key(KEY)
@@ -72,7 +72,7 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_tried() -> None:
 
 
 def remove(folder: Path) -> int:
-    done = proc.run(["sh"], deadline=Deadline.after(60), stdin=render_removal(str(folder)), check=False)
+    done = process.run(["sh"], deadline=Deadline.after(60), stdin=render_removal(str(folder)), check=False)
     return done.code
 
 
@@ -82,8 +82,8 @@ def test_removal_ends_what_lives_in_the_folder_and_nothing_else(tmp_path: Path) 
         (place / "bin").mkdir(parents=True)
         shutil.copy(shutil.which("sleep") or "", place / "bin" / "sleep")
     with (
-        proc.running(["sleep", "7654"], executable=folder / "bin/sleep") as inside,
-        proc.running(["sleep", "7655"], executable=neighbour / "bin/sleep") as outside,
+        process.running(["sleep", "7654"], executable=folder / "bin/sleep") as inside,
+        process.running(["sleep", "7655"], executable=neighbour / "bin/sleep") as outside,
     ):
         assert remove(folder) == 0
         assert not folder.exists()

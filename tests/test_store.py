@@ -12,9 +12,10 @@ from factories import record
 from lab_files import GOOD_LAB, load, make_folder
 
 from orchestrator.errors import SpecError, Unavailable
-from orchestrator.load import LoadedLab
+from orchestrator.labfile.load import LoadedLab
 from orchestrator.record import Status
-from orchestrator.store import RECORDS, RunStore, load_run, machine_order, new_run_id
+from orchestrator.report import write_reports
+from orchestrator.results.store import RECORDS, RunStore, load_run, machine_order, new_run_id
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def test_the_lab_as_run_is_kept(tmp_path: Path, lab: LoadedLab) -> None:
 
 def test_reports_tell_of_what_is_there_so_far(tmp_path: Path, lab: LoadedLab) -> None:
     with RunStore(tmp_path / "one", lab) as store:
-        store.write_reports()
+        write_reports(store.folder, store.comparison())
         store.add(record("ipc/pipes", machine="emulated", status=Status.PASS))
-        store.write_reports()
+        write_reports(store.folder, store.comparison())
         names = {path.name for path in store.folder.iterdir()}
         assert {"lab.yaml", RECORDS, "report.html", "report.md", "junit.xml"} <= names
         assert "ipc/pipes" in (store.folder / "report.md").read_text()

@@ -11,16 +11,23 @@ from pathlib import Path
 import pytest
 from factories import SITE, answer, record, subject
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
 from orchestrator.errors import SpecError
-from orchestrator.exercise import SET_ASIDE, Workplace, items, run_exercise
-from orchestrator.kept import about_run, keep, specs_of
-from orchestrator.load import LoadedExercise, LoadedLab, load_exercise
+from orchestrator.exercises.execute import SET_ASIDE, Workplace, items, run_exercise
+from orchestrator.exercises.submission import (
+    MOST_BYTES,
+    assembled,
+    handed_in,
+    machines_for,
+    provided,
+    with_work,
+)
+from orchestrator.host import process
+from orchestrator.labfile.load import LoadedExercise, LoadedLab, load_exercise
+from orchestrator.labfile.models import Lab
 from orchestrator.record import Status
-from orchestrator.spec import Lab
-from orchestrator.studentwork import MOST_BYTES, assembled, handed_in, machines_for, provided, with_work
-from orchestrator.transport import Result
+from orchestrator.results.snapshot import about_run, keep, specs_of
+from orchestrator.transport.base import Result
 
 EXERCISE = """\
 title: Serve
@@ -147,7 +154,7 @@ def test_what_was_there_is_moved_and_its_place_is_free(tmp_path: Path) -> None:
     (tmp_path / "work/folder").mkdir()
     given = [str(tmp_path / "work" / name) for name in ("program", "link", "folder", "missing")]
     argv = ["sh", "-c", SET_ASIDE, str(tmp_path / "work"), *given]
-    assert proc.run(argv, deadline=Deadline.after(20)).code == 0
+    assert process.run(argv, deadline=Deadline.after(20)).code == 0
     (aside,) = (tmp_path / "work").iterdir()
     assert aside.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in aside.iterdir()} == {"program", "link", "folder"}

@@ -10,9 +10,10 @@ import pytest
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, NotOnMirror
 from orchestrator.images import micro
-from orchestrator.recipes import recipes
+from orchestrator.labfile.image_catalog import recipes
 
 RECIPE = recipes()["micro"]
 S390X = ARCHITECTURES["s390x"]
@@ -45,12 +46,12 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
 
 def build(arch: Arch = S390X) -> images.Image:
     deadline = Deadline.after(60)
-    return images.build(RECIPE, arch, images.Archives(deadline), deadline)
+    return images.build(RECIPE, arch, Archives(deadline), deadline)
 
 
 def obtain() -> images.Image:
     deadline = Deadline.after(60)
-    return images.obtain(RECIPE, S390X, images.Archives(deadline), deadline)
+    return images.obtain(RECIPE, S390X, Archives(deadline), deadline)
 
 
 def test_the_release_before_stands_in_and_the_reason_is_kept(mirror: Mirror) -> None:

@@ -12,7 +12,7 @@ from typist import CTRL_C, at_terminal
 from orchestrator.paths import ROOT
 
 _RELAYS = (
-    "import sys; from orchestrator.stay.terminal import relay; sys.exit(relay(['sh', '-c', sys.argv[1]]))"
+    "import sys; from orchestrator.sessions.pty import relay; sys.exit(relay(['sh', '-c', sys.argv[1]]))"
 )
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 

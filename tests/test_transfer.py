@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import LabError, SpecError, TransportError
-from orchestrator.stay import transfer
-from orchestrator.stay.transfer import Received, measure, receive, render_pack, render_unpack, send
+from orchestrator.sessions import transfer
+from orchestrator.sessions.transfer import (
+    Received,
+    measure,
+    receive,
+    render_pack,
+    render_unpack,
+    send,
+)
 
 MIB = 2**20
 ME = os.getuid()

@@ -12,11 +12,11 @@ from factories import FakeTransport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import transport as module
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TimedOut, TransportError
-from orchestrator.transport import Item, get, pack, put, unpack
-from orchestrator.transport.command import CommandTransport
+from orchestrator.transport import base as module
+from orchestrator.transport.base import Item, get, pack, put, unpack
+from orchestrator.transport.local import CommandTransport
 
 
 def tar(*entries: tarfile.TarInfo, data: bytes = b"evil") -> bytes:
@@ -196,7 +196,7 @@ def test_a_machine_that_cannot_says_why(tmp_path: Path) -> None:
 
 
 def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.transport.command.LIMIT", 1000)
+    monkeypatch.setattr("orchestrator.transport.local.LIMIT", 1000)
     with pytest.raises(TransportError, match="more than 1000 bytes"):
         CommandTransport().run(["head", "-c", "5000", "/dev/zero"], deadline=soon())
 

@@ -10,7 +10,7 @@ from factories import record
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.errors import SpecError
 from orchestrator.record import Status
-from orchestrator.trial import ending, fold, lab_of, machines_for
+from orchestrator.run.adhoc import ending, fold, lab_of, machines_for
 
 
 def test_all_is_every_boundary_and_every_architecture() -> None:

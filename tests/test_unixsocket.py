@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TimedOut
-from orchestrator.unixsocket import first_line
+from orchestrator.host.unix_socket import first_line
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from debian_archive import ar, data_tar
 
+from orchestrator.debian.unpack import OWNERS, merged, unpack
 from orchestrator.errors import ImageError
-from orchestrator.images.unpacked import OWNERS, merged, unpack
 
 CONTROL = b"Package: tool\nVersion: 1.0\nArchitecture: amd64\nDescription: a tool\n of ours\n"
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from factories import SITE, FakeTransport, answer, loaded, record, subject
 
-from orchestrator import onhost
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, load
+from orchestrator.drivers import host_process, load
+from orchestrator.drivers.model import Handle
 from orchestrator.errors import Unavailable
-from orchestrator.exercise import Workplace, run_exercise
-from orchestrator.spec import Boundary, Machine
-from orchestrator.trial import machines_for
-from orchestrator.user_emulator import emulator_name, emulator_path
+from orchestrator.exercises.execute import Workplace, run_exercise
+from orchestrator.host.qemu_user import emulator_name, emulator_path
+from orchestrator.labfile.models import Boundary, Machine
+from orchestrator.run.adhoc import machines_for
 
 FOREIGN = replace(
     SITE, emulator=("/usr/bin/qemu-s390x",), probe=("/usr/bin/qemu-s390x", "/b/foreign", "--facts")
@@ -48,7 +48,7 @@ def test_without_it_the_package_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_facts_come_from_the_foreign_runner_and_the_endings_from_our_own() -> None:
-    site = onhost.render_site(Path("/s/run/a"), root=True, emulator="/usr/bin/qemu-arm")
+    site = host_process.render_site(Path("/s/run/a"), root=True, emulator="/usr/bin/qemu-arm")
     assert site.runner == ("/s/run/a/bin/run",)
     assert site.emulator == ("/usr/bin/qemu-arm",)
     assert site.probe == ("/usr/bin/qemu-arm", "/s/run/a/bin/foreign", "--facts")

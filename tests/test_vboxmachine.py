@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from factories import order
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import Handle, Order
-from orchestrator.drivers.virtualbox import DRIVER
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.drivers.virtualbox import nested_paging as paging
+from orchestrator.drivers.virtualbox import vboxmanage
+from orchestrator.drivers.virtualbox import vm as vboxmachine
+from orchestrator.drivers.virtualbox.driver import DRIVER
+from orchestrator.drivers.virtualbox.vm import Silent, start
 from orchestrator.errors import BootError
-from orchestrator.proc import Finished
+from orchestrator.host import process
+from orchestrator.host.process import Finished
 from orchestrator.progress import Silent as NoProgress
-from orchestrator.virtualbox import machine as vboxmachine
-from orchestrator.virtualbox import manage as vboxmanage
-from orchestrator.virtualbox import paging
-from orchestrator.virtualbox.machine import Silent, start
 
 VERSION = "7.2.22r175245"
 
@@ -197,7 +197,7 @@ def running_as(handle: Handle) -> Iterator[None]:
     """A process that is called as the one that runs the machine."""
 
     argv = ["VBoxHeadless", "-c", "sleep 60; true", "--startvm", handle.data["uuid"]]
-    with proc.running(argv, executable=Path("/bin/sh")):
+    with process.running(argv, executable=Path("/bin/sh")):
         # Until its exec(2) it has our own arguments.
         there = lambda: any(True for _ in vboxmachine._processes(handle))  # noqa: E731
         poll(there, Deadline.after(30), "the stand-in", interval=0.01)

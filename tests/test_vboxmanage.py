@@ -16,12 +16,12 @@ from factories import RUN, order
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Attachment, Order, boundary_of
-from orchestrator.drivers.virtualbox import DRIVER
+from orchestrator.drivers.model import Attachment, Order
+from orchestrator.drivers.virtualbox import vboxmanage
+from orchestrator.drivers.virtualbox.driver import DRIVER
 from orchestrator.errors import Unavailable
-from orchestrator.proc import Finished
-from orchestrator.spec import Boundary, Machine
-from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.host.process import Finished
+from orchestrator.labfile.models import Boundary, Machine, boundary_of
 
 GOLDEN = Path(__file__).parent / "golden" / "virtualbox.txt"
 BASE = Path("/cache/vdi/key/base.vdi")

@@ -10,12 +10,12 @@ import pytest
 from factories import SITE, FakeTransport, answer, handle, loaded, record, subject
 from pydantic import ValidationError
 
-from orchestrator import hostproc
 from orchestrator.deadline import Deadline
-from orchestrator.exercise import Workplace, run_exercise
+from orchestrator.exercises.execute import Workplace, run_exercise
+from orchestrator.exercises.host_metrics import Scale, waited_seconds
+from orchestrator.host import process_table
+from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
-from orchestrator.spec import Exercise
-from orchestrator.weighing import Scale, waited_seconds
 
 
 class Weighing:
@@ -89,7 +89,7 @@ def test_how_long_somebody_waited_is_the_kernels_word(
 def test_contention_is_counted_while_the_exercise_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.weighing.PRESSURE", tmp_path / "cpu")
+    monkeypatch.setattr("orchestrator.exercises.host_metrics.PRESSURE", tmp_path / "cpu")
     assert "unknown" in run(Weighing(1), asks=["contention"]).observations["contention_percent"]
     (tmp_path / "cpu").write_text("some total=5000000\n")
     answer_ = Scale(Weighing(1), handle(), 1.0).asked(["contention"])  # type: ignore[arg-type]
@@ -99,14 +99,14 @@ def test_contention_is_counted_while_the_exercise_runs(
 
 
 def test_a_process_takes_memory_and_one_that_is_gone_takes_none() -> None:
-    assert hostproc.memory(os.getpid()) > 2**20
+    assert process_table.memory(os.getpid()) > 2**20
     child = os.fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    assert hostproc.memory(child) == 0
-    assert hostproc.within(child) == set()
+    assert process_table.memory(child) == 0
+    assert process_table.within(child) == set()
 
 
 def test_a_number_that_went_to_another_process_is_not_taken_for_a_container() -> None:
-    assert hostproc.within(os.getpid()) == set()
+    assert process_table.within(os.getpid()) == set()

@@ -11,12 +11,12 @@ from factories import RUN, SITE, order
 from factories import lab as lab_of
 
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, NetworkOrder
+from orchestrator.drivers.model import Handle, NetworkOrder
 from orchestrator.errors import BootError, Unavailable
-from orchestrator.ledger import Ledger
-from orchestrator.load import with_driver
-from orchestrator.network.wiring import Wiring
-from orchestrator.plan import Job, jobs
+from orchestrator.labfile.load import with_driver
+from orchestrator.labfile.plan import Job, jobs
+from orchestrator.machines.journal import Ledger
+from orchestrator.machines.networks import Wiring
 
 
 @dataclass

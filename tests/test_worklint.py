@@ -8,7 +8,7 @@ import pytest
 from lab_files import told, unmarked
 
 from orchestrator.errors import SpecError
-from orchestrator.load import hidden_schema, load_exercise
+from orchestrator.labfile.load import hidden_schema, load_exercise
 
 VISIBLE = """\
 title: Serve

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import SpecError
-from orchestrator.yamlfile import MAX_BYTES, decode, parse, survey
-from orchestrator.yamltree import MAX_DEPTH, MAX_NODES
+from orchestrator.labfile.yaml_document import MAX_BYTES, decode, parse, survey
+from orchestrator.labfile.yaml_nodes import MAX_DEPTH, MAX_NODES
 
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 

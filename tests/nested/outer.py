@@ -33,14 +33,14 @@ from system import MODULES, PLACE, System, archive_of
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives, members
 from orchestrator.errors import LabError
-from orchestrator.images import cache
-from orchestrator.images.debian import members
+from orchestrator.host import cache
 from orchestrator.images.micro import load_order
 from orchestrator.images.tree import Tree
+from orchestrator.labfile.models import Machine
 from orchestrator.paths import ROOT
-from orchestrator.spec import Machine
-from orchestrator.transport import Result
+from orchestrator.transport.base import Result
 
 CLOCK_SHIFT = 1
 """By the guest's clock an instruction takes 2 ** CLOCK_SHIFT nanoseconds."""
@@ -132,7 +132,7 @@ def _files(path: Path) -> list[Path]:
 
 def _modules() -> dict[str, bytes]:
     """Those of the kernel that the micro image has."""
-    archive = images.Archives(Deadline.after(600)).suite(ARCH.suite)
+    archive = Archives(Deadline.after(600)).suite(ARCH.suite)
     (package,) = archive.resolve(ARCH.name, [f"{ARCH.kernel_package}->"]).values()
     found = members(archive.fetch([package])[package.name], _MODULE_FILES)
     return {Path(m.path).stem.replace("-", "_"): m.data for m in found}

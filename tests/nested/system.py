@@ -18,15 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator import packages, proc
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.images import Archives, cache
-from orchestrator.images.mirror import KEYRING, mirror
+from orchestrator.debian.archive import Archives
+from orchestrator.debian.mirror import KEYRING, mirror
+from orchestrator.host import cache, process
+from orchestrator.host.tempdirs import working_folder
 from orchestrator.images.tree import Entry, Tree
+from orchestrator.machines import host_packages
 from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
-from orchestrator.scratch import working_folder
 
 VERSION = 4
 """Raised when the same inputs make another system."""
@@ -129,7 +130,7 @@ def _name(requirement: str) -> str:
 def archive_of(system: System) -> Path:
     """The user space as a cpio archive, from the cache or made now; takes root and minutes."""
     deadline = Deadline.after(BUILD_SECONDS)
-    packages.ensure([packages.MMDEBSTRAP, packages.KEYS], Silent(), deadline)
+    host_packages.ensure([host_packages.MMDEBSTRAP, host_packages.KEYS], Silent(), deadline)
     headers = _headers(deadline) if system.built else []
     key = cache.digest(VERSION, system, headers, _UNUSED, _COMPILING, _LARGE, requirements())
 
@@ -163,29 +164,29 @@ def _install(system: System, headers: list[str], root: Path, deadline: Deadline)
     sources = [f"deb {mirror()} {system.suite} {system.components.replace(',', ' ')}"]
     if headers:
         sources.append(f"deb {mirror()} {ARCHITECTURES['amd64'].suite} main")
-    proc.run([*argv, system.suite, root, *sources], deadline=deadline)
+    process.run([*argv, system.suite, root, *sources], deadline=deadline)
     _complete(system, root, deadline)
     # For the guest's Python, which need not be ours.
     wheels = ["--only-binary=:all:", "--implementation", "cp", "--python-version", system.python]
     wheels += [w for glibc in (17, 28, 34) for w in ("--platform", f"manylinux_2_{glibc}_x86_64")]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    proc.run([*pip, *wheels, "--target", root / system.site, *requirements()], deadline=deadline)
+    process.run([*pip, *wheels, "--target", root / system.site, *requirements()], deadline=deadline)
     # Compiling there would take a minute on an emulated processor. What is compiled is good whatever
     # a source's date says, for the archive keeps none.
     compiling = ["python3", "-m", "compileall", "-q", "-f", "--invalidation-mode=unchecked-hash"]
-    proc.run(["chroot", root, *compiling, f"/{system.site}"], deadline=deadline)
+    process.run(["chroot", root, *compiling, f"/{system.site}"], deadline=deadline)
     # Debian's own would work uncompiled, only slower; whether a suite has both folders is its matter.
     debian = [f"/usr/lib/python{system.python}", "/usr/lib/python3/dist-packages"]
-    proc.run(["chroot", root, *compiling, *debian], deadline=deadline, check=False)
+    process.run(["chroot", root, *compiling, *debian], deadline=deadline, check=False)
 
 
 def _complete(system: System, root: Path, deadline: Deadline) -> None:
     """What packages that were left out would have made."""
     for group in system.groups:
-        proc.run(["chroot", root, "groupadd", "--system", group], deadline=deadline)
+        process.run(["chroot", root, "groupadd", "--system", group], deadline=deadline)
     member = ["useradd", "--system", "--user-group", "--groups", ",".join(system.groups)]
     for user in system.users:
-        proc.run(["chroot", root, *member, user], deadline=deadline)
+        process.run(["chroot", root, *member, user], deadline=deadline)
     for folder in system.folders:
         (root / folder).mkdir(parents=True)
 

@@ -39,7 +39,7 @@ def test_the_outer_guest_has_virtualization_extensions(outer: Outer) -> None:
 
 
 def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
-    program = "from orchestrator.cli import main; main()"
+    program = "from orchestrator.cli.main import main; main()"
     answer = json.loads(outer.say("python3", "-c", program, "doctor", "--format", "json", seconds=600))
     (kvm,) = [finding for finding in answer["findings"] if finding["what"] == "KVM"]
     assert kvm == {"what": "KVM", "works": True, "detail": "a probe guest booted under KVM"}

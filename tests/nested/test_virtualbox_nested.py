@@ -19,13 +19,13 @@ from outer import BY_THE_HOST, Outer, outer_guest
 from system import VIRTUALBOX as SYSTEM
 from vboxhome import SETTINGS
 
-from orchestrator import packages
 from orchestrator.arch import host_arch
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.errors import LabError
-from orchestrator.images import cache
+from orchestrator.host import cache
+from orchestrator.machines import host_packages
 from orchestrator.progress import Silent
-from orchestrator.virtualbox import machine as vboxmachine
 
 pytestmark = [
     pytest.mark.nested,
@@ -52,7 +52,7 @@ would take four of five exits for nothing but to read it."""
 @contextlib.contextmanager
 def virtualbox_guest(session: pytest.Session) -> Iterator[Outer]:
     """An outer guest with VirtualBox and its kernel driver."""
-    packages.ensure([packages.XORRISO], Silent(), Deadline.after(900))
+    host_packages.ensure([host_packages.XORRISO], Silent(), Deadline.after(900))
     with fresh_home() as home, living_in(home):
         keep_consoles(session, home.root)
         disk = vboxmachine.boot_disk(order_for(VIRTUALBOX, home), Deadline.after(900))

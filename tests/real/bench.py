@@ -15,20 +15,26 @@ import daemons
 import pytest
 from habitat import Home
 
-from orchestrator import accel, drivers, hostproc, images, packages
+from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Driver, Order, Template
-from orchestrator.ledger import Ledger
-from orchestrator.machine import Live, machine
+from orchestrator.debian.archive import Archives
+from orchestrator.driver_traits import GUESTS, HARDWARE_ONLY
+from orchestrator.drivers.base import Driver
+from orchestrator.drivers.model import Order, Template
+from orchestrator.drivers.qemu import accel
+from orchestrator.host import process_table
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.labfile.models import DriverName, Machine, User
+from orchestrator.machines import host_packages
+from orchestrator.machines.journal import Ledger
+from orchestrator.machines.lifecycle import Live, machine
+from orchestrator.machines.templates import Bakery, obtain
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
-from orchestrator.recipes import recipes
-from orchestrator.runner import Ending, run_program
-from orchestrator.spec import DriverName, Machine, User
-from orchestrator.store import new_run_id
-from orchestrator.template import Bakery, obtain
-from orchestrator.transport import Item, Result, put
+from orchestrator.results.store import new_run_id
+from orchestrator.transport.base import Item, Result, put
+from orchestrator.transport.runner import Ending, run_program
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SECONDS = 120.0
@@ -66,7 +72,7 @@ class Kind:
 
     @property
     def own_kernel(self) -> bool:
-        return self.driver in drivers.GUESTS
+        return self.driver in GUESTS
 
     @property
     def user_emulated(self) -> bool:
@@ -76,7 +82,7 @@ class Kind:
     @property
     def accel(self) -> str:
         """Emulation where a driver emulates, whatever the host can do."""
-        if self.driver in drivers.NATIVE:
+        if self.driver in HARDWARE_ONLY:
             return self.driver
         if not self.own_kernel:
             return "none"
@@ -121,9 +127,9 @@ if os.getuid() != 0:
 
 def image_of(arch: str, name: str = "micro") -> images.Image:
     """The image of this name, from the user's cache or built now."""
-    archives = images.Archives(Deadline.after(1800))
+    archives = Archives(Deadline.after(1800))
     recipe = recipes()[name]
-    packages.ensure(packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
+    host_packages.ensure(host_packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
     return images.obtain(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
 
 
@@ -242,7 +248,7 @@ class Bench:
     def processes_with(self, word: str) -> list[str]:
         """Processes of the machine that have this word among their arguments."""
         if self.kind.on_host:
-            return [str(p) for p in hostproc.find(lambda pid: word in hostproc.arguments(pid))]
+            return [str(p) for p in process_table.find(lambda pid: word in process_table.arguments(pid))]
         pattern = f"[{word[0]}]{word[1:]}"  # does not match its own command line
         found = self.command("sh", "-c", f"grep -ls '{pattern}' /proc/[0-9]*/cmdline").stdout.decode()
         return [path.split("/")[2] for path in found.split()]

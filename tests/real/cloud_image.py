@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
-from orchestrator.images import cache
-from orchestrator.images.mirror import KEYRING, mirror
-from orchestrator.packages import MMDEBSTRAP, QEMU_IMG, Need, ensure
+from orchestrator.debian.mirror import KEYRING, mirror
+from orchestrator.host import cache, process
+from orchestrator.machines.host_packages import MMDEBSTRAP, QEMU_IMG, Need, ensure
 from orchestrator.progress import Silent
 
 SUITE = "bookworm"
@@ -58,7 +57,7 @@ def _present(program: str) -> bool:
 
 def _run(*words: str | Path) -> None:
     env = {**os.environ, "PATH": f"{os.environ['PATH']}:{PATH}", "MTOOLS_SKIP_CHECK": "1"}
-    proc.run(words, deadline=Deadline.after(1800), env=env)
+    process.run(words, deadline=Deadline.after(1800), env=env)
 
 
 def _build(folder: Path) -> dict[str, Any]:

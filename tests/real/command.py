@@ -15,14 +15,14 @@ from typing import Any
 
 from habitat import Home
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
+from orchestrator.host import process
 
 ROOT = Path(__file__).resolve().parents[2]
 LABS = ROOT / "tests" / "labs"
 # A test run in the background of a shell hands down an ignored SIGINT.
 _START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-ISOLAB = (sys.executable, "-c", _START + "from orchestrator.cli import main; main()")
+ISOLAB = (sys.executable, "-c", _START + "from orchestrator.cli.main import main; main()")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def isolab(
     seconds: float = 300.0,
 ) -> Answer:
     """Run the command to its end; ``prefix`` is what starts it, as another user for example."""
-    done = proc.run(
+    done = process.run(
         [*prefix, *ISOLAB, *words],
         deadline=Deadline.after(seconds),
         env=environment(home) if env is None else env,

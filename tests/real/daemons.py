@@ -19,12 +19,13 @@ from pathlib import Path
 
 from habitat import wait_until
 
-from orchestrator import hostproc, packages, proc
 from orchestrator.deadline import Deadline
-from orchestrator.packages import Need
+from orchestrator.host import process, process_table
+from orchestrator.labfile.libvirt_uri import SYSTEM
+from orchestrator.labfile.models import Machine
+from orchestrator.machines import host_packages
+from orchestrator.machines.host_packages import Need
 from orchestrator.progress import Silent
-from orchestrator.spec import Machine
-from orchestrator.virt.uri import SYSTEM
 
 SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
 USER = "isolab-test"
@@ -81,7 +82,7 @@ def uri(way: str) -> str:
 @contextlib.contextmanager
 def of_this_host() -> Iterator[None]:
     """Those of this host alone, for the length of a ``with`` block: no user, no SSH."""
-    packages.ensure(packages.needs_of([Machine(driver="libvirt")]), Silent(), Deadline.after(1200))
+    host_packages.ensure(host_packages.needs_of([Machine(driver="libvirt")]), Silent(), Deadline.after(1200))
     with kvm_as_udev_leaves_it(), system_daemons():
         yield
 
@@ -89,7 +90,7 @@ def of_this_host() -> Iterator[None]:
 @contextlib.contextmanager
 def daemons() -> Iterator[Daemons]:
     """The ways to this host's, which run: an ordinary user's session, and SSH."""
-    packages.ensure([packages.SSH, SSHD], Silent(), Deadline.after(1200))
+    host_packages.ensure([host_packages.SSH, SSHD], Silent(), Deadline.after(1200))
     root = Path(tempfile.mkdtemp(prefix="ilv", dir="/tmp"))
     root.chmod(0o755)
     with contextlib.ExitStack() as stack:
@@ -133,7 +134,7 @@ def start_system() -> list[str]:
     started = []
     for name in ("virtlogd", "libvirtd"):
         if pid_in(Path(f"/run/{name}.pid")) is None:
-            proc.run([name, "--daemon"], deadline=Deadline.after(60), env=CLEAN)
+            process.run([name, "--daemon"], deadline=Deadline.after(60), env=CLEAN)
             started.append(name)
     wait_until(lambda: _listens(SYSTEM_SOCKET), "libvirtd")
     return started
@@ -156,7 +157,7 @@ def powerless(root: Path) -> Iterator[str]:
     script = f"{hide}exec setpriv --bounding-set=-net_admin --inh-caps=-net_admin "
     script += f"{shutil.which('libvirtd')} -f {root}/conf -p {root}/pid"
     argv = ["unshare", "--mount", "--net", "sh", "-ec", script]
-    with proc.running(argv, executable=Path(shutil.which("unshare") or "")):
+    with process.running(argv, executable=Path(shutil.which("unshare") or "")):
         wait_until(lambda: _listens(root / "libvirt-sock"), "a libvirtd without rights")
         yield f"qemu+unix:///system?socket={root}/libvirt-sock"
 
@@ -165,14 +166,14 @@ def pid_in(file: Path) -> int | None:
     """The live process a pid file names."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(file.read_text())
-        if "virt" in hostproc.arguments(pid)[0]:
+        if "virt" in process_table.arguments(pid)[0]:
             return pid
     return None
 
 
 def stop(file: Path) -> None:
     pid = pid_in(file)
-    assert pid is None or hostproc.end(pid, patience=30.0)
+    assert pid is None or process_table.end(pid, patience=30.0)
 
 
 def _listens(path: Path) -> bool:
@@ -195,13 +196,13 @@ def session_of_a_user(home: Path) -> Iterator[None]:
         "*",
         USER,
     ]
-    proc.run(add, deadline=Deadline.after(60))
+    process.run(add, deadline=Deadline.after(60))
     runtime = home / ".cache/libvirt"
     try:
         env = {**CLEAN, "HOME": str(home)}
         become = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
         for name in ("virtlogd", "libvirtd"):
-            proc.run([*become, name, "--daemon"], deadline=Deadline.after(60), env=env, cwd=home)
+            process.run([*become, name, "--daemon"], deadline=Deadline.after(60), env=env, cwd=home)
         wait_until(lambda: _listens(runtime / "libvirt-sock"), "the session's libvirtd")
         yield
     finally:
@@ -213,9 +214,9 @@ def session_of_a_user(home: Path) -> Iterator[None]:
 def remove_user() -> None:
     with contextlib.suppress(KeyError):
         uid = pwd.getpwnam(USER).pw_uid
-        for pid in list(hostproc.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid)):
-            hostproc.end(pid, patience=5.0)
-        proc.run(["userdel", USER], deadline=Deadline.after(60))
+        for pid in list(process_table.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid)):
+            process_table.end(pid, patience=5.0)
+        process.run(["userdel", USER], deadline=Deadline.after(60))
 
 
 _SSHD = """\
@@ -236,7 +237,7 @@ def ssh_server(root: Path) -> Iterator[int]:
     """sshd on a free port of loopback; gives the port."""
     for name in ("host", "client", "stranger"):
         argv: list[str | Path] = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", root / name]
-        proc.run(argv, deadline=Deadline.after(60))
+        process.run(argv, deadline=Deadline.after(60))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     (root / "sshd_config").write_text(_SSHD.format(root=root))

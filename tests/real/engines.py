@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from bench import HOST, Kind, image_of
 
-from orchestrator import packages, proc
-from orchestrator.containers.engine import docker_answers, engine_command
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.container.engine import docker_answers, engine_command
 from orchestrator.errors import TimedOut
+from orchestrator.host import process
+from orchestrator.machines import host_packages
 from orchestrator.progress import Silent
 
 BASE = "localhost/isolab-suite/base:1"
@@ -37,7 +38,7 @@ def docker_daemon() -> Iterator[None]:
     It has no network and touches no firewall. Skips, with the daemon's last words, where it does
     not come up.
     """
-    packages.ensure([packages.DOCKER], Silent(), Deadline.after(900))
+    host_packages.ensure([host_packages.DOCKER], Silent(), Deadline.after(900))
     root = Path(tempfile.mkdtemp(prefix="ild", dir="/tmp"))
     socket = f"unix://{root}/sock"
     places = [f"--data-root={root}/data", f"--exec-root={root}/exec", f"--pidfile={root}/pid"]
@@ -99,15 +100,15 @@ def remove_images(kind: Kind) -> None:
     """Those this suite made or had made in the engine's store, by their names."""
     engine, limit = engine_command(kind.engine), Deadline.after(120)
     listing = [*engine, "images", "--format", "{{.Repository}} {{.ID}}"]
-    for line in proc.run(listing, deadline=limit).stdout.decode().splitlines():
+    for line in process.run(listing, deadline=limit).stdout.decode().splitlines():
         name, image = line.split()
         if name.startswith(("localhost/isolab/own", "localhost/isolab-suite/")) or "/suite/base" in name:
-            proc.run([*engine, "image", "rm", "--force", image], deadline=limit, check=False)
+            process.run([*engine, "image", "rm", "--force", image], deadline=limit, check=False)
 
 
 def import_base(engine: tuple[str, ...], archive: Path, name: str = BASE) -> str:
     """Make a root file system an image of the engine; gives its id as ``sha256:…``."""
     limit = Deadline.after(300)
-    proc.run([*engine, "import", archive, name], deadline=limit)
-    shown = proc.run([*engine, "image", "inspect", "--format", "{{.Id}}", name], deadline=limit)
+    process.run([*engine, "import", archive, name], deadline=limit)
+    shown = process.run([*engine, "image", "inspect", "--format", "{{.Id}}", name], deadline=limit)
     return f"sha256:{shown.stdout.decode().strip().removeprefix('sha256:')}"

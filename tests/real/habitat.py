@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator import hostproc, proc
-from orchestrator.containers.engine import NAMES, command
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.container import PLACE
+from orchestrator.drivers.container.driver import PLACE
+from orchestrator.drivers.container.engine import NAMES, command
+from orchestrator.drivers.libvirt.connection import opened
+from orchestrator.drivers.libvirt.network_xml import filter_identity
+from orchestrator.drivers.libvirt.ownership import place
 from orchestrator.errors import TimedOut
-from orchestrator.virt.cable import filter_identity
-from orchestrator.virt.connection import opened
-from orchestrator.virt.places import place
-from orchestrator.virt.uri import parse
+from orchestrator.host import process, process_table
+from orchestrator.labfile.libvirt_uri import parse
 
 
 @dataclass(frozen=True)
@@ -59,35 +59,35 @@ class Home:
     def clear(self) -> None:
         """Remove everything by force, so that one failing test does not disturb the next."""
         for pid in self.processes():
-            hostproc.end(pid, patience=0)
+            process_table.end(pid, patience=0)
         for engine, name in self._containers():
-            proc.run([*engine, "rm", "--force", name], deadline=Deadline.after(60))
+            process.run([*engine, "rm", "--force", name], deadline=Deadline.after(60))
         self._on_libvirt(remove=True)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def processes(self) -> list[int]:
         """Live processes that were started from here, by whomever."""
-        return sorted(hostproc.find(self._came_from_here))
+        return sorted(process_table.find(self._came_from_here))
 
     def command_lines(self) -> dict[int, list[str]]:
         """The arguments of these processes, by process id; without those that end meanwhile."""
         found: dict[int, list[str]] = {}
         for pid in self.processes():
             with contextlib.suppress(OSError):
-                found[pid] = hostproc.arguments(pid)
+                found[pid] = process_table.arguments(pid)
         return found
 
     def _came_from_here(self, pid: int) -> bool:
         """By its arguments, its environment, its program, where it stands, or as a lost canary."""
-        words = hostproc.arguments(pid)
-        if words and words[0].startswith("isolab-canary-") and hostproc.parent(pid) == 1:
+        words = process_table.arguments(pid)
+        if words and words[0].startswith("isolab-canary-") and process_table.parent(pid) == 1:
             return True
         mark = str(self.root).encode()
         texts = []
         for name in ("cmdline", "environ"):
             with contextlib.suppress(OSError):
                 texts.append(Path(f"/proc/{pid}/{name}").read_bytes())
-        return any(mark in text for text in texts) or hostproc.lives_in(str(self.root))(pid)
+        return any(mark in text for text in texts) or process_table.lives_in(str(self.root))(pid)
 
     def _on_libvirt(self, *, remove: bool) -> list[str]:
         """Domains, volumes and networks that came from here, on every daemon used from here."""
@@ -125,7 +125,7 @@ class Home:
         ours = f"label={PLACE}={self.scratch}"
         for engine in (command(name) for name in NAMES if shutil.which(name)):
             listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
-            done = proc.run(listing, deadline=Deadline.after(60), check=False)
+            done = process.run(listing, deadline=Deadline.after(60), check=False)
             yield from ((engine, name) for name in done.stdout.decode().split())
 
 

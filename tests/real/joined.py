@@ -14,13 +14,16 @@ import daemons
 from bench import Bench, Kind, order_for, template_for
 from habitat import Home
 
-from orchestrator import drivers, packages, proc
+from orchestrator import drivers
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Attachment, Handle, Networking, NetworkOrder, Order, Template
+from orchestrator.drivers.base import Networking
+from orchestrator.drivers.model import Attachment, Handle, NetworkOrder, Order, Template
+from orchestrator.host import process
+from orchestrator.machines import host_packages
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
-from orchestrator.store import new_run_id
+from orchestrator.results.store import new_run_id
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ def wanted_for(home: Home, kind: Kind) -> NetworkOrder:
 def segment(home: Home, kind: Kind) -> Iterator[Segment]:
     """Such a network, laid."""
     # VirtualBox needs nothing, and an outer guest has nothing to install from.
-    needs = [] if kind.driver == "virtualbox" else [packages.VDE, packages.IP]
-    packages.ensure(needs, Silent(), Deadline.after(600))
+    needs = [] if kind.driver == "virtualbox" else [host_packages.VDE, host_packages.IP]
+    host_packages.ensure(needs, Silent(), Deadline.after(600))
     wanted = wanted_for(home, kind)
     driver = drivers.load(kind.driver)
     found = cast(Networking, driver)
@@ -145,5 +148,5 @@ def listening_on_host() -> Iterator[tuple[int, Callable[[], bool]]]:
 
 
 def host_addresses() -> list[str]:
-    shown = proc.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
+    shown = process.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
     return [found for found in re.findall(r"inet ([0-9.]+)/", shown) if not found.startswith("127.")]

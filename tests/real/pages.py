@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from orchestrator.packages import BROWSERS
+from orchestrator.machines.host_packages import BROWSERS
 
 PATIENCE = 60_000
 """Milliseconds for one step; the machine may be busy with guests."""

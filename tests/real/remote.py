@@ -19,10 +19,10 @@ import pytest
 from bench import HOST, Bench, Kind, on_bench, order_for
 from habitat import Home, wait_until
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.qemu import forwarded_port
-from orchestrator.qmp import human_command
+from orchestrator.drivers.qemu.driver import forwarded_port
+from orchestrator.drivers.qemu.qmp import human_command
+from orchestrator.host import process
 
 ACCOUNT, ACCOUNT_ID = "somebody", 61234
 SSHD = Path("/usr/sbin/sshd")
@@ -82,7 +82,7 @@ class Server:
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     """A key pair in OpenSSH's format."""
     argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", str(path)]
-    proc.run(argv, deadline=Deadline.after(60))
+    process.run(argv, deadline=Deadline.after(60))
     return path
 
 
@@ -114,7 +114,7 @@ def sshd(*, host_kinds: tuple[str, ...] = KEY_KINDS, more: str = "") -> Iterator
         (folder / "sshd_config").write_text(text)
         script = _START.format(folder=folder, sshd=SSHD)
         argv = ["unshare", "--mount", "sh", "-e", "-c", script]
-        with proc.running(argv, executable=Path(shutil.which("unshare") or "")):
+        with process.running(argv, executable=Path(shutil.which("unshare") or "")):
             wait_until(lambda: _listens(server), f"sshd; its log: {folder}/log", 30)
             yield server
     finally:

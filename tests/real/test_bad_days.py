@@ -13,8 +13,8 @@ from command import LABS, Answer, Started, environment, isolab, records, started
 from conftest import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 
-from orchestrator import hostproc
-from orchestrator.accel import KVM
+from orchestrator.drivers.qemu.accel import KVM
+from orchestrator.host import process_table
 
 pytestmark = pytest.mark.real
 
@@ -32,7 +32,7 @@ def _running(home: Home, *words: str) -> bool:
     """Whether a process from this home has all these words among its arguments."""
     for pid in home.processes():
         with contextlib.suppress(OSError):  # it ended meanwhile
-            line = " ".join(hostproc.arguments(pid))
+            line = " ".join(process_table.arguments(pid))
             if all(word in line for word in words):
                 return True
     return False

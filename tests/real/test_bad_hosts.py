@@ -14,9 +14,9 @@ from command import environment, isolab, records, run_lab, statuses
 from conftest import keep_consoles
 from habitat import Home, fresh_home, hard_linked
 
-from orchestrator import proc
 from orchestrator.arch import host_arch
 from orchestrator.deadline import Deadline
+from orchestrator.host import process
 from orchestrator.images.tree import Tree
 
 pytestmark = pytest.mark.real
@@ -172,7 +172,7 @@ def _path_without_qemu(home: Home) -> Path:
 
 def test_a_full_disk(home: Home) -> None:
     home.out.mkdir()
-    mounted = proc.run(
+    mounted = process.run(
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", home.out], deadline=Deadline.after(10), check=False
     )
     if mounted.code != 0:
@@ -184,4 +184,4 @@ def test_a_full_disk(home: Home) -> None:
         assert "--out" in answer.stderr
         assert list(home.out.iterdir()) == []
     finally:
-        proc.run(["umount", home.out], deadline=Deadline.after(10))
+        process.run(["umount", home.out], deadline=Deadline.after(10))

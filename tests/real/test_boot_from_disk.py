@@ -9,14 +9,15 @@ import pytest
 from bench import image_of
 from habitat import hard_linked
 
-from orchestrator import images, proc
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
-from orchestrator.emulator import forwarded_port
-from orchestrator.images.bootdisk import Contents, bootable
-from orchestrator.personality import Port, give, make_keys
-from orchestrator.qmp import human_command
+from orchestrator.debian.archive import Archives
+from orchestrator.drivers.guest.identity import Port, give, make_keys
+from orchestrator.drivers.guest.layout import forwarded_port
+from orchestrator.drivers.qemu.qmp import human_command
+from orchestrator.host import process
+from orchestrator.host.console_log import Console
+from orchestrator.images.export.bootdisk import Contents, bootable
 from orchestrator.transport.ssh import Address, connected
 
 pytestmark = pytest.mark.real
@@ -29,7 +30,7 @@ TYPE_OF_SECOND = 446 + 16 + 4
 def disk_of(arch: str, root: Path | None = None, words: str = "") -> Path:
     image = image_of(arch)
     contents = Contents(image.kernel, image.initrd, f"console=ttyS0 panic=-1 {words}".strip(), root)
-    archives = images.Archives(Deadline.after(SECONDS))
+    archives = Archives(Deadline.after(SECONDS))
     return bootable(contents, ARCHITECTURES[arch], archives, Deadline.after(SECONDS))
 
 
@@ -40,7 +41,7 @@ def test_it_boots_to_user_space(tmp_path: Path, arch: str) -> None:
     log = tmp_path / "console"
     argv = [qemu, "-nodefaults", "-display", "none", "-machine", "pc", "-accel", "tcg", "-m", "256M"]
     argv += ["-drive", f"file={disk_of(arch)},format=raw,snapshot=on", "-serial", f"file:{log}"]
-    with proc.running(argv, executable=Path(qemu)):
+    with process.running(argv, executable=Path(qemu)):
         poll(lambda: "isolab: " in Console(log).tail(200), Deadline.after(SECONDS), "the guest's init")
     assert "ISOLINUX" in log.read_text(errors="replace")
 
@@ -59,7 +60,7 @@ def test_it_takes_its_personality_over_a_serial_line(tmp_path: Path, arch: str) 
     argv += ["-device", "virtio-net-pci,netdev=net,romfile="]
     argv += ["-qmp", f"unix:{tmp_path}/qmp.sock,server=on,wait=off"]
     (tmp_path / "key").write_bytes(keys.client_private)
-    with proc.running(argv, executable=Path(qemu)):
+    with process.running(argv, executable=Path(qemu)):
         poll((tmp_path / "port.sock").exists, deadline, "QEMU")
         with Port(tmp_path / "port.sock", deadline) as port:
             port.expect("ready", deadline, lambda: None)

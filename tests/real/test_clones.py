@@ -15,7 +15,7 @@ from conftest import keep_consoles
 from habitat import Home, fresh_home
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.drivers import Order, Template
+from orchestrator.drivers.model import Order, Template
 
 pytestmark = pytest.mark.real
 

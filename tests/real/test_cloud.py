@@ -12,11 +12,13 @@ from cloud_image import cloud_image, served
 from conftest import keep_consoles
 from habitat import fresh_home
 
-from orchestrator import images, packages
+from orchestrator import images
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.images.cache import sha256_file
-from orchestrator.images.recipe import CloudRecipe
+from orchestrator.debian.archive import Archives
+from orchestrator.host.cache import sha256_file
+from orchestrator.labfile.image_recipe import CloudRecipe
+from orchestrator.machines import host_packages
 from orchestrator.progress import Silent
 
 pytestmark = [
@@ -35,8 +37,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
             about = {"image": "published", "kind": "cloud", "disk": "2GiB", "sources": {"amd64": source}}
             recipe = CloudRecipe.model_validate(about)
             arch, deadline = ARCHITECTURES["amd64"], Deadline.after(1800)
-            packages.ensure(packages.image_needs(recipe, "amd64"), Silent(), deadline)
-            image = images.build(recipe, arch, images.Archives(deadline), deadline)
+            host_packages.ensure(host_packages.image_needs(recipe, "amd64"), Silent(), deadline)
+            image = images.build(recipe, arch, Archives(deadline), deadline)
         kind = Kind("qemu", "amd64")
         with on_bench(kind, order_for(kind, home, name="cloudy", image=image, boot_timeout=1800.0)) as found:
             yield found

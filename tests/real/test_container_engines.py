@@ -13,10 +13,10 @@ from engines import BASE, base_archive, engine_of, import_base, make_base, remov
 from habitat import Home, fresh_home
 from registry import registry
 
-from orchestrator import packages, proc
-from orchestrator.containers.engine import engine_command
 from orchestrator.deadline import Deadline
-from orchestrator.images import cache
+from orchestrator.drivers.container.engine import engine_command
+from orchestrator.host import cache, process
+from orchestrator.machines import host_packages
 from orchestrator.progress import Silent
 
 pytestmark = pytest.mark.real
@@ -192,7 +192,7 @@ int main(void) { printf("{\\"greeting\\": \\"%s\\"}\\n", GREETING); }
 
 def compiler_rootfs() -> Path:
     """A root file system with a small compiler, from the host's own archive; made once."""
-    packages.ensure([packages.MMDEBSTRAP], Silent(), Deadline.after(900))
+    host_packages.ensure([host_packages.MMDEBSTRAP], Silent(), Deadline.after(900))
 
     def fill(folder: Path) -> dict[str, str]:
         wanted = ["--variant=essential", "--include=tcc,libc6-dev", "--dpkgopt=path-exclude=/usr/share/doc/*"]
@@ -201,7 +201,7 @@ def compiler_rootfs() -> Path:
         )
         suite = release.get("VERSION_CODENAME", "stable").strip('"')
         argv: list[str | Path] = ["mmdebstrap", *wanted, suite, folder / "rootfs.tar"]
-        proc.run(argv, deadline=Deadline.after(900))
+        process.run(argv, deadline=Deadline.after(900))
         return {"suite": suite}
 
     return cache.make("suite", "rootfs-tcc-1", fill, Deadline.after(900)) / "rootfs.tar"

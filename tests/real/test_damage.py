@@ -14,7 +14,7 @@ from command import LABS, ROOT, Answer, isolab, started, statuses
 from conftest import keep_consoles
 from habitat import Home, fresh_home, wait_until
 
-from orchestrator.canaries.plot import KEYS, PREFIX
+from orchestrator.exercises.canaries.base import KEYS, PREFIX
 
 pytestmark = [
     pytest.mark.real,

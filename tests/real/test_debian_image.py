@@ -11,9 +11,9 @@ from bench import HOST, Bench, Kind, living_in, on_bench, order_for, template_fo
 from conftest import keep_consoles
 from habitat import fresh_home
 
-from orchestrator.drivers import Template
-from orchestrator.images import cache
-from orchestrator.transport import Item
+from orchestrator.drivers.model import Template
+from orchestrator.host import cache
+from orchestrator.transport.base import Item
 
 pytestmark = pytest.mark.real
 

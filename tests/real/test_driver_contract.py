@@ -20,13 +20,15 @@ from habitat import fresh_home
 from remote import existing
 from vboxhome import virtualbox_of
 
-from orchestrator import drivers, proc
+from orchestrator import drivers
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import Handle, Template
+from orchestrator.drivers.base import Weighed
+from orchestrator.drivers.model import Handle, Template
 from orchestrator.errors import TransportError
-from orchestrator.spec import User
-from orchestrator.transport import Item, Result, Transport, get
+from orchestrator.host import process
+from orchestrator.labfile.models import User
+from orchestrator.transport.base import Item, Result, Transport, get
 
 pytestmark = pytest.mark.real
 
@@ -72,7 +74,7 @@ class TestBecomingAMachine:
     def test_the_handle_is_all_another_process_needs(self, bench: Bench) -> None:
         text = bench.live.handle.to_json()
         assert Handle.from_json(text) == bench.live.handle
-        done = proc.run(
+        done = process.run(
             [sys.executable, "-c", _CONNECTS],
             deadline=Deadline.after(120),
             stdin=text.encode(),
@@ -99,7 +101,7 @@ sys.stdout.buffer.write(done.stdout)
 
 class TestWhatItTakes:
     def test_a_driver_that_weighs_finds_memory_while_it_is_up(self, bench: Bench) -> None:
-        if isinstance(bench.driver, drivers.Weighed):
+        if isinstance(bench.driver, Weighed):
             bench.uname("-m")  # something runs there
             assert bench.driver.memory(bench.live.handle) > 0
 

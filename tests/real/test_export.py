@@ -17,11 +17,11 @@ from command import isolab
 from habitat import Home, fresh_home
 from remote import free_port, make_key
 
-from orchestrator import proc
-from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
-from orchestrator.images.appliance import ADAPTERS, DISKS
-from orchestrator.images.cache import sha256_file
+from orchestrator.host import process
+from orchestrator.host.cache import sha256_file
+from orchestrator.host.console_log import Console
+from orchestrator.images.export.appliance import ADAPTERS, DISKS
 
 pytestmark = pytest.mark.real
 
@@ -95,7 +95,7 @@ def pc(disk: Path, form: str, log: Path, *, adapter: str, keep: bool = False) ->
     argv += ["-drive", f"file={disk},format={form},if=ide,snapshot={'off' if keep else 'on'}"]
     argv += ["-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"]
     argv += ["-device", f"{adapter},netdev=net,romfile=", "-serial", f"file:{log}", "-no-reboot"]
-    with proc.running(argv, executable=Path(qemu)):
+    with process.running(argv, executable=Path(qemu)):
         yield Running(port, Console(log))
 
 
@@ -165,7 +165,7 @@ def test_two_that_were_exported_together_have_two_host_keys(folder: Path, tmp_pa
 @pytest.mark.parametrize("form", ["vmdk", "vdi", "qcow2", "raw"])
 def test_every_form_holds_the_same_disk(folder: Path, form: str) -> None:
     raw = exported(folder, "raw")
-    done = proc.run(
+    done = process.run(
         ["qemu-img", "compare", "-f", form, "-F", "raw", exported(folder, form), raw],
         deadline=Deadline.after(120),
     )

@@ -11,8 +11,8 @@ from bench import living_in
 from habitat import Home, fresh_home
 from test_export import exported, folder
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
+from orchestrator.host import process
 
 pytestmark = pytest.mark.real
 
@@ -28,7 +28,7 @@ def home() -> Iterator[Home]:
 
 def manage(*words: str | Path) -> str:
     argv = ["VBoxManage", "-q", *words]
-    return proc.run(argv, deadline=Deadline.after(300)).stdout.decode(errors="replace")
+    return process.run(argv, deadline=Deadline.after(300)).stdout.decode(errors="replace")
 
 
 def test_it_imports_as_the_machine_the_descriptor_says(home: Home, folder: Path) -> None:
@@ -45,6 +45,8 @@ def test_it_imports_as_the_machine_the_descriptor_says(home: Home, folder: Path)
         assert plain["storagecontrollertype0"] == "PIIX4"
         (disk,) = [value for key, value in plain.items() if key.endswith("-0-0") and value.startswith("/")]
         assert Path(disk).is_relative_to(base)
-        assert proc.run(["qemu-img", "compare", disk, exported(folder, "raw")], deadline=Deadline.after(120))
+        assert process.run(
+            ["qemu-img", "compare", disk, exported(folder, "raw")], deadline=Deadline.after(120)
+        )
     finally:
         manage("unregistervm", "imported", "--delete")

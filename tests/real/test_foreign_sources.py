@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.arch import host_arch
-from orchestrator.build import build_exercise
+from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 from orchestrator.errors import BuildError, WorkError
-from orchestrator.images import Archives
-from orchestrator.load import LoadedExercise
-from orchestrator.spec import Exercise
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import Exercise
 
 pytestmark = pytest.mark.real
 

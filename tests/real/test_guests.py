@@ -17,16 +17,16 @@ from habitat import Home, fresh_home
 
 from orchestrator import drivers, images
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.qemu import forwarded_port
-from orchestrator.emulator import LINE
+from orchestrator.drivers.guest.identity import make_keys
+from orchestrator.drivers.guest.layout import loopback_address
+from orchestrator.drivers.qemu.driver import forwarded_port
+from orchestrator.drivers.qemu.emulator import LINE
+from orchestrator.drivers.qemu.qmp import human_command
 from orchestrator.errors import BootError, Interrupted, LabError, TransportError
-from orchestrator.own_root import loopback_address
-from orchestrator.personality import make_keys
+from orchestrator.host.unix_socket import first_line
+from orchestrator.labfile.models import DriverName
 from orchestrator.progress import Silent
-from orchestrator.qmp import human_command
-from orchestrator.spec import DriverName
 from orchestrator.transport.ssh import Address, connected
-from orchestrator.unixsocket import first_line
 
 pytestmark = pytest.mark.real
 

@@ -17,16 +17,18 @@ from conftest import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 from joined import Segment, answers, hearing_on_host, host_addresses, knock, listening_on_host, segment, sneak
 
-from orchestrator import drivers, hostproc, packages, proc
+from orchestrator import drivers
 from orchestrator.deadline import Deadline
-from orchestrator.ledger import Ledger
-from orchestrator.network import bridge
+from orchestrator.drivers.container import bridge
+from orchestrator.drivers.libvirt import network_xml
+from orchestrator.drivers.libvirt.connection import opened
+from orchestrator.host import process, process_table
+from orchestrator.labfile.libvirt_uri import parse
+from orchestrator.labfile.models import DriverName
+from orchestrator.machines import host_packages
+from orchestrator.machines.journal import Ledger
 from orchestrator.progress import Silent
-from orchestrator.reclaim import reclaim
-from orchestrator.spec import DriverName
-from orchestrator.virt import cable
-from orchestrator.virt.connection import opened
-from orchestrator.virt.uri import parse
+from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
 
@@ -94,7 +96,7 @@ class TestReaching:
 
     def test_nor_by_a_datagram_that_needs_no_answer(self, two: Two) -> None:
         """Also where the machine's root leads it there, past whoever is asked for the way."""
-        bridge_mac = cable.bridge_mac(two.ours.handle)
+        bridge_mac = network_xml.bridge_mac(two.ours.handle)
         with hearing_on_host() as (port, reached):
             for address in host_addresses():
                 for mac in ("", bridge_mac, "ff:ff:ff:ff:ff:ff"):
@@ -103,7 +105,7 @@ class TestReaching:
 
     def test_the_host_has_no_interface_there(self, two: Two) -> None:
         del two
-        shown = proc.run(["ip", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
+        shown = process.run(["ip", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
         assert "10.77." not in shown
 
 
@@ -148,7 +150,10 @@ def test_without_its_filter_the_host_hears_a_machine_of_libvirt(request: pytest.
     with fresh_home() as home, living_in(home), contextlib.ExitStack() as stack:
         ours = stack.enter_context(segment(home, kind))
         machine = stack.enter_context(on_bench(kind, ours.order(1)))
-        tag, identity = ours.handle.tag, cable.filter_identity(ours.handle.tag, ours.handle.data["place"])
+        tag, identity = (
+            ours.handle.tag,
+            network_xml.filter_identity(ours.handle.tag, ours.handle.data["place"]),
+        )
         with opened(parse(daemons.uri("system")), Deadline.after(60)) as connection:
             connection.nwfilterDefineXML(
                 f"<filter name='{tag}' chain='root'><uuid>{identity}</uuid></filter>"
@@ -164,7 +169,7 @@ def test_a_machine_that_stands_still_holds_up_nobody() -> None:
         ours = stack.enter_context(segment(home, CLONE))
         one, _, three = (stack.enter_context(on_bench(CLONE, ours.order(n))) for n in (1, 2, 3))
         tag = three.live.handle.tag
-        (stopped,) = (p for p in hostproc.find(lambda pid: tag in hostproc.arguments(pid)))
+        (stopped,) = (p for p in process_table.find(lambda pid: tag in process_table.arguments(pid)))
         os.kill(stopped, signal.SIGSTOP)
         try:
             flood = "busybox ping -q -c 400 -i 0.01 -s 1400 10.77.0.255"
@@ -264,7 +269,7 @@ def test_an_ordinary_user_has_networks_between_guests(home: Home) -> None:
     """Switch and machines run as whoever started isolab."""
     if os.getuid() != 0:
         pytest.skip("needs root to become somebody else")
-    packages.ensure([packages.VDE], Silent(), Deadline.after(600))
+    host_packages.ensure([host_packages.VDE], Silent(), Deadline.after(600))
     user, cache = 60700, hard_linked(("archive", "images", "toolchain", "programs"), home.root / "cache")
     (home.root / "state").mkdir()
     _given_to(user, home)

@@ -9,8 +9,8 @@ import pytest
 from command import ROOT, environment
 from habitat import fresh_home
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
+from orchestrator.host import process
 
 pytestmark = pytest.mark.real
 
@@ -22,7 +22,7 @@ SECONDS = 300.0
 def test_no_module_is_taken_from_the_folder_one_stands_in(tmp_path: Path) -> None:
     (tmp_path / "yaml.py").write_text("raise SystemExit('what a student left here was run')\n")
     (tmp_path / "orchestrator.py").write_text("raise SystemExit('what a student left here was run')\n")
-    done = proc.run(
+    done = process.run(
         [ISOLAB, "validate", ROOT / "labs" / "separation"], deadline=Deadline.after(SECONDS), cwd=tmp_path
     )
     assert done.code == 0
@@ -35,5 +35,5 @@ def test_modules_are_compiled_once_even_where_python_is_told_to_keep_nothing() -
         path.unlink(missing_ok=True)
     with fresh_home() as home:
         env = environment(home, PYTHONDONTWRITEBYTECODE="1")
-        proc.run([ISOLAB, "schema"], deadline=Deadline.after(SECONDS), env=env)
+        process.run([ISOLAB, "schema"], deadline=Deadline.after(SECONDS), env=env)
     assert [path.exists() for path in kept] == [True, True]

@@ -17,17 +17,19 @@ from conftest import keep_consoles
 from daemons import Daemons
 from habitat import Home, fresh_home, wait_until
 
-from orchestrator import drivers, hostproc
+from orchestrator import drivers
 from orchestrator.arch import host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Order
+from orchestrator.drivers.base import Storing
+from orchestrator.drivers.libvirt.connection import opened
+from orchestrator.drivers.libvirt.ownership import remember
+from orchestrator.drivers.libvirt.storage import render_volume
+from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import BootError, LabError, TeardownError, Unavailable
+from orchestrator.host import process_table
+from orchestrator.labfile.libvirt_uri import SYSTEM, parse
 from orchestrator.progress import Silent
-from orchestrator.reclaim import reclaim
-from orchestrator.virt.connection import opened
-from orchestrator.virt.places import remember
-from orchestrator.virt.storage import render_volume
-from orchestrator.virt.uri import SYSTEM, parse
+from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
 
@@ -60,7 +62,7 @@ def names() -> set[str]:
         return {domain.name() for domain in found.listAllDomains()}
 
 
-def up(order: Order) -> drivers.Handle:
+def up(order: Order) -> Handle:
     driver = drivers.load("libvirt")
     driver.check(order.machine, order.arch)
     return driver.up(order, driver.prepare(order), Deadline.after(300), Silent())
@@ -74,7 +76,7 @@ def at(uri: str, home: Home) -> Order:
 
 def test_a_strangers_domain_is_left_alone(home: Home) -> None:
     """Even one that looks like ours, but comes from another controller."""
-    from orchestrator.ledger import Ledger
+    from orchestrator.machines.journal import Ledger
 
     with connection() as found:
         stranger = found.createXML(_STRANGER, 0)
@@ -167,7 +169,7 @@ def test_killed_for_good(home: Home, moment: str) -> None:
 
         def come() -> bool:
             if moment == "booting":
-                return any(True for _ in hostproc.find(_boots))
+                return any(True for _ in process_table.find(_boots))
             return (home.root / "state/libvirt-uris").exists()
 
         wait_until(lambda: come() or run.child.poll() is not None, moment)
@@ -182,7 +184,7 @@ def test_killed_for_good(home: Home, moment: str) -> None:
 
 
 def _boots(pid: int) -> bool:
-    words = hostproc.arguments(pid)
+    words = process_table.arguments(pid)
     return any(word.startswith("guest=isolab-") and "-guest," in word for word in words)
 
 
@@ -256,7 +258,7 @@ class TestRefusals:
     def test_a_host_that_says_nothing(
         self, home: Home, libvirt_daemons: Daemons, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("orchestrator.virt.connection.OPEN_SECONDS", 2.0)
+        monkeypatch.setattr("orchestrator.drivers.libvirt.connection.OPEN_SECONDS", 2.0)
         with daemons.silent_server() as port:
             uri = daemons.uri("ssh").replace(f":{libvirt_daemons.port}", f":{port}")
             error = self.refused(uri, home)
@@ -272,6 +274,6 @@ def test_old_images_are_pruned_and_those_of_today_kept(home: Home) -> None:
         pool.createXML(render_volume("micro-amd64-old-kernel", "0644"))
         others = {name.rpartition("-")[0] for name in pool.listVolumes()} - {"micro-amd64-old"}
         driver = drivers.load("libvirt")
-        assert isinstance(driver, drivers.Storing)
+        assert isinstance(driver, Storing)
         assert list(driver.prune(others)) == ["micro-amd64-old-kernel on this host"]
         assert {*current} <= {*pool.listVolumes()}

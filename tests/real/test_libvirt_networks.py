@@ -18,13 +18,13 @@ from joined import answers, hearing_on_host, host_addresses, segment, sneak, wan
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.libvirt import DRIVER
+from orchestrator.drivers.libvirt.connection import opened
+from orchestrator.drivers.libvirt.driver import DRIVER
+from orchestrator.drivers.libvirt.ownership import remember
 from orchestrator.errors import Unavailable
-from orchestrator.ledger import Ledger
-from orchestrator.reclaim import reclaim
-from orchestrator.virt.connection import opened
-from orchestrator.virt.places import remember
-from orchestrator.virt.uri import SYSTEM, parse
+from orchestrator.labfile.libvirt_uri import SYSTEM, parse
+from orchestrator.machines.journal import Ledger
+from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
 

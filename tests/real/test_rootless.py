@@ -17,9 +17,10 @@ from bench import HOST, image_of
 from command import ISOLAB, LABS, ROOT
 from habitat import Home, fresh_home, hard_linked
 
-from orchestrator import hostproc, packages, proc
-from orchestrator.containers.engine import command
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.container.engine import command
+from orchestrator.host import process, process_table
+from orchestrator.machines import host_packages
 from orchestrator.progress import Silent
 
 pytestmark = pytest.mark.real
@@ -68,10 +69,12 @@ class Person:
 def person() -> Iterator[Person]:
     if os.getuid() != 0:
         pytest.skip("needs root, to create an ordinary user")
-    packages.ensure([*packages.engine_needs("podman"), packages.UIDMAP], Silent(), Deadline.after(900))
+    host_packages.ensure(
+        [*host_packages.engine_needs("podman"), host_packages.UIDMAP], Silent(), Deadline.after(900)
+    )
     image_of(HOST)
     limit = Deadline.after(120)
-    proc.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)
+    process.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)
     try:
         found = Person(pwd.getpwnam(NAME))
         if f"{NAME}:" not in Path("/etc/subuid").read_text():
@@ -81,19 +84,19 @@ def person() -> Iterator[Person]:
         found.give(found.home / "run", *(p for p in (cache, *cache.rglob("*")) if p.is_dir()))
         # Podman keeps one process per user that holds the namespaces of all its containers.
         hold = [*found.prefix, *command("podman"), "unshare", "true"]
-        proc.run(hold, deadline=limit, env=found.environment, cwd=found.home)
+        process.run(hold, deadline=limit, env=found.environment, cwd=found.home)
         yield replace(found, python=_python(found))
     finally:
         uid = pwd.getpwnam(NAME).pw_uid
-        for pid in hostproc.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid):
-            hostproc.end(pid, patience=0)
-        proc.run(["userdel", "--remove", NAME], deadline=limit, check=False)
+        for pid in process_table.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid):
+            process_table.end(pid, patience=0)
+        process.run(["userdel", "--remove", NAME], deadline=limit, check=False)
         shutil.rmtree(f"/home/{NAME}", ignore_errors=True)
 
 
 _CAN_START_ITSELF = """
-import subprocess, sys, orchestrator.cli, pytest
-subprocess.run([sys.executable, "-c", "import orchestrator.cli"], check=True)
+import subprocess, sys, orchestrator.cli.main, pytest
+subprocess.run([sys.executable, "-c", "import orchestrator.cli.main"], check=True)
 """
 
 
@@ -102,7 +105,7 @@ def _python(person: Person) -> str:
     for python in PYTHONS:
         probe = [*person.prefix, python, "-c", _CAN_START_ITSELF]
         limit = Deadline.after(120)
-        if proc.run(probe, deadline=limit, env=person.environment, cwd=person.home, check=False).code == 0:
+        if process.run(probe, deadline=limit, env=person.environment, cwd=person.home, check=False).code == 0:
             return python
     pytest.skip(f"another user cannot read this checkout or its Python ({ROOT}, {', '.join(PYTHONS)})")
 
@@ -110,7 +113,7 @@ def _python(person: Person) -> str:
 def test_the_drivers_contract(person: Person) -> None:
     """All of it, by a pytest of that user's; as such it tests nothing but rootless Podman."""
     suite = [person.python, "-m", "pytest", "-q", "-m", "real", "-p", "no:cacheprovider"]
-    done = proc.run(
+    done = process.run(
         [*person.prefix, *suite, ROOT / "tests/real/test_driver_contract.py"],
         deadline=Deadline.after(1500),
         env=person.environment,
@@ -134,7 +137,7 @@ def test_limits_that_cannot_be_set_are_told(person: Person, home: Home) -> None:
     words = ("run", LABS / "box", "--only", "crate", "--exercise", "./quick", "--out", home.out)
     env = {**person.environment, **home.variables}
     argv: list[str | Path] = [*person.prefix, person.python, *ISOLAB[1:], *words]
-    done = proc.run(argv, deadline=Deadline.after(300), env=env, cwd=home.root, check=False)
+    done = process.run(argv, deadline=Deadline.after(300), env=env, cwd=home.root, check=False)
     told = done.stderr.decode()
     assert done.code == 0, told
     limits = json.loads((home.out / "crate/limits.json").read_text())

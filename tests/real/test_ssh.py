@@ -13,9 +13,9 @@ from bench import HOST, Kind, living_in, on_bench, order_for
 from habitat import Home, fresh_home, wait_until
 from remote import ACCOUNT, Server, at_home, make_key, reached, sshd
 
-from orchestrator import proc
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BootError, LabError, TransportError, Unavailable
+from orchestrator.host import process
 from orchestrator.paths import state_dir
 
 pytestmark = pytest.mark.real
@@ -55,7 +55,7 @@ class TestWhoIsBelieved:
     ) -> None:
         folder = at_home(monkeypatch, home, server.known_hosts("rsa", "ecdsa"))
         if hashed:
-            proc.run(["ssh-keygen", "-H", "-f", folder / "known_hosts"], deadline=Deadline.after(60))
+            process.run(["ssh-keygen", "-H", "-f", folder / "known_hosts"], deadline=Deadline.after(60))
             assert "127.0.0.1" not in (folder / "known_hosts").read_text()
         with reached(home, server.keys(host_key=None)) as bench:
             assert bench.shell("echo in").stdout == "in\n"
@@ -71,7 +71,7 @@ class TestWhoIsBelieved:
         other = make_key(tmp_path / "other")
         line = Path(f"{other}.pub").read_text().strip()
         problem = refused(home, server.keys(host_key=line))
-        said = proc.run(
+        said = process.run(
             ["ssh-keygen", "-lf", server.folder / "host_ed25519.pub"], deadline=Deadline.after(60)
         )
         assert said.stdout.decode().split()[1] in problem.message
@@ -116,7 +116,7 @@ class TestWhoIsLetIn:
             shutil.copy(f"{locked}.pub", server.folder / "authorized_keys")
             monkeypatch.setenv("SSH_ASKPASS", str(asker))
             monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
-            proc.run(["ssh-add", "-q", locked], deadline=Deadline.after(60))
+            process.run(["ssh-add", "-q", locked], deadline=Deadline.after(60))
             for key in (str(locked), None):
                 with reached(home, server.keys(key=key)) as bench:
                     assert bench.shell("echo in").stdout == "in\n"
@@ -142,7 +142,7 @@ class TestWhoIsLetIn:
 @contextlib.contextmanager
 def agent(socket_path: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
     program = Path(shutil.which("ssh-agent") or "")
-    with proc.running(["ssh-agent", "-D", "-a", str(socket_path)], executable=program):
+    with process.running(["ssh-agent", "-D", "-a", str(socket_path)], executable=program):
         wait_until(socket_path.exists, "the agent", 30)
         patch.setenv("SSH_AUTH_SOCK", str(socket_path))
         yield

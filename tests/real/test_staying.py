@@ -15,8 +15,8 @@ from habitat import fresh_home, wait_until
 from place import LAB, Place, has_qemu
 from typist import CTRL_C, CTRL_Z, Typist, at_terminal
 
-from orchestrator import hostproc, proc
 from orchestrator.deadline import Deadline
+from orchestrator.host import process, process_table
 
 pytestmark = pytest.mark.real
 
@@ -86,7 +86,7 @@ class TestCommands:
 
     def test_its_status_is_ours_and_its_input_too(self, place: Place, machine: str) -> None:
         line = "cat; echo err >&2; exit 7"
-        done = proc.run(
+        done = process.run(
             [*ISOLAB, "ssh", machine, "--", line],
             deadline=Deadline.after(120),
             stdin=b"words\n",
@@ -174,7 +174,9 @@ def _until_asleep(place: Place, machine: str, seconds: str) -> None:
 
 def _sleeping(place: Place, machine: str, seconds: str) -> list[str]:
     if machine in ("bare", "caged"):
-        return [str(p) for p in hostproc.find(lambda pid: hostproc.arguments(pid) == ["sleep", seconds])]
+        return [
+            str(p) for p in process_table.find(lambda pid: process_table.arguments(pid) == ["sleep", seconds])
+        ]
     pattern = f"grep -ls '[{seconds[0]}]{seconds[1:]}' /proc/[0-9]*/cmdline || true"
     return place.say(machine, pattern, "--user", "root").split()
 
@@ -200,7 +202,7 @@ class TestFiles:
         assert "--limit" in refused.stderr
         assert place.json("pull", machine, "large", tmp_path)["bytes"] == 20_000_000
         sums = place.say(machine, "sha256sum large; rm large").split()[0]
-        here = proc.run(["sha256sum", tmp_path / "large"], deadline=Deadline.after(60)).stdout
+        here = process.run(["sha256sum", tmp_path / "large"], deadline=Deadline.after(60)).stdout
         assert here.decode().split()[0] == sums
 
     def test_links_stay_behind_and_nothing_leaves_the_folder(self, place: Place, tmp_path: Path) -> None:
@@ -263,9 +265,9 @@ class TestSshConfig:
         assert path.read_bytes() == b"some words\n"
 
 
-def _ssh(config: Path, machine: str, line: str) -> proc.Finished:
+def _ssh(config: Path, machine: str, line: str) -> process.Finished:
     argv = ["ssh", "-F", str(config), "-o", "BatchMode=yes", f"isolab-stay-{machine}", line]
-    return proc.run(argv, deadline=Deadline.after(120), check=False)
+    return process.run(argv, deadline=Deadline.after(120), check=False)
 
 
 class TestReset:

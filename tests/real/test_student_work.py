@@ -19,21 +19,22 @@ from command import LABS, isolab, records
 from conftest import keep_consoles
 from habitat import Home, fresh_home
 
-from orchestrator.build import build_exercise
-from orchestrator.checks import Subject, judge
+from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Template
+from orchestrator.debian.archive import Archives
+from orchestrator.drivers.model import Template
 from orchestrator.errors import LabError
-from orchestrator.exercise import Workplace, folder_name, items, run_exercise
-from orchestrator.guest_build import sources
-from orchestrator.images import Archives, cache
-from orchestrator.load import LoadedExercise, load_exercise
+from orchestrator.exercises.checks import Subject, judge
+from orchestrator.exercises.compile_in_guest import sources
+from orchestrator.exercises.execute import Workplace, folder_name, items, run_exercise
+from orchestrator.exercises.submission import assembled, provided
+from orchestrator.host import cache
+from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
+from orchestrator.labfile.load import LoadedExercise, load_exercise
+from orchestrator.labfile.models import Boundary
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record, Status
-from orchestrator.spec import Boundary
-from orchestrator.studentwork import assembled, provided
-from orchestrator.transport import Item, put
-from orchestrator.worklint import SKELETON, SOLUTION, WRONG
+from orchestrator.transport.base import Item, put
 
 pytestmark = pytest.mark.real
 

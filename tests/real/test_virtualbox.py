@@ -16,17 +16,17 @@ from vboxhome import virtualbox
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Attachment, Handle, NetworkOrder, Order
-from orchestrator.drivers.virtualbox import DRIVER
+from orchestrator.drivers.model import Attachment, Handle, NetworkOrder, Order
+from orchestrator.drivers.virtualbox import vboxmanage
+from orchestrator.drivers.virtualbox import vm as vboxmachine
+from orchestrator.drivers.virtualbox.driver import DRIVER
 from orchestrator.errors import BootError, Unavailable
-from orchestrator.ledger import Ledger
+from orchestrator.labfile.models import Machine
+from orchestrator.machines.journal import Ledger
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
-from orchestrator.reclaim import reclaim
-from orchestrator.spec import Machine
-from orchestrator.store import new_run_id
-from orchestrator.virtualbox import machine as vboxmachine
-from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.results.store import new_run_id
+from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
 

@@ -16,7 +16,7 @@ from joined import answers, host_addresses, knock, listening_on_host, segment
 from vboxhome import virtualbox_of
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import Order
+from orchestrator.drivers.model import Order
 
 pytestmark = pytest.mark.real
 

@@ -17,12 +17,11 @@ from vboxhome import virtualbox_of
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers import load
-from orchestrator.ledger import Ledger
-from orchestrator.machine import machine
+from orchestrator.drivers.virtualbox import nested_paging, vboxmanage
+from orchestrator.drivers.virtualbox import vm as vboxmachine
+from orchestrator.machines.journal import Ledger
+from orchestrator.machines.lifecycle import machine
 from orchestrator.progress import Silent
-from orchestrator.virtualbox import machine as vboxmachine
-from orchestrator.virtualbox import manage as vboxmanage
-from orchestrator.virtualbox import paging
 
 pytestmark = pytest.mark.real
 
@@ -63,7 +62,7 @@ def test_nested_paging_is_given_up_only_where_it_is_of_no_use(bench: Bench, told
     known = vboxmanage.about(bench.live.handle.data["uuid"], Deadline.after(60))
     given_up = known["nestedpaging"] == "off"
     assert [("without nested paging" in text) for text in told.words] == [True] * given_up
-    assert paging.known_useless(vboxmachine.version()) == given_up
+    assert nested_paging.known_useless(vboxmachine.version()) == given_up
 
 
 def test_its_ssh_server_is_reached_from_the_host_alone(bench: Bench) -> None:

@@ -14,18 +14,18 @@ from conftest import keep_consoles
 from habitat import Home, fresh_home
 from vboxhome import virtualbox
 
-from orchestrator import hostproc
-from orchestrator.console import Console
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers import Handle, Order
-from orchestrator.drivers.virtualbox import DRIVER
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.drivers.virtualbox import vboxmanage
+from orchestrator.drivers.virtualbox import vm as vboxmachine
+from orchestrator.drivers.virtualbox.driver import DRIVER
 from orchestrator.errors import Interrupted, TimedOut
-from orchestrator.ledger import Ledger
+from orchestrator.host import process_table
+from orchestrator.host.console_log import Console
+from orchestrator.labfile.models import Machine
+from orchestrator.machines.journal import Ledger
 from orchestrator.progress import Silent
-from orchestrator.reclaim import reclaim
-from orchestrator.spec import Machine
-from orchestrator.virtualbox import machine as vboxmachine
-from orchestrator.virtualbox import manage as vboxmanage
+from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
 
@@ -61,7 +61,10 @@ def assert_gone(order: Order) -> None:
     soon = Deadline.after(SECONDS)
     assert (vboxmanage.machines(soon), vboxmanage.media(soon)) == ([], [])
     assert not order.scratch.exists()
-    assert list(hostproc.find(lambda pid: str(order.scratch) in " ".join(hostproc.arguments(pid)))) == []
+    assert (
+        list(process_table.find(lambda pid: str(order.scratch) in " ".join(process_table.arguments(pid))))
+        == []
+    )
 
 
 def test_virtualbox_is_taken_for_complete(home: Home) -> None:

@@ -21,17 +21,18 @@ import pytest
 from bench import Kind
 from habitat import Home
 
-from orchestrator import hostproc, packages, proc
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.drivers import Handle, Order, load
-from orchestrator.drivers.virtualbox import VirtualBox
+from orchestrator.debian.mirror import KEYRING, mirror
+from orchestrator.drivers import load
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.drivers.virtualbox import vboxmanage
+from orchestrator.drivers.virtualbox.driver import VirtualBox
 from orchestrator.errors import BootError, Unavailable
-from orchestrator.images import cache
-from orchestrator.images.mirror import KEYRING, mirror
+from orchestrator.host import cache, process, process_table
+from orchestrator.labfile.models import Machine
+from orchestrator.machines import host_packages
 from orchestrator.progress import Progress, Silent
-from orchestrator.spec import Machine
-from orchestrator.virtualbox import manage as vboxmanage
 
 SUITE = "sid"
 """Debian's only suite with VirtualBox, in its section contrib."""
@@ -46,12 +47,12 @@ def files() -> Path:
     """VirtualBox's ``/usr``, in the user's cache; unpacked on first use, nothing of it is run."""
 
     def unpack(folder: Path) -> dict[str, object]:
-        packages.ensure([packages.MMDEBSTRAP], Silent(), Deadline.after(BUILD_SECONDS))
+        host_packages.ensure([host_packages.MMDEBSTRAP], Silent(), Deadline.after(BUILD_SECONDS))
         argv = ["mmdebstrap", "--mode=root", "--variant=extract", "--components=main,contrib"]
         argv += [f"--include={','.join(PACKAGES)}", f"--keyring={KEYRING}"]
         # A mirror may lag behind what the suite calls its last day.
         argv += ["--aptopt=Acquire::Check-Valid-Until false", "--aptopt=APT::Install-Recommends false"]
-        proc.run([*argv, SUITE, folder / "root", mirror()], deadline=Deadline.after(BUILD_SECONDS))
+        process.run([*argv, SUITE, folder / "root", mirror()], deadline=Deadline.after(BUILD_SECONDS))
         return {"packages": PACKAGES}
 
     key = cache.digest(1, SUITE, PACKAGES)
@@ -137,12 +138,12 @@ def _end_servers(home: Home) -> None:
     mark = f"VBOX_USER_HOME={home.root / 'vbox'}".encode()
 
     def ours(pid: int) -> bool:
-        words = hostproc.arguments(pid)
+        words = process_table.arguments(pid)
         name = Path(words[0]).name if words else ""
         return name in ("VBoxSVC", "VBoxXPCOMIPCD", "Xvfb") and mark in _environment(pid)
 
-    for pid in list(hostproc.find(ours)):
-        hostproc.end(pid, patience=5)
+    for pid in list(process_table.find(ours)):
+        process_table.end(pid, patience=5)
 
 
 def _environment(pid: int) -> bytes:
