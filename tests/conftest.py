@@ -15,7 +15,7 @@ settings.load_profile("isolab")
 
 @pytest.fixture(scope="session")
 def libvirt_system() -> Iterator[None]:
-    """This host's libvirtd and virtlogd, started if they are not there (tests/real/daemons.py)."""
+    """This host's libvirtd and virtlogd, started if they are not there (tests/support/daemons.py)."""
     from daemons import of_this_host
 
     with of_this_host():

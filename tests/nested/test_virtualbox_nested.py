@@ -36,8 +36,8 @@ pytestmark = [
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
 """How long the tests inside may take, by the host's clock; minutes when it has little else to do."""
-RUNNING = "tests/real/test_virtualbox_running.py"
-NETWORKS = "tests/real/test_virtualbox_networks.py"
+RUNNING = "tests/machines/test_virtualbox_running.py"
+NETWORKS = "tests/machines/test_virtualbox_networks.py"
 START = (
     f"{RUNNING}::test_nested_paging_is_given_up_only_where_it_is_of_no_use",
     f"{RUNNING}::test_its_ssh_server_is_reached_from_the_host_alone",

@@ -111,7 +111,7 @@ def test_the_drivers_contract(person: Person) -> None:
     """All of it, by a pytest of that user's; as such it tests nothing but rootless Podman."""
     suite = [person.python, "-m", "pytest", "-q", "-m", "real", "-p", "no:cacheprovider"]
     done = proc.run(
-        [*person.prefix, *suite, ROOT / "tests/real/test_driver_contract.py"],
+        [*person.prefix, *suite, ROOT / "tests/machines/test_driver_contract.py"],
         deadline=Deadline.after(1500),
         env=person.environment,
         cwd=ROOT,
