@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import LABS, ROOT, Answer, isolab, started, statuses
-from conftest import keep_consoles
+from command import Answer, isolab, started, statuses
+from consoles import keep_consoles
 from habitat import Home, fresh_home, wait_until
+from places import LABS
 
 from orchestrator.canaries.plot import KEYS, PREFIX
+from orchestrator.paths import ROOT
 
 pytestmark = [
     pytest.mark.real,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, require_accelerator, template_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from engines import engine_of
 from habitat import fresh_home
 from remote import existing

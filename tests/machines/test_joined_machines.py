@@ -12,15 +12,17 @@ from pathlib import Path
 import daemons
 import pytest
 from bench import HOST, Bench, Kind, living_in, on_bench
-from command import LABS, ROOT, environment, isolab, records, run_lab, started
-from conftest import keep_consoles
+from command import environment, isolab, records, run_lab, started
+from consoles import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 from joined import Segment, answers, hearing_on_host, host_addresses, knock, listening_on_host, segment, sneak
+from places import LABS
 
 from orchestrator import drivers, hostproc, packages, proc
 from orchestrator.deadline import Deadline
 from orchestrator.ledger import Ledger
 from orchestrator.network import bridge
+from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 from orchestrator.reclaim import reclaim
 from orchestrator.spec import DriverName

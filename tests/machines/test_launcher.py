@@ -6,11 +6,12 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
-from command import ROOT, environment
+from command import environment
 from habitat import fresh_home
 
 from orchestrator import proc
 from orchestrator.deadline import Deadline
+from orchestrator.paths import ROOT
 
 pytestmark = pytest.mark.real
 

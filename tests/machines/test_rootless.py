@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 from bench import HOST, image_of
-from command import ISOLAB, LABS, ROOT
+from command import ISOLAB
 from habitat import Home, fresh_home, hard_linked
+from places import LABS
 
 from orchestrator import hostproc, packages, proc
 from orchestrator.containers.engine import command
 from orchestrator.deadline import Deadline
+from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 
 pytestmark = pytest.mark.real

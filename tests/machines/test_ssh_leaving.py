@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from bench import living_in, on_bench, order_for
-from command import LABS, Answer, isolab, records, started
+from command import Answer, isolab, records, started
 from habitat import Home, fresh_home, wait_until
+from places import LABS
 from remote import ACCOUNT, LOOPBACK, Server, guest, reached, sshd
 
 from orchestrator import drivers

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ISOLAB, LABS, environment, isolab
-from conftest import keep_consoles
+from command import ISOLAB, environment, isolab
+from consoles import keep_consoles
 from habitat import fresh_home, wait_until
 from place import LAB, Place, has_qemu
+from places import LABS
 from typist import CTRL_C, CTRL_Z, Typist, at_terminal
 
 from orchestrator import hostproc, proc

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from bench import UNDER_KVM, Kind, living_in
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from inner import Case, contract, of_kind
 from outer import Outer, outer_guest

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import pytest
 from bench import VIRTUALBOX, living_in, order_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from inner import CONTRACT, Case, run_inside
 from outer import BY_THE_HOST, Outer, outer_guest
