@@ -1,6 +1,6 @@
 """Domains and networks as XML, kept in ``golden/domain``, and the addresses of daemons.
 
-After a wanted change of a domain, ``python tests/test_domains.py`` writes the files anew.
+After a wanted change of a domain, run this file with ``tests/support`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from factories import RUN, order
+from places import GOLDEN
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.drivers.libvirt import connection, ownership
@@ -31,7 +32,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.labfile.libvirt_uri import SESSION, SYSTEM, parse
 from orchestrator.labfile.models import Machine
 
-GOLDEN = Path(__file__).parent / "golden" / "domain"
+GOLDEN_XML = GOLDEN / "domain"
 FILES = Files("/pool/kernel", "/pool/initrd", "/pool/vm.console")
 
 
@@ -73,11 +74,11 @@ def domains() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "text"), list(domains()), ids=lambda value: value.split("\n")[0][:20])
 def test_domains_are_as_they_were(name: str, text: str) -> None:
-    assert text == (GOLDEN / name).read_text()
+    assert text == (GOLDEN_XML / name).read_text()
 
 
 def test_no_golden_file_is_left_over() -> None:
-    assert {path.name for path in GOLDEN.iterdir()} == {name for name, _ in domains()}
+    assert {path.name for path in GOLDEN_XML.iterdir()} == {name for name, _ in domains()}
 
 
 @pytest.mark.parametrize("accel", ["qemu", "kvm"])
@@ -229,4 +230,4 @@ def test_without_libvirt_python_the_way_to_get_it_is_told(monkeypatch: pytest.Mo
 
 if __name__ == "__main__":
     for name, text in domains():
-        (GOLDEN / name).write_text(text)
+        (GOLDEN_XML / name).write_text(text)

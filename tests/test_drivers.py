@@ -1,6 +1,6 @@
 """Command lines of machines, kept in ``golden/argv``, and handles that any process can use.
 
-After a wanted change of a command line, ``python tests/test_drivers.py`` writes the files anew.
+After a wanted change of a command line, run this file with ``tests/support`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 from factories import handle, order
 from hypothesis import given
 from hypothesis import strategies as st
+from places import GOLDEN
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
@@ -30,7 +31,7 @@ from orchestrator.errors import BootError, Unavailable
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
 from orchestrator.transport.base import Site
 
-GOLDEN = Path(__file__).parent / "golden" / "argv"
+FILES = GOLDEN / "argv"
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -62,11 +63,11 @@ def titled(title: str, argv: list[str]) -> str:
 
 @pytest.mark.parametrize(("name", "text"), list(commands()), ids=lambda value: value.split("\n")[0])
 def test_command_lines_are_as_they_were(name: str, text: str) -> None:
-    assert text == (GOLDEN / name).read_text()
+    assert text == (FILES / name).read_text()
 
 
 def test_no_golden_file_is_left_over() -> None:
-    assert {path.name for path in GOLDEN.iterdir()} == {name for name, _ in commands()}
+    assert {path.name for path in FILES.iterdir()} == {name for name, _ in commands()}
 
 
 @pytest.mark.parametrize("root", [False, True])
@@ -234,4 +235,4 @@ def test_on_the_host_anybody_else_runs_programs_as_themselves() -> None:
 
 if __name__ == "__main__":
     for name, text in commands():
-        (GOLDEN / name).write_text(text)
+        (FILES / name).write_text(text)

@@ -108,7 +108,7 @@ def test_exercises_can_be_predicted_run_and_explained(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", [f for f in EXERCISE_FOLDERS if (f / "skeleton").is_dir()], ids=short)
 def test_students_meet_typical_mistakes_of_which_some_are_hidden(folder: Path) -> None:
-    """tests/real/test_student_work.py proves that each misses just this."""
+    """tests/machines/test_student_work.py proves that each misses just this."""
     whole = exercise(folder)
     assert whole.spec.student
     assert whole.hidden

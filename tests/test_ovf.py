@@ -1,6 +1,6 @@
 """What an exported appliance's descriptor says (``golden/ovf``), and what it is packed in.
 
-After a wanted change of the descriptor, ``python tests/test_ovf.py`` writes the files anew.
+After a wanted change of the descriptor, run this file with ``tests/support`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from places import GOLDEN
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError
 from orchestrator.images.export import ovf
 from orchestrator.images.export.ovf import Appliance, pack_ova, render_manifest, render_ovf
 
-GOLDEN = Path(__file__).parent / "golden" / "ovf"
+FILES = GOLDEN / "ovf"
 RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 
@@ -27,7 +28,7 @@ def appliance(arch: str, name: str = "isolab-micro") -> Appliance:
 
 @pytest.mark.parametrize("arch", ["amd64", "i386"])
 def test_descriptors_are_as_they_were(arch: str) -> None:
-    assert render_ovf(appliance(arch)) == (GOLDEN / f"{arch}.ovf").read_text()
+    assert render_ovf(appliance(arch)) == (FILES / f"{arch}.ovf").read_text()
 
 
 def test_the_parts_of_a_descriptor_refer_to_each_other() -> None:
@@ -89,6 +90,6 @@ def test_half_a_file_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 if __name__ == "__main__":
-    GOLDEN.mkdir(exist_ok=True, parents=True)
+    FILES.mkdir(exist_ok=True, parents=True)
     for arch in ("amd64", "i386"):
-        (GOLDEN / f"{arch}.ovf").write_text(render_ovf(appliance(arch)))
+        (FILES / f"{arch}.ovf").write_text(render_ovf(appliance(arch)))

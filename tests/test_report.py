@@ -1,6 +1,6 @@
 """The reports: what each format says about one hostile run, kept in ``golden/report``.
 
-After a wanted change of a report, ``python tests/test_report.py`` writes the golden files anew.
+After a wanted change of a report, run this file with ``tests/support`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up_figures import MEASURED, a_measuring_run
 from made_up_run import ABOUT, EXERCISES, a_large_run, made_up, the_run
+from places import GOLDEN
 from rich.console import Console
 
 from orchestrator.errors import SpecError
@@ -31,7 +32,7 @@ from orchestrator.record import Record, Status
 from orchestrator.report import FORMATS, render, text, write_reports
 from orchestrator.results.comparison import About, contrast
 
-GOLDEN = Path(__file__).parent / "golden" / "report"
+FILES = GOLDEN / "report"
 
 
 def wide_text(width: int) -> str:
@@ -64,7 +65,7 @@ GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("name", GOLDEN_REPORTS)
 def test_report_reads_as_agreed(name: str) -> None:
-    assert GOLDEN_REPORTS[name]() == (GOLDEN / name).read_text(encoding="utf-8")
+    assert GOLDEN_REPORTS[name]() == (FILES / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
@@ -294,4 +295,4 @@ def test_anything_a_guest_says_can_be_reported(name: str, said: str) -> None:
 
 if __name__ == "__main__":
     for golden, make in GOLDEN_REPORTS.items():
-        (GOLDEN / golden).write_text(make(), encoding="utf-8")
+        (FILES / golden).write_text(make(), encoding="utf-8")

@@ -1,6 +1,6 @@
 """VBoxManage's command lines, kept in ``golden/virtualbox.txt``, and how its answers are read.
 
-After a wanted change of a command line, ``python tests/test_vboxmanage.py`` writes the file anew.
+After a wanted change of a command line, run this file with ``tests/support`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from factories import RUN, order
+from places import GOLDEN
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
@@ -23,7 +24,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.host.process import Finished
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
 
-GOLDEN = Path(__file__).parent / "golden" / "virtualbox.txt"
+FILE = GOLDEN / "virtualbox.txt"
 BASE = Path("/cache/vdi/key/base.vdi")
 
 
@@ -56,7 +57,7 @@ def commands() -> str:
 
 
 def test_command_lines_are_as_they_were() -> None:
-    assert commands() == GOLDEN.read_text()
+    assert commands() == FILE.read_text()
 
 
 def test_a_guest_is_locked_in() -> None:
@@ -182,4 +183,4 @@ def test_a_missing_virtualbox_is_told_with_its_package(
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(commands())
+    FILE.write_text(commands())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from command import started
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home, wait_until
 from place import LAB, Place, has_qemu
 

@@ -11,10 +11,11 @@ from typing import Any
 import daemons
 import pytest
 from bench import HOST, Kind, living_in, on_bench
-from command import LABS, isolab, started
-from conftest import keep_consoles
+from command import isolab, started
+from consoles import keep_consoles
 from habitat import Home, fresh_home, wait_until
 from joined import answers, hearing_on_host, host_addresses, segment, sneak, wanted_for
+from places import LABS
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline

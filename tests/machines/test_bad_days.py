@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 import pytest
-from command import LABS, Answer, Started, environment, isolab, records, started
-from conftest import keep_consoles
+from command import Answer, Started, environment, isolab, records, started
+from consoles import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
+from places import LABS
 
 from orchestrator.drivers.qemu.accel import KVM
 from orchestrator.host import process_table

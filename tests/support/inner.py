@@ -13,7 +13,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import load
 from orchestrator.errors import TimedOut
 
-CONTRACT = "tests/real/test_driver_contract.py"
+CONTRACT = "tests/machines/test_driver_contract.py"
 _LOG, _RESULTS = "/tmp/pytest.log", "/tmp/results.xml"
 
 

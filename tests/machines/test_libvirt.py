@@ -12,10 +12,11 @@ from typing import Any
 import daemons
 import pytest
 from bench import Kind, living_in, on_bench, order_for
-from command import LABS, isolab, started
-from conftest import keep_consoles
+from command import isolab, started
+from consoles import keep_consoles
 from daemons import Daemons
 from habitat import Home, fresh_home, wait_until
+from places import LABS
 
 from orchestrator import drivers
 from orchestrator.arch import host_arch

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ISOLAB, LABS, environment, isolab
-from conftest import keep_consoles
-from habitat import fresh_home, wait_until
+from command import ISOLAB, environment, isolab
+from consoles import keep_consoles
+from habitat import fresh_home, own_number, wait_until
 from place import LAB, Place, has_qemu
+from places import LABS
 from typist import CTRL_C, CTRL_Z, Typist, at_terminal
 
 from orchestrator.deadline import Deadline
@@ -128,9 +129,9 @@ class TestATerminal:
     def test_ctrl_c_ends_what_runs_and_the_shell_lives(self, place: Place, machine: str) -> None:
         with _shell(place, machine) as typist:
             _ready(typist)
-            typist.type("echo be''gun; exec_me=1 sleep 76543")
+            typist.type(f"echo be''gun; exec_me=1 sleep {own_number(1)}")
             typist.read_until("begun\r\n")
-            _until_asleep(place, machine, "76543")
+            _until_asleep(place, machine, own_number(1))
             typist.press(CTRL_C)
             typist.type("echo status=$?")
             typist.read_until("status=130")
@@ -140,11 +141,11 @@ class TestATerminal:
     def test_ctrl_z_stops_what_runs_and_fg_goes_on_with_it(self, place: Place, machine: str) -> None:
         with _shell(place, machine) as typist:
             _ready(typist)
-            typist.type("echo be''gun; sleep 65432")
+            typist.type(f"echo be''gun; sleep {own_number(2)}")
             typist.read_until("begun\r\n")
-            _until_asleep(place, machine, "65432")
+            _until_asleep(place, machine, own_number(2))
             typist.press(CTRL_Z)
-            assert "topped" in typist.read_until("sleep 65432\r\n")
+            assert "topped" in typist.read_until(f"sleep {own_number(2)}\r\n")
             typist.type("kill %1; fg; echo af''ter")
             typist.read_until("after\r\n")
             typist.type("exit")
@@ -163,9 +164,9 @@ class TestATerminal:
     def test_what_is_left_running_ends_with_the_terminal(self, place: Place) -> None:
         with _shell(place, "bare") as typist:
             _ready(typist)
-            typist.type("trap '' HUP; (setsid sleep 54321 &); sleep 54321")
-            wait_until(lambda: len(_sleeping(place, "bare", "54321")) >= 2, "both asleep")
-        wait_until(lambda: not _sleeping(place, "bare", "54321"), "both gone")
+            typist.type(f"trap '' HUP; (setsid sleep {own_number(3)} &); sleep {own_number(3)}")
+            wait_until(lambda: len(_sleeping(place, "bare", own_number(3))) >= 2, "both asleep")
+        wait_until(lambda: not _sleeping(place, "bare", own_number(3)), "both gone")
 
 
 def _until_asleep(place: Place, machine: str, seconds: str) -> None:

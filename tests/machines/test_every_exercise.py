@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from command import Answer, isolab, records
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 
 from orchestrator.paths import EXERCISES

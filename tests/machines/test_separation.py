@@ -11,11 +11,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from command import ROOT, Answer, isolab
-from conftest import keep_consoles
+from command import Answer, isolab
+from consoles import keep_consoles
 from habitat import Home, fresh_home
 
 from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.paths import ROOT
 
 pytestmark = pytest.mark.real
 

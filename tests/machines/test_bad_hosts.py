@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from bench import HOST, image_of
 from command import environment, isolab, records, run_lab, statuses
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import Home, fresh_home, hard_linked
+from places import LABS
 
 from orchestrator.arch import host_arch
 from orchestrator.deadline import Deadline
@@ -137,8 +138,7 @@ class TestMissingPrograms:
 
 def _small(home: Home) -> list[str]:
     """The lab ``small`` where everybody may read it, and where its results go."""
-    source = Path(__file__).parents[1] / "labs" / "small"
-    shutil.copytree(source, home.root / "small")
+    shutil.copytree(LABS / "small", home.root / "small")
     return [str(home.root / "small"), "--out", str(home.out)]
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from bench import Bench, Kind, living_in, on_bench, order_for, template_for
-from command import LABS, isolab, records
-from conftest import keep_consoles
+from command import isolab, records
+from consoles import keep_consoles
 from habitat import Home, fresh_home
+from places import LABS
 
 from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Deadline
@@ -32,7 +33,7 @@ from orchestrator.host import cache
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import LoadedExercise, load_exercise
 from orchestrator.labfile.models import Boundary
-from orchestrator.paths import EXERCISES
+from orchestrator.paths import EXERCISES, ROOT
 from orchestrator.record import Record, Status
 from orchestrator.transport.base import Item, put
 
@@ -264,7 +265,7 @@ def test_a_program_cannot_put_itself_in_the_place_of_a_later_test(bench: Bench, 
 def test_a_students_work_is_run_by_the_command(home: Home, tmp_path: Path) -> None:
     place = EXERCISES / "work/wire-protocol"
     shutil.copytree(place / "wrong/one-read", tmp_path / "wire-protocol")
-    words = ("run", LABS.parents[1] / "labs/workshop", "--exercise", "work/wire-protocol", "--only", "vm")
+    words = ("run", ROOT / "labs/workshop", "--exercise", "work/wire-protocol", "--only", "vm")
     done = isolab(home, *words, "--work", tmp_path, "--out", home.out)
     assert done.code == 1, done.stderr
     assert f"the work in {tmp_path} is run: work/wire-protocol" in done.stderr
@@ -281,7 +282,7 @@ def test_a_students_work_is_run_by_the_command(home: Home, tmp_path: Path) -> No
 def test_work_that_does_not_compile_fails_without_points(home: Home, tmp_path: Path) -> None:
     """A failure, not an error of ours."""
     (tmp_path / "wire.c").write_text("int main(void) { return zero; }\n")
-    words = ("run", LABS.parents[1] / "labs/workshop", "--exercise", "work/wire-protocol", "--only", "vm")
+    words = ("run", ROOT / "labs/workshop", "--exercise", "work/wire-protocol", "--only", "vm")
     done = isolab(home, *words, "--work", tmp_path, "--out", home.out)
     assert done.code == 1, done.stderr
     (found,) = records(home)
@@ -290,7 +291,7 @@ def test_work_that_does_not_compile_fails_without_points(home: Home, tmp_path: P
 
 
 def test_work_that_lacks_a_file_is_not_run(home: Home, tmp_path: Path) -> None:
-    done = isolab(home, "run", LABS.parents[1] / "labs/workshop", "--work", tmp_path)
+    done = isolab(home, "run", ROOT / "labs/workshop", "--work", tmp_path)
     assert done.code == 2
     assert f"{tmp_path}/work/wire-protocol: has no file wire.c" in done.stderr
     assert f"{tmp_path}/work/close-the-ends: has no file pair.c" in done.stderr

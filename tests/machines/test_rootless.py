@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 from bench import HOST, image_of
-from command import ISOLAB, LABS, ROOT
+from command import ISOLAB
 from habitat import Home, fresh_home, hard_linked
+from places import LABS
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container.engine import command
 from orchestrator.host import process, process_table
 from orchestrator.machines import host_packages
+from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 
 pytestmark = pytest.mark.real
@@ -114,7 +116,7 @@ def test_the_drivers_contract(person: Person) -> None:
     """All of it, by a pytest of that user's; as such it tests nothing but rootless Podman."""
     suite = [person.python, "-m", "pytest", "-q", "-m", "real", "-p", "no:cacheprovider"]
     done = process.run(
-        [*person.prefix, *suite, ROOT / "tests/real/test_driver_contract.py"],
+        [*person.prefix, *suite, ROOT / "tests/machines/test_driver_contract.py"],
         deadline=Deadline.after(1500),
         env=person.environment,
         cwd=ROOT,

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from bench import living_in, on_bench, order_for
-from command import LABS, Answer, isolab, records, started
-from habitat import Home, fresh_home, wait_until
+from command import Answer, isolab, records, started
+from habitat import Home, fresh_home, own_number, wait_until
+from places import LABS
 from remote import ACCOUNT, LOOPBACK, Server, guest, reached, sshd
 
 from orchestrator import drivers
@@ -40,15 +41,16 @@ class TestWhatStays:
             folder = Path(bench.live.handle.data["folder"])
             assert folder.is_dir()
             assert (state_dir() / "remote" / f"{bench.live.handle.tag}.json").exists()
-            bench.shell("cd /; (setsid sleep 45678 &)")
+            bench.shell(f"cd /; (setsid sleep {own_number(1)} &)")
         assert not folder.exists()
         assert list((state_dir() / "remote").iterdir()) == []
 
     def test_what_escaped_and_lives_in_the_folder_is_ended(self, home: Home, server: Server) -> None:
         with reached(home, server.keys(user=ACCOUNT)) as bench:
-            bench.command("sh", "-c", f"cd {bench.work} && sleep 45679 </dev/null >/dev/null 2>&1 &")
-            wait_until(lambda: bench.processes_with("45679"), "the escaped process", 30)
-        assert bench.processes_with("45679") == []
+            sleep = f"sleep {own_number(2)} </dev/null >/dev/null 2>&1 &"
+            bench.command("sh", "-c", f"cd {bench.work} && {sleep}")
+            wait_until(lambda: bench.processes_with(own_number(2)), "the escaped process", 30)
+        assert bench.processes_with(own_number(2)) == []
 
     def test_folders_without_rights_go_too(self, home: Home, server: Server) -> None:
         with reached(home, server.keys(user=ACCOUNT)) as bench:

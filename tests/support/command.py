@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from habitat import Home
+from places import LABS
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process
+from orchestrator.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-LABS = ROOT / "tests" / "labs"
 # A test run in the background of a shell hands down an ignored SIGINT.
 _START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 ISOLAB = (sys.executable, "-c", _START + "from orchestrator.cli.main import main; main()")

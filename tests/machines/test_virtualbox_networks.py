@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 from bench import VIRTUALBOX, Bench, living_in, on_bench
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from joined import answers, host_addresses, knock, listening_on_host, segment
 from vboxhome import virtualbox_of

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from bench import HOST, Bench, Kind, living_in, on_bench, order_for, template_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 
 from orchestrator.drivers.model import Template

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from bench import Bench, Kind, living_in, on_bench, order_for
 from cloud_image import cloud_image, served
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 
 from orchestrator import images

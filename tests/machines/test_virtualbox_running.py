@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from bench import VIRTUALBOX, Bench, living_in, order_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from vboxhome import virtualbox_of
 

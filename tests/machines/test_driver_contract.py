@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, require_accelerator, template_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from engines import engine_of
-from habitat import fresh_home
+from habitat import fresh_home, own_number
 from remote import existing
 from vboxhome import virtualbox_of
 
@@ -32,10 +32,8 @@ from orchestrator.transport.base import Item, Result, Transport, get
 
 pytestmark = pytest.mark.real
 
-ENDLESS = "98765"
-"""Seconds the processes sleep that must not survive: no one else sleeps as long."""
-
-SURVIVES = "87654"
+ENDLESS, SURVIVES = own_number(1), own_number(2)
+"""Seconds that processes sleep which must not survive, and that one sleeps which is to."""
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=str)

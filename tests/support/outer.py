@@ -106,7 +106,7 @@ def outer_guest(
         outer = Outer(bench)
         _furnish(outer)
         if "kvm_amd" in system.modules:
-            outer.say("python3", "tests/nested/single_interrupts.py")
+            outer.say("python3", "tests/support/single_interrupts.py")
         yield outer
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from bench import Bench, Kind, living_in, on_bench, order_for, template_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import Home, fresh_home
 
 from orchestrator.arch import ARCHITECTURES

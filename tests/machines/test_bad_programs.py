@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from command import LABS, isolab, records, run_lab, statuses
-from conftest import keep_consoles
+from command import isolab, records, run_lab, statuses
+from consoles import keep_consoles
 from habitat import Home, fresh_home
+from places import LABS
 
 pytestmark = pytest.mark.real
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from bench import HOST, Bench, Kind, console_of, image_of, living_in, on_bench, order_for, template_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import Home, fresh_home
 
 from orchestrator import drivers, images

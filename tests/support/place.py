@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command import LABS, Answer, isolab
+from command import Answer, isolab
 from habitat import Home
+from places import LABS
 
 LAB = LABS / "stay"
 

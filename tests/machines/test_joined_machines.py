@@ -12,10 +12,11 @@ from pathlib import Path
 import daemons
 import pytest
 from bench import HOST, Bench, Kind, living_in, on_bench
-from command import LABS, ROOT, environment, isolab, records, run_lab, started
-from conftest import keep_consoles
+from command import environment, isolab, records, run_lab, started
+from consoles import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 from joined import Segment, answers, hearing_on_host, host_addresses, knock, listening_on_host, segment, sneak
+from places import LABS
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
@@ -27,6 +28,7 @@ from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.models import DriverName
 from orchestrator.machines import host_packages
 from orchestrator.machines.journal import Ledger
+from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 

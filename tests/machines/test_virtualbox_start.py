@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bench import Kind, console_of, living_in, order_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import Home, fresh_home
 from vboxhome import virtualbox
 

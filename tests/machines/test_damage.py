@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import LABS, ROOT, Answer, isolab, started, statuses
-from conftest import keep_consoles
+from command import Answer, isolab, started, statuses
+from consoles import keep_consoles
 from habitat import Home, fresh_home, wait_until
+from places import LABS
 
-from orchestrator.exercises.canaries.base import KEYS, PREFIX
+from orchestrator.exercises.canaries.base import JOURNAL
+from orchestrator.paths import ROOT
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.xdist_group("attacks"),
     pytest.mark.skipif(os.getuid() != 0, reason="needs root: canaries belong to several users"),
 ]
 
@@ -151,27 +154,28 @@ def test_a_program_cannot_deny_what_it_did() -> None:
         assert "printed file_canary, which only the controller observes" in found["reason"]
 
 
-def _objects() -> set[str]:
-    """Everything of canaries that outlives a process, on the whole host."""
-    found = {str(p) for folder in ("/tmp", "/var/tmp", "/dev/shm") for p in Path(folder).glob(f"{PREFIX}*")}
+def _standing(names: set[str]) -> set[str]:
+    """Which of these objects, that outlive a process, there are: paths, and keys of System V."""
+    found = {name for name in names if name.startswith("/") and Path(name).exists()}
     for kind in ("shm", "msg"):
         for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()[1:]:
-            key = int(line.split()[0]) & 0xFFFFFFFF
-            found |= {f"{kind} {key:#x}"} if key >> 16 == KEYS else set()
+            key = str(int(line.split()[0]) & 0xFFFFFFFF)
+            found |= {f"{kind} {key}"} if key in names else set()
     return found
 
 
 def test_gc_leaves_no_canary_of_a_killed_run() -> None:
-    before = _objects()
     with fresh_home() as home:
         with started(home, "run", LABS / "attacked", "--exercise", "./waiting", "--out", home.out) as command:
             wait_until(lambda: any(home.scratch.glob("*/bare/work/waiting/ready")), "the attack to be made")
+            (journal,) = home.root.rglob(JOURNAL)
+            names = {str(json.loads(line)[1]) for line in journal.read_text().splitlines()}
             # Two files left, a shared memory object, a segment, a queue.
-            assert len(_objects() - before) >= 5
+            assert len(_standing(names)) >= 5
             command.send(signal.SIGKILL)
             command.wait()
         answer = isolab(home, "gc")
         assert answer.code == 0, answer.stderr
         assert "canary" in answer.stdout
         assert home.processes() == []
-        assert _objects() - before == set()
+        assert _standing(names) == set()
