@@ -69,7 +69,7 @@ class Lab:
     def order(self, arch: str, name: str) -> Order:
         about = ARCHITECTURES[arch]
         deadline = Deadline.after(1200, self.cancel)
-        image = images.obtain(recipes()["micro"], about, Archives(deadline), deadline)
+        image = images.obtain(recipes()["micro"], about, Archives(deadline), self.progress, deadline)
         return Order(
             run=self.run,
             name=name,

@@ -25,9 +25,6 @@ from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines import host_packages
 from orchestrator.progress import shown
 
-BUILD_SECONDS = 1800.0
-
-
 Chosen = Sequence[tuple[Recipe, Arch]]
 
 
@@ -76,18 +73,10 @@ def build(wanted: Chosen, form: str) -> Exit:
         for recipe, arch in wanted:
             needs += [need for need in host_packages.image_needs(recipe, arch.name) if need not in needs]
         host_packages.ensure(needs, progress, Deadline.never(cancel))
-        archives = Archives(Deadline.after(BUILD_SECONDS, cancel))
+        archives = Archives(Deadline.after(images.BUILD_SECONDS, cancel))
 
         def one(about: tuple[Recipe, Arch]) -> images.Image:
-            recipe, arch = about
-            who = f"image {recipe.image}/{arch.name}"
-            words, seconds = images.expectation(recipe, arch)
-            progress.doing(who, words, seconds)
-            image = images.build(recipe, arch, archives, Deadline.after(BUILD_SECONDS, cancel))
-            progress.done(who, "ready")
-            if why := images.substitution(image):
-                progress.tell(f"{who}: {why}")
-            return image
+            return images.obtain(*about, archives, progress, Deadline.never(cancel), renew=True)
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
             try:
@@ -108,7 +97,7 @@ def list_images(wanted: Chosen, form: str) -> Exit:
 def verify(wanted: Chosen, form: str) -> Exit:
     """Compare every file of every image with the hash noted when it was built."""
     found = _current(wanted)
-    damaged = {image.key: bad for image in found if (bad := _damaged(image))}
+    damaged = {image.key: bad for image in found if (bad := images.damaged(image.folder))}
     if form == JSON:
         say_json({"verified": [image.key for image in found if image.key not in damaged], "damaged": damaged})
     else:
@@ -126,7 +115,7 @@ def verify(wanted: Chosen, form: str) -> Exit:
 def prune(_wanted: Chosen, form: str) -> Exit:
     """Remove downloads, boot disks, and images and templates that are damaged or no longer current."""
     everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
-    keep = {image.key for image in _current(everything) if not _damaged(image)}
+    keep = {image.key for image in _current(everything) if not images.damaged(image.folder)}
     doomed = [p for p in _folders("images") if p.name not in keep]
     doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
     doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi")]
@@ -153,21 +142,6 @@ def _template_is_current(folder: Path, keep: set[str]) -> bool:
         return cache.meta(folder)["image_key"] in keep
     except (OSError, ValueError, KeyError):
         return False
-
-
-def damaged_files(folder: Path) -> list[str]:
-    """Files of an image whose content is not what was built; ["meta.json"] for an unreadable one."""
-    try:
-        noted = cache.meta(folder)["sha256"]
-    except (OSError, ValueError, KeyError):
-        return [cache.META]
-    return [
-        n for n, sha in noted.items() if not (folder / n).is_file() or cache.sha256_file(folder / n) != sha
-    ]
-
-
-def _damaged(image: images.Image) -> list[str]:
-    return damaged_files(image.folder)
 
 
 def _folders(kind: str) -> list[Path]:

@@ -10,6 +10,7 @@ from orchestrator.cli.output import JSON, check_format, mib, say, say_json, tabl
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.image_catalog import least_memory, recipes
+from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
 from orchestrator.labfile.plan import arch_of, plan
 from orchestrator.paths import EXERCISES
@@ -55,7 +56,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
     absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
     building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
-    efforts = {name: images.effort(recipe.kind) for name, recipe in known.items()}
+    efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
     if form == JSON:
         data = asdict(planned)

@@ -1,7 +1,8 @@
 """Programs of the host that the work at hand needs, and the packages they come in.
 
-Missing ones are installed through the host's package manager when we may (root, or sudo without
-a password); else the one line to type is in the error.
+Missing ones are installed by apt-get when we may (root, or sudo without a password); else the one
+line to type is in the error. For hosts with another package manager the error says what is missing,
+and what Debian calls it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from orchestrator.errors import LabError, Unavailable
 from orchestrator.host import process
 from orchestrator.host.process import ProcessFailed
 from orchestrator.host.qemu_user import emulator_name, emulator_path
-from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.libvirt_uri import default_uri, parse
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
 from orchestrator.progress import Progress
@@ -42,9 +43,6 @@ class Need:
     what: str
     present: Callable[[], bool]
     apt: tuple[str, ...]
-    dnf: str
-    pacman: str
-    brew: str = ""
     pip: str = ""
 
 
@@ -65,61 +63,38 @@ def _python_header() -> bool:
     return (Path(sysconfig.get_path("include")) / "Python.h").exists()
 
 
-GPGV = Need("gpgv", _program("gpgv"), ("gpgv",), "gnupg2", "gnupg", "gnupg")
-KEYS = Need(
-    "Debian's archive keys",
-    KEYRING.exists,
-    ("debian-archive-keyring",),
-    "debian-keyring",
-    "debian-archive-keyring",
-)
-
-
-VDE = Need("vde_switch", _program("vde_switch"), ("vde2",), "vde2", "vde2", "vde")
-IP = Need("ip", _program("ip"), ("iproute2",), "iproute", "iproute2")
-SSH = Need("ssh", _program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
+GPGV = Need("gpgv", _program("gpgv"), ("gpgv",))
+KEYS = Need("Debian's archive keys", KEYRING.exists, ("debian-archive-keyring",))
+VDE = Need("vde_switch", _program("vde_switch"), ("vde2",))
+IP = Need("ip", _program("ip"), ("iproute2",))
+SSH = Need("ssh", _program("ssh"), ("openssh-client",))
 MKE2FS = Need(
     "mke2fs",
     lambda: shutil.which("mke2fs", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None,
     ("e2fsprogs",),
-    "e2fsprogs",
-    "e2fsprogs",
-    "e2fsprogs",
 )
-XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
-QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
-SSHD = Need(
-    "sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",), "openssh-server", "openssh", "openssh"
-)
+XORRISO = Need("xorriso", _program("xorrisofs"), ("xorriso",))
+QEMU_IMG = Need("qemu-img", _program("qemu-img"), ("qemu-utils",))
+SSHD = Need("sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",))
 LIBVIRTD = Need(
     "libvirtd",
     lambda: bool(shutil.which("libvirtd") or shutil.which("virtqemud")),
     ("libvirt-daemon-system",),
-    "libvirt-daemon-kvm",
-    "libvirt",
-    "libvirt",
 )
-LIBVIRT_PYTHON = Need("libvirt-python", libvirt_installed, (), "", "", pip="libvirt-python>=9")
+LIBVIRT_PYTHON = Need("libvirt-python", libvirt_installed, (), pip="libvirt-python>=9")
 LIBVIRT_HEADERS = (
-    Need("pkg-config", _program("pkg-config"), ("pkg-config",), "pkgconf-pkg-config", "pkgconf", "pkgconf"),
-    Need("a C compiler", _program("gcc"), ("gcc",), "gcc", "gcc", "gcc"),
-    Need("libvirt's headers", _header("libvirt/libvirt.h"), ("libvirt-dev",), "libvirt-devel", "libvirt"),
-    Need("Python's headers", _python_header, ("python3-dev",), "python3-devel", "python"),
+    Need("pkg-config", _program("pkg-config"), ("pkg-config",)),
+    Need("a C compiler", _program("gcc"), ("gcc",)),
+    Need("libvirt's headers", _header("libvirt/libvirt.h"), ("libvirt-dev",)),
+    Need("Python's headers", _python_header, ("python3-dev",)),
 )
 """What pip builds libvirt-python with: there are no wheels of it."""
-MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
-DOCKER = Need("docker", _docker_is_here, ("docker.io",), "moby-engine", "docker", "docker")
+MMDEBSTRAP = Need("mmdebstrap", _program("mmdebstrap"), ("mmdebstrap",))
+DOCKER = Need("docker", _docker_is_here, ("docker.io",))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 """Names of a browser that the tests of the HTML report can drive."""
-CHROMIUM = Need(
-    "chromium",
-    lambda: any(map(shutil.which, BROWSERS)),
-    ("chromium",),
-    "chromium",
-    "chromium",
-    "chromium",
-)
-UIDMAP = Need("newuidmap", _program("newuidmap"), ("uidmap",), "shadow-utils", "shadow")
+CHROMIUM = Need("chromium", lambda: any(map(shutil.which, BROWSERS)), ("chromium",))
+UIDMAP = Need("newuidmap", _program("newuidmap"), ("uidmap",))
 
 
 def needs_of(machines: Iterable[Machine]) -> list[Need]:
@@ -149,23 +124,22 @@ def image_needs(recipe: Recipe, arch: str) -> list[Need]:
     """What building an image of this architecture needs, and machines made of it."""
     if not recipe.disk:
         return []
-    needs = [QEMU_IMG, qemu_need(arch)]
-    if recipe.kind == "full":
-        return [*needs, MKE2FS]
-    return [*needs, *_firmware_need(ARCHITECTURES[arch].firmware)]
+    kind, programs = KINDS[recipe.kind], {need.what: need for need in (MKE2FS, XORRISO)}
+    needs = [QEMU_IMG, qemu_need(arch), *(programs[name] for name in kind.programs)]
+    return [*needs, *(_firmware_need(ARCHITECTURES[arch].firmware) if kind.by_cloud_init else ())]
 
 
 def _firmware_need(path: str) -> list[Need]:
     if not path:
         return []
-    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",), "edk2-aarch64", "edk2-aarch64")]
+    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",))]
 
 
 def qemu_need(arch: str) -> Need:
     """The emulator of one architecture."""
     about = ARCHITECTURES[arch]
     name = about.qemu
-    return Need(name, _program(name), about.qemu_packages, f"{name}-core", name, "qemu")
+    return Need(name, _program(name), about.qemu_packages)
 
 
 def user_emulator_need(arch: str) -> Need:
@@ -175,8 +149,6 @@ def user_emulator_need(arch: str) -> Need:
         emulator_name(about),
         lambda: emulator_path(about) is not None,
         ("qemu-user",),
-        "qemu-user",
-        "qemu-user",
     )
 
 
@@ -198,12 +170,12 @@ def engine_needs(engine: str = "auto") -> list[Need]:
     if engine == "docker":
         return [DOCKER]
     answers = _program("podman") if engine == "podman" else _engine_answers
-    needs = [Need("podman", answers, ("podman",), "podman", "podman", "podman")]
+    needs = [Need("podman", answers, ("podman",))]
     if shutil.which("podman") or not answers():
         legacy = legacy_cgroups()
         present = _program("runc") if legacy else _either_runtime
         runtime = "runc" if legacy else "crun"
-        needs.append(Need(runtime, present, (runtime,), runtime, runtime))
+        needs.append(Need(runtime, present, (runtime,)))
         if os.getuid() != 0 and platform.system() == "Linux":
             needs.append(UIDMAP)
     return needs
@@ -224,17 +196,17 @@ def missing(needs: Iterable[Need]) -> list[Need]:
 
 
 def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
-    """The command that installs them, for this host's package manager; [] where none is known."""
-    if shutil.which("apt-get"):
-        names = [_apt_name(need, deadline) for need in needs]
-        return ["apt-get", "install", "-y", "--no-install-recommends", *dict.fromkeys(names)]
-    if shutil.which("dnf"):
-        return ["dnf", "install", "-y", *dict.fromkeys(need.dnf for need in needs)]
-    if shutil.which("pacman"):
-        return ["pacman", "-S", "--noconfirm", *dict.fromkeys(need.pacman for need in needs)]
-    if shutil.which("brew"):
-        return ["brew", "install", *dict.fromkeys(need.brew for need in needs if need.brew)]
-    return []
+    """The command that installs them; [] for hosts without apt-get."""
+    if not shutil.which("apt-get"):
+        return []
+    names = [_apt_name(need, deadline) for need in needs]
+    return ["apt-get", "install", "-y", "--no-install-recommends", *dict.fromkeys(names)]
+
+
+def in_words(needs: Sequence[Need]) -> str:
+    """What to install where we cannot: by the names Debian has for it."""
+    names = ", ".join(dict.fromkeys(need.apt[0] for need in needs if need.apt))
+    return f"isolab installs by apt-get only; by this host's own means, install what Debian has in {names}"
 
 
 def _apt_name(need: Need, deadline: Deadline) -> str:
@@ -277,11 +249,11 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
     names = ", ".join(need.what for need in absent)
     line = install_line(absent, deadline)
     if not line:
-        raise Unavailable(f"this host lacks {names}, and has no package manager we know")
+        raise Unavailable(f"this host lacks {names}", hint=in_words(absent))
     rights = _rights(deadline)
     if rights is None:
         raise Unavailable(f"this host lacks {names}", hint=f"type: sudo {' '.join(line)}")
-    if shutil.which("apt-get") and not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         progress.doing("system packages", "reading package lists", 10)
         _install([*rights, "apt-get", "update"], deadline)
         line = install_line(absent, deadline)
@@ -289,8 +261,6 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
     try:
         _install([*rights, *line], deadline)
     except LabError:
-        if line[0] != "apt-get":
-            raise
         # Old package lists name files the mirror no longer has.
         _install([*rights, "apt-get", "update"], deadline)
         _install([*rights, *install_line(absent, deadline)], deadline)
@@ -302,7 +272,7 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
 
 def _rights(deadline: Deadline) -> list[str] | None:
     """How to become root: already so, sudo without a password, or not at all."""
-    if os.getuid() == 0 or (shutil.which("brew") and not shutil.which("apt-get")):
+    if os.getuid() == 0:
         return []
     if not shutil.which("sudo"):
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,6 @@ from orchestrator.drivers.qemu import accel
 from orchestrator.errors import Interrupted
 from orchestrator.exercises.canaries.manager import Garden
 from orchestrator.exercises.canaries.visible_process import Canary
-from orchestrator.host import cache
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.load import LoadedLab
@@ -82,31 +81,19 @@ def place_order(
 def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
     """The image of this name and architecture, built now if it must be."""
     recipe = shop.recipes[name]
-    who = f"image {name}/{arch.name}"
-    found = images.find(recipe, arch)
-    if found:
-        _tell_of_substitute(found, who, shop)
-        return found
+    turn = _turn(shop, recipe, images.name_of(recipe, arch))
+    return images.obtain(recipe, arch, shop.archives, shop.progress, Deadline.never(shop.cancel), turn=turn)
+
+
+@contextlib.contextmanager
+def _turn(shop: Workshop, recipe: Recipe, who: str) -> Iterator[None]:
+    """Wait for what building an image takes of the host."""
     shop.progress.doing(who, "waiting for a free processor")
     if recipe.disk:
         shop.progress.doing(who, "waiting for system packages")
         _await(shop.packages, shop.cancel)
     with shop.make_slots:
-        words, seconds = images.expectation(recipe, arch)
-        shop.progress.doing(who, words, seconds)
-        image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
-    shop.progress.done(who, "built")
-    if cache.meta(image.folder).get("outdated"):
-        shop.progress.tell(f"{who}: made of an earlier release's packages: the mirror is being updated")
-    _tell_of_substitute(image, who, shop)
-    return image
-
-
-def _tell_of_substitute(image: images.Image, who: str, shop: Workshop) -> None:
-    """Say so when an image is not made of the release it should be."""
-    why = images.substitution(image)
-    if why:
-        shop.progress.tell(f"{who}: {why}; `isolab images build` tries again")
+        yield
 
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> Order:

@@ -130,7 +130,7 @@ def image_of(arch: str, name: str = "micro") -> images.Image:
     archives = Archives(Deadline.after(1800))
     recipe = recipes()[name]
     host_packages.ensure(host_packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
-    return images.obtain(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
+    return images.obtain(recipe, ARCHITECTURES[arch], archives, Silent(), Deadline.after(1800))
 
 
 def order_for(

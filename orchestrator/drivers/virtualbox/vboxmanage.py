@@ -25,8 +25,6 @@ GUEST_ADDRESS = "10.0.2.15"
 """What VirtualBox's NAT calls its guest, and our init its first interface."""
 RULE = "ssh"
 """Name of the port forward."""
-ENDED = frozenset({"poweroff", "aborted", "saved", "aborted-saved"})
-"""States in which no process runs the machine."""
 
 TRIES = 3
 """How often VirtualBox is asked what it could not do for a passing reason."""
