@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, SpecError, TransportError
+from orchestrator.host import process
 from orchestrator.sessions import transfer
 from orchestrator.sessions.transfer import (
     Received,
@@ -190,6 +195,33 @@ def sent(folder: Path, stream: bytes) -> list[str]:
     return ["cat", str(folder / "stream")]
 
 
+class Said:
+    """What a machine has said, instead of a conversation with it."""
+
+    def __init__(self, stream: bytes) -> None:
+        self._blocks = [stream]
+
+    def receive(self, _deadline: Deadline) -> bytes:
+        return self._blocks.pop() if self._blocks else b""
+
+    def end_input(self) -> None:
+        """Nobody listens."""
+
+    def finish(self, _deadline: Deadline) -> process.Finished:
+        return process.Finished((), 0, b"", b"")
+
+
+def believed(stream: bytes, target: Path) -> Received:
+    """What is taken when a machine sends this; without a process for each of many tries."""
+
+    @contextmanager
+    def talking(_argv: list[str]) -> Iterator[tuple[Said, Callable[[], str]]]:
+        yield Said(stream), str
+
+    with patch.object(transfer, "_talking", talking):
+        return take([], target)
+
+
 def header(about: tarfile.TarInfo, size: int, at: int) -> bytes:
     """A header that claims a size which tarfile would not write, in the field at this offset."""
     head = bytearray(about.tobuf(tarfile.GNU_FORMAT))
@@ -237,35 +269,33 @@ def test_a_long_chain_of_name_headers_ends(tmp_path: Path) -> None:
         take(sent(tmp_path, block * 5000 + bytes(1024)), tmp_path / "in")
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000 + "x"])
+@pytest.mark.parametrize("name", ["x" * 300, f"{'a' * 200}/" * 25 + "x"])
 def test_names_too_long_for_the_disk_are_an_error_and_not_a_crash(tmp_path: Path, name: str) -> None:
     with pytest.raises(LabError, match="cannot"):
         take(archive(tmp_path, entry(name, b"x")), tmp_path / "in")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(st.binary(max_size=2000))
 def test_arbitrary_bytes_are_an_error_at_worst(
     tmp_path_factory: pytest.TempPathFactory, stream: bytes
 ) -> None:
-    folder = tmp_path_factory.mktemp("any")
     with pytest.raises(TransportError):
-        take(sent(folder, b"\x01" + stream), folder / "in")
+        believed(b"\x01" + stream, tmp_path_factory.getbasetemp() / "any")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None)
 @given(st.integers(0, 1535), st.integers(0, 255))
 def test_a_damaged_archive_is_read_or_refused_and_nothing_gets_out(
     tmp_path_factory: pytest.TempPathFactory, position: int, value: int
 ) -> None:
     folder = tmp_path_factory.mktemp("damaged")
-    command = archive(folder, entry("a/b", b"x"), entry("c", type=tarfile.SYMTYPE, linkname="d"))
+    archive(folder, entry("a/b", b"x"), entry("c", type=tarfile.SYMTYPE, linkname="d"))
     stream = bytearray((folder / "sent.tar").read_bytes())
     stream[position] = value
-    (folder / "sent.tar").write_bytes(stream)
     (folder / "target").mkdir()
     try:
-        received = take(command, folder / "target/in").files
+        received = believed(bytes(stream), folder / "target/in").files
     except LabError:
         received = []
     assert files(folder).keys() >= {f"target/in/{name}" for name in received}
