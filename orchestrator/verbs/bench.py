@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit, LabError
 from orchestrator.ledger import Ledger
-from orchestrator.paths import LABS, ROOT, scratch_dir
+from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.scratch import working_folder
 from orchestrator.store import new_run_id
@@ -100,8 +101,9 @@ def _command_rows(progress: Progress) -> Iterator[measure.Row]:
 
 
 def _command(arguments: list[str]) -> float:
+    command = ROOT / "isolab" if IN_CHECKOUT else Path(sys.executable).with_name("isolab")
     begun = time.monotonic()
-    proc.run([ROOT / "isolab", *arguments], deadline=Deadline.after(900), cwd=ROOT)
+    proc.run([command, *arguments], deadline=Deadline.after(900), cwd=ROOT)
     return time.monotonic() - begun
 
 
