@@ -15,6 +15,7 @@ from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.images import Archives, cache
+from orchestrator.labfile.writable_copy import writable_copy
 from orchestrator.load import LoadedExercise
 from orchestrator.spec import Build
 from orchestrator.toolchain import STANDARD_FLAGS, WARNINGS, compile_program, prepare, write_cc
@@ -119,7 +120,7 @@ def _run_command(
     """Make the program by the command, in a copy of its folder; gives what the command said."""
     assert wanted.command is not None
     copy = target / "source"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".git"))
+    writable_copy(folder, copy, shutil.ignore_patterns(".git"))
     compiler = write_cc(arch, tools, target)
     env = {**os.environ, "CC": str(compiler), "CROSS_ARCH": arch.name}
     limit = deadline.within(COMMAND_SECONDS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.confine import confined
 from orchestrator.errors import Problem, SpecError
+from orchestrator.labfile.writable_copy import writable_copy
 from orchestrator.load import HIDDEN_FILE, LoadedExercise, LoadedLab
 from orchestrator.scratch import working_folder
 from orchestrator.worklint import SKELETON, SOLUTION, WRONG
@@ -91,7 +91,7 @@ def assembled(
     def left_out(folder: str, names: list[str]) -> set[str]:
         return withheld & set(names) if Path(folder).resolve() == top else set()
 
-    shutil.copytree(exercise.folder, target, ignore=left_out)
+    writable_copy(exercise.folder, target, left_out)
     for name, data in files.items():
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from orchestrator import images
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host import this_host
+from orchestrator.labfile.builtin import find_lab
 from orchestrator.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
 from orchestrator.paths import EXERCISES
 from orchestrator.plan import arch_of, plan
@@ -16,8 +16,8 @@ from orchestrator.verbs.output import JSON, check_format, mib, say, say_json, ta
 
 
 def open_lab(path: str) -> LoadedLab:
-    """The lab a verb was given. Raises SpecError with every mistake."""
-    return load_lab(Path(path), EXERCISES, images=least_memory(recipes()))
+    """The lab a verb was given, by path or by a built-in lab's name. Raises SpecError with every mistake."""
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(recipes()))
 
 
 def validate(path: str, form: str) -> Exit:
