@@ -20,7 +20,7 @@ def _names(text: str) -> tuple[str, ...]:
 @task(help=_FORMAT)
 def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     """What this host can run: drivers, architectures, accelerator, missing packages."""
-    from orchestrator.verbs.doctor import doctor
+    from orchestrator.cli.doctor import doctor
 
     raise Exit(code=doctor(format))
 
@@ -28,7 +28,7 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
 @task(help={**_LAB, **_FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
     """Every mistake in a lab and its exercises at once, with file, line and column."""
-    from orchestrator.verbs.labs import validate
+    from orchestrator.cli.labs import validate
 
     raise Exit(code=validate(lab, format))
 
@@ -36,7 +36,7 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
 @task(help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"})
 def schema(_context: Context, kind: str = "lab") -> None:
     """JSON Schema of lab, exercise or hidden test files, for editors."""
-    from orchestrator.verbs.labs import print_schema
+    from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))
 
@@ -44,7 +44,7 @@ def schema(_context: Context, kind: str = "lab") -> None:
 @task(help={**_LAB, **_ONLY, **_FORMAT})
 def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> None:  # noqa: A002
     """Dry run: machines, memory, ports, expected time; fits or short by how much."""
-    from orchestrator.verbs.labs import show_plan
+    from orchestrator.cli.labs import show_plan
 
     raise Exit(code=show_plan(lab, _names(only), format))
 
@@ -71,7 +71,7 @@ def images(
     name: str = "",
 ) -> None:
     """Guest images: build, list, verify, prune, export for VMware and VirtualBox."""
-    from orchestrator.verbs.images import act, export
+    from orchestrator.cli.images import act, export
 
     if action == "export":
         raise Exit(code=export(image, _names(arch), format or "ova", out, authorized_key, name))
@@ -102,7 +102,7 @@ def run(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
-    from orchestrator.verbs.run import run
+    from orchestrator.cli.run import run
 
     raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
 
@@ -110,7 +110,7 @@ def run(
 @task(help={**_LAB, "folder": "the folder to make; it may exist if it is empty", **_FORMAT})
 def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None:  # noqa: A002
     """Copy a lab with its exercises, to edit."""
-    from orchestrator.verbs.copy import copy
+    from orchestrator.cli.copy import copy
 
     raise Exit(code=copy(lab, folder, format))
 
@@ -138,7 +138,7 @@ def try_program(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Compile one C program for every architecture, run it everywhere, show the differences."""
-    from orchestrator.verbs.attempt import attempt
+    from orchestrator.cli.try_ import attempt
 
     raise Exit(code=attempt(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
 
@@ -152,7 +152,7 @@ def try_program(
 )
 def report(_context: Context, run: str, format: str = "text", out: str = "") -> None:  # noqa: A002
     """A finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
-    from orchestrator.verbs.report import report
+    from orchestrator.cli.report import report
 
     raise Exit(code=report(run, format, out))
 
@@ -175,7 +175,7 @@ def up(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring a lab's machines up and leave them running; those that are up stay as they are."""
-    from orchestrator.verbs.staying import up
+    from orchestrator.cli.sessions import up
 
     raise Exit(code=up(lab, _names(only), cold, name, format))
 
@@ -183,7 +183,7 @@ def up(
 @task(help=_FORMAT)
 def status(_context: Context, format: str = "text") -> None:  # noqa: A002
     """Machines that stay: what they are, and whether they answer now."""
-    from orchestrator.verbs.staying import status
+    from orchestrator.cli.sessions import status
 
     raise Exit(code=status(format))
 
@@ -198,7 +198,7 @@ def status(_context: Context, format: str = "text") -> None:  # noqa: A002
 )
 def ssh(_context: Context, name: str, command: str = "", user: str = "student", tty: bool = False) -> None:
     """A terminal in a machine that stays, or one command: Ctrl-C, Ctrl-Z and resizing work."""
-    from orchestrator.verbs.ssh import ssh
+    from orchestrator.cli.ssh import ssh
 
     raise Exit(code=ssh(name, tuple(shlex.split(command)), user, tty))
 
@@ -219,7 +219,7 @@ def push(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Copy files and folders into a machine that stays."""
-    from orchestrator.verbs.files import push
+    from orchestrator.cli.copy_files import push
 
     raise Exit(code=push(name, tuple(shlex.split(files)), user, format))
 
@@ -242,7 +242,7 @@ def pull(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Copy files and folders out of a machine that stays."""
-    from orchestrator.verbs.files import pull
+    from orchestrator.cli.copy_files import pull
 
     raise Exit(code=pull(name, tuple(shlex.split(paths)), user, limit, format))
 
@@ -250,7 +250,7 @@ def pull(
 @task(help={"name": _NAME, "follow": "go on until the machine is taken down, or Ctrl-C", **_FORMAT})
 def console(_context: Context, name: str, follow: bool = False, format: str = "text") -> None:  # noqa: A002
     """The console of a machine that stays: what its kernel and init have said."""
-    from orchestrator.verbs.logs import console
+    from orchestrator.cli.logs import console
 
     raise Exit(code=console(name, follow, format))
 
@@ -258,7 +258,7 @@ def console(_context: Context, name: str, follow: bool = False, format: str = "t
 @task(help={"name": _NAME, **_FORMAT})
 def logs(_context: Context, name: str, format: str = "text") -> None:  # noqa: A002
     """The files there are about a machine that stays, with the end of each."""
-    from orchestrator.verbs.logs import logs
+    from orchestrator.cli.logs import logs
 
     raise Exit(code=logs(name, format))
 
@@ -266,7 +266,7 @@ def logs(_context: Context, name: str, format: str = "text") -> None:  # noqa: A
 @task(help={"name": _NAME + "; a SESSION means all of its machines", "further": "more names", **_FORMAT})
 def reset(_context: Context, name: str, further: str = "", format: str = "text") -> None:  # noqa: A002
     """Throw a machine that stays away and put a new one in its place."""
-    from orchestrator.verbs.staying import reset
+    from orchestrator.cli.sessions import reset
 
     raise Exit(code=reset((name, *shlex.split(further)), format))
 
@@ -277,7 +277,7 @@ def reset(_context: Context, name: str, further: str = "", format: str = "text")
 )
 def ssh_config(_context: Context, out: str = "", user: str = "student", format: str = "text") -> None:  # noqa: A002
     """Entries for ssh, rsync and editors: a file for ~/.ssh/config.d, or `ssh -F FILE`."""
-    from orchestrator.verbs.ssh import ssh_config
+    from orchestrator.cli.ssh import ssh_config
 
     raise Exit(code=ssh_config(out, user, format))
 
@@ -285,7 +285,7 @@ def ssh_config(_context: Context, out: str = "", user: str = "student", format: 
 @task(help={"names": "machines or sessions: isolab down NAME…", "all": "every machine that stays", **_FORMAT})
 def down(_context: Context, names: str = "", all: bool = False, format: str = "text") -> None:  # noqa: A002
     """Take down machines that stay, with everything in them."""
-    from orchestrator.verbs.staying import down
+    from orchestrator.cli.sessions import down
 
     raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
@@ -293,7 +293,7 @@ def down(_context: Context, names: str = "", all: bool = False, format: str = "t
 @task(help={**_FORMAT, "forget": "give up what was left on machines elsewhere that do not answer any more"})
 def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
-    from orchestrator.verbs.gc import gc
+    from orchestrator.cli.gc import gc
 
     raise Exit(code=gc(format, forget))
 
@@ -301,7 +301,7 @@ def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  
 @task(help={"all": "also the tests on real machines", "args": "further arguments for pytest, as one text"})
 def test(_context: Context, all: bool = False, args: str = "") -> None:  # noqa: A002
     """The project's own tests: the quick ones, or with --all every one."""
-    from orchestrator.verbs.tests import test
+    from orchestrator.cli.test import test
 
     raise Exit(code=test(all, tuple(args.split())))
 
@@ -324,6 +324,6 @@ def bench(
     format: str = "text",  # noqa: A002
 ) -> None:
     """The project's own figures: start of clones, memory, overhead, whole commands."""
-    from orchestrator.verbs.bench import bench
+    from orchestrator.cli.bench import bench
 
     raise Exit(code=bench(rounds, crowd, not no_stock, out, format))

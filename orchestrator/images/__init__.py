@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any, Protocol, cast
 
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, NotOnMirror
-from orchestrator.images import cache
-from orchestrator.images.debian import Archive
-from orchestrator.images.recipe import Recipe
+from orchestrator.host import cache
+from orchestrator.labfile.image_recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -74,19 +73,6 @@ class Image:
 def effort(kind: str) -> float:
     """How many times longer than a micro machine one of this kind of image takes to come up."""
     return {"full": 5.0, "cloud": 15.0}.get(kind, 1.0)
-
-
-class Archives:
-    """The suites in use by this process, each verified once."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        self._suites: dict[str, Archive] = {}
-        self._lock = threading.Lock()
-
-    def suite(self, name: str) -> Archive:
-        with self._lock:
-            return self._suites.setdefault(name, Archive(name, self._deadline))
 
 
 class Builder(Protocol):

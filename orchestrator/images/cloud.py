@@ -1,7 +1,7 @@
 """A published cloud image: fetched, held against its digest, and left as it is.
 
 Its machines boot as it says itself, by firmware and boot loader; cloud-init in it learns from us
-who it is (see ``orchestrator.cloudinit``), and the runner is brought when it is up.
+who it is (see ``orchestrator.drivers.guest.cloud_init``), and the runner is brought when it is up.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator import proc
-from orchestrator import toolchain as compiler
 from orchestrator.arch import Arch
+from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
+from orchestrator.debian.download import fetched
 from orchestrator.errors import ImageError
-from orchestrator.images import Archives
-from orchestrator.images.download import fetched
+from orchestrator.host import process
 from orchestrator.images.micro import RUNNER_SOURCES
-from orchestrator.images.recipe import CloudRecipe
+from orchestrator.labfile.image_recipe import CloudRecipe
 from orchestrator.paths import GUEST_SOURCES
 
 VERSION = 1
@@ -56,7 +56,9 @@ def build(
     compiler.compile_program(arch, toolchain, files, (), folder / "run", deadline)
     with fetched(source.url, source.sha256, deadline) as file:
         size = _virtual_size(file, recipe, source.url, deadline)
-        proc.run(["qemu-img", "convert", "-q", "-O", "qcow2", file, folder / "disk.qcow2"], deadline=deadline)
+        process.run(
+            ["qemu-img", "convert", "-q", "-O", "qcow2", file, folder / "disk.qcow2"], deadline=deadline
+        )
     return {
         "image": recipe.image,
         "arch": arch.name,
@@ -71,7 +73,7 @@ def build(
 def _virtual_size(file: Path, recipe: CloudRecipe, url: str, deadline: Deadline) -> int:
     """Bytes of the disk in an image file of whatever format. Raises ImageError."""
     # A backing file named by a stranger's image would be a file of this host's: qemu-img(1).
-    done = proc.run(["qemu-img", "info", "--output=json", file], deadline=deadline, check=False)
+    done = process.run(["qemu-img", "info", "--output=json", file], deadline=deadline, check=False)
     if done.code != 0:
         raise ImageError(f"{url}: not a disk image: {done.tail(2)}")
     about = json.loads(done.stdout)

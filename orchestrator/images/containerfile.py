@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch
-from orchestrator.confine import confined
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError
-from orchestrator.images import Archives, layer
-from orchestrator.images.recipe import ContainerfileRecipe
+from orchestrator.host.confine import confined
+from orchestrator.images import layer
+from orchestrator.labfile.image_recipe import ContainerfileRecipe
 
 MOST_BYTES = 256 * 2**20
 """Of a folder to build from: more than that is somebody's home, not a build."""

@@ -11,19 +11,19 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from orchestrator import toolchain as compiler
 from orchestrator.arch import Arch, host_arch
+from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
-from orchestrator.images import Archives, maker
-from orchestrator.images.closure import Index
-from orchestrator.images.debian import Archive, Package, members
-from orchestrator.images.kernel import Kernel, take
+from orchestrator.debian.archive import Archive, Archives, Package, members
+from orchestrator.debian.dependencies import Index
+from orchestrator.debian.kernel import Kernel, take
+from orchestrator.debian.unpack import add_file, unpack
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.images import full_disk
 from orchestrator.images.micro import INIT_SOURCES, RUNNER, RUNNER_SOURCES, load_order
-from orchestrator.images.recipe import FullRecipe
 from orchestrator.images.tree import Tree
-from orchestrator.images.unpacked import add_file, unpack
+from orchestrator.labfile.image_recipe import FullRecipe
 from orchestrator.paths import GUEST_SOURCES
-from orchestrator.scratch import working_folder
 
 VERSION = 2
 """Raised when the same inputs make another image."""
@@ -70,7 +70,7 @@ def build(
             unpack([paths[package.name] for package in packages], target)
             _add_ours(target, kernel, recipe, folder)
         (folder / "personality").unlink()
-        how = maker.make(maker.Making(arch, folder, work, recipe.disk), deadline)
+        how = full_disk.make(full_disk.Making(arch, folder, work, recipe.disk), deadline)
     names = ("kernel", "initrd", "disk.qcow2", "rootfs.tar")
     return {
         "image": recipe.image,

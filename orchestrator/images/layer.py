@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orchestrator import toolchain as compiler
 from orchestrator.arch import Arch
+from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
-from orchestrator.images import Archives
+from orchestrator.debian.archive import Archives
 from orchestrator.images.micro import RUNNER, RUNNER_SOURCES
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES

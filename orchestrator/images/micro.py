@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator import toolchain as compiler
 from orchestrator.arch import Arch
+from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives, members
 from orchestrator.errors import ImageError
-from orchestrator.images import Archives
-from orchestrator.images.debian import members
-from orchestrator.images.recipe import MicroRecipe
 from orchestrator.images.tree import Tree
+from orchestrator.labfile.image_recipe import MicroRecipe
 from orchestrator.paths import GUEST_SOURCES
 
 VERSION = 4

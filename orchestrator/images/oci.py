@@ -7,8 +7,9 @@ from typing import Any
 
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.images import Archives, layer
-from orchestrator.images.recipe import OciRecipe
+from orchestrator.debian.archive import Archives
+from orchestrator.images import layer
+from orchestrator.labfile.image_recipe import OciRecipe
 
 
 def inputs(recipe: OciRecipe, arch: Arch) -> list[object]:

@@ -1,1 +1,1 @@
-"""From a lab's name or folder to a checked lab, and back to files that people can edit."""
+"""From a lab's folder to a checked Lab: files, models, every mistake at once, and the plan."""

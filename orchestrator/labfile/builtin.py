@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from orchestrator.errors import SpecError
-from orchestrator.load import LAB_FILE
+from orchestrator.labfile.load import LAB_FILE
+from orchestrator.labfile.suggest import ask, did_you_mean, quote
 from orchestrator.paths import LABS
-from orchestrator.wording import ask, did_you_mean, quote
 
 
 def builtin_labs() -> dict[str, Path]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.errors import SpecError
+from orchestrator.labfile.load import EXERCISE_FILE, LAB_FILE, LoadedExercise, LoadedLab
+from orchestrator.labfile.suggest import quote
 from orchestrator.labfile.writable_copy import writable_copy, writable_file
-from orchestrator.load import EXERCISE_FILE, LAB_FILE, LoadedExercise, LoadedLab
-from orchestrator.wording import quote
-from orchestrator.yamlfile import decode, parse
+from orchestrator.labfile.yaml_document import decode, parse
 
 _OWN = "./"
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.contrast import About, Table, contrast
 from orchestrator.errors import SpecError
-from orchestrator.record import Record
-from orchestrator.spec import Exercise
+from orchestrator.results.comparison import Table
 
 
 class Format(NamedTuple):
@@ -43,35 +41,22 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 _WRITTEN = ("html", "markdown", "junit")
 
 
-def render(
-    name: str,
-    records: Sequence[Record],
-    exercises: Mapping[str, Exercise] | None = None,
-    machines: Sequence[str] = (),
-    about: About | None = None,
-) -> str:
-    """``records`` in the format ``name``; the rest as for ``contrast``.
+def render(name: str, table: Table) -> str:
+    """``table`` in the format ``name``.
 
     Raises SpecError when there is no such format, or it cannot say what the records hold
     (Gradescope takes one student at a time).
     """
     if name not in FORMATS:
         raise SpecError(f"there is no report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
-    return FORMATS[name].render(contrast(records, exercises, machines, about))
+    return FORMATS[name].render(table)
 
 
-def write_reports(
-    out: Path,
-    records: Sequence[Record],
-    exercises: Mapping[str, Exercise] | None = None,
-    machines: Sequence[str] = (),
-    about: About | None = None,
-) -> tuple[Path, ...]:
+def write_reports(out: Path, table: Table) -> tuple[Path, ...]:
     """Write the reports every run leaves into the folder ``out``, and return their paths.
 
     Raises OSError when they cannot be written.
     """
-    table = contrast(records, exercises, machines, about)
     written = []
     for name in _WRITTEN:
         path = out / FORMATS[name].file

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from orchestrator.attacks import AttackMatrix, Attempt, Outcome
 from orchestrator.report.fold import Column, Entry, fold
+from orchestrator.results.attack_matrix import AttackMatrix, Attempt, Outcome
 
 TITLE = "Attacks"
 NOTE = "verdicts are read off canaries outside the boundary, by the controller"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from orchestrator.contrast import Table
-from orchestrator.values import printable
+from orchestrator.formatting import printable
+from orchestrator.results.comparison import Table
 
 COLUMNS = (
     "student", "machine", "boundary", "arch", "exercise", "status", "points", "max_points", "reason",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from orchestrator.contrast import MachineColumn, Table
 from orchestrator.errors import SpecError
+from orchestrator.formatting import bounded, printable
 from orchestrator.record import Record, Status
 from orchestrator.report.summary import summarize
-from orchestrator.values import bounded, printable
+from orchestrator.results.comparison import MachineColumn, Table
 
 _OUTPUT_LIMIT = 4000
 _STATUS = {Status.PASS: "passed", Status.FAIL: "failed"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from orchestrator.cause import Cause
-from orchestrator.contrast import Remark, Row, Section, Table
+from orchestrator.labfile.models import Where
 from orchestrator.record import Status
-from orchestrator.spec import Where
+from orchestrator.results.attribution import Cause
+from orchestrator.results.comparison import Remark, Row, Section, Table
 
 CAUSES: tuple[Cause, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
 """The causes a difference may have, clearest lessons first."""

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from orchestrator.contrast import Section, Table
-from orchestrator.figures import Figure, figures_of
 from orchestrator.report.summary import Tally, summarize
+from orchestrator.results.comparison import Section, Table
+from orchestrator.results.plot_data import Figure, figures_of
 
 
 def render(table: Table) -> str:

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
 
-from orchestrator.contrast import MachineColumn, Table
+from orchestrator.formatting import bounded, printable
 from orchestrator.record import Record, Status
-from orchestrator.values import bounded, printable
+from orchestrator.results.comparison import MachineColumn, Table
 
 _TEXT_LIMIT = 4000
 _ELEMENTS = {Status.FAIL: "failure", Status.ERROR: "error", Status.SKIP: "skipped"}

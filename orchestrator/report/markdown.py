@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.attacks import matrix_of
-from orchestrator.contrast import Section, Table
-from orchestrator.figures import figures_of
+from orchestrator.formatting import printable
 from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.fold import Entry, fold
 from orchestrator.report.summary import Summary, summarize
-from orchestrator.values import printable
+from orchestrator.results.attack_matrix import matrix_of
+from orchestrator.results.comparison import Section, Table
+from orchestrator.results.plot_data import figures_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})

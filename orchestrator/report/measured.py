@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.contrast import MachineColumn
-from orchestrator.figures import Figure, Group, Mark
-from orchestrator.report.amounts import amount, ratio, spread, unit_of
+from orchestrator.report.quantities import amount, ratio, spread, unit_of
+from orchestrator.results.comparison import MachineColumn
+from orchestrator.results.plot_data import Figure, Group, Mark
 
 TITLE = "Measured"
 NOTE = "medians, and the quartiles between which half of all readings lie"

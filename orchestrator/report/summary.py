@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from orchestrator.contrast import MachineColumn, Table
 from orchestrator.record import Record, Status
+from orchestrator.results.comparison import MachineColumn, Table
 
 
 @dataclass(frozen=True)

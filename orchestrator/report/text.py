@@ -14,14 +14,14 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from orchestrator.attacks import matrix_of
-from orchestrator.contrast import Section, Table
-from orchestrator.figures import Figure, Mark, figures_of
+from orchestrator.formatting import printable
 from orchestrator.record import Status
 from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.fold import Column, Entry, blocks, column_width, fold
 from orchestrator.report.summary import summarize
-from orchestrator.values import printable
+from orchestrator.results.attack_matrix import matrix_of
+from orchestrator.results.comparison import Section, Table
+from orchestrator.results.plot_data import Figure, Mark, figures_of
 
 _GAP = 2
 _ENTRY_WIDTH = 26

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.cause import Cause
-from orchestrator.contrast import Group, MachineColumn, Missing, Remark, Row, Section, Table
+from orchestrator.formatting import bounded, format_value, printable
+from orchestrator.labfile.models import Check
 from orchestrator.record import Status
 from orchestrator.report.summary import Tally
-from orchestrator.spec import Check
-from orchestrator.values import bounded, format_value, printable
+from orchestrator.results.attribution import Cause
+from orchestrator.results.comparison import (
+    Group,
+    MachineColumn,
+    Missing,
+    Remark,
+    Row,
+    Section,
+    Table,
+)
 
 SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKIP: "–"}
 NOT_RUN = "·"

@@ -18,9 +18,9 @@ import paramiko
 
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import LabError, TransportError
-from orchestrator.remote.endpoint import Endpoint, fingerprint, key_type
-from orchestrator.transport import LIMIT, Result, Stream
-from orchestrator.transport.login import algorithms, authenticate, dial, tunnel
+from orchestrator.labfile.ssh_endpoint import Endpoint, fingerprint, key_type
+from orchestrator.transport.base import LIMIT, Result, Stream
+from orchestrator.transport.ssh_auth import algorithms, authenticate, dial, tunnel
 
 # Cheap for an emulated processor: one elliptic curve, no RSA, no post-quantum exchange.
 # (One curve, two names; which of them paramiko knows depends on its version.)

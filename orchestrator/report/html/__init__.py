@@ -17,16 +17,16 @@ from itertools import groupby
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from orchestrator.attacks import matrix_of
-from orchestrator.contrast import MachineColumn, Section, Table
-from orchestrator.figures import figures_of
+from orchestrator.formatting import printable
 from orchestrator.record import Status
 from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.html.details import details
 from orchestrator.report.html.plot import OWN_KERNEL, panels
 from orchestrator.report.html.strip import strip
 from orchestrator.report.summary import summarize
-from orchestrator.values import printable
+from orchestrator.results.attack_matrix import matrix_of
+from orchestrator.results.comparison import MachineColumn, Section, Table
+from orchestrator.results.plot_data import figures_of
 
 
 def render(table: Table) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.contrast import Cell, MachineColumn, Section, Table
+from orchestrator.formatting import bounded, format_value, printable
+from orchestrator.labfile.models import Check
 from orchestrator.record import Record
 from orchestrator.report import wording
-from orchestrator.spec import Check
-from orchestrator.values import bounded, format_value, printable
+from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
 
 _OUTPUT_BUDGET, _SOURCE_BUDGET, _VALUE_BUDGET = 600_000, 500_000, 400_000
 """Most of all texts of a kind together, in bytes of the page."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from orchestrator.contrast import MachineColumn
-from orchestrator.figures import Figure, Group, Mark
+from orchestrator.formatting import bounded
+from orchestrator.labfile.models import Boundary
 from orchestrator.report import measured
-from orchestrator.report.amounts import amount, ticks, unit_of
-from orchestrator.spec import Boundary
-from orchestrator.values import bounded
+from orchestrator.report.quantities import amount, ticks, unit_of
+from orchestrator.results.comparison import MachineColumn
+from orchestrator.results.plot_data import Figure, Group, Mark
 
 OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
 _WIDTH, _LEFT, _RIGHT = 460, 106, 294

@@ -1,0 +1,1 @@
+"""Measurements of isolab itself, and of what it is compared with."""

@@ -1,0 +1,258 @@
+"""Measurements of isolab itself: how soon a machine answers, what it costs, in phases.
+
+Figures compare within one run on one host; absolute times of a shared machine mean little.
+Medians of at least five. What each row means is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator import drivers, images
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
+from orchestrator.drivers.base import Driver
+from orchestrator.drivers.model import Handle, Order, Template
+from orchestrator.drivers.qemu.driver import bring_up
+from orchestrator.errors import BootError
+from orchestrator.host import process_table
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.labfile.models import Machine, User
+from orchestrator.machines.journal import Ledger
+from orchestrator.machines.templates import Bakery, obtain
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress, Silent
+from orchestrator.transport.base import Conversing
+from orchestrator.transport.runner import run_program
+from orchestrator.transport.runner_server import served
+
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the result: a figure, and what it should at most be (None: no target)."""
+
+    what: str
+    value: float
+    unit: str = ""
+    target: float | None = None
+    detail: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.target is None else self.value <= self.target
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every measurement needs: a place for machines, and the journal."""
+
+    run: str
+    out: Path
+    ledger: Ledger
+    progress: Progress
+    cancel: threading.Event
+    rounds: int
+
+    def order(self, arch: str, name: str) -> Order:
+        about = ARCHITECTURES[arch]
+        deadline = Deadline.after(1200, self.cancel)
+        image = images.obtain(recipes()["micro"], about, Archives(deadline), deadline)
+        return Order(
+            run=self.run,
+            name=name,
+            machine=Machine(driver="qemu", arch=arch),
+            arch=about,
+            image=image,
+            accel="tcg",
+            scratch=scratch_dir() / self.run / name,
+            logs=self.out / name,
+        )
+
+    def template(self, order: Order) -> Template:
+        """Raises BootError when machines of this kind cannot be cloned."""
+        slots = threading.Semaphore(os.cpu_count() or 1)
+        bakery = Bakery(drivers.load("qemu"), self.ledger, self.progress, self.cancel, slots)
+        found = obtain(order, bakery)
+        if isinstance(found, str):
+            raise BootError(found)
+        return found
+
+
+class Phases:
+    """A stopwatch with laps: seconds by phase, in order."""
+
+    def __init__(self) -> None:
+        self._begun = self._last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def mark(self, phase: str) -> None:
+        now = time.monotonic()
+        self.laps[phase] = now - self._last
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        return self._last - self._begun
+
+
+@contextlib.contextmanager
+def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases]]:
+    """A machine that has answered its first command, timed phase by phase; gone afterwards."""
+    driver: Driver = drivers.load("qemu")
+    handle = driver.prepare(order)
+    lab.ledger.intend(handle)
+    order.logs.mkdir(parents=True, exist_ok=True)
+    try:
+        deadline = Deadline.after(START_SECONDS, lab.cancel)
+        phases = Phases()
+        bring_up(order, handle, deadline, Silent(), phases.mark)
+        with driver.connect(handle, deadline) as transport:
+            phases.mark("handshake")
+            transport.run(["true"], deadline=deadline)
+            phases.mark("first command")
+            yield handle, transport, phases
+    finally:
+        driver.down(handle)
+        lab.ledger.settle(handle)
+
+
+def measure_start(order: Order, lab: Lab) -> Phases:
+    """One start, from nothing to the first answer."""
+    with started(order, lab) as (_, _, phases):
+        return phases
+
+
+def start_rows(lab: Lab, archs: Sequence[str], stock: float | None) -> Iterator[Row]:
+    """Clone against cold boot of the same image, and against a stock distribution."""
+    for arch in archs:
+        order = lab.order(arch, f"bench-{arch}")
+        lab.progress.doing("bench", f"{arch}: cloning and booting {lab.rounds} times each")
+        try:
+            cloned = replace(order, template=lab.template(order))
+        except BootError as problem:
+            yield Row(
+                f"{arch}: clone / cold boot", 1.0, "ratio", 1 / 8, note=f"not clonable: {problem.message}"
+            )
+            continue
+        # In turn, and each clone against the boot just before it: a shared host's speed drifts.
+        pairs = [(measure_start(order, lab), measure_start(cloned, lab)) for _ in range(lab.rounds)]
+        ratio = statistics.median(clone.total / cold.total for cold, clone in pairs)
+        colds, clones = zip(*pairs, strict=True)
+        laps = _medians("cold", colds) | _medians("clone", clones)
+        yield Row(f"{arch}: clone / cold boot, to the first answer", ratio, "ratio", 1 / 8, laps)
+        if stock is not None:
+            share = laps["clone s"] / stock
+            yield Row(f"{arch}: clone / stock distribution (amd64)", share, "ratio", 1 / 40)
+
+
+def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
+    """The median of each phase and of the whole, in seconds; they need not add up."""
+    laps = {f"{what} s": statistics.median(start.total for start in starts)}
+    for phase in starts[0].laps:
+        laps[f"{what} {phase} s"] = statistics.median(start.laps[phase] for start in starts)
+    return {name: round(value, 4) for name, value in laps.items()}
+
+
+def crowd_rows(lab: Lab, arch: str, number: int) -> Iterator[Row]:
+    """Many clones at once: time to the last answer, against the processor time it took; memory."""
+    first = lab.order(arch, "bench-crowd")
+    template = lab.template(first)
+    lab.progress.doing("bench", f"{number} clones of {arch} at once")
+    begun, spent = time.monotonic(), _own_cpu()
+    answered = threading.Barrier(number + 1)
+    over = threading.Event()
+    cpu: list[float] = []
+    sizes: list[float] = []
+
+    def one(index: int) -> None:
+        name = f"bench-crowd-{index}"
+        order = replace(
+            first, name=name, template=template, scratch=first.scratch.parent / name, logs=lab.out / name
+        )
+        with started(order, lab) as (handle, _, _):
+            answered.wait()
+            over.wait()
+            pid = _pid_of(handle)
+            cpu.append(_cpu_of(pid))
+            sizes.append(process_table.memory(pid) / 2**20)
+
+    with ThreadPoolExecutor(number) as pool:
+        jobs = [pool.submit(one, index) for index in range(number)]
+        answered.wait()
+        wall = time.monotonic() - begun
+        own = _own_cpu() - spent
+        time.sleep(2)  # idle, so that memory is that of a machine at rest
+        over.set()
+        for job in jobs:
+            job.result()
+    cores = len(os.sched_getaffinity(0))
+    floor = (sum(cpu) + own) / cores
+    yield Row(f"{number} {arch} clones, command to all answered", wall, "s", 10.0)
+    yield Row(f"{number} {arch} clones, wall / (processor time / cores)", wall / floor, "ratio", 1.3)
+    yield Row("proportional set size of an idle 256 MiB clone", statistics.median(sizes), "MiB", 60.0)
+
+
+def overhead_rows(lab: Lab, arch: str, ssh_command: Callable[[Handle], float] | None) -> Iterator[Row]:
+    """What one more program costs beyond its own time, against one command of OpenSSH."""
+    order = lab.order(arch, "bench-overhead")
+    order = replace(order, template=lab.template(order))
+    lab.progress.doing("bench", "cost of one exercise")
+    with started(order, lab) as (handle, plain, _), served(plain, handle.site.runner[0]) as transport:
+        beyond = []
+        for _ in range(max(30, lab.rounds)):
+            begun = time.monotonic()
+            done = run_program(
+                transport,
+                handle.site,
+                ["/bin/true"],
+                user=User.STUDENT,
+                folder=handle.site.work,
+                timeout=30,
+                output_limit=4096,
+                env={},
+                deadline=Deadline.after(60, lab.cancel),
+            )
+            beyond.append(time.monotonic() - begun - done.seconds)
+        ours = statistics.median(beyond)
+        if ssh_command is None:
+            yield Row(
+                "an exercise beyond its own time", ours * 1000, "ms", note="no ssh client to compare with"
+            )
+            return
+        theirs = ssh_command(handle)
+    detail = {"isolab ms": ours * 1000, "ssh ControlMaster ms": theirs * 1000}
+    yield Row(
+        "an exercise beyond its own time / one ssh command (ControlMaster)",
+        ours / theirs,
+        "ratio",
+        1.5,
+        detail,
+    )
+
+
+def _own_cpu() -> float:
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, both))
+
+
+def _pid_of(handle: Handle) -> int:
+    return next(process_table.find(lambda pid: handle.tag in process_table.arguments(pid)))
+
+
+def _cpu_of(pid: int) -> float:
+    """Seconds of processor time of a process (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,133 @@
+"""bench: the project's own figures, as a table and as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.bench import baseline, measure
+from orchestrator.cli.output import JSON, check_format, say, say_json, table
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Exit, LabError
+from orchestrator.host import process
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.machines import host_packages
+from orchestrator.machines.journal import Ledger
+from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
+from orchestrator.progress import Progress, shown
+from orchestrator.results.store import new_run_id
+
+FIRST = ("arm64", "s390x", "armhf", "amd64")
+"""The architectures the targets name; the others are measured as well."""
+
+
+def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
+    """Measure, print, and with ``out`` write the rows as JSON."""
+    check_format(form)
+    run, cancel = new_run_id(), threading.Event()
+    rows: list[measure.Row] = []
+    with working_folder("bench") as logs, shown() as progress:
+        try:
+            _prepare(progress, cancel)
+            lab = measure.Lab(run, logs, Ledger(), progress, cancel, max(5, rounds))
+            for row in _measure(lab, crowd, stock):
+                rows.append(row)
+                progress.tell(_line(row))
+        finally:
+            cancel.set()
+            with contextlib.suppress(OSError):
+                (scratch_dir() / run).rmdir()
+    data = [asdict(row) | {"met": row.met} for row in rows]
+    if out:
+        Path(out).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    if form == JSON:
+        say_json(data)
+    else:
+        say(_table(rows))
+    return Exit.PASSED
+
+
+def _prepare(progress: Progress, cancel: threading.Event) -> None:
+    needs = [host_packages.GPGV, host_packages.KEYS, *host_packages.engine_needs(), host_packages.SSH]
+    needs += [host_packages.qemu_need(name) for name in ARCHITECTURES]
+    host_packages.ensure(needs, progress, Deadline.never(cancel))
+
+
+def _measure(lab: measure.Lab, crowd: int, stock: bool) -> Iterator[measure.Row]:
+    seconds = None
+    if stock:
+        try:
+            seconds = baseline.stock_seconds(lab)
+            yield measure.Row(
+                "stock Debian (systemd, OpenSSH), amd64, cold, to the first answer", seconds, "s"
+            )
+        except LabError as problem:
+            note = problem.message.splitlines()[0]
+            yield measure.Row("stock Debian, cold", float("nan"), "s", note=f"not measured: {note}")
+    others = [name for name in ARCHITECTURES if name not in FIRST]
+    yield from measure.start_rows(lab, [*FIRST, *others], seconds)
+    yield from measure.crowd_rows(lab, "arm64", crowd)
+    yield from measure.overhead_rows(lab, "arm64", baseline.ssh_seconds)
+    yield from _command_rows(lab.progress)
+
+
+def _command_rows(progress: Progress) -> Iterator[measure.Row]:
+    """Whole commands, as a user would time them, everything cached."""
+    with working_folder("bench") as folder:
+        hello = folder / "hello.c"
+        hello.write_text('#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n')
+        commands = (
+            ("isolab --help", ["--help"], 0.3, 5),
+            ("isolab try hello.c --on all", ["try", str(hello)], 5.0, 3),
+            (
+                "isolab run labs/separation",
+                ["run", str(LABS / "separation"), "--out", f"{folder}/out"],
+                15.0,
+                3,
+            ),
+        )
+        for what, arguments, target, rounds in commands:
+            progress.doing("bench", what)
+            _command(arguments)  # once, so that everything is cached
+            seconds = [_command(arguments) for _ in range(rounds)]
+            yield measure.Row(what, statistics.median(seconds), "s", target)
+
+
+def _command(arguments: list[str]) -> float:
+    command = ROOT / "isolab" if IN_CHECKOUT else Path(sys.executable).with_name("isolab")
+    begun = time.monotonic()
+    process.run([command, *arguments], deadline=Deadline.after(900), cwd=ROOT)
+    return time.monotonic() - begun
+
+
+def _line(row: measure.Row) -> str:
+    return f"{row.what}: {_figure(row)}" + (f" ({row.note})" if row.note else "")
+
+
+def _figure(row: measure.Row) -> str:
+    if row.unit == "ratio":
+        return f"{row.value:.3f}" + (f" (1/{1 / row.value:.1f})" if 0 < row.value < 0.5 else "")
+    return f"{row.value:.2f} {row.unit}"
+
+
+def _table(rows: list[measure.Row]) -> str:
+    words = {True: "met", False: "MISSED", None: ""}
+    cells = [
+        (
+            row.what,
+            _figure(row),
+            f"{row.target:.3g}" if row.target is not None else "",
+            words[row.met],
+            row.note[:60],
+        )
+        for row in rows
+    ]
+    return table(("WHAT", "FIGURE", "TARGET", "", ""), cells)

@@ -1,0 +1,100 @@
+"""doctor: what this host can run, and what is missing for the rest."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+
+from orchestrator import drivers, images
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
+from orchestrator.driver_traits import DRIVERS
+from orchestrator.drivers.qemu import accel
+from orchestrator.errors import Exit, LabError
+from orchestrator.host.resources import this_host
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.labfile.models import Machine
+from orchestrator.machines import host_packages
+from orchestrator.progress import shown
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it works, and the words for it."""
+
+    what: str
+    works: bool
+    detail: str
+
+
+def doctor(form: str) -> Exit:
+    """Print what works; the exit code is 0 whatever is missing, for that is the answer."""
+    check_format(form)
+    host = this_host()
+    found = [*_drivers(), *_architectures(), _accelerator()]
+    absent = host_packages.missing(
+        [
+            host_packages.GPGV,
+            host_packages.KEYS,
+            *host_packages.engine_needs(),
+            *(host_packages.qemu_need(n) for n in ARCHITECTURES),
+        ]
+    )
+    line = " ".join(host_packages.install_line(absent, Deadline.after(60))) if absent else ""
+    if form == JSON:
+        data = {"host": asdict(host), "arch": host_arch().name, "findings": [asdict(f) for f in found]}
+        say_json({**data, "missing": [n.what for n in absent], "install": line})
+        return Exit.PASSED
+    say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of memory free\n")
+    say(table(("", "WHAT", "HOW"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
+    if absent:
+        say(f"\nmissing: {', '.join(n.what for n in absent)}\nto install: {line}")
+        say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
+    return Exit.PASSED
+
+
+def _drivers() -> list[Finding]:
+    found = []
+    for name in DRIVERS:
+        machine = Machine(driver=name)
+        try:
+            drivers.load(name).check(machine, host_arch())
+            found.append(Finding(f"driver {name}", True, ""))
+        except LabError as problem:
+            words = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+            found.append(Finding(f"driver {name}", False, words))
+    return found
+
+
+def _architectures() -> list[Finding]:
+    found = []
+    for arch in ARCHITECTURES.values():
+        path = shutil.which(arch.qemu)
+        built = any(images.find(recipe, arch) for recipe in recipes().values())
+        detail = (
+            f"{path}, image {'ready' if built else 'built on first use'}"
+            if path
+            else f"{arch.qemu} is missing"
+        )
+        found.append(Finding(f"{arch.name} machines", path is not None, detail))
+    return found
+
+
+def _accelerator() -> Finding:
+    arch = host_arch()
+    if shutil.which(arch.qemu) is None:
+        return Finding("KVM", False, f"not tried: {arch.qemu} is missing")
+    try:
+        with shown() as progress:
+            host_packages.ensure([host_packages.GPGV, host_packages.KEYS], progress, Deadline.never())
+            progress.doing("KVM", "booting a probe guest", accel.PROBE_SECONDS)
+            image = images.obtain(
+                recipes()["micro"], arch, Archives(Deadline.after(600)), Deadline.after(600)
+            )
+            choice = accel.choose(arch, "auto", image, Deadline.after(60))
+            progress.done("KVM")
+    except LabError as problem:
+        return Finding("KVM", False, problem.message)
+    return Finding("KVM", choice.accel == "kvm", choice.reason)

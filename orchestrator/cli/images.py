@@ -1,0 +1,198 @@
+"""images build, list, verify, prune; export is ``orchestrator.cli.export``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from orchestrator import drivers, images
+from orchestrator.arch import ARCHITECTURES, Arch
+from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
+from orchestrator.driver_traits import DRIVERS
+from orchestrator.drivers.base import Storing
+from orchestrator.errors import Exit, ImageError, SpecError
+from orchestrator.host import cache
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.machines import host_packages
+from orchestrator.progress import shown
+
+BUILD_SECONDS = 1800.0
+
+
+Chosen = Sequence[tuple[Recipe, Arch]]
+
+
+def act(action: str, names: tuple[str, ...], form: str, chosen: tuple[str, ...] = ()) -> Exit:
+    """One of the four actions; ``names`` are architectures and ``chosen`` images, none means all.
+
+    To build all means those without a disk, which take seconds.
+    """
+    check_format(form)
+    actions = {"build": build, "list": list_images, "verify": verify, "prune": prune}
+    if action not in actions:
+        known = [*actions, "export"]
+        hint = did_you_mean(action, known) or f"actions: {', '.join(known)}"
+        raise SpecError(f"images has no action {action!r}", hint=hint)
+    _require(names)
+    there = recipes()
+    for name in chosen:
+        if name not in there:
+            hint = did_you_mean(name, list(there)) or f"images: {', '.join(there)}"
+            raise SpecError(f"there is no image {name!r}", hint=hint)
+    taken = [r for r in there.values() if r.image in chosen or not (chosen or (action == "build" and r.disk))]
+    arches = names or tuple(ARCHITECTURES)
+    return actions[action]([(recipe, ARCHITECTURES[name]) for recipe in taken for name in arches], form)
+
+
+def export(image: str, names: tuple[str, ...], form: str, out: str, key: str, machine: str) -> Exit:
+    """An image as a machine for other programs; see ``orchestrator.cli.export``."""
+    from orchestrator.cli.export import export_image
+
+    _require(names)
+    return export_image(image, names, form, out, key, machine)
+
+
+def _require(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in ARCHITECTURES:
+            hint = did_you_mean(name, list(ARCHITECTURES)) or f"architectures: {', '.join(ARCHITECTURES)}"
+            raise SpecError(f"there is no architecture {name!r}", hint=hint)
+
+
+def build(wanted: Chosen, form: str) -> Exit:
+    """Build what is not there yet, side by side."""
+    cancel = threading.Event()
+    with shown() as progress:
+        needs = [host_packages.GPGV, host_packages.KEYS]
+        for recipe, arch in wanted:
+            needs += [need for need in host_packages.image_needs(recipe, arch.name) if need not in needs]
+        host_packages.ensure(needs, progress, Deadline.never(cancel))
+        archives = Archives(Deadline.after(BUILD_SECONDS, cancel))
+
+        def one(about: tuple[Recipe, Arch]) -> images.Image:
+            recipe, arch = about
+            who = f"image {recipe.image}/{arch.name}"
+            words, seconds = images.expectation(recipe, arch)
+            progress.doing(who, words, seconds)
+            image = images.build(recipe, arch, archives, Deadline.after(BUILD_SECONDS, cancel))
+            progress.done(who, "ready")
+            if why := images.substitution(image):
+                progress.tell(f"{who}: {why}")
+            return image
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
+            try:
+                built = list(pool.map(one, wanted))
+            except BaseException:
+                cancel.set()
+                raise
+    _show(built, form)
+    return Exit.PASSED
+
+
+def list_images(wanted: Chosen, form: str) -> Exit:
+    """The images in the cache."""
+    _show(_current(wanted), form)
+    return Exit.PASSED
+
+
+def verify(wanted: Chosen, form: str) -> Exit:
+    """Compare every file of every image with the hash noted when it was built."""
+    found = _current(wanted)
+    damaged = {image.key: bad for image in found if (bad := _damaged(image))}
+    if form == JSON:
+        say_json({"verified": [image.key for image in found if image.key not in damaged], "damaged": damaged})
+    else:
+        for image in found:
+            files = ", ".join(damaged.get(image.key, ()))
+            say(f"{image.name}/{image.arch}: " + (f"damaged: {files}" if files else "good"))
+    if damaged:
+        raise ImageError(
+            f"{len(damaged)} damaged images",
+            hint="`isolab images prune` removes them; the next run builds them anew",
+        )
+    return Exit.PASSED
+
+
+def prune(_wanted: Chosen, form: str) -> Exit:
+    """Remove downloads, boot disks, and images and templates that are damaged or no longer current."""
+    everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
+    keep = {image.key for image in _current(everything) if not _damaged(image)}
+    doomed = [p for p in _folders("images") if p.name not in keep]
+    doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
+    doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi")]
+    freed = 0
+    for folder in doomed:
+        freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+        shutil.rmtree(folder)
+    copies = [copy for name in DRIVERS for copy in _pruned_copies(name, keep)]
+    if form == JSON:
+        say_json({"removed": [*map(str, doomed), *copies], "bytes": freed})
+    else:
+        say(f"removed {len(doomed) + len(copies)} things, {mib(freed)}")
+    return Exit.PASSED
+
+
+def _pruned_copies(name: str, keep: Collection[str]) -> Iterator[str]:
+    driver = drivers.load(name)
+    if isinstance(driver, Storing):
+        yield from driver.prune(keep)
+
+
+def _template_is_current(folder: Path, keep: set[str]) -> bool:
+    try:
+        return cache.meta(folder)["image_key"] in keep
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Files of an image whose content is not what was built; ["meta.json"] for an unreadable one."""
+    try:
+        noted = cache.meta(folder)["sha256"]
+    except (OSError, ValueError, KeyError):
+        return [cache.META]
+    return [
+        n for n, sha in noted.items() if not (folder / n).is_file() or cache.sha256_file(folder / n) != sha
+    ]
+
+
+def _damaged(image: images.Image) -> list[str]:
+    return damaged_files(image.folder)
+
+
+def _folders(kind: str) -> list[Path]:
+    root = cache.place(kind, "x").parent
+    return sorted(p for p in root.iterdir() if p.is_dir()) if root.exists() else []
+
+
+def _current(wanted: Chosen) -> list[images.Image]:
+    found = (images.find(recipe, arch) for recipe, arch in wanted)
+    return [image for image in found if image is not None]
+
+
+def _show(found: Sequence[images.Image], form: str) -> None:
+    about = [(image, cache.meta(image.folder)) for image in found]
+    if form == JSON:
+        say_json(
+            [{"key": i.key, "folder": str(i.folder), **json.loads(json.dumps(meta))} for i, meta in about]
+        )
+        return
+    rows = [
+        (i.name, i.arch, m["kernel"], m["suite"], mib(sum(m["bytes"].values())), i.key[-12:])
+        for i, m in about
+    ]
+    say(
+        table(("IMAGE", "ARCH", "KERNEL", "DEBIAN", "SIZE", "KEY"), rows)
+        if rows
+        else "no images have been built"
+    )

@@ -1,0 +1,78 @@
+"""validate, schema, plan: what can be said about a lab without starting anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from orchestrator import images
+from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.errors import Exit, SpecError
+from orchestrator.host.resources import this_host
+from orchestrator.labfile.builtin import find_lab
+from orchestrator.labfile.image_catalog import least_memory, recipes
+from orchestrator.labfile.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
+from orchestrator.labfile.plan import arch_of, plan
+from orchestrator.paths import EXERCISES
+
+
+def open_lab(path: str) -> LoadedLab:
+    """The lab a verb was given, by path or by a built-in lab's name. Raises SpecError with every mistake."""
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(recipes()))
+
+
+def validate(path: str, form: str) -> Exit:
+    """Every mistake at once, or one line that says it is well."""
+    check_format(form)
+    try:
+        lab = open_lab(path)
+    except SpecError as wrong:
+        if form != JSON:
+            raise
+        say_json({"valid": False, "problems": [asdict(p) for p in wrong.problems], "message": wrong.message})
+        return Exit.BAD_INPUT
+    summary = {"machines": list(lab.lab.machines), "exercises": [e.name for e in lab.exercises]}
+    if form == JSON:
+        say_json({"valid": True, "problems": [], **summary})
+    else:
+        say(f"{lab.path}: valid: {len(lab.lab.machines)} machines, {len(lab.exercises)} exercises")
+    return Exit.PASSED
+
+
+def print_schema(kind: str) -> Exit:
+    """JSON Schema of lab, exercise or hidden test files, for editors."""
+    kinds = {"lab": schema, "exercise": exercise_schema, "hidden": hidden_schema}
+    if kind not in kinds:
+        raise SpecError(f"there is no schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
+    say_json(kinds[kind]())
+    return Exit.PASSED
+
+
+def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
+    """What a run would take, and whether it fits."""
+    check_format(form)
+    lab = open_lab(path)
+    known = {**recipes(), **lab.recipes}
+    chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
+    absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
+    building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
+    efforts = {name: images.effort(recipe.kind) for name, recipe in known.items()}
+    planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
+    if form == JSON:
+        data = asdict(planned)
+        say_json({**data, "memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by})
+        return Exit.PASSED
+    rows = [
+        (m.name, m.driver, m.boundary, m.arch, mib(m.memory) if m.memory else "-", str(m.cpus), str(m.ports))
+        for m in planned.machines
+    ]
+    say(table(("MACHINE", "DRIVER", "BOUNDARY", "ARCH", "MEMORY", "CPUS", "PORTS"), rows))
+    host = planned.host
+    jobs = f"{len(rows)} jobs of {planned.exercises} exercises"
+    say(f"\n{jobs}; {mib(planned.memory)} of memory at most, {planned.ports} ports on 127.0.0.1")
+    say(
+        f"expected time: about {planned.seconds:.0f} s"
+        + (f" ({len(absent)} images to build)" if absent else "")
+    )
+    free = f"{host.name} has {mib(host.memory)} free and {host.cpus} processors"
+    say(f"fits: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
+    return Exit.PASSED

@@ -1,0 +1,70 @@
+"""run: bring up, push, build, run, collect, compare, tear down."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from orchestrator.cli.labs import open_lab
+from orchestrator.cli.output import JSON, check_format, say, say_json, width
+from orchestrator.cli.signals import stop_signals
+from orchestrator.errors import Exit, Interrupted
+from orchestrator.labfile.load import with_driver
+from orchestrator.progress import shown
+from orchestrator.report import render
+from orchestrator.run.run import Choice, Outcome, run_lab
+
+
+def run(
+    path: str,
+    only: tuple[str, ...],
+    exercises: tuple[str, ...],
+    out: str,
+    cold: bool,
+    form: str,
+    driver: str = "",
+    work: str = "",
+) -> Exit:
+    """Run a lab, its virtual machines by ``driver`` and a student's ``work`` if these are named, and
+    print the comparison."""
+    check_format(form)
+    lab = open_lab(path)
+    if driver:
+        lab = with_driver(lab, driver)
+    try:
+        with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
+            choice = Choice(only, exercises, cold, Path(work) if work else None)
+            outcome = run_lab(lab, choice, Path(out) if out else None, progress)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: machines are gone, the records of what did finish are kept") from None
+    _print(outcome, form)
+    return outcome.exit_code
+
+
+def _print(outcome: Outcome, form: str) -> None:
+    if form == JSON:
+        counts: dict[str, int] = {}
+        for record in outcome.records:
+            counts[record.status] = counts.get(record.status, 0) + 1
+        files = {
+            name: str(outcome.folder / name)
+            for name in ("records.jsonl", "report.html", "report.md", "junit.xml")
+        }
+        say_json(
+            {
+                "folder": str(outcome.folder),
+                "exit_code": int(outcome.exit_code),
+                "counts": counts,
+                "files": files,
+            }
+        )
+        return
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from orchestrator.report.text import renderable
+
+        Console().print(renderable(outcome.table, width()))
+    else:
+        say(render("text", outcome.table))
+    say(f"\nreport:  {outcome.folder / 'report.html'}\nrecords: {outcome.folder / 'records.jsonl'}")

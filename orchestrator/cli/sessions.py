@@ -1,0 +1,194 @@
+"""up, status, reset, down: the lives of machines that stay."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator import drivers
+from orchestrator.cli.labs import open_lab
+from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.cli.signals import stop_signals
+from orchestrator.driver_traits import GUESTS
+from orchestrator.drivers.base import Weighed
+from orchestrator.errors import Exit, Interrupted, LabError, SpecError
+from orchestrator.labfile.models import NAME_PATTERN
+from orchestrator.machines.journal import Ledger
+from orchestrator.paths import cache_dir
+from orchestrator.progress import Progress, shown
+from orchestrator.results.store import require_space
+from orchestrator.run.gc import reclaim
+from orchestrator.run.run import Choice, announce, require
+from orchestrator.sessions.lifecycle import Failure, bring_up, held, renew, side_by_side, take_down
+from orchestrator.sessions.lookup import Resident, State, ask_all, residents, select
+
+
+def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) -> Exit:
+    """Bring up the machines of a lab that are not up, and leave them. 3 when one cannot be."""
+    import re
+
+    check_format(form)
+    lab = open_lab(path)
+    session = session or lab.lab.lab
+    if not re.match(NAME_PATTERN, session):
+        raise SpecError(
+            f"{session!r} cannot be a session's name", hint="lower case letters, digits and hyphens"
+        )
+    require(only, list(lab.lab.machines), "machine")
+    try:
+        with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
+            for gone in reclaim(Ledger(), only_dead_owners=True):
+                progress.tell(f"removed what an earlier run left behind: {gone}")
+            require_space(cache_dir())
+            choice = Choice(machines=only, cold=cold)
+            announce(lab, choice, progress)
+            raised = bring_up(lab, session, choice, progress)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: what this was bringing up is gone again") from None
+    if form == JSON:
+        say_json(
+            {
+                "session": session,
+                "up": [r.stay.machine for r in raised.came],
+                "were_up": [r.stay.machine for r in raised.were_there],
+                "failed": _told(raised.failures),
+            }
+        )
+    else:
+        _say_up(session, raised.came, raised.were_there)
+        _complain(raised.failures)
+    return Exit.INFRASTRUCTURE if raised.failures else Exit.PASSED
+
+
+def _say_up(session: str, came: Sequence[Resident], were_there: Sequence[Resident]) -> None:
+    if were_there:
+        already = ", ".join(r.stay.machine for r in were_there)
+        say(f"{session}: {'the whole lab is' if not came else 'already'} up: {already}")
+    for resident in came:
+        handle = resident.handle
+        how = handle.data.get("start", "")
+        about = f"{handle.boundary}, {handle.arch}" + (f", {how}" if how else "")
+        say(f"{resident.stay.name} is up ({about}): isolab ssh {resident.stay.name}")
+
+
+def status(form: str) -> Exit:
+    """Every machine that stays, and whether it answers now."""
+    check_format(form)
+    there = residents()
+    rows = [_about(r, *state) for r, state in zip(there, ask_all(there), strict=True)]
+    if form == JSON:
+        say_json({"machines": rows})
+        return Exit.PASSED
+    if not rows:
+        say("no machine stays here; `isolab up LAB` brings machines up")
+        return Exit.PASSED
+    head = ("MACHINE", "STATE", "DRIVER", "BOUNDARY", "ARCH", "ACCEL", "START", "SINCE", "MEMORY", "IN USE")
+    say(table(head, [_cells(row) for row in rows]))
+    for row in rows:
+        if row["reason"]:
+            say(f"{row['name']}: {row['reason']}")
+    return Exit.PASSED
+
+
+def _about(resident: Resident, state: State, reason: str) -> dict[str, Any]:
+    stay, handle = resident.stay, resident.handle
+    driver = drivers.load(handle.driver)
+    bounded = handle.driver in GUESTS or handle.boundary == "container"
+    return {
+        "name": stay.name,
+        "session": stay.session,
+        "machine": stay.machine,
+        "lab": stay.lab,
+        "driver": handle.driver,
+        "arch": handle.arch,
+        "boundary": handle.boundary,
+        "accel": handle.accel,
+        "start": handle.data.get("start", ""),
+        "state": state.value,
+        "reason": reason,
+        "since": stay.since,
+        "memory": stay.order.machine.memory if stay.order and bounded else 0,
+        "memory_in_use": driver.memory(handle) if isinstance(driver, Weighed) else None,
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    since = row["since"][:16].replace("T", " ")
+    memory = mib(row["memory"]) if row["memory"] else "-"
+    used = mib(row["memory_in_use"]) if row["memory_in_use"] else "-"
+    words = [row[key] for key in ("name", "state", "driver", "boundary", "arch", "accel")]
+    return [*words, row["start"] or "-", since, memory, used]
+
+
+def reset(names: tuple[str, ...], form: str) -> Exit:
+    """Make machines anew: empty, with another identity. 3 when one cannot be."""
+    check_format(form)
+    there, cancel = select(names), threading.Event()
+
+    def one(resident: Resident, progress: Progress) -> Resident:
+        progress.tell(f"{resident.stay.name}: everything in it is thrown away; a new one comes in its place")
+        return renew(resident, progress, cancel)
+
+    try:
+        with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
+            results = _in_sessions(there, lambda r: one(r, progress), cancel, progress)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: `isolab status` shows what is left") from None
+    failures = [Failure(r.stay.name, found) for r, found in results if isinstance(found, LabError)]
+    if form == JSON:
+        fresh = [r.stay.name for r, found in results if not isinstance(found, LabError)]
+        say_json({"reset": fresh, "failed": _told(failures)})
+    else:
+        for resident, found in results:
+            if not isinstance(found, LabError):
+                start = found.handle.data.get("start", "")
+                say(f"{resident.stay.name} is up again, anew" + (f" ({start})" if start else ""))
+        _complain(failures)
+    return Exit.INFRASTRUCTURE if failures else Exit.PASSED
+
+
+def _in_sessions(
+    there: Sequence[Resident], work: Any, cancel: threading.Event, progress: Progress
+) -> list[tuple[Resident, Any]]:
+    """Work on machines side by side, one session after the other, each of them held."""
+    results: list[tuple[Resident, Any]] = []
+    for session in dict.fromkeys(r.stay.session for r in there):
+        with held(session, progress):
+            results += side_by_side(work, [r for r in there if r.stay.session == session], cancel)
+    return results
+
+
+def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
+    """Take machines down. 3 when one cannot be removed."""
+    check_format(form)
+    if bool(names) == everything:
+        listed = ", ".join(r.stay.name for r in residents()) or "none"
+        raise SpecError("name machines or sessions, or say --all", hint=f"there are: {listed}")
+    there = [r for r in residents() if not r.coming] if everything else select(names)
+    failures: list[Failure] = []
+    with shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
+        for session in dict.fromkeys(r.stay.session for r in there):
+            with held(session, progress):
+                failures += take_down([r for r in there if r.stay.session == session], progress)
+    stuck = {failure.machine for failure in failures}
+    gone = [r.stay.name for r in there if r.stay.name not in stuck]
+    if form == JSON:
+        say_json({"down": gone, "failed": _told(failures)})
+    else:
+        for name in gone:
+            say(f"{name} is gone")
+        if not there:
+            say("no machine stays here")
+        _complain(failures)
+    return Exit.INFRASTRUCTURE if failures else Exit.PASSED
+
+
+def _told(failures: Sequence[Failure]) -> list[dict[str, str]]:
+    return [{"machine": f.machine, "reason": f.problem.message, "hint": f.problem.hint} for f in failures]
+
+
+def _complain(failures: Sequence[Failure]) -> None:
+    for failure in failures:
+        sys.stderr.write(f"isolab: {failure.machine}: {failure.problem.describe()}\n")

@@ -1,0 +1,104 @@
+"""ssh, ssh-config: into machines that stay, with a terminal or with other tools."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.cli.output import JSON, check_format, say, say_json
+from orchestrator.cli.signals import stop_signals
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Exit, LabError, SpecError
+from orchestrator.host import process
+from orchestrator.host.cache import write_atomically
+from orchestrator.machines import host_packages
+from orchestrator.progress import shown
+from orchestrator.sessions import openssh
+from orchestrator.sessions.exec_command import address_of, entry, reachable, require_user
+from orchestrator.sessions.lookup import Resident, find, residents
+from orchestrator.sessions.pty import relay
+
+MARK = "# Written by `isolab ssh-config`"
+
+
+def need_client(there: Sequence[Resident]) -> None:
+    """The SSH client, where one of these machines is reached by it. Raises Unavailable."""
+    if any(reachable(r.handle) for r in there):
+        with shown() as progress:
+            host_packages.ensure([host_packages.SSH], progress, Deadline.never())
+
+
+def ssh(name: str, command: tuple[str, ...], user: str, force_tty: bool) -> Exit | int:
+    """A shell, or one command, in a machine; ends with its status.
+
+    A single word of a command is a line for the shell there; of several, each arrives as it is.
+    """
+    resident = find(name)
+    require_user(resident, user)
+    need_client([resident])
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    tty = on_terminal and (not command or force_tty)
+    way = entry(resident, user, _program(command), tty=tty)
+    if tty and way.terminal_from_us:
+        with stop_signals():
+            return relay(way.argv)
+    sys.stdout.flush()
+    process.become(way.argv)
+    return Exit.PASSED  # not reached
+
+
+def _program(command: Sequence[str]) -> list[str]:
+    if not command:
+        return []
+    if len(command) == 1:
+        return ["/bin/sh", "-c", command[0]]
+    return ["/bin/sh", "-c", 'exec "$@"', "sh", *command]
+
+
+def ssh_config(out: str, user: str, form: str) -> Exit:
+    """Entries for ssh_config(5): to standard output, or to a file of their own."""
+    check_format(form)
+    there = [r for r in residents() if not r.coming]
+    rows, parts = [], [f"{MARK}: machines that stay, until they are reset or taken down.\n"]
+    for resident in there:
+        host = openssh.host_of(resident.stay.session, resident.stay.machine)
+        if not reachable(resident.handle):
+            name, driver = resident.stay.name, resident.handle.driver
+            parts.append(f"# {host}: a {driver} has no SSH server: isolab ssh {name}\n")
+            continue
+        try:
+            address = address_of(resident)
+        except LabError as problem:
+            parts.append(f"# {host}: {problem.message.splitlines()[0]}\n")
+            continue
+        require_user(resident, user)
+        openssh.write_known_hosts(resident.handle, address)
+        about = openssh.options(resident.handle, address, user)
+        rows.append({"host": host, "name": resident.stay.name, **about})
+        parts.append(openssh.render_entry(host, about))
+    text = "\n".join(parts)
+    if out:
+        _write(Path(out), text)
+    if form == JSON:
+        say_json({"hosts": rows, "file": str(Path(out).absolute()) if out else None})
+    elif out:
+        hosts = ", ".join(row["host"] for row in rows) or "no machine has an SSH server"
+        say(f"{out}: {hosts}")
+        say(f"use it with `ssh -F {out} {rows[0]['host'] if rows else 'HOST'}`,")
+        say("or put it into ~/.ssh/config.d and begin ~/.ssh/config with `Include config.d/*`")
+    else:
+        say(text)
+    return Exit.PASSED
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file of ours. Raises SpecError for one that is not."""
+    try:
+        if path.exists() and not path.read_text(errors="replace").startswith(MARK):
+            raise SpecError(f"{path} is not a file of `isolab ssh-config`", hint="name another with --out")
+        write_atomically(path, text.encode())
+        os.chmod(path, 0o600)  # noqa: PTH101
+    except OSError as problem:
+        raise SpecError(f"cannot write {path}: {problem.strerror}") from None

@@ -1,0 +1,210 @@
+"""The cross-compiler: clang and lld from the ziglang wheel, a C library from Debian.
+
+A toolchain for one architecture is a folder with the headers, start files and archives of
+Debian's prebuilt musl-dev and libgcc packages. Nothing has to be compiled before the first
+program, which is what makes ten of them ready in a few seconds; see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archive, members
+from orchestrator.errors import BuildError, Unavailable
+from orchestrator.host import cache, process
+
+VERSION = 3
+STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
+WARNINGS = ("-Wall", "-Wextra")
+BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
+"""Of a compiler whose sources are not trusted: it may be told to read without end, or to write much."""
+_NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
+"""The assembler has includes of its own (``.incbin``), of which the preprocessor does not know."""
+_RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
+
+
+def zig_folder() -> Path:
+    """Where the compiler's wheel is installed. Raises Unavailable."""
+    found = importlib.util.find_spec("ziglang")
+    if found is None or found.origin is None:
+        raise Unavailable("the compiler is not installed", hint="`pip install ziglang`")
+    return Path(found.origin).parent
+
+
+def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
+    """The toolchain folder of an architecture, made on first use."""
+
+    def fill(folder: Path) -> dict[str, Any]:
+        names = ["musl-dev", arch.toolchain.libgcc]
+        packages = archive.resolve(arch.name, names)
+        paths = archive.fetch(list(packages.values()))
+        libc = arch.toolchain.libc
+        patterns = {
+            "musl-dev": [f"usr/lib/{libc}/*", f"usr/include/{libc}/*"],
+            names[1]: [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME],
+        }
+        for name, wanted in patterns.items():
+            for member in members(paths[name], wanted):
+                # Variants for other ABIs (x32, sf, …) lie one folder deeper.
+                if name == names[1] and member.path.count("/") != 5:
+                    continue
+                _place(folder, member.path.replace(f"/{libc}/", "/"), member.data)
+        return {"arch": arch.name, "packages": {p.name: p.version for p in packages.values()}}
+
+    return cache.make("toolchain", f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}", fill, deadline)
+
+
+def _place(folder: Path, path: str, data: bytes) -> None:
+    parts = path.split("/")
+    where = folder / "include" / "/".join(parts[2:]) if parts[1] == "include" else folder / parts[-1]
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_bytes(data)
+
+
+def compile_program(
+    arch: Arch,
+    toolchain: Path,
+    sources: list[Path],
+    flags: tuple[str, ...],
+    output: Path,
+    deadline: Deadline,
+    within: Path | None = None,
+) -> str:
+    """Compile and link one static program; returns the compiler's warnings.
+
+    ``within`` is given for sources that are not trusted: the folder whose files they may include.
+    Raises BuildError with the compiler's own words.
+    """
+    words: list[str] = []
+    objects: list[Path] = []
+    compiler = _compiler(arch, toolchain)
+    if within is not None:
+        compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
+    for source in sources:
+        if within is not None:
+            _require_inside([*compiler, *flags], source, (within, toolchain, zig_folder()), deadline)
+        target = output.parent / f".{output.name}-{len(objects)}.o"
+        command = [*compiler, *WARNINGS, *flags, "-c", source.name, "-o", target]
+        failure = f"{source.name} does not compile for {arch.name}"
+        words.append(_tool(command, source.parent, failure, deadline))
+        objects.append(target)
+    link = [*_linker(arch), "-o", output, *_around(toolchain, objects)]
+    _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    for target in objects:
+        target.unlink()
+    return "".join(words)
+
+
+def _require_inside(
+    compiler: list[str | Path], source: Path, allowed: Sequence[Path], deadline: Deadline
+) -> None:
+    """Raises BuildError when ``source`` includes or embeds a file from elsewhere: what it is made of may
+    come out again in what it prints."""
+    # Nothing of a file that may turn out to be a secret is quoted.
+    command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", source.name]
+    rule = _tool(command, source.parent, f"{source.name} does not compile", deadline)
+    roots = [folder.resolve() for folder in allowed]
+    for name in shlex.split(rule.partition(":")[2].replace("\\\n", " ")):
+        path = (source.parent / name).resolve()
+        if not any(path.is_relative_to(root) for root in roots):
+            raise BuildError(f"{source.name} includes {name}, which is not one of the exercise's files")
+
+
+def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, deadline: Deadline) -> None:
+    """Compile one source into a shared library that brings no C library of its own: it is loaded
+    into a program that has one. Raises BuildError with the compiler's own words."""
+    target = output.parent / f".{output.name}.o"
+    command = [*_compiler(arch, toolchain), *WARNINGS, "-fPIC", "-c", source.name, "-o", target]
+    _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
+    link: list[str | Path] = [zig_folder() / "zig", "ld.lld", "-shared", "-s"]
+    link += ["-m", arch.toolchain.emulation]
+    # The old table has wider entries on s390x, which lld does not know; MIPS has only the old one.
+    style = "sysv" if arch.name.startswith("mips") else "gnu"
+    link += [f"--hash-style={style}", "-o", output, target]
+    _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    target.unlink()
+
+
+def _compiler(arch: Arch, toolchain: Path) -> list[str | Path]:
+    zig, about = zig_folder(), arch.toolchain
+    headers = zig / "lib" / "libc" / "include"
+    include: list[str | Path] = [toolchain / "include", zig / "lib" / "include"]
+    include += [headers / f"{about.headers}-linux-any", headers / "any-linux-any"]
+    command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
+    command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]
+    return command
+
+
+def _linker(arch: Arch) -> list[str | Path]:
+    return [zig_folder() / "zig", "ld.lld", "-static", "-s", "-m", arch.toolchain.emulation]
+
+
+def _around(toolchain: Path, objects: Sequence[str | Path]) -> list[str | Path]:
+    """Objects between the C library's start files and its archives."""
+    archives = [toolchain / name for name in ("libc.a", *_RUNTIME)]
+    before, after = [toolchain / "crt1.o", toolchain / "crti.o"], [toolchain / "crtn.o"]
+    return [*before, *objects, "--start-group", *archives, "--end-group", *after]
+
+
+def write_cc(arch: Arch, toolchain: Path, folder: Path) -> Path:
+    """A ``cc`` for makefiles: compiles as clang does, links as ``compile_program`` does.
+
+    Understands what makefiles use: sources, objects, archives, ``-c``, ``-S``, ``-E``, ``-o``,
+    ``-l`` and ``-L`` (all of the C library is linked anyway), and any flag of the compiler.
+    """
+    script = folder / "cc"
+    compiler, linker = (shlex.join(map(str, c)) for c in (_compiler(arch, toolchain), _linker(arch)))
+    before, after = (shlex.join(map(str, part)) for part in _split(_around(toolchain, ["@"])))
+    script.write_text(_CC.format(compiler=compiler, linker=linker, before=before, after=after))
+    script.chmod(0o755)
+    return script
+
+
+def _split(words: list[str | Path]) -> tuple[list[str | Path], list[str | Path]]:
+    middle = words.index("@")
+    return words[:middle], words[middle + 1 :]
+
+
+_CC = """#!/bin/sh
+# clang for one architecture, and its linker when nothing asks for less than a program.
+set -eu
+output=a.out objects="" flags="" sources="" link=yes
+while [ $# -gt 0 ]; do
+	case $1 in
+	-c | -S | -E | -M | -MM | --version | -v) link=no flags="$flags $1" ;;
+	-o) output=$2; shift ;;
+	-o*) output=${{1#-o}} ;;
+	-l* | -L* | -static | -pie | -no-pie | -pthread | -rdynamic | -s | -Wl,*) ;;
+	-I | -D | -U | -include | -MF | -MT | -MQ) flags="$flags $1 $2"; shift ;;
+	-*) flags="$flags $1" ;;
+	*.o | *.a) objects="$objects $1" ;;
+	*) sources="$sources $1" ;;
+	esac
+	shift
+done
+if [ $link = no ]; then
+	if [ "$output" = a.out ]; then set --; else set -- -o "$output"; fi
+	exec {compiler} $flags $sources "$@"
+fi
+for source in $sources; do
+	object=.cc-$$-$(basename "$source").o
+	{compiler} $flags -c "$source" -o "$object"
+	objects="$objects $object"
+done
+{linker} -o "$output" {before} $objects {after}
+rm -f .cc-$$-*.o
+"""
+
+
+def _tool(command: list[str | Path], folder: Path, failure: str, deadline: Deadline) -> str:
+    done = process.run(command, deadline=deadline.within(120), cwd=folder, check=False)
+    words = (done.stdout + done.stderr).decode(errors="replace")
+    if done.code != 0:
+        raise BuildError(f"{failure}:\n{words.rstrip()}")
+    return words

@@ -1,1 +1,0 @@
-"""What the container driver knows of engines: which there is, its images, the limits it keeps."""

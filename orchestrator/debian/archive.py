@@ -1,0 +1,310 @@
+"""A Debian archive, verified link by link: signature -> index hash -> package hash -> files.
+
+Nothing is installed and nothing foreign is run: packages are opened as archives. Sources: the
+repository format (wiki.debian.org/DebianRepository/Format), deb(5), gpgv(1).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import http.client
+import lzma
+import re
+import tarfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from orchestrator.deadline import Deadline
+from orchestrator.debian.mirror import KEYRING, mirror
+from orchestrator.errors import ImageError, LabError, NotOnMirror, Unavailable
+from orchestrator.host import cache, process
+from orchestrator.host.tempdirs import working_folder
+
+CHUNK = 1 << 20
+ATTEMPTS = 3
+IDLE_TIMEOUT = 30.0
+"""Seconds without a byte before a download is tried again."""
+_GONE = (404, 410)
+"""What HTTP servers answer for what they do not have (RFC 9110): asking again changes nothing."""
+_MIRROR = "ISOLAB_MIRROR=URL names another mirror"
+_RECIPE = "the image's recipe (images/*.yaml) names packages and the files wanted from them"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One binary package as the signed index describes it."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    size: int
+    depends: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file or symbolic link of a package; ``path`` has no leading slash."""
+
+    path: str
+    mode: int
+    data: bytes
+    target: str = ""
+
+
+class Archive:
+    """One suite of an archive. Safe to share between threads."""
+
+    def __init__(self, suite: str, deadline: Deadline) -> None:
+        self.suite = suite
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._hashes: dict[str, str] | None = None
+        self.outdated: set[str] = set()
+        """Architectures whose index is an earlier release's, for the mirror lacks the present one."""
+
+    def resolve(self, arch: str, names: Sequence[str]) -> dict[str, Package]:
+        """The packages of these names, metapackages followed to what they stand for.
+
+        A name ending in ``->`` (``linux-image-s390x->``) means the first dependency of that
+        package. Raises ImageError for one that the index does not have.
+        """
+        text = self.index(arch)
+        found = {}
+        for name in names:
+            package = _stanza(text, name.removesuffix("->"), self.suite, arch)
+            if name.endswith("->"):
+                package = _stanza(text, package.depends.partition(" ")[0].rstrip(","), self.suite, arch)
+            found[name] = package
+        return found
+
+    def fetch(self, packages: Sequence[Package]) -> dict[str, Path]:
+        """Download packages side by side; paths by package name, each verified by its hash.
+
+        Raises NotOnMirror for one that the index has and the mirror has not, ImageError.
+        """
+        with ThreadPoolExecutor(4) as pool:
+            paths = pool.map(self._fetch_one, packages)
+            return {package.name: path for package, path in zip(packages, paths, strict=True)}
+
+    def _fetch_one(self, package: Package) -> Path:
+        return _cached_download([f"{mirror()}/{package.filename}"], package.sha256, self._deadline)
+
+    def index(self, arch: str) -> bytes:
+        """Every package of an architecture, in the format of Packages files, verified.
+
+        Raises ImageError.
+        """
+        path = f"main/binary-{arch}/Packages.xz"
+        wanted = self._release().get(path)
+        if wanted is None:
+            raise ImageError(f"Debian {self.suite} has no packages for {arch}", hint=_MIRROR)
+        folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
+        urls = [f"{base}/{folder}/by-hash/SHA256/{wanted}", f"{base}/{path}"]
+        try:
+            packed = _cached_download(urls, wanted, self._deadline)
+        except ImageError:
+            # A mirror in the middle of an update may have a Release newer than its indices for
+            # days. The index of an earlier one was as well signed; whoever uses it is told.
+            earlier = _verified_earlier(urls[-1])
+            if earlier is None:
+                raise
+            self.outdated.add(arch)
+            packed = earlier
+        try:
+            return b"\n" + lzma.decompress(packed.read_bytes())
+        except lzma.LZMAError as problem:
+            raise ImageError(f"{urls[-1]}: not readable: {problem}", hint=_MIRROR) from None
+
+    def _release(self) -> dict[str, str]:
+        with self._lock:
+            if self._hashes is None:
+                self._hashes = _verified_release(self.suite, self._deadline)
+            return self._hashes
+
+
+def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Member]:
+    """Files of a package whose path matches one of the shell patterns, in archive order.
+
+    Raises ImageError when the package cannot be read or one of ``patterns`` matches nothing.
+    """
+    unmatched = set(patterns)
+    try:
+        with deb.open("rb") as file, _data_archive(file) as archive:
+            for entry in archive:
+                path = entry.name.removeprefix("./")
+                hits = [p for p in (*patterns, *optional) if fnmatch.fnmatchcase(path, p)]
+                if not hits or not (entry.isfile() or entry.issym()):
+                    continue
+                unmatched.difference_update(hits)
+                content = archive.extractfile(entry) if entry.isfile() else None
+                data = content.read() if content else b""
+                yield Member(path, entry.mode, data, entry.linkname if entry.issym() else "")
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as problem:
+        raise ImageError(f"{deb}: not a readable package: {problem}", hint=_RECIPE) from None
+    if unmatched:
+        raise ImageError(f"{deb}: no file matches {', '.join(sorted(unmatched))}", hint=_RECIPE)
+
+
+def _data_archive(file: BinaryIO) -> tarfile.TarFile:
+    return part_of(file, "data.tar")
+
+
+def part_of(file: BinaryIO, part: str) -> tarfile.TarFile:
+    """One of the two archives of an open package: ``data.tar`` or ``control.tar`` (deb(5)).
+
+    Raises TarError.
+    """
+    from debian.arfile import ArError, ArFile
+
+    try:
+        for member in ArFile(fileobj=file).getmembers():
+            if member.name.startswith(part):
+                return tarfile.open(fileobj=cast(IO[bytes], member), mode="r|*")
+    except ArError as problem:
+        raise tarfile.ReadError(str(problem)) from None
+    raise tarfile.ReadError(f"no {part} in it")
+
+
+def _stanza(text: bytes, name: str, suite: str, arch: str) -> Package:
+    begin = text.find(b"\nPackage: " + name.encode() + b"\n")
+    if begin == -1:
+        raise ImageError(f"Debian {suite} has no package {name!r} for {arch}", hint=_RECIPE)
+    end = text.find(b"\n\n", begin + 1)
+    return package(fields_of(text[begin : end if end != -1 else None].decode()))
+
+
+def fields_of(stanza: str) -> Mapping[str, str]:
+    """The fields of one package of an index that take a single line, as those we read do."""
+    return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+
+
+def package(fields: Mapping[str, str]) -> Package:
+    """The package these fields describe."""
+    return Package(
+        name=fields["Package"],
+        version=fields["Version"],
+        filename=fields["Filename"],
+        sha256=fields["SHA256"],
+        size=int(fields["Size"]),
+        depends=fields.get("Depends", ""),
+    )
+
+
+def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
+    """The suite's index hashes, from a Release file whose signature gpgv accepted."""
+    if not KEYRING.exists():
+        raise Unavailable(
+            f"Debian's archive keys are not on this host ({KEYRING})",
+            hint="install the package debian-archive-keyring",
+        )
+    with working_folder("release") as folder:
+        signed, plain = folder / "InRelease", folder / "Release"
+        _download([f"{mirror()}/dists/{suite}/InRelease"], signed, deadline)
+        command: list[str | Path] = ["gpgv", "--quiet", "--status-fd", "1", "--keyring", KEYRING]
+        verdict = process.run(
+            [*command, "--output", plain, signed], deadline=deadline.within(30), check=False
+        )
+        if not plain.exists() or not _trusted(verdict.stdout):
+            raise ImageError(
+                f"the signature of Debian {suite} at {mirror()} is not good:\n{verdict.tail()}",
+                hint="check the mirror, the host's clock, and the package debian-archive-keyring",
+            )
+        return _parse_release(plain.read_text(), suite)
+
+
+def _trusted(status: bytes) -> bool:
+    """Whether gpgv's status lines (GnuPG's doc/DETAILS) tell of one text with a good signature.
+
+    Not its exit status, for it fails when any signature is by a key it does not know; and not its
+    words on standard error, for they may quote what a forger wrote.
+    """
+    words = [line.split()[1] for line in status.splitlines() if line.startswith(b"[GNUPG:] ")]
+    return b"GOODSIG" in words and words.count(b"PLAINTEXT") == 1 and not {b"BADSIG", b"ERROR"} & {*words}
+
+
+def _parse_release(text: str, suite: str) -> dict[str, str]:
+    names = re.findall(r"^(?:Suite|Codename): (\S+)$", text, re.MULTILINE)
+    if suite not in names:
+        raise ImageError(f"the mirror answered with {names} when asked for {suite}", hint=_MIRROR)
+    section = text.split("\nSHA256:\n", 1)[-1]
+    return {path: sha for sha, path in re.findall(r"^ ([0-9a-f]{64}) +\d+ (\S+)$", section, re.MULTILINE)}
+
+
+def _cached_download(urls: Sequence[str], sha256: str, deadline: Deadline) -> Path:
+    """A file by its hash, fetched unless the cache already has it. Raises ImageError."""
+
+    def fetch(folder: Path) -> dict[str, object]:
+        target = folder / "content"
+        _download(urls, target, deadline, sha256)
+        return {"sha256": sha256, "from": urls[-1]}
+
+    return cache.make("archive", sha256[:32], fetch, deadline) / "content"
+
+
+def _verified_earlier(url: str) -> Path | None:
+    """What the cache holds from this address, verified when it was fetched: the newest."""
+    found = []
+    for folder in cache.place("archive", "").glob("*"):
+        if (folder / cache.META).exists() and cache.meta(folder).get("from") == url:
+            found.append(folder / "content")
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str = "") -> None:
+    problem: Exception | None = None
+    for _ in range(ATTEMPTS):
+        for url in urls:
+            try:
+                _download_once(url, target, deadline, sha256)
+                return
+            # URLError and time-outs are OSErrors, an impossible URL is a ValueError.
+            except (OSError, ValueError, http.client.HTTPException, ImageError) as failure:
+                if isinstance(failure, urllib.error.HTTPError):
+                    failure.close()
+                problem = failure
+        if isinstance(problem, urllib.error.HTTPError) and problem.code in _GONE:
+            raise NotOnMirror(
+                f"{urls[-1]} is not on the mirror: HTTP {problem.code}",
+                hint=f"an update may be under way there; try again later, or {_MIRROR}",
+            )
+    if isinstance(problem, LabError):
+        raise problem
+    raise ImageError(
+        f"cannot download {urls[-1]}: {problem}",
+        hint=f"check the network; {_MIRROR}",
+    )
+
+
+def _download_once(url: str, target: Path, deadline: Deadline, sha256: str) -> None:
+    state = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=IDLE_TIMEOUT) as answer, target.open("wb") as file:
+        while block := answer.read(CHUNK):
+            deadline.check(f"downloading {url}")
+            state.update(block)
+            file.write(block)
+    if sha256 and state.hexdigest() != sha256:
+        raise ImageError(
+            f"{url}: not what the signed index describes (SHA-256 {state.hexdigest()[:16]}…)",
+            hint="the mirror may be in the middle of an update; try again later or use another",
+        )
+
+
+class Archives:
+    """The suites in use by this process, each verified once."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._suites: dict[str, Archive] = {}
+        self._lock = threading.Lock()
+
+    def suite(self, name: str) -> Archive:
+        with self._lock:
+            return self._suites.setdefault(name, Archive(name, self._deadline))

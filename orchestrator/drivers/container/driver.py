@@ -1,0 +1,237 @@
+"""Containers by podman or docker: namespaces, cgroups and seccomp together.
+
+The container's root file system is the guests' own, or somebody's image with our layer on top.
+Its first process is our runner, waiting; commands enter by ``exec``. Limits the engine cannot set
+are left out and told. Sources: podman-run(1), podman-exec(1), docker's equivalents.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.arch import Arch, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.container import bridge
+from orchestrator.drivers.container.engine import NAMES, command, engine_command, unenforced
+from orchestrator.drivers.container.image_store import provide, reference
+from orchestrator.drivers.container.limits import (
+    exceeded,
+    hard_limits,
+    in_force,
+    render_limits,
+    render_ulimits,
+)
+from orchestrator.drivers.container.limits import wanted as wanted_limits
+from orchestrator.drivers.guest.layout import SITE
+from orchestrator.drivers.model import Handle, NetworkOrder, Order
+from orchestrator.errors import BootError, TeardownError, Unavailable
+from orchestrator.host import process, process_table
+from orchestrator.images.micro import RUNNER
+from orchestrator.labfile.models import Machine
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+from orchestrator.transport.base import Conversing
+from orchestrator.transport.local import CommandTransport
+
+LABEL = "isolab.machine"
+PLACE = "isolab.scratch"
+"""Label with the scratch folder: a container that names another one is another user's."""
+
+
+def render_run(
+    engine: tuple[str, ...],
+    order: Order,
+    handle: Handle,
+    hard: Mapping[str, int],
+    unlimited: Collection[str] = (),
+) -> list[str]:
+    """The command line that starts a container; ``unlimited`` are limits to leave out. Pure."""
+    argv = [*engine, "run", "--detach", "--pull", "never", "--name", handle.tag, "--hostname", order.name]
+    argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}"]
+    argv += [
+        "--label",
+        f"{PLACE}={Path(handle.scratch).parent.parent}",
+        "--network",
+        "none",
+        "--no-healthcheck",
+    ]
+    # Its names; its interfaces on private networks come when it runs.
+    argv += [word for name, address in order.hosts for word in ("--add-host", f"{name}:{address}")]
+    if engine[0] == "podman":  # docker is asked for it, at the price of another command
+        argv += ["--pidfile", str(_pid_file(handle))]
+    argv += render_limits(order.machine, unlimited)
+    argv += render_ulimits(hard)
+    return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
+
+
+def render_exec(
+    engine: tuple[str, ...], handle: Handle, user: str, argv: Sequence[str], tty: bool
+) -> list[str]:
+    """The command line that runs a person's program in a container. Pure."""
+    uid, home = handle.site.users[user], handle.site.homes[user]
+    words = [*engine, "exec", "--interactive", *(["--tty", "--env", "TERM"] if tty else [])]
+    words += ["--user", f"{uid}:{uid}", "--workdir", home, "--env", f"HOME={home}", "--env", f"USER={user}"]
+    return [*words, handle.tag, *argv]
+
+
+class Container:
+    """The driver."""
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        if arch != host_arch():
+            raise Unavailable(
+                f"a container runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
+                hint="use `driver: qemu` for a foreign architecture",
+            )
+        engine_command(machine.engine)
+
+    def prepare(self, order: Order) -> Handle:
+        return Handle(
+            driver="container",
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel="none",
+            scratch=str(order.scratch),
+            site=SITE,
+            data={"engine": list(engine_command(order.machine.engine))},
+        )
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
+        engine = _engine(handle)
+        try:
+            order.scratch.mkdir(parents=True)
+            unlimited = dict(unenforced(engine))
+            argv = render_run(engine, order, handle, hard_limits(), unlimited)
+            (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
+            container = _start(engine, argv, order, deadline, progress)
+            first = _process(engine, handle, deadline)
+            if order.attachments:
+                bridge.join(order.attachments, first, order.name, deadline)
+            found = in_force(first, container)
+            wanted = wanted_limits(order.machine)
+            unlimited = (exceeded(wanted, found) if found else {}) | unlimited
+            for name, reason in unlimited.items():
+                progress.tell(f"{order.name}: warning: `{name}` does not limit this container: {reason}")
+            about = {"wanted": wanted, "in_force": found and _finite(found), "unlimited": unlimited}
+            (order.logs / "limits.json").write_text(json.dumps(about, indent=1))
+            return replace(handle, data={**handle.data, "unlimited": unlimited})
+        except BaseException:
+            self.down(handle)
+            raise
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
+
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        name, scratch = wanted.scratch.name, str(wanted.scratch)
+        bare = Handle("container", wanted.run, name, "", "", "", scratch, SITE)
+        return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        try:
+            bridge.lay(handle.tag, wanted.scratch, deadline)
+        except BaseException:
+            self.down(handle)
+            raise
+
+    terminal_from_us = False
+
+    def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
+        return render_exec(_engine(handle), handle, user, argv, tty)
+
+    def memory(self, handle: Handle) -> int:
+        """What runs inside, and the engine's process that watches over it; not what entered it."""
+        first = _process(_engine(handle), handle, Deadline.after(60))
+        return sum(map(process_table.memory, process_table.within(first))) if first else 0
+
+    def down(self, handle: Handle) -> None:
+        if handle.is_network:
+            bridge.remove(handle)
+            shutil.rmtree(handle.scratch, ignore_errors=True)
+            return
+        engine, deadline = _engine(handle), Deadline.after(60)
+        if shutil.which(engine[0]) is not None:
+            # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
+            at_once = ("--time", "0") if engine[0] == "podman" else ()
+            remove = [*engine, "rm", "--force", "--volumes", *at_once, handle.tag]
+            done = process.run(remove, deadline=deadline, check=False)
+            missing = (
+                b"no such container" in done.stderr.lower() or b"no container with" in done.stderr.lower()
+            )
+            if done.code != 0 and not missing:
+                raise TeardownError(
+                    f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}"
+                )
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def leftovers(self) -> Iterator[Handle]:
+        for run, name in bridge.standing(scratch_dir()):
+            yield Handle("container", run, name, "", "", "", str(scratch_dir() / run / name), SITE)
+        for name in NAMES:
+            if shutil.which(name) is None:
+                continue
+            engine = command(name)
+            ours = f"label={PLACE}={scratch_dir()}"
+            listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
+            done = process.run(listing, deadline=Deadline.after(60), check=False)
+            for tag in done.stdout.decode().split() if done.code == 0 else ():
+                _, day, clock, salt, machine = tag.split("-", 4)
+                run = f"{day}-{clock}-{salt}"
+                folder = scratch_dir() / run / machine
+                yield Handle(
+                    "container", run, machine, "", "", "", str(folder), SITE, {"engine": list(engine)}
+                )
+
+
+def _engine(handle: Handle) -> tuple[str, ...]:
+    return tuple(handle.data["engine"])
+
+
+def _start(
+    engine: tuple[str, ...], argv: list[str], order: Order, deadline: Deadline, progress: Progress
+) -> str:
+    """Run the command line, with the image made first if the engine lacks it; gives the container's id."""
+    progress.doing(order.name, f"starting a container ({engine[0]})")
+    # Podman's watcher stays where it was started, and writes a file there when the kernel kills a program
+    # for its memory: conmon's "oom".
+    done = process.run(argv, deadline=deadline.within(60), cwd=order.scratch, check=False)
+    # To ask beforehand whether the engine has the image would cost a fifth of the start.
+    if done.code != 0 and reference(order.image).encode() in done.stderr:
+        progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
+        provide(engine, order.image, order.scratch, deadline)
+        progress.doing(order.name, f"starting a container ({engine[0]})")
+        done = process.run(argv, deadline=Deadline.after(60, deadline.cancel), cwd=order.scratch, check=False)
+    if done.code != 0:
+        raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
+    return done.stdout.decode().split()[-1]
+
+
+def _pid_file(handle: Handle) -> Path:
+    return Path(handle.scratch) / "pid"
+
+
+def _process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int:
+    """The process id of the container's first process on the host; 0 when the engine does not say."""
+    if engine[0] == "podman":
+        file = _pid_file(handle)
+        answer = file.read_bytes() if file.exists() else b""
+    else:
+        question = [*engine, "inspect", "--format", "{{.State.Pid}}", handle.tag]
+        answer = process.run(question, deadline=deadline.within(60), check=False).stdout
+    return int(answer) if answer.strip().isdigit() else 0
+
+
+def _finite(limits: Mapping[str, float]) -> dict[str, float | None]:
+    """As JSON has it: no limit is null, not infinite."""
+    return {name: value if value != float("inf") else None for name, value in limits.items()}
+
+
+DRIVER = Container()

@@ -1,0 +1,122 @@
+"""Limits of containers: as options for an engine, and as the kernel has them in force.
+
+Engines drop limits they cannot set, some with a warning; so what is in force is read from the
+container's own cgroup. Sources: cgroups(7) and the kernel's Documentation/admin-guide,
+cgroup-v1 (memory.rst, pids.rst), scheduler/sched-bwc.rst, cgroup-v2.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from orchestrator.labfile.models import Machine
+
+PIDS = 512
+"""Processes a container may have unless its lab says otherwise; a fork bomb stops here."""
+
+
+MOST = 4096
+"""Open files and processes a user in a container may be allowed; engines lower their own limits
+before they start a container, so the host's full limit may already be out of reach."""
+
+
+def hard_limits() -> dict[str, int]:
+    """The host's hard limits on open files and processes, where it has some and we are root.
+
+    An engine's defaults may be above them, and raising a limit takes CAP_SYS_RESOURCE, which
+    root lacks in some hosts that are containers themselves.
+    """
+    if os.getuid() != 0:
+        return {}
+    hard = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    found = {name: resource.getrlimit(number)[1] for name, number in hard.items()}
+    return {name: min(limit, MOST) for name, limit in found.items() if limit != resource.RLIM_INFINITY}
+
+
+def render_ulimits(hard: Mapping[str, int]) -> list[str]:
+    """The engine's options that keep a container's own limits below those. Pure."""
+    pairs = [("--ulimit", f"{name}={min(1024, limit)}:{limit}") for name, limit in hard.items()]
+    return [word for pair in pairs for word in pair]
+
+
+def wanted(machine: Machine) -> dict[str, float]:
+    """The limits of a machine: bytes, processors, processes."""
+    return {"memory": machine.memory, "cpus": machine.cpus, "pids": machine.pids or PIDS}
+
+
+def render_limits(machine: Machine, without: Collection[str] = ()) -> list[str]:
+    """The engine's options that set them, but for those it cannot. Pure.
+
+    Without a limit of its own, swap would double the memory.
+    """
+    memory, cpus, pids = str(machine.memory), str(machine.cpus), str(machine.pids or PIDS)
+    options = {
+        "memory": ["--memory", memory, "--memory-swap", memory],
+        "cpus": ["--cpus", cpus],
+        "pids": ["--pids-limit", pids],
+    }
+    return [word for name, words in options.items() if name not in without for word in words]
+
+
+def in_force(pid: int, container: str, root: Path = Path("/")) -> Mapping[str, float] | None:
+    """The limits the kernel has for a container, by its process and its id; inf for none.
+
+    None when that process is not seen from here in a cgroup of that container: the engine runs
+    it on another machine. ``root`` is where proc and sys are mounted.
+    """
+    try:
+        lines = (root / f"proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    if not container or not any(container in line for line in lines):
+        return None
+    groups = {
+        name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")
+    }
+    mounts = root / "sys/fs/cgroup"
+    new = mounts / groups.get("", "/").lstrip("/")  # version 2, where the line has no names
+
+    def old(controller: str) -> Path:
+        return mounts / controller / groups.get(controller, "none").lstrip("/")
+
+    return {
+        "memory": min(_number(old("memory") / "memory.limit_in_bytes"), _number(new / "memory.max")),
+        "cpus": min(_old_cpus(old("cpu")), _new_cpus(new)),
+        "pids": min(_number(old("pids") / "pids.max"), _number(new / "pids.max")),
+    }
+
+
+def exceeded(wanted: Mapping[str, float], found: Mapping[str, float]) -> dict[str, str]:
+    """The limits that are not in force as wanted, and what is. Pure."""
+    return {
+        name: "the kernel has no such limit in force"
+        if found[name] == float("inf")
+        else f"it is {found[name]:g}"
+        for name, limit in wanted.items()
+        if found[name] > limit
+    }
+
+
+def _number(file: Path) -> float:
+    """A limit; infinite where there is none, written as ``max`` or as a number beyond any memory."""
+    try:
+        value = float(file.read_text())
+    except (OSError, ValueError):
+        return float("inf")
+    return value if 0 <= value < 2**62 else float("inf")
+
+
+def _old_cpus(folder: Path) -> float:
+    quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    return quota / period if quota != float("inf") and period not in (0, float("inf")) else float("inf")
+
+
+def _new_cpus(folder: Path) -> float:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return float(quota) / float(period)
+    except (OSError, ValueError):
+        return float("inf")

@@ -1,0 +1,194 @@
+"""What makes one machine different from its image: keys, name, time, entropy.
+
+Handed to the guest's init over a virtio-serial port before its SSH server starts; see
+``images/guest/personality.c`` for the other end of the protocol.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.model import Order
+from orchestrator.errors import BootError
+from orchestrator.host.unix_socket import connect
+
+ENTROPY_BYTES = 64
+GATEWAY = "10.0.2.2 10.0.2.3"
+"""Router and name server of QEMU's user network (qemu(1), -netdev user)."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A machine's own keys: ``host_private`` in dropbear's format, ``host_openssh`` the same key
+    in OpenSSH's, ``host_public`` as on the wire, ``client_private`` in OpenSSH's format,
+    ``client_public`` as an authorized_keys line."""
+
+    host_private: bytes
+    host_openssh: bytes
+    host_public: bytes
+    client_private: bytes
+    client_public: bytes
+
+
+def make_keys() -> Keys:
+    """Fresh Ed25519 keys for both sides of one machine."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    host, client = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    seed, public = host.private_bytes_raw(), host.public_key().public_bytes_raw()
+    name = _string(b"ssh-ed25519")
+    return Keys(
+        host_private=name + _string(seed + public),
+        host_openssh=host.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
+        host_public=name + _string(public),
+        client_private=client.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
+        client_public=client.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n",
+    )
+
+
+def folder_with_keys(folder: Path) -> Keys:
+    """Make a machine's folder, with fresh keys and in it what its controller needs of them."""
+    folder.mkdir(parents=True, mode=0o711)
+    keys = make_keys()
+    keep(keys, folder)
+    return keys
+
+
+def keep(keys: Keys, folder: Path) -> None:
+    """Leave in a machine's folder what is needed to connect to it: ``client_key``, for our eyes
+    only, and ``host_key.pub``."""
+    private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "wb") as file:
+        file.write(keys.client_private)
+    (folder / "host_key.pub").write_bytes(keys.host_public)
+
+
+def _string(data: bytes) -> bytes:
+    """RFC 4251, section 5."""
+    return struct.pack(">I", len(data)) + data
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What a machine is told about its networks: nothing, for one that has none.
+
+    ``network`` has a line for each interface: the hardware address it is found by, the one it is
+    to have, its IPv4 address and prefix length. ``hosts`` is the text of /etc/hosts. ``gateway``
+    is the address of the way out and of the name server behind it.
+    """
+
+    network: str = ""
+    hosts: str = ""
+    gateway: str = ""
+
+
+def lines_of(order: Order, device_macs: Sequence[str]) -> Lines:
+    """What this machine is told; ``device_macs`` are those its interfaces come up with. Pure."""
+    if not order.attachments:
+        return Lines()
+    rows = [
+        f"{device} {place.mac} {place.address}/{place.prefix}\n"
+        for device, place in zip(device_macs, order.attachments, strict=True)
+    ]
+    known = "".join(f"{address} {name}\n" for name, address in order.hosts)
+    return Lines("".join(rows), f"127.0.0.1 localhost\n{known}", GATEWAY if order.internet else "")
+
+
+def render(
+    name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: Lines | None = None
+) -> bytes:
+    """The message that gives a machine its personality; ``now`` in seconds since the epoch,
+    ``nonce`` is its identity, which a clone must not share with another."""
+    about = asdict(lines or Lines())
+    parts = {
+        "hostname": name.encode(),
+        "time": f"{int(now)}.{int(now % 1 * 1e9):09d}".encode(),
+        "entropy": entropy,
+        "nonce": nonce.encode(),
+        "host-key": keys.host_private,
+        "host-key-openssh": keys.host_openssh,
+        "authorised-key": keys.client_public,
+        **{key: text.encode() for key, text in about.items() if text},
+        "end": b"",
+    }
+    return b"".join(f"{key} {len(value)}\n".encode() + value for key, value in parts.items())
+
+
+class Port:
+    """Our end of the guest's virtio-serial port: lines from its init, bytes to it."""
+
+    def __init__(self, path: Path, deadline: Deadline) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(max(0.1, deadline.within(10).remaining()))
+        try:
+            connect(self._socket, path, deadline.within(10), "QEMU listening at the guest's port")
+        except BaseException:
+            self._socket.close()
+            raise
+        self._pending = b""
+
+    def __enter__(self) -> Port:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def expect(self, word: str, deadline: Deadline, meanwhile: Callable[[], None]) -> None:
+        """Wait for a line. ``meanwhile`` runs a few times a second and may raise.
+
+        Raises BootError when init says that it failed, TimedOut, Interrupted.
+        """
+        while (line := self._line()) is None:
+            try:
+                block = self._receive(deadline.slice(0.25) or 0.001)
+            except TimeoutError:
+                meanwhile()
+                deadline.check(f"waiting for the guest's init to say {word!r}")
+                continue
+            except ConnectionError:
+                block = b""
+            if not block:
+                meanwhile()
+                raise BootError("the emulator closed the guest's port")
+            self._pending += block
+            deadline.check(f"waiting for the guest's init to say {word!r}")
+            if len(self._pending) > 4096:
+                raise BootError("the guest's init talks nonsense")
+        if line != word:
+            raise BootError(f"the guest's init said: {line[:200]}")
+
+    def _receive(self, seconds: float) -> bytes:
+        """What came, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""
+        self._socket.settimeout(seconds)
+        return self._socket.recv(4096)
+
+    def send(self, data: bytes) -> None:
+        self._socket.settimeout(30)
+        self._socket.sendall(data)
+
+    def _line(self) -> str | None:
+        line, found, rest = self._pending.partition(b"\n")
+        if not found:
+            return None
+        self._pending = rest
+        return line.decode(errors="replace")
+
+
+def give(port: Port, name: str, keys: Keys, lines: Lines | None = None) -> None:
+    """Hand a waiting machine its personality, with fresh entropy and the time of now."""
+    entropy, nonce = os.urandom(ENTROPY_BYTES), secrets.token_hex(16)
+    port.send(render(name, keys, time.time(), entropy, nonce, lines))

@@ -1,0 +1,36 @@
+"""What machines with a root file system of our own have in common, whichever driver makes them:
+where things are in them, and how the SSH server of those that have one is reached."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from orchestrator.errors import BootError
+from orchestrator.images.micro import OTHER, RUNNER, STUDENT
+from orchestrator.transport.base import Site
+from orchestrator.transport.ssh import Address
+
+SITE = Site(
+    runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
+)
+
+
+def loopback_address(scratch: Path, port: int) -> Address:
+    """The SSH server behind a port of 127.0.0.1, with the keys that
+    ``orchestrator.drivers.guest.identity.keep`` left in the machine's folder."""
+    return Address(
+        host="127.0.0.1",
+        port=port,
+        user="root",
+        client_key=scratch / "client_key",
+        host_key=(scratch / "host_key.pub").read_bytes(),
+    )
+
+
+def forwarded_port(usernet: str) -> int:
+    """The host port QEMU chose for SSH, from ``info usernet``. Raises BootError."""
+    match = re.search(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", usernet, re.MULTILINE)
+    if match is None:
+        raise BootError(f"QEMU does not say which port it forwards:\n{usernet}")
+    return int(match[1])

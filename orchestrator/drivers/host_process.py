@@ -1,0 +1,145 @@
+"""Programs on this host's own kernel, each machine a scratch folder.
+
+What the drivers ``process`` and ``sandbox`` share; they differ in the runner's options. When
+isolab is root the programs run as two user ids of their own that no account has; otherwise as
+whoever started isolab, and what needs another user is skipped. Programs of a foreign architecture
+run under user-mode emulation; their runner is the host's own, so that how they end is not
+emulated, while the facts are found by the runner of their architecture.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.arch import Arch, host_arch
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.errors import TeardownError, Unavailable
+from orchestrator.host import process_table
+from orchestrator.host.qemu_user import emulator_path, require_emulator
+from orchestrator.labfile.models import Machine
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+from orchestrator.transport.base import Conversing, Site, environment
+from orchestrator.transport.local import CommandTransport
+
+PATH = "/usr/local/bin:/usr/bin:/bin"
+STUDENT, OTHER = 60600, 60601
+"""In none of the ranges systemd.io/UIDS-GIDS gives away."""
+
+
+def render_site(scratch: Path, root: bool, options: tuple[str, ...] = (), emulator: str = "") -> Site:
+    """Where things are for programs on this host; ``emulator`` for those of another. Pure."""
+    users = {"student": STUDENT, "other": OTHER} if root else {"student": os.getuid()}
+    runner = (str(scratch / "bin" / "run"), *options)
+    homes = {name: str(scratch / "home" / name) for name in users}
+    site = Site(runner=runner, work=str(scratch / "work"), users=users, switch=root, homes=homes)
+    if not emulator:
+        return site
+    return replace(site, emulator=(emulator,), probe=(emulator, str(_foreign_runner(scratch)), "--facts"))
+
+
+def render_entry(site: Site, user: str, argv: Sequence[str]) -> list[str]:
+    """The command line that runs a person's program. Pure."""
+    uid, home = site.users[user], site.homes[user]
+    words = [*site.runner, "--inherit", "--dir", home]
+    words += ["--user", f"{uid}:{uid}"] if site.switch else []
+    env = {"PATH": PATH, "HOME": home, "USER": user, "TERM": os.environ.get("TERM", "dumb")}
+    return [*words, *environment(env), "--", *argv]
+
+
+def _foreign_runner(scratch: Path) -> Path:
+    return scratch / "bin" / "foreign"
+
+
+def _place(program: Path, where: Path) -> None:
+    shutil.copyfile(program, where)
+    where.chmod(0o755)
+
+
+class HostProcessDriver:
+    """A driver for machines that are processes of this host, started with the runner's options."""
+
+    def __init__(self, name: str, runner_options: tuple[str, ...] = (), *, emulates: bool = False) -> None:
+        self._name = name
+        self._options = runner_options
+        self._emulates = emulates
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        if arch != host_arch() and self._emulates:
+            require_emulator(arch)
+        elif arch != host_arch():
+            raise Unavailable(
+                f"a {self._name} runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
+                hint="use `driver: qemu` for a foreign architecture",
+            )
+        if os.statvfs(scratch_dir()).f_flag & os.ST_NOEXEC:
+            raise Unavailable(
+                f"programs cannot be run from {scratch_dir()}: it is mounted noexec",
+                hint="name another folder in ISOLAB_SCRATCH",
+            )
+
+    def prepare(self, order: Order) -> Handle:
+        emulator = emulator_path(order.arch) or "" if order.arch != host_arch() else ""
+        return Handle(
+            driver=self._name,
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel="none",
+            scratch=str(order.scratch),
+            site=render_site(order.scratch, os.getuid() == 0, self._options, emulator),
+        )
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
+        runner = Path(handle.site.runner[0])
+        try:
+            runner.parent.mkdir(parents=True, mode=0o755)
+            homes = {user: Path(home) for user, home in handle.site.homes.items()}
+            above = {home.parent for home in homes.values()}
+            for folder in (order.scratch.parent, order.scratch, Path(handle.site.work), *above):
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o711)
+            for user, home in homes.items():
+                home.mkdir(mode=0o700)
+                if handle.site.switch:
+                    os.chown(home, handle.site.users[user], handle.site.users[user])
+            _place(order.runner or order.image.runner, runner)
+            if handle.site.emulator:
+                _place(order.image.runner, _foreign_runner(order.scratch))
+            return handle
+        except BaseException:
+            self.down(handle)
+            raise
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        yield CommandTransport()
+
+    terminal_from_us = True
+    """Otherwise the machine's programs would hold the terminal of whoever looks in."""
+
+    def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
+        return render_entry(handle.site, user, argv)
+
+    def memory(self, handle: Handle) -> int:
+        return sum(map(process_table.memory, process_table.find(process_table.lives_in(handle.scratch))))
+
+    def down(self, handle: Handle) -> None:
+        for pid in process_table.find(process_table.lives_in(handle.scratch)):
+            if not process_table.end(pid, patience=0):
+                raise TeardownError(f"{handle.machine}: process {pid} cannot be ended")
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def leftovers(self) -> Iterator[Handle]:
+        """Scratch folders that hold a runner; folders of other drivers do not."""
+        for runner in scratch_dir().glob("*/*/bin/run"):
+            folder = runner.parent.parent
+            site = render_site(folder, os.getuid() == 0, self._options)
+            yield Handle(self._name, folder.parent.name, folder.name, "", "", "", str(folder), site)

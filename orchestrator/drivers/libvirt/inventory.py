@@ -1,0 +1,108 @@
+"""What of ours is on a libvirt daemon: known by its tag whatever it is called, and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.libvirt import storage
+from orchestrator.drivers.libvirt.connection import library, lookup, told_as
+from orchestrator.drivers.libvirt.domain_xml import NAMESPACE, read_tag
+from orchestrator.drivers.libvirt.network_xml import NETWORK_NAMESPACE, filter_identity
+from orchestrator.drivers.model import NETWORK_PREFIX, TAG, Handle
+from orchestrator.errors import TeardownError, Unavailable
+from orchestrator.host import process_table
+
+_NAME = rf"{TAG}-(\d{{8}}-\d{{6}}-[0-9a-f]{{4}})-"
+
+
+def console_name(handle: Handle) -> str:
+    """The volume with the machine's console."""
+    return f"{handle.tag}.{handle.data['place']}.console"
+
+
+def domain_of(connection: Any, handle: Handle) -> Any:
+    """The machine's domain, None when there is none of this name that carries our tag."""
+    domain = lookup(lambda: connection.lookupByName(handle.tag))
+    return domain if domain is not None and tag_of(domain)[2] == handle.data["place"] else None
+
+
+def tag_of(domain: Any) -> tuple[str, str, str]:
+    """Run, machine and place; three times "" for a domain that is not ours or is just going."""
+    libvirt = library()
+    element = lookup(lambda: domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, 0))
+    return ("", "", "") if element is None else read_tag(element)
+
+
+def network_tag(network: Any) -> tuple[str, str, str]:
+    """The same of a network."""
+    words = lookup(network.XMLDesc) or "<network/>"
+    tag = Xml.fromstring(words).find(f"metadata/{{{NETWORK_NAMESPACE}}}network")
+    return ("", "", "") if tag is None else read_tag(Xml.tostring(tag, encoding="unicode"))
+
+
+def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
+    """End a machine's domain and delete its console log, of which we keep a copy. Raises TeardownError."""
+    logs = Path(handle.data.get("logs", ""))
+    with told_as(TeardownError, f"{handle.machine}: libvirt cannot remove it"):
+        if handle.data.get("logs") and logs.is_dir():
+            with contextlib.suppress(OSError, library().libvirtError):
+                storage.fetch(connection, console_name(handle), logs / "console.log")
+        while (domain := domain_of(connection, handle)) is not None:
+            end(domain, handle.machine, deadline)
+        storage.remove_console(connection, console_name(handle), deadline)
+
+
+def end(domain: Any, name: str, deadline: Deadline) -> None:
+    """Try to end a domain; on failure it waits a moment, for a busy host may need longer to end a
+    process than libvirt waits. Raises TimedOut."""
+    with contextlib.suppress(library().libvirtError):
+        domain.destroy()
+        return
+    deadline.check(f"{name}: ending it")
+    deadline.cancel.wait(0.2)
+
+
+def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
+    """Run and name of everything of ours: domains, logs whose domain is gone, networks and filters."""
+    with told_as(Unavailable, "libvirt does not list its machines"):
+        for domain in connection.listAllDomains():
+            run, machine, owner = tag_of(domain)
+            if owner == mark:
+                yield run, machine
+        pattern = re.compile(rf"{_NAME}(.+)\.{mark}\.console")
+        for name in storage.volumes(connection):
+            if match := pattern.match(name):
+                yield match[1], match[2]
+    # A daemon without networks has none of ours; those it had, the ledger knows.
+    with contextlib.suppress(library().libvirtError):
+        if not session:
+            yield from _networks(connection, mark)
+
+
+def _networks(connection: Any, mark: str) -> Iterator[tuple[str, str]]:
+    for network in connection.listAllNetworks():
+        run, name, owner = network_tag(network)
+        if owner == mark:
+            yield run, name
+    pattern = re.compile(rf"{_NAME}({re.escape(NETWORK_PREFIX)}.+)")
+    for found in connection.listAllNWFilters():
+        match = pattern.fullmatch(found.name())
+        if match and found.UUIDString() == filter_identity(found.name(), mark):
+            yield match[1], match[2]
+
+
+def running_here() -> bool:
+    """Whether a machine of ours runs on this host, though no daemon may tell of it."""
+    mark = f"guest={TAG}-"
+    return any(
+        True
+        for _ in process_table.find(
+            lambda pid: any(word.startswith(mark) for word in process_table.arguments(pid))
+        )
+    )

@@ -1,0 +1,109 @@
+"""How libvirt's machines are joined: networks, filters and interfaces as libvirt and QEMU take them.
+Pure.
+
+A network of a system daemon is a bridge of its host, without address, DHCP or forwarding. That alone
+keeps nobody from the host: Linux takes at every interface what is for any of its addresses, and
+answers questions for them there (kernel.org, ip-sysctl, rp_filter and arp_ignore; measured). So each
+machine's end has a filter beneath the Internet protocols, which what is for the bridge itself does not
+pass. Sources: libvirt.org, "Network XML format", "Network Filters", "Domain XML format"; ebtables(8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from xml.etree import ElementTree as Xml
+
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.labfile.addresses import MAC_PREFIX
+
+NETWORK_NAMESPACE = "urn:isolab:network:1"
+"""XML namespace of our tag in a network's metadata."""
+_FILTERS = uuid.UUID("0f5b8ad4-3c64-5f0c-9d9a-7d6c9b3a4e21")
+_BROADCAST = "ff:ff:ff:ff:ff:ff"
+_FIRST_SLOT = 0x14
+"""Of the private interfaces, behind those of ``orchestrator.drivers.libvirt.domain_xml``."""
+
+
+def render_network(handle: Handle) -> str:
+    """The network: its bridge, whose name libvirt chooses, and our tag. Pure."""
+    root = Xml.Element("network")
+    Xml.SubElement(root, "name").text = handle.tag
+    about = {"run": handle.run, "name": handle.machine, "place": str(handle.data["place"])}
+    tag = Xml.Element("isolab:network", {"xmlns:isolab": NETWORK_NAMESPACE, **about})
+    Xml.SubElement(root, "metadata").append(tag)
+    Xml.SubElement(root, "bridge", {"stp": "off", "delay": "0"})
+    Xml.SubElement(root, "mac", {"address": bridge_mac(handle)})
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="unicode")
+
+
+def bridge_mac(handle: Handle) -> str:
+    """The hardware address of a network's bridge; no machine of ours has its prefix."""
+    salt = hashlib.sha256(handle.tag.encode()).digest()
+    return f"52:54:00:{salt[0]:02x}:{salt[1]:02x}:{salt[2]:02x}"
+
+
+def filter_identity(tag: str, place: object) -> str:
+    """The UUID of a network's filter: unlike its name, nobody else has it."""
+    return str(uuid.uuid5(_FILTERS, f"{place}\n{tag}"))
+
+
+def render_filter(handle: Handle, subnet: str) -> str:
+    """What a machine may send and be sent. Pure."""
+    root = Xml.Element("filter", {"name": handle.tag, "chain": "root"})
+    Xml.SubElement(root, "uuid").text = filter_identity(handle.tag, handle.data["place"])
+    for priority, (action, direction, about, match) in enumerate(_rules(handle, IPv4Network(subnet)), 100):
+        words = {"action": action, "direction": direction, "priority": str(priority)}
+        rule = Xml.SubElement(root, "rule", words)
+        if about:
+            Xml.SubElement(rule, about, dict(match))
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="unicode")
+
+
+def _rules(handle: Handle, subnet: IPv4Network) -> Iterator[tuple[str, str, str, Mapping[str, str]]]:
+    """In the order they are asked; ``out`` is what the machine sends. What is sent to everybody comes
+    to the bridge too: of that, only what no program of the host can be meant by."""
+    bridge, ours = bridge_mac(handle), f"{MAC_PREFIX}:00:00:00:00"
+    here = {"arpdstipaddr": str(subnet.network_address), "arpdstipmask": str(subnet.prefixlen)}
+    everybody = {"dstmacaddr": _BROADCAST, "dstipaddr": str(subnet.broadcast_address)}
+    yield "drop", "in", "mac", {"srcmacaddr": bridge}
+    yield "drop", "out", "mac", {"dstmacaddr": bridge}
+    yield "accept", "out", "mac", {"dstmacaddr": ours, "dstmacmask": "ff:ff:00:00:00:00"}
+    yield "accept", "out", "arp", here
+    yield "accept", "out", "ip", everybody
+    yield "drop", "out", "ip", {"dstipaddr": "224.0.0.1"}
+    yield "accept", "out", "ip", {"dstipaddr": "224.0.0.0", "dstipmask": "4"}
+    yield "accept", "out", "mac", {"protocolid": "ipv6"}  # which libvirt turns off at the bridge
+    yield "drop", "out", "", {}
+
+
+def interfaces(order: Order) -> Iterator[Xml.Element]:
+    """The machine's interfaces on networks of a system daemon."""
+    for number, place in enumerate(order.attachments):
+        found = Xml.Element("interface", {"type": "network"})
+        Xml.SubElement(found, "mac", {"address": place.mac})
+        Xml.SubElement(found, "source", {"network": place.plug})
+        Xml.SubElement(found, "model", {"type": "virtio"})
+        Xml.SubElement(found, "filterref", {"filter": place.plug})
+        if order.arch.bus == "pci":
+            Xml.SubElement(found, "rom", {"enabled": "no"})
+            slot = {"slot": f"{_FIRST_SLOT + number:#x}", "function": "0"}
+            Xml.SubElement(found, "address", {"type": "pci", "domain": "0", "bus": "0", **slot})
+        yield found
+
+
+def switch_words(order: Order) -> Iterator[str]:
+    """The machine's interfaces at switches of a session, as QEMU is told past libvirt."""
+    for number, place in enumerate(order.attachments):
+        yield from ("-netdev", f"vde,id=lan{number},sock={place.plug.replace(',', ',,')}")
+        slot = (
+            f"addr={_FIRST_SLOT + number:#x}"
+            if order.arch.bus == "pci"
+            else f"devno=fe.0.{0xFFF1 + number:x}"
+        )
+        device = f"virtio-net-{order.arch.bus},netdev=lan{number},mac={place.mac},{slot}"
+        yield from ("-device", device + order.arch.nic_options)

@@ -1,0 +1,90 @@
+"""Private networks between the machines of one libvirt daemon: made, and removed.
+
+A system daemon makes them itself, here or on another host. A session may make no bridges; on this
+host its machines are joined by a switch of ours (``orchestrator.drivers.guest.vde``), on another one they
+cannot be joined.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.guest import vde
+from orchestrator.drivers.guest.layout import SITE
+from orchestrator.drivers.libvirt.connection import library, lookup, opened, told_as
+from orchestrator.drivers.libvirt.inventory import end, network_tag, tag_of
+from orchestrator.drivers.libvirt.network_xml import filter_identity, render_filter, render_network
+from orchestrator.drivers.libvirt.ownership import place, remember
+from orchestrator.drivers.model import Handle, NetworkOrder
+from orchestrator.errors import TeardownError, Unavailable
+from orchestrator.labfile.libvirt_uri import Uri, default_uri, parse
+
+
+def prepare(wanted: NetworkOrder) -> Handle:
+    """Every name of a network. Pure within one host."""
+    uri = parse(wanted.uri or default_uri())
+    bare = Handle("libvirt", wanted.run, wanted.scratch.name, "", "", "", str(wanted.scratch), SITE)
+    plug = vde.plug(wanted.scratch, vde.LIBVIRT) if uri.session else bare.tag
+    plugs = dict.fromkeys(wanted.machines, plug)
+    return replace(bare, data={"uri": uri.text, "place": place(wanted.scratch.parent.parent), "plugs": plugs})
+
+
+def lay(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    """Make the network; leaves to ``remove`` what a failure left. Raises Unavailable, BootError."""
+    uri = parse(handle.data["uri"])
+    if uri.session:
+        _lay_switch(uri, wanted, deadline)
+        return
+    Path(handle.scratch).mkdir(parents=True, mode=0o711)
+    with opened(uri, deadline) as connection:
+        remember(uri)
+        try:
+            connection.nwfilterDefineXML(render_filter(handle, wanted.subnet))
+            connection.networkCreateXML(render_network(handle))
+        except library().libvirtError as problem:
+            raise Unavailable(
+                f"libvirt on {uri.where} cannot make the network {wanted.name}: {problem}",
+                hint="its host must let it make bridges and firewall rules; "
+                "the networks of `uri: qemu:///session` and `driver: qemu` need neither",
+            ) from None
+
+
+def _lay_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
+    if uri.remote:
+        raise Unavailable(
+            f"machines of a libvirt session on {uri.where} cannot be joined by a network: "
+            "a session may make no bridge there, and we start nothing of our own",
+            hint=f"use uri: {uri.text.split('?')[0].replace('/session', '/system')}",
+        )
+    vde.require(wanted.arch.qemu, deadline)
+    user = Path(uri.socket).stat().st_uid if uri.socket else os.getuid()
+    vde.start(vde.plug(wanted.scratch, vde.LIBVIRT), len(wanted.machines), deadline, user)
+
+
+def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
+    """Make a system daemon forget a network. Machines that are still on it are ended: they are of
+    the same run, which is over. Raises TeardownError, TimedOut."""
+    with told_as(TeardownError, f"network {handle.machine}: libvirt cannot remove it"):
+        while users := [domain for domain in connection.listAllDomains() if _joined(domain, handle)]:
+            for domain in users:
+                end(domain, handle.machine, deadline)
+        network = lookup(lambda: connection.networkLookupByName(handle.tag))
+        if network is not None and network_tag(network)[2] == handle.data["place"]:
+            network.destroy()
+        identity = filter_identity(handle.tag, handle.data["place"])
+        if (found := lookup(lambda: connection.nwfilterLookupByUUIDString(identity))) is not None:
+            found.undefine()
+
+
+def _joined(domain: Any, handle: Handle) -> bool:
+    """Whether a domain is ours and on this network."""
+    run, _, owner = tag_of(domain)
+    if (run, owner) != (handle.run, handle.data["place"]):
+        return False
+    about = Xml.fromstring(lookup(domain.XMLDesc) or "<domain/>")
+    return any(source.get("network") == handle.tag for source in about.iterfind("devices/interface/source"))

@@ -1,0 +1,9 @@
+"""The bare process: this host itself, no boundary but its user.
+
+With a foreign architecture its programs run under QEMU's user-mode emulator: another instruction
+set, the same kernel, and still no boundary.
+"""
+
+from orchestrator.drivers.host_process import HostProcessDriver
+
+DRIVER = HostProcessDriver("process", emulates=True)

@@ -1,0 +1,1 @@
+"""Virtual and emulated machines by QEMU, booted or cloned from a snapshot."""

@@ -1,0 +1,174 @@
+"""QEMU: virtual machines of the host's architecture (KVM or emulated) and of every other.
+
+A machine is a clone of a booted template where there is a good one, else it boots.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.arch import Arch
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.guest import cloud_init, vde
+from orchestrator.drivers.guest.identity import Port, folder_with_keys, give, lines_of
+from orchestrator.drivers.guest.layout import SITE, forwarded_port, loopback_address
+from orchestrator.drivers.model import Handle, NetworkOrder, Order
+from orchestrator.drivers.qemu import emulator
+from orchestrator.drivers.qemu.emulator import render_argv
+from orchestrator.drivers.qemu.qmp import human_command
+from orchestrator.drivers.qemu.snapshot import restore
+from orchestrator.errors import BootError, TimedOut, Unavailable
+from orchestrator.host.unix_socket import first_line
+from orchestrator.labfile.models import Machine
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+from orchestrator.transport.base import Conversing
+from orchestrator.transport.ssh import Address, connected
+
+__all__ = ["DRIVER", "forwarded_port", "render_argv"]
+
+CLONE_SECONDS = 45.0
+"""How long a clone may take before it is given up for a cold boot; on a busy host a good one
+takes a second or two."""
+
+
+class Qemu:
+    """The driver."""
+
+    def check(self, machine: Machine, arch: Arch) -> None:
+        if shutil.which(arch.qemu) is None:
+            raise Unavailable(
+                f"{arch.qemu} is not installed: no {arch.name} machine can run",
+                hint=f"install the package {arch.qemu_packages[0]}",
+            )
+
+    def prepare(self, order: Order) -> Handle:
+        return Handle(
+            driver="qemu",
+            run=order.run,
+            machine=order.name,
+            arch=order.arch.name,
+            boundary=order.boundary.value,
+            accel=order.accel,
+            scratch=str(order.scratch),
+            site=SITE,
+            data={"start": "clone" if order.template else "cold"},
+        )
+
+    def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
+        try:
+            if order.template is not None:
+                try:
+                    bring_up(order, handle, deadline.within(CLONE_SECONDS * order.image.effort), progress)
+                    return handle
+                except (BootError, TimedOut) as problem:
+                    deadline.check(f"{order.name}: cloning")
+                    progress.tell(
+                        f"{order.name}: its clone did not come up, booting it instead: {problem.message}"
+                    )
+                    self.down(handle)
+            bring_up(replace(order, template=None), handle, deadline, progress)
+            return replace(handle, data={**handle.data, "start": "cold"})
+        except BaseException:
+            self.down(handle)
+            raise
+
+    def address(self, handle: Handle, deadline: Deadline) -> Address:
+        folder = Path(handle.scratch)
+        return _address(folder, deadline)
+
+    @contextmanager
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+        folder, name = Path(handle.scratch), handle.machine
+        line = first_line(folder / emulator.LINE, deadline)
+        address = loopback_address(folder, 0) if line else self.address(handle, deadline)
+        with connected(address, name, deadline, line) as transport:
+            yield transport
+
+    def memory(self, handle: Handle) -> int:
+        return emulator.resident(handle)
+
+    def down(self, handle: Handle) -> None:
+        if handle.is_network:
+            vde.end(handle)
+        else:
+            emulator.end(handle)
+        shutil.rmtree(handle.scratch, ignore_errors=True)
+
+    def prepare_network(self, wanted: NetworkOrder) -> Handle:
+        plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch, vde.QEMU))
+        name, scratch = wanted.scratch.name, str(wanted.scratch)
+        return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
+
+    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+        try:
+            vde.require(wanted.arch.qemu, deadline)
+            vde.start(vde.plug(wanted.scratch, vde.QEMU), len(wanted.machines), deadline)
+        except BaseException:
+            self.down(handle)
+            raise
+
+    def leftovers(self) -> Iterator[Handle]:
+        for run, machine in [*emulator.running(scratch_dir()), *vde.running(scratch_dir(), vde.QEMU)]:
+            yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), SITE)
+
+
+def _address(folder: Path, deadline: Deadline) -> Address:
+    """Where the machine of this scratch folder is reached."""
+    return loopback_address(
+        folder, forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline))
+    )
+
+
+def _unmarked(_phase: str) -> None:
+    """Nobody measures."""
+
+
+def bring_up(
+    order: Order,
+    handle: Handle,
+    deadline: Deadline,
+    progress: Progress,
+    mark: Callable[[str], None] = _unmarked,
+) -> None:
+    """From nothing to an SSH server with this machine's own host key.
+
+    ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
+    personality. Raises BootError, TimedOut, Interrupted.
+    """
+    keys = folder_with_keys(Path(handle.scratch))
+    emulator.make_disk(order, handle, deadline)
+    if order.image.by_cloud_init:
+        cloud_init.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys)
+    if order.template is not None:
+        progress.doing(order.name, "cloning")
+        mark("keys")
+        restore(order.template, order, handle, deadline, mark)
+    else:
+        mark("keys")
+        emulator.start(order, handle, deadline)
+        mark("spawn")
+    word, expected = (
+        ("cloning", 1.0) if order.template else ("booting", order.arch.boot_seconds * order.image.effort)
+    )
+    meanwhile = emulator.watcher(order, handle, progress, order.name, word, expected)
+    if order.image.by_cloud_init:
+        address = _address(Path(handle.scratch), deadline)
+        cloud_init.settle(address, order.name, order.image, deadline, meanwhile)
+        mark("boot")
+        return
+    with Port(Path(handle.scratch) / "port.sock", deadline) as port:
+        if order.template is None:
+            port.expect("ready", deadline, meanwhile)
+            mark("boot")
+        macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
+        give(port, order.name, keys, lines_of(order, macs))
+        port.expect("sshd", deadline, meanwhile)
+        mark("personality")
+
+
+DRIVER = Qemu()

@@ -1,0 +1,311 @@
+"""One QEMU process on this host: its command line (pure), how it is started, found and ended.
+
+Direct kernel boot, user-mode network that reaches nothing (``restrict=on``) but one forwarded
+SSH port on 127.0.0.1, QEMU unprivileged with its seccomp sandbox on. Sources: qemu(1), the QMP
+reference manual, QEMU's docs/system/vm-templating.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.arch import kernel_cmdline
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers.model import TAG, TRANSLATION_CACHE_MIB, Handle, Order
+from orchestrator.errors import BootError, TeardownError
+from orchestrator.host import cache, process, process_table
+from orchestrator.host.console_log import Console
+from orchestrator.progress import Progress
+
+MIB = 2**20
+UNPRIVILEGED = 65534
+"""Whom QEMU becomes when we are root: nobody, who owns no file."""
+RUNAS, RUN_WITH = "-runas", "-run-with"
+DISK = "disk.qcow2"
+SEED = "seed.iso"
+LINE = "ssh.sock"
+"""The line over which a guest's first SSH connection comes, without a network."""
+SYSTEM = "rw systemd.show_status=1"
+"""What the kernel of a system on a disk is told: whoever waits reads on the console how far it is."""
+WARM = "isolab.warm"
+"""Tells our init to touch what every machine will need, before it is frozen."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a guest's memory is: anonymous (no file), a file being baked, or a private copy of a
+    baked file that is cloned from.
+
+    ``kernel`` and ``initrd`` stand in for the image's own: a clone has both in its memory already,
+    and QEMU would only keep another copy of them.
+    """
+
+    file: Path | None = None
+    baking: bool = False
+    kernel: Path | None = None
+    initrd: Path | None = None
+
+
+ANONYMOUS = Memory()
+
+
+def render_argv(
+    order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS, giving_up: str = RUNAS
+) -> list[str]:
+    """The command line of one machine; ``root``: whether we start it as root, and ``giving_up`` the
+    option by which it then becomes nobody. Pure."""
+    arch, folder = order.arch, Path(handle.scratch)
+    accel = "kvm" if order.accel == "kvm" else _tcg(order)
+    cpu = "host" if order.accel == "kvm" else arch.cpu
+    argv = [arch.qemu, "-name", handle.tag, "-no-user-config", "-nodefaults", "-display", "none"]
+    backend = ",memory-backend=mem" if memory.file else ""
+    argv += ["-machine", arch.machine + backend, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
+    argv += ["-smp", str(order.machine.cpus), "-m", f"{order.memory_mib}M", *_memory_words(order, memory)]
+    argv += _boot_words(order, memory)
+    argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
+    argv += ["-serial", "chardev:console"]
+    argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
+    argv += ["-device", f"virtio-serial-{arch.bus}"]
+    if order.image.answers_on_a_line:  # before the other: when init finds that one, this one is there
+        argv += ["-chardev", f"socket,id=ssh,path={_escaped(folder / LINE)},server=on,wait=off"]
+        argv += ["-device", "virtserialport,chardev=ssh,name=isolab.ssh"]
+    argv += ["-device", "virtserialport,chardev=port,name=isolab"]
+    restrict = "off" if order.internet and not memory.baking else "on"
+    argv += ["-netdev", f"user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:0-:22"]
+    argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
+    argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
+    argv += _disk_words(order, folder)
+    argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
+    return [*argv, *arch.qemu_options, *_confinement(root, memory, giving_up)]
+
+
+def _attached(order: Order, number: int) -> list[str]:
+    """An interface on a private network; unplugged, on a hub of its own."""
+    plug, arch, name = order.attachments[number].plug, order.arch, f"lan{number}"
+    backend = f"vde,id={name},sock={_escaped(Path(plug))}" if plug else f"hubport,id={name},hubid={number}"
+    device = f"virtio-net-{arch.bus},netdev={name},mac={device_mac(number)}{arch.nic_options}"
+    return ["-netdev", backend, "-device", device]
+
+
+def device_mac(number: int) -> str:
+    """The hardware address of a guest's ``number``-th private interface, the same in all guests:
+    it is in the frozen state of a template. Init sets the machine's own in its place."""
+    return f"52:54:00:69:6c:{number:02x}"
+
+
+def _boot_words(order: Order, memory: Memory) -> list[str]:
+    """How the machine comes to its kernel: from us, or as its disk says."""
+    if order.image.by_cloud_init:
+        return ["-bios", order.arch.firmware] if order.arch.firmware else []
+    argv = ["-kernel", str(memory.kernel or order.image.kernel)]
+    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
+    words = kernel_cmdline(order.arch, order.accel) + (f" {WARM}" if memory.file else "")
+    return [*argv, "-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
+
+
+def _disk_words(order: Order, folder: Path) -> list[str]:
+    """The machine's own layer over the image's disk; it is never used again, so that nobody has to
+    wait until it is safe on the host's."""
+    if order.image.disk is None:
+        return []
+    drive = f"file={_escaped(folder / DISK)},if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap"
+    argv = ["-drive", drive, "-device", f"virtio-blk-{order.arch.bus},drive=disk"]
+    if order.image.by_cloud_init:
+        seed = f"file={_escaped(folder / SEED)},if=none,id=seed,format=raw,readonly=on"
+        argv += ["-drive", seed, "-device", f"virtio-blk-{order.arch.bus},drive=seed"]
+    return argv
+
+
+def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
+    """Make the empty layer a machine writes to, over its image's disk or its template's.
+
+    Does nothing for a machine without a disk.
+    """
+    base = order.image.disk
+    if base is None:
+        return
+    if order.template is not None:
+        base = order.template.disk
+    layer = Path(handle.scratch) / DISK
+    process.run(
+        [
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "qcow2",
+            "-b",
+            base,
+            layer,
+            str(order.image.disk_size),
+        ],
+        deadline=deadline.within(60),
+    )
+    if os.getuid() == 0:  # whom QEMU becomes opens it again when a clone comes to life
+        os.chown(layer, UNPRIVILEGED, UNPRIVILEGED)
+
+
+def _memory_words(order: Order, memory: Memory) -> list[str]:
+    if memory.file is None:
+        return []
+    share = "on" if memory.baking else "off"
+    words = (
+        f"memory-backend-file,id=mem,size={order.memory_mib}M,mem-path={_escaped(memory.file)},share={share}"
+    )
+    # The frozen guest is to run again at once, whatever the state it was saved in.
+    argv = ["-object", words, "-global", "migration.store-global-state=off"]
+    return argv if memory.baking else [*argv, "-incoming", "defer"]
+
+
+def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
+    if memory.baking:  # runs nothing but our own init, and must start `cat` to save itself
+        return []
+    # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
+    # with spawn=deny (no exec), there is nothing left to elevate to.
+    privileges = "" if root else "elevateprivileges=deny,"
+    argv = ["-sandbox", f"on,obsolete=deny,{privileges}spawn=deny,resourcecontrol=deny"]
+    nobody = f"{UNPRIVILEGED}:{UNPRIVILEGED}"
+    return [*argv, *([giving_up, nobody if giving_up == RUNAS else f"user={nobody}"] if root else [])]
+
+
+def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
+    """How this QEMU is told whom to become: ``-runas`` until 9.2, ``-run-with user=`` in 10. Asked of
+    each QEMU once. Raises BootError."""
+    program = identity(binary)
+    if not program:
+        raise BootError(f"{binary} is not installed")
+
+    def ask(_folder: Path) -> dict[str, str]:
+        words = process.run([program[0], "-help"], deadline=deadline.within(60)).stdout.decode(
+            errors="replace"
+        )
+        return {"giving_up": RUNAS if re.search(rf"^{RUNAS} ", words, re.MULTILINE) else RUN_WITH}
+
+    name = f"{binary}-{cache.digest(program)}"
+    return str(cache.meta(cache.make("emulators", name, ask, deadline.within(60)))["giving_up"])
+
+
+def identity(binary: str) -> tuple[str, int, int] | tuple[()]:
+    """Where this QEMU is, its size and when it was changed: another one is not the same. Empty when it
+    is not installed."""
+    where = shutil.which(binary)
+    if where is None:
+        return ()
+    about = Path(where).stat()
+    return where, about.st_size, about.st_mtime_ns
+
+
+def _escaped(path: Path) -> str:
+    """A path as the value of one of several options in a word (qemu(1))."""
+    return str(path).replace(",", ",,")
+
+
+def _tcg(order: Order) -> str:
+    threads = "multi" if order.machine.cpus > 1 else "single"
+    cache = TRANSLATION_CACHE_MIB * max(1, order.memory_mib // 512)
+    return f"tcg,thread={threads},tb-size={cache}"
+
+
+def start(
+    order: Order,
+    handle: Handle,
+    deadline: Deadline,
+    memory: Memory = ANONYMOUS,
+    inherit: tuple[int, ...] = (),
+) -> None:
+    """Start a machine's QEMU and wait until its sockets are there; ``inherit`` are descriptors
+    it gets from us. Raises BootError with QEMU's own words."""
+    root = os.getuid() == 0
+    giving_up = option_to_give_up_root(order.arch.qemu, deadline) if root else RUNAS
+    argv = render_argv(order, handle, root, memory, giving_up)
+    order.logs.mkdir(parents=True, exist_ok=True)
+    (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
+    # A guest that floods its console must not fill our disk: the emulator's files are limited,
+    # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
+    # fork would need what spawn=deny takes away.
+    limit = max(order.image.disk_size, order.memory_mib * MIB if memory.baking else 64 * MIB)
+    log = order.logs / "qemu.log"
+    process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit)
+    socket = Path(handle.scratch) / "qmp.sock"
+
+    def listening() -> bool:
+        if socket.exists():
+            return True
+        if not alive(handle):
+            words = log.read_text(errors="replace").strip()
+            raise BootError(f"{order.name}: {order.arch.qemu} does not start:\n{words}")
+        return False
+
+    poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
+
+
+def watcher(
+    order: Order, handle: Handle, progress: Progress, who: str, doing: str, expected: float
+) -> Callable[[], None]:
+    """What to do while waiting for a guest: say what its console said last, and raise BootError
+    when it is lost. ``expected`` is in seconds."""
+    console = Console(order.logs / "console.log")
+
+    def look() -> None:
+        progress.doing(who, f"{doing}: {console.last_line() or 'firmware'}", expected)
+        if console.panicked():
+            raise BootError(f"{who}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}")
+        if not alive(handle):
+            raise BootError(f"{who}: QEMU ended while {doing}; the console's last lines:\n{console.tail(12)}")
+
+    return look
+
+
+def alive(handle: Handle) -> bool:
+    """Whether the machine's process exists. Asked again before a no: during exec(2) a process
+    has no arguments to know it by."""
+    for _ in range(10):
+        if any(True for _ in process_table.find(lambda pid: _tag(pid) == handle.tag)):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def resident(handle: Handle) -> int:
+    """Bytes of memory the machine's process takes, with its share of what clones share; 0 when it is
+    gone or may not be looked into."""
+    return sum(map(process_table.memory, process_table.find(lambda pid: _tag(pid) == handle.tag)))
+
+
+def end(handle: Handle) -> None:
+    """End the machine's process: it is disposable, and nothing in it is worth a shutdown.
+    Raises TeardownError."""
+    for pid in process_table.find(lambda pid: _tag(pid) == handle.tag):
+        if not process_table.end(pid, patience=1.0):
+            raise TeardownError(f"{handle.machine}: QEMU (process {pid}) cannot be ended")
+
+
+def running(scratch: Path) -> Iterator[tuple[str, str]]:
+    """Run and machine of every QEMU of ours whose sockets are beneath ``scratch``: one with its
+    sockets elsewhere is another user's, and may be in use."""
+    for pid in list(process_table.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
+        run, machine = _split_tag(_tag(pid))
+        mark = f"path={_escaped(scratch / run / machine)}/"
+        if any(mark in word for word in process_table.arguments(pid)):
+            yield run, machine
+
+
+def _tag(pid: int) -> str:
+    """The -name of a QEMU process of ours (or of the program about to become it), else ""."""
+    words = process_table.arguments(pid)
+    if "-name" not in words[:-1] or not any(Path(w).name.startswith("qemu-system-") for w in words):
+        return ""
+    return words[words.index("-name") + 1]
+
+
+def _split_tag(tag: str) -> tuple[str, str]:
+    _, day, clock, salt, machine = tag.split("-", 4)
+    return f"{day}-{clock}-{salt}", machine

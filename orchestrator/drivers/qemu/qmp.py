@@ -1,0 +1,87 @@
+"""A running QEMU's monitor, over its QMP socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedRWPair
+from pathlib import Path
+from typing import Any
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import BootError, TimedOut
+from orchestrator.host.unix_socket import connect
+
+REFUSED_SECONDS = 5.0
+
+
+def human_command(path: Path, line: str, deadline: Deadline) -> str:
+    """What the human monitor answers to a line. Raises BootError."""
+    answer = execute(path, "human-monitor-command", {"command-line": line}, deadline)
+    return str(answer)
+
+
+class Monitor:
+    """An open QMP session."""
+
+    def __init__(self, stream: BufferedRWPair) -> None:
+        self._stream = stream
+
+    def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """One command. Raises BootError when QEMU refuses it."""
+        return _ask(self._stream, command, arguments or {})
+
+
+@contextmanager
+def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
+    """A QMP session for a ``with`` block. Raises BootError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plug:
+        plug.settimeout(max(0.1, deadline.within(30).remaining()))
+        _connect(plug, path, deadline)
+        stream = plug.makefile("rwb")
+        _read(stream)  # the greeting
+        _ask(stream, "qmp_capabilities", {})
+        yield Monitor(stream)
+
+
+def _connect(plug: socket.socket, path: Path, deadline: Deadline) -> None:
+    try:
+        connect(plug, path, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+    except OSError as problem:
+        raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
+    except TimedOut:
+        raise BootError(f"QEMU does not answer at {path.name}: nobody listens there") from None
+
+
+def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
+    """One QMP command in a session of its own. Raises BootError."""
+    with monitor(path, deadline) as session:
+        return session.execute(command, arguments)
+
+
+def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any:
+    try:
+        stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        stream.flush()
+    except OSError as problem:
+        raise BootError(f"QEMU does not take a command: {problem}") from None
+    while True:
+        answer = _read(stream)
+        if "error" in answer:
+            raise BootError(f"QEMU refuses {command}: {answer['error']}")
+        if "return" in answer:
+            return answer["return"]
+
+
+def _read(stream: BufferedRWPair) -> dict[str, Any]:
+    """The next message: an answer, an event or the greeting."""
+    try:
+        line = stream.readline()
+        message = json.loads(line) if line else None
+    except (OSError, ValueError) as problem:
+        raise BootError(f"QEMU does not answer: {problem}") from None
+    if not isinstance(message, dict):
+        raise BootError("QEMU closed its monitor" if message is None else "QEMU's monitor talks nonsense")
+    return message

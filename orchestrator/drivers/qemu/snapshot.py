@@ -1,0 +1,69 @@
+"""Snapshots of a QEMU machine: its devices' state saved beside its memory, and machines that begin there.
+
+Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers.model import Handle, Order, Template
+from orchestrator.drivers.qemu import emulator
+from orchestrator.drivers.qemu.emulator import Memory
+from orchestrator.drivers.qemu.qmp import Monitor, monitor
+from orchestrator.errors import BootError
+
+STAND_IN_BYTES = 256 * 1024
+_CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+
+
+def restore(
+    template: Template, order: Order, handle: Handle, deadline: Deadline, mark: Callable[[str], None]
+) -> None:
+    """Start a clone: the template's command line with a private mapping, then its state.
+    ``mark`` is told when a phase is over. Raises BootError."""
+    state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        memory = Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
+        emulator.start(order, handle, deadline, memory, inherit=(state,))
+        mark("spawn")
+        with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+            qmp.execute("migrate-set-capabilities", _CAPABILITY)
+            # Nobody has to learn where a clone is: without this its kernel would send ARP and
+            # router solicitations first of all.
+            qmp.execute("migrate-set-parameters", {"announce-rounds": 0})
+            qmp.execute("migrate-incoming", {"uri": f"fd:{state}"})
+            mark("load")
+    finally:
+        os.close(state)
+
+
+def save(qmp: Monitor, state: Path, deadline: Deadline) -> None:
+    """Stop the machine and save its devices' state. Raises BootError, TimedOut."""
+    qmp.execute("stop")
+    qmp.execute("migrate-set-capabilities", _CAPABILITY)
+    qmp.execute("migrate", {"uri": f"exec:cat > '{state}'"})
+
+    def saved() -> bool:
+        status = qmp.execute("query-migrate").get("status")
+        if status in ("failed", "cancelled"):
+            raise BootError(f"QEMU cannot save the machine's state: {status}")
+        return bool(status == "completed")
+
+    poll(saved, deadline, "saving the machine's state")
+
+
+def write_stand_ins(order: Order, template: Template) -> None:
+    """What QEMU is given as kernel and initial RAM disk of a clone. It must be able to open them,
+    but with memory that comes from a template it does not put them there. A kernel that is an
+    ELF file has to be whole."""
+    with order.image.kernel.open("rb") as file:
+        head = file.read(STAND_IN_BYTES)
+    if head.startswith(b"\x7fELF"):
+        template.kernel.symlink_to(order.image.kernel)
+    else:
+        template.kernel.write_bytes(head)
+    template.initrd.write_bytes(bytes(4096))

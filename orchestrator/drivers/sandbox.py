@@ -1,9 +1,0 @@
-"""The in-process sandbox: this host, and what a program can give up about itself.
-
-No namespaces: the runner drops every capability, sets no_new_privs, adds Landlock rules where
-the kernel has them and a seccomp filter, then starts the program (images/guest/sandbox.c).
-"""
-
-from orchestrator.onhost import OnHost
-
-DRIVER = OnHost("sandbox", ("--sandbox",))

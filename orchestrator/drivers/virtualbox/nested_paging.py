@@ -1,0 +1,38 @@
+"""Whether VirtualBox's nested paging is of use on this host, as found out by starting machines.
+
+On a host that is itself a virtual machine the second level of page tables may be so slow that a
+guest does not get through its firmware. That shows only in a guest that stays silent; what was
+found is remembered for this boot of the host and this version of VirtualBox.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from orchestrator.host.cache import digest, write_atomically
+from orchestrator.paths import state_dir
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def known_useless(version: str) -> bool:
+    """Whether guests of this version only spoke without it since the host was booted."""
+    try:
+        return bool(json.loads(_memory().read_text())["key"] == _key(version))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def remember_useless(version: str) -> None:
+    """A guest that was silent with nested paging spoke without."""
+    write_atomically(_memory(), json.dumps({"key": _key(version)}).encode())
+
+
+def _memory() -> Path:
+    return state_dir() / "virtualbox-nested-paging.json"
+
+
+def _key(version: str) -> str:
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+    return digest(boot, version)

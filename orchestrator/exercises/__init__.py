@@ -1,0 +1,1 @@
+"""Exercises on a connected machine: pushed, run, and judged on the controller."""

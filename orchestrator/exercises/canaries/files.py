@@ -1,0 +1,108 @@
+"""Canaries that are files: of the attacker's user, of another's, in shared memory, in the machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.exercises.canaries.base import PREFIX, Plot, remove_file
+from orchestrator.transport.base import Item, put
+
+SHARED_MEMORY = Path("/dev/shm")
+LEFT = (Path("/tmp"), Path("/var/tmp"), SHARED_MEMORY)
+"""Folders everybody may write to, where something may be left behind."""
+_MOST = 4096
+
+
+class File:
+    """A file of mode 0600 with the secret in it."""
+
+    def __init__(self, plot: Plot, variable: str, path: Path, owner: int | None) -> None:
+        self.env: Mapping[str, str] = {f"ISOLAB_CANARY_{variable}": str(path)}
+        self._plot, self._path = plot, path
+        make = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(make, "w") as file:
+            file.write(plot.secret)
+            if owner is not None:
+                os.fchown(make, owner, owner)
+
+    def inspect(self, said: str) -> str:
+        try:
+            # Whoever owns the file may have put something else in its place.
+            handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return "deleted"
+        except OSError:
+            return "written"
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            return "written"
+        with os.fdopen(handle, "rb") as file:
+            return self._plot.judge(file.read(_MOST).decode(errors="replace"), said)
+
+    def remove(self) -> None:
+        remove_file(self._path)
+
+
+def file(plot: Plot, variable: str, owner: int | None) -> File:
+    """A file in a folder of its owner's own, so that its owner may also delete it."""
+    folder = plot.folder / secrets.token_hex(8)
+    folder.mkdir(mode=0o711)
+    if owner is not None:
+        os.chown(folder, owner, owner)
+    return File(plot, variable, folder / "notes.txt", owner)
+
+
+def shared_memory(plot: Plot) -> File:
+    """A POSIX shared memory object: on Linux a file in /dev/shm (shm_overview(7))."""
+    name = PREFIX + secrets.token_hex(8)
+    plot.note("file", str(SHARED_MEMORY / name))
+    made = File(plot, "SHM", SHARED_MEMORY / name, plot.owners.same)
+    made.env = {"ISOLAB_CANARY_SHM": f"/{name}"}
+    return made
+
+
+class Own:
+    """A data file of the attacking program's own, in its machine: no boundary is in between."""
+
+    NAME = "own-data.txt"
+
+    def __init__(self, plot: Plot) -> None:
+        self.env: Mapping[str, str] = {"ISOLAB_CANARY_OWN": self.NAME}
+        self._plot = plot
+        put(
+            plot.transport,
+            plot.inside,
+            [Item(self.NAME, plot.secret.encode(), 0o600, plot.student)],
+            plot.deadline.within(60),
+        )
+
+    def inspect(self, said: str) -> str:
+        # Not more than a little of it, whatever the program has made of it.
+        command = ["head", "-c", str(_MOST), f"{self._plot.inside}/{self.NAME}"]
+        done = self._plot.transport.run(command, deadline=self._plot.deadline.within(60))
+        return self._plot.judge(done.stdout.decode(errors="replace") if done.code == 0 else None, said)
+
+    def remove(self) -> None:
+        """It goes with its machine."""
+
+
+class Left:
+    """A name under which the attacker leaves a file where everybody may write."""
+
+    def __init__(self, plot: Plot) -> None:
+        name = PREFIX + secrets.token_hex(8)
+        self.env: Mapping[str, str] = {"ISOLAB_CANARY_LEFT": name}
+        self._places = [folder / name for folder in LEFT]
+        for place in self._places:
+            plot.note("file", str(place))
+
+    def inspect(self, said: str) -> str:
+        return "on the host" if any(os.path.lexists(place) for place in self._places) else "untouched"
+
+    def remove(self) -> None:
+        for place in self._places:
+            remove_file(place)

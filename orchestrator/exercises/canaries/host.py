@@ -1,0 +1,76 @@
+"""Canaries that are of the host as a whole: its name, its kernel's log, its list of processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+
+from orchestrator.exercises.canaries.base import Plot
+from orchestrator.host import process_table
+
+_LOG = "/dev/kmsg"
+_RECORD = 8192
+_MOST_RECORDS = 10000
+
+
+class Hostname:
+    """The host's name, put back when it was changed."""
+
+    env: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self._name = socket.gethostname()
+
+    def inspect(self, said: str) -> str:
+        return "untouched" if socket.gethostname() == self._name else "written"
+
+    def remove(self) -> None:
+        if socket.gethostname() != self._name:
+            with contextlib.suppress(OSError):
+                socket.sethostname(self._name)
+
+
+class KernelLog:
+    """The host's kernel log from now on: does the attacker's mark appear in it?"""
+
+    env: Mapping[str, str] = {}
+
+    def __init__(self, plot: Plot) -> None:
+        """Raises OSError when we may not read it ourselves."""
+        self._mark = plot.mark.encode()
+        self._log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self._log, 0, os.SEEK_END)
+
+    def inspect(self, said: str) -> str:
+        for _ in range(_MOST_RECORDS):
+            try:
+                if self._mark in os.read(self._log, _RECORD):
+                    return "written"
+            except BlockingIOError:
+                break
+            except BrokenPipeError:  # records were overwritten before we read them: go on
+                continue
+        return "untouched"
+
+    def remove(self) -> None:
+        os.close(self._log)
+
+
+class Stayer:
+    """A process of the host that has the attacker's mark among its arguments."""
+
+    env: Mapping[str, str] = {}
+
+    def __init__(self, plot: Plot) -> None:
+        self._mark = plot.mark
+
+    def inspect(self, said: str) -> str:
+        return "on the host" if any(True for _ in process_table.find(self._marked)) else "untouched"
+
+    def _marked(self, pid: int) -> bool:
+        return any(self._mark in word for word in process_table.arguments(pid))
+
+    def remove(self) -> None:
+        """Ended with its machine; the driver sees to it."""

@@ -1,0 +1,159 @@
+"""The canaries of a run: planted for one attack, inspected after it, removed.
+
+Everything that outlives a process lies in one working folder or is noted in its journal, so that
+``gc`` finds it when we are killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import CanaryError, Unavailable
+from orchestrator.exercises.canaries import files, host, listeners
+from orchestrator.exercises.canaries.base import JOURNAL, Owners, Planted, Plot, new_secret
+from orchestrator.exercises.canaries.processes import Process
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.canary_kinds import CanaryKind, observation, unplanted
+from orchestrator.transport.base import Transport
+
+PURPOSE = "canaries"
+"""Begins the name of the working folder."""
+
+
+@dataclass(frozen=True)
+class Bed:
+    """What was planted for one attack. ``env`` is for the attacking programs."""
+
+    env: Mapping[str, str]
+    canaries: Mapping[str, Planted | str]
+
+    def inspect(self, said: str) -> dict[str, str]:
+        """What became of each canary, by the observation's name."""
+        return {
+            observation(kind): canary if isinstance(canary, str) else canary.inspect(said)
+            for kind, canary in self.canaries.items()
+        }
+
+
+class Garden:
+    """Plants canaries; safe to use from several threads. Close it to remove its folder."""
+
+    def __init__(self, program: Callable[[], Path]) -> None:
+        self._program = program
+        self._lock = threading.Lock()
+        self._stack = contextlib.ExitStack()
+        self._folder: Path | None = None
+        self._turns: dict[int | None, threading.Lock] = {}
+
+    @contextlib.contextmanager
+    def planted(
+        self,
+        kinds: Sequence[CanaryKind],
+        owners: Owners,
+        transport: Transport,
+        inside: str,
+        student: int,
+        deadline: Deadline,
+    ) -> Iterator[Bed]:
+        """Canaries for the length of a ``with`` block.
+
+        A canary process dies with the thread that entered it. Raises CanaryError, TransportError,
+        TimedOut, Interrupted.
+        """
+        if not kinds:
+            yield Bed({}, {})
+            return
+        folder = self._ground()
+        mine = folder / secrets.token_hex(8)
+        mine.mkdir(mode=0o711)
+        plot = Plot(
+            mine, folder / JOURNAL, folder / "bin" / "canary", owners, transport, inside, student, deadline
+        )
+        with contextlib.ExitStack() as stack:
+            if "forks" in kinds:
+                stack.enter_context(self._alone(owners.same, deadline))
+            stack.callback(shutil.rmtree, mine, ignore_errors=True)
+            canaries: dict[str, Planted | str] = {}
+            for kind in kinds:
+                # A secret each: which one was read shows which canary was.
+                canaries[kind] = planted = _plant(kind, replace(plot, secret=new_secret()))
+                if not isinstance(planted, str):
+                    stack.callback(planted.remove)
+            env = {"ISOLAB_CANARY_MARK": plot.mark}
+            for planted in canaries.values():
+                env |= {} if isinstance(planted, str) else planted.env
+            yield Bed(env, canaries)
+
+    @contextlib.contextmanager
+    def _alone(self, user: int | None, deadline: Deadline) -> Iterator[None]:
+        """One attack at a time on how many processes a user may have: the count is one for all."""
+        with self._lock:
+            turn = self._turns.setdefault(user, threading.Lock())
+        while not turn.acquire(timeout=deadline.slice()):
+            deadline.check("waiting for another machine's attack on the same user to end")
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _ground(self) -> Path:
+        """The working folder, made when first needed."""
+        program = self._program()
+        with self._lock:
+            if self._folder is None:
+                folder = self._stack.enter_context(working_folder(PURPOSE))
+                folder.chmod(0o711)
+                (folder / "bin").mkdir(mode=0o755)
+                shutil.copyfile(program, folder / "bin" / "canary")
+                (folder / "bin" / "canary").chmod(0o755)
+                (folder / JOURNAL).touch(mode=0o600)
+                self._folder = folder
+            return self._folder
+
+
+def _plant(kind: CanaryKind, plot: Plot) -> Planted | str:
+    """The canary, or why there is none. Raises CanaryError, TransportError, TimedOut, Interrupted."""
+    if kind in ("other-file", "other-process") and plot.owners.other is None:
+        return unplanted("isolab is not root: there is no other user")
+    if kind == "kernel-log" and not os.access("/dev/kmsg", os.R_OK):
+        return unplanted("isolab may not read the host's kernel log")
+    try:
+        return _make(kind, plot) or unplanted("the host has no address but its loopback")
+    except (OSError, Unavailable) as problem:
+        reason = problem.message if isinstance(problem, Unavailable) else problem.strerror or problem
+        raise CanaryError(
+            f"the canary {kind!r} cannot be planted: {reason}",
+            hint="see `isolab doctor`; `isolab gc` removes what killed runs left",
+        ) from None
+
+
+def _make(kind: CanaryKind, plot: Plot) -> Planted | None:
+    same, other = plot.owners.same, plot.owners.other
+    makers: dict[str, Callable[[], Planted | None]] = {
+        "other-file": lambda: files.file(plot, "OTHER_FILE", other),
+        "own-file": lambda: files.Own(plot),
+        "shared-memory": lambda: files.shared_memory(plot),
+        "left-file": lambda: files.Left(plot),
+        "left-process": lambda: host.Stayer(plot),
+        "hostname": host.Hostname,
+        "kernel-log": lambda: host.KernelLog(plot),
+        "listener": lambda: listeners.tcp(plot),
+        "datagram": lambda: listeners.udp(plot),
+        "outside-listener": lambda: listeners.outside(plot),
+        "socket": lambda: listeners.abstract(plot),
+        "other-process": lambda: Process(plot, kind, other),
+    }
+    if kind in ("secret", "file", "entry"):
+        return files.file(plot, kind.upper(), same)
+    return makers.get(kind, lambda: Process(plot, kind, same))()

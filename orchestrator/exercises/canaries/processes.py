@@ -1,0 +1,117 @@
+"""Canaries that are processes, or are kept by one: memory, System V objects, the right to fork.
+
+The program is images/host/canary.c. It is asked over its standard input what it noticed; what it
+cannot notice (that it was stopped or killed) shows from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.arch import host_arch
+from orchestrator.compile.cross import build_program
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
+from orchestrator.errors import CanaryError, TransportError
+from orchestrator.exercises.canaries.base import Plot, new_key, remove_key
+from orchestrator.host import process
+from orchestrator.paths import HOST_SOURCES
+
+SECONDS = 60.0
+_VARIABLES = {"process": "PID", "other-process": "OTHER_PID", "memory": "MEMORY_PID"}
+
+
+def canary_program(archives: Archives, deadline: Deadline) -> Path:
+    """The canary process's program for this host, from the cache or compiled now.
+
+    Raises BuildError, ImageError, TimedOut, Interrupted.
+    """
+    return build_program(HOST_SOURCES / "canary.c", host_arch(), archives, deadline)
+
+
+class Process:
+    """A canary process in one of its roles."""
+
+    def __init__(self, plot: Plot, kind: str, owner: int | None) -> None:
+        """Raises CanaryError, Unavailable, TimedOut, Interrupted."""
+        self._plot, self._kind = plot, kind
+        self._key = new_key() if kind in ("segment", "queue") else None
+        argv: list[str | Path] = [plot.program, "process" if kind == "other-process" else kind]
+        if self._key is not None:
+            plot.note("key", self._key)
+            argv.append(hex(self._key))
+        self._talk = process.Conversation(argv, user=owner, cwd=plot.program.parent)
+        try:
+            word, address = self._ask(plot.secret).split()
+        except BaseException as problem:
+            self.remove()
+            if not isinstance(problem, TransportError | ValueError):
+                raise
+            raise CanaryError(
+                f"the canary {kind!r} cannot be planted on this host",
+                hint=f"{plot.program.parent} must be a folder every user can run programs from",
+            ) from None
+        self.env = self._environment(address)
+        assert word == "ready"
+
+    def _environment(self, address: str) -> Mapping[str, str]:
+        if self._key is not None:
+            return {f"ISOLAB_CANARY_{self._kind.upper()}": hex(self._key)}
+        if self._kind not in _VARIABLES:
+            return {}
+        pid = {f"ISOLAB_CANARY_{_VARIABLES[self._kind]}": str(self._talk.pid)}
+        return {**pid, "ISOLAB_CANARY_MEMORY": f"0x{address}"} if self._kind == "memory" else pid
+
+    def inspect(self, said: str) -> str:
+        state = self._state()
+        if state in ("", "Z", "X"):
+            return "killed"
+        if state in ("T", "t"):
+            return "stopped"
+        try:
+            return self._answered(self._ask("what became of you?"), said)
+        except TransportError:
+            return "killed"
+        except ValueError:
+            # An attacker of the same user may have made it say anything.
+            return "written"
+
+    def _answered(self, answer: str, said: str) -> str:
+        """What its own words come to. Raises ValueError when they make no sense."""
+        signals, starved, there, content = answer.split()
+        if self._kind == "forks":
+            return "starved" if int(starved) else "untouched"
+        if self._kind not in ("memory", "segment", "queue"):
+            return "signalled" if int(signals) else "untouched"
+        return self._content(there == "1", bytes.fromhex(content.rstrip(".")), said)
+
+    def _content(self, there: bool, content: bytes, said: str) -> str:
+        if self._kind == "queue" and there and not content:
+            return "emptied"
+        return self._plot.judge(content.decode(errors="replace") if there else None, said)
+
+    def _state(self) -> str:
+        """The process's state as proc(5) has it; "" when there is none."""
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{self._talk.pid}/stat").read_text()
+            return text.rsplit(")", 1)[1].split()[0]
+        return ""
+
+    def _ask(self, line: str) -> str:
+        """One line there, one line back. Raises TransportError, TimedOut, Interrupted."""
+        deadline = self._plot.deadline.within(SECONDS)
+        self._talk.send(line.encode() + b"\n", deadline)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            block = self._talk.receive(deadline)
+            if not block or len(answer) > 4096:
+                raise TransportError("the canary process ended")
+            answer += block
+        return answer.decode(errors="replace")
+
+    def remove(self) -> None:
+        self._talk.close(at_once=self._state() in ("T", "t"))
+        if self._key is not None:
+            remove_key(self._key)

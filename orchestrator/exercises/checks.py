@@ -1,0 +1,188 @@
+"""Expectations against what a program showed. Pure; runs on the controller only."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.exercises.measurement import reading_of
+from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, Where
+from orchestrator.machines.facts import Facts
+
+MAX_KEYS, MAX_TEXT = 200, 2000
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The machine an exercise runs on, as far as expectations may depend on it; ``peers`` says
+    whether another machine is on a network with it."""
+
+    boundary: Boundary
+    arch: str
+    facts: Facts
+    users: frozenset[str]
+    peers: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Points won and possible, and why not all of them."""
+
+    points: float
+    max_points: float
+    misses: tuple[str, ...]
+
+
+def unmet(exercise: Exercise, subject: Subject) -> str:
+    """Why this exercise makes no sense on this machine; "" when it does."""
+    needs: Needs = exercise.needs
+    facts = subject.facts
+    if elsewhere := _out_of_place(needs, subject):
+        return elsewhere
+    wanted = {step.user for step in exercise.run} | ({User.ROOT} if needs.root else set())
+    for user in sorted(wanted):
+        if user.value not in subject.users:
+            return _missing_user(user, subject.boundary)
+    if needs.kernel and not facts.kernel_at_least(needs.kernel):
+        return f"needs kernel {needs.kernel}, this is {facts.kernel}"
+    for feature in needs.features:
+        reason = facts.features.get(feature, "the runner does not know this feature")
+        if reason:
+            return f"needs {feature}: {reason}"
+    return ""
+
+
+def _out_of_place(needs: Needs, subject: Subject) -> str:
+    """Why a machine of this kind, standing where it does, is not meant; "" when it is."""
+    if needs.boundary and subject.boundary not in needs.boundary:
+        return f"only for boundary {', '.join(needs.boundary)}, this is {subject.boundary}"
+    if needs.arch and subject.arch not in needs.arch:
+        return f"only for {', '.join(needs.arch)}, this is {subject.arch}"
+    if needs.network and not subject.peers:
+        return "needs a network with another machine of this run, and this machine has none"
+    return ""
+
+
+def _missing_user(user: User, boundary: Boundary) -> str:
+    if user is not User.ROOT:
+        return f"needs the user {user.value!r}, and isolab was not started as root"
+    if boundary is Boundary.SANDBOX:
+        return "needs root, and a sandboxed program never has it"
+    return "needs root, and isolab runs nothing as root on the host itself"
+
+
+def observations(stdout: str) -> dict[str, Any]:
+    """The JSON object a program printed: the last line that is one. Bounded, finite, flat
+    enough to be stored; anything else counts as nothing observed."""
+    for line in reversed(stdout.splitlines()):
+        if not line.lstrip().startswith("{"):
+            continue
+        try:
+            found = json.loads(line, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            return {}
+        return {str(k)[:80]: _bounded(v) for k, v in list(found.items())[:MAX_KEYS]}
+    return {}
+
+
+def _bounded(value: Any, depth: int = 3) -> Any:
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**64:
+        return str(value)[:80]
+    if isinstance(value, list):
+        return [_bounded(v, depth - 1) for v in value[:MAX_KEYS]] if depth else None
+    if isinstance(value, dict):
+        items = list(value.items())[:MAX_KEYS]
+        return {str(k)[:80]: _bounded(v, depth - 1) for k, v in items} if depth else None
+    return value
+
+
+def judge(exercise: Exercise, shown: Mapping[str, Any], subject: Subject) -> Verdict:
+    """All expectations that apply to this machine, against what was shown.
+
+    ``shown`` holds the observations and ``exit_code``, ``signal``, ``stdout``. Without checks
+    an exercise passes by ending with status 0.
+    """
+    checks = [check for check in exercise.checks if applies(check.where, subject)]
+    if not any(check.that in ("exit_code", "signal") for check in checks):
+        implied = Check(
+            that="exit_code", equals=0, points=0 if exercise.checks else 1, why="it ran to its end"
+        )
+        checks.insert(0, implied)
+    misses = [miss for check in checks if (miss := _miss(check, shown, subject.facts))]
+    points = sum(check.points for check in checks if not _miss(check, shown, subject.facts))
+    return Verdict(points, sum(check.points for check in checks), tuple(misses))
+
+
+def applies(where: Where, subject: Subject) -> bool:
+    """Whether a check is about this machine."""
+    return (
+        (not where.boundary or subject.boundary in where.boundary)
+        and (not where.arch or subject.arch in where.arch)
+        and where.bits in (None, subject.facts.bits)
+        and where.byte_order in (None, subject.facts.byte_order)
+    )
+
+
+def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
+    """What is wrong, in words; "" when the expectation is met."""
+    found = shown.get(check.that, _ABSENT)
+    wanted = getattr(check, check.comparison)
+    if check.comparison == "equals_fact":
+        wanted = facts.raw.get(str(check.equals_fact), _ABSENT)
+    if found is not _ABSENT and _holds(check.comparison, found, wanted):
+        return ""
+    said = "was not observed" if found is _ABSENT else f"was {_show(found)}"
+    if check.that == "exit_code" and found is None and shown.get("signal"):
+        said = f"was none, killed by {shown['signal']}"
+    expected = f"{check.comparison.replace('_', ' ')} {_show(wanted)}"
+    return f"{check.that} {said}, expected {expected}" + (f" ({check.why})" if check.why else "")
+
+
+def _holds(comparison: str, found: Any, wanted: Any) -> bool:
+    match comparison:
+        case "equals" | "equals_fact":
+            return _same(found, wanted)
+        case "not_equals":
+            return not _same(found, wanted)
+        case "one_of":
+            return any(_same(found, value) for value in wanted)
+        case "at_least" | "at_most":
+            return _is_number(found) and (found >= wanted if comparison == "at_least" else found <= wanted)
+        case "measured":
+            return _is_measured(found, wanted)
+        case "matches":
+            return isinstance(found, str) and re.search(wanted, found[:MAX_TEXT]) is not None
+    raise AssertionError(comparison)
+
+
+def _is_measured(found: Any, times: int) -> bool:
+    reading = reading_of(found)
+    return reading is not None and reading.n >= times
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equality without Python's ``True == 1``, at any depth."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _show(value: Any) -> str:
+    if value is _ABSENT:
+        return "(unknown here)"
+    return json.dumps(value, ensure_ascii=True)[:120]

@@ -1,0 +1,95 @@
+"""Programs compiled in the machine itself, by the student, with whatever compiler it has.
+
+For exercises with ``build: {in: guest}``: sources are pushed like any file, and the compiler runs
+under the runner, with a deadline and bounded output, as everything else a machine does.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from orchestrator.compile.cross import inputs
+from orchestrator.compile.toolchain import WARNINGS
+from orchestrator.deadline import Deadline
+from orchestrator.errors import BuildError, WorkError
+from orchestrator.exercises.execute import PATH, Workplace, folder_name
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import Boundary, Build, User
+from orchestrator.transport.runner import Ending, run_program
+
+COMPILE_SECONDS = 120.0
+"""On a native machine; stretched by the measured slowness as exercises' own deadlines are."""
+
+WORDS_LIMIT = 64 * 2**10
+FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", *WARNINGS)
+_LOOK = "for c in cc gcc clang tcc; do command -v $c && exit 0; done; exit 1"
+
+
+def in_guest(exercise: LoadedExercise) -> list[Build]:
+    """The builds of an exercise that its machine does."""
+    return [build for build in exercise.spec.build if build.where == "guest"]
+
+
+def sources(exercise: LoadedExercise) -> list[str]:
+    """The files a machine needs for its builds, by their names in the exercise's folder."""
+    found = (inputs(exercise.folder, build) for build in in_guest(exercise))
+    return list(dict.fromkeys(str(p.relative_to(exercise.folder)) for paths in found for p in paths))
+
+
+def build_in_guest(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> str:
+    """Compile what is to be compiled here; gives why this machine cannot, "" when all is built.
+
+    Raises BuildError with the compiler's words, TransportError, TimedOut, Interrupted.
+    """
+    builds = in_guest(exercise)
+    if not builds:
+        return ""
+    if place.subject.boundary is Boundary.USER_EMULATION:
+        return "needs a compiler: the one here is the host's and would compile for the host"
+    compiler = _compiler(exercise, place, deadline)
+    if not compiler:
+        return "needs a compiler, and this machine has none (cc, gcc, clang or tcc)"
+    for build in builds:
+        ending = _run(render_command(build, compiler), exercise, place, compiler, deadline)
+        _require(build, ending, WorkError if exercise.spec.is_students(build) else BuildError)
+    return ""
+
+
+def render_command(build: Build, compiler: str) -> list[str]:
+    """The command that makes one program, in the exercise's folder. Pure."""
+    if build.command:
+        return ["/bin/sh", "-c", build.command]
+    return [compiler, *FLAGS, *build.flags, "-o", build.program, *build.sources]
+
+
+def _compiler(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> str:
+    ending = _run(["/bin/sh", "-c", _LOOK], exercise, place, "", deadline)
+    return ending.stdout.strip() if ending.exit_code == 0 else ""
+
+
+def _run(
+    argv: Sequence[str], exercise: LoadedExercise, place: Workplace, compiler: str, deadline: Deadline
+) -> Ending:
+    folder = f"{place.site.work}/{folder_name(exercise.name)}"
+    return run_program(
+        place.transport,
+        place.site,
+        argv,
+        user=User.STUDENT,
+        folder=folder,
+        timeout=COMPILE_SECONDS * place.subject.facts.slowness,
+        output_limit=WORDS_LIMIT,
+        env={"PATH": PATH, "TMPDIR": folder, **({"CC": compiler} if compiler else {})},
+        deadline=deadline,
+    )
+
+
+def _require(build: Build, ending: Ending, failure: type[BuildError]) -> None:
+    what = f"`{build.command}`" if build.command else shlex.join(build.sources)
+    words = (ending.stdout + ending.stderr).rstrip()
+    if ending.killed_for:
+        raise failure(f"{what} does not compile in the machine: stopped for {ending.killed_for}\n{words}")
+    if ending.exit_code != 0:
+        reason = ending.start_error or (f"killed by {ending.signal}" if ending.signal else words)
+        raise failure(f"{what} does not compile in the machine:\n{reason}")

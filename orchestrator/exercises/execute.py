@@ -1,0 +1,248 @@
+"""One exercise on one connected machine: what to push, how to run it, what it was worth."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import CanaryError, TransportError
+from orchestrator.exercises.canaries.base import owners
+from orchestrator.exercises.canaries.manager import Bed, Garden
+from orchestrator.exercises.checks import Subject, judge, observations, unmet
+from orchestrator.exercises.host_metrics import Scale
+from orchestrator.labfile.canary_kinds import RESERVED
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import ANSWERS
+from orchestrator.record import Record, Status
+from orchestrator.transport.base import Item, Site, Transport, put
+from orchestrator.transport.runner import Ending, run_program
+
+CONTENTION = 3.0
+"""Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
+LEAST_SECONDS = 10.0
+PUSH_SECONDS = 120.0
+SET_ASIDE = (
+    'aside=$(mktemp -d "$0/.aside.XXXXXX") || exit; '
+    'for file; do if [ -e "$file" ] || [ -L "$file" ]; then mv "$file" "$aside/" || exit; fi; done'
+)
+"""For sh: moves what it is given into a new folder that only whoever manages the machine can enter.
+
+Moved and not removed, for the pages of a program that ran must not be filled with another program: QEMU 7.2
+goes on executing what it has translated of the first. On s390x the guest's kernel copies by an instruction
+(MVCOS) for which QEMU looks for translated code at the first byte of the write only (notdirty_write() with
+size 1 in accel/tcg/cputlb.c). Programs then die of SIGSEGV or SIGILL now and then.
+"""
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""What programs of an exercise find."""
+_OURS = RESERVED | set(ANSWERS.values())
+"""Observations that only the controller makes."""
+
+
+def folder_name(name: str) -> str:
+    """The working folder of an exercise beneath the machine's ``work``."""
+    return name.removeprefix("./").replace("/", "-")
+
+
+def items(
+    exercise: LoadedExercise, programs: Mapping[str, Path], owner: int, sources: Sequence[str] = ()
+) -> list[Item]:
+    """The files of one exercise as they are pushed: its folder, programs, data files and sources."""
+    base = folder_name(exercise.name)
+    found = [Item(base, None, 0o711, owner)]
+    folders: set[str] = set()
+    for name, source in {
+        **programs,
+        **{f: exercise.folder / f for f in (*exercise.spec.files, *sources)},
+    }.items():
+        for parent in reversed(Path(name).parents[:-1]):
+            if str(parent) not in folders:
+                folders.add(str(parent))
+                found.append(Item(f"{base}/{parent}", None, 0o755, owner))
+        executable = name in programs or source.stat().st_mode & 0o100
+        found.append(Item(f"{base}/{name}", source.read_bytes(), 0o755 if executable else 0o644, owner))
+    return found
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A connected machine as exercises see it. ``env`` is added to each program's environment;
+    ``slowest`` is how many times slower than a native core the slowest machine is that programs
+    here may have to wait for; ``garden`` is where canaries are planted. ``pushed`` are the files of
+    exercises with a student's work in them, which are put there anew before each further step;
+    ``scale`` says what only the controller knows."""
+
+    transport: Transport
+    site: Site
+    subject: Subject
+    tag: str
+    canary: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    slowest: float = 1.0
+    garden: Garden | None = None
+    pushed: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+    scale: Scale | None = None
+
+
+def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
+    """Run every step and judge what was shown; ``blank`` is the record to fill in.
+
+    Raises TransportError, TimedOut, Interrupted: those are not the program's fault.
+    """
+    spec = exercise.spec
+    reason = unmet(spec, place.subject)
+    if reason:
+        return replace(blank, status=Status.SKIP, reason=reason)
+    begun = time.monotonic()
+    slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
+    limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
+    # What the machine takes before the program runs, and what the host does meanwhile.
+    known = place.scale.asked(spec.asks) if place.scale else dict
+    with _planted(exercise, place, deadline) as bed:
+        endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, deadline)
+        outside = known() | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
+    return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
+
+
+def _planted(
+    exercise: LoadedExercise, place: Workplace, deadline: Deadline
+) -> contextlib.AbstractContextManager[Bed]:
+    """The canaries of an exercise, outside this machine's boundary."""
+    kinds = exercise.spec.canaries
+    if not kinds:
+        return contextlib.nullcontext(Bed({}, {}))
+    if place.garden is None:
+        raise CanaryError("canaries cannot be planted here", hint="run the exercise with `isolab run`")
+    attack = f"{place.tag}-{exercise.name}"
+    whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
+    inside = f"{place.site.work}/{folder_name(exercise.name)}"
+    student = place.site.users["student"]
+    return place.garden.planted(kinds, whose, place.transport, inside, student, deadline)
+
+
+def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadline: Deadline) -> list[Ending]:
+    folder = f"{place.site.work}/{folder_name(exercise.name)}"
+    env = {
+        "PATH": PATH,
+        "ISOLAB_TAG": f"{place.tag}-{folder_name(exercise.name)}",
+        "ISOLAB_CANARY": place.canary,
+        **place.env,
+    }
+    endings = []
+    for number, step in enumerate(exercise.spec.run):
+        if number:
+            _put_anew(exercise, place, deadline)
+        argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
+        if _is_built(exercise, step.argv[0]):
+            argv = [*place.site.emulator, *argv]
+        endings.append(
+            run_program(
+                place.transport,
+                place.site,
+                argv,
+                user=step.user,
+                folder=folder,
+                timeout=limit,
+                output_limit=exercise.spec.output_limit,
+                env=env,
+                deadline=deadline,
+                stdin=(exercise.folder / step.stdin).read_bytes() if step.stdin else b"",
+            )
+        )
+        if endings[-1].exit_code != 0:
+            break
+    return endings
+
+
+def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> None:
+    """Give a step the programs and data that were pushed, whatever a student's program, which may write
+    to their folder, has made of them. What else it left there stays.
+
+    Nothing of it lives any more, so nobody can put a link in the way between the two commands. What
+    was there is moved aside, not removed: the memory of a removed program would be used for another
+    one, and QEMU 7.2 then runs the old code for s390x at times.
+    """
+    files = place.pushed.get(exercise.name, ())
+    if not files:
+        return
+    base = folder_name(exercise.name)
+    names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
+    limit = deadline.within(PUSH_SECONDS)
+    aside = ["sh", "-c", SET_ASIDE, place.site.work, *(f"{place.site.work}/{base}/{name}" for name in names)]
+    done = place.transport.run(aside, deadline=limit)
+    if done.code != 0:
+        words = done.stderr.decode(errors="replace")[-300:]
+        raise TransportError(f"cannot move files out of {base}: {words}")
+    put(place.transport, place.site.work, files, limit)
+
+
+def _is_built(exercise: LoadedExercise, program: str) -> bool:
+    """Whether it is made for the machine's architecture: compiled for it, or brought as ELF (elf(5)).
+
+    Scripts and the machine's own programs are for the kernel's.
+    """
+    name = program.removeprefix("./")
+    if any(build.program == name for build in exercise.spec.build):
+        return program.startswith("./")
+    return name in exercise.spec.files and (exercise.folder / name).read_bytes()[:4] == b"\x7fELF"
+
+
+def _absolute(program: str, folder: str) -> str:
+    if program.startswith("./"):
+        return f"{folder}/{program[2:]}"
+    return program if program.startswith("/") else f"/bin/{program}"
+
+
+def _record(
+    exercise: LoadedExercise,
+    place: Workplace,
+    blank: Record,
+    endings: Sequence[Ending],
+    seconds: float,
+    limit: float,
+    outside: Mapping[str, Any],
+) -> Record:
+    last = endings[-1]
+    seen: dict[str, Any] = {}
+    for ending in endings:
+        seen |= observations(ending.stdout)
+    forged = sorted(_OURS & seen.keys())
+    seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
+    stdout = "".join(ending.stdout for ending in endings)
+    shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
+    verdict = judge(exercise.spec, shown, place.subject)
+    trouble = _trouble(last, exercise.spec.timeout, limit)
+    misses = [trouble] if trouble else list(verdict.misses)
+    notes = ["output was cut"] if any(ending.cut for ending in endings) else []
+    if forged:
+        notes.append(f"the program printed {', '.join(forged)}, which only the controller observes: ignored")
+    return replace(
+        blank,
+        status=Status.FAIL if misses else Status.PASS,
+        reason="; ".join([*misses, *notes]),
+        points=0.0 if trouble else verdict.points,
+        max_points=verdict.max_points,
+        seconds=round(seconds, 4),
+        guest_seconds=round(sum(ending.seconds for ending in endings), 6),
+        exit_code=last.exit_code,
+        signal=last.signal,
+        observations=seen,
+        stdout=stdout,
+        stderr="".join(ending.stderr for ending in endings),
+    )
+
+
+def _trouble(ending: Ending, timeout: float, limit: float) -> str:
+    """What stopped the program before it could answer; "" when nothing did."""
+    if ending.start_error:
+        return f"could not be started: {ending.start_error}"
+    if ending.killed_for == "timeout":
+        return f"took longer than {limit:.0f} s ({timeout:g} s stretched to this machine's speed)"
+    if ending.killed_for == "output":
+        return "printed without end and was stopped"
+    return ""

@@ -1,0 +1,67 @@
+"""What only the controller knows of a machine that runs, as observations of the exercise that asks."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.drivers.base import Driver, Weighed
+from orchestrator.drivers.model import Handle
+from orchestrator.labfile.models import ANSWERS
+
+PRESSURE = Path("/proc/pressure/cpu")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One machine, and how long it took to come up."""
+
+    driver: Driver
+    handle: Handle
+    start_seconds: float
+
+    def asked(self, questions: Sequence[str]) -> Callable[[], dict[str, Any]]:
+        """Look at the machine as it is before the exercise; what is given is to be called after it, and
+        gives the observations by name, with words where nobody can say."""
+        busy = _Busy()
+        memory = self._memory() if "memory" in questions else 0
+
+        def answer() -> dict[str, Any]:
+            known = {"start": self.start_seconds, "memory": memory, "contention": busy.percent()}
+            return {ANSWERS[question]: known[question] for question in questions}
+
+        return answer
+
+    def _memory(self) -> int | str:
+        if not isinstance(self.driver, Weighed):
+            return f"unknown (driver {self.handle.driver} does not say)"
+        return self.driver.memory(self.handle) or "unknown (its processes may not be looked into)"
+
+
+@dataclass(frozen=True)
+class _Busy:
+    """A moment, and how long somebody on this host had waited for a processor until then."""
+
+    began: float = field(default_factory=time.monotonic)
+    waited: float | None = field(default_factory=lambda: waited_seconds(PRESSURE))
+
+    def percent(self) -> float | str:
+        """The share of the time since then in which somebody waited, of 100."""
+        now = waited_seconds(PRESSURE)
+        if now is None or self.waited is None:
+            return "unknown (this kernel does not tell who waits)"
+        return round(min(100.0, 100 * (now - self.waited) / max(1e-6, time.monotonic() - self.began)), 1)
+
+
+def waited_seconds(file: Path) -> float | None:
+    """Seconds since boot in which at least one task waited for a processor, as the kernel's "Pressure
+    Stall Information" counts them; None where it does not."""
+    with contextlib.suppress(OSError):
+        if found := re.search(r"^some .*\btotal=(\d{1,18})$", file.read_text(), re.MULTILINE):
+            return int(found[1]) / 1e6
+    return None

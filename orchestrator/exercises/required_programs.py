@@ -1,0 +1,52 @@
+"""Whether a machine has the programs of its own that an exercise runs.
+
+Asked of the machine when an exercise with ``needs: {programs: […]}`` comes up there, so that machines
+which run no such exercise are not slower for it, and what is true after the earlier exercises counts.
+"""
+
+from __future__ import annotations
+
+from orchestrator.deadline import Deadline
+from orchestrator.exercises.execute import LEAST_SECONDS, PATH, Workplace, folder_name
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import User
+from orchestrator.transport.runner import run_program
+
+_WORDS_LIMIT = 4096
+_LOOK = """\
+IFS=:
+for program; do
+    found=
+    for folder in $PATH; do
+        [ -f "$folder/$program" ] && [ -x "$folder/$program" ] && found=yes
+    done
+    [ "$found" ] || echo "$program"
+done
+"""
+"""Looks at files: a shell's own idea of a command includes its builtins."""
+
+
+def missing_programs(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> str:
+    """Why this machine lacks programs for the exercise; "" when all are there.
+
+    Raises TransportError, TimedOut, Interrupted.
+    """
+    wanted = exercise.spec.needs.programs
+    if not wanted:
+        return ""
+    ending = run_program(
+        place.transport,
+        place.site,
+        ["/bin/sh", "-c", _LOOK, "sh", *wanted],
+        user=User.STUDENT,
+        folder=f"{place.site.work}/{folder_name(exercise.name)}",
+        timeout=LEAST_SECONDS * place.subject.facts.slowness,
+        output_limit=_WORDS_LIMIT,
+        env={"PATH": PATH},
+        deadline=deadline,
+    )
+    if ending.exit_code != 0:
+        why = ending.start_error or ending.killed_for or f"its shell ended with {ending.exit_code}"
+        return f"needs {', '.join(wanted)}: this machine cannot be asked for programs ({why})"
+    lacking = [name for name in wanted if name in ending.stdout.splitlines()]
+    return f"needs {', '.join(lacking)}: not installed in this machine" if lacking else ""

@@ -1,0 +1,204 @@
+"""A student's work laid into its exercise: which files are taken, from where, and the folder of both
+together that is built and run.
+
+What somebody hands in is hostile: only the files an exercise names are taken, as plain files of
+bounded size from within that folder, and they are copied once, before anything looks at them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.errors import Problem, SpecError
+from orchestrator.host.confine import confined
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
+from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise, LoadedLab
+from orchestrator.labfile.writable_copy import writable_copy
+from orchestrator.labfile.yaml_nodes import refusal
+
+MOST_BYTES = 2**20
+"""Of one file that a student hands in."""
+
+ON_HOST = frozenset({"process", "sandbox"})
+"""Drivers whose machines are this host itself: no place for what strangers wrote."""
+
+Files = Mapping[str, bytes]
+
+
+@contextlib.contextmanager
+def with_work(
+    lab: LoadedLab, work: Path | None, chosen: Sequence[str] = ()
+) -> Iterator[tuple[LoadedLab, list[str]]]:
+    """The lab with somebody's work in its student exercises, and words on whose it is.
+
+    ``work`` is a student's folder; None stands for the reference solutions, and where there is none
+    for the skeletons. ``chosen`` are the exercises that will run (empty: all): work on others need not
+    be there. Raises SpecError, naming every file that is missing or cannot be taken.
+    """
+    wanted = [e for e in lab.exercises if e.spec.student and (not chosen or e.name in chosen)]
+    if not wanted:
+        if work is not None:
+            raise SpecError(
+                f"--work {work} changes nothing: no exercise that runs is for students to solve",
+                hint="leave it out",
+            )
+        yield lab, []
+        return
+    found = _provided(wanted) if work is None else handed_in(work, wanted)
+    with working_folder("work") as folder:
+        done = {
+            exercise.name: assembled(exercise, files, folder / str(number), from_student=work is not None)
+            for number, (exercise, files) in enumerate(zip(wanted, found, strict=True))
+        }
+        exercises = tuple(done.get(exercise.name, exercise) for exercise in lab.exercises)
+        yield replace(lab, exercises=exercises), _words(wanted, work)
+
+
+def machines_for(
+    lab: LoadedLab, work: Path | None, chosen: Sequence[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The machines to run on, and words on those that are left out: what strangers wrote runs on this
+    host itself only where somebody has ``chosen`` that by name. Empty means all. Raises SpecError when
+    none is left."""
+    here = [name for name, machine in lab.lab.machines.items() if machine.driver in ON_HOST]
+    if work is None or chosen or not here:
+        return tuple(chosen), []
+    others = tuple(name for name in lab.lab.machines if name not in here)
+    told = f"a student's work does not run on {', '.join(here)}: that is this host itself"
+    advice = "--only names machines, this host too"
+    if not others:
+        raise SpecError(told, hint=advice)
+    return others, [f"{told}; {advice}"]
+
+
+def assembled(
+    exercise: LoadedExercise, files: Files, target: Path, *, from_student: bool = True
+) -> LoadedExercise:
+    """The exercise with these files of its student, in ``target``, and its hidden tests among the others.
+
+    ``target`` is made; it holds what the exercise is made of and none of what tells the answers.
+    A report shows the files only when they are ``from_student``.
+    """
+    withheld = {SKELETON, SOLUTION, WRONG, HIDDEN_FILE}
+    top = exercise.folder.resolve()
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return withheld & set(names) if Path(folder).resolve() == top else set()
+
+    writable_copy(exercise.folder, target, left_out)
+    for name, data in files.items():
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.write_bytes(data)
+        place.chmod(_mode(exercise.folder / SKELETON / name))
+    spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
+    shown = LoadedExercise(exercise.name, target, exercise.spec) if from_student else exercise
+    return LoadedExercise(exercise.name, target, spec, shown=shown)
+
+
+def provided(exercise: LoadedExercise, place: str) -> Files:
+    """The files of a folder that the exercise itself brings: skeleton, solution, wrong/KIND."""
+    return _taken(exercise.folder / place, exercise.folder, _names(exercise))
+
+
+def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:
+    """What a student's folder holds for each of these exercises. Raises SpecError."""
+    if not work.is_dir():
+        raise SpecError(f"--work {work}: no such folder")
+    found: list[Files] = []
+    problems: list[Problem] = []
+    for exercise in exercises:
+        place = _place(work, exercise.name, alone=len(exercises) == 1)
+        try:
+            found.append(_taken(place, work, _names(exercise)))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        told = refusal(problems)
+        hint = "work on an exercise is looked for in TOPIC/NAME/ and NAME/; --exercise runs only some"
+        raise SpecError(told.message, problems=told.problems, hint=hint)
+    return found
+
+
+def _place(work: Path, name: str, *, alone: bool) -> Path:
+    """Where in a student's folder the work on an exercise is, or should be."""
+    name = name.removeprefix("./")
+    places = [work / name, work / name.rsplit("/", 1)[-1]]
+    return next((place for place in places if place.is_dir()), work if alone else places[0])
+
+
+def _provided(exercises: Sequence[LoadedExercise]) -> list[Files]:
+    return [provided(exercise, _origin(exercise)) for exercise in exercises]
+
+
+def _origin(exercise: LoadedExercise) -> str:
+    """Whose work runs when no student's is given; an exercise without a skeleton holds work itself."""
+    return next((place for place in (SOLUTION, SKELETON) if (exercise.folder / place).is_dir()), "")
+
+
+def _words(exercises: Sequence[LoadedExercise], work: Path | None) -> list[str]:
+    """Whose work is run, in one line for each kind of answer."""
+    if work is not None:
+        return [f"the work in {work} is run: {', '.join(e.name for e in exercises)}"]
+    called = {
+        SOLUTION: "the reference solution is run",
+        SKELETON: "the skeleton is run",
+        "": "what lies in it is run",
+    }
+    groups: dict[str, list[str]] = {}
+    for exercise in exercises:
+        groups.setdefault(called[_origin(exercise)], []).append(exercise.name)
+    advice = "; --work FOLDER runs a student's"
+    return [f"{what}: {', '.join(names)}{advice}" for what, names in groups.items()]
+
+
+def _names(exercise: LoadedExercise) -> list[str]:
+    return exercise.spec.student.files if exercise.spec.student else []
+
+
+def _taken(place: Path, root: Path, names: Sequence[str]) -> Files:
+    """These files of ``place``, which must really lie within ``root``. Raises SpecError, with all that
+    is wrong."""
+    found: dict[str, bytes] = {}
+    problems = []
+    for name in names:
+        try:
+            found[name] = _read(confined(root, str((place / name).relative_to(root))))
+        except FileNotFoundError:
+            problems.append(Problem(str(place), 0, 0, f"has no file {name}"))
+        except (ValueError, OSError) as error:
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            problems.append(Problem(str(place / name), 0, 0, words or "cannot be read"))
+    if problems:
+        raise refusal(problems)
+    return found
+
+
+def _read(path: Path) -> bytes:
+    """A plain file of bounded size. Raises ValueError for anything else, OSError.
+
+    Not blocking, for opening a FIFO would wait for its writer: fifo(7).
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is not a plain file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MOST_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"is larger than {MOST_BYTES // 2**20} MiB")
+    return data
+
+
+def _mode(begun: Path) -> int:
+    """A script is executable when what students start from is."""
+    return 0o755 if begun.is_file() and begun.stat().st_mode & 0o100 else 0o644

@@ -1,0 +1,1 @@
+"""The controller's own machine: its processes, resources, cache, temporary folders and small databases."""

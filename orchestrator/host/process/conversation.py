@@ -1,0 +1,104 @@
+"""A child that stays and is talked with over its standard input and output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import TransportError
+from orchestrator.host.process.child import (
+    GRACE,
+    PIPE,
+    Finished,
+    TimeoutExpired,
+    end,
+    read,
+    start,
+    wait,
+)
+
+MOST_ERRORS = 2**20
+"""Bytes of standard error taken from a program we talk with: a machine's words may be among them."""
+
+
+class Conversation:
+    """A child that stays and is talked with over its standard input and output.
+
+    Ends when closed: its input first (a well-behaved program takes that for the end), then its
+    process group by signals.
+    """
+
+    def __init__(
+        self, argv: Sequence[str | Path], *, user: int | None = None, cwd: Path | None = None
+    ) -> None:
+        """``user`` is whom root starts it as. Raises Unavailable when the program cannot be started."""
+        self._args = tuple(str(a) for a in argv)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        try:
+            self._child = start(
+                self._args,
+                PIPE,
+                PIPE,
+                self._errors,
+                env=None if user is None else {},
+                cwd=cwd,
+                restore=True,
+                user=user,
+            )
+        except BaseException:
+            self._errors.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        assert self._child.stdin is not None
+        fd, view = self._child.stdin.fileno(), memoryview(data)
+        os.set_blocking(fd, False)
+        while view:
+            if not select.select([], [fd], [], deadline.slice())[1]:
+                deadline.check(f"sending to `{self._args[0]}`")
+                continue
+            try:
+                view = view[os.write(fd, view) :]
+            except BrokenPipeError:
+                raise TransportError(f"`{self._args[0]}` ended") from None
+
+    def receive(self, deadline: Deadline) -> bytes:
+        assert self._child.stdout is not None
+        fd = self._child.stdout.fileno()
+        while not select.select([fd], [], [], deadline.slice())[0]:
+            deadline.check(f"waiting for `{self._args[0]}`")
+        if os.fstat(self._errors.fileno()).st_size > MOST_ERRORS:
+            raise TransportError(f"`{self._args[0]}` writes errors without end")
+        return os.read(fd, 65536)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """``at_once``: it cannot end by itself, for it was stopped."""
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
+        if at_once:
+            self._child.kill()
+        with contextlib.suppress(TimeoutExpired):
+            self._child.wait(GRACE)
+        end(self._child)
+        self._errors.close()
+
+    def end_input(self) -> None:
+        """The program has been sent everything."""
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+
+    def finish(self, deadline: Deadline) -> Finished:
+        """Wait for the program's end; gives its status and what it wrote to standard error.
+        Raises TimedOut, Interrupted."""
+        wait(self._child, deadline, self._args)
+        return Finished(self._args, self._child.returncode, b"", read(self._errors, 65536))

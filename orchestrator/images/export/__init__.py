@@ -1,0 +1,1 @@
+"""Images as machines for other programs: a disk that boots by itself, and the appliance around it."""

@@ -1,0 +1,158 @@
+"""Mistakes in what an exercise says of a student's work: its files, and the hidden tests of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.errors import Problem
+from orchestrator.host.confine import confined
+from orchestrator.labfile.canary_kinds import LABELS, RESERVED, observation
+from orchestrator.labfile.check_exercise import exercise_problems
+from orchestrator.labfile.messages import validate
+from orchestrator.labfile.models import Build
+from orchestrator.labfile.suggest import did_you_mean, quote
+from orchestrator.labfile.yaml_document import Document
+from orchestrator.labfile.yaml_document import Path as DataPath
+
+SKELETON, SOLUTION, WRONG = "skeleton", "solution", "wrong"
+"""Folders of an exercise: what a student starts from, the reference, and wrong solutions by kind."""
+
+
+def student_files(document: Document) -> list[str]:
+    """What a student writes, as far as this exercise file says so."""
+    student = _mapping(document.data).get("student")
+    return _texts(_mapping(student).get("files"))
+
+
+def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
+    """Files of a student that no program is made of, that are named twice, or that nobody begins."""
+    data = _mapping(document.data)
+    names = student_files(document)
+    if names:
+        yield from _command_problems(document)
+    in_machine = any("command" in build for _, build in _builds(data))
+    sources = {name for _, build in _builds(data) for name in _texts(build.get("sources"))}
+    sources |= set(_texts(data.get("files")))
+    listed = _mapping(data.get("student")).get("files")
+    listed = listed if isinstance(listed, list) else []
+    for index, name in enumerate(listed):
+        path = ("student", "files", index)
+        if not isinstance(name, str):
+            continue
+        if name in listed[:index]:
+            yield document.problem(path, f"{quote(name)} is listed twice")
+        if not in_machine and not name.endswith(".h") and name not in sources:
+            near = did_you_mean(name, sources - set(names))
+            yield document.problem(path, f"no build is made of {quote(name)}", near)
+        yield from _begun(document, path, folder, name)
+
+
+def hidden_problems(document: Document, exercise: Document, folder: Path) -> Iterator[Problem]:
+    """What is wrong with hidden tests beside an exercise: files, programs, names, wrong solutions."""
+    names, data, visible = student_files(exercise), _mapping(document.data), _mapping(exercise.data)
+    yield from exercise_problems(document, folder, names)
+    yield from _command_problems(document)
+    if "student" not in visible:
+        yield document.problem(
+            (), f"hidden tests, and {exercise.file} has no student", "add `student:` to it"
+        )
+    built = {program: "exercise.yaml" for _, program in _programs(visible)}
+    for path, program in _programs(data):
+        if program in built:
+            yield document.problem(path, f"{quote(program)} is built by {built[program]} too")
+        built[program] = "another entry"
+    planted = {observation(kind) for kind in _texts(visible.get("canaries")) if kind in LABELS}
+    for index, name in _checked(data):
+        if name in RESERVED - planted:
+            words = f"{name} is what becomes of a canary, and canaries: of exercise.yaml has none for it"
+            yield document.problem(("checks", index), words)
+    yield from _wrong_problems(
+        document, {name for _, name in (*_checked(data), *_checked(visible))}, folder, names
+    )
+
+
+def _begun(document: Document, path: DataPath, folder: Path, name: str) -> Iterator[Problem]:
+    """Where a student's file is missing. An exercise without a skeleton holds somebody's work itself."""
+    places = [place for place in (SKELETON, SOLUTION) if (folder / place).is_dir()]
+    if SKELETON in places and (folder / name).exists():
+        words = f"{quote(name)} is the student's: what there is of it belongs into {SKELETON}/"
+        yield document.problem(path, words)
+    if SKELETON not in places and not _is_there(folder, name):
+        yield document.problem(path, f"no file {quote(f'{SKELETON}/{name}')} to start from")
+    for place in places:
+        if not _is_there(folder / place, name):
+            yield document.problem(path, f"no file {quote(f'{place}/{name}')}")
+
+
+def _wrong_problems(
+    document: Document, checked: set[str], folder: Path, names: list[str]
+) -> Iterator[Problem]:
+    kinds = _mapping(_mapping(document.data).get("wrong"))
+    there = {place.name for place in (folder / WRONG).glob("*") if place.is_dir()}
+    for kind, misses in kinds.items():
+        if kind not in there:
+            near = did_you_mean(kind, there - set(kinds))
+            yield document.problem(("wrong", kind), f"no folder {quote(f'{WRONG}/{kind}')}", near, key=True)
+        for name in names if kind in there else []:
+            if not _is_there(folder / WRONG / kind, name):
+                missing = f"no file {quote(f'{WRONG}/{kind}/{name}')}"
+                yield document.problem(("wrong", kind), missing, key=True)
+        for index, name in enumerate(misses if isinstance(misses, list) else []):
+            if isinstance(name, str) and name not in checked:
+                words = f"no check is about {quote(name)}"
+                yield document.problem(("wrong", kind, index), words, did_you_mean(name, checked))
+    for kind in sorted(there - set(kinds)):
+        yield document.problem(
+            ("wrong",), f"wrong has no entry for the folder {quote(f'{WRONG}/{kind}')}", key=True
+        )
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    with contextlib.suppress(ValueError, FileNotFoundError):
+        return confined(folder, name).is_file()
+    return False
+
+
+def _command_problems(document: Document) -> Iterator[Problem]:
+    """Commands that would meet a student's files on the controller: a makefile may be one of them, and
+    what a compiler is told to include cannot be seen from here."""
+    for path, build in _builds(_mapping(document.data)):
+        if "command" in build and build.get("in") != "guest":
+            words = "a command would build a student's files on this host"
+            yield document.problem((*path, "command"), words, "give sources, or in: guest")
+
+
+def _builds(data: dict[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:
+    builds = data.get("build")
+    if isinstance(builds, dict):
+        yield ("build",), builds
+    for index, build in enumerate(builds if isinstance(builds, list) else []):
+        if isinstance(build, dict):
+            yield ("build", index), build
+
+
+def _programs(data: dict[str, Any]) -> Iterator[tuple[DataPath, str]]:
+    for path, build in _builds(data):
+        with contextlib.suppress(ValidationError):
+            yield path, validate(Build, build).program
+
+
+def _checked(data: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    checks = data.get("checks")
+    for index, check in enumerate(checks if isinstance(checks, list) else []):
+        name = _mapping(check).get("that")
+        if isinstance(name, str):
+            yield index, name
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -1,0 +1,53 @@
+"""The image recipes there are: ``images/*.yaml``, the project's, a lab's own, and in the user's folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from orchestrator.errors import SpecError
+from orchestrator.labfile.image_recipe import ContainerfileRecipe, Recipe
+from orchestrator.labfile.yaml_document import parse
+from orchestrator.paths import RECIPES
+
+MORE = "ISOLAB_RECIPES"
+"""Environment variable with further folders of recipes, as PATH has them."""
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+
+
+def least_memory(known: Mapping[str, Recipe]) -> dict[str, int]:
+    """The bytes of memory below which machines of each image do not get anywhere."""
+    return {name: recipe.memory for name, recipe in known.items()}
+
+
+def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
+    """Recipes by name. Raises SpecError for a file that is not one."""
+    found = {}
+    more = os.environ.get(MORE, "").split(os.pathsep) if folder == RECIPES else []
+    folders = [folder, *(Path(name) for name in more if name)]
+    for path in (path for place in folders for path in sorted(place.glob("*.yaml"))):
+        document = parse(path.read_text(encoding="utf-8"), str(path))
+        try:
+            recipe = _RECIPE.validate_python(document.data)
+        except ValueError as problem:
+            raise SpecError(f"{path}: not an image recipe: {problem}") from None
+        if isinstance(recipe, ContainerfileRecipe):
+            recipe = recipe.model_copy(update={"folder": path.parent / recipe.folder})
+        found[recipe.image] = recipe
+    return found
+
+
+def lab_recipes(lab_folder: Path) -> dict[str, Recipe]:
+    """The recipes in a lab's own ``images/``. Raises SpecError, also for a name of the project's."""
+    folder = lab_folder / "images"
+    if not folder.is_dir() or folder.samefile(RECIPES):
+        return {}
+    own = recipes(folder)
+    taken = sorted(own.keys() & recipes().keys())
+    if taken:
+        names = ", ".join(taken)
+        raise SpecError(f"{folder}: isolab itself has an image {names}", hint="give the lab's another name")
+    return own

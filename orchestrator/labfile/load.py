@@ -1,0 +1,350 @@
+"""Lab and exercise files -> frozen specifications, with every mistake reported at once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.driver_traits import GUESTS
+from orchestrator.errors import Problem, SpecError
+from orchestrator.host.confine import confined
+from orchestrator.labfile import yaml_document
+from orchestrator.labfile.check_exercise import MachineLint, exercise_problems
+from orchestrator.labfile.check_networks import network_problems
+from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
+from orchestrator.labfile.image_catalog import lab_recipes, least_memory
+from orchestrator.labfile.image_recipe import CONTAINER_KINDS, Recipe
+from orchestrator.labfile.messages import Model, Reading, problems_of, validate
+from orchestrator.labfile.models import (
+    EXERCISE_PATTERN,
+    Exercise,
+    Hidden,
+    Lab,
+    Machine,
+    MachineDefaults,
+)
+from orchestrator.labfile.suggest import did_you_mean, quote
+from orchestrator.labfile.yaml_document import Document
+from orchestrator.labfile.yaml_nodes import refusal
+
+LAB_FILE = "lab.yaml"
+EXERCISE_FILE = "exercise.yaml"
+HIDDEN_FILE = "hidden.yaml"
+
+_WITH_UNIT = ("memory", "boot_timeout", "timeout", "output_limit")
+
+
+@dataclass(frozen=True)
+class LoadedExercise:
+    """An exercise: its name as the lab writes it, its folder, and what its file says.
+
+    ``hidden`` are the hidden tests of a student exercise. Once a student's work lies in it, ``folder``
+    and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what a report shows.
+    """
+
+    name: str
+    folder: Path
+    spec: Exercise
+    hidden: Hidden | None = None
+    shown: LoadedExercise | None = None
+
+    @property
+    def public(self) -> LoadedExercise:
+        """The exercise without its hidden tests."""
+        return self.shown or self
+
+
+@dataclass(frozen=True)
+class LoadedLab:
+    """A lab: what its file says with defaults merged in, the file, and its exercises in order.
+
+    ``recipes`` are those in its own folder ``images/``, by name.
+    """
+
+    lab: Lab
+    path: Path
+    exercises: tuple[LoadedExercise, ...]
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+
+def load_lab(
+    path: Path,
+    exercises_root: Path,
+    *,
+    images: Mapping[str, int] = MappingProxyType({"micro": 0}),
+    host: str | None = None,
+) -> LoadedLab:
+    """The lab at ``path`` (its file, or the folder that holds ``lab.yaml``).
+
+    Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
+    ``images`` are the names of the project's images and the bytes of memory each needs at least,
+    to which those of recipes in the folder ``images`` beside the lab file are added; ``host`` is
+    the architecture labs run on, by Debian's name, by default this machine's. Raises SpecError
+    holding every problem of the lab file and of the exercise files it names.
+    """
+    file = _lab_file(path)
+    document = _read(file)
+    reading = _with_defaults(document, _host_name() if host is None else host, images)
+    problems: list[Problem] = []
+    lab = None
+    try:
+        lab = validate(Lab, reading.data)
+    except ValidationError as error:
+        problems += problems_of(error, Lab, reading)
+    own = lab_recipes(file.parent)
+    problems += _machine_problems(reading, images, own, _host_name() if host is None else host)
+    problems += network_problems(reading)
+    exercises, more = _load_exercises(document, file.parent, exercises_root)
+    problems = [*_unspoken(problems + more, document), *document.problems]
+    if problems or lab is None:
+        raise refusal(problems)
+    return LoadedLab(lab, file, tuple(exercises), own)
+
+
+def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
+    """The lab with another driver for its guests: the machines whose driver boots a kernel of
+    their own. Raises SpecError for a driver that does not, and for a lab without guests."""
+    if driver not in GUESTS:
+        hint = did_you_mean(driver, GUESTS) or f"there are: {', '.join(sorted(GUESTS))}"
+        raise SpecError(f"{quote(driver)} is not a driver of virtual machines", hint=hint)
+    machines = lab.lab.machines
+    guests = {name: machine for name, machine in machines.items() if machine.driver in GUESTS}
+    if not guests:
+        raise SpecError(
+            f"--driver {driver} changes nothing: {lab.path} has no virtual machine", hint="leave it out"
+        )
+    changed = {name: machine.model_copy(update={"driver": driver}) for name, machine in guests.items()}
+    return replace(lab, lab=lab.lab.model_copy(update={"machines": {**machines, **changed}}))
+
+
+def load_exercise(folder: Path, name: str) -> LoadedExercise:
+    """The exercise in ``folder``. Raises SpecError holding every problem of its files."""
+    file = folder / EXERCISE_FILE
+    if not file.is_file():
+        raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
+    document = _read(file)
+    found = [*exercise_problems(document, folder, student_files(document)), *work_problems(document, folder)]
+    spec, problems = _understood(Exercise, document, found)
+    hidden = None
+    if (folder / HIDDEN_FILE).is_file():
+        tests = _read(folder / HIDDEN_FILE)
+        hidden, more = _understood(Hidden, tests, list(hidden_problems(tests, document, folder)))
+        problems += more
+    if problems or spec is None:
+        raise refusal(problems)
+    return LoadedExercise(name, folder, spec, hidden)
+
+
+def _understood(
+    model: type[Model], document: Document, found: list[Problem]
+) -> tuple[Model | None, list[Problem]]:
+    """The document as a model, and everything wrong with it beside what was ``found``."""
+    reading = Reading(document, _units_as_text(document.data))
+    spec = None
+    try:
+        spec = validate(model, reading.data)
+    except ValidationError as error:
+        found = found + problems_of(error, model, reading)
+    return spec, [*_unspoken(found, document), *document.problems]
+
+
+def _lab_file(path: Path) -> Path:
+    file = path / LAB_FILE if path.is_dir() else path
+    if file.is_file():
+        return file
+    folder = path if path.is_dir() else path.parent
+    near = sorted(found.parent for found in folder.glob(f"*/{LAB_FILE}"))
+    hint = f"labs here: {', '.join(map(str, near))}" if near else f"a lab is a folder with {LAB_FILE}"
+    raise SpecError(f"no lab at {path}", hint=hint)
+
+
+def _read(file: Path) -> Document:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(yaml_document.MAX_BYTES + 1)
+    except OSError as error:
+        raise SpecError(f"cannot read {file}: {error.strerror}", hint="check its permissions") from None
+    return yaml_document.survey(yaml_document.decode(raw, str(file)), str(file))
+
+
+def _unspoken(problems: list[Problem], document: Document) -> list[Problem]:
+    """Those problems that are not consequences of a problem of form at the same place."""
+    spoken = {(problem.file, problem.line, problem.column) for problem in document.problems}
+    return [found for found in problems if (found.file, found.line, found.column) not in spoken]
+
+
+def _host_name() -> str:
+    try:
+        return host_arch().name
+    except KeyError:
+        return ""
+
+
+def _units_as_text(data: Any) -> Any:
+    """``data`` with bare numbers as text where a size or duration stands: files carry units."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: str(value) if key in _WITH_UNIT and type(value) in (int, float) else value
+        for key, value in data.items()
+    }
+
+
+def _mapping(data: Any, key: str) -> dict[str, Any]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> Reading:
+    """The lab with its machines complete."""
+    defaults = _units_as_text(_mapping(document.data, "defaults"))
+    inherited = {
+        key: value
+        for key, value in defaults.items()
+        if value is not None and key in MachineDefaults.model_fields
+    }
+    machines = {
+        name: _complete(_located({**inherited, **_units_as_text(own)}, document.file), host, images)
+        if isinstance(own, dict)
+        else own
+        for name, own in _mapping(document.data, "machines").items()
+    }
+
+    def origin(path: yaml_document.Path) -> yaml_document.Path:
+        is_inherited = len(path) > 2 and path[0] == "machines" and path[:3] not in document.places
+        return ("defaults", *path[2:]) if is_inherited and path[2] in inherited else path
+
+    data = document.data
+    if isinstance(data, dict):
+        replaced = {"defaults": defaults, "machines": machines}
+        data = {key: replaced[key] if isinstance(value, dict) and key in replaced else value
+                for key, value in data.items()}  # fmt: skip
+    return Reading(document, data, origin)
+
+
+def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
+    """``machine`` with the path of its private key complete: written relative to the lab file."""
+    key = machine.get("key")
+    if not isinstance(key, str) or not key:
+        return machine
+    with contextlib.suppress(RuntimeError):  # ~somebody who is not there: opening it will say so
+        key = str(Path(key).expanduser())
+    return {**machine, "key": str(Path(file).resolve().parent / key)}
+
+
+def _complete(machine: dict[str, Any], host: str, images: Mapping[str, int]) -> dict[str, Any]:
+    """``machine``, given what its architecture and its image need where the lab says nothing about memory."""
+    if "memory" in machine or machine.get("driver") not in GUESTS:
+        return machine
+    arch = ARCHITECTURES.get(str(machine.get("arch") or host))
+    least = max(arch.memory if arch else 0, images.get(str(machine.get("image")), 0))
+    usual = Machine.model_fields["memory"].default
+    return {**machine, "memory": f"{least}B"} if least > usual else machine
+
+
+def _machine_problems(
+    reading: Reading, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
+) -> Iterator[Problem]:
+    known = {**images, **least_memory(own)}
+    boxed = {name for name, recipe in own.items() if recipe.kind in CONTAINER_KINDS}
+    for name, merged in _mapping(reading.data, "machines").items():
+        if isinstance(merged, dict):
+            yield from MachineLint(reading.document, name, merged, known, host, boxed).problems()
+
+
+def _load_exercises(
+    document: Document, lab_folder: Path, root: Path
+) -> tuple[list[LoadedExercise], list[Problem]]:
+    """The exercises a lab names, and what is wrong with the names and the files."""
+    loaded: list[LoadedExercise] = []
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    names = document.data.get("exercises") if isinstance(document.data, dict) else None
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(name, str) or not re.fullmatch(EXERCISE_PATTERN, name):
+            continue
+        path = ("exercises", index)
+        if name in first:
+            again = f"exercise {quote(name)} is listed twice; first on line {first[name]}"
+            problems.append(document.problem(path, again))
+            continue
+        first[name] = document.place(path)[0]
+        base = lab_folder if name.startswith("./") else root
+        problem = _not_found(document, path, name, base)
+        if problem is not None:
+            problems.append(problem)
+            continue
+        try:
+            loaded.append(load_exercise(base / name, name))
+        except SpecError as error:
+            unreadable = () if error.problems else (document.problem(path, error.message, error.hint),)
+            problems += [*error.problems, *unreadable]
+    return loaded, problems
+
+
+def _not_found(document: Document, path: yaml_document.Path, name: str, base: Path) -> Problem | None:
+    """Why there is no exercise ``name`` in ``base``; None when there is one."""
+    try:
+        for folder, inside in ((base, name), (base / name, EXERCISE_FILE)):
+            confined(folder, inside)
+    except FileNotFoundError:
+        prefix = "./" if name.startswith("./") else ""
+        advice = did_you_mean(name, [prefix + there for there in _exercises_in(base)])
+        return document.problem(path, f"no exercise {quote(name)} in {base}", advice)
+    except ValueError:
+        return document.problem(path, f"exercise {quote(name)} is a link that leads out of {folder}")
+    return None
+
+
+def _exercises_in(base: Path) -> list[str]:
+    """Names of the exercises up to three folders below ``base``; what lies deeper is not guessed at."""
+    found = {file for depth in (1, 2, 3) for file in base.glob("*/" * depth + EXERCISE_FILE)}
+    return sorted(file.parent.relative_to(base).as_posix() for file in found)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of lab files, for editors."""
+    result = _for_editors(Lab.model_json_schema(by_alias=True))
+    # A machine's driver may come from the defaults, which JSON Schema cannot say.
+    result["$defs"]["Machine"].pop("required")
+    return result
+
+
+def exercise_schema() -> dict[str, Any]:
+    """JSON Schema of exercise files, for editors."""
+    return _with_shorthands(Exercise)
+
+
+def hidden_schema() -> dict[str, Any]:
+    """JSON Schema of the hidden tests of exercises, for editors."""
+    return _with_shorthands(Hidden)
+
+
+def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
+    """The schema of a model with ``run`` and ``build``, which may be written shorter."""
+    result = _for_editors(model.model_json_schema(by_alias=True))
+    properties = result["properties"]
+    shorthands: Mapping[str, dict[str, Any]] = {
+        "run": {"type": "string", "minLength": 1},
+        "build": {"$ref": "#/$defs/Build"},
+    }
+    for key, shorthand in shorthands.items():
+        properties[key] = {"anyOf": [shorthand, properties[key]]}
+    return result
+
+
+def _for_editors(result: dict[str, Any]) -> dict[str, Any]:
+    """Names its dialect, and leaves out defaults that are bytes or seconds, not what one writes."""
+    for model in (result, *result["$defs"].values()):
+        for described in model.get("properties", {}).values():
+            if described.get("type") == "string" and not isinstance(described.get("default", ""), str):
+                del described["default"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}

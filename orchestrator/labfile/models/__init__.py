@@ -1,0 +1,72 @@
+"""What a lab file, an exercise file and an image recipe may say. Frozen models; no I/O.
+
+Unknown keys are errors everywhere: a misspelt ``boundary:`` must not silently run another
+experiment. Sizes and durations carry their unit in the file (``256MiB``, ``5s``) and are
+bytes and seconds here.
+"""
+
+from __future__ import annotations
+
+from orchestrator.driver_traits import Boundary
+from orchestrator.labfile.models.base import (
+    EXERCISE_PATTERN,
+    NAME_PATTERN,
+    ArchName,
+    ExercisePath,
+    MachineName,
+    Spec,
+    User,
+)
+from orchestrator.labfile.models.exercise import (
+    ANSWERS,
+    COMPARISONS,
+    Build,
+    Check,
+    Exercise,
+    Hidden,
+    Needs,
+    Plot,
+    Step,
+    Student,
+    Where,
+)
+from orchestrator.labfile.models.lab import (
+    FOLDER_PATTERN,
+    Accel,
+    DriverName,
+    Lab,
+    Machine,
+    MachineDefaults,
+    Network,
+    boundary_of,
+)
+
+__all__ = [
+    "ANSWERS",
+    "COMPARISONS",
+    "EXERCISE_PATTERN",
+    "FOLDER_PATTERN",
+    "NAME_PATTERN",
+    "Accel",
+    "ArchName",
+    "Boundary",
+    "Build",
+    "Check",
+    "DriverName",
+    "Exercise",
+    "ExercisePath",
+    "Hidden",
+    "Lab",
+    "Machine",
+    "MachineDefaults",
+    "MachineName",
+    "Needs",
+    "Network",
+    "Plot",
+    "Spec",
+    "Step",
+    "Student",
+    "User",
+    "Where",
+    "boundary_of",
+]

@@ -1,0 +1,40 @@
+"""What the models share: names, architectures, boundaries, users."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from orchestrator.arch import ARCHITECTURES
+
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
+EXERCISE_PATTERN = r"^(\./)?[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$"
+
+
+def _known_arch(value: object) -> object:
+    if isinstance(value, str) and value not in ARCHITECTURES:
+        raise ValueError(f"expected one of: {', '.join(ARCHITECTURES)}")
+    return value
+
+
+ArchName = Annotated[
+    str, BeforeValidator(_known_arch), WithJsonSchema({"type": "string", "enum": list(ARCHITECTURES)})
+]
+MachineName = Annotated[str, Field(pattern=NAME_PATTERN)]
+ExercisePath = Annotated[str, Field(pattern=EXERCISE_PATTERN)]
+
+
+class User(StrEnum):
+    """Who runs a program inside a machine; the same three users exist on every machine."""
+
+    STUDENT = "student"
+    OTHER = "other"
+    ROOT = "root"
+
+
+class Spec(BaseModel):
+    """Base of all models: frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

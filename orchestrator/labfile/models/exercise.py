@@ -1,0 +1,249 @@
+"""What an exercise file may say: how programs are made and run, and what is expected of them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from orchestrator.driver_traits import Boundary
+from orchestrator.labfile.canary_kinds import RESERVED, CanaryKind, observation
+from orchestrator.labfile.models.base import NAME_PATTERN, ArchName, Spec, User
+from orchestrator.units import Duration, Size
+
+
+class Build(Spec):
+    """How a program is made: from sources, or by a command.
+
+    ``output`` defaults to the stem of the first source. A ``command`` runs on the controller, in
+    a copy of the exercise's folder, with ``CC`` set to a compiler for the machine's architecture;
+    it leaves the program ``output`` there (default: the one program it makes). ``headers`` lie in
+    the folder above, where exercises of one topic share them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    sources: list[str] = []
+    headers: list[str] = []
+    command: str | None = None
+    output: str | None = None
+    flags: list[str] = []
+    where: Literal["controller", "guest"] = Field("controller", alias="in")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Build:
+        if bool(self.sources) == bool(self.command):
+            raise ValueError("expected either sources or a command")
+        if self.headers and (self.command or self.where == "guest"):
+            raise ValueError("headers go with sources compiled on the controller")
+        return self
+
+    @property
+    def program(self) -> str:
+        """The file name of the built program."""
+        if self.output or not self.sources:
+            return self.output or "program"
+        return self.sources[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+class Step(Spec):
+    """One command of an exercise; ``run`` is split like a shell splits words, no shell runs.
+
+    ``stdin`` names a file of the exercise's folder that the program reads.
+    """
+
+    run: Annotated[str, Field(min_length=1)]
+    user: User = User.STUDENT
+    stdin: str | None = None
+
+    @property
+    def argv(self) -> list[str]:
+        return shlex.split(self.run)
+
+
+ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=64)]
+
+
+class Needs(Spec):
+    """What a machine must have for an exercise to make sense there; unmet -> *skip*.
+
+    ``features`` are names the runner probes in the guest (see docs/exercise-format.md);
+    ``network`` is another machine on a network with this one; ``programs`` are names of programs
+    that the machine itself must have, looked for when the exercise comes up there.
+    """
+
+    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    root: bool = False
+    network: bool = False
+    features: list[str] = []
+    programs: list[ProgramName] = []
+    arch: list[ArchName] = []
+    boundary: list[Boundary] = []
+
+
+class Where(Spec):
+    """Restricts a check to the machines that match every key given."""
+
+    boundary: list[Boundary] = []
+    arch: list[ArchName] = []
+    bits: Literal[32, 64] | None = None
+    byte_order: Literal["little", "big"] | None = None
+
+
+COMPARISONS = (
+    "equals", "not_equals", "one_of", "at_least", "at_most", "matches", "equals_fact", "measured",
+)  # fmt: skip
+
+
+class Check(Spec):
+    """One expectation about one observation. Declarative: no code is evaluated.
+
+    ``that`` names a key of the JSON object the program prints, or one of ``exit_code``,
+    ``signal``, ``stdout``. Exactly one comparison is given.
+    """
+
+    that: Annotated[str, Field(min_length=1)]
+    equals: Any = None
+    not_equals: Any = None
+    one_of: list[Any] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    matches: str | None = None
+    equals_fact: str | None = None
+    measured: Annotated[int, Field(ge=1)] | None = None
+    points: Annotated[float, Field(ge=0)] = 1.0
+    why: str = ""
+    where: Where = Where()
+
+    @model_validator(mode="after")
+    def _one_comparison(self) -> Check:
+        given = [name for name in COMPARISONS if name in self.model_fields_set]
+        if len(given) != 1:
+            raise ValueError(f"expected exactly one of: {', '.join(COMPARISONS)}")
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except re.error as problem:
+                raise ValueError(f"not a regular expression: {problem}") from None
+        return self
+
+    @property
+    def comparison(self) -> str:
+        """The name of the comparison this check makes."""
+        return next(name for name in COMPARISONS if name in self.model_fields_set)
+
+
+class Plot(Spec):
+    """Figures that belong together: one unit, one scale. ``shows`` maps observation -> label.
+
+    An observation is a number, or an object with ``median``, ``q1``, ``q3`` and ``n``; see
+    ``orchestrator.exercises.measurement``. ``better`` says which end of the scale is cheap.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    unit: Annotated[str, Field(min_length=1, max_length=12)]
+    better: Literal["lower", "higher"] = "lower"
+    shows: Annotated[dict[str, str], Field(min_length=1)]
+
+
+Asked = Literal["start", "memory", "contention"]
+ANSWERS: dict[str, str] = {
+    "start": "start_seconds",
+    "memory": "memory_bytes",
+    "contention": "contention_percent",
+}
+"""What only the controller knows of a machine and its host, and the observations it makes of it."""
+
+
+def _steps(value: object) -> object:
+    return [{"run": value}] if isinstance(value, str) else value
+
+
+def _builds(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+class Student(Spec):
+    """What a student writes of an exercise: files by their paths in its folder."""
+
+    files: Annotated[list[str], Field(min_length=1)]
+
+
+class Hidden(Spec):
+    """A ``hidden.yaml``: tests of a student exercise that are not handed out.
+
+    ``run`` comes after the visible steps. ``wrong`` maps a wrong solution to the observations whose
+    checks it misses.
+    """
+
+    files: list[str] = []
+    build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    run: Annotated[list[Step], BeforeValidator(_steps)] = []
+    checks: Annotated[list[Check], Field(min_length=1)]
+    wrong: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Annotated[list[str], Field(min_length=1)]] = {}
+
+
+class Exercise(Spec):
+    """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison.
+
+    ``student`` is there when a student is to write some of its files. What ``plots`` show is
+    measured: it is drawn, and no row of the comparison. ``asks`` is what the controller is to say
+    about the machine.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    explain: str = ""
+    build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    files: list[str] = []
+    run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]
+    timeout: Duration = 10.0
+    output_limit: Size = 64 * 2**10
+    needs: Needs = Needs()
+    shows: dict[str, str] = {}
+    plots: list[Plot] = []
+    asks: list[Asked] = []
+    checks: list[Check] = []
+    canaries: list[CanaryKind] = []
+    student: Student | None = None
+
+    @model_validator(mode="after")
+    def _canaries_are_planted(self) -> Exercise:
+        planted = {observation(kind) for kind in self.canaries}
+        for name in [*(check.that for check in self.checks), *self.shows]:
+            if name in RESERVED - planted:
+                raise ValueError(f"{name} is what becomes of a canary, and canaries: has none for it")
+        return self
+
+    @model_validator(mode="after")
+    def _answers_are_asked_for(self) -> Exercise:
+        asked = {ANSWERS[question] for question in self.asks}
+        for name in [*(check.that for check in self.checks), *self.shows, *self.measured]:
+            if name in set(ANSWERS.values()) - asked:
+                raise ValueError(f"{name} is the controller's to say, and asks: does not ask for it")
+        return self
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The observations that are figures."""
+        return tuple(name for plot in self.plots for name in plot.shows)
+
+    @property
+    def max_points(self) -> float:
+        """Points of all checks; an exercise without checks is worth one point."""
+        return sum(check.points for check in self.checks) if self.checks else 1.0
+
+    def is_students(self, build: Build) -> bool:
+        """Whether a program is made of what a student wrote: any source may include a header of theirs."""
+        theirs = self.student.files if self.student else []
+        any_source = bool(build.command) or any(name.endswith(".h") for name in theirs)
+        return bool(theirs) and (any_source or bool({*theirs} & {*build.sources}))
+
+    def with_hidden(self, hidden: Hidden) -> Exercise:
+        """This exercise and its hidden tests as one, the visible ones first."""
+        more = {name: [*getattr(self, name), *getattr(hidden, name)] for name in _JOINED}
+        return self.model_copy(update=more)
+
+
+_JOINED = ("files", "build", "run", "checks")

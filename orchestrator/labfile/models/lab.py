@@ -1,0 +1,167 @@
+"""What a lab file may say: machines, the networks between them, exercises."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from orchestrator.arch import host_arch
+from orchestrator.driver_traits import TRAITS, Boundary
+from orchestrator.labfile import ssh_endpoint
+from orchestrator.labfile.libvirt_uri import checked as checked_uri
+from orchestrator.labfile.models.base import (
+    NAME_PATTERN,
+    ArchName,
+    ExercisePath,
+    MachineName,
+    Spec,
+)
+from orchestrator.units import Duration, Size
+
+FOLDER_PATTERN = r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$"
+
+
+def _address(value: object) -> object:
+    """An IPv4 address as text. Raises ValueError."""
+    try:
+        return str(ipaddress.IPv4Address(value)) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("expected an IPv4 address such as 10.77.0.1") from None
+
+
+def _subnet(value: object) -> object:
+    """An IPv4 network as text, with room for two machines. Raises ValueError."""
+    try:
+        found = ipaddress.IPv4Network(value, strict=False) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or "/" not in str(value):
+        raise ValueError("expected a subnet such as 10.77.0.0/24")
+    if str(found) != value:
+        raise ValueError(f"expected the address of a network, with no host in it: {found}")
+    if not 8 <= found.prefixlen <= 30:
+        raise ValueError("expected a prefix length of 8 to 30")
+    return value
+
+
+def _by_name(value: object) -> object:
+    return {name: None for name in value} if isinstance(value, list) and _texts(value) else value
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+Address = Annotated[str, BeforeValidator(_address)]
+Subnet = Annotated[str, BeforeValidator(_subnet)]
+Joined = Annotated[
+    dict[Annotated[str, Field(pattern=NAME_PATTERN)], Address | None],
+    BeforeValidator(_by_name),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": NAME_PATTERN}},
+                {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+            ]
+        }
+    ),
+]
+"""Networks a machine joins, each with its address there; None is given the next that is free."""
+
+DriverName = Literal["process", "sandbox", "container", "qemu", "libvirt", "virtualbox", "ssh"]
+Accel = Literal["auto", "kvm", "tcg"]
+ServerAddress = Annotated[str, AfterValidator(ssh_endpoint.checked_address)]
+JumpHost = Annotated[str, AfterValidator(ssh_endpoint.checked_jump)]
+HostKey = Annotated[str, AfterValidator(ssh_endpoint.checked_host_key)]
+LoginName = Annotated[str, AfterValidator(ssh_endpoint.checked_user)]
+RemoteFolder = Annotated[str, Field(pattern=FOLDER_PATTERN)]
+LibvirtUri = Annotated[str, AfterValidator(checked_uri)]
+
+
+class MachineDefaults(Spec):
+    """Keys a lab may set for all of its machines at once."""
+
+    driver: DriverName | None = None
+    arch: ArchName | None = None
+    image: str | None = None
+    memory: Size | None = None
+    cpus: Annotated[int, Field(ge=1, le=64)] | None = None
+    pids: Annotated[int, Field(ge=8, le=32768)] | None = None
+    accel: Accel | None = None
+    engine: Literal["auto", "podman", "docker"] | None = None
+    uri: LibvirtUri | None = None
+    boot_timeout: Duration | None = None
+    networks: Joined | None = None
+    user: LoginName | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+    jump: JumpHost | None = None
+    folder: RemoteFolder | None = None
+
+
+class Network(Spec):
+    """A private network between machines of a lab.
+
+    ``subnet`` None is 10.77.N.0/24, N being the network's place among those of the lab.
+    ``internet`` gives its machines a way out.
+    """
+
+    subnet: Subnet | None = None
+    internet: bool = False
+
+
+class Machine(Spec):
+    """One machine of a lab, complete. ``arch`` None means the host's own, ``pids`` (the processes a
+    container may have) None the driver's usual limit;
+    ``uri`` None is libvirt's daemon of this host, the system's for root and else our session's.
+
+    The keys from ``address`` on are for machines that exist already (driver ssh): ``user`` None
+    is who starts isolab, ``key`` a path (None: the agent and the usual keys), ``host_key`` None
+    is looked up in known_hosts, ``folder`` is where its scratch folder is made, ``boundary``
+    what the machine is, and on a ``disposable`` one exercises may run as root.
+    """
+
+    driver: DriverName
+    arch: ArchName | None = None
+    image: str = "micro"
+    memory: Size = 256 * 2**20
+    cpus: Annotated[int, Field(ge=1, le=64)] = 1
+    pids: Annotated[int, Field(ge=8, le=32768)] | None = None
+    accel: Accel = "auto"
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    uri: LibvirtUri | None = None
+    boot_timeout: Duration | None = None
+    networks: Joined = {}
+    address: ServerAddress | None = None
+    user: LoginName | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+    host_key: HostKey | None = None
+    jump: JumpHost | None = None
+    folder: RemoteFolder = "/tmp"
+    boundary: Literal["process", "container", "vm", "emulated"] = "vm"
+    disposable: bool = False
+
+
+class Lab(Spec):
+    """A lab file. ``machines`` are complete: ``defaults`` are already merged in by ``load``.
+
+    ``at_once`` is how many of them may be up at a time, None as many as the engine likes: where
+    something is measured, one at a time. Machines that a network joins are up together all the same.
+    """
+
+    lab: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: str = ""
+    description: str = ""
+    defaults: MachineDefaults = MachineDefaults()
+    at_once: Annotated[int, Field(ge=1, le=64)] | None = None
+    networks: dict[MachineName, Network] = {}
+    machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
+    exercises: Annotated[list[ExercisePath], Field(min_length=1)]
+
+
+def boundary_of(machine: Machine) -> Boundary:
+    """Which boundary a machine is: its driver and architecture decide, or its owner says."""
+    traits = TRAITS[machine.driver]
+    boundary = traits.native if machine.arch in (None, host_arch().name) else traits.foreign
+    return boundary or Boundary(machine.boundary)

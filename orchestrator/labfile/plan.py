@@ -1,0 +1,133 @@
+"""What a lab will take: its jobs, and the memory, processors and time they need. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from orchestrator.arch import ARCHITECTURES, Arch, host_arch
+from orchestrator.driver_traits import GUESTS
+from orchestrator.host.resources import Host
+from orchestrator.labfile.addresses import group_of
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.models import Machine, boundary_of
+
+EMULATOR_OVERHEAD = 110 * 2**20
+"""Bytes a QEMU process takes beside its guest's memory: translation cache, devices, itself."""
+EXERCISE_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Job:
+    """One machine and the exercises it runs: the unit an engine schedules. JSON-able.
+
+    ``group`` are the machines that wait for each other because a network joins them, this one
+    among them; an engine must run the jobs of a group side by side on one host. Empty for a
+    machine without a network.
+    """
+
+    run: str
+    lab: str
+    machine: str
+    student: str
+    exercises: tuple[str, ...]
+    group: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """What one machine of a lab will be and take; ``memory`` in bytes of the host."""
+
+    name: str
+    driver: str
+    boundary: str
+    arch: str
+    memory: int
+    cpus: int
+    ports: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole lab on one host."""
+
+    machines: tuple[MachinePlan, ...]
+    exercises: int
+    host: Host
+    seconds: float
+
+    @property
+    def memory(self) -> int:
+        return sum(machine.memory for machine in self.machines)
+
+    @property
+    def ports(self) -> int:
+        return sum(machine.ports for machine in self.machines)
+
+    @property
+    def short_by(self) -> int:
+        """Bytes of memory the host lacks; 0 when the lab fits."""
+        return max(0, self.memory - self.host.memory)
+
+
+def arch_of(machine: Machine) -> Arch:
+    """The architecture a machine will have on this host."""
+    return ARCHITECTURES[machine.arch] if machine.arch else host_arch()
+
+
+def plan(
+    lab: LoadedLab,
+    host: Host,
+    *,
+    machines: Sequence[str] = (),
+    building: float = 0.0,
+    efforts: Mapping[str, float] = MappingProxyType({}),
+) -> Plan:
+    """What running this lab takes; ``machines`` restricts it. ``building`` are the seconds that
+    missing images take to build, ``efforts`` how many times longer than others machines of an
+    image take to boot.
+    """
+    chosen = [n for n in lab.lab.machines if not machines or n in machines]
+    planned = tuple(
+        _machine(name, wanted, efforts.get(wanted.image, 1.0))
+        for name, wanted in lab.lab.machines.items()
+        if name in chosen
+    )
+    work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver in GUESTS) for m in planned)
+    work += building
+    side_by_side = max(1, min(host.cpus, lab.lab.at_once or host.cpus))
+    return Plan(planned, len(lab.exercises), host, round(work / side_by_side + 2, 1))
+
+
+def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:
+    arch, guest = arch_of(machine), machine.driver in GUESTS
+    memory = max(machine.memory, arch.memory) + EMULATOR_OVERHEAD if guest else machine.memory
+    return MachinePlan(
+        name=name,
+        driver=machine.driver,
+        boundary=boundary_of(machine).value,
+        arch=arch.name,
+        memory=memory if guest or machine.driver == "container" else 0,
+        cpus=machine.cpus,
+        ports=1 if guest else 0,
+        seconds=arch.boot_seconds * effort if guest else 0.5,
+    )
+
+
+def jobs(
+    lab: LoadedLab, run: str, *, machines: Sequence[str] = (), exercises: Sequence[str] = ()
+) -> list[Job]:
+    """The jobs of a run, machines that are up soonest first; those of a group follow each other."""
+    names = [n for n in lab.lab.machines if not machines or n in machines]
+    groups = {name: group_of(lab.lab, name, names) for name in names}
+    seconds = {name: _machine(name, lab.lab.machines[name]).seconds for name in names}
+
+    def rank(name: str) -> tuple[float, tuple[str, ...], float]:
+        together = groups[name] or (name,)
+        return max(seconds[peer] for peer in together), groups[name], seconds[name]
+
+    names.sort(key=rank)
+    wanted = tuple(e.name for e in lab.exercises if not exercises or e.name in exercises)
+    return [Job(run, lab.lab.lab, name, "", wanted, groups[name]) for name in names]

@@ -1,0 +1,174 @@
+"""The networks of one run: each laid by the first machine that joins, removed by the last that leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+from orchestrator import drivers
+from orchestrator.deadline import Deadline
+from orchestrator.driver_traits import NETWORKING, WITH_INTERNET
+from orchestrator.drivers.base import Driver, Networking
+from orchestrator.drivers.model import NETWORK_PREFIX, Attachment, Handle, NetworkOrder, Order
+from orchestrator.errors import Unavailable
+from orchestrator.labfile.addresses import Seat, peers, seats, subnet_of
+from orchestrator.labfile.models import Lab, Machine, Network
+from orchestrator.labfile.plan import Job, arch_of
+from orchestrator.machines.journal import Ledger
+
+LAY_SECONDS = 60.0
+
+
+@dataclass
+class _Laid:
+    """A network that stands, and how many machines hold it."""
+
+    handle: Handle
+    holders: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Wiring:
+    """The networks of a run. Safe to use from several threads."""
+
+    def __init__(self, lab: Lab, ledger: Ledger, scratch: Path, out: Path) -> None:
+        self._lab = lab
+        self._ledger = ledger
+        self._scratch = scratch
+        self._out = out
+        self._lock = threading.Lock()
+        self._laid: dict[tuple[str, str], _Laid] = {}
+
+    @contextlib.contextmanager
+    def joined(self, order: Order, job: Job, deadline: Deadline) -> Iterator[Order]:
+        """The order with its places on networks, which stand for the length of the ``with`` block.
+
+        Raises Unavailable, BootError, TimedOut, Interrupted; TeardownError at the end.
+        """
+        mine = [seat for seat in seats(self._lab) if seat.machine == job.machine]
+        with contextlib.ExitStack() as stack:
+            places = []
+            for seat in mine:
+                handle = stack.enter_context(self._held(seat, job, deadline))
+                places.append(attachment(seat, handle.data["plugs"][seat.machine]))
+            yield replace(order, attachments=tuple(places), hosts=self.hosts(job))
+
+    def seated(self, order: Order, job: Job, deadline: Deadline) -> Order:
+        """As ``joined``, for a machine that stays: its networks stand until ``clear``, or for
+        ever once they are kept. Raises Unavailable, BootError, TimedOut, Interrupted."""
+        places = []
+        for seat in seats(self._lab):
+            if seat.machine == job.machine:
+                handle = self._hold(seat, job, deadline).handle
+                places.append(attachment(seat, handle.data["plugs"][seat.machine]))
+        return replace(order, attachments=tuple(places), hosts=self.hosts(job))
+
+    def standing(self) -> list[Handle]:
+        """The networks there are."""
+        with self._lock:
+            return [laid.handle for laid in self._laid.values() if laid.holders]
+
+    def clear(self) -> None:
+        """Remove every network. Raises TeardownError."""
+        for handle in self.standing():
+            self._remove(drivers.load(handle.driver), handle)
+
+    def hosts(self, job: Job) -> tuple[tuple[str, str], ...]:
+        """The names a machine is to know: its own, and those of its peers in this run."""
+        mine = [seat.address for seat in seats(self._lab) if seat.machine == job.machine]
+        own = tuple((job.machine, address) for address in mine[:1])
+        return own + peers(self._lab, job.machine, job.group)
+
+    @contextlib.contextmanager
+    def _held(self, seat: Seat, job: Job, deadline: Deadline) -> Iterator[Handle]:
+        laid = self._hold(seat, job, deadline)
+        try:
+            yield laid.handle
+        finally:
+            with laid.lock:
+                laid.holders -= 1
+                if laid.holders == 0:
+                    self._remove(drivers.load(laid.handle.driver), laid.handle)
+
+    def _hold(self, seat: Seat, job: Job, deadline: Deadline) -> _Laid:
+        laid = self._network(seat.network, job)
+        with laid.lock:
+            if laid.holders == 0:
+                self._lay(drivers.load(laid.handle.driver), laid.handle, seat, job, deadline)
+            laid.holders += 1
+        return laid
+
+    def _network(self, name: str, job: Job) -> _Laid:
+        with self._lock:
+            key = (job.student, name)
+            if key not in self._laid:
+                wanted = self._order(name, job)
+                self._laid[key] = _Laid(_networking(wanted.driver).prepare_network(wanted))
+            return self._laid[key]
+
+    def _lay(self, driver: Driver, handle: Handle, seat: Seat, job: Job, deadline: Deadline) -> None:
+        self._ledger.intend(handle)
+        try:
+            _networking(handle.driver).lay(
+                self._order(seat.network, job), handle, deadline.within(LAY_SECONDS)
+            )
+        except BaseException:
+            self._remove(driver, handle)
+            raise
+
+    def _remove(self, driver: Driver, handle: Handle) -> None:
+        driver.down(handle)
+        self._ledger.settle(handle)
+        with contextlib.suppress(OSError):
+            Path(handle.scratch).parent.rmdir()  # whoever is last leaves the run's folder empty
+
+    def _order(self, name: str, job: Job) -> NetworkOrder:
+        members = {n: m for n, m in self._lab.machines.items() if name in m.networks}
+        first = next(iter(members.values()))
+        _require_possible(name, self._lab.networks[name], list(members.values()))
+        place = list(self._lab.networks).index(name)
+        return NetworkOrder(
+            run=job.run,
+            name=name,
+            driver=first.driver,
+            subnet=str(subnet_of(self._lab.networks[name].subnet, place)),
+            machines=tuple(members),
+            arch=arch_of(first),
+            scratch=self._scratch / job.run / f"{NETWORK_PREFIX}{name}",
+            logs=self._out / f"{NETWORK_PREFIX}{name}",
+            uri=first.uri,
+        )
+
+
+def attachment(seat: Seat, plug: str) -> Attachment:
+    """A seat as a driver is told of it."""
+    return Attachment(seat.network, seat.address, seat.prefix, seat.mac, plug, seat.internet)
+
+
+def _require_possible(name: str, network: Network, members: Sequence[Machine]) -> None:
+    """What ``netlint`` asks of a lab file holds no more when ``--driver`` changed its drivers.
+    Raises Unavailable."""
+    driver = members[0].driver
+    if network.internet and driver not in WITH_INTERNET:
+        raise Unavailable(
+            f"network {name} has `internet: true`, which driver {driver} cannot give",
+            hint=f"use driver: {', '.join(sorted(WITH_INTERNET))}",
+        )
+    if driver == "libvirt" and len({machine.uri for machine in members}) > 1:
+        raise Unavailable(
+            f"network {name} cannot join machines of different libvirt daemons",
+            hint="give all its machines the same uri",
+        )
+
+
+def _networking(name: str) -> Networking:
+    if name not in NETWORKING:
+        raise Unavailable(
+            f"driver {name} cannot join machines by networks",
+            hint=f"drivers that can: {', '.join(sorted(NETWORKING))}",
+        )
+    return cast(Networking, drivers.load(name))

@@ -1,0 +1,208 @@
+"""Templates: a guest booted once, frozen before its SSH server starts, and cloned ever after.
+
+The first machine of a kind (image, QEMU, command line) is booted with its memory in a file,
+stopped while its init waits for a personality, and its device state saved. A clone maps that
+file privately, so that all clones share every page none of them has written to, and loads the
+state. Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
+
+A template is tested before it is used: emulators differ in what they save of a machine's timers
+(QEMU 7.2 loses those of riscv64 and ppc64el). One that fails is kept as a note of why not, and
+its machines boot cold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.base import Driver
+from orchestrator.drivers.guest.identity import Port
+from orchestrator.drivers.model import Handle, Order, Template
+from orchestrator.drivers.qemu import emulator, snapshot
+from orchestrator.drivers.qemu.emulator import Memory
+from orchestrator.drivers.qemu.qmp import monitor
+from orchestrator.errors import BootError, Interrupted, LabError
+from orchestrator.host import cache
+from orchestrator.machines.journal import Ledger
+from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
+from orchestrator.progress import Progress, Silent
+from orchestrator.transport.base import Conversing
+
+VERSION = 4
+MAKE_SECONDS = 1800.0
+TEST_SECONDS = 30.0
+ANSWER_SECONDS = 12.0
+NOTE_SECONDS = 3600.0
+"""How long it is remembered that a template failed its test."""
+
+
+@dataclass(frozen=True)
+class Bakery:
+    """What baking takes beside the order: who clones, who keeps the journal, who is told."""
+
+    driver: Driver
+    ledger: Ledger
+    progress: Progress
+    cancel: threading.Event
+    boot_slots: AbstractContextManager[object]
+
+
+def key(order: Order) -> str:
+    """The content key: a template belongs to one image, one QEMU and one command line."""
+    program = emulator.identity(order.arch.qemu)
+    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
+    fixed = fixed.unplugged()
+    handle = Handle("qemu", "0-0-0", "template", "", "", "", "/s", None)  # type: ignore[arg-type]
+    argv = emulator.render_argv(fixed, handle, True, Memory(Path("/m"), baking=True))
+    return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, order.image.key, program, argv)}"
+
+
+def obtain(order: Order, bakery: Bakery) -> Template | str:
+    """A tested template for this machine, baked now if there is none; or why it cannot be cloned.
+
+    Safe when several runs want the same one. Raises BootError, TimedOut, Interrupted.
+    """
+
+    def fill(folder: Path) -> dict[str, Any]:
+        reason, facts = "", {}
+        with bakery.boot_slots:
+            seconds = _bake(order.unplugged(), folder, bakery)
+            snapshot.write_stand_ins(order, Template(folder))
+            bakery.progress.doing(order.name, "testing the new template")
+            try:
+                facts = _test(replace(order.unplugged(), template=Template(folder)), bakery, seconds)
+            except Interrupted:
+                raise
+            except LabError as problem:
+                reason = problem.message.splitlines()[0][:300]
+        if reason:
+            for file in ("memory", "state", emulator.DISK):
+                (folder / file).unlink(missing_ok=True)
+        return {
+            "image_key": order.image.key,
+            "arch": order.arch.name,
+            "reason": reason,
+            "noted": time.time(),
+            "boot_seconds": seconds,
+            **facts,
+        }
+
+    name = key(order)
+    _forget_old_note(cache.place("templates", name))
+    try:
+        found = cache.make("templates", name, fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            order.scratch.parent.rmdir()  # no machine follows that would do it
+        raise
+    about = cache.meta(found)
+    return str(about["reason"]) or Template(found, about["facts"], about["clone_seconds"])
+
+
+def _forget_old_note(folder: Path) -> None:
+    """A test that ran out of time may say more about the host's load than about the template:
+    after a while it is tried again."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        about = cache.meta(folder)
+        if about["reason"] and time.time() - about["noted"] > NOTE_SECONDS:
+            shutil.rmtree(folder)
+
+
+def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
+    """Boot, freeze, save into ``folder``; gives the seconds the boot took."""
+    deadline = Deadline.after(boot_seconds(order), bakery.cancel)
+    with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
+        begun = time.monotonic()
+        emulator.make_disk(mould, handle, deadline)
+        emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
+        with Port(Path(handle.scratch) / "port.sock", deadline) as port:
+            expected = order.arch.boot_seconds * order.image.effort
+            look = emulator.watcher(
+                mould, handle, bakery.progress, order.name, "booting a template", expected
+            )
+            port.expect("ready", deadline, look)
+            seconds = time.monotonic() - begun
+            with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+                snapshot.save(qmp, folder / "state", deadline)
+        if order.image.disk is not None:
+            # Complete: QEMU lets go of its disks when its state is saved.
+            shutil.move(Path(handle.scratch) / emulator.DISK, Template(folder).disk)
+    return round(seconds, 3)
+
+
+@contextmanager
+def _journalled(order: Order, what: str, bakery: Bakery) -> Iterator[tuple[Order, Handle]]:
+    """An order and handle for a machine that serves the template, and its end."""
+    scratch = order.scratch.parent / f"{order.name}-{what}"
+    fixed = replace(order, name=scratch.name, scratch=scratch, logs=order.logs / "template" / what)
+    handle = bakery.driver.prepare(fixed)
+    bakery.ledger.intend(handle)
+    try:
+        if what == "bake":
+            scratch.mkdir(parents=True, mode=0o711)
+        yield fixed, handle
+    finally:
+        bakery.driver.down(handle)
+        bakery.ledger.settle(handle)
+
+
+def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
+    """Two clones: each must keep time and run programs, and they must differ.
+
+    Raises LabError saying what is wrong.
+    """
+    patience = order.image.effort
+    with ExitStack() as stack:
+        twins = []
+        for number in (1, 2):
+            deadline = Deadline.after(TEST_SECONDS * patience, bakery.cancel)
+            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", bakery))
+            begun = time.monotonic()
+            risen = bakery.driver.up(fixed, handle, deadline, Silent())
+            if risen.data["start"] != "clone":
+                raise BootError("a clone does not start")
+            transport = stack.enter_context(bakery.driver.connect(handle, deadline))
+            _say(transport, ["true"], deadline, patience)
+            twins.append((transport, time.monotonic() - begun, deadline))
+        identities = [_probe(transport, deadline, patience) for transport, _, deadline in twins]
+        facts = probe_facts(handle, twins[-1][0], twins[-1][2])
+    if identities[0] == identities[1]:
+        raise BootError("two clones have the same random bytes")
+    seconds = min(spent for _, spent, _ in twins)
+    if seconds > cold_seconds:
+        raise BootError(f"a clone takes {seconds:.1f} s to answer, longer than a boot ({cold_seconds:.1f} s)")
+    return {"clone_seconds": round(seconds, 3), "facts": dict(facts.raw)}
+
+
+def _probe(transport: Conversing, deadline: Deadline, patience: float) -> str:
+    """Whether a clone keeps time; gives its identity."""
+    begun = time.monotonic()
+    _say(transport, ["sleep", "1"], deadline, patience)
+    slept = time.monotonic() - begun
+    if slept > 8.0 * patience:
+        raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
+    clock = float(_say(transport, ["date", "+%s"], deadline, patience))
+    if abs(clock - time.time()) > 5.0 * patience:
+        raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")
+    script = "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/boot_id /run/isolab-nonce"
+    return _say(transport, ["sh", "-c", script], deadline, patience)
+
+
+def _say(transport: Conversing, argv: list[str], deadline: Deadline, patience: float) -> str:
+    try:
+        done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
+    except LabError as problem:
+        raise BootError(
+            f"a clone's timers stand still: `{' '.join(argv[:2])}` never ends ({problem.message})"
+        ) from None
+    if done.code != 0:
+        raise BootError(f"a clone cannot run `{argv[0]}`: status {done.code}")
+    return done.stdout.decode(errors="replace")

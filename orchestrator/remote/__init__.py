@@ -1,1 +1,0 @@
-"""Machines that exist already: their addresses, their keys, what the user trusts."""

@@ -1,0 +1,1 @@
+"""Records of a run: kept, compared, and their differences attributed."""

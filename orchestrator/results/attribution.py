@@ -1,0 +1,72 @@
+"""What a difference between machines goes with, as far as the machines at hand can tell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from orchestrator.labfile.models import Boundary
+
+Cause = Literal[
+    "same", "boundary", "privilege", "architecture", "mixed", "unexplained", "unanswered"
+]  # fmt: skip
+
+# A sandbox is a process from which privileges were taken (capabilities, system calls, paths) and
+# nothing else; a container's filter takes some of the same.
+_PRIVILEGES = {str(Boundary.SANDBOX), str(Boundary.CONTAINER)}
+
+
+class Answer(NamedTuple):
+    """Where a value was seen, and which of the values it was."""
+
+    boundary: str
+    arch: str
+    rank: int
+
+
+def cause_of(answers: Sequence[Answer]) -> Cause:
+    """What the values go with.
+
+    *boundary*: machines behind the same boundary agree, machines of one architecture do not.
+    *privilege*: so it is, and the only ones unlike a bare process are the sandbox, or the sandbox and
+    the container: what is missing there was taken away, not hidden behind another kernel.
+    *architecture*: the other way round. *mixed*: neither alone explains it, or the machines differ
+    in both at once (a process here against an emulated machine there), which proves nothing.
+    *unexplained*: even machines alike in both disagree.
+    """
+    values = {answer.rank for answer in answers}
+    if len(values) < 2:
+        return "same" if values else "unanswered"
+    by_isolation = _explains((_isolation(one), one.rank) for one in answers)
+    by_arch = _explains((one.arch, one.rank) for one in answers)
+    if by_isolation and not by_arch:
+        return "privilege" if _was_taken_away(answers) else "boundary"
+    if by_arch and not by_isolation:
+        return "architecture"
+    if by_arch and by_isolation:
+        return "mixed"
+    # To the kernel, a program under qemu-user is the emulator: that alone may set it apart.
+    if _explains((_isolation(one, user_emulation=one.boundary), one.rank) for one in answers):
+        rest = [one for one in answers if one.boundary != Boundary.USER_EMULATION]
+        return "boundary" if len({one.rank for one in rest}) < 2 else cause_of(rest)
+    return "mixed" if _explains(((one.boundary, one.arch), one.rank) for one in answers) else "unexplained"
+
+
+def _isolation(answer: Answer, user_emulation: str = Boundary.PROCESS) -> str:
+    """The boundary, by what it separates: an emulated machine is one like a virtual one, and qemu-user
+    separates nothing, like a process; only the instruction set sets each pair apart."""
+    same = {str(Boundary.USER_EMULATION): str(user_emulation), str(Boundary.EMULATED): str(Boundary.VM)}
+    return same.get(answer.boundary, answer.boundary)
+
+
+def _was_taken_away(answers: Sequence[Answer]) -> bool:
+    seen = {_isolation(one): one.rank for one in answers}
+    bare = seen.get(Boundary.PROCESS)
+    unlike = {kind for kind, rank in seen.items() if rank != bare}
+    return bare is not None and Boundary.SANDBOX in unlike and unlike <= _PRIVILEGES
+
+
+def _explains(pairs: Iterable[tuple[object, int]]) -> bool:
+    """Whether the first of each pair determines the second."""
+    distinct = set(pairs)
+    return len(distinct) == len({kind for kind, _ in distinct})

@@ -1,0 +1,295 @@
+"""Records laid side by side: a section per exercise, a column per machine, a row per observation.
+
+Pure. Labels, column names and the texts of values are ready to show; reasons and output are as
+recorded, and the report that shows them makes them printable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.formatting import bounded, format_value, identity, printable
+from orchestrator.labfile.models import Boundary, Check, Exercise, Plot
+from orchestrator.record import Record, Status
+from orchestrator.results.attribution import Answer, Cause, cause_of
+
+_LABEL_LIMIT = 80
+_STRENGTH = {str(boundary): rank for rank, boundary in enumerate(Boundary)}
+
+
+@dataclass(frozen=True)
+class About:
+    """What the run itself was: its lab's title and description, and the files of its exercises.
+
+    ``sources``: exercise -> file name -> text, as they were when the lab ran.
+    """
+
+    title: str = ""
+    description: str = ""
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MachineColumn:
+    """One machine. ``name`` also names the student when there are several, and repeated runs."""
+
+    name: str
+    machine: str
+    student: str
+    driver: str
+    boundary: str
+    arch: str
+    accel: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What became of one exercise on one machine; ``record`` None: it was not run there."""
+
+    record: Record | None = None
+
+    @property
+    def status(self) -> Status | None:
+        return self.record.status if self.record else None
+
+    @property
+    def reason(self) -> str:
+        return self.record.reason if self.record else "not run"
+
+    @property
+    def points(self) -> float:
+        return self.record.points if self.record else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time in seconds."""
+        return self.record.seconds if self.record else 0.0
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The place of a value that a machine did not give: one ``word``, and the ``reason``."""
+
+    word: str
+    reason: str
+
+    @property
+    def text(self) -> str:
+        return f"({self.word})"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The machines that gave the same value. ``text`` is unique among the groups of a row."""
+
+    value: Any
+    text: str
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One observation on all machines.
+
+    ``groups`` are the distinct values, largest first; ``ranks`` gives each machine's place in
+    ``groups``, None where its value is ``Missing``. Missing values make no difference.
+    """
+
+    label: str
+    key: str
+    values: tuple[Any | Missing, ...]
+    ranks: tuple[int | None, ...]
+    groups: tuple[Group, ...]
+    cause: Cause
+
+    @property
+    def same(self) -> bool:
+        """Whether every machine that answered gave the same value (and one did)."""
+        return len(self.groups) == 1
+
+    @property
+    def differs(self) -> bool:
+        return len(self.groups) > 1
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The values as people read them, one per machine."""
+        places = zip(self.values, self.ranks, strict=True)
+        return tuple(value.text if rank is None else self.groups[rank].text for value, rank in places)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Why an exercise did not pass, and on which machines it was so."""
+
+    status: Status
+    reason: str
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One exercise: a cell per machine, and the rows to compare."""
+
+    name: str
+    title: str
+    explain: str
+    checks: tuple[Check, ...]
+    cells: tuple[Cell, ...]
+    rows: tuple[Row, ...]
+    remarks: tuple[Remark, ...]
+    canaries: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
+
+    @property
+    def topic(self) -> str:
+        """The exercise's folder: ``ipc`` for ``ipc/pipe-capacity``."""
+        return self.name.removeprefix("./").split("/")[0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Records, compared. Every record is the ``record`` of exactly one cell."""
+
+    labs: tuple[str, ...]
+    runs: tuple[str, ...]
+    machines: tuple[MachineColumn, ...]
+    sections: tuple[Section, ...]
+    about: About = About()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(row for section in self.sections for row in section.rows)
+
+    def records(self, column: int | None = None) -> tuple[Record, ...]:
+        """The records in table order, machine by machine; of one ``column`` when it is given."""
+        columns = range(len(self.machines)) if column is None else (column,)
+        cells = (section.cells[place] for place in columns for section in self.sections)
+        return tuple(cell.record for cell in cells if cell.record)
+
+
+def contrast(
+    records: Sequence[Record],
+    exercises: Mapping[str, Exercise] | None = None,
+    machines: Sequence[str] = (),
+    about: About | None = None,
+) -> Table:
+    """Lay ``records`` side by side.
+
+    ``exercises`` (by name) give titles, the rows to show and the order of the sections; an
+    exercise that is not among them, or shows nothing in particular, has a row for every key
+    observed. ``machines`` is the order of the columns; machines it leaves out follow, by strength
+    of boundary and then in order of appearance.
+    """
+    known = exercises or {}
+    places: dict[tuple[str, str, int], dict[str, Record]] = {}
+    for record in records:
+        attempt = 1
+        while record.exercise in places.get((record.student, record.machine, attempt), {}):
+            attempt += 1
+        places.setdefault((record.student, record.machine, attempt), {})[record.exercise] = record
+    several = len({student for student, _, _ in places}) > 1
+    found = [(_column(key, list(mine.values()), several), mine) for key, mine in places.items()]
+    found.sort(key=lambda pair: _order(pair[0], machines))
+    columns = tuple(column for column, _ in found)
+    observed = _unique(record.exercise for record in records)
+    names = [*(name for name in known if name in observed), *(name for name in observed if name not in known)]
+    sections = (
+        _section(name, known.get(name), columns, tuple(Cell(mine.get(name)) for _, mine in found))
+        for name in names
+    )
+    return Table(
+        _unique(record.lab for record in records),
+        _unique(record.run for record in records),
+        columns,
+        tuple(sections),
+        about or About(),
+    )
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _column(key: tuple[str, str, int], records: Sequence[Record], several: bool) -> MachineColumn:
+    student, machine, attempt = key
+    name = (f"{student}/{machine}" if several else machine) + (f" ({attempt})" if attempt > 1 else "")
+
+    def fact(field: str) -> str:
+        # A record made before the machine was up may not know everything.
+        return next((str(value) for record in records if (value := getattr(record, field))), "")
+
+    return MachineColumn(
+        printable(name), machine, student, fact("driver"), fact("boundary"), fact("arch"), fact("accel")
+    )
+
+
+def _order(column: MachineColumn, machines: Sequence[str]) -> tuple[int, int]:
+    if column.machine in machines:
+        return (machines.index(column.machine), 0)
+    return (len(machines), _STRENGTH.get(column.boundary, len(_STRENGTH)))
+
+
+def _section(
+    name: str, exercise: Exercise | None, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]
+) -> Section:
+    seen = _unique(key for cell in cells if cell.record for key in cell.record.observations)
+    # Two machines never measure the same; compared as answers are, figures would drown everything.
+    figures = exercise.measured if exercise else ()
+    shows = exercise.shows if exercise and exercise.shows else {k: k for k in seen if k not in figures}
+    rows = tuple(_row(key, label, columns, cells) for key, label in shows.items())
+    remarks: dict[tuple[Status, str], list[str]] = {}
+    for column, cell in zip(columns, cells, strict=True):
+        if cell.status not in (None, Status.PASS):
+            remarks.setdefault((cell.status, cell.reason), []).append(column.name)
+    return Section(
+        name,
+        exercise.title if exercise else "",
+        exercise.explain if exercise else "",
+        tuple(exercise.checks) if exercise else (),
+        cells,
+        rows,
+        tuple(Remark(status, reason, tuple(names)) for (status, reason), names in remarks.items()),
+        tuple(exercise.canaries) if exercise else (),
+        tuple(exercise.plots) if exercise else (),
+    )
+
+
+def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]) -> Row:
+    values = tuple(value_of(cell, key) for cell in cells)
+    identities = [None if isinstance(value, Missing) else identity(value) for value in values]
+    sizes = Counter(identity for identity in identities if identity is not None)
+    order = [identity for identity, _ in sizes.most_common()]
+    ranks = tuple(None if identity is None else order.index(identity) for identity in identities)
+    groups: list[Group] = []
+    for rank in range(len(order)):
+        value = values[ranks.index(rank)]
+        members = tuple(column.name for column, mine in zip(columns, ranks, strict=True) if mine == rank)
+        groups.append(Group(value, _distinct(format_value(value), groups), members))
+    answers = [
+        Answer(column.boundary, column.arch, rank)
+        for column, rank in zip(columns, ranks, strict=True)
+        if rank is not None
+    ]
+    return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), cause_of(answers))
+
+
+def value_of(cell: Cell, key: str) -> Any | Missing:
+    """The value observed, whatever the verdict: a failed check is where values are telling."""
+    if cell.record is None:
+        return Missing("not run", cell.reason)
+    if key in cell.record.observations:
+        return cell.record.observations[key]
+    if cell.record.status is Status.PASS:
+        return Missing("none", "the program did not report it")
+    return Missing(cell.record.status, cell.reason)
+
+
+def _distinct(text: str, groups: Sequence[Group]) -> str:
+    """``text``, numbered when another value reads the same (cut, or the word "yes" beside true)."""
+    taken = {group.text for group in groups}
+    numbered = (f"{text} ({number})" for number in range(2, len(taken) + 3))
+    return text if text not in taken else next(each for each in numbered if each not in taken)

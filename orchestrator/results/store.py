@@ -1,0 +1,104 @@
+"""What a run leaves behind: ``runs/<id>/`` with the lab, the records and the reports."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.models import Exercise
+from orchestrator.labfile.yaml_document import survey
+from orchestrator.record import Record, read_records
+from orchestrator.results.comparison import Table, contrast
+from orchestrator.results.snapshot import about_run, keep
+
+RECORDS = "records.jsonl"
+LEAST_FREE = 300 * 2**20
+"""Bytes that must be free where we write; a run needs far less, but a full disk breaks others."""
+
+
+def new_run_id() -> str:
+    """A name for a run: when it began, and four digits against another at the same second."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+class RunStore:
+    """The folder of one run. Each record is on disk before the next one is waited for."""
+
+    def __init__(self, folder: Path, lab: LoadedLab) -> None:
+        """Raises Unavailable when the folder cannot be written or its disk is full."""
+        self.folder = folder.absolute()
+        self._lab = lab
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            require_space(self.folder)
+            keep(lab, self.folder)
+            self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
+        except OSError as problem:
+            raise Unavailable(
+                f"cannot write to {folder}: {problem.strerror}", hint="name another in --out"
+            ) from None
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._file.close()
+
+    def add(self, record: Record) -> None:
+        self._file.write(record.to_json() + "\n")
+        self._file.flush()
+
+    def comparison(self) -> Table:
+        """The records that are on disk so far, side by side."""
+        self._file.flush()
+        records = list(read_records(self.folder / RECORDS))
+        machines = list(self._lab.lab.machines)
+        return contrast(records, _specs(self._lab), machines, about_run(self.folder, records))
+
+
+def require_space(folder: Path) -> None:
+    """Raises Unavailable when the disk of ``folder`` is nearly full."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE:
+        raise Unavailable(
+            f"only {free // 2**20} MiB are free on the disk of {folder}, "
+            f"and {LEAST_FREE // 2**20} MiB are needed",
+            hint="`isolab images prune` frees what can be made again; --out, ISOLAB_CACHE and ISOLAB_SCRATCH "
+            "name other places",
+        )
+
+
+def load_run(folder: Path) -> list[Record]:
+    """The records of an earlier run. Raises SpecError."""
+    path = folder / RECORDS if folder.is_dir() else folder
+    try:
+        return list(read_records(path))
+    except FileNotFoundError:
+        raise SpecError(f"{folder}: not a run: it has no {RECORDS}", hint="runs are kept in runs/") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise SpecError(f"{path}: not readable as records: {problem}") from None
+
+
+def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:
+    return {exercise.name: exercise.public.spec for exercise in lab.exercises}
+
+
+def machine_order(folder: Path, records: Sequence[Record]) -> list[str]:
+    """A run's machines as its lab lists them; those the lab does not name come last."""
+    lab = folder / "lab.yaml" if folder.is_dir() else folder.parent / "lab.yaml"
+    listed: list[str] = []
+    # A run without its lab is still a run.
+    with contextlib.suppress(OSError, LabError, KeyError, TypeError, ValueError):
+        listed = list(survey(lab.read_text(encoding="utf-8"), str(lab)).data["machines"])
+    appeared = dict.fromkeys(record.machine for record in records)
+    return [
+        *(name for name in listed if name in appeared),
+        *(name for name in appeared if name not in listed),
+    ]

@@ -1,0 +1,1 @@
+"""A run from a lab to its reports, job by job."""

@@ -1,0 +1,92 @@
+"""One program on every boundary and architecture: a lab made up on the spot, and its answers
+folded by what they have in common."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.errors import SpecError
+from orchestrator.labfile.load import LoadedExercise, LoadedLab
+from orchestrator.labfile.models import Build, Exercise, Lab, Machine, Step
+from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.record import Record
+
+EXERCISE = "./program"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What several machines said alike: the same end and the same output."""
+
+    machines: tuple[str, ...]
+    ending: str
+    stdout: str
+    stderr: str
+
+
+def machines_for(on: str) -> dict[str, Machine]:
+    """The machines named by ``--on``: "all", or names with commas. Raises SpecError.
+
+    ``user-s390x`` is that architecture under user-mode emulation; not part of "all", for it asks
+    for one more emulator of each and shows the instruction sets once more.
+    """
+    known = {name: Machine(driver=name) for name in ("process", "sandbox", "container")}
+    known["vm"] = Machine(driver="qemu")
+    foreign = [name for name in ARCHITECTURES if name != host_arch().name]
+    known |= {name: Machine(driver="qemu", arch=name) for name in foreign}
+    if on == "all":
+        return known
+    known |= {f"user-{name}": Machine(driver="process", arch=name) for name in foreign}
+    wanted = [name.strip() for name in on.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, list(known)) or f"there are: {', '.join(known)}"
+            raise SpecError(f"there is no machine {name!r} to try a program on", hint=hint)
+    if not wanted:
+        raise SpecError("--on names no machine", hint=f"there are: {', '.join(known)}")
+    return {name: known[name] for name in wanted}
+
+
+def lab_of(
+    path: Path, arguments: Sequence[str], *, on: str, stdin: Path | None, command: str, timeout: float
+) -> LoadedLab:
+    """A lab of one exercise: this C file, or this folder built by ``command``. Raises SpecError."""
+    if not path.exists():
+        raise SpecError(f"{path}: no such file", hint="name a C file, or a folder with a Makefile")
+    if stdin is not None and not stdin.is_file():
+        raise SpecError(f"--stdin {stdin}: no such file")
+    if path.is_dir():
+        folder, build = path.resolve(), Build(command=command or "make")
+    elif command:
+        folder, build = path.resolve().parent, Build(command=command)
+    else:
+        folder, build = path.resolve().parent, Build(sources=[path.name])
+    step = Step(
+        run=shlex.join([f"./{build.program}", *arguments]), stdin=str(stdin.resolve()) if stdin else None
+    )
+    exercise = Exercise(title=path.name, build=[build], run=[step], timeout=timeout)
+    lab = Lab(lab="try", machines=machines_for(on), exercises=[EXERCISE])
+    return LoadedLab(lab=lab, path=path, exercises=(LoadedExercise(EXERCISE, folder, exercise),))
+
+
+def ending(record: Record) -> str:
+    """How a program ended, in a few words."""
+    if record.exit_code is None and record.signal is None:
+        return record.reason or record.status.value
+    if record.signal:
+        late = record.reason if record.reason.startswith("took longer") else ""
+        return late or f"killed by {record.signal}"
+    return f"exit {record.exit_code}"
+
+
+def fold(records: Sequence[Record]) -> list[Answer]:
+    """Answers, the most common first; equal ones become one."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for record in records:
+        groups.setdefault((ending(record), record.stdout, record.stderr), []).append(record.machine)
+    folded = [Answer(tuple(names), *about) for about, names in groups.items()]
+    return sorted(folded, key=lambda answer: -len(answer.machines))

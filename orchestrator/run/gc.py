@@ -1,0 +1,136 @@
+"""Removing what killed runs left behind, by the ledger and by the tags on things themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from orchestrator import drivers
+from orchestrator.driver_traits import DRIVERS
+from orchestrator.drivers.base import Forgetting
+from orchestrator.drivers.model import TAG, Handle
+from orchestrator.errors import LabError, TeardownError, Unreachable
+from orchestrator.exercises.canaries import base
+from orchestrator.exercises.canaries.manager import PURPOSE
+from orchestrator.host import process_table
+from orchestrator.host.tempdirs import abandoned, remove
+from orchestrator.machines.journal import Ledger
+from orchestrator.paths import cache_dir, scratch_dir
+
+_RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
+
+
+def reclaim(ledger: Ledger, *, only_dead_owners: bool = False, forget: bool = False) -> Iterator[str]:
+    """Remove leftovers, naming each as it goes.
+
+    A machine whose run is still alive is never touched, nor is one that is kept. With
+    ``only_dead_owners`` just the ledger's word is taken, which is quick; else the host is searched
+    for our tags as well. ``forget`` gives up what lies on machines elsewhere that do not answer.
+    Raises TeardownError at the end for what could not be removed, Unreachable when all of that is
+    elsewhere.
+    """
+    failures: list[TeardownError] = []
+    live_runs: set[str] = set()
+    failed: set[str] = set()
+    for intent in ledger.intents():
+        if intent.owner_alive or intent.kept:
+            live_runs.add(intent.handle.run)
+        elif _down(intent.handle, failures, forget):
+            ledger.settle(intent.handle)
+            yield f"machine {intent.handle.machine} of run {intent.handle.run} ({intent.handle.driver})"
+        else:
+            failed.add(intent.handle.tag)
+    if not only_dead_owners:
+        for handle in _tagged(failures):
+            if handle.run in live_runs or handle.tag in failed:
+                continue
+            if _down(handle, failures, forget):
+                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no ledger knew"
+        yield from _canaries(live_runs)
+        yield from _half_made()
+        yield from _working_folders()
+    yield from _folders(live_runs)
+    if failures:
+        words = "some leftovers could not be removed:\n" + "\n".join(f.describe() for f in failures)
+        raise (Unreachable if all(isinstance(f, Unreachable) for f in failures) else TeardownError)(words)
+
+
+def _working_folders() -> Iterator[str]:
+    for folder in abandoned():
+        if folder.name.startswith(f"{PURPOSE}-"):
+            yield from base.undo(folder)
+        remove(folder)
+        yield f"working folder {folder}"
+
+
+def _down(handle: Handle, failures: list[TeardownError], forget: bool) -> bool:
+    driver = drivers.load(handle.driver)
+    try:
+        driver.down(handle)
+    except Unreachable as problem:
+        if forget:
+            cast(Forgetting, driver).forget(handle)
+            return True
+        failures.append(problem)
+        return False
+    except LabError as problem:
+        failures.append(TeardownError(problem.message, hint=problem.hint))
+        return False
+    return True
+
+
+def _tagged(failures: list[TeardownError]) -> Iterator[Handle]:
+    for name in DRIVERS:
+        try:
+            yield from list(drivers.load(name).leftovers())
+        except LabError as problem:
+            failures.append(TeardownError(problem.message, hint=problem.hint))
+
+
+def _canaries(live_runs: set[str]) -> Iterator[str]:
+    def ours(pid: int) -> bool:
+        words = process_table.arguments(pid)
+        prefix = f"{TAG}-canary-"
+        return (
+            words[1:] == ["--canary"]
+            and words[0].startswith(prefix)
+            and words[0][len(prefix) :] not in live_runs
+            # One that still has its parent belongs to a run in another ledger.
+            and process_table.parent(pid) == 1
+        )
+
+    for pid in list(process_table.find(ours)):
+        if process_table.end(pid, patience=0):
+            yield f"canary process {pid}"
+
+
+def _folders(live_runs: set[str]) -> Iterator[str]:
+    """Scratch folders of runs that are over, without anything living in them."""
+    for folder in scratch_dir().iterdir():
+        if not _RUN_FOLDER.match(folder.name) or folder.name in live_runs:
+            continue
+        if any(True for _ in process_table.find(_uses(str(folder)))):
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        yield f"scratch folder {folder}"
+
+
+def _uses(folder: str) -> Callable[[int], bool]:
+    """Whether a process lives in a folder or was told of something in it: a run of another
+    ledger may share our scratch, and an emulator stands elsewhere."""
+    lives, mark = process_table.lives_in(folder), f"{folder}/"
+    return lambda pid: lives(pid) or any(mark in word for word in process_table.arguments(pid))
+
+
+def _half_made() -> Iterator[str]:
+    """Cache folders whose maker was killed: named ``.KEY-random``, with nobody holding the lock."""
+    for folder in cache_dir().glob("*/.*-*"):
+        kind, key = folder.parent.name, folder.name[1:].rsplit("-", 1)[0]
+        with contextlib.suppress(OSError), (cache_dir() / "locks" / f"{kind}-{key}").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+            yield f"half-made {kind} {key}"

@@ -1,0 +1,73 @@
+"""Ways into a machine that stays: the command line, on this host, that runs a program in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator import drivers
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.base import Reachable, Terminal
+from orchestrator.drivers.model import Handle
+from orchestrator.errors import LabError, SpecError, Unavailable, from_os
+from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.sessions import openssh
+from orchestrator.sessions.lookup import ASK_SECONDS, Resident, State, ask, lost
+from orchestrator.transport.ssh import Address
+
+SHELL = ("/bin/sh", "-l")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command line; ``terminal_from_us``: an interactive program must be given a terminal."""
+
+    argv: tuple[str, ...]
+    terminal_from_us: bool = False
+
+
+def entry(resident: Resident, user: str, argv: Sequence[str], *, tty: bool = False) -> Entry:
+    """How to run ``argv`` (absolute path first; a login shell when empty) as ``user``.
+
+    Standard input and output of what it names are the program's. Raises SpecError for a user who
+    is not there, Unavailable when the machine is dead.
+    """
+    handle = resident.handle
+    require_user(resident, user)
+    driver = drivers.load(handle.driver)
+    if isinstance(driver, Reachable):
+        address = address_of(resident)
+        openssh.write_known_hosts(handle, address)
+        about = openssh.options(handle, address, user)
+        return Entry(tuple(openssh.render_argv(about, argv, tty)))
+    if not isinstance(driver, Terminal):
+        raise Unavailable(f"{resident.stay.name}: machines of driver {handle.driver} cannot be entered")
+    state, reason = ask(handle, Deadline.after(ASK_SECONDS))
+    if state is State.DEAD:
+        raise lost(resident, reason)
+    words = driver.terminal(handle, user, argv or SHELL, tty)
+    return Entry(tuple(words), driver.terminal_from_us)
+
+
+def reachable(handle: Handle) -> bool:
+    """Whether a machine has an SSH server."""
+    return isinstance(drivers.load(handle.driver), Reachable)
+
+
+def address_of(resident: Resident) -> Address:
+    """Where the SSH server of a machine is. Raises Unavailable when the machine is dead."""
+    driver = drivers.load(resident.handle.driver)
+    assert isinstance(driver, Reachable)
+    try:
+        return driver.address(resident.handle, Deadline.after(ASK_SECONDS))
+    except (LabError, OSError) as trouble:
+        problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
+        raise lost(resident, problem.message.splitlines()[0]) from None
+
+
+def require_user(resident: Resident, user: str) -> None:
+    """Raises SpecError when the machine has no such user."""
+    users = list(resident.handle.site.users)
+    if user not in users:
+        hint = did_you_mean(user, users) or f"there are: {', '.join(users)}"
+        raise SpecError(f"{resident.stay.name} has no user {user!r}", hint=hint)

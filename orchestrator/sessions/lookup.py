@@ -1,0 +1,144 @@
+"""Machines that stay, as they are found: by name, and by asking whether they still answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator import drivers
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.model import Handle
+from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unavailable, from_os
+from orchestrator.host.console_log import Console
+from orchestrator.labfile.models import User
+from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.machines.journal import Ledger
+from orchestrator.sessions.register import Register, Stay
+from orchestrator.transport.runner import run_program
+
+ASK_SECONDS = 15.0
+
+
+class State(StrEnum):
+    """What a machine that stays was found to be."""
+
+    UP = "up"
+    SILENT = "silent"
+    DEAD = "dead"
+    COMING = "coming up"
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A machine that stays, or (``coming``) is about to."""
+
+    stay: Stay
+    handle: Handle
+    coming: bool = False
+
+    @property
+    def console(self) -> Console:
+        return Console(self.stay.logs / "console.log")
+
+
+def residents() -> list[Resident]:
+    """Machines that stay, by session and name; what the ledger does not know is not there."""
+    known = {(i.handle.run, i.handle.machine): i for i in Ledger().intents() if i.kept or i.owner_alive}
+    found = []
+    for stay in Register().stays():
+        intent = known.get((stay.run, stay.machine))
+        if intent is not None:
+            found.append(Resident(stay, intent.handle, coming=not intent.kept))
+    return found
+
+
+def select(names: Sequence[str]) -> list[Resident]:
+    """The machines of these names: ``MACHINE``, ``SESSION/MACHINE``, or ``SESSION`` for all of
+    its machines. Raises SpecError for a name that is unknown or could mean several."""
+    there = residents()
+    chosen: dict[str, Resident] = {}
+    for name in names:
+        for found in _named(name, there):
+            chosen[found.stay.name] = found
+    return list(chosen.values())
+
+
+def find(name: str) -> Resident:
+    """The one machine of this name. Raises SpecError."""
+    found = _named(name, residents())
+    if len(found) > 1:
+        several = ", ".join(r.stay.name for r in found)
+        raise SpecError(f"{name!r} is a session of several machines", hint=f"name one of: {several}")
+    return found[0]
+
+
+def _named(name: str, there: Sequence[Resident]) -> list[Resident]:
+    settled = [r for r in there if not r.coming]
+    full = [r for r in settled if r.stay.name == name]
+    machines = [r for r in settled if r.stay.machine == name]
+    session = [r for r in settled if r.stay.session == name]
+    if full:
+        return full
+    if len(machines) > 1 or (machines and session and session != machines):
+        several = ", ".join(dict.fromkeys(r.stay.name for r in [*machines, *session]))
+        raise SpecError(f"{name!r} could be several machines", hint=f"name one of: {several}")
+    if machines or session:
+        return machines or session
+    if any(name in (r.stay.name, r.stay.machine, r.stay.session) for r in there):
+        raise SpecError(f"{name} is still coming up", hint="`isolab status` shows when it is there")
+    known = [word for r in settled for word in (r.stay.machine, r.stay.name, r.stay.session)]
+    listed = ", ".join(r.stay.name for r in settled)
+    nothing = "no machine stays here; `isolab up LAB` brings machines up"
+    hint = did_you_mean(name, known) or (f"there are: {listed}" if settled else nothing)
+    raise SpecError(f"no machine {name!r} stays here", hint=hint)
+
+
+def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
+    """Whether a machine runs programs now, and if not, why."""
+    try:
+        with drivers.load(handle.driver).connect(handle, deadline) as transport:
+            ending = run_program(
+                transport,
+                handle.site,
+                ["/bin/true"],
+                user=User.STUDENT,
+                folder=handle.site.work,
+                timeout=max(1.0, deadline.remaining()),
+                output_limit=4096,
+                env={},
+                deadline=deadline,
+            )
+    except (TimedOut, TimeoutError):
+        return State.SILENT, f"no answer in {ASK_SECONDS:.0f} s"
+    except Interrupted:
+        raise
+    except (LabError, OSError) as trouble:
+        problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
+        return State.DEAD, problem.message.splitlines()[0]
+    if ending.exit_code == 0:
+        return State.UP, ""
+    return State.DEAD, ending.start_error or ending.killed_for or "it runs no programs"
+
+
+def ask_all(there: Sequence[Resident]) -> list[tuple[State, str]]:
+    """The states of these machines, asked side by side."""
+
+    def one(resident: Resident) -> tuple[State, str]:
+        if resident.coming:
+            return State.COMING, ""
+        return ask(resident.handle, Deadline.after(ASK_SECONDS))
+
+    with ThreadPoolExecutor(max(1, min(32, len(there)))) as pool:
+        return list(pool.map(one, there))
+
+
+def lost(resident: Resident, reason: str) -> LabError:
+    """The error of a machine that is not up any more."""
+    name, words = resident.stay.name, resident.console.tail(5)
+    said = f"; its console said last:\n{words}" if words else ""
+    return Unavailable(
+        f"{name} is dead: {reason}{said}",
+        hint=f"`isolab reset {name}` makes it anew, `isolab logs {name}` shows more",
+    )

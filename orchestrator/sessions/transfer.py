@@ -1,0 +1,266 @@
+"""Files and folders to and from machines that stay, as streams: nothing is held in memory, and
+nothing is taken on trust.
+
+Both ways go through tar in the machine, run as one of its users, so that a machine without a
+boundary writes no more of this host than that user may.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import LabError, SpecError, TimedOut, TransportError
+from orchestrator.formatting import printable
+from orchestrator.host import process
+from orchestrator.units import size_text
+
+STALL_SECONDS = 120.0
+"""How long nothing may move before a transfer is given up."""
+LAST_SECONDS = 2.0
+"""How long what has failed is waited for, to hear why."""
+MOST_ENTRIES = 100_000
+HEADER_BYTES = 2**20
+"""What a machine may send between two files: names, and nothing else of use."""
+_BLOCK = 65536
+
+_UNPACK = 'mkdir -p -- "$1" && exec tar -x -f - -C "$1"'
+_PACK = 'exec tar -c -f - -C "$1" "$2"'
+
+Told = Callable[[int], None]
+"""Is told how many bytes have passed."""
+
+
+@dataclass
+class Received:
+    """What a machine sent: ``files`` by name, their bytes, and the names of what was not taken
+    (links, devices)."""
+
+    files: list[str] = field(default_factory=list)
+    size: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+def render_unpack(folder: str) -> list[str]:
+    """The command that unpacks a stream into ``folder``, relative to where it starts. Pure."""
+    return ["/bin/sh", "-c", _UNPACK, "sh", folder]
+
+
+def render_pack(path: str) -> list[str]:
+    """The command that packs one file or folder. Pure."""
+    where = PurePosixPath(path)
+    folder, name = (where.parent, f"./{where.name}") if where.name not in ("", "..") else (where, ".")
+    return ["/bin/sh", "-c", _PACK, "sh", str(folder), name]
+
+
+def measure(paths: Sequence[Path]) -> int:
+    """Bytes of all the files to send. Raises SpecError for one that cannot be read."""
+    total = 0
+    for path in paths:
+        if not path.exists():
+            raise SpecError(f"{path}: no such file or folder")
+        for file in [path, *(path.rglob("*") if path.is_dir() else ())]:
+            if file.is_file() and (file == path or not file.is_symlink()):
+                if not os.access(file, os.R_OK):
+                    raise SpecError(f"{file}: may not be read")
+                total += file.stat().st_size
+    return total
+
+
+def send(argv: Sequence[str], paths: Sequence[Path], uid: int, told: Told) -> int:
+    """Send files and folders to the command ``argv`` that unpacks them; gives how many.
+
+    Raises TransportError, TimedOut, LabError for a file that changes meanwhile.
+    """
+    count = 0
+
+    def ours(about: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        nonlocal count
+        if not (about.isreg() or about.isdir() or about.issym()):
+            return None
+        about.uid = about.gid = uid
+        about.uname = about.gname = ""
+        count += about.isreg()
+        return about
+
+    with _talking(argv) as (talk, words):
+        sink = _Sink(talk, told)
+        try:
+            with tarfile.open(fileobj=cast(IO[bytes], sink), mode="w|", format=tarfile.GNU_FORMAT) as tar:
+                for path in paths:
+                    real = path.resolve()  # a link that was named means what it leads to
+                    name = real.name if path.name in ("", "..") else path.name
+                    tar.add(real, arcname=name, filter=ours)
+            talk.end_input()
+        except TransportError:
+            raise TransportError(f"the machine does not take the files: {words() or 'it hung up'}") from None
+        except OSError as problem:
+            raise LabError(f"cannot send {problem.filename or 'a file'}: {problem}") from None
+        _require_success(talk, "unpack the files")
+    return count
+
+
+def receive(argv: Sequence[str], target: Path, limit: int, told: Told) -> Received:
+    """Take what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes.
+
+    Only plain files and folders are taken, under plain relative names; links are not, neither
+    theirs nor those of ours that would lead out of ``target``. Raises TransportError, TimedOut.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    received = Received()
+    with _talking(argv) as (talk, words):
+        talk.end_input()
+        source = _Source(talk, limit, told)
+        try:
+            with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK) as tar:
+                _take(tar, source, target.resolve(), received, limit)
+        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as problem:
+            said = words()
+            raise TransportError(
+                said or f"the machine sent an archive that cannot be read: {problem}"
+            ) from None
+        _require_success(talk, "pack what was asked for")
+    return received
+
+
+def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Received, limit: int) -> None:
+    for number in range(MOST_ENTRIES + 1):
+        source.grant(HEADER_BYTES)
+        entry = tar.next()
+        if entry is None:
+            source.drain()
+            return
+        if number == MOST_ENTRIES:
+            raise TransportError(f"the machine sent more than {MOST_ENTRIES} files")
+        name = _plain(entry.name)
+        where = target.joinpath(*name.parts)
+        tar.members = []  # type: ignore[attr-defined]  # it would remember every one
+        if entry.isdir():
+            _folder(where, target)
+        elif not entry.isreg() or entry.issparse():
+            received.left_out.append(str(name))
+        else:
+            if not 0 <= entry.size <= limit - received.size:
+                raise too_much(limit)
+            source.grant(entry.size + 2 * _BLOCK)
+            _folder(where.parent, target)
+            _write(tar, entry, where)
+            received.files.append(str(name))
+            received.size += entry.size
+
+
+def too_much(limit: int) -> TransportError:
+    """The error of a machine that sends more than it may."""
+    return TransportError(
+        f"the machine sends more than {size_text(limit)}",
+        hint="what came before is there; --limit takes more, such as --limit 4GiB",
+    )
+
+
+def _plain(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise TransportError(f"the machine sent a file name that leaves the folder: {name!r}")
+    return path
+
+
+def _folder(where: Path, target: Path) -> None:
+    """Make a folder beneath ``target``, through no link."""
+    here = target
+    for part in where.relative_to(target).parts:
+        here /= part
+        if here.is_symlink():
+            raise TransportError(f"{here} is a link, and what a machine sends goes through none")
+        try:
+            here.mkdir(exist_ok=True)
+        except OSError as problem:
+            raise LabError(f"cannot make the folder {here}: {problem.strerror}") from None
+
+
+def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
+    """Write a new file; one of the same name is replaced, never written through."""
+    content = tar.extractfile(entry)
+    assert content is not None
+    try:
+        where.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(where, flags, entry.mode & 0o777 | 0o600), "wb") as file:
+            while block := content.read(_BLOCK):
+                file.write(block)
+    except OSError as problem:
+        raise LabError(f"cannot write {where}: {problem.strerror or problem}") from None
+
+
+class _Sink:
+    """Where a tar stream is written to."""
+
+    def __init__(self, talk: process.Conversation, told: Told) -> None:
+        self._talk, self._told, self._count = talk, told, 0
+
+    def write(self, data: bytes) -> int:
+        for start in range(0, len(data), _BLOCK):
+            self._talk.send(data[start : start + _BLOCK], Deadline.after(STALL_SECONDS))
+        self._count += len(data)
+        self._told(self._count)
+        return len(data)
+
+
+class _Source:
+    """Where a tar stream is read from; never more than was granted, for a header may claim to be
+    as long as the machine likes."""
+
+    def __init__(self, talk: process.Conversation, limit: int, told: Told) -> None:
+        self._talk, self._limit, self._told = talk, limit, told
+        self._granted = HEADER_BYTES
+        self._count = 0
+
+    def grant(self, size: int) -> None:
+        self._granted = size
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._talk.receive(Deadline.after(STALL_SECONDS))
+        self._granted -= len(block)
+        self._count += len(block)
+        if self._granted < 0:
+            raise TransportError("the machine sends something endless between its files")
+        self._told(self._count)
+        return block
+
+    def drain(self) -> None:
+        """Read what pads the end of an archive."""
+        self.grant(HEADER_BYTES)
+        while self.read():
+            pass
+
+
+@contextmanager
+def _talking(argv: Sequence[str]) -> Iterator[tuple[process.Conversation, Callable[[], str]]]:
+    """A running command, and what it said when it failed."""
+    talk = process.Conversation(argv)
+
+    def words() -> str:
+        try:
+            return _last(talk.finish(Deadline.after(LAST_SECONDS)))
+        except TimedOut:
+            return ""
+
+    try:
+        yield talk, words
+    finally:
+        talk.close()
+
+
+def _require_success(talk: process.Conversation, what: str) -> None:
+    done = talk.finish(Deadline.after(STALL_SECONDS))
+    if done.code != 0:
+        raise TransportError(f"the machine cannot {what}: {_last(done) or f'status {done.code}'}")
+
+
+def _last(done: process.Finished) -> str:
+    return "\n".join(printable(line) for line in done.tail(4).splitlines())

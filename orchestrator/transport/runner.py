@@ -1,0 +1,96 @@
+"""The controller's side of the runner: one program in, the truth about its end out.
+
+The runner is ours but the machine may not be: its report is parsed as untrusted text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import TransportError
+from orchestrator.labfile.models import User
+from orchestrator.transport.base import Site, Transport, environment
+
+GRACE = 15.0
+"""Seconds the runner itself may take beyond the program's time."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a program ended. ``seconds`` is wall time beside the program; ``killed_for`` is "",
+    "timeout", "output" or "hangup"; ``start_error`` says why it could not be started."""
+
+    exit_code: int | None
+    signal: str | None
+    killed_for: str
+    start_error: str
+    seconds: float
+    stdout: str
+    stderr: str
+    cut: bool
+
+
+def run_program(
+    transport: Transport,
+    site: Site,
+    argv: Sequence[str],
+    *,
+    user: User,
+    folder: str,
+    timeout: float,
+    output_limit: int,
+    env: Mapping[str, str],
+    deadline: Deadline,
+    stdin: bytes = b"",
+) -> Ending:
+    """Run one program under the runner. ``timeout`` is in seconds of this machine's wall time.
+
+    Raises TransportError, TimedOut, Interrupted.
+    """
+    command = [
+        *site.runner,
+        "--dir",
+        folder,
+        "--timeout",
+        str(int(timeout * 1000)),
+        "--output",
+        str(output_limit),
+    ]
+    if site.switch and user is not User.ROOT:
+        uid = site.users[user.value]
+        command += ["--user", f"{uid}:{uid}"]
+    command += ["--stdin", str(len(stdin)), *environment(env), "--", *argv]
+    limit = deadline.within(timeout + GRACE)
+    done = transport.run(command, deadline=limit, stdin=stdin, hold_stdin=True)
+    if done.code != 0:
+        words = done.stderr.decode(errors="replace").strip()[-300:]
+        raise TransportError(f"the runner failed with status {done.code}: {words or 'no message'}")
+    return parse(done.stdout)
+
+
+def parse(answer: bytes) -> Ending:
+    """The runner's report: a line of JSON, then the two outputs. Raises TransportError."""
+    head, _, body = answer.partition(b"\n")
+    try:
+        report: dict[str, Any] = json.loads(head)
+        out, err = int(report["stdout"]), int(report["stderr"])
+        seconds = float(report["wall_us"]) / 1e6
+        if out < 0 or err < 0 or len(body) != out + err or not math.isfinite(seconds):
+            raise ValueError("lengths or time")
+        return Ending(
+            exit_code=None if report["exit"] is None else int(report["exit"]),
+            signal=None if report["signal"] is None else str(report["signal"])[:20],
+            killed_for=str(report["killed_for"])[:20],
+            start_error=str(report["start_error"])[:300],
+            seconds=seconds,
+            stdout=body[:out].decode(errors="replace"),
+            stderr=body[out:].decode(errors="replace"),
+            cut=int(report["stdout_total"]) > out or int(report["stderr_total"]) > err,
+        )
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        raise TransportError(f"the runner's report makes no sense: {head[:200]!r}") from None

@@ -1,0 +1,102 @@
+"""One runner per machine for all its programs: ``run --serve`` behind the Transport contract.
+
+Starting a runner costs an SSH channel, a shell and a program start, or a whole ``podman exec``,
+each time; an order to one that is running costs a round trip. Every other command goes through
+the transport underneath.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from orchestrator.deadline import Deadline
+from orchestrator.errors import TransportError
+from orchestrator.transport.base import LIMIT, Conversing, Result, Stream
+from orchestrator.transport.runner import parse
+
+_MAX_HEAD = 8192
+UNPACK_SECONDS = 300.0
+
+
+class Served:
+    """Runs programs through one running runner, everything else as before."""
+
+    def __init__(self, inner: Conversing, runner: str) -> None:
+        self._inner = inner
+        self._runner = runner
+        self._stream: Stream | None = None
+        self._pending = b""
+
+    def run(
+        self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
+    ) -> Result:
+        if argv[0] == "tar" and stdin:
+            return self._unpack(argv, stdin, deadline)
+        if argv[0] != self._runner or not hold_stdin:
+            return self._inner.run(argv, deadline=deadline, stdin=stdin, hold_stdin=hold_stdin)
+        return self._through_runner(argv[1:], stdin, deadline)
+
+    def _unpack(self, argv: Sequence[str], stdin: bytes, deadline: Deadline) -> Result:
+        """A tar stream goes the same way, as a program of whoever runs the runner."""
+        limit = str(max(1, int(min(UNPACK_SECONDS, deadline.remaining()) * 1000)))
+        order = ["--timeout", limit, "--stdin", str(len(stdin)), "--", "/bin/tar", *argv[1:]]
+        ending = parse(self._through_runner(order, stdin, deadline).stdout)
+        words = (ending.start_error or ending.killed_for or ending.stderr).encode()
+        return Result(ending.exit_code if ending.exit_code is not None else 1, ending.stdout.encode(), words)
+
+    def _through_runner(self, arguments: Sequence[str], stdin: bytes, deadline: Deadline) -> Result:
+        try:
+            return self._order(arguments, stdin, deadline)
+        except BaseException:
+            # Half an answer may be on its way: the next order gets a new runner.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream, self._pending = None, b""
+
+    def _order(self, arguments: Sequence[str], stdin: bytes, deadline: Deadline) -> Result:
+        if self._stream is None:
+            self._stream = self._inner.open([self._runner, "--serve"], deadline)
+        words = b"".join(word.encode() + b"\0" for word in arguments)
+        self._stream.send(f"{len(words)} {len(stdin)}\n".encode() + words + stdin, deadline)
+        head = self._line(self._stream, deadline)
+        try:
+            report = json.loads(head)
+            size = int(report["stdout"]) + int(report["stderr"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            raise TransportError(f"the runner's report makes no sense: {head[:200]!r}") from None
+        if not 0 <= size <= LIMIT:
+            raise TransportError(f"the runner announces {size} bytes of output")
+        while len(self._pending) < size:
+            self._pending += self._receive(self._stream, deadline)
+        body, self._pending = self._pending[:size], self._pending[size:]
+        return Result(0, head + b"\n" + body, b"")
+
+    def _line(self, stream: Stream, deadline: Deadline) -> bytes:
+        while b"\n" not in self._pending:
+            if len(self._pending) > _MAX_HEAD:
+                raise TransportError("the runner's report has no end")
+            self._pending += self._receive(stream, deadline)
+        head, _, self._pending = self._pending.partition(b"\n")
+        return head
+
+    def _receive(self, stream: Stream, deadline: Deadline) -> bytes:
+        block = stream.receive(deadline)
+        if not block:
+            raise TransportError("the runner ended before it reported")
+        return block
+
+
+@contextmanager
+def served(inner: Conversing, runner: str) -> Iterator[Served]:
+    """A transport with one runner for all programs, ended with the block."""
+    transport = Served(inner, runner)
+    try:
+        yield transport
+    finally:
+        transport.close()

@@ -1,1 +1,0 @@
-"""VirtualBox: its command, one machine of it, and hosts that page slowly."""

@@ -1,0 +1,116 @@
+"""The folder of a run: each record is safe at once, and what cannot be written is told in time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from factories import record
+from lab_files import GOOD_LAB, load, make_folder
+
+from orchestrator.errors import SpecError, Unavailable
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.record import Status
+from orchestrator.report import write_reports
+from orchestrator.results.store import RECORDS, RunStore, load_run, machine_order, new_run_id
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> LoadedLab:
+    return load(make_folder(tmp_path), GOOD_LAB)
+
+
+def test_a_run_is_named_by_its_beginning_and_some_salt() -> None:
+    first, second = new_run_id(), new_run_id()
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{4}", first)
+    assert first != second
+
+
+def test_every_record_is_on_disk_before_the_next(tmp_path: Path, lab: LoadedLab) -> None:
+    with RunStore(tmp_path / "runs" / "one", lab) as store:
+        for number in range(3):
+            store.add(record(f"e{number}", status=Status.PASS))
+            assert len(load_run(store.folder)) == number + 1
+
+
+def test_the_lab_as_run_is_kept(tmp_path: Path, lab: LoadedLab) -> None:
+    with RunStore(tmp_path / "one", lab) as store:
+        assert (store.folder / "lab.yaml").read_text() == GOOD_LAB
+
+
+def test_reports_tell_of_what_is_there_so_far(tmp_path: Path, lab: LoadedLab) -> None:
+    with RunStore(tmp_path / "one", lab) as store:
+        write_reports(store.folder, store.comparison())
+        store.add(record("ipc/pipes", machine="emulated", status=Status.PASS))
+        write_reports(store.folder, store.comparison())
+        names = {path.name for path in store.folder.iterdir()}
+        assert {"lab.yaml", RECORDS, "report.html", "report.md", "junit.xml"} <= names
+        assert "ipc/pipes" in (store.folder / "report.md").read_text()
+
+
+def test_a_nearly_full_disk_is_refused(
+    tmp_path: Path, lab: LoadedLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 2**20))
+    with pytest.raises(Unavailable, match="only 5 MiB are free") as caught:
+        RunStore(tmp_path / "one", lab)
+    assert "images prune" in caught.value.hint
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, lab: LoadedLab) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match=r"cannot write to .*file/one") as caught:
+        RunStore(tmp_path / "file" / "one", lab)
+    assert "--out" in caught.value.hint
+
+
+def kept(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / RECORDS).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("torn", ["", "{", '{"run": "x', record().to_json()[:-5]])
+def test_a_torn_last_line_is_left_out(tmp_path: Path, torn: str) -> None:
+    whole = [record("a"), record("b")]
+    text = "".join(f"{r.to_json()}\n" for r in whole)
+    assert load_run(kept(tmp_path / "run", text + torn)) == whole
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"status": "pass"}', '{"status": "great"}'])
+def test_a_damaged_line_before_the_end_is_told(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SpecError, match="not readable as records"):
+        load_run(kept(tmp_path / "run", f"{line}\n{record().to_json()}\n"))
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="not a run"):
+        load_run(tmp_path)
+
+
+def test_records_may_be_named_as_a_file(tmp_path: Path) -> None:
+    assert load_run(kept(tmp_path / "run", record().to_json()) / RECORDS) == [record()]
+
+
+MACHINES = "{m: {driver: process}, z: {driver: process}, unused: {driver: process}}"
+
+
+@pytest.mark.parametrize(
+    ("lab", "order"),
+    [
+        (f"lab: a\nmachines: {MACHINES}\n", ["m", "z", "a"]),
+        ("lab: a\n", ["z", "a", "m"]),
+        ("machines: [", ["z", "a", "m"]),
+        (None, ["z", "a", "m"]),
+    ],
+    ids=["listed", "none-listed", "damaged", "gone"],
+)
+def test_machines_come_as_their_lab_lists_them(tmp_path: Path, lab: str | None, order: list[str]) -> None:
+    if lab is not None:
+        (tmp_path / "lab.yaml").write_text(lab)
+    records = [record(machine=name) for name in ("z", "a", "z", "m")]
+    assert machine_order(tmp_path, records) == order
+    assert machine_order(tmp_path / RECORDS, records) == order
