@@ -77,13 +77,14 @@ def installed(archives: dict[str, Path]) -> Iterator[Installed]:
 
 
 def test_the_source_archive_is_the_checkout(archives: dict[str, Path]) -> None:
-    done = process.run(["git", "ls-files", "-z"], deadline=Deadline.after(60), cwd=ROOT, check=False)
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = process.run(listing, deadline=Deadline.after(60), cwd=ROOT, check=False)
     if done.code != 0:
         pytest.skip("this is no checkout of git's")
     kept = {name for name in done.stdout.decode().split("\0") if name and (ROOT / name).exists()}
     with tarfile.open(archives[".gz"]) as archive:
         names = {member.name.split("/", 1)[1]: member.mode for member in archive if member.isfile()}
-    assert kept - names.keys() == set()
+    assert names.keys() - {"PKG-INFO"} == kept
     assert names["isolab"] & stat.S_IXUSR
 
 
