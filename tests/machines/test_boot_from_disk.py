@@ -47,7 +47,7 @@ def test_it_boots_to_user_space(tmp_path: Path, arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ["amd64", "i386"])
-def test_it_takes_its_personality_over_a_serial_line(tmp_path: Path, arch: str) -> None:
+def test_it_takes_its_identity_over_a_serial_line(tmp_path: Path, arch: str) -> None:
     """As on machines that have no port of virtio: every byte must arrive as it was sent."""
     qemu = shutil.which(ARCHITECTURES[arch].qemu)
     assert qemu

@@ -170,7 +170,7 @@ def test_silence_ends_with_the_users_wish(tmp_path: Path) -> None:
         port.expect("ready", Deadline.never(cancel), nothing)
 
 
-def test_a_personality_is_handed_over_whole(tmp_path: Path) -> None:
+def test_an_identity_is_handed_over_whole(tmp_path: Path) -> None:
     heard = bytearray()
 
     def guest(plug: socket.socket) -> None:

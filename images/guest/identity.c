@@ -1,5 +1,5 @@
 /*
- * personality.c - what makes this machine another than its siblings: keys, name, time, entropy.
+ * identity.c - what makes this machine another than its siblings: keys, name, time, entropy.
  */
 #include "guest.h"
 
@@ -62,7 +62,7 @@ static void write_secret(const char *path, const char *bytes, size_t length)
 	close(fd);
 }
 
-/* Make the files and folders that a personality fills, so that a copy of this machine need not. */
+/* Make the files and folders that an identity fills, so that a copy of this machine need not. */
 void make_room(void)
 {
 	static const char *const folders[] = {"/home/student/.ssh", "/home/other/.ssh"};
@@ -113,7 +113,7 @@ static void set_identity(const char *nonce)
 		write_file("/etc/machine-id", nonce, 0444);
 }
 
-void take_personality(void)
+void take_identity(void)
 {
 	static char value[MAX_VALUE + 1];
 	char name[32];
