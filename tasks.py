@@ -6,7 +6,7 @@ import shlex
 
 from invoke import Context, Exit, task
 
-_LAB = {"lab": "a lab's folder or file, such as labs/separation"}
+_LAB = {"lab": "a built-in lab's name, such as separation, or the folder or file of a lab"}
 _FORMAT = {"format": "text (default) or json"}
 _NAME = "a machine that stays: MACHINE, or SESSION/MACHINE"
 _USER = "who to be there: student (default), other or root"
@@ -105,6 +105,14 @@ def run(
     from orchestrator.cli.run import run
 
     raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
+
+
+@task(help={**_LAB, "folder": "the folder to make; it may exist if it is empty", **_FORMAT})
+def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None:  # noqa: A002
+    """Copy a lab with its exercises, to edit."""
+    from orchestrator.cli.copy import copy
+
+    raise Exit(code=copy(lab, folder, format))
 
 
 @task(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from orchestrator.host import process
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.machines import host_packages
 from orchestrator.machines.journal import Ledger
-from orchestrator.paths import LABS, ROOT, scratch_dir
+from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import new_run_id
 
@@ -101,8 +102,9 @@ def _command_rows(progress: Progress) -> Iterator[measure.Row]:
 
 
 def _command(arguments: list[str]) -> float:
+    command = ROOT / "isolab" if IN_CHECKOUT else Path(sys.executable).with_name("isolab")
     begun = time.monotonic()
-    process.run([ROOT / "isolab", *arguments], deadline=Deadline.after(900), cwd=ROOT)
+    process.run([command, *arguments], deadline=Deadline.after(900), cwd=ROOT)
     return time.monotonic() - begun
 
 

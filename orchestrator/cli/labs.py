@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from orchestrator import images
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host.resources import this_host
+from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
 from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
@@ -17,8 +17,8 @@ from orchestrator.paths import EXERCISES
 
 
 def open_lab(path: str) -> LoadedLab:
-    """The lab a verb was given. Raises SpecError with every mistake."""
-    return load_lab(Path(path), EXERCISES, images=least_memory(recipes()))
+    """The lab a verb was given, by path or by a built-in lab's name. Raises SpecError with every mistake."""
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(recipes()))
 
 
 def validate(path: str, form: str) -> Exit:

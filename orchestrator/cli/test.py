@@ -7,15 +7,20 @@ import sys
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, SpecError
 from orchestrator.host import process
 from orchestrator.machines import host_packages
-from orchestrator.paths import ROOT
+from orchestrator.paths import IN_CHECKOUT, ROOT
 from orchestrator.progress import shown
 
 
 def test(everything: bool, extra: tuple[str, ...]) -> Exit:
-    """Become pytest: the quick tests, or with ``everything`` those on real machines as well."""
+    """Become pytest: the quick tests, or with ``everything`` those on real machines as well.
+
+    Raises SpecError outside a checkout.
+    """
+    if not IN_CHECKOUT:
+        raise SpecError("the tests are in isolab's source, which is not installed: run ./isolab test there")
     os.chdir(ROOT)
     argv = [sys.executable, "-m", "pytest", *(["-m", "not by_hand"] if everything else []), *extra]
     if everything:

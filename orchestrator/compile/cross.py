@@ -24,6 +24,7 @@ from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.host import cache, process
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Build
+from orchestrator.labfile.writable_copy import writable_copy
 
 COMMAND_SECONDS = 600.0
 
@@ -125,7 +126,7 @@ def _run_command(
     """Make the program by the command, in a copy of its folder; gives what the command said."""
     assert wanted.command is not None
     copy = target / "source"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".git"))
+    writable_copy(folder, copy, shutil.ignore_patterns(".git"))
     compiler = write_cc(arch, tools, target)
     env = {**os.environ, "CC": str(compiler), "CROSS_ARCH": arch.name}
     limit = deadline.within(COMMAND_SECONDS)

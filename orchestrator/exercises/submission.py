@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise, LoadedLab
+from orchestrator.labfile.writable_copy import writable_copy
 from orchestrator.labfile.yaml_nodes import refusal
 
 MOST_BYTES = 2**20
@@ -91,7 +91,7 @@ def assembled(
     def left_out(folder: str, names: list[str]) -> set[str]:
         return withheld & set(names) if Path(folder).resolve() == top else set()
 
-    shutil.copytree(exercise.folder, target, ignore=left_out)
+    writable_copy(exercise.folder, target, left_out)
     for name, data in files.items():
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)

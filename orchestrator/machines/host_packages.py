@@ -30,6 +30,7 @@ from orchestrator.host.qemu_user import emulator_name, emulator_path
 from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.libvirt_uri import default_uri, parse
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
+from orchestrator.paths import IN_CHECKOUT, ROOT
 from orchestrator.progress import Progress
 
 INSTALL_SECONDS = 900.0
@@ -38,12 +39,14 @@ INSTALL_SECONDS = 900.0
 @dataclass(frozen=True)
 class Need:
     """Something of the host. ``apt`` are alternatives, the first that exists is taken; ``pip`` is
-    for what comes from there instead, after all the rest."""
+    for what comes from there instead, after all the rest, and ``lock`` the file in a checkout that
+    pins it."""
 
     what: str
     present: Callable[[], bool]
     apt: tuple[str, ...]
     pip: str = ""
+    lock: str = ""
 
 
 def _program(name: str) -> Callable[[], bool]:
@@ -81,7 +84,9 @@ LIBVIRTD = Need(
     lambda: bool(shutil.which("libvirtd") or shutil.which("virtqemud")),
     ("libvirt-daemon-system",),
 )
-LIBVIRT_PYTHON = Need("libvirt-python", libvirt_installed, (), pip="libvirt-python>=9")
+LIBVIRT_PYTHON = Need(
+    "libvirt-python", libvirt_installed, (), pip="libvirt-python>=9", lock="requirements/libvirt.txt"
+)
 LIBVIRT_HEADERS = (
     Need("pkg-config", _program("pkg-config"), ("pkg-config",)),
     Need("a C compiler", _program("gcc"), ("gcc",)),
@@ -227,7 +232,8 @@ def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadli
     """Install Python packages into the environment we run in."""
     if not absent:
         return
-    names, wanted = ", ".join(need.what for need in absent), [need.pip for need in absent]
+    names = ", ".join(need.what for need in absent)
+    wanted = [word for need in absent for word in _for_pip(need)]
     # -P: not the pip of the folder we stand in, which may be a student's.
     argv = [sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted]
     progress.doing("Python packages", f"installing {names}", 30)
@@ -241,6 +247,13 @@ def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadli
     if still:
         raise Unavailable(f"still missing after `{shlex.join(argv)}`: {', '.join(n.what for n in still)}")
     progress.done("Python packages", f"installed {names}")
+
+
+def _for_pip(need: Need) -> list[str]:
+    """What to ask of pip: in a checkout the locked version, by its hash."""
+    if IN_CHECKOUT and need.lock:
+        return ["--require-hashes", "--requirement", str(ROOT / need.lock)]
+    return [need.pip]
 
 
 def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadline) -> None:

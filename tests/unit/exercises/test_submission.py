@@ -98,6 +98,13 @@ def test_the_folder_holds_the_work_and_nothing_of_the_answers(
     assert [step.run for step in whole.spec.run] == ["./tester", "./prober ./service"]
 
 
+def test_work_is_laid_into_a_read_only_exercise(exercise: LoadedExercise, tmp_path: Path) -> None:
+    for path in (exercise.folder, *exercise.folder.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    whole = assembled(exercise, files("mine"), tmp_path / "whole")
+    assert all(path.stat().st_mode & 0o200 for path in (whole.folder, *whole.folder.rglob("*")))
+
+
 @dataclass
 class Wire:
     """Says that all is well, and keeps everything that went into the machine."""

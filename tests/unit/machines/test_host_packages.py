@@ -276,3 +276,13 @@ def test_a_python_package_that_cannot_be_installed_is_told_with_the_line_to_type
     with pytest.raises(Unavailable, match="nothing cannot be installed") as caught:
         ensure([absent], Silent(), soon())
     assert "-m pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize("in_checkout", [True, False])
+def test_a_checkout_installs_the_locked_version(in_checkout: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.machines.host_packages.IN_CHECKOUT", in_checkout)
+    absent = Need("nothing", lambda: False, (), "", "", pip="--no-such-option", lock="no/such/file")
+    with pytest.raises(Unavailable) as caught:
+        ensure([absent], Silent(), soon())
+    assert ("--require-hashes" in caught.value.hint) == in_checkout
+    assert ("--no-such-option" in caught.value.hint) != in_checkout
