@@ -10,8 +10,9 @@ from orchestrator.cli.output import JSON, check_format, mib, say, say_json, tabl
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.image_catalog import least_memory, recipes
-from orchestrator.labfile.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
+from orchestrator.labfile.load import LoadedLab, load_lab
 from orchestrator.labfile.plan import arch_of, plan
+from orchestrator.labfile.schema import exercise_schema, hidden_schema, schema
 from orchestrator.paths import EXERCISES
 
 
