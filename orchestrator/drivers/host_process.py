@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.arch import Arch, host_arch
+from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.host import process_table
-from orchestrator.host.qemu_user import emulator_path, require_emulator
+from orchestrator.host.packages import Need
+from orchestrator.host.qemu_user import emulator_need, emulator_path, require_emulator
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
@@ -83,6 +84,10 @@ class HostProcessDriver:
                 f"programs cannot be run from {scratch_dir()}: it is mounted noexec",
                 hint="name another folder in ISOLAB_SCRATCH",
             )
+
+    def needs(self, machine: Machine) -> list[Need]:
+        foreign = self._emulates and machine.arch not in (None, host_arch().name)
+        return [emulator_need(ARCHITECTURES[str(machine.arch)])] if foreign else []
 
     def prepare(self, order: Order) -> Handle:
         emulator = emulator_path(order.arch) or "" if order.arch != host_arch() else ""

@@ -31,6 +31,7 @@ from orchestrator.drivers.libvirt.domain_xml import (
     render_domain,
 )
 from orchestrator.drivers.libvirt.inventory import console_name, domain_of, running_here, tagged
+from orchestrator.drivers.libvirt.needs import needs
 from orchestrator.drivers.libvirt.ownership import (
     daemons,
     place,
@@ -50,6 +51,7 @@ from orchestrator.errors import (
 )
 from orchestrator.host import process
 from orchestrator.host.console_log import Console
+from orchestrator.host.packages import Need
 from orchestrator.labfile.libvirt_uri import SESSION, Uri, default_uri, parse
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
@@ -84,6 +86,9 @@ class Libvirt:
                     f"libvirt on {uri.where} cannot run {arch.name} machines: {problem}",
                     hint=f"install the package {arch.qemu_packages[0]} on {uri.where}",
                 ) from None
+
+    def needs(self, machine: Machine) -> list[Need]:
+        return needs(machine)
 
     def prepare(self, order: Order) -> Handle:
         uri = parse(order.machine.uri or default_uri())
