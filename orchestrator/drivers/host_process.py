@@ -18,7 +18,7 @@ from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.model import Handle, Order
+from orchestrator.drivers.model import UNUSED_IDS, Handle, Order
 from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.host import process_table
 from orchestrator.host.packages import Need
@@ -30,13 +30,11 @@ from orchestrator.transport.base import Conversing, Site, environment
 from orchestrator.transport.local import CommandTransport
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
-STUDENT, OTHER = 60600, 60601
-"""In none of the ranges systemd.io/UIDS-GIDS gives away."""
 
 
 def render_site(scratch: Path, root: bool, options: tuple[str, ...] = (), emulator: str = "") -> Site:
     """Where things are for programs on this host; ``emulator`` for those of another. Pure."""
-    users = {"student": STUDENT, "other": OTHER} if root else {"student": os.getuid()}
+    users = dict(UNUSED_IDS) if root else {"student": os.getuid()}
     runner = (str(scratch / "bin" / "run"), *options)
     homes = {name: str(scratch / "home" / name) for name in users}
     site = Site(runner=runner, work=str(scratch / "work"), users=users, switch=root, homes=homes)
