@@ -1,7 +1,7 @@
 """Templates: a guest booted once, frozen before its SSH server starts, and cloned ever after.
 
 The first machine of a kind (image, QEMU, command line) is booted with its memory in a file,
-stopped while its init waits for a personality, and its device state saved. A clone maps that
+stopped while its init waits for an identity, and its device state saved. A clone maps that
 file privately, so that all clones share every page none of them has written to, and loads the
 state. Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
 

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import pytest
 from bench import VIRTUALBOX, living_in, order_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from inner import CONTRACT, Case, run_inside
 from outer import BY_THE_HOST, Outer, outer_guest
@@ -37,8 +37,8 @@ pytestmark = [
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
 """How long the tests inside may take, by the host's clock; minutes when it has little else to do."""
-RUNNING = "tests/real/test_virtualbox_running.py"
-NETWORKS = "tests/real/test_virtualbox_networks.py"
+RUNNING = "tests/machines/test_virtualbox_running.py"
+NETWORKS = "tests/machines/test_virtualbox_networks.py"
 START = (
     f"{RUNNING}::test_nested_paging_is_given_up_only_where_it_is_of_no_use",
     f"{RUNNING}::test_its_ssh_server_is_reached_from_the_host_alone",

@@ -149,7 +149,7 @@ def bring_up(
     """From nothing to an SSH server with this machine's own host key.
 
     ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
-    personality. Raises BootError, TimedOut, Interrupted.
+    identity. Raises BootError, TimedOut, Interrupted.
     """
     keys = folder_with_keys(Path(handle.scratch))
     emulator.make_disk(order, handle, deadline)
@@ -179,7 +179,7 @@ def bring_up(
         macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
         give(port, order.name, keys, lines_of(order, macs))
         port.expect("sshd", deadline, meanwhile)
-        mark("personality")
+        mark("identity")
 
 
 DRIVER = Qemu()

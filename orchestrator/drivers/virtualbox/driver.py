@@ -1,7 +1,7 @@
 """VirtualBox: virtual machines of PC architectures, by VBoxManage.
 
 A machine is a linked clone: its disk holds only what differs from a base that all machines of an
-image share. It takes its personality over the second serial port, for VirtualBox has no port of
+image share. It takes its identity over the second serial port, for VirtualBox has no port of
 virtio; the first is its console. Networks are VirtualBox's internal ones, known by their name alone.
 """
 

@@ -20,7 +20,7 @@ from orchestrator.host import process
 MIB = 2**20
 PROGRAM = "VBoxManage"
 PORT_DEVICE = "ttyS1"
-"""The guest's name of the serial port on which it takes its personality."""
+"""The guest's name of the serial port on which it takes its identity."""
 GUEST_ADDRESS = "10.0.2.15"
 """What VirtualBox's NAT calls its guest, and our init its first interface."""
 RULE = "ssh"

@@ -133,7 +133,7 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
 def _boot(
     order: Order, handle: Handle, keys: Keys, deadline: Deadline, progress: Progress, patience: float | None
 ) -> None:
-    """Switch on, and hand over the personality. Raises BootError, and Silent when the guest says
+    """Switch on, and hand over the identity. Raises BootError, and Silent when the guest says
     nothing for ``patience`` seconds."""
     done = vboxmanage.attempt(["startvm", handle.data["uuid"], "--type", "headless"], deadline)
     if done.code != 0:
