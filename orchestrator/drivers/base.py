@@ -56,6 +56,7 @@ class NeedsPackages(Protocol):
         """What this machine needs; changes nothing."""
 
 
+@runtime_checkable
 class Networking(Protocol):
     """What a driver that can join its machines by private networks offers beside Driver.
 
