@@ -17,13 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator import drivers, images
+from orchestrator import images
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.drivers.base import Driver
 from orchestrator.drivers.model import Handle, Order, Template
-from orchestrator.drivers.qemu.driver import bring_up
+from orchestrator.drivers.qemu.driver import DRIVER, bring_up
 from orchestrator.errors import BootError
 from orchestrator.host import process_table
 from orchestrator.labfile.image_catalog import recipes
@@ -84,7 +83,7 @@ class Lab:
     def template(self, order: Order) -> Template:
         """Raises BootError when machines of this kind cannot be cloned."""
         slots = threading.Semaphore(os.cpu_count() or 1)
-        bakery = Bakery(drivers.load("qemu"), self.ledger, self.progress, self.cancel, slots)
+        bakery = Bakery(DRIVER, self.ledger, self.progress, self.cancel, slots)
         found = obtain(order, bakery)
         if isinstance(found, str):
             raise BootError(found)
@@ -111,21 +110,20 @@ class Phases:
 @contextlib.contextmanager
 def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases]]:
     """A machine that has answered its first command, timed phase by phase; gone afterwards."""
-    driver: Driver = drivers.load("qemu")
-    handle = driver.prepare(order)
+    handle = DRIVER.prepare(order)
     lab.ledger.intend(handle)
     order.logs.mkdir(parents=True, exist_ok=True)
     try:
         deadline = Deadline.after(START_SECONDS, lab.cancel)
         phases = Phases()
         bring_up(order, handle, deadline, Silent(), phases.mark)
-        with driver.connect(handle, deadline) as transport:
+        with DRIVER.connect(handle, deadline) as transport:
             phases.mark("handshake")
             transport.run(["true"], deadline=deadline)
             phases.mark("first command")
             yield handle, transport, phases
     finally:
-        driver.down(handle)
+        DRIVER.down(handle)
         lab.ledger.settle(handle)
 
 

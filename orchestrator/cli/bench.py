@@ -18,6 +18,7 @@ from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit, LabError
 from orchestrator.host import process
+from orchestrator.host.packages import SSH
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.machines import host_packages
 from orchestrator.machines.journal import Ledger
@@ -56,9 +57,7 @@ def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
 
 
 def _prepare(progress: Progress, cancel: threading.Event) -> None:
-    needs = [host_packages.GPGV, host_packages.KEYS, *host_packages.engine_needs(), host_packages.SSH]
-    needs += [host_packages.qemu_need(name) for name in ARCHITECTURES]
-    host_packages.ensure(needs, progress, Deadline.never(cancel))
+    host_packages.ensure([*host_packages.usual_needs(), SSH], progress, Deadline.never(cancel))
 
 
 def _measure(lab: measure.Lab, crowd: int, stock: bool) -> Iterator[measure.Row]:

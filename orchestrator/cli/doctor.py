@@ -10,7 +10,7 @@ from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.driver_traits import DRIVERS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import Exit, LabError
 from orchestrator.host.resources import this_host
@@ -34,14 +34,7 @@ def doctor(form: str) -> Exit:
     check_format(form)
     host = this_host()
     found = [*_drivers(), *_architectures(), _accelerator()]
-    absent = host_packages.missing(
-        [
-            host_packages.GPGV,
-            host_packages.KEYS,
-            *host_packages.engine_needs(),
-            *(host_packages.qemu_need(n) for n in ARCHITECTURES),
-        ]
-    )
+    absent = host_packages.missing(host_packages.usual_needs())
     line = " ".join(host_packages.install_line(absent, Deadline.after(60))) if absent else ""
     if form == JSON:
         data = {"host": asdict(host), "arch": host_arch().name, "findings": [asdict(f) for f in found]}
@@ -59,7 +52,7 @@ def doctor(form: str) -> Exit:
 
 def _drivers() -> list[Finding]:
     found = []
-    for name in DRIVERS:
+    for name in TRAITS:
         machine = Machine(driver=name)
         try:
             drivers.load(name).check(machine, host_arch())

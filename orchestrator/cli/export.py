@@ -12,6 +12,7 @@ from orchestrator.cli.output import mib, say
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import Exit, SpecError, Unavailable
+from orchestrator.host.packages import XORRISO
 from orchestrator.images.export.appliance import Owner, disk
 from orchestrator.images.export.ovf import FORMATS, export
 from orchestrator.labfile.image_catalog import recipes
@@ -46,7 +47,7 @@ def export_image(name: str, names: tuple[str, ...], form: str, out: str, key: st
         )
     cancel = threading.Event()
     with shown() as progress:
-        needs = [host_packages.GPGV, host_packages.KEYS, host_packages.XORRISO, host_packages.QEMU_IMG]
+        needs = [host_packages.GPGV, host_packages.KEYS, XORRISO, host_packages.QEMU_IMG]
         host_packages.ensure(needs, progress, Deadline.never(cancel))
         deadline = Deadline.after(EXPORT_SECONDS, cancel)
         archives = Archives(deadline)

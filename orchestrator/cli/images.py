@@ -15,7 +15,7 @@ from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.driver_traits import DRIVERS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Storing
 from orchestrator.errors import Exit, ImageError, SpecError
 from orchestrator.host import cache
@@ -123,7 +123,7 @@ def prune(_wanted: Chosen, form: str) -> Exit:
     for folder in doomed:
         freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         shutil.rmtree(folder)
-    copies = [copy for name in DRIVERS for copy in _pruned_copies(name, keep)]
+    copies = [copy for name in TRAITS for copy in _pruned_copies(name, keep)]
     if form == JSON:
         say_json({"removed": [*map(str, doomed), *copies], "bytes": freed})
     else:

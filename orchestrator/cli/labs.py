@@ -11,8 +11,9 @@ from orchestrator.host.resources import this_host
 from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
 from orchestrator.labfile.image_recipe import KINDS
-from orchestrator.labfile.load import LoadedLab, exercise_schema, hidden_schema, load_lab, schema
+from orchestrator.labfile.load import LoadedLab, load_lab
 from orchestrator.labfile.plan import arch_of, plan
+from orchestrator.labfile.schema import exercise_schema, hidden_schema, schema
 from orchestrator.paths import EXERCISES
 
 

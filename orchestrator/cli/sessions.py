@@ -11,7 +11,7 @@ from orchestrator import drivers
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.signals import stop_signals
-from orchestrator.driver_traits import GUESTS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Weighed
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError
 from orchestrator.labfile.models import NAME_PATTERN
@@ -95,7 +95,7 @@ def status(form: str) -> Exit:
 def _about(resident: Resident, state: State, reason: str) -> dict[str, Any]:
     stay, handle = resident.stay, resident.handle
     driver = drivers.load(handle.driver)
-    bounded = handle.driver in GUESTS or handle.boundary == "container"
+    limited = TRAITS[handle.driver].limits_memory
     return {
         "name": stay.name,
         "session": stay.session,
@@ -109,7 +109,7 @@ def _about(resident: Resident, state: State, reason: str) -> dict[str, Any]:
         "state": state.value,
         "reason": reason,
         "since": stay.since,
-        "memory": stay.order.machine.memory if stay.order and bounded else 0,
+        "memory": stay.order.machine.memory if stay.order and limited else 0,
         "memory_in_use": driver.memory(handle) if isinstance(driver, Weighed) else None,
     }
 

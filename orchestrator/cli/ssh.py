@@ -13,6 +13,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit, LabError, SpecError
 from orchestrator.host import process
 from orchestrator.host.cache import write_atomically
+from orchestrator.host.packages import SSH
 from orchestrator.machines import host_packages
 from orchestrator.progress import shown
 from orchestrator.sessions import openssh
@@ -27,7 +28,7 @@ def need_client(there: Sequence[Resident]) -> None:
     """The SSH client, where one of these machines is reached by it. Raises Unavailable."""
     if any(reachable(r.handle) for r in there):
         with shown() as progress:
-            host_packages.ensure([host_packages.SSH], progress, Deadline.never())
+            host_packages.ensure([SSH], progress, Deadline.never())
 
 
 def ssh(name: str, command: tuple[str, ...], user: str, force_tty: bool) -> Exit | int:

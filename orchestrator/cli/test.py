@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host import process
+from orchestrator.host.packages import SSH, XORRISO
 from orchestrator.machines import host_packages
 from orchestrator.paths import IN_CHECKOUT, ROOT
 from orchestrator.progress import shown
@@ -25,15 +25,8 @@ def test(everything: bool, extra: tuple[str, ...]) -> Exit:
     argv = [sys.executable, "-m", "pytest", *(["-m", "not by_hand"] if everything else []), *extra]
     if everything:
         with shown() as progress:
-            needs = [
-                host_packages.GPGV,
-                host_packages.KEYS,
-                host_packages.XORRISO,
-                host_packages.CHROMIUM,
-                *host_packages.engine_needs(),
-            ]
-            needs += [host_packages.SSH, host_packages.SSHD, host_packages.QEMU_IMG, host_packages.MMDEBSTRAP]
-            needs += [host_packages.qemu_need(name) for name in ARCHITECTURES]
+            needs = [*host_packages.usual_needs(), XORRISO, SSH, host_packages.SSHD]
+            needs += [host_packages.CHROMIUM, host_packages.QEMU_IMG, host_packages.MMDEBSTRAP]
             host_packages.ensure(needs, progress, Deadline.never())
     process.become(argv)
     return Exit.PASSED

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import Problem, SpecError
 from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
@@ -24,9 +25,6 @@ from orchestrator.labfile.yaml_nodes import refusal
 
 MOST_BYTES = 2**20
 """Of one file that a student hands in."""
-
-ON_HOST = frozenset({"process", "sandbox"})
-"""Drivers whose machines are this host itself: no place for what strangers wrote."""
 
 Files = Mapping[str, bytes]
 
@@ -66,7 +64,7 @@ def machines_for(
     """The machines to run on, and words on those that are left out: what strangers wrote runs on this
     host itself only where somebody has ``chosen`` that by name. Empty means all. Raises SpecError when
     none is left."""
-    here = [name for name, machine in lab.lab.machines.items() if machine.driver in ON_HOST]
+    here = [name for name, machine in lab.lab.machines.items() if TRAITS[machine.driver].on_host]
     if work is None or chosen or not here:
         return tuple(chosen), []
     others = tuple(name for name in lab.lab.machines if name not in here)

@@ -11,7 +11,7 @@ from typing import cast
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
-from orchestrator.driver_traits import NETWORKING, WITH_INTERNET
+from orchestrator.driver_traits import TRAITS, drivers_that
 from orchestrator.drivers.base import Driver, Networking
 from orchestrator.drivers.model import NETWORK_PREFIX, Attachment, Handle, NetworkOrder, Order
 from orchestrator.errors import Unavailable
@@ -153,12 +153,12 @@ def _require_possible(name: str, network: Network, members: Sequence[Machine]) -
     """What ``netlint`` asks of a lab file holds no more when ``--driver`` changed its drivers.
     Raises Unavailable."""
     driver = members[0].driver
-    if network.internet and driver not in WITH_INTERNET:
+    if network.internet and not TRAITS[driver].internet:
         raise Unavailable(
             f"network {name} has `internet: true`, which driver {driver} cannot give",
-            hint=f"use driver: {', '.join(sorted(WITH_INTERNET))}",
+            hint=f"use driver: {', '.join(sorted(drivers_that(lambda traits: traits.internet)))}",
         )
-    if driver == "libvirt" and len({machine.uri for machine in members}) > 1:
+    if "uri" in TRAITS[driver].own_keys and len({machine.uri for machine in members}) > 1:
         raise Unavailable(
             f"network {name} cannot join machines of different libvirt daemons",
             hint="give all its machines the same uri",
@@ -166,9 +166,9 @@ def _require_possible(name: str, network: Network, members: Sequence[Machine]) -
 
 
 def _networking(name: str) -> Networking:
-    if name not in NETWORKING:
+    if not TRAITS[name].networks:
         raise Unavailable(
             f"driver {name} cannot join machines by networks",
-            hint=f"drivers that can: {', '.join(sorted(NETWORKING))}",
+            hint=f"drivers that can: {', '.join(sorted(drivers_that(lambda traits: traits.networks)))}",
         )
     return cast(Networking, drivers.load(name))

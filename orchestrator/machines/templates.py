@@ -23,12 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.base import Driver
-from orchestrator.drivers.guest.identity import Port
+from orchestrator.drivers.base import Cloning
 from orchestrator.drivers.model import Handle, Order, Template
-from orchestrator.drivers.qemu import emulator, snapshot
-from orchestrator.drivers.qemu.emulator import Memory
-from orchestrator.drivers.qemu.qmp import monitor
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
 from orchestrator.machines.journal import Ledger
@@ -48,21 +44,17 @@ NOTE_SECONDS = 3600.0
 class Bakery:
     """What baking takes beside the order: who clones, who keeps the journal, who is told."""
 
-    driver: Driver
+    driver: Cloning
     ledger: Ledger
     progress: Progress
     cancel: threading.Event
     boot_slots: AbstractContextManager[object]
 
 
-def key(order: Order) -> str:
-    """The content key: a template belongs to one image, one QEMU and one command line."""
-    program = emulator.identity(order.arch.qemu)
-    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
-    fixed = fixed.unplugged()
-    handle = Handle("qemu", "0-0-0", "template", "", "", "", "/s", None)  # type: ignore[arg-type]
-    argv = emulator.render_argv(fixed, handle, True, Memory(Path("/m"), baking=True))
-    return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, order.image.key, program, argv)}"
+def key(order: Order, driver: Cloning) -> str:
+    """The content key: a template belongs to one image and what its driver makes of it."""
+    digest = cache.digest(VERSION, order.image.key, *driver.template_identity(order))
+    return f"{order.image.name}-{order.arch.name}-{digest}"
 
 
 def obtain(order: Order, bakery: Bakery) -> Template | str:
@@ -72,20 +64,19 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
     """
 
     def fill(folder: Path) -> dict[str, Any]:
-        reason, facts = "", {}
+        reason, facts, template = "", {}, Template(folder)
         with bakery.boot_slots:
-            seconds = _bake(order.unplugged(), folder, bakery)
-            snapshot.write_stand_ins(order, Template(folder))
+            seconds = _bake(order.unplugged(), template, bakery)
             bakery.progress.doing(order.name, "testing the new template")
             try:
-                facts = _test(replace(order.unplugged(), template=Template(folder)), bakery, seconds)
+                facts = _test(replace(order.unplugged(), template=template), bakery, seconds)
             except Interrupted:
                 raise
             except LabError as problem:
                 reason = problem.message.splitlines()[0][:300]
         if reason:
-            for file in ("memory", "state", emulator.DISK):
-                (folder / file).unlink(missing_ok=True)
+            for file in (template.memory, template.state, template.disk):
+                file.unlink(missing_ok=True)
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
@@ -95,7 +86,7 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             **facts,
         }
 
-    name = key(order)
+    name = key(order, bakery.driver)
     _forget_old_note(cache.place("templates", name))
     try:
         found = cache.make("templates", name, fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
@@ -116,26 +107,13 @@ def _forget_old_note(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
-    """Boot, freeze, save into ``folder``; gives the seconds the boot took."""
+def _bake(order: Order, template: Template, bakery: Bakery) -> float:
+    """Make the template; gives the seconds the boot took."""
     deadline = Deadline.after(boot_seconds(order), bakery.cancel)
     with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
-        begun = time.monotonic()
-        emulator.make_disk(mould, handle, deadline)
-        emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
-        with Port(Path(handle.scratch) / "port.sock", deadline) as port:
-            expected = order.arch.boot_seconds * order.image.effort
-            look = emulator.watcher(
-                mould, handle, bakery.progress, order.name, "booting a template", expected
-            )
-            port.expect("ready", deadline, look)
-            seconds = time.monotonic() - begun
-            with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
-                snapshot.save(qmp, folder / "state", deadline)
-        if order.image.disk is not None:
-            # Complete: QEMU lets go of its disks when its state is saved.
-            shutil.move(Path(handle.scratch) / emulator.DISK, Template(folder).disk)
-    return round(seconds, 3)
+        # Whoever waits knows the machine by its own name.
+        named = replace(mould, name=order.name)
+        return round(bakery.driver.bake(named, handle, template, deadline, bakery.progress), 3)
 
 
 @contextmanager

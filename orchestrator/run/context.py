@@ -15,8 +15,8 @@ from orchestrator import drivers, images
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.driver_traits import ACCELERATED, CLONING, HARDWARE_ONLY
-from orchestrator.drivers.base import Driver
+from orchestrator.driver_traits import TRAITS
+from orchestrator.drivers.base import Cloning, Driver
 from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import Interrupted
@@ -97,10 +97,10 @@ def _turn(shop: Workshop, recipe: Recipe, who: str) -> Iterator[None]:
 
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> Order:
-    accelerator: str = wanted.driver if wanted.driver in HARDWARE_ONLY else "none"
-    if wanted.driver == "libvirt" and wanted.uri and parse(wanted.uri).remote:
+    accelerator: str = wanted.driver if TRAITS[wanted.driver].hardware_only else "none"
+    if "uri" in TRAITS[wanted.driver].own_keys and wanted.uri and parse(wanted.uri).remote:
         accelerator = wanted.accel if arch == host_arch() else "tcg"
-    elif wanted.driver in ACCELERATED:
+    elif TRAITS[wanted.driver].accelerated:
         shop.progress.doing(job.machine, "choosing the accelerator")
         choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
         accelerator = choice.accel
@@ -123,7 +123,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Wor
 
 def with_template(order: Order, driver: Driver, shop: Workshop) -> Order:
     """The order, to be cloned from a template where there is a good one."""
-    if order.machine.driver not in CLONING or shop.cold or order.image.by_cloud_init:
+    if not isinstance(driver, Cloning) or shop.cold or order.image.by_cloud_init:
         return order
     bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
     found = obtain(order, bakery)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from orchestrator import drivers
-from orchestrator.driver_traits import DRIVERS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Forgetting
 from orchestrator.drivers.model import TAG, Handle
 from orchestrator.errors import LabError, TeardownError, Unreachable
@@ -84,7 +84,7 @@ def _down(handle: Handle, failures: list[TeardownError], forget: bool) -> bool:
 
 
 def _tagged(failures: list[TeardownError]) -> Iterator[Handle]:
-    for name in DRIVERS:
+    for name in TRAITS:
         try:
             yield from list(drivers.load(name).leftovers())
         except LabError as problem:

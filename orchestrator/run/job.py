@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Deadline
-from orchestrator.driver_traits import ACCELERATED, HARDWARE_ONLY
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.model import Order
 from orchestrator.errors import (
     BuildError,
@@ -218,6 +218,6 @@ def _blank(job: Job, wanted: Machine, arch: Arch, shop: Workshop) -> Record:
 
 
 def _accel_before_it_runs(wanted: Machine, arch: Arch) -> str:
-    if wanted.driver in HARDWARE_ONLY:
+    if TRAITS[wanted.driver].hardware_only:
         return wanted.driver
-    return "tcg" if wanted.driver in ACCELERATED and arch != host_arch() else "none"
+    return "tcg" if TRAITS[wanted.driver].accelerated and arch != host_arch() else "none"

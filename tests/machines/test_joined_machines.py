@@ -21,6 +21,7 @@ from places import LABS
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container import bridge
+from orchestrator.drivers.guest import vde
 from orchestrator.drivers.libvirt import network_xml
 from orchestrator.drivers.libvirt.connection import opened
 from orchestrator.host import process, process_table
@@ -271,7 +272,7 @@ def test_an_ordinary_user_has_networks_between_guests(home: Home) -> None:
     """Switch and machines run as whoever started isolab."""
     if os.getuid() != 0:
         pytest.skip("needs root to become somebody else")
-    host_packages.ensure([host_packages.VDE], Silent(), Deadline.after(600))
+    host_packages.ensure([vde.NEED], Silent(), Deadline.after(600))
     user, cache = 60700, hard_linked(("archive", "images", "toolchain", "programs"), home.root / "cache")
     (home.root / "state").mkdir()
     _given_to(user, home)

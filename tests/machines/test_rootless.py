@@ -20,6 +20,7 @@ from places import LABS
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container.engine import command
+from orchestrator.drivers.container.needs import UIDMAP, engine_needs
 from orchestrator.host import process, process_table
 from orchestrator.machines import host_packages
 from orchestrator.paths import ROOT
@@ -71,9 +72,7 @@ class Person:
 def person() -> Iterator[Person]:
     if os.getuid() != 0:
         pytest.skip("needs root, to create an ordinary user")
-    host_packages.ensure(
-        [*host_packages.engine_needs("podman"), host_packages.UIDMAP], Silent(), Deadline.after(900)
-    )
+    host_packages.ensure([*engine_needs("podman"), UIDMAP], Silent(), Deadline.after(900))
     image_of(HOST)
     limit = Deadline.after(120)
     process.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)

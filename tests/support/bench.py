@@ -19,10 +19,11 @@ from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.driver_traits import GUESTS, HARDWARE_ONLY
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Driver
 from orchestrator.drivers.model import Order, Template
 from orchestrator.drivers.qemu import accel
+from orchestrator.drivers.qemu.driver import DRIVER as QEMU
 from orchestrator.host import process_table
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import DriverName, Machine, User
@@ -72,7 +73,7 @@ class Kind:
 
     @property
     def own_kernel(self) -> bool:
-        return self.driver in GUESTS
+        return TRAITS[self.driver].guest
 
     @property
     def user_emulated(self) -> bool:
@@ -82,7 +83,7 @@ class Kind:
     @property
     def accel(self) -> str:
         """Emulation where a driver emulates, whatever the host can do."""
-        if self.driver in HARDWARE_ONLY:
+        if TRAITS[self.driver].hardware_only:
             return self.driver
         if not self.own_kernel:
             return "none"
@@ -91,7 +92,7 @@ class Kind:
     @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
-        return self.driver in ("process", "sandbox") or (self.driver == "ssh" and self.via != "guest")
+        return TRAITS[self.driver].on_host or (self.driver == "ssh" and self.via != "guest")
 
 
 HOST = host_arch().name
@@ -179,7 +180,7 @@ def require_accelerator(kind: Kind) -> None:
 def template_for(order: Order) -> Template | str:
     """The template of this machine from the user's cache, or baked now; or why there is none."""
     slots = threading.Semaphore(2)
-    bakery = Bakery(drivers.load("qemu"), Ledger(), Silent(), threading.Event(), slots)
+    bakery = Bakery(QEMU, Ledger(), Silent(), threading.Event(), slots)
     return obtain(order, bakery)
 
 

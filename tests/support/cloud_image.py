@@ -16,7 +16,8 @@ from typing import Any
 from orchestrator.deadline import Deadline
 from orchestrator.debian.mirror import KEYRING, mirror
 from orchestrator.host import cache, process
-from orchestrator.machines.host_packages import MMDEBSTRAP, QEMU_IMG, Need, ensure
+from orchestrator.host.packages import Need
+from orchestrator.machines.host_packages import MMDEBSTRAP, QEMU_IMG, ensure
 from orchestrator.progress import Silent
 
 SUITE = "bookworm"

@@ -21,10 +21,10 @@ from habitat import wait_until
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table
+from orchestrator.host.packages import SSH, Need
 from orchestrator.labfile.libvirt_uri import SYSTEM
 from orchestrator.labfile.models import Machine
 from orchestrator.machines import host_packages
-from orchestrator.machines.host_packages import Need
 from orchestrator.progress import Silent
 
 SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
@@ -90,7 +90,7 @@ def of_this_host() -> Iterator[None]:
 @contextlib.contextmanager
 def daemons() -> Iterator[Daemons]:
     """The ways to this host's, which run: an ordinary user's session, and SSH."""
-    host_packages.ensure([host_packages.SSH, SSHD], Silent(), Deadline.after(1200))
+    host_packages.ensure([SSH, SSHD], Silent(), Deadline.after(1200))
     root = Path(tempfile.mkdtemp(prefix="ilv", dir="/tmp"))
     root.chmod(0o755)
     with contextlib.ExitStack() as stack:

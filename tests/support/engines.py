@@ -16,6 +16,7 @@ from bench import HOST, Kind, image_of
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container.engine import docker_answers, engine_command
+from orchestrator.drivers.container.needs import DOCKER
 from orchestrator.errors import TimedOut
 from orchestrator.host import process
 from orchestrator.machines import host_packages
@@ -38,7 +39,7 @@ def docker_daemon() -> Iterator[None]:
     It has no network and touches no firewall. Skips, with the daemon's last words, where it does
     not come up.
     """
-    host_packages.ensure([host_packages.DOCKER], Silent(), Deadline.after(900))
+    host_packages.ensure([DOCKER], Silent(), Deadline.after(900))
     root = Path(tempfile.mkdtemp(prefix="ild", dir="/tmp"))
     socket = f"unix://{root}/sock"
     places = [f"--data-root={root}/data", f"--exec-root={root}/exec", f"--pidfile={root}/pid"]

@@ -18,6 +18,8 @@ from orchestrator import drivers
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.base import Networking
+from orchestrator.drivers.container.needs import IP
+from orchestrator.drivers.guest import vde
 from orchestrator.drivers.model import Attachment, Handle, NetworkOrder, Order, Template
 from orchestrator.host import process
 from orchestrator.machines import host_packages
@@ -71,7 +73,7 @@ def wanted_for(home: Home, kind: Kind) -> NetworkOrder:
 def segment(home: Home, kind: Kind) -> Iterator[Segment]:
     """Such a network, laid."""
     # VirtualBox needs nothing, and an outer guest has nothing to install from.
-    needs = [] if kind.driver == "virtualbox" else [host_packages.VDE, host_packages.IP]
+    needs = [] if kind.driver == "virtualbox" else [vde.NEED, IP]
     host_packages.ensure(needs, Silent(), Deadline.after(600))
     wanted = wanted_for(home, kind)
     driver = drivers.load(kind.driver)

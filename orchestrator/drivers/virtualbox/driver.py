@@ -22,6 +22,7 @@ from orchestrator.drivers.virtualbox import vboxmanage
 from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.drivers.virtualbox.vboxmanage import PROGRAM, Refused
 from orchestrator.errors import TeardownError, TimedOut, Unavailable
+from orchestrator.host.packages import XORRISO, Need
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
@@ -58,6 +59,10 @@ class VirtualBox:
             raise Unavailable(
                 f"VirtualBox {version[0]}.{version[1]} is too old", hint="install VirtualBox 7.0 or later"
             )
+
+    def needs(self, machine: Machine) -> list[Need]:
+        """VirtualBox itself, with its kernel driver, is for people to install."""
+        return [XORRISO]
 
     def prepare(self, order: Order) -> Handle:
         handle = Handle(

@@ -19,7 +19,7 @@ from places import GOLDEN
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.driver_traits import ANY_ARCH, DRIVERS
+from orchestrator.driver_traits import drivers_that
 from orchestrator.drivers import host_process, load
 from orchestrator.drivers.container.driver import render_run
 from orchestrator.drivers.container.image_store import reference
@@ -183,7 +183,7 @@ def test_what_a_machine_elsewhere_is_only_the_lab_can_say() -> None:
     assert boundary_of(Machine.model_validate({**elsewhere, "boundary": "emulated"})) is Boundary.EMULATED
 
 
-@pytest.mark.parametrize("name", [name for name in DRIVERS if name not in ANY_ARCH | {"process"}])
+@pytest.mark.parametrize("name", drivers_that(lambda traits: not traits.architectures))
 def test_drivers_of_the_hosts_kernel_refuse_other_architectures(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -246,7 +246,7 @@ class TestWhatIsLeft:
         shared.touch()
         (folder / LOCK).touch()
         (folder / "journal").write_text(f'["file", "{shared}"]\n["file", "/dev/sh')
-        monkeypatch.setattr("orchestrator.run.gc.DRIVERS", ())
+        monkeypatch.setattr("orchestrator.run.gc.TRAITS", ())
         from orchestrator.machines.journal import Ledger
 
         assert folder in list(abandoned())

@@ -15,11 +15,12 @@ from orchestrator.debian.kernel import Kernel
 from orchestrator.drivers.model import Template
 from orchestrator.drivers.qemu.driver import DRIVER
 from orchestrator.drivers.qemu.emulator import render_argv
+from orchestrator.host.packages import qemu_need
 from orchestrator.images import full
 from orchestrator.images.full_disk import Making, _cut, render_guest
 from orchestrator.labfile.image_catalog import least_memory, recipes
 from orchestrator.labfile.image_recipe import FullRecipe
-from orchestrator.machines.host_packages import MKE2FS, QEMU_IMG, image_needs, qemu_need
+from orchestrator.machines.host_packages import MKE2FS, QEMU_IMG, image_needs
 from orchestrator.machines.lifecycle import boot_seconds
 
 GIB = 2**30

@@ -10,6 +10,7 @@ import pytest
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.errors import SpecError
+from orchestrator.host.packages import XORRISO
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import KINDS, ImageKind, read
 from orchestrator.machines import host_packages
@@ -40,7 +41,7 @@ class TestRow:
         assert found == (kind.effort, kind.by_cloud_init, kind.our_init)
 
     def test_the_host_programs_it_names_have_packages(self, kind: ImageKind) -> None:
-        known = {need.what for need in (host_packages.MKE2FS, host_packages.XORRISO)}
+        known = {need.what for need in (host_packages.MKE2FS, XORRISO)}
         assert known >= {*kind.programs}
 
 

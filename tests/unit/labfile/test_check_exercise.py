@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 def test_what_shares_the_hosts_kernel_has_no_other_architecture(folder: Path, driver: str) -> None:
     found = machine_mistakes(folder, f"m: {{arch: »s390x, driver: {driver}}}", host="arm64")
     reason = f"driver {driver} runs on the host's kernel (arm64), not s390x"
-    assert found == [f"» {reason} (use driver: qemu or process, or leave out arch)"]
+    assert found == [f"» {reason} (use driver: process, qemu or libvirt, or leave out arch)"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,9 @@ def test_kvm_runs_only_the_hosts_architecture(folder: Path) -> None:
 def test_virtualbox_runs_pcs_only(folder: Path, machine: str, host: str, arch: str) -> None:
     keys = machine if "driver" in machine else f"driver: virtualbox, {machine}"
     found = machine_mistakes(folder, f"m: {{{keys}}}", host=host)
-    assert found == [f"» VirtualBox runs guests of amd64 and i386, not {arch} (use driver: qemu)"]
+    assert found == [
+        f"» driver virtualbox runs machines of amd64 and i386, not {arch} (use driver: qemu or libvirt)"
+    ]
 
 
 def test_virtualbox_runs_both_kinds_of_pc(folder: Path) -> None:
@@ -104,7 +106,7 @@ def test_images_of_container_engines_are_for_containers(folder: Path) -> None:
 
 def test_a_limit_of_processes_is_for_containers(folder: Path) -> None:
     found = machine_mistakes(folder, "m: {driver: process, pids: »64}")
-    wanted = "» 'pids' limits containers, and driver process would ignore it"
+    wanted = "» pids is a key of driver container, not of process"
     assert found == [f"{wanted} (use driver: container, or leave it out)"]
     mixed = "lab: a\ndefaults: {pids: 64}\nmachines: {m: {driver: process}}\nexercises: [ipc/pipes]\n"
     assert load(folder, mixed).lab.machines["m"].pids == 64

@@ -8,7 +8,8 @@ import pytest
 from lab_files import told, unmarked
 
 from orchestrator.errors import SpecError
-from orchestrator.labfile.load import hidden_schema, load_exercise
+from orchestrator.labfile.load import load_exercise
+from orchestrator.labfile.schema import hidden_schema
 
 VISIBLE = """\
 title: Serve

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess  # noqa: TID251
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from lab_files import (
@@ -18,11 +17,12 @@ from lab_files import (
     write_exercise,
 )
 
+from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import Problem, SpecError
-from orchestrator.labfile.load import exercise_schema, load_exercise, load_lab, schema, with_driver
-from orchestrator.labfile.models import DriverName
+from orchestrator.labfile.load import load_exercise, load_lab, with_driver
+from orchestrator.labfile.schema import exercise_schema, schema
 
-DRIVER_NAMES = ", ".join(get_args(DriverName))
+DRIVER_NAMES = ", ".join(TRAITS)
 
 
 @pytest.fixture

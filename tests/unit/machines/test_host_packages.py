@@ -13,19 +13,20 @@ import pytest
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.container import needs as container_needs
+from orchestrator.drivers.container.needs import engine_needs
+from orchestrator.drivers.libvirt import needs as libvirt_needs
 from orchestrator.errors import LabError, Unavailable
+from orchestrator.host.packages import Need, qemu_need
 from orchestrator.host.qemu_user import emulator_name
 from orchestrator.labfile.models import Machine
-from orchestrator.machines import host_packages
 from orchestrator.machines.host_packages import (
     GPGV,
     KEYS,
-    Need,
     ensure,
     install_line,
     missing,
     needs_of,
-    qemu_need,
 )
 from orchestrator.progress import Silent
 
@@ -203,7 +204,7 @@ def test_a_lab_that_names_docker_gets_docker(host: FakeHost) -> None:
 
 def test_root_needs_no_user_ids_of_others(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    assert "newuidmap" not in [need.what for need in host_packages.engine_needs("podman")]
+    assert "newuidmap" not in [need.what for need in engine_needs("podman")]
 
 
 def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
@@ -227,34 +228,34 @@ def test_an_emulator_is_found_on_path(host: FakeHost) -> None:
 def test_a_container_engine_comes_with_a_runtime(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch, programs: list[str], legacy: bool, lacking: list[str]
 ) -> None:
-    monkeypatch.setattr(host_packages, "legacy_cgroups", lambda: legacy)
+    monkeypatch.setattr(container_needs, "legacy_cgroups", lambda: legacy)
     for name in programs:
         host.program(name)
-    assert [need.what for need in missing(host_packages.engine_needs())] == lacking
+    assert [need.what for need in missing(engine_needs())] == lacking
 
 
 def test_a_docker_without_its_daemon_does_not_count(host: FakeHost) -> None:
     host.program("docker", "exit 1")
-    assert "podman" in [need.what for need in missing(host_packages.engine_needs())]
+    assert "podman" in [need.what for need in missing(engine_needs())]
 
 
 def test_what_was_missing_is_asked_for_anew_after_it_was_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: set[str] = set()
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in installed else None)
-    needs = host_packages.engine_needs()
-    assert host_packages.missing(needs) == needs
+    needs = engine_needs()
+    assert missing(needs) == needs
     installed |= {"podman", "runc", "crun", "newuidmap"}
-    assert host_packages.missing(needs) == []
+    assert missing(needs) == []
 
 
 def test_libvirt_on_this_host_needs_its_daemon_and_an_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_packages, "libvirt_installed", lambda: True)
+    monkeypatch.setattr(libvirt_needs, "installed", lambda: True)
     names = [need.what for need in needs_of([Machine(driver="libvirt", arch="s390x")])]
     assert names[2:] == ["libvirtd", "qemu-system-s390x"]
 
 
 def test_libvirt_on_another_host_needs_the_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_packages, "libvirt_installed", lambda: True)
+    monkeypatch.setattr(libvirt_needs, "installed", lambda: True)
     names = [n.what for n in needs_of([Machine(driver="libvirt", uri="qemu+ssh://lab1/system")])]
     assert names[2:] == ["ssh"]
 
@@ -262,7 +263,7 @@ def test_libvirt_on_another_host_needs_the_way_there(monkeypatch: pytest.MonkeyP
 def test_libvirt_python_is_built_here_and_comes_after_what_it_is_built_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(host_packages, "libvirt_installed", lambda: False)
+    monkeypatch.setattr(libvirt_needs, "installed", lambda: False)
     needs = needs_of([Machine(driver="libvirt")])
     assert [n.what for n in needs[-5:]][-1] == "libvirt-python"
     assert "libvirt's headers" in [n.what for n in needs]
@@ -281,7 +282,7 @@ def test_a_python_package_that_cannot_be_installed_is_told_with_the_line_to_type
 @pytest.mark.parametrize("in_checkout", [True, False])
 def test_a_checkout_installs_the_locked_version(in_checkout: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.machines.host_packages.IN_CHECKOUT", in_checkout)
-    absent = Need("nothing", lambda: False, (), "", "", pip="--no-such-option", lock="no/such/file")
+    absent = Need("nothing", lambda: False, (), pip="--no-such-option", lock="no/such/file")
     with pytest.raises(Unavailable) as caught:
         ensure([absent], Silent(), soon())
     assert ("--require-hashes" in caught.value.hint) == in_checkout

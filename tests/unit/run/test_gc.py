@@ -56,7 +56,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     for name in ("CACHE", "STATE", "SCRATCH"):
         monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
     fake = FakeDriver()
-    monkeypatch.setattr(module, "DRIVERS", ("fake",))
+    monkeypatch.setattr(module, "TRAITS", ("fake",))
     monkeypatch.setattr(drivers, "load", lambda _: fake)
     monkeypatch.setattr(module, "TAG", CANARY_TAG)
     (tmp_path / "SCRATCH").mkdir(mode=0o711)

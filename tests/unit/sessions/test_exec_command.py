@@ -10,7 +10,7 @@ from factories import RUN, SITE, handle
 
 from orchestrator import drivers
 from orchestrator.cli.copy_files import split
-from orchestrator.driver_traits import DRIVERS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Reachable, Terminal
 from orchestrator.drivers.container.driver import render_exec
 from orchestrator.drivers.guest.identity import make_keys
@@ -21,7 +21,7 @@ from orchestrator.transport.ssh import Address
 ADDRESS = Address("127.0.0.1", 2222, "root", Path("/scratch/my key%h"), make_keys().host_public)
 
 
-@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.parametrize("name", TRAITS)
 def test_every_driver_lets_people_in(name: str) -> None:
     assert isinstance(drivers.load(name), Reachable | Terminal)
 
