@@ -31,8 +31,6 @@ LIBVIRTD = Need(
 LIBVIRT_PYTHON = Need(
     "libvirt-python", installed, (), pip="libvirt-python>=9", lock="requirements/libvirt.txt"
 )
-    "libvirt-python", installed, (), pip="libvirt-python>=9", lock="requirements/libvirt.txt"
-)
 LIBVIRT_HEADERS = (
     Need("pkg-config", program("pkg-config"), ("pkg-config",)),
     Need("a C compiler", program("gcc"), ("gcc",)),
