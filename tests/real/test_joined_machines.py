@@ -26,7 +26,7 @@ from orchestrator.host import process, process_table
 from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.models import DriverName
 from orchestrator.machines import host_packages
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 
@@ -122,7 +122,7 @@ def test_a_network_no_ledger_knows_is_found_and_removed(request: pytest.FixtureR
         assert (found.run, found.machine, found.scratch) == (
             ours.wanted.run, "net.lan", str(ours.wanted.scratch),
         )  # fmt: skip
-        assert [text for text in reclaim(Ledger()) if f"{kind.driver} machine net.lan" in text]
+        assert [text for text in reclaim(Journal()) if f"{kind.driver} machine net.lan" in text]
         assert list(drivers.load(kind.driver).leftovers()) == []
 
 

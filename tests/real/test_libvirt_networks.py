@@ -23,7 +23,7 @@ from orchestrator.drivers.libvirt.driver import DRIVER
 from orchestrator.drivers.libvirt.ownership import remember
 from orchestrator.errors import Unavailable
 from orchestrator.labfile.libvirt_uri import SYSTEM, parse
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
@@ -69,7 +69,7 @@ def test_a_strangers_network_and_filter_are_left_alone(home: Home) -> None:
         filtering = found.nwfilterDefineXML(f"<filter name='{handle.tag}'/>")
         try:
             assert list(DRIVER.leftovers()) == []
-            assert list(reclaim(Ledger())) == []
+            assert list(reclaim(Journal())) == []
             DRIVER.down(handle)
             with pytest.raises(Unavailable, match="cannot make the network lan"):
                 DRIVER.lay(wanted, handle, Deadline.after(60))

@@ -65,7 +65,7 @@ def end(domain: Any, name: str, deadline: Deadline) -> None:
         domain.destroy()
         return
     deadline.check(f"{name}: ending it")
-    deadline.cancel.wait(0.2)
+    deadline.cancellation.wait(0.2)
 
 
 def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
