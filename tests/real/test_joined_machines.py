@@ -115,7 +115,7 @@ def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_network_no_ledger_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
+def test_a_network_no_journal_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
     require_daemons(request, kind)
     with fresh_home() as home, living_in(home), segment(home, kind) as ours:
         (found,) = drivers.load(kind.driver).leftovers()

@@ -112,7 +112,7 @@ def test_a_filter_whose_network_is_gone_is_left_over(home: Home) -> None:
 
 
 def test_with_a_network_the_machines_on_it_go(home: Home) -> None:
-    """So it is in whatever order a ledger names them."""
+    """So it is in whatever order a journal names them."""
     with segment(home, KIND) as one, on_bench(KIND, one.order(1)) as bench:
         drivers.load("libvirt").down(one.handle)
         assert [(left.run, left.machine) for left in DRIVER.leftovers()] == [

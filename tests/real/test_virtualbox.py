@@ -167,7 +167,7 @@ class TestWithoutTheKernelDriver:
 
 
 class TestWhatIsLeftOver:
-    def test_it_is_found_and_removed_without_the_ledger(self, home: Home) -> None:
+    def test_it_is_found_and_removed_without_the_journal(self, home: Home) -> None:
         order = order_for(AMD64, home, name="lost")
         handle = DRIVER.prepare(order)
         vboxmachine.define(order, handle, soon(), Silent())

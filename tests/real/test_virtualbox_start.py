@@ -82,7 +82,7 @@ def test_a_boot_can_be_interrupted_and_leaves_nothing(home: Home) -> None:
     assert_gone(order)
 
 
-def test_a_running_machine_is_found_and_removed_without_the_ledger(home: Home) -> None:
+def test_a_running_machine_is_found_and_removed_without_the_journal(home: Home) -> None:
     order, handle = ordered(home, "lost")
     soon = Deadline.after(SECONDS)
     vboxmachine.define(order, handle, soon, Silent())
