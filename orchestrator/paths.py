@@ -34,7 +34,7 @@ def cache_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """The ledger and what was learnt about this host."""
+    """The journal and what was learnt about this host."""
     return _home("ISOLAB_STATE", "XDG_STATE_HOME", ".local/state")
 
 

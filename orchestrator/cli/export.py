@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from pathlib import Path
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.cli.output import mib, say
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import Exit, SpecError, Unavailable
 from orchestrator.host.packages import XORRISO
@@ -45,11 +44,11 @@ def export_image(name: str, names: tuple[str, ...], form: str, out: str, key: st
             "what an exported machine does",
             hint="isolab images export micro",
         )
-    cancel = threading.Event()
+    cancellation = Cancellation()
     with shown() as progress:
         needs = [host_packages.GPGV, host_packages.KEYS, XORRISO, host_packages.QEMU_IMG]
-        host_packages.ensure(needs, progress, Deadline.never(cancel))
-        deadline = Deadline.after(EXPORT_SECONDS, cancel)
+        host_packages.ensure(needs, progress, cancellation.deadline())
+        deadline = cancellation.deadline(EXPORT_SECONDS)
         archives = Archives(deadline)
         image = images.obtain(recipe, arch, archives, progress, deadline, renew=True)
         who = images.name_of(recipe, arch)

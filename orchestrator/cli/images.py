@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Storing
@@ -67,22 +66,22 @@ def _require(names: Sequence[str]) -> None:
 
 def build(wanted: Chosen, form: str) -> Exit:
     """Build what is not there yet, side by side."""
-    cancel = threading.Event()
+    cancellation = Cancellation()
     with shown() as progress:
         needs = [host_packages.GPGV, host_packages.KEYS]
         for recipe, arch in wanted:
             needs += [need for need in host_packages.image_needs(recipe, arch.name) if need not in needs]
-        host_packages.ensure(needs, progress, Deadline.never(cancel))
-        archives = Archives(Deadline.after(images.BUILD_SECONDS, cancel))
+        host_packages.ensure(needs, progress, cancellation.deadline())
+        archives = Archives(cancellation.deadline(images.BUILD_SECONDS))
 
         def one(about: tuple[Recipe, Arch]) -> images.Image:
-            return images.obtain(*about, archives, progress, Deadline.never(cancel), renew=True)
+            return images.obtain(*about, archives, progress, cancellation.deadline(), renew=True)
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
             try:
                 built = list(pool.map(one, wanted))
             except BaseException:
-                cancel.set()
+                cancellation.cancel()
                 raise
     _show(built, form)
     return Exit.PASSED

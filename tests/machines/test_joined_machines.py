@@ -28,7 +28,7 @@ from orchestrator.host import process, process_table
 from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.models import DriverName
 from orchestrator.machines import host_packages
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
@@ -118,14 +118,14 @@ def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_network_no_ledger_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
+def test_a_network_no_journal_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
     require_daemons(request, kind)
     with fresh_home() as home, living_in(home), segment(home, kind) as ours:
         (found,) = drivers.load(kind.driver).leftovers()
         assert (found.run, found.machine, found.scratch) == (
             ours.wanted.run, "net.lan", str(ours.wanted.scratch),
         )  # fmt: skip
-        assert [text for text in reclaim(Ledger()) if f"{kind.driver} machine net.lan" in text]
+        assert [text for text in reclaim(Journal()) if f"{kind.driver} machine net.lan" in text]
         assert list(drivers.load(kind.driver).leftovers()) == []
 
 

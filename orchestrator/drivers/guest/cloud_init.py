@@ -83,7 +83,7 @@ def settle(
                 return
         except (TransportError, TimedOut, OSError) as problem:  # one try's time, not ours
             deadline.check(f"{name}: waiting for its SSH server with our host key ({problem})")
-            deadline.cancel.wait(PAUSE_SECONDS)
+            deadline.cancellation.wait(PAUSE_SECONDS)
 
 
 def _finish(transport: Transport, name: str, image: Image, deadline: Deadline) -> None:

@@ -131,7 +131,7 @@ def attempt(words: Sequence[str], deadline: Deadline) -> process.Finished:
         done = process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
         if done.code == 0 or not any(reason in done.stderr + done.stdout for reason in _PASSING):
             return done
-        deadline.cancel.wait(deadline.slice(1.0))
+        deadline.cancellation.wait(deadline.slice(1.0))
     return process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
 
 

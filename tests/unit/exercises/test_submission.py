@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from factories import SITE, answer, record, subject
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import SpecError
 from orchestrator.exercises.execute import SET_ASIDE, Workplace, items, run_exercise
 from orchestrator.exercises.submission import (
@@ -128,7 +128,7 @@ def test_no_expectation_of_a_hidden_test_goes_into_a_machine(
     pushed = items(whole, built, 1000)
     wire = Wire()
     place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
-    done = run_exercise(whole, place, record(), Deadline.never())
+    done = run_exercise(whole, place, record(), Cancellation())
     assert (done.status, done.points, done.max_points) == (Status.FAIL, 1, 2)
     assert "expected secret" in done.reason
     everything = b"".join([*wire.sent, *(item.data or b"" for item in pushed)])
@@ -143,7 +143,7 @@ def test_a_later_step_gets_its_programs_anew(exercise: LoadedExercise, tmp_path:
     pushed = items(whole, dict.fromkeys(("service", "tester", "prober"), tmp_path / "program"), 1000)
     wire = Wire()
     place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
-    run_exercise(whole, place, record(), Deadline.never())
+    run_exercise(whole, place, record(), Cancellation())
     _, _, moving, _, unpacking, archive, last, _ = wire.sent
     names = ("service", "tester", "prober", "words.txt", "hidden")
     assert moving.decode().startswith("sh -c ")
