@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from orchestrator.compile.cross import inputs
+from orchestrator.compile.cross import inputs, origin_of
 from orchestrator.compile.toolchain import WARNINGS
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import BuildError, WorkError
@@ -33,8 +33,9 @@ def in_guest(exercise: LoadedExercise) -> list[Build]:
 
 def sources(exercise: LoadedExercise) -> list[str]:
     """The files a machine needs for its builds, by their names in the exercise's folder."""
-    found = (inputs(exercise.folder, build) for build in in_guest(exercise))
-    return list(dict.fromkeys(str(p.relative_to(exercise.folder)) for paths in found for p in paths))
+    found = (inputs(origin_of(exercise), build) for build in in_guest(exercise))
+    top = exercise.folder.resolve()
+    return list(dict.fromkeys(str(p.relative_to(top)) for paths in found for p in paths))
 
 
 def build_in_guest(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
