@@ -298,12 +298,18 @@ def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  
     raise Exit(code=gc(format, forget))
 
 
-@task(help={"all": "also the tests on real machines", "args": "further arguments for pytest, as one text"})
-def test(_context: Context, all: bool = False, args: str = "") -> None:  # noqa: A002
-    """The project's own tests: the quick ones, or with --all every one."""
-    from orchestrator.cli.test import test
+@task(
+    help={
+        "ci": "also on real machines: all that guards behaviour, in 25 minutes",
+        "all": "every test there is",
+        "args": "further arguments for pytest, as one text",
+    }
+)
+def test(_context: Context, ci: bool = False, all: bool = False, args: str = "") -> None:  # noqa: A002
+    """The project's own tests: the quick ones, those of CI, or all."""
+    from orchestrator.cli.test import test, tier_of
 
-    raise Exit(code=test(all, tuple(args.split())))
+    raise Exit(code=test(tier_of(ci, all), tuple(args.split())))
 
 
 @task(

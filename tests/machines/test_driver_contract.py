@@ -12,10 +12,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from bench import KINDS, Bench, Kind, living_in, on_bench, order_for, require_accelerator, template_for
+from bench import (
+    HOST,
+    KINDS,
+    UNDER_KVM,
+    Bench,
+    Kind,
+    living_in,
+    on_bench,
+    order_for,
+    require_accelerator,
+    template_for,
+)
 from consoles import keep_consoles
 from engines import engine_of
 from habitat import fresh_home, own_number
+from pairwise import pairwise
 from remote import existing
 from vboxhome import virtualbox_of
 
@@ -30,11 +42,21 @@ from orchestrator.transport.base import Item
 
 pytestmark = pytest.mark.real
 
+FOREIGN_IMAGES = [kind for kind in KINDS if kind.image != "micro" and kind.arch != HOST]
+STAND_FOR_ALL = [*pairwise([k for k in KINDS if k not in FOREIGN_IMAGES + UNDER_KVM]), *UNDER_KVM]
+"""Those under KVM stand for none: hardly any host can run them."""
 ENDLESS, SURVIVES = own_number(1), own_number(2)
 """Seconds that processes sleep which must not survive, and that one sleeps which is to."""
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=str)
+def _marked(kind: Kind) -> object:
+    """A kind, with how much CI asks of it."""
+    if kind in FOREIGN_IMAGES:
+        return pytest.param(kind, marks=pytest.mark.whole("their image takes minutes of emulation to make"))
+    return kind if kind in STAND_FOR_ALL else pytest.param(kind, marks=pytest.mark.seldom)
+
+
+@pytest.fixture(scope="module", params=map(_marked, KINDS), ids=str)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     kind: Kind = request.param
     require_accelerator(kind)
@@ -67,6 +89,7 @@ class TestBecomingAMachine:
             assert not order.scratch.exists()
             assert list(order.logs.iterdir()) == []
 
+    @pytest.mark.smoke
     def test_the_handle_is_all_another_process_needs(self, bench: Bench) -> None:
         text = bench.live.handle.to_json()
         assert Handle.from_json(text) == bench.live.handle
@@ -78,6 +101,7 @@ class TestBecomingAMachine:
         )
         assert done.stdout == b"hello from another process\n"
 
+    @pytest.mark.smoke
     def test_it_is_among_what_could_be_left_over(self, bench: Bench) -> None:
         tags = [(found.run, found.machine) for found in bench.driver.leftovers()]
         assert tags == [(bench.order.run, bench.order.name)]
@@ -87,6 +111,8 @@ _CONNECTS = """
 import sys
 from orchestrator import drivers
 from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers.base import Weighed
+from orchestrator.drivers.model import Handle, Template
 from orchestrator.drivers.base import Weighed
 from orchestrator.drivers.model import Handle, Template
 handle = drivers.Handle.from_json(sys.stdin.read())
@@ -117,6 +143,7 @@ class TestWhatItsConsoleSays:
 
 
 class TestFacts:
+    @pytest.mark.smoke
     def test_they_are_those_of_the_architecture(self, bench: Bench) -> None:
         arch, facts = ARCHITECTURES[bench.kind.arch], bench.live.facts
         assert facts.machine in arch.uname
@@ -176,6 +203,7 @@ class TestHowProgramsEnd:
     def test_without_input_there_is_end_of_file(self, bench: Bench) -> None:
         assert bench.run("/bin/cat").exit_code == 0
 
+    @pytest.mark.smoke
     def test_time_is_up_for_the_whole_tree(self, bench: Bench) -> None:
         orphan = f"(setsid sh -c 'setsid sleep {ENDLESS} & setsid sleep {ENDLESS} &' &)"
         ending = bench.shell(f"{orphan}; sleep {ENDLESS}", timeout=2.0)
@@ -199,6 +227,7 @@ class TestHowProgramsEnd:
 
 
 class TestWhoRuns:
+    @pytest.mark.smoke
     def test_a_student_without_capabilities(self, bench: Bench) -> None:
         assert bench.run("/bin/sh", "-c", "id -u; id -g").stdout.split() == [str(bench.student)] * 2
         status = bench.run("/bin/cat", "/proc/self/status").stdout.splitlines()
@@ -220,6 +249,7 @@ class TestWhoRuns:
 
 
 class TestFiles:
+    @pytest.mark.smoke
     def test_names_modes_and_owners_survive(self, bench: Bench) -> None:
         bench.put(
             Item("my files", None, 0o750, bench.student),

@@ -34,6 +34,7 @@ from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
+LIBVIRT = pytest.mark.xdist_group("libvirt")
 
 CLONE = Kind("qemu", "arm64", cloned=True)
 KINDS = [CLONE, Kind("container", HOST)]
@@ -143,6 +144,7 @@ def test_with_internet_the_host_is_reached(request: pytest.FixtureRequest, kind:
             assert reached()
 
 
+@LIBVIRT
 def test_without_its_filter_the_host_hears_a_machine_of_libvirt(request: pytest.FixtureRequest) -> None:
     """The control of the test with datagrams: a bridge without an address is no wall."""
     sources = [Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").read_text() for name in ("all", "default")]
@@ -190,7 +192,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
         yield home
 
 
-@pytest.mark.parametrize("driver", ["qemu", "libvirt"])
+@pytest.mark.parametrize("driver", ["qemu", pytest.param("libvirt", marks=LIBVIRT)])
 def test_machines_of_different_byte_order_talk(
     request: pytest.FixtureRequest, home: Home, driver: DriverName
 ) -> None:

@@ -32,7 +32,7 @@ from orchestrator.labfile.libvirt_uri import SYSTEM, parse
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("libvirt")]
 
 HOST = host_arch().name
 SYSTEM_KIND = Kind("libvirt", HOST, way="system")

@@ -27,7 +27,7 @@ from orchestrator.labfile.libvirt_uri import SYSTEM, parse
 from orchestrator.machines.journal import Journal
 from orchestrator.run.gc import reclaim
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("libvirt")]
 
 KIND = Kind("libvirt", HOST, way="system")
 

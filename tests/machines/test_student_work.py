@@ -215,6 +215,7 @@ def told(done: Done) -> str:
 
 
 class TestSolutions:
+    @pytest.mark.rotated
     @pytest.mark.parametrize("task", _tasks(SOLUTION), ids=str)
     def test_the_reference_gets_all_points(self, solved: Mapping[Task, Future[Done]], task: Task) -> None:
         done = solved[task].result()
@@ -222,6 +223,7 @@ class TestSolutions:
         assert done.record.points == done.record.max_points > 0
         assert done.warnings == []
 
+    @pytest.mark.rotated
     @pytest.mark.parametrize("task", _tasks(SKELETON), ids=str)
     def test_the_skeleton_compiles_and_does_not_get_all_points(
         self, solved: Mapping[Task, Future[Done]], task: Task
@@ -231,6 +233,7 @@ class TestSolutions:
         assert done.record.points < done.record.max_points
         assert done.warnings == []
 
+    @pytest.mark.rotated
     @pytest.mark.parametrize("task", WRONG_ONES, ids=str)
     def test_a_wrong_one_misses_what_is_wrong_with_it_and_nothing_else(
         self, solved: Mapping[Task, Future[Done]], task: Task

@@ -91,6 +91,12 @@ class Kind:
         return "kvm" if self.kvm else "tcg"
 
     @property
+    def group(self) -> str:
+        """What machines of this kind share with others on this host, for one process to run what tests
+        them: libvirt's daemons, an image that takes minutes to make. Empty: nothing."""
+        return self.driver if self.driver == "libvirt" else self.image.replace("micro", "")
+
+    @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
         return TRAITS[self.driver].on_host or (self.driver == "ssh" and self.via != "guest")

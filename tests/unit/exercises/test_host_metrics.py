@@ -100,7 +100,7 @@ def test_contention_is_counted_while_the_exercise_runs(
 
 def test_a_process_takes_memory_and_one_that_is_gone_takes_none() -> None:
     assert process_table.memory(os.getpid()) > 2**20
-    child = os.fork()
+    child = os.fork()  # noqa: TID251 - nobody is to collect it
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
