@@ -123,7 +123,7 @@ def downed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found.append(about.machine)
 
     monkeypatch.setattr(drivers, "load", lambda _: Driver())
-    monkeypatch.setattr(gc_module, "DRIVERS", ())
+    monkeypatch.setattr(gc_module, "TRAITS", ())
     monkeypatch.setattr(lookup, "ask", lambda *_: (State.UP, ""))
     return found
 
