@@ -138,9 +138,9 @@ def try_program(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Compile one C program for every architecture, run it everywhere, show the differences."""
-    from orchestrator.cli.try_ import attempt
+    from orchestrator.cli.try_ import try_everywhere
 
-    raise Exit(code=attempt(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
+    raise Exit(code=try_everywhere(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
 
 
 @task(

@@ -31,7 +31,7 @@ class Progress(Protocol):
         """A line that stays: something the user must know."""
 
 
-class Silent:
+class SilentProgress:
     """Says nothing; for tests and for use as a library."""
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None: ...
@@ -41,7 +41,7 @@ class Silent:
     def tell(self, text: str) -> None: ...
 
 
-class Lines:
+class LineProgress:
     """A line now and then for each thing being worked on, with the seconds since the start."""
 
     EVERY = 2.0
@@ -73,7 +73,7 @@ class Lines:
         sys.stderr.flush()
 
 
-class Live:
+class LiveProgress:
     """A table that is redrawn while work goes on; one row per thing being worked on."""
 
     def __init__(self) -> None:
@@ -126,13 +126,13 @@ class Live:
 def shown(quiet: bool = False) -> Iterator[Progress]:
     """The right kind of progress for where standard error goes."""
     if quiet:
-        yield Silent()
+        yield SilentProgress()
     elif sys.stderr.isatty():
-        live = Live()
+        live = LiveProgress()
         with live.shown():
             yield live
     else:
-        yield Lines()
+        yield LineProgress()
 
 
 def _plain(text: str) -> str:

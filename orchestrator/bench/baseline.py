@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import host_arch
-from orchestrator.bench.measure import Lab
+from orchestrator.bench.measure import Bench
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.mirror import KEYRING, mirror
 from orchestrator.drivers.guest.identity import make_keys
@@ -61,7 +61,7 @@ def ssh_seconds(handle: Handle) -> float:
     return statistics.median(spent)
 
 
-def stock_seconds(lab: Lab) -> float:
+def stock_seconds(lab: Bench) -> float:
     """Median seconds from starting QEMU on a stock Debian to the first command over SSH.
 
     Raises Unavailable where it cannot be built (it takes root), LabError when it fails.

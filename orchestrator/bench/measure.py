@@ -29,16 +29,16 @@ from orchestrator.labfile.models import Machine, User
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.templates import obtain
 from orchestrator.paths import scratch_dir
-from orchestrator.progress import Progress, Silent
-from orchestrator.transport.base import Conversing
+from orchestrator.progress import Progress, SilentProgress
+from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.runner import run_program
-from orchestrator.transport.runner_server import served
+from orchestrator.transport.runner_server import runner_server
 
 START_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchResult:
     """One line of the result: a figure, and what it should at most be (None: no target)."""
 
     what: str
@@ -54,7 +54,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Lab:
+class Bench:
     """What every measurement needs: a place for machines, and the journal."""
 
     run: str
@@ -107,7 +107,7 @@ class Phases:
 
 
 @contextlib.contextmanager
-def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases]]:
+def started(order: Order, lab: Bench) -> Iterator[tuple[Handle, InteractiveTransport, Phases]]:
     """A machine that has answered its first command, timed phase by phase; gone afterwards."""
     handle = DRIVER.prepare(order)
     lab.machines.journal.intend(handle)
@@ -115,7 +115,7 @@ def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases
     try:
         deadline = lab.machines.deadline(START_SECONDS)
         phases = Phases()
-        bring_up(order, handle, deadline, Silent(), phases.mark)
+        bring_up(order, handle, deadline, SilentProgress(), phases.mark)
         with DRIVER.connect(handle, deadline) as transport:
             phases.mark("handshake")
             transport.run(["true"], deadline=deadline)
@@ -126,13 +126,13 @@ def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases
         lab.machines.journal.forget(handle)
 
 
-def measure_start(order: Order, lab: Lab) -> Phases:
+def measure_start(order: Order, lab: Bench) -> Phases:
     """One start, from nothing to the first answer."""
     with started(order, lab) as (_, _, phases):
         return phases
 
 
-def start_rows(lab: Lab, archs: Sequence[str], stock: float | None) -> Iterator[Row]:
+def start_rows(lab: Bench, archs: Sequence[str], stock: float | None) -> Iterator[BenchResult]:
     """Clone against cold boot of the same image, and against a stock distribution."""
     for arch in archs:
         order = lab.order(arch, f"bench-{arch}")
@@ -140,7 +140,7 @@ def start_rows(lab: Lab, archs: Sequence[str], stock: float | None) -> Iterator[
         try:
             cloned = replace(order, template=lab.template(order))
         except BootError as problem:
-            yield Row(
+            yield BenchResult(
                 f"{arch}: clone / cold boot", 1.0, "ratio", 1 / 8, note=f"not clonable: {problem.message}"
             )
             continue
@@ -149,10 +149,10 @@ def start_rows(lab: Lab, archs: Sequence[str], stock: float | None) -> Iterator[
         ratio = statistics.median(clone.total / cold.total for cold, clone in pairs)
         colds, clones = zip(*pairs, strict=True)
         laps = _medians("cold", colds) | _medians("clone", clones)
-        yield Row(f"{arch}: clone / cold boot, to the first answer", ratio, "ratio", 1 / 8, laps)
+        yield BenchResult(f"{arch}: clone / cold boot, to the first answer", ratio, "ratio", 1 / 8, laps)
         if stock is not None:
             share = laps["clone s"] / stock
-            yield Row(f"{arch}: clone / stock distribution (amd64)", share, "ratio", 1 / 40)
+            yield BenchResult(f"{arch}: clone / stock distribution (amd64)", share, "ratio", 1 / 40)
 
 
 def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
@@ -163,7 +163,7 @@ def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in laps.items()}
 
 
-def crowd_rows(lab: Lab, arch: str, number: int) -> Iterator[Row]:
+def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
     """Many clones at once: time to the last answer, against the processor time it took; memory."""
     first = lab.order(arch, "bench-crowd")
     template = lab.template(first)
@@ -197,17 +197,19 @@ def crowd_rows(lab: Lab, arch: str, number: int) -> Iterator[Row]:
             job.result()
     cores = len(os.sched_getaffinity(0))
     floor = (sum(cpu) + own) / cores
-    yield Row(f"{number} {arch} clones, command to all answered", wall, "s", 10.0)
-    yield Row(f"{number} {arch} clones, wall / (processor time / cores)", wall / floor, "ratio", 1.3)
-    yield Row("proportional set size of an idle 256 MiB clone", statistics.median(sizes), "MiB", 60.0)
+    yield BenchResult(f"{number} {arch} clones, command to all answered", wall, "s", 10.0)
+    yield BenchResult(f"{number} {arch} clones, wall / (processor time / cores)", wall / floor, "ratio", 1.3)
+    yield BenchResult("proportional set size of an idle 256 MiB clone", statistics.median(sizes), "MiB", 60.0)
 
 
-def overhead_rows(lab: Lab, arch: str, ssh_command: Callable[[Handle], float] | None) -> Iterator[Row]:
+def overhead_rows(
+    lab: Bench, arch: str, ssh_command: Callable[[Handle], float] | None
+) -> Iterator[BenchResult]:
     """What one more program costs beyond its own time, against one command of OpenSSH."""
     order = lab.order(arch, "bench-overhead")
     order = replace(order, template=lab.template(order))
     lab.progress.doing("bench", "cost of one exercise")
-    with started(order, lab) as (handle, plain, _), served(plain, handle.site.runner[0]) as transport:
+    with started(order, lab) as (handle, plain, _), runner_server(plain, handle.site.runner[0]) as transport:
         beyond = []
         for _ in range(max(30, lab.rounds)):
             begun = time.monotonic()
@@ -225,13 +227,13 @@ def overhead_rows(lab: Lab, arch: str, ssh_command: Callable[[Handle], float] | 
             beyond.append(time.monotonic() - begun - done.seconds)
         ours = statistics.median(beyond)
         if ssh_command is None:
-            yield Row(
+            yield BenchResult(
                 "an exercise beyond its own time", ours * 1000, "ms", note="no ssh client to compare with"
             )
             return
         theirs = ssh_command(handle)
     detail = {"isolab ms": ours * 1000, "ssh ControlMaster ms": theirs * 1000}
-    yield Row(
+    yield BenchResult(
         "an exercise beyond its own time / one ssh command (ControlMaster)",
         ours / theirs,
         "ratio",

@@ -36,13 +36,13 @@ def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
     """Measure, print, and with ``out`` write the rows as JSON."""
     check_format(form)
     run, cancellation = new_run_id(), Cancellation()
-    rows: list[measure.Row] = []
+    rows: list[measure.BenchResult] = []
     with working_folder("bench") as logs, shown() as progress:
         try:
             _prepare(progress, cancellation)
             slots = threading.Semaphore(os.cpu_count() or 1)
             machines = MachineContext(Journal(), progress, cancellation, slots)
-            lab = measure.Lab(run, logs, machines, max(5, rounds))
+            lab = measure.Bench(run, logs, machines, max(5, rounds))
             for row in _measure(lab, crowd, stock):
                 rows.append(row)
                 progress.tell(_line(row))
@@ -64,17 +64,17 @@ def _prepare(progress: Progress, cancellation: Cancellation) -> None:
     host_packages.ensure([*host_packages.usual_needs(), SSH], progress, cancellation.deadline())
 
 
-def _measure(lab: measure.Lab, crowd: int, stock: bool) -> Iterator[measure.Row]:
+def _measure(lab: measure.Bench, crowd: int, stock: bool) -> Iterator[measure.BenchResult]:
     seconds = None
     if stock:
         try:
             seconds = baseline.stock_seconds(lab)
-            yield measure.Row(
+            yield measure.BenchResult(
                 "stock Debian (systemd, OpenSSH), amd64, cold, to the first answer", seconds, "s"
             )
         except LabError as problem:
             note = problem.message.splitlines()[0]
-            yield measure.Row("stock Debian, cold", float("nan"), "s", note=f"not measured: {note}")
+            yield measure.BenchResult("stock Debian, cold", float("nan"), "s", note=f"not measured: {note}")
     others = [name for name in ARCHITECTURES if name not in FIRST]
     yield from measure.start_rows(lab, [*FIRST, *others], seconds)
     yield from measure.crowd_rows(lab, "arm64", crowd)
@@ -82,7 +82,7 @@ def _measure(lab: measure.Lab, crowd: int, stock: bool) -> Iterator[measure.Row]
     yield from _command_rows(lab.progress)
 
 
-def _command_rows(progress: Progress) -> Iterator[measure.Row]:
+def _command_rows(progress: Progress) -> Iterator[measure.BenchResult]:
     """Whole commands, as a user would time them, everything cached."""
     with working_folder("bench") as folder:
         hello = folder / "hello.c"
@@ -101,7 +101,7 @@ def _command_rows(progress: Progress) -> Iterator[measure.Row]:
             progress.doing("bench", what)
             _command(arguments)  # once, so that everything is cached
             seconds = [_command(arguments) for _ in range(rounds)]
-            yield measure.Row(what, statistics.median(seconds), "s", target)
+            yield measure.BenchResult(what, statistics.median(seconds), "s", target)
 
 
 def _command(arguments: list[str]) -> float:
@@ -111,17 +111,17 @@ def _command(arguments: list[str]) -> float:
     return time.monotonic() - begun
 
 
-def _line(row: measure.Row) -> str:
+def _line(row: measure.BenchResult) -> str:
     return f"{row.what}: {_figure(row)}" + (f" ({row.note})" if row.note else "")
 
 
-def _figure(row: measure.Row) -> str:
+def _figure(row: measure.BenchResult) -> str:
     if row.unit == "ratio":
         return f"{row.value:.3f}" + (f" (1/{1 / row.value:.1f})" if 0 < row.value < 0.5 else "")
     return f"{row.value:.2f} {row.unit}"
 
 
-def _table(rows: list[measure.Row]) -> str:
+def _table(rows: list[measure.BenchResult]) -> str:
     words = {True: "met", False: "MISSED", None: ""}
     cells = [
         (

@@ -46,20 +46,20 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
             f"the last of several words is a folder in the machine, and {folder} is a file here",
             hint=f"to push it too, end with the folder, such as: {' '.join(words)} .",
         )
-    resident = find(name)
-    require_user(resident, user)
+    machine = find(name)
+    require_user(machine, user)
     paths = [Path(word) for word in named]
     total = measure(paths)
-    need_client([resident])
-    way = entry(resident, user, render_unpack(folder))
+    need_client([machine])
+    way = entry(machine, user, render_unpack(folder))
     with _moving(form) as progress:
-        told = _told(progress, resident.name, total)
-        count = send(way.argv, paths, resident.handle.site.users[user], told)
+        on_progress = _progress_of(progress, machine.name, total)
+        count = send(way.argv, paths, machine.handle.site.users[user], on_progress)
     where = "the home folder" if folder == HOME else folder
     if form == JSON:
-        say_json({"machine": resident.name, "files": count, "bytes": total, "to": folder, "user": user})
+        say_json({"machine": machine.name, "files": count, "bytes": total, "to": folder, "user": user})
     else:
-        say(f"{resident.name}: {_count(count, total)} in {where} of {user}")
+        say(f"{machine.name}: {_count(count, total)} in {where} of {user}")
     return Exit.PASSED
 
 
@@ -73,23 +73,23 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
     except ValueError as problem:
         raise SpecError(f"--limit {limit}: {problem}") from None
     named, folder = split(words, HOME)
-    resident = find(name)
-    require_user(resident, user)
-    need_client([resident])
+    machine = find(name)
+    require_user(machine, user)
+    need_client([machine])
     target, whole = Path(folder), Received()
     with _moving(form) as progress:
         for path in named:
-            way = entry(resident, user, render_pack(path))
-            told = _told(progress, resident.name, 0)
-            got = receive(way.argv, target, most - whole.size, told)
+            way = entry(machine, user, render_pack(path))
+            on_progress = _progress_of(progress, machine.name, 0)
+            got = receive(way.argv, target, most - whole.size, on_progress)
             whole.files += got.files
             whole.left_out += got.left_out
             whole.size += got.size
     if form == JSON:
-        about = {"machine": resident.name, "files": len(whole.files), "bytes": whole.size}
+        about = {"machine": machine.name, "files": len(whole.files), "bytes": whole.size}
         say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
-    say(f"{resident.name}: {_count(len(whole.files), whole.size)} now in {target}")
+    say(f"{machine.name}: {_count(len(whole.files), whole.size)} now in {target}")
     if whole.left_out:
         listed = ", ".join(printable(one) for one in whole.left_out[:5])
         more = f" and {len(whole.left_out) - 5} more" if len(whole.left_out) > 5 else ""
@@ -105,15 +105,15 @@ def _about(size: int) -> str:
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else size_text(size)
 
 
-def _told(progress: Progress, who: str, total: int) -> Callable[[int], None]:
+def _progress_of(progress: Progress, who: str, total: int) -> Callable[[int], None]:
     """Says how much has passed. A tar stream is a little longer than what is in it."""
 
-    def told(count: int) -> None:
+    def on_progress(count: int) -> None:
         of = f" of {_about(total)}" if total else ""
         if count >= 2**20:
             progress.doing(who, f"{count // 2**20} MiB{of}")
 
-    return told
+    return on_progress
 
 
 @contextmanager

@@ -24,19 +24,19 @@ def console(name: str, follow: bool, form: str) -> Exit:
     check_format(form)
     if follow and form == JSON:
         raise SpecError("--follow and --format json do not go together", hint="leave out one of them")
-    resident = find(name)
-    path = resident.logs / "console.log"
+    machine = find(name)
+    path = machine.logs / "console.log"
     if not path.exists():
         raise SpecError(
-            f"{resident.name} has no console: it is a {resident.handle.boundary}",
-            hint=f"`isolab logs {resident.name}` shows what there is",
+            f"{machine.name} has no console: it is a {machine.handle.boundary}",
+            hint=f"`isolab logs {machine.name}` shows what there is",
         )
     if form == JSON:
         lines = path.read_text(errors="replace").splitlines()
-        say_json({"machine": resident.name, "file": str(path), "lines": lines})
+        say_json({"machine": machine.name, "file": str(path), "lines": lines})
         return Exit.PASSED
     try:
-        for line in _lines(path, resident if follow else None):
+        for line in _lines(path, machine if follow else None):
             say(_safe(line))
     except KeyboardInterrupt:
         raise Interrupted() from None
@@ -89,11 +89,11 @@ def _safe(line: str) -> str:
 def logs(name: str, form: str) -> Exit:
     """The files there are about a machine, with the end of each."""
     check_format(form)
-    resident = find(name)
-    files = [path for path in sorted(resident.logs.rglob("*")) if path.is_file()]
+    machine = find(name)
+    files = [path for path in sorted(machine.logs.rglob("*")) if path.is_file()]
     if form == JSON:
         about = [{"file": str(p), "bytes": p.stat().st_size, "tail": _tail(p)} for p in files]
-        say_json({"machine": resident.name, "folder": str(resident.logs), "files": about})
+        say_json({"machine": machine.name, "folder": str(machine.logs), "files": about})
         return Exit.PASSED
     for path in files:
         lines = _tail(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.cli.output import check_format, say
 from orchestrator.errors import Exit, SpecError
 from orchestrator.report import FORMATS, render
-from orchestrator.results.comparison import contrast
+from orchestrator.results.comparison import compare
 from orchestrator.results.snapshot import about_run, specs_of
 from orchestrator.results.store import load_run, machine_order
 
@@ -18,7 +18,7 @@ def report(run: str, form: str, out: str) -> Exit:
     records = load_run(Path(run))
     folder = Path(run) if Path(run).is_dir() else Path(run).parent
     machines = machine_order(folder, records)
-    table = contrast(records, specs_of(folder, records), machines, about_run(folder, records))
+    table = compare(records, specs_of(folder, records), machines, about_run(folder, records))
     text = render(form, table)
     if not out:
         say(text)

@@ -12,7 +12,7 @@ from orchestrator.errors import Exit, Interrupted
 from orchestrator.labfile.load import with_driver
 from orchestrator.progress import shown
 from orchestrator.report import render
-from orchestrator.run.run import Choice, Outcome, run_lab
+from orchestrator.run.run import RunOutcome, Selection, run_lab
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
         lab = with_driver(lab, driver)
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            choice = Choice(only, exercises, cold, Path(work) if work else None)
+            choice = Selection(only, exercises, cold, Path(work) if work else None)
             outcome = run_lab(lab, choice, Path(out) if out else None, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: machines are gone, the records of what did finish are kept") from None
@@ -41,7 +41,7 @@ def run(
     return outcome.exit_code
 
 
-def _print(outcome: Outcome, form: str) -> None:
+def _print(outcome: RunOutcome, form: str) -> None:
     if form == JSON:
         counts: dict[str, int] = {}
         for record in outcome.records:

@@ -12,7 +12,7 @@ from orchestrator.cli.output import JSON, check_format, mib, say, say_json, tabl
 from orchestrator.cli.signals import stop_signals
 from orchestrator.deadline import Cancellation
 from orchestrator.driver_traits import TRAITS
-from orchestrator.drivers.base import Weighed
+from orchestrator.drivers.base import ReportsMemory
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError
 from orchestrator.labfile.models import NAME_PATTERN
@@ -21,7 +21,7 @@ from orchestrator.paths import cache_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import require_space
 from orchestrator.run.gc import reclaim
-from orchestrator.run.run import Choice, announce, require
+from orchestrator.run.run import Selection, announce, require
 from orchestrator.sessions.lifecycle import Failure, bring_up, held, renew, side_by_side, take_down
 from orchestrator.sessions.lookup import SessionMachine, State, ask_all, select, session_machines
 
@@ -43,7 +43,7 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
             for gone in reclaim(Journal(), only_dead_owners=True):
                 progress.tell(f"removed what an earlier run left behind: {gone}")
             require_space(cache_dir())
-            choice = Choice(machines=only, cold=cold)
+            choice = Selection(machines=only, cold=cold)
             announce(lab, choice, progress)
             raised = bring_up(lab, session, choice, progress)
     except KeyboardInterrupt:
@@ -54,7 +54,7 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
                 "session": session,
                 "up": [r.machine for r in raised.came],
                 "were_up": [r.machine for r in raised.were_there],
-                "failed": _told(raised.failures),
+                "failed": _failure_rows(raised.failures),
             }
         )
     else:
@@ -67,11 +67,11 @@ def _say_up(session: str, came: Sequence[SessionMachine], were_there: Sequence[S
     if were_there:
         already = ", ".join(r.machine for r in were_there)
         say(f"{session}: {'the whole lab is' if not came else 'already'} up: {already}")
-    for resident in came:
-        handle = resident.handle
+    for machine in came:
+        handle = machine.handle
         how = handle.data.get("start", "")
         about = f"{handle.boundary}, {handle.arch}" + (f", {how}" if how else "")
-        say(f"{resident.name} is up ({about}): isolab ssh {resident.name}")
+        say(f"{machine.name} is up ({about}): isolab ssh {machine.name}")
 
 
 def status(form: str) -> Exit:
@@ -93,14 +93,14 @@ def status(form: str) -> Exit:
     return Exit.PASSED
 
 
-def _about(resident: SessionMachine, state: State, reason: str) -> dict[str, Any]:
-    place, handle = resident.membership, resident.handle
+def _about(machine: SessionMachine, state: State, reason: str) -> dict[str, Any]:
+    place, handle = machine.member, machine.handle
     driver = drivers.load(handle.driver)
     limited = TRAITS[handle.driver].limits_memory
     return {
-        "name": resident.name,
-        "session": resident.session,
-        "machine": resident.machine,
+        "name": machine.name,
+        "session": machine.session,
+        "machine": machine.machine,
         "lab": place.lab,
         "driver": handle.driver,
         "arch": handle.arch,
@@ -111,7 +111,7 @@ def _about(resident: SessionMachine, state: State, reason: str) -> dict[str, Any
         "reason": reason,
         "since": place.since,
         "memory": place.order.machine.memory if place.order and limited else 0,
-        "memory_in_use": driver.memory(handle) if isinstance(driver, Weighed) else None,
+        "memory_in_use": driver.memory(handle) if isinstance(driver, ReportsMemory) else None,
     }
 
 
@@ -128,9 +128,9 @@ def reset(names: tuple[str, ...], form: str) -> Exit:
     check_format(form)
     there, cancellation = select(names), Cancellation()
 
-    def one(resident: SessionMachine, progress: Progress) -> Handle:
-        progress.tell(f"{resident.name}: everything in it is thrown away; a new one comes in its place")
-        return renew(resident, progress, cancellation)
+    def one(machine: SessionMachine, progress: Progress) -> Handle:
+        progress.tell(f"{machine.name}: everything in it is thrown away; a new one comes in its place")
+        return renew(machine, progress, cancellation)
 
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
@@ -140,12 +140,12 @@ def reset(names: tuple[str, ...], form: str) -> Exit:
     failures = [Failure(r.name, found) for r, found in results if isinstance(found, LabError)]
     if form == JSON:
         fresh = [r.name for r, found in results if not isinstance(found, LabError)]
-        say_json({"reset": fresh, "failed": _told(failures)})
+        say_json({"reset": fresh, "failed": _failure_rows(failures)})
     else:
-        for resident, found in results:
+        for machine, found in results:
             if not isinstance(found, LabError):
                 start = found.data.get("start", "")
-                say(f"{resident.name} is up again, anew" + (f" ({start})" if start else ""))
+                say(f"{machine.name} is up again, anew" + (f" ({start})" if start else ""))
         _complain(failures)
     return Exit.INFRASTRUCTURE if failures else Exit.PASSED
 
@@ -176,7 +176,7 @@ def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
     stuck = {failure.machine for failure in failures}
     gone = [r.name for r in there if r.name not in stuck]
     if form == JSON:
-        say_json({"down": gone, "failed": _told(failures)})
+        say_json({"down": gone, "failed": _failure_rows(failures)})
     else:
         for name in gone:
             say(f"{name} is gone")
@@ -186,7 +186,7 @@ def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
     return Exit.INFRASTRUCTURE if failures else Exit.PASSED
 
 
-def _told(failures: Sequence[Failure]) -> list[dict[str, str]]:
+def _failure_rows(failures: Sequence[Failure]) -> list[dict[str, str]]:
     return [{"machine": f.machine, "reason": f.problem.message, "hint": f.problem.hint} for f in failures]
 
 

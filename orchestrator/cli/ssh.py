@@ -36,12 +36,12 @@ def ssh(name: str, command: tuple[str, ...], user: str, force_tty: bool) -> Exit
 
     A single word of a command is a line for the shell there; of several, each arrives as it is.
     """
-    resident = find(name)
-    require_user(resident, user)
-    need_client([resident])
+    machine = find(name)
+    require_user(machine, user)
+    need_client([machine])
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     tty = on_terminal and (not command or force_tty)
-    way = entry(resident, user, _program(command), tty=tty)
+    way = entry(machine, user, _program(command), tty=tty)
     if tty and way.terminal_from_us:
         with stop_signals():
             return relay(way.argv)
@@ -63,21 +63,21 @@ def ssh_config(out: str, user: str, form: str) -> Exit:
     check_format(form)
     there = [r for r in session_machines() if not r.coming]
     rows, parts = [], [f"{MARK}: machines that stay, until they are reset or taken down.\n"]
-    for resident in there:
-        host = openssh.host_of(resident.session, resident.machine)
-        if not reachable(resident.handle):
-            name, driver = resident.name, resident.handle.driver
+    for machine in there:
+        host = openssh.host_of(machine.session, machine.machine)
+        if not reachable(machine.handle):
+            name, driver = machine.name, machine.handle.driver
             parts.append(f"# {host}: a {driver} has no SSH server: isolab ssh {name}\n")
             continue
         try:
-            address = address_of(resident)
+            address = address_of(machine)
         except LabError as problem:
             parts.append(f"# {host}: {problem.message.splitlines()[0]}\n")
             continue
-        require_user(resident, user)
-        openssh.write_known_hosts(resident.handle, address)
-        about = openssh.options(resident.handle, address, user)
-        rows.append({"host": host, "name": resident.name, **about})
+        require_user(machine, user)
+        openssh.write_known_hosts(machine.handle, address)
+        about = openssh.options(machine.handle, address, user)
+        rows.append({"host": host, "name": machine.name, **about})
         parts.append(openssh.render_entry(host, about))
     text = "\n".join(parts)
     if out:

@@ -17,14 +17,14 @@ from orchestrator.machines.journal import Journal
 from orchestrator.progress import shown
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
-from orchestrator.run.adhoc import Answer, ending, fold, lab_of
-from orchestrator.run.run import Choice, results
+from orchestrator.run.adhoc import ProgramAnswer, fold, lab_of, result
+from orchestrator.run.run import Selection, results
 from orchestrator.units import parse_duration
 
 SHOWN_LINES = 60
 
 
-def attempt(
+def try_everywhere(
     path: str, arguments: tuple[str, ...], on: str, stdin: str, command: str, timeout: str, form: str
 ) -> Exit:
     """Compile, run everywhere, show the differences. Exit 1 when machines differ or a program
@@ -36,7 +36,7 @@ def attempt(
     with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Choice(), logs, Journal(), progress)
+                found = results(lab, new_run_id(), Selection(), logs, Journal(), progress)
                 with closing(found):
                     records = list(found)
         except KeyboardInterrupt:
@@ -60,21 +60,21 @@ def seconds(text: str) -> float:
         raise SpecError(f"--timeout {text}: {problem}") from None
 
 
-def _exit(records: Sequence[Record], answers: Sequence[Answer]) -> Exit:
+def _exit(records: Sequence[Record], answers: Sequence[ProgramAnswer]) -> Exit:
     ours = [r for r in records if r.status is Status.ERROR and "does not compile" not in r.reason]
     if ours:
         return Exit.INFRASTRUCTURE
     return Exit.PASSED if len(answers) == 1 and records[0].status is not Status.ERROR else Exit.FAILED
 
 
-def _render(name: str, records: Sequence[Record], answers: Sequence[Answer], spent: float) -> str:
+def _render(name: str, records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float) -> str:
     rows = [
         (
             r.machine,
             r.boundary,
             r.arch,
             r.start or "-",
-            ending(r).splitlines()[0][:40],
+            result(r).splitlines()[0][:40],
             f"{r.guest_seconds * 1000:.1f}",
         )
         for r in records
@@ -82,20 +82,20 @@ def _render(name: str, records: Sequence[Record], answers: Sequence[Answer], spe
     parts = [table(("MACHINE", "BOUNDARY", "ARCH", "START", "ENDED", "MS"), rows), ""]
     first = answers[0]
     if len(answers) == 1:
-        parts.append(f"{name}: the same on all {len(records)} machines: {first.ending}")
+        parts.append(f"{name}: the same on all {len(records)} machines: {first.result}")
     else:
         parts.append(
-            f"{name}: {len(answers)} different answers; the most common, on {_names(first)}: {first.ending}"
+            f"{name}: {len(answers)} different answers; the most common, on {_names(first)}: {first.result}"
         )
     parts.append(_indented(first.stdout, first.stderr))
     for other in answers[1:]:
-        parts.append(f"different on {_names(other)}: {_safe(other.ending)}")
+        parts.append(f"different on {_names(other)}: {_safe(other.result)}")
         parts.append(_difference(first, other))
     parts.append(f"{spent:.1f} s")
     return "\n".join(parts)
 
 
-def _names(answer: Answer) -> str:
+def _names(answer: ProgramAnswer) -> str:
     return ", ".join(answer.machines)
 
 
@@ -105,7 +105,7 @@ def _indented(stdout: str, stderr: str) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _difference(first: Answer, other: Answer) -> str:
+def _difference(first: ProgramAnswer, other: ProgramAnswer) -> str:
     """The lines that differ from the most common answer; all of them where that is shorter."""
     if not first.stdout or not other.stdout:
         return _indented(other.stdout, other.stderr)
@@ -119,9 +119,9 @@ def _safe(text: str) -> str:
     return "\n".join(printable(line) for line in text.splitlines())
 
 
-def _print_json(records: Sequence[Record], answers: Sequence[Answer], spent: float) -> None:
+def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float) -> None:
     groups = [
-        {"machines": a.machines, "ending": a.ending, "stdout": a.stdout, "stderr": a.stderr} for a in answers
+        {"machines": a.machines, "ending": a.result, "stdout": a.stdout, "stderr": a.stderr} for a in answers
     ]
     machines = [
         {

@@ -25,7 +25,7 @@ from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.host import cache, process
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Build
-from orchestrator.labfile.shared import ABOVE, lay, shared_files
+from orchestrator.labfile.shared import ABOVE, copy_shared, shared_files
 from orchestrator.labfile.writable_copy import writable_copy
 
 COMMAND_SECONDS = 600.0
@@ -162,7 +162,7 @@ def _run_command(
     assert wanted.command is not None
     copy = target / "source" / "exercise"
     writable_copy(origin.folder, copy, shutil.ignore_patterns(".git"))
-    lay(origin.folder, origin.shared, copy.parent)
+    copy_shared(origin.folder, origin.shared, copy.parent)
     compiler = write_cc(arch, tools, target)
     env = {**os.environ, "CC": str(compiler), "CROSS_ARCH": arch.name}
     limit = deadline.within(COMMAND_SECONDS)

@@ -31,7 +31,7 @@ _SIMPLE = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile
 
 
 @dataclass
-class Database:
+class DpkgDatabase:
     """dpkg's folder ``/var/lib/dpkg`` as it grows: files by their path in it."""
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def unpack(debs: Sequence[Path], target: tarfile.TarFile) -> None:
 
     /bin, /sbin and /lib are links into /usr, whatever the packages say. Raises ImageError.
     """
-    database, folders, owners = Database(), set[str](), list[str]()
+    database, folders, owners = DpkgDatabase(), set[str](), list[str]()
     for deb in debs:
         try:
             owners += _unpack_one(deb, target, folders, database)
@@ -128,7 +128,7 @@ def _folder(target: tarfile.TarFile, path: str, folders: set[str]) -> None:
     target.addfile(about)
 
 
-def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database: Database) -> list[str]:
+def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database: DpkgDatabase) -> list[str]:
     """Gives a line of the file of owners for each entry that is not root's."""
     control: dict[str, tuple[bytes, int]] = {}
     with deb.open("rb") as file, part_of(file, "control.tar") as archive:

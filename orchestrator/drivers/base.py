@@ -17,7 +17,7 @@ from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
 from orchestrator.host.packages import Need
 from orchestrator.labfile.models import Machine
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing
+from orchestrator.transport.base import InteractiveTransport
 
 if TYPE_CHECKING:
     from orchestrator.transport.ssh import Address  # brings paramiko, which takes its time
@@ -38,7 +38,7 @@ class Driver(Protocol):
         Gives the handle with what only now is known added to its ``data``.
         """
 
-    def connect(self, handle: Handle, deadline: Deadline) -> AbstractContextManager[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> AbstractContextManager[InteractiveTransport]:
         """A way to run commands in the machine."""
 
     def down(self, handle: Handle) -> None:
@@ -67,7 +67,7 @@ class Networking(Protocol):
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         """Decide every name. Pure. ``data["plugs"]`` maps each machine to its plug."""
 
-    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         """Make the network; undoes itself on failure. Raises Unavailable, BootError."""
 
 
@@ -83,7 +83,7 @@ class Cloning(Driver, Protocol):
         """What a template depends on beside the image; machines that agree in both share one. Values
         that are written as JSON."""
 
-    def bake(
+    def build_template(
         self, order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
     ) -> float:
         """Boot the machine, freeze it, and save it into the template's folder; gives the seconds the
@@ -111,7 +111,7 @@ class Terminal(Protocol):
 
 
 @runtime_checkable
-class Weighed(Protocol):
+class ReportsMemory(Protocol):
     """A driver that knows what its machines take of the host's memory."""
 
     def memory(self, handle: Handle) -> int:

@@ -26,7 +26,7 @@ from orchestrator.host.qemu_user import emulator_need, emulator_path, require_em
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing, Site, environment
+from orchestrator.transport.base import InteractiveTransport, Site, environment
 from orchestrator.transport.local import CommandTransport
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -122,7 +122,7 @@ class HostProcessDriver:
             raise
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         yield CommandTransport()
 
     terminal_from_us = True

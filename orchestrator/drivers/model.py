@@ -111,7 +111,7 @@ class Attachment:
     address: str
     prefix: int
     mac: str
-    plug: str = ""
+    endpoint: str = ""
     internet: bool = False
 
 
@@ -175,4 +175,4 @@ class Order:
 
     def unplugged(self) -> Order:
         """The same machine with interfaces that lead nowhere."""
-        return replace(self, attachments=tuple(replace(place, plug="") for place in self.attachments))
+        return replace(self, attachments=tuple(replace(place, endpoint="") for place in self.attachments))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.exercises.measurement import reading_of
+from orchestrator.exercises.measurement import measurement_of
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, Where
 from orchestrator.machines.facts import Facts
@@ -150,11 +150,11 @@ def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
         wanted = facts.raw.get(str(check.equals_fact), _ABSENT)
     if found is not _ABSENT and _holds(check.comparison, found, wanted):
         return ""
-    said = "was not observed" if found is _ABSENT else f"was {_show(found)}"
+    observed = "was not observed" if found is _ABSENT else f"was {_show(found)}"
     if check.that == "exit_code" and found is None and shown.get("signal"):
-        said = f"was none, killed by {shown['signal']}"
+        observed = f"was none, killed by {shown['signal']}"
     expected = f"{check.comparison.replace('_', ' ')} {_show(wanted)}"
-    return f"{check.that} {said}, expected {expected}" + (f" ({check.why})" if check.why else "")
+    return f"{check.that} {observed}, expected {expected}" + (f" ({check.why})" if check.why else "")
 
 
 def _holds(comparison: str, found: Any, wanted: Any) -> bool:
@@ -175,8 +175,8 @@ def _holds(comparison: str, found: Any, wanted: Any) -> bool:
 
 
 def _is_measured(found: Any, times: int) -> bool:
-    reading = reading_of(found)
-    return reading is not None and reading.n >= times
+    measurement = measurement_of(found)
+    return measurement is not None and measurement.n >= times
 
 
 def _is_number(value: Any) -> bool:

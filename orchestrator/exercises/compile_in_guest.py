@@ -13,10 +13,10 @@ from orchestrator.compile.cross import inputs, origin_of
 from orchestrator.compile.toolchain import WARNINGS
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import BuildError, WorkError
-from orchestrator.exercises.execute import PATH, Workplace, folder_name
+from orchestrator.exercises.execute import PATH, ExerciseContext, folder_name
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Build, User
-from orchestrator.transport.runner import Ending, run_program
+from orchestrator.transport.runner import ProcessResult, run_program
 
 COMPILE_SECONDS = 120.0
 """On a native machine; stretched by the measured slowness as exercises' own deadlines are."""
@@ -38,7 +38,7 @@ def sources(exercise: LoadedExercise) -> list[str]:
     return list(dict.fromkeys(str(p.relative_to(top)) for paths in found for p in paths))
 
 
-def build_in_guest(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
+def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
     """Compile what is to be compiled here; gives why this machine cannot, "" when all is built.
 
     Raises BuildError with the compiler's words, TransportError, TimedOut, Interrupted.
@@ -52,8 +52,8 @@ def build_in_guest(exercise: LoadedExercise, place: Workplace, cancellation: Can
     if not compiler:
         return "needs a compiler, and this machine has none (cc, gcc, clang or tcc)"
     for build in builds:
-        ending = _run(render_command(build, compiler), exercise, place, compiler, cancellation)
-        _require(build, ending, WorkError if exercise.spec.is_students(build) else BuildError)
+        result = _run(render_command(build, compiler), exercise, place, compiler, cancellation)
+        _require(build, result, WorkError if exercise.spec.is_students(build) else BuildError)
     return ""
 
 
@@ -64,14 +64,18 @@ def render_command(build: Build, compiler: str) -> list[str]:
     return [compiler, *FLAGS, *build.flags, "-o", build.program, *build.sources]
 
 
-def _compiler(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
-    ending = _run(["/bin/sh", "-c", _LOOK], exercise, place, "", cancellation)
-    return ending.stdout.strip() if ending.exit_code == 0 else ""
+def _compiler(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
+    result = _run(["/bin/sh", "-c", _LOOK], exercise, place, "", cancellation)
+    return result.stdout.strip() if result.exit_code == 0 else ""
 
 
 def _run(
-    argv: Sequence[str], exercise: LoadedExercise, place: Workplace, compiler: str, cancellation: Cancellation
-) -> Ending:
+    argv: Sequence[str],
+    exercise: LoadedExercise,
+    place: ExerciseContext,
+    compiler: str,
+    cancellation: Cancellation,
+) -> ProcessResult:
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     return run_program(
         place.transport,
@@ -86,11 +90,11 @@ def _run(
     )
 
 
-def _require(build: Build, ending: Ending, failure: type[BuildError]) -> None:
+def _require(build: Build, result: ProcessResult, failure: type[BuildError]) -> None:
     what = f"`{build.command}`" if build.command else shlex.join(build.sources)
-    words = (ending.stdout + ending.stderr).rstrip()
-    if ending.killed_for:
-        raise failure(f"{what} does not compile in the machine: stopped for {ending.killed_for}\n{words}")
-    if ending.exit_code != 0:
-        reason = ending.start_error or (f"killed by {ending.signal}" if ending.signal else words)
+    words = (result.stdout + result.stderr).rstrip()
+    if result.killed_for:
+        raise failure(f"{what} does not compile in the machine: stopped for {result.killed_for}\n{words}")
+    if result.exit_code != 0:
+        reason = result.start_error or (f"killed by {result.signal}" if result.signal else words)
         raise failure(f"{what} does not compile in the machine:\n{reason}")

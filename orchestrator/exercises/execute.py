@@ -13,15 +13,15 @@ from typing import Any
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
-from orchestrator.exercises.canaries.manager import Bed, Garden
+from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
-from orchestrator.exercises.host_metrics import Scale
+from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS
 from orchestrator.record import Record, Status
 from orchestrator.transport.base import Item, Site, Transport, put
-from orchestrator.transport.runner import Ending, run_program
+from orchestrator.transport.runner import ProcessResult, run_program
 
 CONTENTION = 3.0
 """Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
@@ -70,7 +70,7 @@ def items(
 
 
 @dataclass(frozen=True)
-class Workplace:
+class ExerciseContext:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is how many times slower than a native core the slowest machine is that programs
     here may have to wait for; ``garden`` is where canaries are planted. ``pushed`` are the files of
@@ -81,16 +81,16 @@ class Workplace:
     site: Site
     subject: Subject
     tag: str
-    canary: str
+    visible_process: str
     env: Mapping[str, str] = field(default_factory=dict)
     slowest: float = 1.0
-    garden: Garden | None = None
+    canaries: CanaryManager | None = None
     pushed: Mapping[str, Sequence[Item]] = field(default_factory=dict)
-    scale: Scale | None = None
+    metrics: HostMetrics | None = None
 
 
 def run_exercise(
-    exercise: LoadedExercise, place: Workplace, blank: Record, cancellation: Cancellation
+    exercise: LoadedExercise, place: ExerciseContext, blank: Record, cancellation: Cancellation
 ) -> Record:
     """Run every step and judge what was shown; ``blank`` is the record to fill in.
 
@@ -103,47 +103,49 @@ def run_exercise(
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
     # What the machine takes before the program runs, and what the host does meanwhile.
-    known = place.scale.asked(spec.asks) if place.scale else dict
-    with _planted(exercise, place, cancellation) as bed:
-        endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, cancellation)
-        outside = known() | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
-    return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
+    known = place.metrics.asked(spec.asks) if place.metrics else dict
+    with _canary_set(exercise, place, cancellation) as canary_set:
+        results = _run_steps(
+            exercise, replace(place, env={**place.env, **canary_set.env}), limit, cancellation
+        )
+        outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
+    return _record(exercise, place, blank, results, time.monotonic() - begun, limit, outside)
 
 
-def _planted(
-    exercise: LoadedExercise, place: Workplace, cancellation: Cancellation
-) -> contextlib.AbstractContextManager[Bed]:
+def _canary_set(
+    exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation
+) -> contextlib.AbstractContextManager[CanarySet]:
     """The canaries of an exercise, outside this machine's boundary."""
     kinds = exercise.spec.canaries
     if not kinds:
-        return contextlib.nullcontext(Bed({}, {}))
-    if place.garden is None:
+        return contextlib.nullcontext(CanarySet({}, {}))
+    if place.canaries is None:
         raise CanaryError("canaries cannot be planted here", hint="run the exercise with `isolab run`")
     attack = f"{place.tag}-{exercise.name}"
     whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
     inside = f"{place.site.work}/{folder_name(exercise.name)}"
     student = place.site.users["student"]
-    return place.garden.planted(kinds, whose, place.transport, inside, student, cancellation.deadline())
+    return place.canaries.planted(kinds, whose, place.transport, inside, student, cancellation.deadline())
 
 
 def _run_steps(
-    exercise: LoadedExercise, place: Workplace, limit: float, cancellation: Cancellation
-) -> list[Ending]:
+    exercise: LoadedExercise, place: ExerciseContext, limit: float, cancellation: Cancellation
+) -> list[ProcessResult]:
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     env = {
         "PATH": PATH,
         "ISOLAB_TAG": f"{place.tag}-{folder_name(exercise.name)}",
-        "ISOLAB_CANARY": place.canary,
+        "ISOLAB_CANARY": place.visible_process,
         **place.env,
     }
-    endings = []
+    results = []
     for number, step in enumerate(exercise.spec.run):
         if number:
             _put_anew(exercise, place, cancellation)
         argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
         if _is_built(exercise, step.argv[0]):
             argv = [*place.site.emulator, *argv]
-        endings.append(
+        results.append(
             run_program(
                 place.transport,
                 place.site,
@@ -157,12 +159,12 @@ def _run_steps(
                 stdin=(exercise.folder / step.stdin).read_bytes() if step.stdin else b"",
             )
         )
-        if endings[-1].exit_code != 0:
+        if results[-1].exit_code != 0:
             break
-    return endings
+    return results
 
 
-def _put_anew(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> None:
+def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> None:
     """Give a step the programs and data that were pushed, whatever a student's program, which may write
     to their folder, has made of them. What else it left there stays.
 
@@ -203,25 +205,25 @@ def _absolute(program: str, folder: str) -> str:
 
 def _record(
     exercise: LoadedExercise,
-    place: Workplace,
+    place: ExerciseContext,
     blank: Record,
-    endings: Sequence[Ending],
+    results: Sequence[ProcessResult],
     seconds: float,
     limit: float,
     outside: Mapping[str, Any],
 ) -> Record:
-    last = endings[-1]
+    last = results[-1]
     seen: dict[str, Any] = {}
-    for ending in endings:
-        seen |= observations(ending.stdout)
+    for result in results:
+        seen |= observations(result.stdout)
     forged = sorted(_OURS & seen.keys())
     seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
-    stdout = "".join(ending.stdout for ending in endings)
+    stdout = "".join(result.stdout for result in results)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
     verdict = judge(exercise.spec, shown, place.subject)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
-    notes = ["output was cut"] if any(ending.cut for ending in endings) else []
+    notes = ["output was cut"] if any(result.cut for result in results) else []
     if forged:
         notes.append(f"the program printed {', '.join(forged)}, which only the controller observes: ignored")
     return replace(
@@ -231,21 +233,21 @@ def _record(
         points=0.0 if trouble else verdict.points,
         max_points=verdict.max_points,
         seconds=round(seconds, 4),
-        guest_seconds=round(sum(ending.seconds for ending in endings), 6),
+        guest_seconds=round(sum(result.seconds for result in results), 6),
         exit_code=last.exit_code,
         signal=last.signal,
         observations=seen,
         stdout=stdout,
-        stderr="".join(ending.stderr for ending in endings),
+        stderr="".join(result.stderr for result in results),
     )
 
 
-def _trouble(ending: Ending, timeout: float, limit: float) -> str:
+def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:
     """What stopped the program before it could answer; "" when nothing did."""
-    if ending.start_error:
-        return f"could not be started: {ending.start_error}"
-    if ending.killed_for == "timeout":
+    if result.start_error:
+        return f"could not be started: {result.start_error}"
+    if result.killed_for == "timeout":
         return f"took longer than {limit:.0f} s ({timeout:g} s stretched to this machine's speed)"
-    if ending.killed_for == "output":
+    if result.killed_for == "output":
         return "printed without end and was stopped"
     return ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.drivers.base import Driver, Weighed
+from orchestrator.drivers.base import Driver, ReportsMemory
 from orchestrator.drivers.model import Handle
 from orchestrator.labfile.models import ANSWERS
 
@@ -18,7 +18,7 @@ PRESSURE = Path("/proc/pressure/cpu")
 
 
 @dataclass(frozen=True)
-class Scale:
+class HostMetrics:
     """One machine, and how long it took to come up."""
 
     driver: Driver
@@ -38,7 +38,7 @@ class Scale:
         return answer
 
     def _memory(self) -> int | str:
-        if not isinstance(self.driver, Weighed):
+        if not isinstance(self.driver, ReportsMemory):
             return f"unknown (driver {self.handle.driver} does not say)"
         return self.driver.memory(self.handle) or "unknown (its processes may not be looked into)"
 

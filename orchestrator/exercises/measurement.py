@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Reading:
+class Measurement:
     """A figure above zero: the median of ``n`` readings and its quartiles, all the same when there was
     but one. ``wall`` is the same by the wall clock, where the figure is processor time."""
 
@@ -23,19 +23,19 @@ class Reading:
     wall: float | None = None
 
 
-def reading_of(value: Any) -> Reading | None:
+def measurement_of(value: Any) -> Measurement | None:
     """The figure in an observation; None when it holds none: no number, not finite, not above zero,
     or quartiles that do not enclose the median."""
     if not isinstance(value, Mapping):
         alone = _figure(value)
-        return Reading(alone, alone, alone) if alone else None
+        return Measurement(alone, alone, alone) if alone else None
     q1, median, q3 = (_figure(value.get(name)) for name in ("q1", "median", "q3"))
     n = value.get("n")
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         return None
     if not (q1 and median and q3 and q1 <= median <= q3):
         return None
-    return Reading(median, q1, q3, n, _figure(value.get("wall")))
+    return Measurement(median, q1, q3, n, _figure(value.get("wall")))
 
 
 def _figure(value: Any) -> float | None:

@@ -7,7 +7,7 @@ which run no such exercise are not slower for it, and what is true after the ear
 from __future__ import annotations
 
 from orchestrator.deadline import Cancellation
-from orchestrator.exercises.execute import LEAST_SECONDS, PATH, Workplace, folder_name
+from orchestrator.exercises.execute import LEAST_SECONDS, PATH, ExerciseContext, folder_name
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import User
 from orchestrator.transport.runner import run_program
@@ -26,7 +26,7 @@ done
 """Looks at files: a shell's own idea of a command includes its builtins."""
 
 
-def missing_programs(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
+def missing_programs(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
     """Why this machine lacks programs for the exercise; "" when all are there.
 
     Raises TransportError, TimedOut, Interrupted.
@@ -34,7 +34,7 @@ def missing_programs(exercise: LoadedExercise, place: Workplace, cancellation: C
     wanted = exercise.spec.needs.programs
     if not wanted:
         return ""
-    ending = run_program(
+    result = run_program(
         place.transport,
         place.site,
         ["/bin/sh", "-c", _LOOK, "sh", *wanted],
@@ -45,8 +45,8 @@ def missing_programs(exercise: LoadedExercise, place: Workplace, cancellation: C
         env={"PATH": PATH},
         deadline=cancellation.deadline(),
     )
-    if ending.exit_code != 0:
-        why = ending.start_error or ending.killed_for or f"its shell ended with {ending.exit_code}"
+    if result.exit_code != 0:
+        why = result.start_error or result.killed_for or f"its shell ended with {result.exit_code}"
         return f"needs {', '.join(wanted)}: this machine cannot be asked for programs ({why})"
-    lacking = [name for name in wanted if name in ending.stdout.splitlines()]
+    lacking = [name for name in wanted if name in result.stdout.splitlines()]
     return f"needs {', '.join(lacking)}: not installed in this machine" if lacking else ""

@@ -20,7 +20,7 @@ from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise, LoadedLab
-from orchestrator.labfile.shared import lay, shared_files
+from orchestrator.labfile.shared import copy_shared, shared_files
 from orchestrator.labfile.writable_copy import writable_copy
 from orchestrator.labfile.yaml_nodes import refusal
 
@@ -69,11 +69,11 @@ def machines_for(
     if work is None or chosen or not here:
         return tuple(chosen), []
     others = tuple(name for name in lab.lab.machines if name not in here)
-    told = f"a student's work does not run on {', '.join(here)}: that is this host itself"
+    message = f"a student's work does not run on {', '.join(here)}: that is this host itself"
     advice = "--only names machines, this host too"
     if not others:
-        raise SpecError(told, hint=advice)
-    return others, [f"{told}; {advice}"]
+        raise SpecError(message, hint=advice)
+    return others, [f"{message}; {advice}"]
 
 
 def assembled(
@@ -92,7 +92,7 @@ def assembled(
 
     whole = target / exercise.folder.name
     writable_copy(exercise.folder, whole, left_out)
-    lay(exercise.folder, shared_files(exercise.folder, exercise.spec.shares), target)
+    copy_shared(exercise.folder, shared_files(exercise.folder, exercise.spec.shares), target)
     for name, data in files.items():
         place = whole / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +126,9 @@ def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:
         except SpecError as error:
             problems += error.problems
     if problems:
-        told = refusal(problems)
+        message = refusal(problems)
         hint = "work on an exercise is looked for in TOPIC/NAME/ and NAME/; --exercise runs only some"
-        raise SpecError(told.message, problems=told.problems, hint=hint)
+        raise SpecError(message.message, problems=message.problems, hint=hint)
     return found
 
 

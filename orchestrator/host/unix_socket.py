@@ -9,13 +9,13 @@ from pathlib import Path
 from orchestrator.deadline import Deadline, poll
 
 
-def connect(plug: socket.socket, path: Path, deadline: Deadline, what: str) -> None:
+def connect(sock: socket.socket, path: Path, deadline: Deadline, what: str) -> None:
     """Connect, however often that is refused: a socket has its name, bind(2), a moment before
     anybody listens at it. Raises OSError for any other trouble, TimedOut, Interrupted."""
 
     def connected() -> bool:
         try:
-            plug.connect(str(path))
+            sock.connect(str(path))
         except ConnectionRefusedError:
             return False
         return True
@@ -34,10 +34,10 @@ def first_line(path: Path, deadline: Deadline) -> socket.socket | None:
         path.unlink()
     except (FileNotFoundError, FileExistsError):
         return None
-    plug = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connect(plug, taken, deadline.within(10), f"QEMU listening at {path.name}")
+        connect(sock, taken, deadline.within(10), f"QEMU listening at {path.name}")
     except BaseException:
-        plug.close()
+        sock.close()
         raise
-    return plug
+    return sock

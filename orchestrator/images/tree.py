@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """A folder, file, symbolic link or device node; ``mode`` includes the file type bits."""
 
     mode: int
@@ -29,37 +29,37 @@ class Entry:
 class Tree:
     """Entries by path (no leading slash); parents of a path are made as needed."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, TreeEntry] = field(default_factory=dict)
 
     def folder(self, path: str, mode: int = 0o755, uid: int = 0) -> None:
         self._parents(path)
-        self.entries[path] = Entry(stat.S_IFDIR | mode, uid=uid, gid=uid)
+        self.entries[path] = TreeEntry(stat.S_IFDIR | mode, uid=uid, gid=uid)
 
     def file(self, path: str, data: bytes | str, mode: int = 0o644, uid: int = 0) -> None:
         self._parents(path)
         content = data.encode() if isinstance(data, str) else data
-        self.entries[path] = Entry(stat.S_IFREG | mode, content, uid, uid)
+        self.entries[path] = TreeEntry(stat.S_IFREG | mode, content, uid, uid)
 
     def link(self, path: str, target: str) -> None:
         self._parents(path)
-        self.entries[path] = Entry(stat.S_IFLNK | 0o777, target.encode())
+        self.entries[path] = TreeEntry(stat.S_IFLNK | 0o777, target.encode())
 
     def device(self, path: str, major: int, minor: int, mode: int) -> None:
         self._parents(path)
-        self.entries[path] = Entry(stat.S_IFCHR | mode, device=(major, minor))
+        self.entries[path] = TreeEntry(stat.S_IFCHR | mode, device=(major, minor))
 
     def _parents(self, path: str) -> None:
         parts = path.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
             parent = "/".join(parts[:depth])
-            self.entries.setdefault(parent, Entry(stat.S_IFDIR | 0o755))
+            self.entries.setdefault(parent, TreeEntry(stat.S_IFDIR | 0o755))
 
     def write_cpio(self, path: Path) -> None:
         """Write an initial RAM file system, entries in a stable order."""
         with path.open("wb") as file:
             for number, name in enumerate(sorted(self.entries), start=1):
                 _cpio_entry(file, name, number, self.entries[name])
-            _cpio_entry(file, "TRAILER!!!", 0, Entry(0))
+            _cpio_entry(file, "TRAILER!!!", 0, TreeEntry(0))
 
     def write_tar(self, path: Path) -> None:
         """Write the same content without device nodes, for containers."""
@@ -80,7 +80,7 @@ class Tree:
                 archive.addfile(about, io.BytesIO(entry.data) if about.size else None)
 
 
-def _cpio_entry(file: BinaryIO, name: str, number: int, entry: Entry) -> None:
+def _cpio_entry(file: BinaryIO, name: str, number: int, entry: TreeEntry) -> None:
     raw = name.encode() + b"\0"
     links = 2 if stat.S_ISDIR(entry.mode) else 1
     major, minor = entry.device

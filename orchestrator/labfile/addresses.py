@@ -18,7 +18,7 @@ MAC_PREFIX = "02:69"
 
 
 @dataclass(frozen=True)
-class Seat:
+class Interface:
     """One machine's place on one network."""
 
     machine: str
@@ -37,10 +37,10 @@ def subnet_of(written: str | None, place: int) -> IPv4Network:
     return IPv4Network(written or f"10.77.{place}.0/24")
 
 
-def seats(lab: Lab) -> tuple[Seat, ...]:
+def interfaces(lab: Lab) -> tuple[Interface, ...]:
     """Every place of every machine, in the lab's order. Raises ValueError for a full subnet,
     which ``netlint`` tells beforehand."""
-    found: dict[tuple[str, str], Seat] = {}
+    found: dict[tuple[str, str], Interface] = {}
     for place, (name, network) in enumerate(lab.networks.items()):
         subnet = subnet_of(network.subnet, place)
         members = {who: machine.networks[name] for who, machine in lab.machines.items()
@@ -50,7 +50,7 @@ def seats(lab: Lab) -> tuple[Seat, ...]:
             address = given or next(free, None)
             if address is None:
                 raise ValueError(f"network {name} ({subnet}) has no address left for {who}")
-            found[who, name] = Seat(who, name, address, subnet.prefixlen, network.internet)
+            found[who, name] = Interface(who, name, address, subnet.prefixlen, network.internet)
     return tuple(found[who, name] for who, machine in lab.machines.items() for name in machine.networks)
 
 
@@ -63,11 +63,11 @@ def peers(lab: Lab, machine: str, chosen: Collection[str]) -> tuple[tuple[str, s
     """Names and addresses of the chosen machines that share a network with this one, each at its
     address in the first network they share."""
     known: dict[str, str] = {}
-    everyone = seats(lab)
+    everyone = interfaces(lab)
     for network in lab.machines[machine].networks:
-        for seat in everyone:
-            if seat.network == network and seat.machine != machine and seat.machine in chosen:
-                known.setdefault(seat.machine, seat.address)
+        for interface in everyone:
+            if interface.network == network and interface.machine != machine and interface.machine in chosen:
+                known.setdefault(interface.machine, interface.address)
     return tuple(known.items())
 
 

@@ -14,7 +14,7 @@ from orchestrator.driver_traits import TRAITS, DriverTraits, drivers_that
 from orchestrator.errors import Problem
 from orchestrator.labfile.addresses import subnet_of
 from orchestrator.labfile.libvirt_uri import default_uri, parse
-from orchestrator.labfile.messages import Reading, validate
+from orchestrator.labfile.messages import ValidatedDocument, validate
 from orchestrator.labfile.models import Machine, Network
 from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Path
@@ -41,34 +41,34 @@ class _Place:
         return TRAITS[self.driver]
 
 
-def network_problems(reading: Reading) -> Iterator[Problem]:
+def network_problems(validated: ValidatedDocument) -> Iterator[Problem]:
     """What contradicts itself; says nothing about values that are wrong alone."""
-    networks = _networks(reading)
-    places = list(_places(reading))
+    networks = _networks(validated)
+    places = list(_places(validated))
     for place in places:
         if place.network not in networks:
             advice = did_you_mean(place.network, networks) or _known(networks)
-            yield _at(reading, place, f"the lab has no network {quote(place.network)}", advice)
+            yield _at(validated, place, f"the lab has no network {quote(place.network)}", advice)
         elif not place.traits.networks:
             why = place.traits.no_networks or f"driver {place.driver} has no networks between machines"
             able = sorted(drivers_that(lambda traits: traits.networks))
-            yield _at(reading, place, f"{place.machine} cannot join a network: {why}",
+            yield _at(validated, place, f"{place.machine} cannot join a network: {why}",
                       f"drivers that can: {', '.join(able)}")  # fmt: skip
         else:
-            yield from _unable(reading, place)
-    yield from _overlaps(reading, networks)
+            yield from _unable(validated, place)
+    yield from _overlaps(validated, networks)
     for name, (network, subnet) in networks.items():
         members = [p for p in places if p.network == name and p.traits.networks]
-        yield from _mixed(reading, members)
-        yield from _addresses(reading, members, subnet)
+        yield from _mixed(validated, members)
+        yield from _addresses(validated, members, subnet)
         if network.internet:
-            yield from _ways_out(reading, members)
+            yield from _ways_out(validated, members)
 
 
-def _networks(reading: Reading) -> dict[str, tuple[Network, IPv4Network]]:
+def _networks(validated: ValidatedDocument) -> dict[str, tuple[Network, IPv4Network]]:
     """The networks that are sound alone, with their subnets."""
     found = {}
-    written = reading.data.get("networks") if isinstance(reading.data, dict) else None
+    written = validated.data.get("networks") if isinstance(validated.data, dict) else None
     for number, (name, value) in enumerate(written.items() if isinstance(written, dict) else ()):
         try:
             network = validate(Network, value)
@@ -78,8 +78,8 @@ def _networks(reading: Reading) -> dict[str, tuple[Network, IPv4Network]]:
     return found
 
 
-def _places(reading: Reading) -> Iterator[_Place]:
-    machines = reading.data.get("machines") if isinstance(reading.data, dict) else None
+def _places(validated: ValidatedDocument) -> Iterator[_Place]:
+    machines = validated.data.get("machines") if isinstance(validated.data, dict) else None
     for name, merged in (machines if isinstance(machines, dict) else {}).items():
         if not isinstance(merged, dict) or not isinstance(merged.get("driver"), str):
             continue
@@ -98,7 +98,9 @@ def _places(reading: Reading) -> Iterator[_Place]:
             yield _Place(name, network, driver, address, path, number, uri, board)
 
 
-def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Network]]) -> Iterator[Problem]:
+def _overlaps(
+    validated: ValidatedDocument, networks: Mapping[str, tuple[Network, IPv4Network]]
+) -> Iterator[Problem]:
     seen: dict[str, IPv4Network] = {
         "the guests' own": GUEST_SUBNET,
         "the loopback": IPv4Network("127.0.0.0/8"),
@@ -108,22 +110,22 @@ def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Networ
             if subnet.overlaps(taken):
                 message = f"network {name} ({subnet}) overlaps with {_named(other)} ({taken})"
                 own: Path = ("networks", name, "subnet")
-                path = own if own in reading.document.places else ("networks", name)
-                yield reading.document.problem(path, message, "give it a subnet of its own")
+                path = own if own in validated.document.places else ("networks", name)
+                yield validated.document.problem(path, message, "give it a subnet of its own")
         seen[name] = subnet
 
 
-def _unable(reading: Reading, place: _Place) -> Iterator[Problem]:
+def _unable(validated: ValidatedDocument, place: _Place) -> Iterator[Problem]:
     """What keeps this machine from joining, though its driver can."""
     most = place.traits.most_networks_on.get(place.board, place.traits.most_networks)
     if most is not None and place.number > most:
         message = f"{place.machine} is on too many networks: driver {place.driver} can join {most}"
-        yield _at(reading, place, message, "leave this one out")
+        yield _at(validated, place, message, "leave this one out")
     with contextlib.suppress(ValueError):  # told as a mistake of its own
         uri = parse(place.uri) if place.uri else None
         if uri and uri.remote and uri.session:
             why = "a libvirt session of another host has no networks between machines"
-            yield _at(reading, place, f"{place.machine} cannot join a network: {why}",
+            yield _at(validated, place, f"{place.machine} cannot join a network: {why}",
                       "use the daemon at /system there")  # fmt: skip
 
 
@@ -131,46 +133,48 @@ def _named(other: str) -> str:
     return other if other.startswith("the ") else f"network {other}"
 
 
-def _mixed(reading: Reading, members: list[_Place]) -> Iterator[Problem]:
+def _mixed(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Problem]:
     for place in members[1:]:
         first = members[0]
         if place.driver != first.driver:
             reason = f"{first.machine} is of driver {first.driver}, {place.machine} of {place.driver}"
-            yield _at(reading, place, f"network {place.network} cannot join them: {reason}",
+            yield _at(validated, place, f"network {place.network} cannot join them: {reason}",
                       "one network joins machines of one driver")  # fmt: skip
         elif place.uri != first.uri:
             reason = f"{first.machine} is at {first.uri}, {place.machine} at {place.uri}"
-            yield _at(reading, place, f"network {place.network} cannot join them: {reason}",
+            yield _at(validated, place, f"network {place.network} cannot join them: {reason}",
                       "one network joins machines of one libvirt daemon")  # fmt: skip
 
 
-def _addresses(reading: Reading, members: list[_Place], subnet: IPv4Network) -> Iterator[Problem]:
+def _addresses(validated: ValidatedDocument, members: list[_Place], subnet: IPv4Network) -> Iterator[Problem]:
     taken: dict[str, str] = {}
     for place in members:
         if place.address is None:
             continue
         address, example = IPv4Address(place.address), next(subnet.hosts())
         if address not in subnet:
-            yield _at(reading, place, f"{address} is not in {place.network} ({subnet})", f"such as {example}")
+            yield _at(
+                validated, place, f"{address} is not in {place.network} ({subnet})", f"such as {example}"
+            )
         elif address in (subnet.network_address, subnet.broadcast_address):
             what = "network" if address == subnet.network_address else "broadcast"
-            yield _at(reading, place, f"{address} is the {what} address of {subnet}", f"such as {example}")
+            yield _at(validated, place, f"{address} is the {what} address of {subnet}", f"such as {example}")
         elif place.address in taken:
-            yield _at(reading, place, f"{address} is {taken[place.address]}'s already",
+            yield _at(validated, place, f"{address} is {taken[place.address]}'s already",
                       "leave addresses out to have them given in order")  # fmt: skip
         taken.setdefault(place.address, place.machine)
     room = subnet.num_addresses - 2
     if len(members) > room:
-        yield _at(reading, members[room], f"{subnet} has room for {room} machines, this is one more",
+        yield _at(validated, members[room], f"{subnet} has room for {room} machines, this is one more",
                   "give the network a larger subnet")  # fmt: skip
 
 
-def _ways_out(reading: Reading, members: list[_Place]) -> Iterator[Problem]:
+def _ways_out(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Problem]:
     able = ", ".join(sorted(drivers_that(lambda traits: traits.internet)))
     for place in members:
         if not place.traits.internet:
             message = f"network {place.network} has `internet: true`, which driver {place.driver} cannot give"
-            yield _at(reading, place, message, f"use driver: {able}")
+            yield _at(validated, place, message, f"use driver: {able}")
 
 
 def _known(networks: Mapping[str, object]) -> str:
@@ -179,5 +183,5 @@ def _known(networks: Mapping[str, object]) -> str:
     )
 
 
-def _at(reading: Reading, place: _Place, message: str, advice: str) -> Problem:
-    return reading.document.problem(reading.origin(place.path), message, advice)
+def _at(validated: ValidatedDocument, place: _Place, message: str, advice: str) -> Problem:
+    return validated.document.problem(validated.origin(place.path), message, advice)

@@ -23,7 +23,7 @@ from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
 from orchestrator.labfile.image_recipe import KINDS, Recipe
-from orchestrator.labfile.messages import Model, Reading, problems_of, validate
+from orchestrator.labfile.messages import Model, ValidatedDocument, problems_of, validate
 from orchestrator.labfile.models import (
     EXERCISE_PATTERN,
     Exercise,
@@ -93,16 +93,16 @@ def load_lab(
     """
     file = _lab_file(path)
     document = _read(file)
-    reading = _with_defaults(document, _host_name() if host is None else host, images)
+    validated = _with_defaults(document, _host_name() if host is None else host, images)
     problems: list[Problem] = []
     lab = None
     try:
-        lab = validate(Lab, reading.data)
+        lab = validate(Lab, validated.data)
     except ValidationError as error:
-        problems += problems_of(error, Lab, reading)
+        problems += problems_of(error, Lab, validated)
     own = lab_recipes(file.parent)
-    problems += _machine_problems(reading, images, own, _host_name() if host is None else host)
-    problems += network_problems(reading)
+    problems += _machine_problems(validated, images, own, _host_name() if host is None else host)
+    problems += network_problems(validated)
     exercises, more = _load_exercises(document, file.parent, exercises_root)
     problems = [*_unspoken(problems + more, document), *document.problems]
     if problems or lab is None:
@@ -149,12 +149,12 @@ def _understood(
     model: type[Model], document: Document, found: list[Problem]
 ) -> tuple[Model | None, list[Problem]]:
     """The document as a model, and everything wrong with it beside what was ``found``."""
-    reading = Reading(document, _units_as_text(document.data))
+    validated = ValidatedDocument(document, _units_as_text(document.data))
     spec = None
     try:
-        spec = validate(model, reading.data)
+        spec = validate(model, validated.data)
     except ValidationError as error:
-        found = found + problems_of(error, model, reading)
+        found = found + problems_of(error, model, validated)
     return spec, [*_unspoken(found, document), *document.problems]
 
 
@@ -205,7 +205,7 @@ def _mapping(data: Any, key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> Reading:
+def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> ValidatedDocument:
     """The lab with its machines complete."""
     defaults = _units_as_text(_mapping(document.data, "defaults"))
     inherited = {
@@ -229,7 +229,7 @@ def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> 
         replaced = {"defaults": defaults, "machines": machines}
         data = {key: replaced[key] if isinstance(value, dict) and key in replaced else value
                 for key, value in data.items()}  # fmt: skip
-    return Reading(document, data, origin)
+    return ValidatedDocument(document, data, origin)
 
 
 def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
@@ -254,13 +254,13 @@ def _complete(machine: dict[str, Any], host: str, images: Mapping[str, int]) -> 
 
 
 def _machine_problems(
-    reading: Reading, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
+    validated: ValidatedDocument, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
 ) -> Iterator[Problem]:
     known = {**images, **least_memory(own)}
     boxed = {name for name, recipe in own.items() if KINDS[recipe.kind].boxed}
-    for name, merged in _mapping(reading.data, "machines").items():
+    for name, merged in _mapping(validated.data, "machines").items():
         if isinstance(merged, dict):
-            yield from MachineCheck(reading.document, name, merged, known, host, boxed).problems()
+            yield from MachineCheck(validated.document, name, merged, known, host, boxed).problems()
 
 
 def _load_exercises(

@@ -42,7 +42,7 @@ _FORMS = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class ValidatedDocument:
     """A document as it is validated: ``data`` may differ from it by the defaults merged in.
 
     ``origin`` says where in the document the value at a path of ``data`` was written.
@@ -58,23 +58,25 @@ def validate(model: type[Model], data: Any) -> Model:
     return model.model_validate_json(json.dumps(data), strict=True)
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], reading: Reading) -> list[Problem]:
+def problems_of(
+    error: ValidationError, model: type[BaseModel], validated: ValidatedDocument
+) -> list[Problem]:
     """Everything ``error`` holds, translated."""
     schema = model.model_json_schema(by_alias=True)
-    return [_problem(details, schema, reading) for details in error.errors(include_url=False)]
+    return [_problem(details, schema, validated) for details in error.errors(include_url=False)]
 
 
-def _problem(details: ErrorDetails, schema: Schema, reading: Reading) -> Problem:
+def _problem(details: ErrorDetails, schema: Schema, validated: ValidatedDocument) -> Problem:
     kind, path = details["type"], tuple(details["loc"])
     is_key = path[-1:] == ("[key]",) or kind == "extra_forbidden"
     path = path[:-1] if path[-1:] == ("[key]",) else path
     message, suggestion = _words(details, schema, path)
-    written = _written(reading.data, path)
+    written = _written(validated.data, path)
     if kind == "missing":
         written = written[:-1]
         # A machine is known by its name; its body may be an empty {} or far below.
         is_key = len(written) == 2 and written[0] == "machines"
-    return reading.document.problem(reading.origin(written), message, suggestion, key=is_key)
+    return validated.document.problem(validated.origin(written), message, suggestion, key=is_key)
 
 
 def _words(details: ErrorDetails, schema: Schema, path: Path) -> tuple[str, str]:

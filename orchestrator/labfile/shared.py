@@ -47,7 +47,7 @@ def shared_files(folder: Path, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def lay(folder: Path, files: Iterable[str], target: Path) -> None:
+def copy_shared(folder: Path, files: Iterable[str], target: Path) -> None:
     """Copy the shared ``files`` of the exercise in ``folder`` into the folder ``target``, where a copy of the
     exercise will lie. Raises OSError."""
     for name in files:

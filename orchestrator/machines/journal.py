@@ -21,14 +21,14 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.drivers.model import Handle, Order
 from orchestrator.host.sqlite import Database
 from orchestrator.machines import journal_table, old_state
-from orchestrator.machines.journal_table import Row
+from orchestrator.machines.journal_table import JournalRow
 from orchestrator.paths import state_dir
 
 _ORDER = TypeAdapter(Order)
 
 
 @dataclass(frozen=True)
-class Membership:
+class SessionMember:
     """A machine's place in a session, and how to make it anew.
 
     ``lab`` is the lab file's path, ``logs`` the folder of its logs, ``since`` when it was last made
@@ -43,9 +43,9 @@ class Membership:
     since: str
 
 
-def member_of(session: str, lab: str, order: Order) -> Membership:
+def member_of(session: str, lab: str, order: Order) -> SessionMember:
     """The place in a session of a machine that is made now."""
-    return Membership(session, lab, order.logs, order, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    return SessionMember(session, lab, order.logs, order, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class JournalEntry:
     handle: Handle
     owner_alive: bool
     kept: bool = False
-    membership: Membership | None = None
+    member: SessionMember | None = None
 
 
 class Journal:
@@ -68,17 +68,17 @@ class Journal:
         self._database = Database(self._path, journal_table.SCHEMA)
         self._of_older_isolab()
 
-    def intend(self, handle: Handle, membership: Membership | None = None) -> None:
+    def intend(self, handle: Handle, member: SessionMember | None = None) -> None:
         """Write down that this machine is about to be created, by us."""
         pid = os.getpid()
-        row = Row(
+        row = JournalRow(
             run=handle.run,
             name=handle.machine,
             handle=handle.to_json(),
             owner_pid=pid,
             owner_start=start_time(pid),
             kept=False,
-            **(_columns(membership) if membership is not None else {}),
+            **(_columns(member) if member is not None else {}),
         )
         with self._database.opened() as database:
             journal_table.write(database, row)
@@ -109,14 +109,14 @@ class Journal:
                 f"SELECT {journal_table.COLUMNS} FROM machines ORDER BY created, rowid"
             ).fetchall()
         # A row may have been moved between the two looks.
-        known = {(row.run, row.name): row for row in [*elsewhere, *(Row(*row) for row in rows)]}
+        known = {(row.run, row.name): row for row in [*elsewhere, *(JournalRow(*row) for row in rows)]}
         return [_entry(row) for row in known.values()]
 
-    def _of_older_isolab(self) -> list[Row]:
+    def _of_older_isolab(self) -> list[JournalRow]:
         return old_state.take_over(self._database, self._path.parent, start_time)
 
 
-def _columns(place: Membership) -> dict[str, str]:
+def _columns(place: SessionMember) -> dict[str, str]:
     assert place.order is not None
     wanted = _ORDER.dump_json(place.order).decode()
     return {
@@ -128,11 +128,11 @@ def _columns(place: Membership) -> dict[str, str]:
     }
 
 
-def _entry(row: Row) -> JournalEntry:
+def _entry(row: JournalRow) -> JournalEntry:
     place = None
     if row.session is not None:
         order = _order(row.wanted or "")
-        place = Membership(row.session, row.lab or "", Path(row.logs or ""), order, row.since or "")
+        place = SessionMember(row.session, row.lab or "", Path(row.logs or ""), order, row.since or "")
     alive = not row.kept and start_time(row.owner_pid) == row.owner_start
     return JournalEntry(Handle.from_json(row.handle), alive, bool(row.kept), place)
 

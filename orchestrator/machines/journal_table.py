@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS machines (
 """
 
 
-class Row(NamedTuple):
+class JournalRow(NamedTuple):
     """A machine or network, as it stands in the table.
 
     ``handle`` and ``wanted`` (the order) are JSON. What begins with ``session`` and ends with ``since`` is
@@ -36,10 +36,10 @@ class Row(NamedTuple):
     since: str | None = None
 
 
-COLUMNS = ", ".join(Row._fields)
-_PLACES = ", ".join(f":{name}" for name in Row._fields)
+COLUMNS = ", ".join(JournalRow._fields)
+_PLACES = ", ".join(f":{name}" for name in JournalRow._fields)
 
 
-def write(connection: sqlite3.Connection, row: Row) -> None:
+def write(connection: sqlite3.Connection, row: JournalRow) -> None:
     """Add a row; it takes the place of one of the same run and name."""
     connection.execute(f"INSERT OR REPLACE INTO machines ({COLUMNS}) VALUES ({_PLACES})", row._asdict())

@@ -17,10 +17,10 @@ from orchestrator.labfile.models import User
 from orchestrator.machines import facts as facts_of
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.facts import Facts
-from orchestrator.machines.journal import Journal, Membership
+from orchestrator.machines.journal import Journal, SessionMember
 from orchestrator.transport.base import Transport
 from orchestrator.transport.runner import run_program
-from orchestrator.transport.runner_server import served
+from orchestrator.transport.runner_server import runner_server
 
 CONNECT_SECONDS = 120.0
 
@@ -78,7 +78,7 @@ def start(
     driver: Driver,
     context: MachineContext,
     undo: contextlib.ExitStack,
-    membership: Membership | None = None,
+    member: SessionMember | None = None,
 ) -> StartedMachine:
     """Bring up a machine, journalled before it is; ``undo`` is given its removal, also when it fails.
 
@@ -87,7 +87,7 @@ def start(
     timings = Timings()
     order.logs.mkdir(parents=True, exist_ok=True)
     handle = driver.prepare(order)
-    context.journal.intend(handle, membership)
+    context.journal.intend(handle, member)
     undo.callback(_end, order, driver, handle, timings, context.journal)
     context.progress.doing(order.name, "waiting for a free processor to boot on")
     with context.slots(order), timings.phase("up"), in_time(order.name, order):
@@ -107,7 +107,7 @@ def connected(machine: StartedMachine, context: MachineContext) -> Iterator[Runn
         context.progress.doing(order.name, "connecting")
         with timings.phase("connect"):
             plain = stack.enter_context(machine.driver.connect(handle, deadline))
-            transport = stack.enter_context(served(plain, handle.site.runner[0]))
+            transport = stack.enter_context(runner_server(plain, handle.site.runner[0]))
         with timings.phase("facts"):
             facts = _known(order, handle, timings) or probe_facts(handle, transport, deadline)
         (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
@@ -180,7 +180,7 @@ def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Fac
 
     Raises BootError, TransportError, TimedOut, Interrupted.
     """
-    ending = run_program(
+    result = run_program(
         transport,
         handle.site,
         handle.site.probe or (handle.site.runner[0], "--facts"),
@@ -191,8 +191,8 @@ def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Fac
         env={},
         deadline=deadline,
     )
-    if ending.exit_code != 0:
+    if result.exit_code != 0:
         raise BootError(
-            f"{handle.machine}: facts cannot be found: {ending.start_error or ending.stderr[:300]}"
+            f"{handle.machine}: facts cannot be found: {result.start_error or result.stderr[:300]}"
         )
-    return facts_of.parse(ending.stdout.encode())
+    return facts_of.parse(result.stdout.encode())

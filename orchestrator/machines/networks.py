@@ -14,17 +14,17 @@ from orchestrator.driver_traits import TRAITS, drivers_that
 from orchestrator.drivers.base import Networking
 from orchestrator.drivers.model import NETWORK_PREFIX, Attachment, Handle, NetworkOrder, Order
 from orchestrator.errors import Unavailable
-from orchestrator.labfile.addresses import Seat, peers, seats, subnet_of
+from orchestrator.labfile.addresses import Interface, interfaces, peers, subnet_of
 from orchestrator.labfile.models import Lab, Machine, Network
 from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import remove
 
-LAY_SECONDS = 60.0
+CREATE_SECONDS = 60.0
 
 
 @dataclass
-class _Laid:
+class _Created:
     """A network that stands, and how many machines hold it."""
 
     handle: Handle
@@ -41,7 +41,7 @@ class Networks:
         self._scratch = scratch
         self._out = out
         self._lock = threading.Lock()
-        self._laid: dict[tuple[str, str], _Laid] = {}
+        self._laid: dict[tuple[str, str], _Created] = {}
 
     def join(self, order: Order, job: Job, undo: contextlib.ExitStack) -> Order:
         """The order with its places on networks, each made unless it stands; ``undo`` is given the leaving.
@@ -49,51 +49,51 @@ class Networks:
         Raises Unavailable, BootError, TimedOut, Interrupted.
         """
         places = []
-        for seat in seats(self._lab):
-            if seat.machine == job.machine:
-                handle = self._hold(seat, job, undo)
-                places.append(attachment(seat, handle.data["plugs"][seat.machine]))
+        for interface in interfaces(self._lab):
+            if interface.machine == job.machine:
+                handle = self._hold(interface, job, undo)
+                places.append(attachment(interface, handle.data["plugs"][interface.machine]))
         return replace(order, attachments=tuple(places), hosts=self.hosts(job))
 
     def standing(self) -> list[Handle]:
         """The networks there are."""
         with self._lock:
-            return [laid.handle for laid in self._laid.values() if laid.holders]
+            return [created.handle for created in self._laid.values() if created.holders]
 
     def hosts(self, job: Job) -> tuple[tuple[str, str], ...]:
         """The names a machine is to know: its own, and those of its peers in this run."""
-        mine = [seat.address for seat in seats(self._lab) if seat.machine == job.machine]
+        mine = [interface.address for interface in interfaces(self._lab) if interface.machine == job.machine]
         own = tuple((job.machine, address) for address in mine[:1])
         return own + peers(self._lab, job.machine, job.group)
 
-    def _hold(self, seat: Seat, job: Job, undo: contextlib.ExitStack) -> Handle:
-        laid = self._network(seat.network, job)
-        with laid.lock:
-            if laid.holders == 0:
-                self._lay(laid.handle, seat, job)
-            laid.holders += 1
-        undo.callback(self._let_go, laid)
-        return laid.handle
+    def _hold(self, interface: Interface, job: Job, undo: contextlib.ExitStack) -> Handle:
+        created = self._network(interface.network, job)
+        with created.lock:
+            if created.holders == 0:
+                self._create(created.handle, interface, job)
+            created.holders += 1
+        undo.callback(self._let_go, created)
+        return created.handle
 
-    def _let_go(self, laid: _Laid) -> None:
-        with laid.lock:
-            laid.holders -= 1
-            if laid.holders == 0:
-                self._remove(laid.handle)
+    def _let_go(self, created: _Created) -> None:
+        with created.lock:
+            created.holders -= 1
+            if created.holders == 0:
+                self._remove(created.handle)
 
-    def _network(self, name: str, job: Job) -> _Laid:
+    def _network(self, name: str, job: Job) -> _Created:
         with self._lock:
             key = (job.student, name)
             if key not in self._laid:
                 wanted = self._order(name, job)
-                self._laid[key] = _Laid(_networking(wanted.driver).prepare_network(wanted))
+                self._laid[key] = _Created(_networking(wanted.driver).prepare_network(wanted))
             return self._laid[key]
 
-    def _lay(self, handle: Handle, seat: Seat, job: Job) -> None:
+    def _create(self, handle: Handle, interface: Interface, job: Job) -> None:
         self._context.journal.intend(handle)
         try:
-            wanted = self._order(seat.network, job)
-            _networking(handle.driver).lay(wanted, handle, self._context.deadline(LAY_SECONDS))
+            wanted = self._order(interface.network, job)
+            _networking(handle.driver).create_network(wanted, handle, self._context.deadline(CREATE_SECONDS))
         except BaseException:
             self._remove(handle)
             raise
@@ -119,9 +119,11 @@ class Networks:
         )
 
 
-def attachment(seat: Seat, plug: str) -> Attachment:
+def attachment(interface: Interface, endpoint: str) -> Attachment:
     """A seat as a driver is told of it."""
-    return Attachment(seat.network, seat.address, seat.prefix, seat.mac, plug, seat.internet)
+    return Attachment(
+        interface.network, interface.address, interface.prefix, interface.mac, endpoint, interface.internet
+    )
 
 
 def _require_possible(name: str, network: Network, members: Sequence[Machine]) -> None:

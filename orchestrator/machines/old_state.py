@@ -21,7 +21,7 @@ from pathlib import Path
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import Unavailable
 from orchestrator.host.sqlite import Database
-from orchestrator.machines.journal_table import Row, write
+from orchestrator.machines.journal_table import JournalRow, write
 
 LEDGER, STAYS = "ledger.db", "stays.db"
 REST_SECONDS = 3600.0
@@ -35,7 +35,7 @@ _INTENTS = "SELECT run, machine, handle, owner_pid, owner_start FROM ledger.inte
 _STAYS = "SELECT run, machine, session, lab, logs, wanted, since FROM stays.stays"
 
 
-def take_over(database: Database, folder: Path, start_time: Callable[[int], str]) -> list[Row]:
+def take_over(database: Database, folder: Path, start_time: Callable[[int], str]) -> list[JournalRow]:
     """Move what nobody works on into the journal; returns the rows of an older isolab that still runs.
 
     ``start_time`` tells when a process started. Raises Unavailable for state that cannot be read.
@@ -74,7 +74,7 @@ def _attached(connection: sqlite3.Connection, path: Path) -> bool:
         return bool(found.fetchone()[0])
 
 
-def _rows(connection: sqlite3.Connection, folder: Path, tables: set[str]) -> list[Row]:
+def _rows(connection: sqlite3.Connection, folder: Path, tables: set[str]) -> list[JournalRow]:
     """The rows of the old files as the journal has them; without a row in the ledger there is no machine."""
     if LEDGER not in tables:
         return []
@@ -87,12 +87,12 @@ def _rows(connection: sqlite3.Connection, folder: Path, tables: set[str]) -> lis
         with _readable(folder / STAYS):
             places = {(run, name): place for run, name, *place in connection.execute(_STAYS)}
     return [
-        Row(run, name, handle, pid, start, start == _KEPT, *places.get((run, name), ()))
+        JournalRow(run, name, handle, pid, start, start == _KEPT, *places.get((run, name), ()))
         for run, name, handle, pid, start in machines
     ]
 
 
-def _move(connection: sqlite3.Connection, row: Row, tables: set[str]) -> None:
+def _move(connection: sqlite3.Connection, row: JournalRow, tables: set[str]) -> None:
     write(connection, row)
     for file, table in ((LEDGER, "ledger.intents"), (STAYS, "stays.stays")):
         if file in tables:

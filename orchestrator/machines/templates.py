@@ -28,8 +28,8 @@ from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
-from orchestrator.progress import Silent
-from orchestrator.transport.base import Conversing
+from orchestrator.progress import SilentProgress
+from orchestrator.transport.base import InteractiveTransport
 
 VERSION = 4
 MAKE_SECONDS = 1800.0
@@ -54,7 +54,7 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     def fill(folder: Path) -> dict[str, Any]:
         reason, facts, template = "", {}, Template(folder)
         with context.boot_slots:
-            seconds = _bake(order.unplugged(), template, driver, context)
+            seconds = _build(order.unplugged(), template, driver, context)
             context.progress.doing(order.name, "testing the new template")
             try:
                 facts = _test(replace(order.unplugged(), template=template), driver, context, seconds)
@@ -95,13 +95,16 @@ def _forget_old_note(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _bake(order: Order, template: Template, driver: Cloning, context: MachineContext) -> float:
+def _build(order: Order, template: Template, driver: Cloning, context: MachineContext) -> float:
     """Make the template; gives the seconds the boot took."""
     deadline = context.deadline(boot_seconds(order))
-    with _journalled(order, "bake", driver, context) as (mould, handle), in_time(order.name, mould):
+    with (
+        _journalled(order, "bake", driver, context) as (template_order, handle),
+        in_time(order.name, template_order),
+    ):
         # Whoever waits knows the machine by its own name.
-        named = replace(mould, name=order.name)
-        return round(driver.bake(named, handle, template, deadline, context.progress), 3)
+        named = replace(template_order, name=order.name)
+        return round(driver.build_template(named, handle, template, deadline, context.progress), 3)
 
 
 @contextmanager
@@ -134,7 +137,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
             deadline = context.deadline(TEST_SECONDS * patience)
             fixed, handle = stack.enter_context(_journalled(order, f"test{number}", driver, context))
             begun = time.monotonic()
-            risen = driver.up(fixed, handle, deadline, Silent())
+            risen = driver.up(fixed, handle, deadline, SilentProgress())
             if risen.data["start"] != "clone":
                 raise BootError("a clone does not start")
             transport = stack.enter_context(driver.connect(handle, deadline))
@@ -150,7 +153,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
     return {"clone_seconds": round(seconds, 3), "facts": dict(facts.raw)}
 
 
-def _probe(transport: Conversing, deadline: Deadline, patience: float) -> str:
+def _probe(transport: InteractiveTransport, deadline: Deadline, patience: float) -> str:
     """Whether a clone keeps time; gives its identity."""
     begun = time.monotonic()
     _say(transport, ["sleep", "1"], deadline, patience)
@@ -164,7 +167,7 @@ def _probe(transport: Conversing, deadline: Deadline, patience: float) -> str:
     return _say(transport, ["sh", "-c", script], deadline, patience)
 
 
-def _say(transport: Conversing, argv: list[str], deadline: Deadline, patience: float) -> str:
+def _say(transport: InteractiveTransport, argv: list[str], deadline: Deadline, patience: float) -> str:
     try:
         done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
     except LabError as problem:

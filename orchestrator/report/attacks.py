@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from orchestrator.report.fold import Column, Entry, fold
-from orchestrator.results.attack_matrix import AttackMatrix, Attempt, Outcome
+from orchestrator.report.fold import Column, FoldedCell, fold
+from orchestrator.results.attack_matrix import AttackMatrix, AttackOutcome, AttackResult
 
 TITLE = "Attacks"
 NOTE = "verdicts are read off canaries outside the boundary, by the controller"
-_STYLES = {Outcome.BLOCKED: "pass", Outcome.THROUGH: "fail", Outcome.NONE: "missing"}
+_STYLES = {AttackOutcome.BLOCKED: "pass", AttackOutcome.THROUGH: "fail", AttackOutcome.NONE: "missing"}
 
 
 def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
@@ -24,7 +24,7 @@ def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
         (
             machine.name,
             [
-                Entry(str(attack.attempts[place].outcome), _STYLES[attack.attempts[place].outcome])
+                FoldedCell(str(attack.results[place].outcome), _STYLES[attack.results[place].outcome])
                 for attack in matrix.attacks
             ],
         )
@@ -42,17 +42,17 @@ def labels_of(matrix: AttackMatrix) -> list[str]:
 def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
     """For each attack its label, and on which machines what decided it."""
     for label, attack in zip(labels_of(matrix), matrix.attacks, strict=True):
-        grouped: dict[tuple[Outcome, str], list[str]] = {}
-        for attempt, machine in zip(attack.attempts, matrix.machines, strict=True):
-            grouped.setdefault((attempt.outcome, said(attempt)), []).append(machine.name)
+        grouped: dict[tuple[AttackOutcome, str], list[str]] = {}
+        for result, machine in zip(attack.results, matrix.machines, strict=True):
+            grouped.setdefault((result.outcome, in_words(result)), []).append(machine.name)
         yield label, [f"{outcome} on {', '.join(on)}: {words}" for (outcome, words), on in grouped.items()]
 
 
-def said(attempt: Attempt) -> str:
+def in_words(result: AttackResult) -> str:
     """What decided it; for what went through, what became of the canary as well."""
-    if attempt.outcome is Outcome.BLOCKED:
-        return attempt.by or attempt.found
-    return f"{attempt.found} ({attempt.by})" if attempt.by else attempt.found
+    if result.outcome is AttackOutcome.BLOCKED:
+        return result.by or result.found
+    return f"{result.found} ({result.by})" if result.by else result.found
 
 
 def explained(matrix: AttackMatrix) -> Iterator[RenderableType]:

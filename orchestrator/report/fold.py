@@ -9,7 +9,7 @@ _NAMES_WIDTH = 22
 
 
 @dataclass(frozen=True)
-class Entry:
+class FoldedCell:
     """What one cell shows, and its kind (a status, or whether it is the odd one out)."""
 
     text: str
@@ -21,16 +21,16 @@ class Column:
     """The machines that show the same entries."""
 
     names: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[FoldedCell, ...]
 
     @property
     def header(self) -> str:
         return ", ".join(self.names)
 
 
-def fold(columns: Iterable[tuple[str, Sequence[Entry]]]) -> tuple[Column, ...]:
+def fold(columns: Iterable[tuple[str, Sequence[FoldedCell]]]) -> tuple[Column, ...]:
     """One column for each distinct list of entries, in order of first appearance."""
-    folded: dict[tuple[Entry, ...], list[str]] = {}
+    folded: dict[tuple[FoldedCell, ...], list[str]] = {}
     for name, entries in columns:
         folded.setdefault(tuple(entries), []).append(name)
     return tuple(Column(tuple(names), entries) for entries, names in folded.items())

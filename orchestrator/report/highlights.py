@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from orchestrator.labfile.models import Where
 from orchestrator.record import Status
-from orchestrator.results.attribution import Cause
+from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import Remark, Row, Section, Table
 
-CAUSES: tuple[Cause, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
+CAUSES: tuple[Attribution, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
 """The causes a difference may have, clearest lessons first."""
 
 _TELLING = 4
@@ -34,11 +34,11 @@ class Lesson(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def lessons(table: Table, cause: Cause) -> tuple[Lesson, ...]:
+def lessons(table: Table, attribution: Attribution) -> tuple[Lesson, ...]:
     """What differs by ``cause``, exercise by exercise."""
     found = []
     for line, section in enumerate(table.sections):
-        rows = tuple(row for row in section.rows if row.differs and row.cause == cause)
+        rows = tuple(row for row in section.rows if row.differs and row.attribution == attribution)
         if rows:
             found.append(Lesson(line, section, rows))
     return tuple(found)
@@ -49,13 +49,15 @@ def telling(table: Table) -> tuple[Difference, ...]:
     exercise as long as there are others; those that a check foresees, with few and short values, first."""
     left = sorted(_differences(table), key=_difficulty)
     chosen: list[Difference] = []
-    for cause in (*CAUSES[:3], *CAUSES[:3], *CAUSES, *CAUSES):
+    for attribution in (*CAUSES[:3], *CAUSES[:3], *CAUSES, *CAUSES):
         taken = {each.line for each in chosen}
-        best = next((each for each in left if each.row.cause == cause and each.line not in taken), None)
+        best = next(
+            (each for each in left if each.row.attribution == attribution and each.line not in taken), None
+        )
         if best and len(chosen) < _TELLING:
             chosen.append(best)
             left.remove(best)
-    return tuple(sorted(chosen, key=lambda each: CAUSES.index(each.row.cause)))
+    return tuple(sorted(chosen, key=lambda each: CAUSES.index(each.row.attribution)))
 
 
 def remarks(table: Table) -> list[tuple[int, Section, Remark]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.report.summary import Tally, summarize
 from orchestrator.results.comparison import Section, Table
-from orchestrator.results.plot_data import Figure, figures_of
+from orchestrator.results.plot_data import PlotData, plots_of
 
 
 def render(table: Table) -> str:
@@ -19,7 +19,7 @@ def render(table: Table) -> str:
         "summary": _sums(summary.total) | {"slow": summary.slow},
         "machines": [asdict(column) | _sums(tally) for column, tally in summary.machines],
         "comparison": [row for section in table.sections for row in _rows(section)],
-        "measured": [one for figure in figures_of(table) for one in _measured(figure, table)],
+        "measured": [one for plot in plots_of(table) for one in _measured(plot, table)],
         "records": [asdict(record) for record in table.records()],
     }
     return json.dumps(_finite(report), indent=2, allow_nan=False) + "\n"
@@ -40,28 +40,28 @@ def _rows(section: Section) -> list[dict[str, Any]]:
             "exercise": section.name,
             "key": row.key,
             "label": row.label,
-            "cause": row.cause,
+            "cause": row.attribution,
             "groups": [{"value": group.value, "machines": group.machines} for group in row.groups],
         }
         for row in section.rows
     ]
 
 
-def _measured(figure: Figure, table: Table) -> list[dict[str, Any]]:
+def _measured(plot: PlotData, table: Table) -> list[dict[str, Any]]:
     return [
         {
-            "exercise": figure.exercise,
-            "title": figure.title,
+            "exercise": plot.exercise,
+            "title": plot.title,
             "key": group.key,
             "label": group.label,
-            "unit": figure.unit,
-            "better": figure.better,
+            "unit": plot.unit,
+            "better": plot.better,
             "readings": {
-                machine.name: asdict(mark.reading) if mark.reading else mark.said
+                machine.name: asdict(mark.measurement) if mark.measurement else mark.reported
                 for machine, mark in zip(table.machines, group.marks, strict=True)
             },
         }
-        for group in figure.groups
+        for group in plot.series
     ]
 
 

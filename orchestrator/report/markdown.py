@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.formatting import printable
 from orchestrator.report import attacks, highlights, measured, wording
-from orchestrator.report.fold import Entry, fold
+from orchestrator.report.fold import FoldedCell, fold
 from orchestrator.report.summary import Summary, summarize
 from orchestrator.results.attack_matrix import matrix_of
 from orchestrator.results.comparison import Section, Table
-from orchestrator.results.plot_data import figures_of
+from orchestrator.results.plot_data import plots_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
@@ -22,9 +22,9 @@ def render(table: Table) -> str:
     summary = summarize(table)
     lines = [*_summary(table, summary), "## Verdicts", "", *_matrix(table), "", wording.legend(), ""]
     lines += [*_attacks(table), *_measured(table)]
-    for cause in highlights.CAUSES:
-        if found := highlights.lessons(table, cause):
-            heading, meaning = wording.CAUSES[cause]
+    for attribution in highlights.CAUSES:
+        if found := highlights.lessons(table, attribution):
+            heading, meaning = wording.CAUSES[attribution]
             lines += [f"## {heading}", "", meaning, ""]
             for lesson in found:
                 lines += _lesson(lesson, table)
@@ -45,7 +45,8 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
     if telling := highlights.telling(table):
         yield from ("**Most telling**", "")
         for each in telling:
-            yield f"- **{escape(each.row.label)}**: {escape(wording.difference(each.row))} ({each.row.cause})"
+            words = escape(wording.difference(each.row))
+            yield f"- **{escape(each.row.label)}**: {words} ({each.row.attribution})"
         yield ""
     if trouble := highlights.remarks(table):
         yield from ("**What did not pass**", "")
@@ -94,20 +95,20 @@ def _attacks(table: Table) -> Iterator[str]:
     yield ""
 
 
-def _outcome(entry: Entry) -> str:
+def _outcome(entry: FoldedCell) -> str:
     return f"**{escape(entry.text)}**" if entry.kind == "fail" else escape(entry.text)
 
 
 def _measured(table: Table) -> Iterator[str]:
-    found = figures_of(table)
+    found = plots_of(table)
     if found:
         yield from (f"## {measured.TITLE}", "", f"{measured.NOTE.capitalize()}.", "")
-    for figure in found:
-        yield from (f"### {escape(measured.title(figure))}", "")
-        yield from (f"{escape(figure.exercise)}, {measured.extent(figure)}", "")
+    for plot in found:
+        yield from (f"### {escape(measured.title(plot))}", "")
+        yield from (f"{escape(plot.exercise)}, {measured.extent(plot)}", "")
         rows = [
-            [escape(group.label), *(escape(measured.cell_with_wall(mark, figure)) for mark in group.marks)]
-            for group in figure.groups
+            [escape(group.label), *(escape(measured.cell_with_wall(mark, plot)) for mark in group.marks)]
+            for group in plot.series
         ]
         yield from _grid(["", *(escape(machine.name) for machine in table.machines)], rows)
         yield ""
@@ -117,7 +118,7 @@ def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:
     yield from (f"### {escape(wording.heading(lesson.section))}", "")
     rows = lesson.rows
     columns = fold(
-        (machine.name, [Entry(row.texts[place], str(row.ranks[place] or 0)) for row in rows])
+        (machine.name, [FoldedCell(row.texts[place], str(row.ranks[place] or 0)) for row in rows])
         for place, machine in enumerate(table.machines)
     )
     lines = [
@@ -137,11 +138,11 @@ def _exercise(section: Section, table: Table) -> Iterator[str]:
     if section.explain:
         yield from (escape(" ".join(section.explain.split())), "")
     if rows:
-        said = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
-        yield from (f"Same everywhere: {escape(said)}", "")
+        words = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
+        yield from (f"Same everywhere: {escape(words)}", "")
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: FoldedCell) -> str:
     text = escape(entry.text)
     return text if entry.kind == "0" else f"**{text}**"
 

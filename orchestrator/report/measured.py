@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.report.quantities import amount, ratio, spread, unit_of
 from orchestrator.results.comparison import MachineColumn
-from orchestrator.results.plot_data import Figure, Group, Mark
+from orchestrator.results.plot_data import Mark, PlotData, Series
 
 TITLE = "Measured"
 NOTE = "medians, and the quartiles between which half of all readings lie"
 
 
-def title(figure: Figure) -> str:
+def title(plot: PlotData) -> str:
     """``Start (lower is better)``."""
-    return f"{figure.title} ({figure.better} is better)"
+    return f"{plot.title} ({plot.better} is better)"
 
 
-def extent(figure: Figure) -> str:
+def extent(plot: PlotData) -> str:
     """How many readings are behind each median: ``15 readings each``."""
-    numbers = sorted({reading.n for reading in figure.readings})
+    numbers = sorted({measurement.n for measurement in plot.measurements})
     if not numbers:
         return "no readings"
     if numbers == [1]:
@@ -27,50 +27,50 @@ def extent(figure: Figure) -> str:
     return f"{'–'.join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))} readings each"
 
 
-def value(mark: Mark, figure: Figure) -> str:
+def value(mark: Mark, plot: PlotData) -> str:
     """``6.78 µs``, or why there is no figure."""
-    return amount(mark.reading.median, unit_of(figure.unit)) if mark.reading else mark.said
+    return amount(mark.measurement.median, unit_of(plot.unit)) if mark.measurement else mark.reported
 
 
 def beside(mark: Mark) -> str:
     """``×12``: compared with the first machine, and how the machine came up where that counts."""
-    return " ".join(word for word in (ratio(mark.ratio) if mark.ratio else "", mark.said) if word)
+    return " ".join(word for word in (ratio(mark.ratio) if mark.ratio else "", mark.reported) if word)
 
 
-def quartiles(mark: Mark, figure: Figure) -> str:
+def quartiles(mark: Mark, plot: PlotData) -> str:
     """``6.66–6.91``; nothing where there is but one reading."""
-    reading = mark.reading
-    if reading is None or reading.n == 1:
+    measurement = mark.measurement
+    if measurement is None or measurement.n == 1:
         return ""
-    return spread(reading.q1, reading.median, reading.q3, unit_of(figure.unit))
+    return spread(measurement.q1, measurement.median, measurement.q3, unit_of(plot.unit))
 
 
-def wall(mark: Mark, figure: Figure) -> str:
+def wall(mark: Mark, plot: PlotData) -> str:
     """``7.2 µs``: the same by the wall clock, where the figure is processor time."""
-    if mark.reading is None or mark.reading.wall is None:
+    if mark.measurement is None or mark.measurement.wall is None:
         return ""
-    return amount(mark.reading.wall, unit_of(figure.unit))
+    return amount(mark.measurement.wall, unit_of(plot.unit))
 
 
-def cell(mark: Mark, figure: Figure) -> str:
+def cell(mark: Mark, plot: PlotData) -> str:
     """``6.78 µs (6.66–6.91)``."""
-    between = quartiles(mark, figure)
-    how = f" {mark.said}" if mark.reading and mark.said else ""
-    return value(mark, figure) + (f" ({between})" if between else "") + how
+    between = quartiles(mark, plot)
+    how = f" {mark.reported}" if mark.measurement and mark.reported else ""
+    return value(mark, plot) + (f" ({between})" if between else "") + how
 
 
-def cell_with_wall(mark: Mark, figure: Figure) -> str:
+def cell_with_wall(mark: Mark, plot: PlotData) -> str:
     """``6.78 µs (6.66–6.91; wall 7.2 µs)``."""
-    clock = wall(mark, figure)
-    text = cell(mark, figure)
-    return text.replace(")", f"; wall {clock})", 1) if clock and mark.reading and ")" in text else text
+    clock = wall(mark, plot)
+    text = cell(mark, plot)
+    return text.replace(")", f"; wall {clock})", 1) if clock and mark.measurement and ")" in text else text
 
 
-def in_words(group: Group, figure: Figure, machines: Sequence[MachineColumn]) -> str:
+def in_words(group: Series, plot: PlotData, machines: Sequence[MachineColumn]) -> str:
     """``process 6.78 µs; vm 81 µs``: a picture read aloud."""
-    return "; ".join(_read_aloud(group, figure, machines))
+    return "; ".join(_read_aloud(group, plot, machines))
 
 
-def _read_aloud(group: Group, figure: Figure, machines: Sequence[MachineColumn]) -> Iterator[str]:
+def _read_aloud(group: Series, plot: PlotData, machines: Sequence[MachineColumn]) -> Iterator[str]:
     for machine, mark in zip(machines, group.marks, strict=True):
-        yield f"{machine.name} {value(mark, figure)}"
+        yield f"{machine.name} {value(mark, plot)}"

@@ -17,11 +17,11 @@ from rich.text import Text
 from orchestrator.formatting import printable
 from orchestrator.record import Status
 from orchestrator.report import attacks, highlights, measured, wording
-from orchestrator.report.fold import Column, Entry, blocks, column_width, fold
+from orchestrator.report.fold import Column, FoldedCell, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.results.attack_matrix import matrix_of
 from orchestrator.results.comparison import Section, Table
-from orchestrator.results.plot_data import Figure, Mark, figures_of
+from orchestrator.results.plot_data import Mark, PlotData, plots_of
 
 _GAP = 2
 _ENTRY_WIDTH = 26
@@ -58,12 +58,12 @@ def renderable(table: Table, width: int) -> RenderableType:
     parts: list[RenderableType] = [*_summary(table), Text(), *_matrix(table, width)]
     parts += [Text(wording.legend(), style="dim")]
     parts += [*_attacks(table, width), *_measured(table, width)]
-    for cause in highlights.CAUSES:
-        if found := highlights.lessons(table, cause):
-            parts += [Text(), Text(wording.CAUSES[cause][0], style="bold underline")]
+    for attribution in highlights.CAUSES:
+        if found := highlights.lessons(table, attribution):
+            parts += [Text(), Text(wording.CAUSES[attribution][0], style="bold underline")]
             for lesson in found:
                 parts += [Text(), *_lesson(lesson, table, width)]
-    return Group(*parts, *_agreed(table), Text(), *_ending(table))
+    return Group(*parts, *_agreed(table), Text(), *_how_it_ended(table))
 
 
 def _summary(table: Table) -> Iterator[RenderableType]:
@@ -74,16 +74,16 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     if found := highlights.telling(table):
         yield from (Text(), Text("Most telling", style="bold"))
         for each in found:
-            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.cause})")
+            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.attribution})")
     if trouble := highlights.remarks(table):
         yield from (Text(), Text("What did not pass", style="bold"))
         for _, section, item in trouble:
             yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
 
 
-def _point(about: str, said: str, style: str = "") -> RenderableType:
+def _point(about: str, words: str, style: str = "") -> RenderableType:
     """A line of a list, indented where it goes on."""
-    return Padding(Text(style=style).append(about, style="bold").append(said), (0, 0, 0, 2))
+    return Padding(Text(style=style).append(about, style="bold").append(words), (0, 0, 0, 2))
 
 
 def _matrix(table: Table, width: int) -> Iterator[RenderableType]:
@@ -104,33 +104,33 @@ def _attacks(table: Table, width: int) -> Iterator[RenderableType]:
 
 
 def _measured(table: Table, width: int) -> Iterator[RenderableType]:
-    found = figures_of(table)
+    found = plots_of(table)
     if found:
         yield from (Text(), Text(f"{measured.TITLE} — {measured.NOTE}", style="bold underline"))
-    for figure in found:
-        yield from (Text(), Text(measured.title(figure), style="bold"))
-        yield Text(f"{printable(figure.exercise)}, {measured.extent(figure)}", style="dim")
+    for plot in found:
+        yield from (Text(), Text(measured.title(plot), style="bold"))
+        yield Text(f"{printable(plot.exercise)}, {measured.extent(plot)}", style="dim")
         columns = fold(
-            (machine.name, [_figure(group.marks[place], figure) for group in figure.groups])
+            (machine.name, [_figure(group.marks[place], plot) for group in plot.series])
             for place, machine in enumerate(table.machines)
         )
-        yield from _grids("", [group.label for group in figure.groups], columns, width)
+        yield from _grids("", [group.label for group in plot.series], columns, width)
 
 
-def _figure(mark: Mark, figure: Figure) -> Entry:
-    return Entry(measured.cell(mark, figure), "" if mark.reading else "missing")
+def _figure(mark: Mark, plot: PlotData) -> FoldedCell:
+    return FoldedCell(measured.cell(mark, plot), "" if mark.measurement else "missing")
 
 
-def _verdict(section: Section, place: int) -> Entry:
+def _verdict(section: Section, place: int) -> FoldedCell:
     status = section.cells[place].status
-    return Entry(wording.symbol(status), status or "missing")
+    return FoldedCell(wording.symbol(status), status or "missing")
 
 
 def _lesson(lesson: highlights.Lesson, table: Table, width: int) -> Iterator[RenderableType]:
     yield Text(wording.heading(lesson.section), style="bold")
     rows = lesson.rows
     columns = fold(
-        (machine.name, [Entry(row.texts[place], _kind(row.ranks[place])) for row in rows])
+        (machine.name, [FoldedCell(row.texts[place], _kind(row.ranks[place])) for row in rows])
         for place, machine in enumerate(table.machines)
     )
     yield from _grids("", [row.label for row in rows], columns, width)
@@ -141,8 +141,8 @@ def _agreed(table: Table) -> Iterator[RenderableType]:
     if found:
         yield from (Text(), Text("The same on every machine that answered", style="bold underline"))
     for section, rows in found:
-        said = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
-        yield _point(f"{printable(section.name)}: ", said, "dim")
+        words = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
+        yield _point(f"{printable(section.name)}: ", words, "dim")
 
 
 def _kind(rank: int | None) -> str:
@@ -174,7 +174,7 @@ def _sums(table: Table) -> str:
     return f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} in all"
 
 
-def _ending(table: Table) -> Iterator[RenderableType]:
+def _how_it_ended(table: Table) -> Iterator[RenderableType]:
     yield Text(_sums(table))
     summary = summarize(table)
     if summary.slow:

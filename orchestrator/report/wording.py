@@ -8,7 +8,7 @@ from orchestrator.formatting import bounded, format_value, printable
 from orchestrator.labfile.models import Check
 from orchestrator.record import Status
 from orchestrator.report.summary import Tally
-from orchestrator.results.attribution import Cause
+from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import (
     Group,
     MachineColumn,
@@ -21,7 +21,7 @@ from orchestrator.results.comparison import (
 
 SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKIP: "–"}
 NOT_RUN = "·"
-CAUSES: Mapping[Cause, tuple[str, str]] = {
+CAUSES: Mapping[Attribution, tuple[str, str]] = {
     "boundary": (
         "Differences that go with the boundary",
         "Machines behind the same boundary agree, whatever their architecture.",
@@ -137,9 +137,9 @@ def agreeing(section: Section) -> tuple[Row, ...]:
     return tuple(row for row in section.rows if not row.differs)
 
 
-def cause(row: Row) -> str:
+def attribution(row: Row) -> str:
     """What the values of a row go with, in words for a narrow column."""
-    return "no answer" if row.cause == "unanswered" else row.cause
+    return "no answer" if row.attribution == "unanswered" else row.attribution
 
 
 def difference(row: Row) -> str:

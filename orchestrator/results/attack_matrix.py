@@ -16,7 +16,7 @@ from orchestrator.labfile.models import Check
 from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
 
 
-class Outcome(StrEnum):
+class AttackOutcome(StrEnum):
     """What an attack came to."""
 
     BLOCKED = "blocked"
@@ -25,11 +25,11 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AttackResult:
     """One attack on one machine. ``found`` is what became of the canary, or why there is no
     answer; ``by`` says what decided it. Both are printable."""
 
-    outcome: Outcome
+    outcome: AttackOutcome
     found: str
     by: str = ""
 
@@ -42,7 +42,7 @@ class Attack:
     title: str
     canary: str
     label: str
-    attempts: tuple[Attempt, ...]
+    results: tuple[AttackResult, ...]
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,21 @@ def _attack(section: Section, kind: str, table: Table) -> Attack:
     key = observation(kind)
     checks = [check for check in section.checks if check.that == key]
     pairs = zip(section.cells, table.machines, strict=True)
-    attempts = tuple(_attempt(cell, column, key, checks) for cell, column in pairs)
+    attempts = tuple(_result(cell, column, key, checks) for cell, column in pairs)
     label = next((row.label for row in section.rows if row.key == key), LABELS[kind])
     return Attack(printable(section.name), printable(section.title), kind, label, attempts)
 
 
-def _attempt(cell: Cell, column: MachineColumn, key: str, checks: Sequence[Check]) -> Attempt:
+def _result(cell: Cell, column: MachineColumn, key: str, checks: Sequence[Check]) -> AttackResult:
     found = cell.record.observations.get(key) if cell.record else None
     if found is None:
-        return Attempt(Outcome.NONE, printable(cell.reason))
+        return AttackResult(AttackOutcome.NONE, printable(cell.reason))
     text = format_value(found, 80)
     if text.startswith(NOT_PLANTED):
-        return Attempt(Outcome.NONE, text)
-    outcome = Outcome.BLOCKED if found == UNTOUCHED else Outcome.THROUGH
+        return AttackResult(AttackOutcome.NONE, text)
+    outcome = AttackOutcome.BLOCKED if found == UNTOUCHED else AttackOutcome.THROUGH
     why = (check.why for check in checks if check.why and _is_about(check, column))
-    return Attempt(outcome, text, printable(next(why, "")))
+    return AttackResult(outcome, text, printable(next(why, "")))
 
 
 def _is_about(check: Check, column: MachineColumn) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from orchestrator.labfile.models import Boundary
 
-Cause = Literal[
+Attribution = Literal[
     "same", "boundary", "privilege", "architecture", "mixed", "unexplained", "unanswered"
 ]  # fmt: skip
 
@@ -16,7 +16,7 @@ Cause = Literal[
 _PRIVILEGES = {str(Boundary.SANDBOX), str(Boundary.CONTAINER)}
 
 
-class Answer(NamedTuple):
+class Observed(NamedTuple):
     """Where a value was seen, and which of the values it was."""
 
     boundary: str
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     rank: int
 
 
-def cause_of(answers: Sequence[Answer]) -> Cause:
+def attribute(answers: Sequence[Observed]) -> Attribution:
     """What the values go with.
 
     *boundary*: machines behind the same boundary agree, machines of one architecture do not.
@@ -48,18 +48,18 @@ def cause_of(answers: Sequence[Answer]) -> Cause:
     # To the kernel, a program under qemu-user is the emulator: that alone may set it apart.
     if _explains((_isolation(one, user_emulation=one.boundary), one.rank) for one in answers):
         rest = [one for one in answers if one.boundary != Boundary.USER_EMULATION]
-        return "boundary" if len({one.rank for one in rest}) < 2 else cause_of(rest)
+        return "boundary" if len({one.rank for one in rest}) < 2 else attribute(rest)
     return "mixed" if _explains(((one.boundary, one.arch), one.rank) for one in answers) else "unexplained"
 
 
-def _isolation(answer: Answer, user_emulation: str = Boundary.PROCESS) -> str:
+def _isolation(answer: Observed, user_emulation: str = Boundary.PROCESS) -> str:
     """The boundary, by what it separates: an emulated machine is one like a virtual one, and qemu-user
     separates nothing, like a process; only the instruction set sets each pair apart."""
     same = {str(Boundary.USER_EMULATION): str(user_emulation), str(Boundary.EMULATED): str(Boundary.VM)}
     return same.get(answer.boundary, answer.boundary)
 
 
-def _was_taken_away(answers: Sequence[Answer]) -> bool:
+def _was_taken_away(answers: Sequence[Observed]) -> bool:
     seen = {_isolation(one): one.rank for one in answers}
     bare = seen.get(Boundary.PROCESS)
     unlike = {kind for kind, rank in seen.items() if rank != bare}

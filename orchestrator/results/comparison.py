@@ -14,14 +14,14 @@ from typing import Any
 from orchestrator.formatting import bounded, format_value, identity, printable
 from orchestrator.labfile.models import Boundary, Check, Exercise, Plot
 from orchestrator.record import Record, Status
-from orchestrator.results.attribution import Answer, Cause, cause_of
+from orchestrator.results.attribution import Attribution, Observed, attribute
 
 _LABEL_LIMIT = 80
 _STRENGTH = {str(boundary): rank for rank, boundary in enumerate(Boundary)}
 
 
 @dataclass(frozen=True)
-class About:
+class RunInfo:
     """What the run itself was: its lab's title and description, and the files of its exercises.
 
     ``sources``: exercise -> file name -> text, as they were when the lab ran.
@@ -103,7 +103,7 @@ class Row:
     values: tuple[Any | Missing, ...]
     ranks: tuple[int | None, ...]
     groups: tuple[Group, ...]
-    cause: Cause
+    attribution: Attribution
 
     @property
     def same(self) -> bool:
@@ -158,7 +158,7 @@ class Table:
     runs: tuple[str, ...]
     machines: tuple[MachineColumn, ...]
     sections: tuple[Section, ...]
-    about: About = About()
+    about: RunInfo = RunInfo()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -171,11 +171,11 @@ class Table:
         return tuple(cell.record for cell in cells if cell.record)
 
 
-def contrast(
+def compare(
     records: Sequence[Record],
     exercises: Mapping[str, Exercise] | None = None,
     machines: Sequence[str] = (),
-    about: About | None = None,
+    about: RunInfo | None = None,
 ) -> Table:
     """Lay ``records`` side by side.
 
@@ -206,7 +206,7 @@ def contrast(
         _unique(record.run for record in records),
         columns,
         tuple(sections),
-        about or About(),
+        about or RunInfo(),
     )
 
 
@@ -238,8 +238,8 @@ def _section(
 ) -> Section:
     seen = _unique(key for cell in cells if cell.record for key in cell.record.observations)
     # Two machines never measure the same; compared as answers are, figures would drown everything.
-    figures = exercise.measured if exercise else ()
-    shows = exercise.shows if exercise and exercise.shows else {k: k for k in seen if k not in figures}
+    measured = exercise.measured if exercise else ()
+    shows = exercise.shows if exercise and exercise.shows else {k: k for k in seen if k not in measured}
     rows = tuple(_row(key, label, columns, cells) for key, label in shows.items())
     remarks: dict[tuple[Status, str], list[str]] = {}
     for column, cell in zip(columns, cells, strict=True):
@@ -270,11 +270,11 @@ def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[
         members = tuple(column.name for column, mine in zip(columns, ranks, strict=True) if mine == rank)
         groups.append(Group(value, _distinct(format_value(value), groups), members))
     answers = [
-        Answer(column.boundary, column.arch, rank)
+        Observed(column.boundary, column.arch, rank)
         for column, rank in zip(columns, ranks, strict=True)
         if rank is not None
     ]
-    return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), cause_of(answers))
+    return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), attribute(answers))
 
 
 def value_of(cell: Cell, key: str) -> Any | Missing:

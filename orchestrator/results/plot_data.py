@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.exercises.measurement import Reading, reading_of
+from orchestrator.exercises.measurement import Measurement, measurement_of
 from orchestrator.formatting import bounded, format_value, printable
 from orchestrator.labfile.models import ANSWERS, Plot
 from orchestrator.results.comparison import Cell, Missing, Section, Table, value_of
@@ -20,13 +20,13 @@ class Mark:
     machine came up, where that is what was measured. ``ratio`` is how many times the figure is that of
     the first machine that has one, None for that machine itself."""
 
-    reading: Reading | None
-    said: str
+    measurement: Measurement | None
+    reported: str
     ratio: float | None = None
 
 
 @dataclass(frozen=True)
-class Group:
+class Series:
     """One thing that was measured, on all machines: a mark for each column of the table."""
 
     key: str
@@ -35,7 +35,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PlotData:
     """Groups that share a unit and a scale; ``line`` is the exercise's place in the table."""
 
     line: int
@@ -43,36 +43,36 @@ class Figure:
     title: str
     unit: str
     better: str
-    groups: tuple[Group, ...]
+    series: tuple[Series, ...]
 
     @property
-    def readings(self) -> tuple[Reading, ...]:
-        return tuple(mark.reading for group in self.groups for mark in group.marks if mark.reading)
+    def measurements(self) -> tuple[Measurement, ...]:
+        return tuple(mark.measurement for group in self.series for mark in group.marks if mark.measurement)
 
 
-def figures_of(table: Table) -> tuple[Figure, ...]:
+def plots_of(table: Table) -> tuple[PlotData, ...]:
     """The figures of a table, in its order."""
     return tuple(
         _figure(line, section, plot) for line, section in enumerate(table.sections) for plot in section.plots
     )
 
 
-def _figure(line: int, section: Section, plot: Plot) -> Figure:
+def _figure(line: int, section: Section, plot: Plot) -> PlotData:
     groups = tuple(_group(key, label, section.cells) for key, label in plot.shows.items())
     title, unit = bounded(printable(plot.title), _LABEL_LIMIT), printable(plot.unit)
-    return Figure(line, section.name, title, unit, plot.better, groups)
+    return PlotData(line, section.name, title, unit, plot.better, groups)
 
 
-def _group(key: str, label: str, cells: tuple[Cell, ...]) -> Group:
+def _group(key: str, label: str, cells: tuple[Cell, ...]) -> Series:
     marks: list[Mark] = []
-    first: Reading | None = None
+    first: Measurement | None = None
     for cell in cells:
         value = value_of(cell, key)
-        reading = None if isinstance(value, Missing) else reading_of(value)
-        ratio = reading.median / first.median if reading and first else None
-        marks.append(Mark(reading, _start(cell, key) if reading else _instead(value), ratio))
-        first = first or reading
-    return Group(key, bounded(printable(label), _LABEL_LIMIT), tuple(marks))
+        measurement = None if isinstance(value, Missing) else measurement_of(value)
+        ratio = measurement.median / first.median if measurement and first else None
+        marks.append(Mark(measurement, _start(cell, key) if measurement else _instead(value), ratio))
+        first = first or measurement
+    return Series(key, bounded(printable(label), _LABEL_LIMIT), tuple(marks))
 
 
 def _start(cell: Cell, key: str) -> str:

@@ -25,7 +25,7 @@ from orchestrator.labfile.shared import ABOVE, shared_files
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
-from orchestrator.results.comparison import About
+from orchestrator.results.comparison import RunInfo
 
 _FOLDER = "exercises"
 _MOST_BYTES = 64 * 2**10
@@ -45,13 +45,13 @@ def keep(lab: LoadedLab, folder: Path) -> None:
                 _copy(exercise, name, place)
 
 
-def about_run(folder: Path, records: Sequence[Record]) -> About:
+def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
     """What ``folder`` tells about the run of ``records``; a run that kept nothing is still a run."""
-    said: Mapping[str, object] = {}
+    text: Mapping[str, object] = {}
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
-        said = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
+        text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
     sources = {name: dict(_sources(folder / _FOLDER / _inside(name))) for name in _names(records)}
-    return About(_text(said.get("title")), _text(said.get("description")), sources)
+    return RunInfo(_text(text.get("title")), _text(text.get("description")), sources)
 
 
 def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:

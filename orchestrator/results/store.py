@@ -15,7 +15,7 @@ from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import Record, read_records
-from orchestrator.results.comparison import Table, contrast
+from orchestrator.results.comparison import Table, compare
 from orchestrator.results.snapshot import about_run, keep
 
 RECORDS = "records.jsonl"
@@ -60,7 +60,7 @@ class RunStore:
         self._file.flush()
         records = list(read_records(self.folder / RECORDS))
         machines = list(self._lab.lab.machines)
-        return contrast(records, _specs(self._lab), machines, about_run(self.folder, records))
+        return compare(records, _specs(self._lab), machines, about_run(self.folder, records))
 
 
 def require_space(folder: Path) -> None:

@@ -19,11 +19,11 @@ EXERCISE = "./program"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProgramAnswer:
     """What several machines said alike: the same end and the same output."""
 
     machines: tuple[str, ...]
-    ending: str
+    result: str
     stdout: str
     stderr: str
 
@@ -73,7 +73,7 @@ def lab_of(
     return LoadedLab(lab=lab, path=path, exercises=(LoadedExercise(EXERCISE, folder, exercise),))
 
 
-def ending(record: Record) -> str:
+def result(record: Record) -> str:
     """How a program ended, in a few words."""
     if record.exit_code is None and record.signal is None:
         return record.reason or record.status.value
@@ -83,10 +83,10 @@ def ending(record: Record) -> str:
     return f"exit {record.exit_code}"
 
 
-def fold(records: Sequence[Record]) -> list[Answer]:
+def fold(records: Sequence[Record]) -> list[ProgramAnswer]:
     """Answers, the most common first; equal ones become one."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for record in records:
-        groups.setdefault((ending(record), record.stdout, record.stderr), []).append(record.machine)
-    folded = [Answer(tuple(names), *about) for about, names in groups.items()]
+        groups.setdefault((result(record), record.stdout, record.stderr), []).append(record.machine)
+    folded = [ProgramAnswer(tuple(names), *about) for about, names in groups.items()]
     return sorted(folded, key=lambda answer: -len(answer.machines))

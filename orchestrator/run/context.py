@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator.arch import host_arch
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.exercises.canaries.manager import Garden
+from orchestrator.exercises.canaries.manager import CanaryManager
 from orchestrator.exercises.canaries.processes import canary_program
-from orchestrator.exercises.canaries.visible_process import Canary
+from orchestrator.exercises.canaries.visible_process import VisibleProcess
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.barrier import Barrier
@@ -26,8 +26,8 @@ class RunContext:
 
     machines: LabContext
     host: str
-    canary: Canary
-    garden: Garden
+    visible_process: VisibleProcess
+    canaries: CanaryManager
     barrier: Barrier = field(default_factory=Barrier)
 
     @property
@@ -60,11 +60,13 @@ def run_context(
     """The context of a run of these machines (empty: all); its end interrupts what still runs."""
     with lab_context(lab, names, out, journal, progress, cold=cold) as machines:
         cancellation, archives = machines.cancellation, machines.archives
-        canary = Canary(f"isolab-canary-{run}", lambda: make_image(machines, "micro", host_arch()).runner)
-        garden = Garden(lambda: canary_program(archives, cancellation.deadline()))
+        visible_process = VisibleProcess(
+            f"isolab-canary-{run}", lambda: make_image(machines, "micro", host_arch()).runner
+        )
+        canaries = CanaryManager(lambda: canary_program(archives, cancellation.deadline()))
         try:
-            yield RunContext(machines, this_host().name, canary, garden)
+            yield RunContext(machines, this_host().name, visible_process, canaries)
         finally:
             cancellation.cancel()
-            canary.close()
-            garden.close()
+            visible_process.close()
+            canaries.close()

@@ -64,11 +64,11 @@ def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = 
 
 def _remove_logs(gone: JournalEntry, entries: Sequence[JournalEntry]) -> None:
     """Those of a session's machine, unless one that took its place writes there."""
-    alive = [entry.membership for entry in entries if entry.owner_alive or entry.kept]
-    if gone.membership and gone.membership.logs not in {place.logs for place in alive if place}:
-        shutil.rmtree(gone.membership.logs, ignore_errors=True)
+    alive = [entry.member for entry in entries if entry.owner_alive or entry.kept]
+    if gone.member and gone.member.logs not in {place.logs for place in alive if place}:
+        shutil.rmtree(gone.member.logs, ignore_errors=True)
         with contextlib.suppress(OSError):
-            gone.membership.logs.parent.rmdir()  # of the session's last machine
+            gone.member.logs.parent.rmdir()  # of the session's last machine
 
 
 def _working_folders() -> Iterator[str]:

@@ -25,8 +25,8 @@ from orchestrator.errors import (
 )
 from orchestrator.exercises.checks import Subject, split
 from orchestrator.exercises.compile_in_guest import build_in_guest, sources
-from orchestrator.exercises.execute import PUSH_SECONDS, Workplace, items, run_exercise
-from orchestrator.exercises.host_metrics import Scale
+from orchestrator.exercises.execute import PUSH_SECONDS, ExerciseContext, items, run_exercise
+from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.required_programs import missing_programs
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
@@ -77,7 +77,7 @@ def _run(
     with provisioned(job, context.machines) as machine:
         handle = machine.handle
         blank = replace(blank, accel=handle.accel, start=handle.data.get("start", ""))
-        place = _workplace(job, machine, context)
+        place = _exercise_context(job, machine, context)
         runnable, skipped = split(exercises, place.subject)
         known = _known(runnable, skipped, failures, blank)
         place = _push([e for e in runnable if e.name not in known], programs, place, context)
@@ -125,7 +125,7 @@ def _wait(job: Job, participant: Participant, context: RunContext) -> str:
     return participant.wait()
 
 
-def _one(exercise: LoadedExercise, place: Workplace, blank: Record, context: RunContext) -> Record:
+def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, context: RunContext) -> Record:
     """One exercise; trouble on our side is an *error* record, unless the machine is lost."""
     cancellation = context.cancellation
     try:
@@ -168,23 +168,25 @@ def _programs(
     return programs, failures
 
 
-def _workplace(job: Job, machine: RunningMachine, context: RunContext) -> Workplace:
+def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:
     handle, order = machine.handle, machine.order
     site, others = handle.site, order.hosts[1:]
     users = frozenset(site.users)
     subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others))
     env = environment(order.attachments[0].address, others) if order.attachments else {}
-    tag, canary = f"{job.run}-{job.machine}", context.canary.plant()
-    scale = Scale(machine.driver, handle, machine.start_seconds)
-    return Workplace(machine.transport, site, subject, tag, canary, env, garden=context.garden, scale=scale)
+    tag, canary = f"{job.run}-{job.machine}", context.visible_process.plant()
+    metrics = HostMetrics(machine.driver, handle, machine.start_seconds)
+    return ExerciseContext(
+        machine.transport, site, subject, tag, canary, env, canaries=context.canaries, metrics=metrics
+    )
 
 
 def _push(
     exercises: Sequence[LoadedExercise],
     programs: Mapping[str, Mapping[str, Path]],
-    place: Workplace,
+    place: ExerciseContext,
     context: RunContext,
-) -> Workplace:
+) -> ExerciseContext:
     """All files of these exercises, as one stream; the place remembers those of student exercises."""
     owner = place.site.users["student"]
     files = {

@@ -28,7 +28,7 @@ from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Which part of a lab to run (empty means all), whether to boot instead of clone, and the folder
     of a student whose work it is to run (None: the reference solutions)."""
 
@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What a run came to."""
 
     table: Table
@@ -59,7 +59,7 @@ class Outcome:
         return Exit.FAILED if Status.FAIL in statuses else Exit.PASSED
 
 
-def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress) -> Outcome:
+def run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress) -> RunOutcome:
     """Run a lab. Raises SpecError for a choice that is not in it, Unavailable, Interrupted.
 
     On Ctrl-C everything is torn down and the reports of what did finish are written before
@@ -74,7 +74,7 @@ def run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress
         return _run_lab(whole, replace(choice, machines=machines), out, progress)
 
 
-def _run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progress) -> Outcome:
+def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress) -> RunOutcome:
     run = new_run_id()
     journal = Journal()
     try:
@@ -92,11 +92,11 @@ def _run_lab(lab: LoadedLab, choice: Choice, out: Path | None, progress: Progres
         finally:
             table = store.comparison()
             write_reports(store.folder, table)
-        return Outcome(table, store.folder)
+        return RunOutcome(table, store.folder)
 
 
 def results(
-    lab: LoadedLab, run: str, choice: Choice, out: Path, journal: Journal, progress: Progress
+    lab: LoadedLab, run: str, choice: Selection, out: Path, journal: Journal, progress: Progress
 ) -> Generator[Record, None, None]:
     """The records of a run as they are completed; closing it cancels and tears down.
 
@@ -110,7 +110,7 @@ def results(
             yield from found
 
 
-def announce(lab: LoadedLab, choice: Choice, progress: Progress) -> None:
+def announce(lab: LoadedLab, choice: Selection, progress: Progress) -> None:
     """Warn when the machines may need more memory than there is."""
     planned = plan(lab, this_host(), machines=choice.machines)
     if planned.short_by:

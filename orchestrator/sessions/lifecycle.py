@@ -30,7 +30,7 @@ from orchestrator.machines.provision import LabContext, lab_context, provision
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
 from orchestrator.results.store import new_run_id
-from orchestrator.run.run import Choice
+from orchestrator.run.run import Selection
 from orchestrator.sessions.lookup import SessionMachine, State, ask_all, session_machines
 
 LOCK_SECONDS = 3600.0
@@ -78,7 +78,7 @@ def _lock(session: str, seconds: float) -> contextlib.AbstractContextManager[Non
     return locked("session", digest(str(state_dir()), session), Deadline.after(seconds))
 
 
-def bring_up(lab: LoadedLab, session: str, choice: Choice, progress: Progress) -> Raised:
+def bring_up(lab: LoadedLab, session: str, choice: Selection, progress: Progress) -> Raised:
     """Bring up the machines of a lab that are not there yet, and leave them running.
 
     Those of the session that are up stay as they are; dead ones are made anew. Raises SpecError
@@ -115,9 +115,9 @@ def bring_up(lab: LoadedLab, session: str, choice: Choice, progress: Progress) -
 def _require_same_lab(there: Sequence[SessionMachine], lab: LoadedLab, session: str) -> None:
     mine = str(lab.path.resolve())
     for machine in there:
-        if machine.membership.lab != mine:
+        if machine.member.lab != mine:
             raise SpecError(
-                f"a session {session!r} of another lab is up: {machine.membership.lab}",
+                f"a session {session!r} of another lab is up: {machine.member.lab}",
                 hint="give this one another name with --name",
             )
 
@@ -194,7 +194,7 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
     progress.doing(machine.machine, "taking down")
     remove(machine.handle, driver, context.journal)
     _set_aside(machine.logs)
-    place = member_of(machine.session, machine.membership.lab, order)
+    place = member_of(machine.session, machine.member.lab, order)
     with contextlib.ExitStack() as undo:
         fresh = start(order, driver, context, undo, place)
         with connected(fresh, context):
@@ -207,8 +207,8 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
 
 def _order_again(machine: SessionMachine, progress: Progress) -> Order:
     """What a machine was ordered by, as far as it can be followed again. Raises Unavailable."""
-    order = machine.membership.order
-    again = f"`isolab down {machine.name}`, then `isolab up {machine.membership.lab}`"
+    order = machine.member.order
+    again = f"`isolab down {machine.name}`, then `isolab up {machine.member.lab}`"
     if order is None:
         raise Unavailable(f"{machine.name} was made by another version of isolab", hint=again)
     if not order.image.folder.exists():

@@ -15,7 +15,7 @@ from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unav
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.models import User
 from orchestrator.labfile.suggest import did_you_mean
-from orchestrator.machines.journal import Journal, Membership
+from orchestrator.machines.journal import Journal, SessionMember
 from orchestrator.transport.runner import run_program
 
 ASK_SECONDS = 15.0
@@ -34,13 +34,13 @@ class State(StrEnum):
 class SessionMachine:
     """A machine of a session, or (``coming``) one that is about to be."""
 
-    membership: Membership
+    member: SessionMember
     handle: Handle
     coming: bool = False
 
     @property
     def session(self) -> str:
-        return self.membership.session
+        return self.member.session
 
     @property
     def machine(self) -> str:
@@ -54,7 +54,7 @@ class SessionMachine:
 
     @property
     def logs(self) -> Path:
-        return self.membership.logs
+        return self.member.logs
 
     @property
     def console(self) -> Console:
@@ -64,9 +64,9 @@ class SessionMachine:
 def session_machines() -> list[SessionMachine]:
     """The machines of all sessions, by session and name; those whose maker died on the way are none."""
     found = [
-        SessionMachine(entry.membership, entry.handle, coming=not entry.kept)
+        SessionMachine(entry.member, entry.handle, coming=not entry.kept)
         for entry in Journal().entries()
-        if entry.membership is not None and (entry.kept or entry.owner_alive)
+        if entry.member is not None and (entry.kept or entry.owner_alive)
     ]
     return sorted(found, key=lambda machine: (machine.session, machine.machine))
 
@@ -112,7 +112,7 @@ def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
     """Whether a machine runs programs now, and if not, why."""
     try:
         with drivers.load(handle.driver).connect(handle, deadline) as transport:
-            ending = run_program(
+            result = run_program(
                 transport,
                 handle.site,
                 ["/bin/true"],
@@ -130,9 +130,9 @@ def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
         return State.DEAD, problem.message.splitlines()[0]
-    if ending.exit_code == 0:
+    if result.exit_code == 0:
         return State.UP, ""
-    return State.DEAD, ending.start_error or ending.killed_for or "it runs no programs"
+    return State.DEAD, result.start_error or result.killed_for or "it runs no programs"
 
 
 def ask_all(there: Sequence[SessionMachine]) -> list[tuple[State, str]]:
@@ -150,8 +150,8 @@ def ask_all(there: Sequence[SessionMachine]) -> list[tuple[State, str]]:
 def lost(machine: SessionMachine, reason: str) -> LabError:
     """The error of a machine that is not up any more."""
     name, words = machine.name, machine.console.tail(5)
-    said = f"; its console said last:\n{words}" if words else ""
+    words = f"; its console said last:\n{words}" if words else ""
     return Unavailable(
-        f"{name} is dead: {reason}{said}",
+        f"{name} is dead: {reason}{words}",
         hint=f"`isolab reset {name}` makes it anew, `isolab logs {name}` shows more",
     )

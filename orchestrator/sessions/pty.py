@@ -45,14 +45,14 @@ def _pass_on(keyboard: int, screen: int, ours: int) -> None:
         ready = select.select(listen, [], [])[0]
         if ours in ready:
             try:
-                said = os.read(ours, 65536)
+                typed = os.read(ours, 65536)
             except OSError as problem:
                 if problem.errno == errno.EIO:  # the other end is closed: pty(7)
                     return
                 raise
-            if not said:
+            if not typed:
                 return
-            _write(screen, said)
+            _write(screen, typed)
         if keyboard in ready:
             keys = os.read(keyboard, 4096)
             if not keys:  # the user's terminal is gone

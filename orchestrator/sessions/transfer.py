@@ -33,7 +33,7 @@ _BLOCK = 65536
 _UNPACK = 'mkdir -p -- "$1" && exec tar -x -f - -C "$1"'
 _PACK = 'exec tar -c -f - -C "$1" "$2"'
 
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Is told how many bytes have passed."""
 
 
@@ -73,7 +73,7 @@ def measure(paths: Sequence[Path]) -> int:
     return total
 
 
-def send(argv: Sequence[str], paths: Sequence[Path], uid: int, told: Told) -> int:
+def send(argv: Sequence[str], paths: Sequence[Path], uid: int, on_progress: OnProgress) -> int:
     """Send files and folders to the command ``argv`` that unpacks them; gives how many.
 
     Raises TransportError, TimedOut, LabError for a file that changes meanwhile.
@@ -90,7 +90,7 @@ def send(argv: Sequence[str], paths: Sequence[Path], uid: int, told: Told) -> in
         return about
 
     with _talking(argv) as (talk, words):
-        sink = _Sink(talk, told)
+        sink = _Sink(talk, on_progress)
         try:
             with tarfile.open(fileobj=cast(IO[bytes], sink), mode="w|", format=tarfile.GNU_FORMAT) as tar:
                 for path in paths:
@@ -106,7 +106,7 @@ def send(argv: Sequence[str], paths: Sequence[Path], uid: int, told: Told) -> in
     return count
 
 
-def receive(argv: Sequence[str], target: Path, limit: int, told: Told) -> Received:
+def receive(argv: Sequence[str], target: Path, limit: int, on_progress: OnProgress) -> Received:
     """Take what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes.
 
     Only plain files and folders are taken, under plain relative names; links are not, neither
@@ -116,14 +116,14 @@ def receive(argv: Sequence[str], target: Path, limit: int, told: Told) -> Receiv
     received = Received()
     with _talking(argv) as (talk, words):
         talk.end_input()
-        source = _Source(talk, limit, told)
+        source = _Source(talk, limit, on_progress)
         try:
             with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK) as tar:
                 _take(tar, source, target.resolve(), received, limit)
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as problem:
-            said = words()
+            complaints = words()
             raise TransportError(
-                said or f"the machine sent an archive that cannot be read: {problem}"
+                complaints or f"the machine sent an archive that cannot be read: {problem}"
             ) from None
         _require_success(talk, "pack what was asked for")
     return received
@@ -200,8 +200,8 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
 class _Sink:
     """Where a tar stream is written to."""
 
-    def __init__(self, talk: process.Conversation, told: Told) -> None:
-        self._talk, self._told, self._count = talk, told, 0
+    def __init__(self, talk: process.Conversation, on_progress: OnProgress) -> None:
+        self._talk, self._told, self._count = talk, on_progress, 0
 
     def write(self, data: bytes) -> int:
         for start in range(0, len(data), _BLOCK):
@@ -215,8 +215,8 @@ class _Source:
     """Where a tar stream is read from; never more than was granted, for a header may claim to be
     as long as the machine likes."""
 
-    def __init__(self, talk: process.Conversation, limit: int, told: Told) -> None:
-        self._talk, self._limit, self._told = talk, limit, told
+    def __init__(self, talk: process.Conversation, limit: int, on_progress: OnProgress) -> None:
+        self._talk, self._limit, self._told = talk, limit, on_progress
         self._granted = HEADER_BYTES
         self._count = 0
 

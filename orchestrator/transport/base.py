@@ -76,7 +76,7 @@ class Stream(Protocol):
         """End the conversation, and with it the command."""
 
 
-class Conversing(Transport, Protocol):
+class InteractiveTransport(Transport, Protocol):
     """A transport that can also talk with a running command."""
 
     def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:

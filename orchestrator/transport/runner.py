@@ -21,7 +21,7 @@ GRACE = 15.0
 
 
 @dataclass(frozen=True)
-class Ending:
+class ProcessResult:
     """How a program ended. ``seconds`` is wall time beside the program; ``killed_for`` is "",
     "timeout", "output" or "hangup"; ``start_error`` says why it could not be started."""
 
@@ -47,7 +47,7 @@ def run_program(
     env: Mapping[str, str],
     deadline: Deadline,
     stdin: bytes = b"",
-) -> Ending:
+) -> ProcessResult:
     """Run one program under the runner. ``timeout`` is in seconds of this machine's wall time.
 
     Raises TransportError, TimedOut, Interrupted.
@@ -73,7 +73,7 @@ def run_program(
     return parse(done.stdout)
 
 
-def parse(answer: bytes) -> Ending:
+def parse(answer: bytes) -> ProcessResult:
     """The runner's report: a line of JSON, then the two outputs. Raises TransportError."""
     head, _, body = answer.partition(b"\n")
     try:
@@ -82,7 +82,7 @@ def parse(answer: bytes) -> Ending:
         seconds = float(report["wall_us"]) / 1e6
         if out < 0 or err < 0 or len(body) != out + err or not math.isfinite(seconds):
             raise ValueError("lengths or time")
-        return Ending(
+        return ProcessResult(
             exit_code=None if report["exit"] is None else int(report["exit"]),
             signal=None if report["signal"] is None else str(report["signal"])[:20],
             killed_for=str(report["killed_for"])[:20],

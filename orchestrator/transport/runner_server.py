@@ -13,17 +13,17 @@ from contextlib import contextmanager
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
-from orchestrator.transport.base import LIMIT, Conversing, Result, Stream
+from orchestrator.transport.base import LIMIT, InteractiveTransport, Result, Stream
 from orchestrator.transport.runner import parse
 
 _MAX_HEAD = 8192
 UNPACK_SECONDS = 300.0
 
 
-class Served:
+class RunnerServer:
     """Runs programs through one running runner, everything else as before."""
 
-    def __init__(self, inner: Conversing, runner: str) -> None:
+    def __init__(self, inner: InteractiveTransport, runner: str) -> None:
         self._inner = inner
         self._runner = runner
         self._stream: Stream | None = None
@@ -42,9 +42,9 @@ class Served:
         """A tar stream goes the same way, as a program of whoever runs the runner."""
         limit = str(max(1, int(min(UNPACK_SECONDS, deadline.remaining()) * 1000)))
         order = ["--timeout", limit, "--stdin", str(len(stdin)), "--", "/bin/tar", *argv[1:]]
-        ending = parse(self._through_runner(order, stdin, deadline).stdout)
-        words = (ending.start_error or ending.killed_for or ending.stderr).encode()
-        return Result(ending.exit_code if ending.exit_code is not None else 1, ending.stdout.encode(), words)
+        result = parse(self._through_runner(order, stdin, deadline).stdout)
+        words = (result.start_error or result.killed_for or result.stderr).encode()
+        return Result(result.exit_code if result.exit_code is not None else 1, result.stdout.encode(), words)
 
     def _through_runner(self, arguments: Sequence[str], stdin: bytes, deadline: Deadline) -> Result:
         try:
@@ -93,9 +93,9 @@ class Served:
 
 
 @contextmanager
-def served(inner: Conversing, runner: str) -> Iterator[Served]:
+def runner_server(inner: InteractiveTransport, runner: str) -> Iterator[RunnerServer]:
     """A transport with one runner for all programs, ended with the block."""
-    transport = Served(inner, runner)
+    transport = RunnerServer(inner, runner)
     try:
         yield transport
     finally:

@@ -155,16 +155,16 @@ def _broken(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def connected(
-    address: Address, name: str, deadline: Deadline, plug: socket.socket | None = None
+    address: Address, name: str, deadline: Deadline, sock: socket.socket | None = None
 ) -> Iterator[SshTransport]:
     """One authenticated connection, over ``plug`` where something else already reached the machine.
     Raises TransportError, Unavailable, TimedOut, Interrupted."""
     with contextlib.ExitStack() as stack:
-        if plug is None:
+        if sock is None:
             connection = _connection(address, name, deadline, stack)
         else:
-            stack.callback(plug.close)
-            connection = stack.enter_context(contextlib.closing(_handshake(plug, address, name, deadline)))
+            stack.callback(sock.close)
+            connection = stack.enter_context(contextlib.closing(_handshake(sock, address, name, deadline)))
         yield SshTransport(connection, name)
 
 
@@ -172,22 +172,22 @@ def _connection(
     address: Address, name: str, deadline: Deadline, stack: contextlib.ExitStack
 ) -> paramiko.Transport:
     """A connection, closed by the stack; before it the one to the jump host."""
-    plug: socket.socket | paramiko.Channel
+    sock: socket.socket | paramiko.Channel
     if address.jump is None:
-        plug = dial(address.host, address.port, name, deadline)
+        sock = dial(address.host, address.port, name, deadline)
     else:
         jump = _connection(address.jump, name, deadline, stack)
-        plug = tunnel(jump, address.host, address.port, name, str(address.jump), deadline)
-    stack.callback(plug.close)
-    connection = _handshake(plug, address, name, deadline)
+        sock = tunnel(jump, address.host, address.port, name, str(address.jump), deadline)
+    stack.callback(sock.close)
+    connection = _handshake(sock, address, name, deadline)
     stack.callback(connection.close)
     return connection
 
 
 def _handshake(
-    plug: socket.socket | paramiko.Channel, address: Address, name: str, deadline: Deadline
+    sock: socket.socket | paramiko.Channel, address: Address, name: str, deadline: Deadline
 ) -> paramiko.Transport:
-    connection = paramiko.Transport(plug, default_window_size=_WINDOW)
+    connection = paramiko.Transport(sock, default_window_size=_WINDOW)
     try:
         # An emulated machine may take its time for the first line: the default is 15 s.
         connection.banner_timeout = connection.handshake_timeout = max(1.0, min(600.0, deadline.remaining()))

@@ -34,7 +34,7 @@ def dial(host: str, port: int, name: str, deadline: Deadline) -> socket.socket:
     where = Endpoint(host, port)
     wait = max(0.1, deadline.within(DIAL_SECONDS).remaining())
     try:
-        plug = socket.create_connection((host, port), timeout=wait)
+        sock = socket.create_connection((host, port), timeout=wait)
     except socket.gaierror as problem:
         raise TransportError(
             f"{name}: the host {host} is not known: {problem.strerror}",
@@ -52,8 +52,8 @@ def dial(host: str, port: int, name: str, deadline: Deadline) -> socket.socket:
             hint="is its SSH server running, and is the port right?",
         ) from None
     # The handshake is a dialogue of small packets; none must wait for another's acknowledgement.
-    plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return plug
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def tunnel(

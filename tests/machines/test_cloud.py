@@ -19,7 +19,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.host.cache import sha256_file
 from orchestrator.labfile.image_recipe import CloudRecipe
 from orchestrator.machines import host_packages
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 pytestmark = [
     pytest.mark.real,
@@ -37,8 +37,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
             about = {"image": "published", "kind": "cloud", "disk": "2GiB", "sources": {"amd64": source}}
             recipe = CloudRecipe.model_validate(about)
             arch, deadline = ARCHITECTURES["amd64"], Deadline.after(1800)
-            host_packages.ensure(host_packages.image_needs(recipe, "amd64"), Silent(), deadline)
-            image = images.obtain(recipe, arch, Archives(deadline), Silent(), deadline)
+            host_packages.ensure(host_packages.image_needs(recipe, "amd64"), SilentProgress(), deadline)
+            image = images.obtain(recipe, arch, Archives(deadline), SilentProgress(), deadline)
         kind = Kind("qemu", "amd64")
         with on_bench(kind, order_for(kind, home, name="cloudy", image=image, boot_timeout=1800.0)) as found:
             yield found

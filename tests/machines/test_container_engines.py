@@ -17,7 +17,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers.container.engine import engine_command
 from orchestrator.host import cache, process
 from orchestrator.machines import host_packages
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 pytestmark = pytest.mark.real
 
@@ -192,7 +192,7 @@ int main(void) { printf("{\\"greeting\\": \\"%s\\"}\\n", GREETING); }
 
 def compiler_rootfs() -> Path:
     """A root file system with a small compiler, from the host's own archive; made once."""
-    host_packages.ensure([host_packages.MMDEBSTRAP], Silent(), Deadline.after(900))
+    host_packages.ensure([host_packages.MMDEBSTRAP], SilentProgress(), Deadline.after(900))
 
     def fill(folder: Path) -> dict[str, str]:
         wanted = ["--variant=essential", "--include=tcc,libc6-dev", "--dpkgopt=path-exclude=/usr/share/doc/*"]

@@ -34,7 +34,7 @@ from vboxhome import virtualbox_of
 from orchestrator import drivers
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.base import Weighed
+from orchestrator.drivers.base import ReportsMemory
 from orchestrator.drivers.model import Handle, Template
 from orchestrator.host import process
 from orchestrator.labfile.models import User
@@ -125,7 +125,7 @@ sys.stdout.buffer.write(done.stdout)
 
 class TestWhatItTakes:
     def test_a_driver_that_weighs_finds_memory_while_it_is_up(self, bench: Bench) -> None:
-        if isinstance(bench.driver, Weighed):
+        if isinstance(bench.driver, ReportsMemory):
             bench.uname("-m")  # something runs there
             assert bench.driver.memory(bench.live.handle) > 0
 

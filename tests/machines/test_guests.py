@@ -25,7 +25,7 @@ from orchestrator.drivers.qemu.qmp import human_command
 from orchestrator.errors import BootError, Interrupted, LabError, TransportError
 from orchestrator.host.unix_socket import first_line
 from orchestrator.labfile.models import DriverName
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.transport.ssh import Address, connected
 
 pytestmark = pytest.mark.real
@@ -168,7 +168,7 @@ def _on_the_line(home: Home) -> Iterator[tuple[socket.socket, Address]]:
     order = order if isinstance(template, str) else replace(order, template=template)
     handle = driver.prepare(order)
     try:
-        driver.up(order, handle, Deadline.after(300), Silent())
+        driver.up(order, handle, Deadline.after(300), SilentProgress())
         line = first_line(Path(handle.scratch) / LINE, Deadline.after(60))
         assert line is not None
         yield line, loopback_address(Path(handle.scratch), 0)

@@ -30,7 +30,7 @@ from orchestrator.labfile.models import DriverName
 from orchestrator.machines import host_packages
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import ROOT
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
@@ -274,7 +274,7 @@ def test_an_ordinary_user_has_networks_between_guests(home: Home) -> None:
     """Switch and machines run as whoever started isolab."""
     if os.getuid() != 0:
         pytest.skip("needs root to become somebody else")
-    host_packages.ensure([vde.NEED], Silent(), Deadline.after(600))
+    host_packages.ensure([vde.NEED], SilentProgress(), Deadline.after(600))
     user, cache = 60700, hard_linked(("archive", "images", "toolchain", "programs"), home.root / "cache")
     (home.root / "state").mkdir()
     _given_to(user, home)

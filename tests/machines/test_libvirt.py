@@ -29,7 +29,7 @@ from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import BootError, LabError, TeardownError, Unavailable
 from orchestrator.host import process_table
 from orchestrator.labfile.libvirt_uri import SYSTEM, parse
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.run.gc import reclaim
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("libvirt")]
@@ -66,7 +66,7 @@ def names() -> set[str]:
 def up(order: Order) -> Handle:
     driver = drivers.load("libvirt")
     driver.check(order.machine, order.arch)
-    return driver.up(order, driver.prepare(order), Deadline.after(300), Silent())
+    return driver.up(order, driver.prepare(order), Deadline.after(300), SilentProgress())
 
 
 def at(uri: str, home: Home) -> Order:

@@ -73,11 +73,11 @@ def test_a_strangers_network_and_filter_are_left_alone(home: Home) -> None:
             assert list(reclaim(Journal())) == []
             DRIVER.down(handle)
             with pytest.raises(Unavailable, match="cannot make the network lan"):
-                DRIVER.lay(wanted, handle, Deadline.after(60))
+                DRIVER.create_network(wanted, handle, Deadline.after(60))
             assert there(handle.tag) == (True, True)
             filtering.undefine()
             with pytest.raises(Unavailable, match="cannot make the network lan"):
-                DRIVER.lay(wanted, handle, Deadline.after(60))
+                DRIVER.create_network(wanted, handle, Deadline.after(60))
             assert there(handle.tag) == (True, False)  # our filter was made, and undone
         finally:
             network.destroy()
@@ -95,7 +95,7 @@ def test_a_host_that_allows_no_bridges_is_told(home: Home) -> None:
         with pytest.raises(
             Unavailable, match=r"cannot make the network lan: .*Operation not permitted"
         ) as caught:
-            DRIVER.lay(wanted, handle, Deadline.after(60))
+            DRIVER.create_network(wanted, handle, Deadline.after(60))
         assert "qemu:///session" in caught.value.hint
         assert made(home) == []
     wanted.scratch.parent.rmdir()  # there is nothing in it

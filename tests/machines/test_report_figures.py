@@ -12,7 +12,7 @@ from pages import FAINT, Shown, chromium
 from playwright.sync_api import Browser, expect
 
 from orchestrator.report import render
-from orchestrator.results.comparison import contrast
+from orchestrator.results.comparison import compare
 
 pytestmark = pytest.mark.real
 
@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def measured(browser: Browser, tmp_path: Path) -> Iterator[Shown]:
     path = tmp_path / "measured.html"
-    path.write_text(render("html", contrast(a_measuring_run(), MEASURED)), encoding="utf-8")
+    path.write_text(render("html", compare(a_measuring_run(), MEASURED)), encoding="utf-8")
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         shown = Shown(context.new_page(), path)
         yield shown

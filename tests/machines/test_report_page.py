@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from orchestrator.formatting import printable
 from orchestrator.labfile.models import Exercise
 from orchestrator.report import render
-from orchestrator.results.comparison import contrast
+from orchestrator.results.comparison import compare
 
 pytestmark = pytest.mark.real
 
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render("html", contrast(the_run(), EXERCISES, about=ABOUT)), encoding="utf-8")
+    path.write_text(render("html", compare(the_run(), EXERCISES, about=ABOUT)), encoding="utf-8")
     return path
 
 
@@ -136,7 +136,7 @@ class TestFilters:
             for name in ("process", "vm")
         ]
         path = tmp_path / "attacks.html"
-        path.write_text(render("html", contrast(records, {"damage/files": files})), encoding="utf-8")
+        path.write_text(render("html", compare(records, {"damage/files": files})), encoding="utf-8")
         with browser.new_context() as context:
             page = Shown(context.new_page(), path).page
             attacks = page.locator(".attacks")
@@ -302,7 +302,7 @@ def test_without_script_the_summary_the_matrix_and_the_differences_read(browser:
 
 def test_sixty_exercises_on_fifteen_machines_load_and_filter(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "large.html"
-    path.write_text(render("html", contrast(a_large_run())), encoding="utf-8")
+    path.write_text(render("html", compare(a_large_run())), encoding="utf-8")
     with browser.new_context() as context:
         shown = Shown(context.new_page(), path)
         assert shown.page.evaluate("document.querySelectorAll('*').length") <= 20_000

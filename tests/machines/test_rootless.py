@@ -24,7 +24,7 @@ from orchestrator.drivers.container.needs import UIDMAP, engine_needs
 from orchestrator.host import process, process_table
 from orchestrator.machines import host_packages
 from orchestrator.paths import ROOT
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 pytestmark = pytest.mark.real
 
@@ -72,7 +72,7 @@ class Person:
 def person() -> Iterator[Person]:
     if os.getuid() != 0:
         pytest.skip("needs root, to create an ordinary user")
-    host_packages.ensure([*engine_needs("podman"), UIDMAP], Silent(), Deadline.after(900))
+    host_packages.ensure([*engine_needs("podman"), UIDMAP], SilentProgress(), Deadline.after(900))
     image_of(HOST)
     limit = Deadline.after(120)
     process.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)

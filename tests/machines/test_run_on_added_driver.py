@@ -16,10 +16,10 @@ from orchestrator.driver_traits import Boundary
 from orchestrator.labfile.load import load_lab
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import EXERCISES, scratch_dir
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.record import Status
 from orchestrator.run.gc import reclaim
-from orchestrator.run.run import Choice, run_lab
+from orchestrator.run.run import Selection, run_lab
 
 pytestmark = pytest.mark.real
 
@@ -37,7 +37,7 @@ def test_it_runs_what_any_other_runs(home: Home) -> None:
     folder.mkdir()
     (folder / "lab.yaml").write_text(LAB)
     shutil.copytree(LABS / "small/fine", folder / "fine")
-    outcome = run_lab(load_lab(folder, EXERCISES), Choice(), home.out, Silent())
+    outcome = run_lab(load_lab(folder, EXERCISES), Selection(), home.out, SilentProgress())
     ours = next(record for record in outcome.records if record.machine == "m")
     assert (ours.driver, ours.boundary, ours.status) == ("plain", Boundary.PROCESS, Status.PASS)
     assert {record.status for record in outcome.records} == {Status.PASS}

@@ -27,7 +27,7 @@ from orchestrator.drivers.model import Template
 from orchestrator.errors import LabError
 from orchestrator.exercises.checks import Subject, judge
 from orchestrator.exercises.compile_in_guest import sources
-from orchestrator.exercises.execute import Workplace, folder_name, items, run_exercise
+from orchestrator.exercises.execute import ExerciseContext, folder_name, items, run_exercise
 from orchestrator.exercises.submission import assembled, provided
 from orchestrator.host import cache
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
@@ -180,7 +180,7 @@ def run_assembled(whole: LoadedExercise, place: str, bench: Bench) -> Done:
     site, facts = bench.live.handle.site, bench.live.facts
     boundary = Boundary(bench.live.handle.boundary)
     subject = Subject(boundary, bench.order.arch.name, facts, frozenset(site.users))
-    workplace = Workplace(
+    workplace = ExerciseContext(
         bench.live.transport, site, subject, bench.order.run, "isolab-canary-none", pushed={whole.name: files}
     )
     record = run_exercise(whole, workplace, _blank(bench, whole.name), Cancellation())

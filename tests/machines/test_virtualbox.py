@@ -24,7 +24,7 @@ from orchestrator.errors import BootError, Unavailable
 from orchestrator.labfile.models import Machine
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import scratch_dir
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.results.store import new_run_id
 from orchestrator.run.gc import reclaim
 
@@ -53,7 +53,7 @@ def defined(home: Home, kind: Kind = AMD64, name: str = "bench") -> Iterator[tup
     order = order_for(kind, home, name=name)
     handle = DRIVER.prepare(order)
     try:
-        vboxmachine.define(order, handle, soon(), Silent())
+        vboxmachine.define(order, handle, soon(), SilentProgress())
         yield order, handle
     finally:
         DRIVER.down(handle)
@@ -71,14 +71,14 @@ def joined(home: Home) -> Iterator[list[Handle]]:
         run, "lan", "virtualbox", "10.77.0.0/24", names, ARCHITECTURES["amd64"], scratch, logs
     )
     network, found = DRIVER.prepare_network(wanted), []
-    DRIVER.lay(wanted, network, soon())
+    DRIVER.create_network(wanted, network, soon())
     try:
         for number, name in enumerate(names, 1):
             mac = f"02:69:0a:4d:00:{number:02x}"
             place = Attachment("lan", f"10.77.0.{number}", 24, mac, network.data["plugs"][name])
             order = replace(order_for(AMD64, home, name=name), run=run, scratch=scratch.parent / name)
             found.append(DRIVER.prepare(order))
-            vboxmachine.define(replace(order, attachments=(place,)), found[-1], soon(), Silent())
+            vboxmachine.define(replace(order, attachments=(place,)), found[-1], soon(), SilentProgress())
         yield found
     finally:
         for handle in [*found, network, network]:
@@ -160,7 +160,7 @@ class TestWithoutTheKernelDriver:
         order = order_for(AMD64, home)
         handle = DRIVER.prepare(order)
         with pytest.raises(BootError, match="VirtualBox cannot start the machine") as problem:
-            DRIVER.up(order, handle, soon(), Silent())
+            DRIVER.up(order, handle, soon(), SilentProgress())
         assert "modprobe vboxdrv" in problem.value.hint
         assert (vboxmanage.machines(soon()), vboxmanage.media(soon())) == ([], [])
         assert not order.scratch.exists()
@@ -170,7 +170,7 @@ class TestWhatIsLeftOver:
     def test_it_is_found_and_removed_without_the_journal(self, home: Home) -> None:
         order = order_for(AMD64, home, name="lost")
         handle = DRIVER.prepare(order)
-        vboxmachine.define(order, handle, soon(), Silent())
+        vboxmachine.define(order, handle, soon(), SilentProgress())
         (found,) = DRIVER.leftovers()
         assert (found.run, found.machine, found.scratch) == (order.run, "lost", handle.scratch)
         assert [text for text in reclaim(Journal()) if "virtualbox machine lost" in text]
@@ -180,7 +180,7 @@ class TestWhatIsLeftOver:
     def test_also_when_its_files_are_gone(self, home: Home) -> None:
         order = order_for(AMD64, home, name="lost")
         handle = DRIVER.prepare(order)
-        vboxmachine.define(order, handle, soon(), Silent())
+        vboxmachine.define(order, handle, soon(), SilentProgress())
         shutil.rmtree(handle.scratch)
         DRIVER.down(handle)
         assert (vboxmanage.machines(soon()), vboxmanage.media(soon())) == ([], [])

@@ -20,7 +20,7 @@ from orchestrator.drivers import load
 from orchestrator.drivers.virtualbox import nested_paging, vboxmanage
 from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.machines.lifecycle import running_machine
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 pytestmark = pytest.mark.real
 
@@ -30,7 +30,7 @@ BANNER = b"from the host\n"
 
 
 @dataclass
-class Told(Silent):
+class Told(SilentProgress):
     """Keeps what the user is told."""
 
     words: list[str] = field(default_factory=list)

@@ -24,7 +24,7 @@ from orchestrator.host import process_table
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.models import Machine
 from orchestrator.machines.journal import Journal
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.real
 SECONDS = 900.0
 
 
-class StopsAtTheLoader(Silent):
+class StopsAtTheLoader(SilentProgress):
     """A user who has seen enough once the boot loader speaks."""
 
     def __init__(self, deadline: Deadline) -> None:
@@ -85,7 +85,7 @@ def test_a_boot_can_be_interrupted_and_leaves_nothing(home: Home) -> None:
 def test_a_running_machine_is_found_and_removed_without_the_journal(home: Home) -> None:
     order, handle = ordered(home, "lost")
     soon = Deadline.after(SECONDS)
-    vboxmachine.define(order, handle, soon, Silent())
+    vboxmachine.define(order, handle, soon, SilentProgress())
     vboxmanage.ask(["startvm", handle.data["uuid"], "--type", "headless"], soon)
     poll(lambda: "ISOLINUX" in Console(console_of(order)).tail(), soon, "the boot loader", interval=0.2)
     (found,) = DRIVER.leftovers()
@@ -97,14 +97,14 @@ def test_a_running_machine_is_found_and_removed_without_the_journal(home: Home) 
 def test_a_machine_that_is_late_leaves_nothing(home: Home) -> None:
     order, handle = ordered(home, "late")
     with pytest.raises(TimedOut):
-        DRIVER.up(order, handle, Deadline.after(20), Silent())
+        DRIVER.up(order, handle, Deadline.after(20), SilentProgress())
     assert_gone(order)
 
 
 def test_files_of_a_running_machine_are_bounded(home: Home) -> None:
     order, handle = ordered(home, "bounded")
     soon = Deadline.after(SECONDS)
-    vboxmachine.define(order, handle, soon, Silent())
+    vboxmachine.define(order, handle, soon, SilentProgress())
     vboxmanage.ask(["startvm", handle.data["uuid"], "--type", "headless"], soon)
     try:
         vboxmachine._limit(handle, soon)

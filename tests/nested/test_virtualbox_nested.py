@@ -26,7 +26,7 @@ from orchestrator.errors import LabError
 from orchestrator.host import cache
 from orchestrator.host.packages import XORRISO
 from orchestrator.machines import host_packages
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 pytestmark = [
     pytest.mark.nested,
@@ -53,7 +53,7 @@ would take four of five exits for nothing but to read it."""
 @contextlib.contextmanager
 def virtualbox_guest(session: pytest.Session) -> Iterator[Outer]:
     """An outer guest with VirtualBox and its kernel driver."""
-    host_packages.ensure([XORRISO], Silent(), Deadline.after(900))
+    host_packages.ensure([XORRISO], SilentProgress(), Deadline.after(900))
     with fresh_home() as home, living_in(home):
         keep_consoles(session, home.root)
         disk = vboxmachine.boot_disk(order_for(VIRTUALBOX, home), Deadline.after(900))

@@ -33,10 +33,10 @@ from orchestrator.machines.journal import Journal
 from orchestrator.machines.lifecycle import RunningMachine, running_machine
 from orchestrator.machines.templates import obtain
 from orchestrator.paths import scratch_dir
-from orchestrator.progress import Progress, Silent
+from orchestrator.progress import Progress, SilentProgress
 from orchestrator.results.store import new_run_id
 from orchestrator.transport.base import Item, Result, put
-from orchestrator.transport.runner import Ending, run_program
+from orchestrator.transport.runner import ProcessResult, run_program
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SECONDS = 120.0
@@ -137,8 +137,8 @@ def image_of(arch: str, name: str = "micro") -> images.Image:
     """The image of this name, from the user's cache or built now."""
     archives = Archives(Deadline.after(1800))
     recipe = recipes()[name]
-    host_packages.ensure(host_packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
-    return images.obtain(recipe, ARCHITECTURES[arch], archives, Silent(), Deadline.after(1800))
+    host_packages.ensure(host_packages.image_needs(recipe, arch), SilentProgress(), Deadline.after(900))
+    return images.obtain(recipe, ARCHITECTURES[arch], archives, SilentProgress(), Deadline.after(1800))
 
 
 def order_for(
@@ -194,7 +194,9 @@ def machine_context(
 ) -> MachineContext:
     """A command of its own: two machines at a time, and nobody is told."""
     slots = threading.Semaphore(2)
-    return MachineContext(Journal(), progress or Silent(), cancellation or Cancellation(), slots, slots)
+    return MachineContext(
+        Journal(), progress or SilentProgress(), cancellation or Cancellation(), slots, slots
+    )
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ class Bench:
         output_limit: int = 65536,
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
-    ) -> Ending:
+    ) -> ProcessResult:
         """A program, as an exercise runs."""
         return run_program(
             self.live.transport,
@@ -229,7 +231,7 @@ class Bench:
             stdin=stdin,
         )
 
-    def shell(self, script: str, **options: float) -> Ending:
+    def shell(self, script: str, **options: float) -> ProcessResult:
         """A shell script as a student's program."""
         return self.run("/bin/sh", "-c", script, timeout=options.get("timeout", 60.0))
 

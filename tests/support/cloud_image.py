@@ -18,7 +18,7 @@ from orchestrator.debian.mirror import KEYRING, mirror
 from orchestrator.host import cache, process
 from orchestrator.host.packages import Need
 from orchestrator.machines.host_packages import MMDEBSTRAP, QEMU_IMG, ensure
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 SUITE = "bookworm"
 PACKAGES = (
@@ -47,7 +47,7 @@ def cloud_image() -> Path:
         present = functools.partial(_present, program)
         needs.append(Need(program, present, (package,)))
     needs.append(Need("syslinux's boot record", LOADER.exists, ("syslinux-common",)))
-    ensure(needs, Silent(), Deadline.after(900))
+    ensure(needs, SilentProgress(), Deadline.after(900))
     key = f"cloud-{cache.digest(_VERSION, SUITE, PACKAGES, _LOADER)}"
     return cache.make("bench", key, _build, Deadline.after(3600)) / "cloud.qcow2"
 

@@ -25,7 +25,7 @@ from orchestrator.host.packages import SSH, Need
 from orchestrator.labfile.libvirt_uri import SYSTEM
 from orchestrator.labfile.models import Machine
 from orchestrator.machines import host_packages
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
 USER = "isolab-test"
@@ -82,7 +82,9 @@ def uri(way: str) -> str:
 @contextlib.contextmanager
 def of_this_host() -> Iterator[None]:
     """Those of this host alone, for the length of a ``with`` block: no user, no SSH."""
-    host_packages.ensure(host_packages.needs_of([Machine(driver="libvirt")]), Silent(), Deadline.after(1200))
+    host_packages.ensure(
+        host_packages.needs_of([Machine(driver="libvirt")]), SilentProgress(), Deadline.after(1200)
+    )
     with kvm_as_udev_leaves_it(), system_daemons():
         yield
 
@@ -90,7 +92,7 @@ def of_this_host() -> Iterator[None]:
 @contextlib.contextmanager
 def daemons() -> Iterator[Daemons]:
     """The ways to this host's, which run: an ordinary user's session, and SSH."""
-    host_packages.ensure([SSH, SSHD], Silent(), Deadline.after(1200))
+    host_packages.ensure([SSH, SSHD], SilentProgress(), Deadline.after(1200))
     root = Path(tempfile.mkdtemp(prefix="ilv", dir="/tmp"))
     root.chmod(0o755)
     with contextlib.ExitStack() as stack:

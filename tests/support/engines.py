@@ -20,7 +20,7 @@ from orchestrator.drivers.container.needs import DOCKER
 from orchestrator.errors import TimedOut
 from orchestrator.host import process
 from orchestrator.machines import host_packages
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 BASE = "localhost/isolab-suite/base:1"
 
@@ -39,7 +39,7 @@ def docker_daemon() -> Iterator[None]:
     It has no network and touches no firewall. Skips, with the daemon's last words, where it does
     not come up.
     """
-    host_packages.ensure([DOCKER], Silent(), Deadline.after(900))
+    host_packages.ensure([DOCKER], SilentProgress(), Deadline.after(900))
     root = Path(tempfile.mkdtemp(prefix="ild", dir="/tmp"))
     socket = f"unix://{root}/sock"
     places = [f"--data-root={root}/data", f"--exec-root={root}/exec", f"--pidfile={root}/pid"]

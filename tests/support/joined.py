@@ -24,7 +24,7 @@ from orchestrator.drivers.model import Attachment, Handle, NetworkOrder, Order, 
 from orchestrator.host import process
 from orchestrator.machines import host_packages
 from orchestrator.paths import scratch_dir
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 from orchestrator.results.store import new_run_id
 
 
@@ -74,12 +74,12 @@ def segment(home: Home, kind: Kind) -> Iterator[Segment]:
     """Such a network, laid."""
     # VirtualBox needs nothing, and an outer guest has nothing to install from.
     needs = [] if kind.driver == "virtualbox" else [vde.NEED, IP]
-    host_packages.ensure(needs, Silent(), Deadline.after(600))
+    host_packages.ensure(needs, SilentProgress(), Deadline.after(600))
     wanted = wanted_for(home, kind)
     driver = drivers.load(kind.driver)
     found = cast(Networking, driver)
     handle = found.prepare_network(wanted)
-    found.lay(wanted, handle, Deadline.after(60))
+    found.create_network(wanted, handle, Deadline.after(60))
     try:
         yield Segment(home, kind, wanted, handle)
     finally:

@@ -23,7 +23,7 @@ from orchestrator.machines.context import MachineContext
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.networks import Networks
 from orchestrator.machines.provision import LabContext
-from orchestrator.progress import Progress, Silent
+from orchestrator.progress import Progress, SilentProgress
 
 FACTS = {
     "kernel": "6.12.1", "machine": "x86_64", "bits": 64, "byte_order": "little", "page_size": 4096,
@@ -92,7 +92,7 @@ class NotedDriver:
 
 
 def context_of(journal: Journal) -> MachineContext:
-    return MachineContext(journal, Silent(), Cancellation())
+    return MachineContext(journal, SilentProgress(), Cancellation())
 
 
 def lab_context_of(

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
-from orchestrator.results.comparison import About
+from orchestrator.results.comparison import RunInfo
 
 HOSTILE = "[red]x[/red] <script>alert(1)</script> \x1b[31mred\x1b[0m \x00 | `a` **b**\n=cmd() \u202egnp.exe"
 MACHINES = {
@@ -106,7 +106,7 @@ def the_run() -> list[Record]:
     return [made_up(*pair) for pair in pairs if pair != ("hostile/printer", "i386")]
 
 
-ABOUT = About(
+ABOUT = RunInfo(
     "Kinds of separation",
     "The same programs behind every boundary.",
     {"ipc/pipe-capacity": {"capacity.c": "int main(void) { return 0; } /* </script> */\n"}},

@@ -24,10 +24,10 @@ from orchestrator.debian.archive import Archives
 from orchestrator.debian.mirror import KEYRING, mirror
 from orchestrator.host import cache, process
 from orchestrator.host.tempdirs import working_folder
-from orchestrator.images.tree import Entry, Tree
+from orchestrator.images.tree import Tree, TreeEntry
 from orchestrator.machines import host_packages
 from orchestrator.paths import ROOT
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 VERSION = 4
 """Raised when the same inputs make another system."""
@@ -130,7 +130,7 @@ def _name(requirement: str) -> str:
 def archive_of(system: System) -> Path:
     """The user space as a cpio archive, from the cache or made now; takes root and minutes."""
     deadline = Deadline.after(BUILD_SECONDS)
-    host_packages.ensure([host_packages.MMDEBSTRAP, host_packages.KEYS], Silent(), deadline)
+    host_packages.ensure([host_packages.MMDEBSTRAP, host_packages.KEYS], SilentProgress(), deadline)
     headers = _headers(deadline) if system.built else []
     key = cache.digest(VERSION, system, headers, _UNUSED, _COMPILING, _LARGE, requirements())
 
@@ -203,7 +203,7 @@ def grown(root: Path, place: str, without: Sequence[str] = ()) -> Tree:
         if stat.S_ISLNK(about.st_mode):
             tree.link(name, str(path.readlink()))
         elif stat.S_ISDIR(about.st_mode):
-            tree.entries[name] = Entry(about.st_mode, uid=about.st_uid, gid=about.st_gid)
+            tree.entries[name] = TreeEntry(about.st_mode, uid=about.st_uid, gid=about.st_gid)
         elif stat.S_ISREG(about.st_mode):
-            tree.entries[name] = Entry(about.st_mode, path.read_bytes(), about.st_uid, about.st_gid)
+            tree.entries[name] = TreeEntry(about.st_mode, path.read_bytes(), about.st_uid, about.st_gid)
     return tree

@@ -32,7 +32,7 @@ from orchestrator.errors import BootError, Unavailable
 from orchestrator.host import cache, process, process_table
 from orchestrator.labfile.models import Machine
 from orchestrator.machines import host_packages
-from orchestrator.progress import Progress, Silent
+from orchestrator.progress import Progress, SilentProgress
 
 SUITE = "sid"
 """Debian's only suite with VirtualBox, in its section contrib."""
@@ -47,7 +47,7 @@ def files() -> Path:
     """VirtualBox's ``/usr``, in the user's cache; unpacked on first use, nothing of it is run."""
 
     def unpack(folder: Path) -> dict[str, object]:
-        host_packages.ensure([host_packages.MMDEBSTRAP], Silent(), Deadline.after(BUILD_SECONDS))
+        host_packages.ensure([host_packages.MMDEBSTRAP], SilentProgress(), Deadline.after(BUILD_SECONDS))
         argv = ["mmdebstrap", "--mode=root", "--variant=extract", "--components=main,contrib"]
         argv += [f"--include={','.join(PACKAGES)}", f"--keyring={KEYRING}"]
         # A mirror may lag behind what the suite calls its last day.

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from orchestrator.progress import Lines, Live, Silent, shown
+from orchestrator.progress import LineProgress, LiveProgress, SilentProgress, shown
 
 
 class Clock:
@@ -37,7 +37,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_the_same_thing_is_said_once(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Lines()
+    progress = LineProgress()
     for _ in range(10):
         progress.doing("vm", "booting", 7.3)
         clock.now += 5
@@ -45,7 +45,7 @@ def test_the_same_thing_is_said_once(clock: Clock, capsys: pytest.CaptureFixture
 
 
 def test_news_about_one_thing_comes_now_and_then(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Lines()
+    progress = LineProgress()
     for number in range(41):
         progress.doing("vm", f"line {number}")
         clock.now += 0.1
@@ -53,14 +53,14 @@ def test_news_about_one_thing_comes_now_and_then(clock: Clock, capsys: pytest.Ca
 
 
 def test_things_do_not_wait_for_each_other(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Lines()
+    progress = LineProgress()
     for name in ("a", "b", "c"):
         progress.doing(name, "booting")
     assert len(lines(capsys)) == 3
 
 
 def test_what_the_user_must_know_is_never_held_back(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Lines()
+    progress = LineProgress()
     progress.doing("vm", "booting")
     progress.tell("warning: short of memory")
     progress.done("vm", "up")
@@ -76,21 +76,21 @@ HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202etxt\r\x08"
 
 
 def test_hostile_words_reach_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Lines()
+    progress = LineProgress()
     progress.doing("vm", HOSTILE)
     progress.tell(HOSTILE)
     progress.done("vm", HOSTILE)
     assert all(line.isprintable() for line in lines(capsys))
 
 
-def render(live: Live) -> str:
+def render(live: LiveProgress) -> str:
     screen = io.StringIO()
     Console(file=screen, width=120, force_terminal=False).print(live)
     return screen.getvalue()
 
 
 def test_the_live_table_shows_who_does_what_since_when(clock: Clock) -> None:
-    live = Live()
+    live = LiveProgress()
     live.doing("vm", "booting", 10)
     clock.now += 3
     live.doing("vm", "booting", 10)
@@ -103,13 +103,13 @@ def test_the_live_table_shows_who_does_what_since_when(clock: Clock) -> None:
 
 
 def test_the_live_table_is_safe_from_hostile_words() -> None:
-    live = Live()
+    live = LiveProgress()
     live.doing("vm", HOSTILE)
     assert all(char.isprintable() or char == "\n" for char in render(live))
 
 
 def test_any_thread_may_report(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Lines()
+    progress = LineProgress()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: progress.doing(f"m{n}", "booting"), range(50)))
     assert sorted(line.split("] ")[1] for line in lines(capsys)) == sorted(
@@ -119,7 +119,7 @@ def test_any_thread_may_report(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_where_words_go_decides_their_form(monkeypatch: pytest.MonkeyPatch) -> None:
     with shown(quiet=True) as progress:
-        assert isinstance(progress, Silent)
+        assert isinstance(progress, SilentProgress)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with shown() as progress:
-        assert isinstance(progress, Lines)
+        assert isinstance(progress, LineProgress)

@@ -23,7 +23,7 @@ PLACE = Path("/run/netns")
 """Where ip-netns(8) keeps the names of namespaces."""
 
 
-def render_lay(namespace: str) -> list[list[str]]:
+def render_create(namespace: str) -> list[list[str]]:
     """The commands that make a network. Pure."""
     inside = ["ip", "-n", namespace, "link"]
     return [
@@ -37,14 +37,14 @@ def render_lay(namespace: str) -> list[list[str]]:
 def render_join(place: Attachment, pid: int, number: int) -> list[list[str]]:
     """The commands that give the container whose first process is ``pid`` its ``number``-th
     interface. Pure."""
-    port, lan, switch = port_name(place), f"lan{number}", ["ip", "-n", place.plug, "link"]
+    port, network, switch = port_name(place), f"lan{number}", ["ip", "-n", place.endpoint, "link"]
     inside = ["nsenter", "--target", str(pid), "--net", "ip"]
-    pair = [port, "type", "veth", "peer", "name", lan, "address", place.mac, "netns", str(pid)]
+    pair = [port, "type", "veth", "peer", "name", network, "address", place.mac, "netns", str(pid)]
     return [
         [*switch, "add", *pair],
         [*switch, "set", port, "master", BRIDGE, "up"],
-        [*inside, "address", "add", f"{place.address}/{place.prefix}", "dev", lan],
-        [*inside, "link", "set", lan, "up"],
+        [*inside, "address", "add", f"{place.address}/{place.prefix}", "dev", network],
+        [*inside, "link", "set", network, "up"],
     ]
 
 
@@ -53,7 +53,7 @@ def port_name(place: Attachment) -> str:
     return f"port{int(IPv4Address(place.address)):08x}"
 
 
-def lay(namespace: str, scratch: Path, deadline: Deadline) -> None:
+def create(namespace: str, scratch: Path, deadline: Deadline) -> None:
     """Make a network; its scratch folder says whose it is. Raises Unavailable, BootError."""
     if os.getuid() != 0:
         raise Unavailable(
@@ -61,7 +61,7 @@ def lay(namespace: str, scratch: Path, deadline: Deadline) -> None:
             hint="start isolab as root, or use `driver: qemu`, whose networks need no rights",
         )
     scratch.mkdir(parents=True, mode=0o711)
-    _all(render_lay(namespace), f"network {scratch.name}", deadline)
+    _all(render_create(namespace), f"network {scratch.name}", deadline)
 
 
 def join(places: Sequence[Attachment], pid: int, who: str, deadline: Deadline) -> None:

@@ -37,7 +37,7 @@ from orchestrator.images.micro import RUNNER
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing
+from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.local import CommandTransport
 
 LABEL = "isolab.machine"
@@ -132,7 +132,7 @@ class Container:
             raise
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
@@ -140,9 +140,9 @@ class Container:
         bare = Handle("container", wanted.run, name, "", "", "", scratch, SITE)
         return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
 
-    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         try:
-            bridge.lay(handle.tag, wanted.scratch, deadline)
+            bridge.create(handle.tag, wanted.scratch, deadline)
         except BaseException:
             self.down(handle)
             raise

@@ -83,7 +83,7 @@ def _string(data: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Lines:
+class NetworkConfig:
     """What a machine is told about its networks: nothing, for one that has none.
 
     ``network`` has a line for each interface: the hardware address it is found by, the one it is
@@ -96,24 +96,24 @@ class Lines:
     gateway: str = ""
 
 
-def lines_of(order: Order, device_macs: Sequence[str]) -> Lines:
+def network_config(order: Order, device_macs: Sequence[str]) -> NetworkConfig:
     """What this machine is told; ``device_macs`` are those its interfaces come up with. Pure."""
     if not order.attachments:
-        return Lines()
+        return NetworkConfig()
     rows = [
         f"{device} {place.mac} {place.address}/{place.prefix}\n"
         for device, place in zip(device_macs, order.attachments, strict=True)
     ]
     known = "".join(f"{address} {name}\n" for name, address in order.hosts)
-    return Lines("".join(rows), f"127.0.0.1 localhost\n{known}", GATEWAY if order.internet else "")
+    return NetworkConfig("".join(rows), f"127.0.0.1 localhost\n{known}", GATEWAY if order.internet else "")
 
 
 def render(
-    name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: Lines | None = None
+    name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: NetworkConfig | None = None
 ) -> bytes:
     """The message that gives a machine its identity; ``now`` in seconds since the epoch,
     ``nonce`` is its identity, which a clone must not share with another."""
-    about = asdict(lines or Lines())
+    about = asdict(lines or NetworkConfig())
     parts = {
         "hostname": name.encode(),
         "time": f"{int(now)}.{int(now % 1 * 1e9):09d}".encode(),
@@ -188,7 +188,7 @@ class Port:
         return line.decode(errors="replace")
 
 
-def give(port: Port, name: str, keys: Keys, lines: Lines | None = None) -> None:
+def give(port: Port, name: str, keys: Keys, lines: NetworkConfig | None = None) -> None:
     """Hand a waiting machine its identity, with fresh entropy and the time of now."""
     entropy, nonce = os.urandom(ENTROPY_BYTES), secrets.token_hex(16)
     port.send(render(name, keys, time.time(), entropy, nonce, lines))

@@ -28,7 +28,7 @@ QEMU, LIBVIRT = "switch", "libvirt-switch"
 """The folder of a switch's sockets beneath its scratch folder, by whose machines it joins."""
 
 
-def plug(scratch: Path, folder: str) -> str:
+def endpoint(scratch: Path, folder: str) -> str:
     """The folder of the switch's sockets, for QEMU's ``-netdev vde``."""
     return str(scratch / folder / "ctl")
 
@@ -46,8 +46,8 @@ def render_argv(sockets: str, ports: int, user: int | None) -> list[str]:
 def require(qemu: str, deadline: Deadline) -> None:
     """Find out whether this QEMU can be plugged into a switch. Raises Unavailable."""
     asked = [qemu, "-machine", "none", "-netdev", "help"]
-    said = process.run(asked, deadline=deadline, check=False).stdout.decode(errors="replace")
-    if "vde" not in said.split():
+    output = process.run(asked, deadline=deadline, check=False).stdout.decode(errors="replace")
+    if "vde" not in output.split():
         raise Unavailable(
             f"{qemu} was built without VDE: its machines cannot be joined by a network",
             hint="use a QEMU with VDE support, as Debian's and Ubuntu's packages are",
@@ -76,7 +76,7 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
 
 def end(handle: Handle) -> None:
     """End the switch of a network. Raises TeardownError."""
-    ours = {plug(Path(handle.scratch), folder) for folder in (QEMU, LIBVIRT)}
+    ours = {endpoint(Path(handle.scratch), folder) for folder in (QEMU, LIBVIRT)}
     for pid in process_table.find(lambda pid: _sockets(pid) in ours):
         if not process_table.end(pid, patience=0):
             raise TeardownError(f"network {handle.machine}: {PROGRAM} (process {pid}) cannot be ended")

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.guest.identity import folder_with_keys, give, lines_of
+from orchestrator.drivers.guest.identity import folder_with_keys, give, network_config
 from orchestrator.drivers.guest.layout import forwarded_port
 from orchestrator.drivers.libvirt import storage
-from orchestrator.drivers.libvirt.connection import human_command, library, opened, told_as
+from orchestrator.drivers.libvirt.connection import human_command, library, opened, raised_as
 from orchestrator.drivers.libvirt.domain_xml import arch_name, machine_type, owner_of_guests, render_domain
 from orchestrator.drivers.libvirt.inventory import console_name, domain_of
-from orchestrator.drivers.libvirt.serial_channel import Channel, told_of_its_end
+from orchestrator.drivers.libvirt.serial_channel import Channel, knows_its_end
 from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import BootError, TransportError
 from orchestrator.host.console_log import Console
@@ -65,15 +65,15 @@ def bring_up(
     xml = render_domain(order, handle, files, owner)
     (order.logs / "domain.xml").write_text(xml)
     libvirt = library()
-    with told_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
+    with raised_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
         domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
-    with told_of_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
-        with told_as(BootError, f"{order.name}: it cannot be started"):
+    with knows_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
+        with raised_as(BootError, f"{order.name}: it cannot be started"):
             domain.resume()
         meanwhile = _watcher(connection, order, handle, ended, progress)
         kernel = deadline.within(patience) if patience else deadline
         port.expect("ready", kernel, meanwhile)
-        give(port, order.name, keys, lines_of(order, [place.mac for place in order.attachments]))
+        give(port, order.name, keys, network_config(order, [place.mac for place in order.attachments]))
         port.expect("sshd", deadline, meanwhile)
         return replace(handle, data={**handle.data, "port": _asked_port(domain)})
 
@@ -92,7 +92,7 @@ def _watcher(
         if not over and time.monotonic() - last < LOOK_SECONDS:
             return
         last = time.monotonic()
-        with told_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
+        with raised_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
             storage.fetch(connection, console_name(handle), log)
         words = console.last_line() or "firmware"
         progress.doing(order.name, f"booting: {words}", order.arch.boot_seconds)
@@ -111,7 +111,7 @@ def _watcher(
 
 def _asked_port(domain: Any) -> int:
     """The port QEMU chose on its host. Raises BootError."""
-    with told_as(BootError, "QEMU does not say which port it forwards"):
+    with raised_as(BootError, "QEMU does not say which port it forwards"):
         return forwarded_port(human_command(domain, "info usernet"))
 
 

@@ -118,7 +118,7 @@ def _refused(uri: Uri, words: str) -> Unavailable:
 
 
 @contextlib.contextmanager
-def told_as(kind: type[LabError], what: str) -> Iterator[None]:
+def raised_as(kind: type[LabError], what: str) -> Iterator[None]:
     """What libvirt raises, as an error of ours that begins with ``what``."""
     try:
         yield

@@ -31,7 +31,7 @@ from orchestrator.labfile.libvirt_uri import SESSION, default_uri, parse
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing
+from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
 
 DOWN_SECONDS = 120.0
@@ -105,7 +105,7 @@ class Libvirt:
         return loopback_address(Path(handle.scratch), port)
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         uri, folder = parse(handle.data["uri"]), Path(handle.scratch)
         address = self.address(handle, deadline)
         if not uri.remote:
@@ -115,9 +115,9 @@ class Libvirt:
         log = folder / "jump.log"
         argv = uri.ssh_argv("-W", f"{address.host}:{address.port}")
         with contextlib.ExitStack() as stack:
-            plug = stack.enter_context(process.plugged(argv, log))
+            endpoint = stack.enter_context(process.plugged(argv, log))
             try:
-                through = stack.enter_context(connected(address, handle.machine, deadline, plug))
+                through = stack.enter_context(connected(address, handle.machine, deadline, endpoint))
             except TransportError as problem:
                 words = log.read_text(errors="replace").strip()[-500:]
                 raise TransportError(f"{problem.message} (by way of {uri.host}: {words})") from None
@@ -126,9 +126,9 @@ class Libvirt:
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         return networks.prepare(wanted)
 
-    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         try:
-            networks.lay(wanted, handle, deadline)
+            networks.create(wanted, handle, deadline)
         except BaseException:
             self.down(handle)
             raise

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.libvirt import storage
-from orchestrator.drivers.libvirt.connection import library, lookup, opened, told_as
+from orchestrator.drivers.libvirt.connection import library, lookup, opened, raised_as
 from orchestrator.drivers.libvirt.domain_xml import NAMESPACE, read_tag
 from orchestrator.drivers.libvirt.network_xml import NETWORK_NAMESPACE, filter_identity
 from orchestrator.drivers.libvirt.ownership import daemons, remembered_file
@@ -51,7 +51,7 @@ def network_tag(network: Any) -> tuple[str, str, str]:
 def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
     """End a machine's domain and delete its console log, of which we keep a copy. Raises TeardownError."""
     logs = Path(handle.data.get("logs", ""))
-    with told_as(TeardownError, f"{handle.machine}: libvirt cannot remove it"):
+    with raised_as(TeardownError, f"{handle.machine}: libvirt cannot remove it"):
         if handle.data.get("logs") and logs.is_dir():
             with contextlib.suppress(OSError, library().libvirtError):
                 storage.fetch(connection, console_name(handle), logs / "console.log")
@@ -72,7 +72,7 @@ def end(domain: Any, name: str, deadline: Deadline) -> None:
 
 def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
     """Run and name of everything of ours: domains, logs whose domain is gone, networks and filters."""
-    with told_as(Unavailable, "libvirt does not list its machines"):
+    with raised_as(Unavailable, "libvirt does not list its machines"):
         for domain in connection.listAllDomains():
             run, machine, owner = tag_of(domain)
             if owner == mark:

@@ -86,9 +86,9 @@ def interfaces(order: Order) -> Iterator[Xml.Element]:
     for number, place in enumerate(order.attachments):
         found = Xml.Element("interface", {"type": "network"})
         Xml.SubElement(found, "mac", {"address": place.mac})
-        Xml.SubElement(found, "source", {"network": place.plug})
+        Xml.SubElement(found, "source", {"network": place.endpoint})
         Xml.SubElement(found, "model", {"type": "virtio"})
-        Xml.SubElement(found, "filterref", {"filter": place.plug})
+        Xml.SubElement(found, "filterref", {"filter": place.endpoint})
         if order.arch.bus == "pci":
             Xml.SubElement(found, "rom", {"enabled": "no"})
             slot = {"slot": f"{_FIRST_SLOT + number:#x}", "function": "0"}
@@ -99,7 +99,7 @@ def interfaces(order: Order) -> Iterator[Xml.Element]:
 def switch_words(order: Order) -> Iterator[str]:
     """The machine's interfaces at switches of a session, as QEMU is told past libvirt."""
     for number, place in enumerate(order.attachments):
-        yield from ("-netdev", f"vde,id=lan{number},sock={place.plug.replace(',', ',,')}")
+        yield from ("-netdev", f"vde,id=lan{number},sock={place.endpoint.replace(',', ',,')}")
         slot = (
             f"addr={_FIRST_SLOT + number:#x}"
             if order.arch.bus == "pci"

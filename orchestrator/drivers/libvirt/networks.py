@@ -16,7 +16,7 @@ from xml.etree import ElementTree as Xml
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest import vde
 from orchestrator.drivers.guest.layout import SITE
-from orchestrator.drivers.libvirt.connection import library, lookup, opened, told_as
+from orchestrator.drivers.libvirt.connection import library, lookup, opened, raised_as
 from orchestrator.drivers.libvirt.inventory import end, network_tag, tag_of
 from orchestrator.drivers.libvirt.network_xml import filter_identity, render_filter, render_network
 from orchestrator.drivers.libvirt.ownership import place, remember
@@ -29,16 +29,18 @@ def prepare(wanted: NetworkOrder) -> Handle:
     """Every name of a network. Pure within one host."""
     uri = parse(wanted.uri or default_uri())
     bare = Handle("libvirt", wanted.run, wanted.scratch.name, "", "", "", str(wanted.scratch), SITE)
-    plug = vde.plug(wanted.scratch, vde.LIBVIRT) if uri.session else bare.tag
-    plugs = dict.fromkeys(wanted.machines, plug)
-    return replace(bare, data={"uri": uri.text, "place": place(wanted.scratch.parent.parent), "plugs": plugs})
+    endpoint = vde.endpoint(wanted.scratch, vde.LIBVIRT) if uri.session else bare.tag
+    endpoints = dict.fromkeys(wanted.machines, endpoint)
+    return replace(
+        bare, data={"uri": uri.text, "place": place(wanted.scratch.parent.parent), "plugs": endpoints}
+    )
 
 
-def lay(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
     """Make the network; leaves to ``remove`` what a failure left. Raises Unavailable, BootError."""
     uri = parse(handle.data["uri"])
     if uri.session:
-        _lay_switch(uri, wanted, deadline)
+        _create_switch(uri, wanted, deadline)
         return
     Path(handle.scratch).mkdir(parents=True, mode=0o711)
     with opened(uri, deadline) as connection:
@@ -54,7 +56,7 @@ def lay(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
             ) from None
 
 
-def _lay_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
+def _create_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
     if uri.remote:
         raise Unavailable(
             f"machines of a libvirt session on {uri.where} cannot be joined by a network: "
@@ -63,13 +65,13 @@ def _lay_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
         )
     vde.require(wanted.arch.qemu, deadline)
     user = Path(uri.socket).stat().st_uid if uri.socket else os.getuid()
-    vde.start(vde.plug(wanted.scratch, vde.LIBVIRT), len(wanted.machines), deadline, user)
+    vde.start(vde.endpoint(wanted.scratch, vde.LIBVIRT), len(wanted.machines), deadline, user)
 
 
 def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
     """Make a system daemon forget a network. Machines that are still on it are ended: they are of
     the same run, which is over. Raises TeardownError, TimedOut."""
-    with told_as(TeardownError, f"network {handle.machine}: libvirt cannot remove it"):
+    with raised_as(TeardownError, f"network {handle.machine}: libvirt cannot remove it"):
         while users := [domain for domain in connection.listAllDomains() if _joined(domain, handle)]:
             for domain in users:
                 end(domain, handle.machine, deadline)

@@ -14,28 +14,30 @@ from typing import Any
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest.identity import Port
-from orchestrator.drivers.libvirt.connection import library, told_as
+from orchestrator.drivers.libvirt.connection import library, raised_as
 from orchestrator.drivers.libvirt.domain_xml import CHANNEL
 from orchestrator.errors import BootError, LabError
 
 SEND_SECONDS = 30.0
-ENDING_SECONDS = 3.0
+END_SECONDS = 3.0
 _WOULD_BLOCK = -2
 
 
 @contextlib.contextmanager
-def told_of_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
+def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
     """An event that is set when the domain stops, for whatever reason.
     Raises BootError."""
     libvirt, ended = library(), threading.Event()
     ends = (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED)
 
-    def told(_connection: Any, _domain: Any, event: int, _detail: int, _opaque: object) -> None:
+    def note_end(_connection: Any, _domain: Any, event: int, _detail: int, _opaque: object) -> None:
         if event in ends:
             ended.set()
 
-    with told_as(BootError, "libvirt does not tell of its machines"):
-        number = connection.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
+    with raised_as(BootError, "libvirt does not tell of its machines"):
+        number = connection.domainEventRegisterAny(
+            domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, note_end, None
+        )
     try:
         yield ended
     finally:
@@ -53,7 +55,7 @@ class Channel(Port):
         self._blocks: queue.Queue[bytes] = queue.Queue()
         self._pending = b""
         self._stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
-        with told_as(BootError, "the guest's port cannot be opened"):
+        with raised_as(BootError, "the guest's port cannot be opened"):
             domain.openChannel(CHANNEL, self._stream, libvirt.VIR_DOMAIN_CHANNEL_FORCE)
         events = libvirt.VIR_STREAM_EVENT_READABLE
         events |= libvirt.VIR_STREAM_EVENT_ERROR | libvirt.VIR_STREAM_EVENT_HANGUP
@@ -84,14 +86,14 @@ class Channel(Port):
         except queue.Empty:
             raise TimeoutError from None
         if not block:  # mostly because the machine ended: the word of that may come a moment later
-            self._ended.wait(ENDING_SECONDS)
+            self._ended.wait(END_SECONDS)
         return block
 
     def send(self, data: bytes) -> None:
         deadline = Deadline.after(SEND_SECONDS)
         view = memoryview(data)
         while view:
-            with told_as(LabError, "the guest's port does not take its identity"):
+            with raised_as(LabError, "the guest's port does not take its identity"):
                 sent = self._stream.send(bytes(view[:4096]))
             if sent == _WOULD_BLOCK:
                 deadline.check("sending a machine its identity")

@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.libvirt.connection import library, lookup, missing, told_as
+from orchestrator.drivers.libvirt.connection import library, lookup, missing, raised_as
 from orchestrator.drivers.libvirt.domain_xml import Files
 from orchestrator.errors import ImageError, LabError, Unavailable
 from orchestrator.host import process
@@ -53,7 +53,7 @@ def _escaped(text: str) -> str:
 
 def pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     """Our pool, made when it is not there. Raises Unavailable."""
-    with told_as(Unavailable, f"no storage pool for images on {uri.where}"):
+    with raised_as(Unavailable, f"no storage pool for images on {uri.where}"):
         found = lookup(lambda: connection.storagePoolLookupByName(POOL))
         if found is None:
             found = _make_pool(connection, uri, deadline)
@@ -102,7 +102,7 @@ def provide(connection: Any, uri: Uri, image: Image, console: str, deadline: Dea
     store = pool(connection, uri, deadline)
     kernel = _upload(connection, store, image.kernel, f"{image.key}-kernel", deadline)
     initrd = _upload(connection, store, image.initrd, f"{image.key}-initrd", deadline)
-    with told_as(Unavailable, f"no console log on {uri.where}"):
+    with raised_as(Unavailable, f"no console log on {uri.where}"):
         log = store.createXML(render_volume(console, "0600"), 0)
     return Files(kernel, initrd, log.path())
 
@@ -113,7 +113,7 @@ def _upload(connection: Any, store: Any, source: Path, name: str, deadline: Dead
     size = source.stat().st_size
     with locked("libvirt-volumes", name, deadline):
         while True:
-            with told_as(ImageError, f"{name} cannot be uploaded"):
+            with raised_as(ImageError, f"{name} cannot be uploaded"):
                 found = lookup(lambda: store.storageVolLookupByName(name))
                 if found is not None and found.info()[1] == size:
                     return str(found.path())
@@ -176,7 +176,7 @@ def remove_console(connection: Any, name: str, deadline: Deadline) -> None:
     store = find_pool(connection)
     if store is None:
         return
-    with told_as(LabError, f"the console log {name} cannot be removed"):
+    with raised_as(LabError, f"the console log {name} cannot be removed"):
         _refresh(store, deadline)
         for volume in store.listAllVolumes():
             if volume.name().startswith(name):
@@ -212,7 +212,7 @@ def prune(connection: Any, keep: Collection[str]) -> Iterator[str]:
     store = find_pool(connection)
     if store is None:
         return
-    with told_as(LabError, "old images cannot be removed"):
+    with raised_as(LabError, "old images cannot be removed"):
         for volume in store.listAllVolumes():
             key, _, part = volume.name().rpartition("-")
             if part in ("kernel", "initrd") and key not in keep and _deleted(volume):

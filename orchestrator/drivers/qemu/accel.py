@@ -37,27 +37,27 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Choice:
+class Accelerator:
     """An accelerator (``kvm`` or ``tcg``) and the reason in words."""
 
     accel: str
     reason: str
 
 
-def choose(arch: Arch, wanted: str, image: Image, deadline: Deadline) -> Choice:
+def choose(arch: Arch, wanted: str, image: Image, deadline: Deadline) -> Accelerator:
     """The accelerator for a machine. Raises Unavailable when ``kvm`` was demanded in vain."""
     if arch != host_arch():
-        return Choice("tcg", f"{arch.name} is not the host's architecture")
+        return Accelerator("tcg", f"{arch.name} is not the host's architecture")
     if wanted == "tcg":
-        return Choice("tcg", "the lab asks for it")
+        return Accelerator("tcg", "the lab asks for it")
     problem = _kvm_problem(arch, image, deadline)
     if not problem:
-        return Choice("kvm", "a probe guest booted under KVM")
+        return Accelerator("kvm", "a probe guest booted under KVM")
     if wanted == "kvm":
         raise Unavailable(
             f"KVM cannot be used: {problem}", hint="`accel: auto` falls back to emulation and says so"
         )
-    return Choice("tcg", problem)
+    return Accelerator("tcg", problem)
 
 
 def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:

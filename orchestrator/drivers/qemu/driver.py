@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest import cloud_init, vde
-from orchestrator.drivers.guest.identity import Port, folder_with_keys, give, lines_of
+from orchestrator.drivers.guest.identity import Port, folder_with_keys, give, network_config
 from orchestrator.drivers.guest.layout import SITE, forwarded_port, loopback_address
 from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
 from orchestrator.drivers.qemu import emulator, snapshot
@@ -26,7 +26,7 @@ from orchestrator.host.unix_socket import first_line
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing
+from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
 
 __all__ = ["DRIVER", "forwarded_port", "render_argv"]
@@ -85,7 +85,7 @@ class Qemu:
         return _address(folder, deadline)
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         folder, name = Path(handle.scratch), handle.machine
         line = first_line(folder / emulator.LINE, deadline)
         address = loopback_address(folder, 0) if line else self.address(handle, deadline)
@@ -93,7 +93,7 @@ class Qemu:
             yield transport
 
     def memory(self, handle: Handle) -> int:
-        return emulator.resident(handle)
+        return emulator.memory_in_use(handle)
 
     def down(self, handle: Handle) -> None:
         if handle.is_network:
@@ -105,20 +105,20 @@ class Qemu:
     def template_identity(self, order: Order) -> tuple[object, ...]:
         return snapshot.identity(order)
 
-    def bake(
+    def build_template(
         self, order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
     ) -> float:
-        return snapshot.bake(order, handle, template, deadline, progress)
+        return snapshot.build_template(order, handle, template, deadline, progress)
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
-        plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch, vde.QEMU))
+        endpoints = dict.fromkeys(wanted.machines, vde.endpoint(wanted.scratch, vde.QEMU))
         name, scratch = wanted.scratch.name, str(wanted.scratch)
-        return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
+        return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": endpoints})
 
-    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         try:
             vde.require(wanted.arch.qemu, deadline)
-            vde.start(vde.plug(wanted.scratch, vde.QEMU), len(wanted.machines), deadline)
+            vde.start(vde.endpoint(wanted.scratch, vde.QEMU), len(wanted.machines), deadline)
         except BaseException:
             self.down(handle)
             raise
@@ -177,7 +177,7 @@ def bring_up(
             port.expect("ready", deadline, meanwhile)
             mark("boot")
         macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
-        give(port, order.name, keys, lines_of(order, macs))
+        give(port, order.name, keys, network_config(order, macs))
         port.expect("sshd", deadline, meanwhile)
         mark("identity")
 

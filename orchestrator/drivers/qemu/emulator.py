@@ -48,7 +48,7 @@ class Memory:
     """
 
     file: Path | None = None
-    baking: bool = False
+    building: bool = False
     kernel: Path | None = None
     initrd: Path | None = None
 
@@ -77,7 +77,7 @@ def render_argv(
         argv += ["-chardev", f"socket,id=ssh,path={_escaped(folder / LINE)},server=on,wait=off"]
         argv += ["-device", "virtserialport,chardev=ssh,name=isolab.ssh"]
     argv += ["-device", "virtserialport,chardev=port,name=isolab"]
-    restrict = "off" if order.internet and not memory.baking else "on"
+    restrict = "off" if order.internet and not memory.building else "on"
     argv += ["-netdev", f"user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:0-:22"]
     argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
     argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
@@ -88,8 +88,10 @@ def render_argv(
 
 def _attached(order: Order, number: int) -> list[str]:
     """An interface on a private network; unplugged, on a hub of its own."""
-    plug, arch, name = order.attachments[number].plug, order.arch, f"lan{number}"
-    backend = f"vde,id={name},sock={_escaped(Path(plug))}" if plug else f"hubport,id={name},hubid={number}"
+    endpoint, arch, name = order.attachments[number].endpoint, order.arch, f"lan{number}"
+    backend = (
+        f"vde,id={name},sock={_escaped(Path(endpoint))}" if endpoint else f"hubport,id={name},hubid={number}"
+    )
     device = f"virtio-net-{arch.bus},netdev={name},mac={device_mac(number)}{arch.nic_options}"
     return ["-netdev", backend, "-device", device]
 
@@ -157,17 +159,17 @@ def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
 def _memory_words(order: Order, memory: Memory) -> list[str]:
     if memory.file is None:
         return []
-    share = "on" if memory.baking else "off"
+    share = "on" if memory.building else "off"
     words = (
         f"memory-backend-file,id=mem,size={order.memory_mib}M,mem-path={_escaped(memory.file)},share={share}"
     )
     # The frozen guest is to run again at once, whatever the state it was saved in.
     argv = ["-object", words, "-global", "migration.store-global-state=off"]
-    return argv if memory.baking else [*argv, "-incoming", "defer"]
+    return argv if memory.building else [*argv, "-incoming", "defer"]
 
 
 def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
-    if memory.baking:  # runs nothing but our own init, and must start `cat` to save itself
+    if memory.building:  # runs nothing but our own init, and must start `cat` to save itself
         return []
     # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
     # with spawn=deny (no exec), there is nothing left to elevate to.
@@ -180,7 +182,7 @@ def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
 def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
     """How this QEMU is told whom to become: ``-runas`` until 9.2, ``-run-with user=`` in 10. Asked of
     each QEMU once. Raises BootError."""
-    program = identity(binary)
+    program = program_identity(binary)
     if not program:
         raise BootError(f"{binary} is not installed")
 
@@ -194,7 +196,7 @@ def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
     return str(cache.meta(cache.make("emulators", name, ask, deadline.within(60)))["giving_up"])
 
 
-def identity(binary: str) -> tuple[str, int, int] | tuple[()]:
+def program_identity(binary: str) -> tuple[str, int, int] | tuple[()]:
     """Where this QEMU is, its size and when it was changed: another one is not the same. Empty when it
     is not installed."""
     where = shutil.which(binary)
@@ -232,7 +234,7 @@ def start(
     # A guest that floods its console must not fill our disk: the emulator's files are limited,
     # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
     # fork would need what spawn=deny takes away.
-    limit = max(order.image.disk_size, order.memory_mib * MIB if memory.baking else 64 * MIB)
+    limit = max(order.image.disk_size, order.memory_mib * MIB if memory.building else 64 * MIB)
     log = order.logs / "qemu.log"
     process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit)
     socket = Path(handle.scratch) / "qmp.sock"
@@ -275,7 +277,7 @@ def alive(handle: Handle) -> bool:
     return False
 
 
-def resident(handle: Handle) -> int:
+def memory_in_use(handle: Handle) -> int:
     """Bytes of memory the machine's process takes, with its share of what clones share; 0 when it is
     gone or may not be looked into."""
     return sum(map(process_table.memory, process_table.find(lambda pid: _tag(pid) == handle.tag)))

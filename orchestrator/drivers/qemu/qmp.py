@@ -37,18 +37,18 @@ class Monitor:
 @contextmanager
 def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
     """A QMP session for a ``with`` block. Raises BootError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plug:
-        plug.settimeout(max(0.1, deadline.within(30).remaining()))
-        _connect(plug, path, deadline)
-        stream = plug.makefile("rwb")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(max(0.1, deadline.within(30).remaining()))
+        _connect(sock, path, deadline)
+        stream = sock.makefile("rwb")
         _read(stream)  # the greeting
         _ask(stream, "qmp_capabilities", {})
         yield Monitor(stream)
 
 
-def _connect(plug: socket.socket, path: Path, deadline: Deadline) -> None:
+def _connect(sock: socket.socket, path: Path, deadline: Deadline) -> None:
     try:
-        connect(plug, path, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+        connect(sock, path, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
     except OSError as problem:
         raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
     except TimedOut:

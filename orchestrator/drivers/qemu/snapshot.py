@@ -32,16 +32,18 @@ def identity(order: Order) -> tuple[object, ...]:
     without what differs from machine to machine."""
     fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
     handle = Handle("qemu", fixed.run, fixed.name, "", "", "", str(fixed.scratch), SITE)
-    argv = emulator.render_argv(fixed.unplugged(), handle, True, Memory(Path("/m"), baking=True))
-    return emulator.identity(order.arch.qemu), argv
+    argv = emulator.render_argv(fixed.unplugged(), handle, True, Memory(Path("/m"), building=True))
+    return emulator.program_identity(order.arch.qemu), argv
 
 
-def bake(order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress) -> float:
+def build_template(
+    order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
+) -> float:
     """Boot a machine, freeze it before its SSH server starts, and save it into the template's folder;
     gives the seconds the boot took. Raises BootError, TimedOut, Interrupted."""
     begun = time.monotonic()
     emulator.make_disk(order, handle, deadline)
-    emulator.start(order, handle, deadline, Memory(template.memory, baking=True))
+    emulator.start(order, handle, deadline, Memory(template.memory, building=True))
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         expected = order.arch.boot_seconds * order.image.effort
         look = emulator.watcher(order, handle, progress, order.name, "booting a template", expected)

@@ -32,7 +32,7 @@ from orchestrator.labfile.ssh_endpoint import parse_address, parse_host_key, par
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
 from orchestrator.transport import known_hosts
-from orchestrator.transport.base import Conversing, Site, Transport
+from orchestrator.transport.base import InteractiveTransport, Site, Transport
 from orchestrator.transport.ssh import Address, connected
 
 DOWN_SECONDS = 90.0
@@ -93,7 +93,7 @@ rm -rf "$folder"
 
 
 @dataclass(frozen=True)
-class About:
+class RemoteFacts:
     """What a machine says of itself: system and architecture as uname(1), the user's id, tar."""
 
     system: str
@@ -143,7 +143,7 @@ class Ssh:
         return _from_data(handle.data["address"])
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
             yield transport
 
@@ -205,13 +205,13 @@ def _from_data(data: Mapping[str, Any]) -> Address:
     )
 
 
-def _ask(transport: Transport, name: str, deadline: Deadline) -> About:
+def _ask(transport: Transport, name: str, deadline: Deadline) -> RemoteFacts:
     """Raises BootError for an account that does not answer plainly."""
     script = f"echo {_MARK}; uname -s; uname -m; id -u; test -x /bin/tar && echo tar"
     done = transport.run(["sh"], deadline=deadline, stdin=script.encode())
     lines = done.stdout.decode(errors="replace").splitlines()
     if len(lines) >= 4 and lines[0] == _MARK and lines[3].isdigit():
-        return About(lines[1][:40], lines[2][:40], int(lines[3]), lines[4:] == ["tar"])
+        return RemoteFacts(lines[1][:40], lines[2][:40], int(lines[3]), lines[4:] == ["tar"])
     if _MARK in lines:
         reason = f"its login shell prints text when nobody looks: {lines[0][:80]!r}"
         hint = "keep what prints out of .bashrc and the like, or in the part for interactive shells"
@@ -224,7 +224,7 @@ def _ask(transport: Transport, name: str, deadline: Deadline) -> About:
     raise BootError(f"{name}: programs cannot be run there: {reason}", hint=hint)
 
 
-def _require(about: About, order: Order) -> None:
+def _require(about: RemoteFacts, order: Order) -> None:
     """Raises BootError when our programs cannot run there."""
     if about.system != "Linux":
         raise BootError(f"{order.name}: runs {about.system}, and the exercises are for Linux")

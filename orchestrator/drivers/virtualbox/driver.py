@@ -26,7 +26,7 @@ from orchestrator.host.packages import XORRISO, Need
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing
+from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
 
 OLDEST = (7, 0)
@@ -93,7 +93,7 @@ class VirtualBox:
         return loopback_address(folder, handle.data["port"])
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         with connected(self.address(handle, deadline), handle.machine, deadline) as transport:
             yield transport
 
@@ -102,7 +102,7 @@ class VirtualBox:
         bare = Handle("virtualbox", wanted.run, name, "", "", "", scratch, SITE)
         return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
 
-    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         """Nothing: an internal network begins with its first machine and ends with its last."""
 
     def down(self, handle: Handle) -> None:

@@ -84,15 +84,15 @@ def render_settings(order: Order, handle: Handle, port: int, nested_paging: bool
     # but the host itself can be reached, and that it refuses its guests.
     settings += ["--nic1", "nat", "--nic-type1", "virtio", "--nat-bind-ip1", "127.0.0.1"]
     settings += ["--nat-localhostreachable1", "off", "--nat-pf1", forward(port)]
-    settings += [word for n, place in enumerate(order.attachments, 2) for word in render_cable(n, place)]
+    settings += [word for n, place in enumerate(order.attachments, 2) for word in render_interface(n, place)]
     bus = ["storagectl", name, "--name", "disk", "--add", "sata", "--controller", "IntelAhci"]
     bus += ["--portcount", "1", "--bootable", "on"]
     return [settings, bus, render_attach(handle, str(disk(handle)))]
 
 
-def render_cable(number: int, place: Attachment) -> list[str]:
+def render_interface(number: int, place: Attachment) -> list[str]:
     """An interface on an internal network, which is there while machines are on it. Pure."""
-    words = [f"--nic{number}", "intnet", f"--nic-type{number}", "virtio", f"--intnet{number}", place.plug]
+    words = [f"--nic{number}", "intnet", f"--nic-type{number}", "virtio", f"--intnet{number}", place.endpoint]
     return [*words, f"--mac-address{number}", place.mac.replace(":", "").upper()]
 
 
@@ -114,13 +114,13 @@ def forward(port: int) -> str:
 
 def ask(words: Sequence[str], deadline: Deadline) -> str:
     """What VBoxManage answers. Raises Refused, Unavailable, TimedOut, Interrupted."""
-    done = attempt(words, deadline)
+    done = run_command(words, deadline)
     if done.code != 0:
         raise Refused(f"`{PROGRAM} {' '.join(words[:2])}` failed:\n{complaint(done)}")
     return done.stdout.decode(errors="replace")
 
 
-def attempt(words: Sequence[str], deadline: Deadline) -> process.Finished:
+def run_command(words: Sequence[str], deadline: Deadline) -> process.Finished:
     """The same, whatever comes of it.
 
     VirtualBox's server ends when nobody has asked for a few seconds, and who asks in that moment is
@@ -138,8 +138,8 @@ def attempt(words: Sequence[str], deadline: Deadline) -> process.Finished:
 def complaint(done: process.Finished) -> str:
     """What VBoxManage calls an error, without the progress and warnings around it."""
     text = (done.stderr + done.stdout).decode(errors="replace")
-    said = [line for line in text.splitlines() if line.startswith(f"{PROGRAM}: error:")]
-    return "\n".join(said) or done.tail()
+    output = [line for line in text.splitlines() if line.startswith(f"{PROGRAM}: error:")]
+    return "\n".join(output) or done.tail()
 
 
 def parse(answer: str) -> dict[str, str]:
@@ -154,7 +154,7 @@ def parse(answer: str) -> dict[str, str]:
 
 def about(name: str, deadline: Deadline) -> dict[str, str]:
     """Everything VirtualBox knows of a machine; {} when there is no such machine."""
-    done = attempt(["showvminfo", name, "--machinereadable"], deadline)
+    done = run_command(["showvminfo", name, "--machinereadable"], deadline)
     if done.code == 0:
         return parse(done.stdout.decode(errors="replace"))
     words = complaint(done)

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.arch import kernel_cmdline
 from orchestrator.deadline import Deadline, poll
 from orchestrator.debian.archive import Archives
-from orchestrator.drivers.guest.identity import Keys, Port, give, keep, lines_of, make_keys
+from orchestrator.drivers.guest.identity import Keys, Port, give, keep, make_keys, network_config
 from orchestrator.drivers.model import Handle, Order
 from orchestrator.drivers.virtualbox import nested_paging, vboxmanage
 from orchestrator.drivers.virtualbox.vboxmanage import MIB, PORT_DEVICE, PROGRAM
@@ -55,7 +55,7 @@ _GIVEN_UP = re.compile(rb"Guru Meditation \d+ \(\w+\)")
 """In VirtualBox's log: it cannot go on with a machine, whose process then stays, doing nothing."""
 
 
-class Silent(LabError):
+class EmptyConsole(LabError):
     """The guest's console stayed empty."""
 
 
@@ -120,11 +120,13 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
     try:
         patience = max(SILENCE_SECONDS, deadline.remaining() / 4)
         _boot(order, handle, keys, deadline, progress, patience)
-    except Silent as problem:
+    except EmptyConsole as problem:
         progress.tell(f"{order.name}: {problem.message}; trying without nested paging, which is slower")
         end(handle, deadline)
         words = ["modifyvm", handle.data["uuid"], *vboxmanage.render_paging(False)]
-        poll(lambda: vboxmanage.attempt(words, deadline).code == 0, deadline, "VirtualBox letting go", 0.3)
+        poll(
+            lambda: vboxmanage.run_command(words, deadline).code == 0, deadline, "VirtualBox letting go", 0.3
+        )
         _boot(order, handle, keys, deadline, progress, patience=None)
         nested_paging.remember_useless(found)
     return _reachable(handle, port, deadline)
@@ -135,7 +137,7 @@ def _boot(
 ) -> None:
     """Switch on, and hand over the identity. Raises BootError, and Silent when the guest says
     nothing for ``patience`` seconds."""
-    done = vboxmanage.attempt(["startvm", handle.data["uuid"], "--type", "headless"], deadline)
+    done = vboxmanage.run_command(["startvm", handle.data["uuid"], "--type", "headless"], deadline)
     if done.code != 0:
         raise BootError(
             f"{order.name}: VirtualBox cannot start the machine:\n{vboxmanage.complaint(done)}",
@@ -147,7 +149,7 @@ def _boot(
     )
     with Port(Path(handle.scratch) / "port.sock", deadline) as port:
         port.expect("ready", deadline, look)
-        give(port, order.name, keys, lines_of(order, [place.mac for place in order.attachments]))
+        give(port, order.name, keys, network_config(order, [place.mac for place in order.attachments]))
         port.expect("sshd", deadline, look)
 
 
@@ -172,8 +174,8 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
         return bool(known)
 
     def look() -> None:
-        said = console.last_line()
-        progress.doing(order.name, f"booting: {said or 'firmware'}", 4 * order.arch.boot_seconds)
+        output = console.last_line()
+        progress.doing(order.name, f"booting: {output or 'firmware'}", 4 * order.arch.boot_seconds)
         if console.panicked():
             raise BootError(
                 f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
@@ -188,8 +190,8 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
                 f"{order.name}: VirtualBox ended; the console's last lines:\n{console.tail(12)}",
                 hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
             )
-        if not said and not silence.remaining():
-            raise Silent("the guest says nothing")
+        if not output and not silence.remaining():
+            raise EmptyConsole("the guest says nothing")
 
     return look
 
@@ -224,7 +226,7 @@ def _reachable(handle: Handle, port: int, deadline: Deadline) -> int:
         if _greets(port, deadline.within(GREETING_SECONDS)):
             return port
         rule, port = ["controlvm", handle.data["uuid"], "natpf1"], free_port()
-        vboxmanage.attempt([*rule, "delete", vboxmanage.RULE], deadline)
+        vboxmanage.run_command([*rule, "delete", vboxmanage.RULE], deadline)
         vboxmanage.ask([*rule, vboxmanage.forward(port)], deadline)
     raise BootError(f"{handle.machine}: its SSH server does not answer through VirtualBox's NAT")
 
@@ -233,8 +235,8 @@ def _greets(port: int, deadline: Deadline) -> bool:
     """Whether an SSH server answers. That it is the right one shows by its host key."""
     patience = max(0.1, deadline.remaining())
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=patience) as plug:
-            return plug.recv(8).startswith(b"SSH-2.0")
+        with socket.create_connection(("127.0.0.1", port), timeout=patience) as endpoint:
+            return endpoint.recv(8).startswith(b"SSH-2.0")
     except OSError:
         return False
 
@@ -245,7 +247,7 @@ def end(handle: Handle, deadline: Deadline) -> None:
     if not any(True for _ in _processes(handle)):
         return
     with contextlib.suppress(TimedOut):
-        vboxmanage.attempt(["controlvm", uuid, "poweroff"], deadline.within(60))
+        vboxmanage.run_command(["controlvm", uuid, "poweroff"], deadline.within(60))
     for pid in _processes(handle):
         if not process_table.end(pid, patience=5.0):
             raise TeardownError(f"{handle.machine}: VirtualBox (process {pid}) cannot be ended")
@@ -259,8 +261,8 @@ def remove(handle: Handle, deadline: Deadline) -> None:
         if not vboxmanage.about(uuid, deadline):
             return True
         # Never `unregistervm --delete`: with the last clone of a base it would delete the base.
-        vboxmanage.attempt(vboxmanage.render_attach(handle, "none"), deadline)
-        vboxmanage.attempt(["unregistervm", uuid], deadline)
+        vboxmanage.run_command(vboxmanage.render_attach(handle, "none"), deadline)
+        vboxmanage.run_command(["unregistervm", uuid], deadline)
         return not vboxmanage.about(uuid, deadline)
 
     with _registry(deadline):
@@ -270,7 +272,7 @@ def remove(handle: Handle, deadline: Deadline) -> None:
             vboxmanage.ask(["closemedium", "disk", own], deadline)
         for base in known:
             if Path(base).is_relative_to(cache.place("vdi", "")):
-                vboxmanage.attempt(["closemedium", "disk", base], deadline)  # refused while in use
+                vboxmanage.run_command(["closemedium", "disk", base], deadline)  # refused while in use
 
 
 def _registry(deadline: Deadline) -> contextlib.AbstractContextManager[None]:

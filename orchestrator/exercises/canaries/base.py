@@ -29,13 +29,13 @@ APART = range(60710, 61110)
 so that what a container's or a process's user does is not taken for theirs."""
 
 
-class Planted(Protocol):
+class Canary(Protocol):
     """A canary that stands. ``env`` tells the attacking program where."""
 
     @property
     def env(self) -> Mapping[str, str]: ...
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         """What became of it; ``said`` is all that the attacking programs printed."""
 
     def remove(self) -> None:
@@ -68,7 +68,7 @@ def owners(boundary: Boundary, users: Mapping[str, int], root: bool, attack: str
 
 
 @dataclass(frozen=True)
-class Plot:
+class CanaryContext:
     """One attack's piece of ground: a folder with a name nobody can guess.
 
     ``secret`` is in one canary and nowhere else: who prints it has read one. ``mark`` is what
@@ -92,13 +92,13 @@ class Plot:
         with self.journal.open("a") as file:
             file.write(json.dumps([kind, name]) + "\n")
 
-    def judge(self, content: str | None, said: str) -> str:
+    def judge(self, content: str | None, output: str) -> str:
         """What became of something whose content was the secret; None when it is gone."""
         if content is None:
             return "deleted"
         if content != self.secret:
             return "written"
-        return "read" if self.secret in said else "untouched"
+        return "read" if self.secret in output else "untouched"
 
 
 def new_secret() -> str:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.exercises.canaries.base import PREFIX, Plot, remove_file
+from orchestrator.exercises.canaries.base import PREFIX, CanaryContext, remove_file
 from orchestrator.transport.base import Item, put
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -20,16 +20,16 @@ _MOST = 4096
 class File:
     """A file of mode 0600 with the secret in it."""
 
-    def __init__(self, plot: Plot, variable: str, path: Path, owner: int | None) -> None:
+    def __init__(self, context: CanaryContext, variable: str, path: Path, owner: int | None) -> None:
         self.env: Mapping[str, str] = {f"ISOLAB_CANARY_{variable}": str(path)}
-        self._plot, self._path = plot, path
+        self._plot, self._path = context, path
         make = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(make, "w") as file:
-            file.write(plot.secret)
+            file.write(context.secret)
             if owner is not None:
                 os.fchown(make, owner, owner)
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         try:
             # Whoever owns the file may have put something else in its place.
             handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -41,26 +41,26 @@ class File:
             os.close(handle)
             return "written"
         with os.fdopen(handle, "rb") as file:
-            return self._plot.judge(file.read(_MOST).decode(errors="replace"), said)
+            return self._plot.judge(file.read(_MOST).decode(errors="replace"), output)
 
     def remove(self) -> None:
         remove_file(self._path)
 
 
-def file(plot: Plot, variable: str, owner: int | None) -> File:
+def file(context: CanaryContext, variable: str, owner: int | None) -> File:
     """A file in a folder of its owner's own, so that its owner may also delete it."""
-    folder = plot.folder / secrets.token_hex(8)
+    folder = context.folder / secrets.token_hex(8)
     folder.mkdir(mode=0o711)
     if owner is not None:
         os.chown(folder, owner, owner)
-    return File(plot, variable, folder / "notes.txt", owner)
+    return File(context, variable, folder / "notes.txt", owner)
 
 
-def shared_memory(plot: Plot) -> File:
+def shared_memory(context: CanaryContext) -> File:
     """A POSIX shared memory object: on Linux a file in /dev/shm (shm_overview(7))."""
     name = PREFIX + secrets.token_hex(8)
-    plot.note("file", str(SHARED_MEMORY / name))
-    made = File(plot, "SHM", SHARED_MEMORY / name, plot.owners.same)
+    context.note("file", str(SHARED_MEMORY / name))
+    made = File(context, "SHM", SHARED_MEMORY / name, context.owners.same)
     made.env = {"ISOLAB_CANARY_SHM": f"/{name}"}
     return made
 
@@ -70,21 +70,21 @@ class Own:
 
     NAME = "own-data.txt"
 
-    def __init__(self, plot: Plot) -> None:
+    def __init__(self, context: CanaryContext) -> None:
         self.env: Mapping[str, str] = {"ISOLAB_CANARY_OWN": self.NAME}
-        self._plot = plot
+        self._plot = context
         put(
-            plot.transport,
-            plot.inside,
-            [Item(self.NAME, plot.secret.encode(), 0o600, plot.student)],
-            plot.deadline.within(60),
+            context.transport,
+            context.inside,
+            [Item(self.NAME, context.secret.encode(), 0o600, context.student)],
+            context.deadline.within(60),
         )
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         # Not more than a little of it, whatever the program has made of it.
         command = ["head", "-c", str(_MOST), f"{self._plot.inside}/{self.NAME}"]
         done = self._plot.transport.run(command, deadline=self._plot.deadline.within(60))
-        return self._plot.judge(done.stdout.decode(errors="replace") if done.code == 0 else None, said)
+        return self._plot.judge(done.stdout.decode(errors="replace") if done.code == 0 else None, output)
 
     def remove(self) -> None:
         """It goes with its machine."""
@@ -93,14 +93,14 @@ class Own:
 class Left:
     """A name under which the attacker leaves a file where everybody may write."""
 
-    def __init__(self, plot: Plot) -> None:
+    def __init__(self, context: CanaryContext) -> None:
         name = PREFIX + secrets.token_hex(8)
         self.env: Mapping[str, str] = {"ISOLAB_CANARY_LEFT": name}
         self._places = [folder / name for folder in LEFT]
         for place in self._places:
-            plot.note("file", str(place))
+            context.note("file", str(place))
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         return "on the host" if any(os.path.lexists(place) for place in self._places) else "untouched"
 
     def remove(self) -> None:

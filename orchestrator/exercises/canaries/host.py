@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from orchestrator.exercises.canaries.base import Plot
+from orchestrator.exercises.canaries.base import CanaryContext
 from orchestrator.host import process_table
 
 _LOG = "/dev/kmsg"
@@ -23,7 +23,7 @@ class Hostname:
     def __init__(self) -> None:
         self._name = socket.gethostname()
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         return "untouched" if socket.gethostname() == self._name else "written"
 
     def remove(self) -> None:
@@ -37,13 +37,13 @@ class KernelLog:
 
     env: Mapping[str, str] = {}
 
-    def __init__(self, plot: Plot) -> None:
+    def __init__(self, context: CanaryContext) -> None:
         """Raises OSError when we may not read it ourselves."""
-        self._mark = plot.mark.encode()
+        self._mark = context.mark.encode()
         self._log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self._log, 0, os.SEEK_END)
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         for _ in range(_MOST_RECORDS):
             try:
                 if self._mark in os.read(self._log, _RECORD):
@@ -63,10 +63,10 @@ class Stayer:
 
     env: Mapping[str, str] = {}
 
-    def __init__(self, plot: Plot) -> None:
-        self._mark = plot.mark
+    def __init__(self, context: CanaryContext) -> None:
+        self._mark = context.mark
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         return "on the host" if any(True for _ in process_table.find(self._marked)) else "untouched"
 
     def _marked(self, pid: int) -> bool:

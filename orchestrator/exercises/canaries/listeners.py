@@ -11,7 +11,7 @@ import select
 import socket
 from collections.abc import Mapping
 
-from orchestrator.exercises.canaries.base import PREFIX, Plot
+from orchestrator.exercises.canaries.base import PREFIX, CanaryContext
 
 LOOPBACK = "127.0.0.1"
 _ELSEWHERE = ("192.0.2.1", 9)
@@ -22,12 +22,12 @@ _MOST, _CALLERS, _PATIENCE = 256, 16, 0.2
 class Listener:
     """A bound socket; *reached* when the attacker's mark came in, *knocked on* when only a call did."""
 
-    def __init__(self, plot: Plot, bound: socket.socket, env: Mapping[str, str]) -> None:
+    def __init__(self, context: CanaryContext, bound: socket.socket, env: Mapping[str, str]) -> None:
         self.env = env
-        self._mark, self._socket = plot.mark.encode(), bound
+        self._mark, self._socket = context.mark.encode(), bound
         bound.setblocking(False)
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         called = [self._mark in text for text in self._callers()]
         return "reached" if any(called) else "knocked on" if called else "untouched"
 
@@ -52,34 +52,34 @@ class Listener:
         self._socket.close()
 
 
-def tcp(plot: Plot) -> Listener:
+def tcp(context: CanaryContext) -> Listener:
     """TCP on the loopback interface."""
     bound = _bound(socket.SOCK_STREAM, LOOPBACK)
-    return Listener(plot, bound, {"ISOLAB_CANARY_PORT": str(bound.getsockname()[1])})
+    return Listener(context, bound, {"ISOLAB_CANARY_PORT": str(bound.getsockname()[1])})
 
 
-def udp(plot: Plot) -> Listener:
+def udp(context: CanaryContext) -> Listener:
     """UDP on the loopback interface."""
     bound = _bound(socket.SOCK_DGRAM, LOOPBACK)
-    return Listener(plot, bound, {"ISOLAB_CANARY_UDP_PORT": str(bound.getsockname()[1])})
+    return Listener(context, bound, {"ISOLAB_CANARY_UDP_PORT": str(bound.getsockname()[1])})
 
 
-def outside(plot: Plot) -> Listener | None:
+def outside(context: CanaryContext) -> Listener | None:
     """TCP on the address by which the host goes out; None when it has none."""
     address = own_address()
     if address is None:
         return None
     bound = _bound(socket.SOCK_STREAM, address)
     port = str(bound.getsockname()[1])
-    return Listener(plot, bound, {"ISOLAB_CANARY_HOST": address, "ISOLAB_CANARY_HOST_PORT": port})
+    return Listener(context, bound, {"ISOLAB_CANARY_HOST": address, "ISOLAB_CANARY_HOST_PORT": port})
 
 
-def abstract(plot: Plot) -> Listener:
+def abstract(context: CanaryContext) -> Listener:
     """A UNIX datagram socket at a name without a file: unix(7), "abstract"."""
     name = PREFIX + secrets.token_hex(8)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     bound.bind(f"\0{name}")
-    return Listener(plot, bound, {"ISOLAB_CANARY_SOCKET": name})
+    return Listener(context, bound, {"ISOLAB_CANARY_SOCKET": name})
 
 
 def own_address() -> str | None:

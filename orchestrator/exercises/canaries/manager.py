@@ -18,7 +18,7 @@ from pathlib import Path
 from orchestrator.deadline import Deadline
 from orchestrator.errors import CanaryError, Unavailable
 from orchestrator.exercises.canaries import files, host, listeners
-from orchestrator.exercises.canaries.base import JOURNAL, Owners, Planted, Plot, new_secret
+from orchestrator.exercises.canaries.base import JOURNAL, Canary, CanaryContext, Owners, new_secret
 from orchestrator.exercises.canaries.processes import Process
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.canary_kinds import CanaryKind, observation, unplanted
@@ -29,21 +29,21 @@ PURPOSE = "canaries"
 
 
 @dataclass(frozen=True)
-class Bed:
+class CanarySet:
     """What was planted for one attack. ``env`` is for the attacking programs."""
 
     env: Mapping[str, str]
-    canaries: Mapping[str, Planted | str]
+    canaries: Mapping[str, Canary | str]
 
-    def inspect(self, said: str) -> dict[str, str]:
+    def inspect(self, output: str) -> dict[str, str]:
         """What became of each canary, by the observation's name."""
         return {
-            observation(kind): canary if isinstance(canary, str) else canary.inspect(said)
+            observation(kind): canary if isinstance(canary, str) else canary.inspect(output)
             for kind, canary in self.canaries.items()
         }
 
 
-class Garden:
+class CanaryManager:
     """Plants canaries; safe to use from several threads. Close it to remove its folder."""
 
     def __init__(self, program: Callable[[], Path]) -> None:
@@ -62,35 +62,35 @@ class Garden:
         inside: str,
         student: int,
         deadline: Deadline,
-    ) -> Iterator[Bed]:
+    ) -> Iterator[CanarySet]:
         """Canaries for the length of a ``with`` block.
 
         A canary process dies with the thread that entered it. Raises CanaryError, TransportError,
         TimedOut, Interrupted.
         """
         if not kinds:
-            yield Bed({}, {})
+            yield CanarySet({}, {})
             return
         folder = self._ground()
         mine = folder / secrets.token_hex(8)
         mine.mkdir(mode=0o711)
-        plot = Plot(
+        context = CanaryContext(
             mine, folder / JOURNAL, folder / "bin" / "canary", owners, transport, inside, student, deadline
         )
         with contextlib.ExitStack() as stack:
             if "forks" in kinds:
                 stack.enter_context(self._alone(owners.same, deadline))
             stack.callback(shutil.rmtree, mine, ignore_errors=True)
-            canaries: dict[str, Planted | str] = {}
+            canaries: dict[str, Canary | str] = {}
             for kind in kinds:
                 # A secret each: which one was read shows which canary was.
-                canaries[kind] = planted = _plant(kind, replace(plot, secret=new_secret()))
+                canaries[kind] = planted = _plant(kind, replace(context, secret=new_secret()))
                 if not isinstance(planted, str):
                     stack.callback(planted.remove)
-            env = {"ISOLAB_CANARY_MARK": plot.mark}
+            env = {"ISOLAB_CANARY_MARK": context.mark}
             for planted in canaries.values():
                 env |= {} if isinstance(planted, str) else planted.env
-            yield Bed(env, canaries)
+            yield CanarySet(env, canaries)
 
     @contextlib.contextmanager
     def _alone(self, user: int | None, deadline: Deadline) -> Iterator[None]:
@@ -122,14 +122,14 @@ class Garden:
             return self._folder
 
 
-def _plant(kind: CanaryKind, plot: Plot) -> Planted | str:
+def _plant(kind: CanaryKind, context: CanaryContext) -> Canary | str:
     """The canary, or why there is none. Raises CanaryError, TransportError, TimedOut, Interrupted."""
-    if kind in ("other-file", "other-process") and plot.owners.other is None:
+    if kind in ("other-file", "other-process") and context.owners.other is None:
         return unplanted("isolab is not root: there is no other user")
     if kind == "kernel-log" and not os.access("/dev/kmsg", os.R_OK):
         return unplanted("isolab may not read the host's kernel log")
     try:
-        return _make(kind, plot) or unplanted("the host has no address but its loopback")
+        return _make(kind, context) or unplanted("the host has no address but its loopback")
     except (OSError, Unavailable) as problem:
         reason = problem.message if isinstance(problem, Unavailable) else problem.strerror or problem
         raise CanaryError(
@@ -138,22 +138,22 @@ def _plant(kind: CanaryKind, plot: Plot) -> Planted | str:
         ) from None
 
 
-def _make(kind: CanaryKind, plot: Plot) -> Planted | None:
-    same, other = plot.owners.same, plot.owners.other
-    makers: dict[str, Callable[[], Planted | None]] = {
-        "other-file": lambda: files.file(plot, "OTHER_FILE", other),
-        "own-file": lambda: files.Own(plot),
-        "shared-memory": lambda: files.shared_memory(plot),
-        "left-file": lambda: files.Left(plot),
-        "left-process": lambda: host.Stayer(plot),
+def _make(kind: CanaryKind, context: CanaryContext) -> Canary | None:
+    same, other = context.owners.same, context.owners.other
+    makers: dict[str, Callable[[], Canary | None]] = {
+        "other-file": lambda: files.file(context, "OTHER_FILE", other),
+        "own-file": lambda: files.Own(context),
+        "shared-memory": lambda: files.shared_memory(context),
+        "left-file": lambda: files.Left(context),
+        "left-process": lambda: host.Stayer(context),
         "hostname": host.Hostname,
-        "kernel-log": lambda: host.KernelLog(plot),
-        "listener": lambda: listeners.tcp(plot),
-        "datagram": lambda: listeners.udp(plot),
-        "outside-listener": lambda: listeners.outside(plot),
-        "socket": lambda: listeners.abstract(plot),
-        "other-process": lambda: Process(plot, kind, other),
+        "kernel-log": lambda: host.KernelLog(context),
+        "listener": lambda: listeners.tcp(context),
+        "datagram": lambda: listeners.udp(context),
+        "outside-listener": lambda: listeners.outside(context),
+        "socket": lambda: listeners.abstract(context),
+        "other-process": lambda: Process(context, kind, other),
     }
     if kind in ("secret", "file", "entry"):
-        return files.file(plot, kind.upper(), same)
-    return makers.get(kind, lambda: Process(plot, kind, same))()
+        return files.file(context, kind.upper(), same)
+    return makers.get(kind, lambda: Process(context, kind, same))()

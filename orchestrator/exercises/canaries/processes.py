@@ -15,7 +15,7 @@ from orchestrator.compile.cross import build_program
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import CanaryError, TransportError
-from orchestrator.exercises.canaries.base import Plot, new_key, remove_key
+from orchestrator.exercises.canaries.base import CanaryContext, new_key, remove_key
 from orchestrator.host import process
 from orchestrator.paths import HOST_SOURCES
 
@@ -34,24 +34,24 @@ def canary_program(archives: Archives, deadline: Deadline) -> Path:
 class Process:
     """A canary process in one of its roles."""
 
-    def __init__(self, plot: Plot, kind: str, owner: int | None) -> None:
+    def __init__(self, context: CanaryContext, kind: str, owner: int | None) -> None:
         """Raises CanaryError, Unavailable, TimedOut, Interrupted."""
-        self._plot, self._kind = plot, kind
+        self._plot, self._kind = context, kind
         self._key = new_key() if kind in ("segment", "queue") else None
-        argv: list[str | Path] = [plot.program, "process" if kind == "other-process" else kind]
+        argv: list[str | Path] = [context.program, "process" if kind == "other-process" else kind]
         if self._key is not None:
-            plot.note("key", self._key)
+            context.note("key", self._key)
             argv.append(hex(self._key))
-        self._talk = process.Conversation(argv, user=owner, cwd=plot.program.parent)
+        self._talk = process.Conversation(argv, user=owner, cwd=context.program.parent)
         try:
-            word, address = self._ask(plot.secret).split()
+            word, address = self._ask(context.secret).split()
         except BaseException as problem:
             self.remove()
             if not isinstance(problem, TransportError | ValueError):
                 raise
             raise CanaryError(
                 f"the canary {kind!r} cannot be planted on this host",
-                hint=f"{plot.program.parent} must be a folder every user can run programs from",
+                hint=f"{context.program.parent} must be a folder every user can run programs from",
             ) from None
         self.env = self._environment(address)
         assert word == "ready"
@@ -64,33 +64,33 @@ class Process:
         pid = {f"ISOLAB_CANARY_{_VARIABLES[self._kind]}": str(self._talk.pid)}
         return {**pid, "ISOLAB_CANARY_MEMORY": f"0x{address}"} if self._kind == "memory" else pid
 
-    def inspect(self, said: str) -> str:
+    def inspect(self, output: str) -> str:
         state = self._state()
         if state in ("", "Z", "X"):
             return "killed"
         if state in ("T", "t"):
             return "stopped"
         try:
-            return self._answered(self._ask("what became of you?"), said)
+            return self._answered(self._ask("what became of you?"), output)
         except TransportError:
             return "killed"
         except ValueError:
             # An attacker of the same user may have made it say anything.
             return "written"
 
-    def _answered(self, answer: str, said: str) -> str:
+    def _answered(self, answer: str, output: str) -> str:
         """What its own words come to. Raises ValueError when they make no sense."""
         signals, starved, there, content = answer.split()
         if self._kind == "forks":
             return "starved" if int(starved) else "untouched"
         if self._kind not in ("memory", "segment", "queue"):
             return "signalled" if int(signals) else "untouched"
-        return self._content(there == "1", bytes.fromhex(content.rstrip(".")), said)
+        return self._content(there == "1", bytes.fromhex(content.rstrip(".")), output)
 
-    def _content(self, there: bool, content: bytes, said: str) -> str:
+    def _content(self, there: bool, content: bytes, output: str) -> str:
         if self._kind == "queue" and there and not content:
             return "emptied"
-        return self._plot.judge(content.decode(errors="replace") if there else None, said)
+        return self._plot.judge(content.decode(errors="replace") if there else None, output)
 
     def _state(self) -> str:
         """The process's state as proc(5) has it; "" when there is none."""

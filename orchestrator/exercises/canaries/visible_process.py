@@ -13,7 +13,7 @@ from orchestrator.errors import LabError
 from orchestrator.host import process
 
 
-class Canary:
+class VisibleProcess:
     """Planted when first asked for, gone when closed, and with us if we are killed.
 
     It is told to die with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so it gets a

@@ -26,7 +26,7 @@ from orchestrator.report.html.strip import strip
 from orchestrator.report.summary import summarize
 from orchestrator.results.attack_matrix import matrix_of
 from orchestrator.results.comparison import MachineColumn, Section, Table
-from orchestrator.results.plot_data import figures_of
+from orchestrator.results.plot_data import plots_of
 
 
 def render(table: Table) -> str:
@@ -42,16 +42,18 @@ def render(table: Table) -> str:
             topics=tuple(dict.fromkeys(section.topic for section in table.sections)),
             blocks=_by_topic(table.sections),
             telling=highlights.telling(table),
-            lessons={cause: highlights.lessons(table, cause) for cause in highlights.CAUSES},
+            lessons={
+                attribution: highlights.lessons(table, attribution) for attribution in highlights.CAUSES
+            },
             agreed=[(section, rows) for section in table.sections if (rows := wording.agreeing(section))],
             remarks=highlights.remarks(table),
             edges=_edges(table.machines),
             attacks=matrix_of(table),
             attacked=attacks,
             lines={printable(section.name): line for line, section in enumerate(table.sections)},
-            figures=[
-                (figure, panels(figure, number, table.machines))
-                for number, figure in enumerate(figures_of(table), start=1)
+            plots=[
+                (plot, panels(plot, number, table.machines))
+                for number, plot in enumerate(plots_of(table), start=1)
             ],
             measured=measured,
             boundaries=tuple(dict.fromkeys(machine.boundary for machine in table.machines)),

@@ -86,7 +86,7 @@ def _exercise(section: Section, table: Table, texts: _Texts, limits: _Limits) ->
             [_words(check.that), wording.wanted(check), _words(check.why)] for check in section.checks
         ],
         "rows": [
-            [row.label, _words(row.key), row.cause, list(map(texts, row.texts)), row.ranks]
+            [row.label, _words(row.key), row.attribution, list(map(texts, row.texts)), row.ranks]
             for row in section.rows
         ],
         "sources": [[_words(name), texts(_block(text, limits.source))] for name, text in files.items()],

@@ -18,7 +18,7 @@ from orchestrator.labfile.models import Boundary
 from orchestrator.report import measured
 from orchestrator.report.quantities import amount, ticks, unit_of
 from orchestrator.results.comparison import MachineColumn
-from orchestrator.results.plot_data import Figure, Group, Mark
+from orchestrator.results.plot_data import Mark, PlotData, Series
 
 OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
 _WIDTH, _LEFT, _RIGHT = 460, 106, 294
@@ -40,59 +40,59 @@ class Scale:
         return round(_LEFT + share * (_RIGHT - _LEFT), 1)
 
 
-def scale_of(figure: Figure) -> Scale | None:
+def scale_of(plot: PlotData) -> Scale | None:
     """A scale that holds all readings of a figure; None when there are none."""
-    readings = figure.readings
-    if not readings:
+    measurements = plot.measurements
+    if not measurements:
         return None
-    low = min(reading.q1 for reading in readings) / 1.15
-    high = max(reading.q3 for reading in readings) * 1.15
+    low = min(measurement.q1 for measurement in measurements) / 1.15
+    high = max(measurement.q3 for measurement in measurements) * 1.15
     missing = math.sqrt(max(1.0, _LEAST_EXTENT / (high / low)))
     return Scale(low / missing, high * missing)
 
 
-def panels(figure: Figure, number: int, machines: Sequence[MachineColumn]) -> list[Markup]:
+def panels(plot: PlotData, number: int, machines: Sequence[MachineColumn]) -> list[Markup]:
     """An SVG element for each group; ``number`` tells the figures of a page apart."""
-    scale = scale_of(figure)
+    scale = scale_of(plot)
     return [
-        _panel(figure, group, f"plot-{number}-{place}", machines, scale)
-        for place, group in enumerate(figure.groups, start=1)
+        _panel(plot, group, f"plot-{number}-{place}", machines, scale)
+        for place, group in enumerate(plot.series, start=1)
     ]
 
 
 def _panel(
-    figure: Figure, group: Group, name: str, machines: Sequence[MachineColumn], scale: Scale | None
+    plot: PlotData, group: Series, name: str, machines: Sequence[MachineColumn], scale: Scale | None
 ) -> Markup:
     height = _TOP + _STEP * len(machines) + _FOOT
     rows = Markup().join(
-        _row(figure, mark, machine, place, scale)
+        _row(plot, mark, machine, place, scale)
         for place, (mark, machine) in enumerate(zip(group.marks, machines, strict=True))
     )
-    title = escape(f"{figure.title}: {group.label}")
+    title = escape(f"{plot.title}: {group.label}")
     return Markup(
         f'<svg class="panel" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="{name}" '
         f'aria-describedby="{name}-said"><title id="{name}">{title}</title>'
-        f'<desc id="{name}-said">{escape(measured.in_words(group, figure, machines))}</desc>'
+        f'<desc id="{name}-said">{escape(measured.in_words(group, plot, machines))}</desc>'
         f'<text class="head" x="0" y="17">{escape(group.label)}</text>'
-        f"{_ruler(figure, scale, height)}{rows}</svg>"
+        f"{_ruler(plot, scale, height)}{rows}</svg>"
     )
 
 
-def _ruler(figure: Figure, scale: Scale | None, height: int) -> Markup:
+def _ruler(plot: PlotData, scale: Scale | None, height: int) -> Markup:
     """Lines at round amounts, and what they are."""
     if scale is None:
         return Markup()
-    unit, foot = unit_of(figure.unit), height - _FOOT
+    unit, foot = unit_of(plot.unit), height - _FOOT
     places = [(scale.at(value), amount(value, unit)) for value in ticks(scale.low, scale.high, unit)]
     lines = "".join(f"M{x} {_TOP - 8}V{foot + 2}" for x, _ in places)
     words = "".join(f'<text class="tick" x="{x}" y="{foot + 16}">{escape(text)}</text>' for x, text in places)
     return Markup(f'<path class="rule" d="{lines}"/>{words}')
 
 
-def _row(figure: Figure, mark: Mark, machine: MachineColumn, place: int, scale: Scale | None) -> Markup:
+def _row(plot: PlotData, mark: Mark, machine: MachineColumn, place: int, scale: Scale | None) -> Markup:
     y = _TOP + _STEP * place + _STEP // 2 - 4
     who = escape(bounded(machine.name, _NAME_LIMIT))
-    drawn = _drawn(figure, mark, machine, y, scale) if scale and mark.reading else _undrawn(mark, y)
+    drawn = _drawn(plot, mark, machine, y, scale) if scale and mark.measurement else _undrawn(mark, y)
     return Markup(
         f'<g class="at-{escape(machine.boundary)}" data-m="{place}">'
         f'<text class="who" x="{_LEFT - 12}" y="{y + 5}">{who}</text>{drawn}</g>'
@@ -101,23 +101,23 @@ def _row(figure: Figure, mark: Mark, machine: MachineColumn, place: int, scale: 
 
 def _undrawn(mark: Mark, y: int) -> Markup:
     return Markup(
-        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.said, _SAID_LIMIT))}</text>'
+        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.reported, _SAID_LIMIT))}</text>'
     )
 
 
-def _drawn(figure: Figure, mark: Mark, machine: MachineColumn, y: int, scale: Scale) -> Markup:
-    reading = mark.reading
-    assert reading is not None
-    x, start, end = scale.at(reading.median), scale.at(reading.q1), scale.at(reading.q3)
+def _drawn(plot: PlotData, mark: Mark, machine: MachineColumn, y: int, scale: Scale) -> Markup:
+    measurement = mark.measurement
+    assert measurement is not None
+    x, start, end = scale.at(measurement.median), scale.at(measurement.q1), scale.at(measurement.q3)
     shape = (
         f"M{x} {y - 7}l7 7l-7 7l-7 -7z"
         if machine.boundary in OWN_KERNEL
         else f"M{x - 5.5} {y}a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0 -11 0z"
     )
     bar = f'<path class="bar" d="M{start} {y}H{end}M{start} {y - 5}v10M{end} {y - 5}v10"/>'
-    told, more = measured.value(mark, figure), measured.beside(mark)
+    words, more = measured.value(mark, plot), measured.beside(mark)
     beside = f' <tspan class="beside">{escape(more)}</tspan>' if more else ""
     return Markup(
-        f'{bar if reading.n > 1 else ""}<path class="dot" d="{shape}"/>'
-        f'<text class="told" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(told)}{beside}</text>'
+        f'{bar if measurement.n > 1 else ""}<path class="dot" d="{shape}"/>'
+        f'<text class="told" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(words)}{beside}</text>'
     )

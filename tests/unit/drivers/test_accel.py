@@ -13,7 +13,7 @@ from factories import image
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.qemu import accel
-from orchestrator.drivers.qemu.accel import Choice, choose
+from orchestrator.drivers.qemu.accel import Accelerator, choose
 from orchestrator.errors import Unavailable
 from orchestrator.images import Image
 
@@ -53,7 +53,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     return fake
 
 
-def ask(wanted: str = "auto", about: Image = IMAGE) -> Choice:
+def ask(wanted: str = "auto", about: Image = IMAGE) -> Accelerator:
     return choose(host_arch(), wanted, about, Deadline.after(60))
 
 
@@ -66,7 +66,7 @@ def test_another_architecture_is_always_emulated(host: FakeHost) -> None:
 
 
 def test_a_lab_may_ask_for_emulation(host: FakeHost) -> None:
-    assert ask("tcg") == Choice("tcg", "the lab asks for it")
+    assert ask("tcg") == Accelerator("tcg", "the lab asks for it")
     assert host.probed == []
 
 
@@ -77,7 +77,7 @@ def test_kvm_is_used_when_a_guest_booted_under_it(host: FakeHost) -> None:
 
 def test_a_kvm_that_hangs_is_not_used_and_the_reason_told(host: FakeHost) -> None:
     host.problem = "did not reach userspace"
-    assert ask() == Choice("tcg", "did not reach userspace")
+    assert ask() == Accelerator("tcg", "did not reach userspace")
     with pytest.raises(Unavailable, match="KVM cannot be used: did not reach userspace") as caught:
         ask("kvm")
     assert "accel: auto" in caught.value.hint

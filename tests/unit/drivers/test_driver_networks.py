@@ -19,7 +19,7 @@ from orchestrator.drivers.container import bridge
 from orchestrator.drivers.container.driver import DRIVER as CONTAINER
 from orchestrator.drivers.container.driver import render_run
 from orchestrator.drivers.guest import vde
-from orchestrator.drivers.guest.identity import Lines, lines_of
+from orchestrator.drivers.guest.identity import NetworkConfig, network_config
 from orchestrator.drivers.libvirt.driver import DRIVER as LIBVIRT
 from orchestrator.drivers.model import Attachment, NetworkOrder, Order
 from orchestrator.drivers.qemu.driver import DRIVER as QEMU
@@ -27,7 +27,7 @@ from orchestrator.drivers.qemu.emulator import Memory, device_mac, render_argv
 from orchestrator.drivers.virtualbox.driver import DRIVER as VIRTUALBOX
 from orchestrator.errors import Unavailable
 from orchestrator.exercises.checks import unmet
-from orchestrator.labfile.addresses import environment, group_of, peers, seats
+from orchestrator.labfile.addresses import environment, group_of, interfaces, peers
 from orchestrator.labfile.models import Exercise, Lab, Machine
 from orchestrator.machines.templates import key
 
@@ -40,7 +40,7 @@ def lab(networks: Mapping[str, Any], **joined: Any) -> Lab:
 
 
 def addresses(found: Lab) -> dict[tuple[str, str], str]:
-    return {(seat.machine, seat.network): seat.address for seat in seats(found)}
+    return {(seat.machine, seat.network): seat.address for seat in interfaces(found)}
 
 
 def test_addresses_are_given_in_order_around_those_that_are_taken() -> None:
@@ -57,13 +57,13 @@ def test_each_network_has_a_subnet_of_its_own() -> None:
 
 def test_a_full_subnet_is_told() -> None:
     with pytest.raises(ValueError, match="no address left for c"):
-        seats(lab({"lan": {"subnet": "10.0.0.0/30"}}, a=["lan"], b=["lan"], c=["lan"]))
+        interfaces(lab({"lan": {"subnet": "10.0.0.0/30"}}, a=["lan"], b=["lan"], c=["lan"]))
 
 
 @given(st.integers(1, 40))
 def test_hardware_addresses_are_unicast_local_and_different(machines: int) -> None:
     names = {f"m{number}": ["lan"] for number in range(machines)}
-    macs = [seat.mac for seat in seats(lab({"lan": {}}, **names))]
+    macs = [seat.mac for seat in interfaces(lab({"lan": {}}, **names))]
     assert len(set(macs)) == machines
     assert all(int(mac[:2], 16) & 3 == 2 for mac in macs)
 
@@ -98,7 +98,7 @@ def test_an_exercise_that_needs_a_peer_is_skipped_without_one() -> None:
     assert unmet(wanted, subject(peers=True)) == ""
 
 
-PLACE = Attachment("lan", "10.77.0.2", 24, "02:69:0a:4d:00:02", plug="/s,1/net.lan/switch/ctl")
+PLACE = Attachment("lan", "10.77.0.2", 24, "02:69:0a:4d:00:02", endpoint="/s,1/net.lan/switch/ctl")
 OUT = replace(PLACE, internet=True)
 
 
@@ -127,32 +127,32 @@ def test_joining_a_network_opens_no_other_way(arch: str) -> None:
 def test_only_a_network_with_internet_takes_the_restriction_away() -> None:
     wanted = joined(OUT)
     assert "restrict=off" in " ".join(render_argv(wanted, QEMU.prepare(wanted), root=True))
-    baked = render_argv(wanted.unplugged(), QEMU.prepare(wanted), True, Memory(Path("/m"), baking=True))
+    baked = render_argv(wanted.unplugged(), QEMU.prepare(wanted), True, Memory(Path("/m"), building=True))
     assert "restrict=on" in " ".join(baked)
 
 
 def test_templates_are_shared_between_runs_and_addresses_but_not_with_machines_without() -> None:
-    elsewhere = replace(OUT, address="10.77.0.9", mac="02:69:0a:4d:00:09", plug="/other")
+    elsewhere = replace(OUT, address="10.77.0.9", mac="02:69:0a:4d:00:09", endpoint="/other")
     assert key(joined(), QEMU) == key(joined(elsewhere), QEMU)
     assert key(joined(), QEMU) != key(order("s390x"), QEMU)
 
 
 def test_a_template_is_baked_with_an_interface_that_leads_nowhere() -> None:
-    argv = render_argv(joined().unplugged(), QEMU.prepare(joined()), False, Memory(Path("/m"), baking=True))
+    argv = render_argv(joined().unplugged(), QEMU.prepare(joined()), False, Memory(Path("/m"), building=True))
     assert "hubport,id=lan0,hubid=0" in argv
     assert not [word for word in argv if word.startswith("vde")]
 
 
 def test_a_machine_is_told_its_networks_and_names() -> None:
-    told = lines_of(joined(), [device_mac(0)])
+    told = network_config(joined(), [device_mac(0)])
     assert told.network == "52:54:00:69:6c:00 02:69:0a:4d:00:02 10.77.0.2/24\n"
     assert told.hosts == "127.0.0.1 localhost\n10.77.0.2 big\n10.77.0.1 small\n"
     assert told.gateway == ""
-    assert lines_of(joined(OUT), [device_mac(0)]).gateway == "10.0.2.2 10.0.2.3"
+    assert network_config(joined(OUT), [device_mac(0)]).gateway == "10.0.2.2 10.0.2.3"
 
 
 def test_a_machine_without_networks_is_told_nothing_of_them() -> None:
-    assert lines_of(order(), []) == Lines()
+    assert network_config(order(), []) == NetworkConfig()
 
 
 def network(driver: str) -> NetworkOrder:
@@ -189,13 +189,13 @@ def test_a_network_of_libvirt_is_its_daemons_or_a_switch_of_a_session(uri: str, 
 def test_a_session_of_another_host_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     wanted = replace(network("libvirt"), uri="qemu+ssh://lab1/session", scratch=tmp_path / "run" / "net.lan")
     with pytest.raises(Unavailable, match="cannot be joined") as caught:
-        LIBVIRT.lay(wanted, LIBVIRT.prepare_network(wanted), _soon())
+        LIBVIRT.create_network(wanted, LIBVIRT.prepare_network(wanted), _soon())
     assert caught.value.hint == "use uri: qemu+ssh://lab1/system"
     assert not wanted.scratch.exists()
 
 
 def test_the_switch_has_a_port_for_each_machine_and_no_rights() -> None:
-    sockets = vde.plug(Path("/s/r/net.lan"), vde.QEMU)
+    sockets = vde.endpoint(Path("/s/r/net.lan"), vde.QEMU)
     argv = vde.render_argv(sockets, 2, user=65534)
     assert argv[0] == "setpriv"
     assert {"--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"} < set(argv)
@@ -214,7 +214,7 @@ def test_a_qemu_built_without_vde_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     wanted = replace(network("qemu"), scratch=tmp_path / "run" / "net.lan")
     with pytest.raises(Unavailable, match="built without VDE"):
-        QEMU.lay(wanted, QEMU.prepare_network(wanted), _soon())
+        QEMU.create_network(wanted, QEMU.prepare_network(wanted), _soon())
     assert not wanted.scratch.exists()
 
 
@@ -223,7 +223,7 @@ def test_a_missing_switch_is_told_with_its_package(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path))
     wanted = replace(network("qemu"), scratch=tmp_path / "run" / "net.lan")
     with pytest.raises(Unavailable, match="vde_switch is not installed") as caught:
-        QEMU.lay(wanted, QEMU.prepare_network(wanted), _soon())
+        QEMU.create_network(wanted, QEMU.prepare_network(wanted), _soon())
     assert "vde2" in caught.value.hint
     assert not wanted.scratch.exists()
 
@@ -232,13 +232,13 @@ def test_containers_are_joined_by_root_only(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr("os.getuid", lambda: 1000)
     wanted = replace(network("container"), scratch=tmp_path / "run" / "net.lan")
     with pytest.raises(Unavailable, match="only by root") as caught:
-        CONTAINER.lay(wanted, CONTAINER.prepare_network(wanted), _soon())
+        CONTAINER.create_network(wanted, CONTAINER.prepare_network(wanted), _soon())
     assert "driver: qemu" in caught.value.hint
     assert not wanted.scratch.exists()
 
 
 def test_a_container_is_cabled_to_the_bridge_and_to_nothing_of_the_host() -> None:
-    place = replace(PLACE, plug="isolab-r-net.lan")
+    place = replace(PLACE, endpoint="isolab-r-net.lan")
     add, port, address, up = bridge.render_join(place, 4711, 0)
     assert add[:5] == ["ip", "-n", "isolab-r-net.lan", "link", "add"]
     assert add[-3:] == ["02:69:0a:4d:00:02", "netns", "4711"]
@@ -246,7 +246,7 @@ def test_a_container_is_cabled_to_the_bridge_and_to_nothing_of_the_host() -> Non
     assert (address[3], address[-3:]) == ("--net", ["10.77.0.2/24", "dev", "lan0"])
     assert up[-3:] == ["set", "lan0", "up"]
     assert len(bridge.port_name(place)) == len("port") + 2 * struct.calcsize("I") <= 15
-    assert all(argv[:2] in (["ip", "netns"], ["ip", "-n"]) for argv in bridge.render_lay("x"))
+    assert all(argv[:2] in (["ip", "netns"], ["ip", "-n"]) for argv in bridge.render_create("x"))
 
 
 def test_a_container_knows_the_names_and_stays_without_the_engines_networks() -> None:

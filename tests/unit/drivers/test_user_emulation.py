@@ -13,7 +13,7 @@ from orchestrator.deadline import Cancellation
 from orchestrator.drivers import host_process, load
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import Unavailable
-from orchestrator.exercises.execute import Workplace, run_exercise
+from orchestrator.exercises.execute import ExerciseContext, run_exercise
 from orchestrator.host.qemu_user import emulator_name, emulator_path
 from orchestrator.labfile.models import Boundary, Machine
 from orchestrator.run.adhoc import machines_for
@@ -67,7 +67,7 @@ def test_only_programs_of_its_architecture_are_emulated(tmp_path: Path, run: str
     (tmp_path / "brought").write_bytes(b"\x7fELF rest")
     text = {"build": {"sources": ["pipe.c"]}, "files": ["script", "brought"], "run": run}
     transport = FakeTransport([answer(b"")])
-    place = Workplace(transport, FOREIGN, subject(boundary=Boundary.USER_EMULATION), "tag", "canary")
+    place = ExerciseContext(transport, FOREIGN, subject(boundary=Boundary.USER_EMULATION), "tag", "canary")
     run_exercise(loaded(tmp_path, text), place, record(), Cancellation())
     (asked,) = transport.asked
     program = asked[asked.index("--") + 1 :]

@@ -18,11 +18,11 @@ from orchestrator.drivers.virtualbox import nested_paging as paging
 from orchestrator.drivers.virtualbox import vboxmanage
 from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.drivers.virtualbox.driver import DRIVER
-from orchestrator.drivers.virtualbox.vm import Silent, start
+from orchestrator.drivers.virtualbox.vm import EmptyConsole, start
 from orchestrator.errors import BootError
 from orchestrator.host import process
 from orchestrator.host.process import Finished
-from orchestrator.progress import Silent as NoProgress
+from orchestrator.progress import SilentProgress as NoProgress
 
 VERSION = "7.2.22r175245"
 
@@ -38,7 +38,7 @@ class Host:
     boots: list[bool] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
-    def attempt(self, words: Sequence[str], _deadline: Deadline) -> Finished:
+    def run_command(self, words: Sequence[str], _deadline: Deadline) -> Finished:
         if "--nested-paging" in words:
             self.nested_paging = words[-1] == "on"
         return Finished((), 0, VERSION.encode(), b"")
@@ -46,7 +46,7 @@ class Host:
     def boot(self, *_: object, patience: float | None = None) -> None:
         self.boots.append(self.nested_paging)
         if self.mute and self.nested_paging:
-            raise Silent("the guest says nothing")
+            raise EmptyConsole("the guest says nothing")
 
 
 class Progress(NoProgress):
@@ -64,7 +64,7 @@ def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Host], No
     count = iter(range(99))
 
     def live(host: Host) -> None:
-        monkeypatch.setattr(vboxmanage, "attempt", host.attempt)
+        monkeypatch.setattr(vboxmanage, "run_command", host.run_command)
         monkeypatch.setattr(vboxmachine, "_boot", host.boot)
         monkeypatch.setattr(vboxmachine, "_reachable", lambda _handle, port, _deadline: port)
         wanted, handle = machine(tmp_path / str(next(count)))
@@ -117,7 +117,7 @@ def test_silence_ends_with_the_first_line_of_the_console(tmp_path: Path) -> None
     wanted, handle = machine(tmp_path / "m")
     look = vboxmachine._watcher(wanted, handle, NoProgress(), Deadline.after(0))
     with running_as(handle):
-        with pytest.raises(Silent):
+        with pytest.raises(EmptyConsole):
             look()
         (tmp_path / "m" / "console.log").write_text("ISOLINUX\n")
         look()
@@ -168,7 +168,7 @@ def test_a_port_that_somebody_else_took_is_changed(tmp_path: Path, monkeypatch: 
             said.append(words)
             return Finished((), 0, b"", b"")
 
-        monkeypatch.setattr(vboxmanage, "attempt", attempt)
+        monkeypatch.setattr(vboxmanage, "run_command", attempt)
         taken = vboxmachine.free_port()
         monkeypatch.setattr(vboxmachine, "free_port", lambda: good)
         assert vboxmachine._reachable(handle, taken, Deadline.after(60)) == good

@@ -17,8 +17,8 @@ from orchestrator.errors import CanaryError, TimedOut
 from orchestrator.exercises.canaries import base as plots
 from orchestrator.exercises.canaries import files
 from orchestrator.exercises.canaries.base import APART, Owners, owners
-from orchestrator.exercises.canaries.manager import PURPOSE, Bed, Garden
-from orchestrator.exercises.execute import Workplace, run_exercise
+from orchestrator.exercises.canaries.manager import PURPOSE, CanaryManager, CanarySet
+from orchestrator.exercises.execute import ExerciseContext, run_exercise
 from orchestrator.host import process
 from orchestrator.host.tempdirs import LOCK, abandoned
 from orchestrator.labfile.canary_kinds import LABELS, RESERVED, CanaryKind, observation
@@ -31,22 +31,22 @@ NOBODY = Owners(None, None)
 
 
 @pytest.fixture
-def garden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Garden]:
+def garden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CanaryManager]:
     """In a scratch of its own; its program is never run."""
     for name in ("SCRATCH", "STATE", "CACHE"):
         monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
     (tmp_path / "SCRATCH").mkdir(mode=0o711)
     (tmp_path / "program").write_bytes(b"")
-    made = Garden(lambda: tmp_path / "program")
+    made = CanaryManager(lambda: tmp_path / "program")
     yield made
     made.close()
 
 
-def planted(garden: Garden, *kinds: CanaryKind) -> Any:
+def planted(garden: CanaryManager, *kinds: CanaryKind) -> Any:
     return garden.planted(kinds, NOBODY, FakeTransport([b""]), "/work/x", 1000, Deadline.never())
 
 
-def path_of(bed: Bed, kind: str) -> Path:
+def path_of(bed: CanarySet, kind: str) -> Path:
     return Path(bed.env[f"ISOLAB_CANARY_{kind.upper()}"])
 
 
@@ -70,20 +70,22 @@ class TestWhose:
 
 
 class TestFiles:
-    def test_what_nobody_touched_is_untouched(self, garden: Garden) -> None:
+    def test_what_nobody_touched_is_untouched(self, garden: CanaryManager) -> None:
         with planted(garden, "secret", "file", "entry") as bed:
             assert set(bed.inspect("nothing to see").values()) == {"untouched"}
 
-    def test_who_prints_a_secret_has_read_that_canary_and_no_other(self, garden: Garden) -> None:
+    def test_who_prints_a_secret_has_read_that_canary_and_no_other(self, garden: CanaryManager) -> None:
         with planted(garden, "secret", "file") as bed:
             said = f"it says {path_of(bed, 'secret').read_text()}"
             assert bed.inspect(said) == {"secret_canary": "read", "file_canary": "untouched"}
 
-    def test_the_secret_is_not_told_to_the_attacker(self, garden: Garden) -> None:
+    def test_the_secret_is_not_told_to_the_attacker(self, garden: CanaryManager) -> None:
         with planted(garden, "secret") as bed:
             assert path_of(bed, "secret").read_text() not in " ".join(bed.env.values())
 
-    def test_writing_deleting_and_putting_something_else_in_its_place_are_seen(self, garden: Garden) -> None:
+    def test_writing_deleting_and_putting_something_else_in_its_place_are_seen(
+        self, garden: CanaryManager
+    ) -> None:
         with planted(garden, "secret", "file", "entry") as bed:
             path_of(bed, "file").write_text("mine")
             path_of(bed, "entry").unlink()
@@ -93,12 +95,12 @@ class TestFiles:
                 "secret_canary": "written", "file_canary": "written", "entry_canary": "deleted",
             }  # fmt: skip
 
-    def test_another_users_file_needs_root(self, garden: Garden) -> None:
+    def test_another_users_file_needs_root(self, garden: CanaryManager) -> None:
         with planted(garden, "other-file") as bed:
             (found,) = bed.inspect("").values()
         assert found.startswith("not planted (isolab is not root")
 
-    def test_files_left_where_everybody_may_write_are_found_and_removed(self, garden: Garden) -> None:
+    def test_files_left_where_everybody_may_write_are_found_and_removed(self, garden: CanaryManager) -> None:
         with planted(garden, "left-file") as bed:
             left = Path("/tmp") / bed.env["ISOLAB_CANARY_LEFT"]
             assert bed.inspect("") == {"left_file_canary": "untouched"}
@@ -108,7 +110,7 @@ class TestFiles:
 
     @pytest.mark.parametrize(("content", "became"), [(b"", "written"), (b"junk", "written")])
     def test_the_programs_own_file_is_read_back_from_its_machine(
-        self, garden: Garden, content: bytes, became: str
+        self, garden: CanaryManager, content: bytes, became: str
     ) -> None:
         there = FakeTransport([b"", content])
         with garden.planted(["own-file"], NOBODY, there, "/work/x", 1000, Deadline.never()) as bed:
@@ -157,7 +159,12 @@ class TestProcesses:
         ],
     )
     def test_what_it_says_it_noticed(
-        self, garden: Garden, monkeypatch: pytest.MonkeyPatch, kind: CanaryKind, answer: str, became: str
+        self,
+        garden: CanaryManager,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: CanaryKind,
+        answer: str,
+        became: str,
     ) -> None:
         talk = FakeConversation(answer)
         monkeypatch.setattr(process, "Conversation", talk)
@@ -166,7 +173,7 @@ class TestProcesses:
         assert talk.closed
 
     def test_attacks_on_one_users_count_of_processes_take_turns(
-        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(process, "Conversation", FakeConversation())
         there = FakeTransport([b""])
@@ -176,14 +183,14 @@ class TestProcesses:
                 pass
 
     def test_one_that_says_nothing_more_was_killed(
-        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(process, "Conversation", FakeConversation())
         with planted(garden, "process") as bed:
             assert bed.inspect("") == {"process_canary": "killed"}
 
     def test_one_that_does_not_get_ready_is_closed_and_told(
-        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         talk = FakeConversation()
         talk.answers.clear()
@@ -194,7 +201,7 @@ class TestProcesses:
 
 
 class TestListeners:
-    def test_a_mark_reaches_and_a_call_alone_knocks(self, garden: Garden) -> None:
+    def test_a_mark_reaches_and_a_call_alone_knocks(self, garden: CanaryManager) -> None:
         with planted(garden, "listener", "datagram", "socket") as bed:
             mark = bed.env["ISOLAB_CANARY_MARK"].encode()
             with socket.create_connection(("127.0.0.1", int(bed.env["ISOLAB_CANARY_PORT"]))):
@@ -209,7 +216,7 @@ class TestListeners:
             assert bed.inspect("")["listener_canary"] == "reached"
 
     def test_a_host_without_a_way_out_has_no_address_to_listen_at(
-        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("orchestrator.exercises.canaries.listeners.own_address", lambda: None)
         with planted(garden, "outside-listener") as bed:
@@ -218,7 +225,7 @@ class TestListeners:
 
 
 class TestWhatIsLeft:
-    def test_nothing_of_an_attack_and_nothing_of_a_run(self, garden: Garden, tmp_path: Path) -> None:
+    def test_nothing_of_an_attack_and_nothing_of_a_run(self, garden: CanaryManager, tmp_path: Path) -> None:
         scratch = tmp_path / "SCRATCH"
         with planted(garden, "file", "shared-memory") as bed:
             shared = Path(f"/dev/shm{bed.env['ISOLAB_CANARY_SHM']}")
@@ -229,7 +236,7 @@ class TestWhatIsLeft:
         garden.close()
         assert list(scratch.iterdir()) == []
 
-    def test_a_file_exchanged_for_a_folder_is_removed_as_well(self, garden: Garden) -> None:
+    def test_a_file_exchanged_for_a_folder_is_removed_as_well(self, garden: CanaryManager) -> None:
         with planted(garden, "shared-memory") as bed:
             shared = Path(f"/dev/shm{bed.env['ISOLAB_CANARY_SHM']}")
             shared.unlink()
@@ -238,7 +245,7 @@ class TestWhatIsLeft:
         assert not shared.exists()
 
     def test_gc_undoes_what_a_killed_run_had_planted(
-        self, garden: Garden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, garden: CanaryManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = tmp_path / "SCRATCH" / f"{PURPOSE}-x"
         folder.mkdir()
@@ -268,20 +275,20 @@ class TestExercises:
         with pytest.raises(ValidationError, match="canaries: has none"):
             Exercise.model_validate({"title": "a", "run": "./a", "canaries": ["secret"], "checks": checks})
 
-    def test_a_program_cannot_say_what_became_of_a_canary(self, garden: Garden) -> None:
+    def test_a_program_cannot_say_what_became_of_a_canary(self, garden: CanaryManager) -> None:
         """It overwrites the file and claims it did not."""
         done = attacked(garden, answer(b'{"file_canary": "untouched", "process_canary": "killed", "a": 1}\n'))
         assert done.observations == {"file_canary": "written", "a": 1}
         assert "printed file_canary, process_canary, which only the controller observes" in done.reason
         assert (done.status, done.points) == (Status.PASS, 1)
 
-    def test_canaries_are_inspected_also_after_a_program_that_failed(self, garden: Garden) -> None:
+    def test_canaries_are_inspected_also_after_a_program_that_failed(self, garden: CanaryManager) -> None:
         done = attacked(garden, answer(exit=None, signal="SIGSEGV"))
         assert done.status is Status.FAIL
         assert done.observations == {"file_canary": "written"}
 
     def test_without_a_garden_there_is_nothing_to_attack(self) -> None:
-        place = Workplace(FakeTransport([b""]), SITE, subject(), "tag", "canary")
+        place = ExerciseContext(FakeTransport([b""]), SITE, subject(), "tag", "canary")
         exercise = loaded(Path("/e"), {"canaries": ["file"]})
         with pytest.raises(CanaryError):
             run_exercise(exercise, place, record(), Cancellation())
@@ -296,8 +303,8 @@ class Attacker(FakeTransport):
         return super().run(argv, **options)
 
 
-def attacked(garden: Garden, said: bytes) -> Any:
-    place = Workplace(Attacker([said]), SITE, subject(), "tag", "canary", garden=garden)
+def attacked(garden: CanaryManager, said: bytes) -> Any:
+    place = ExerciseContext(Attacker([said]), SITE, subject(), "tag", "canary", canaries=garden)
     checks = [{"that": "file_canary", "equals": "written"}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestrator.exercises.execute.owners", lambda *_: NOBODY)
@@ -306,7 +313,7 @@ def attacked(garden: Garden, said: bytes) -> Any:
 
 
 def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(
-    garden: Garden, monkeypatch: pytest.MonkeyPatch
+    garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

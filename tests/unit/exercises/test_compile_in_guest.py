@@ -13,7 +13,7 @@ from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import BuildError
 from orchestrator.exercises.compile_in_guest import build_in_guest, render_command, sources
-from orchestrator.exercises.execute import Workplace
+from orchestrator.exercises.execute import ExerciseContext
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Build
 
@@ -27,9 +27,9 @@ def exercise(tmp_path: Path) -> LoadedExercise:
     return loaded(tmp_path, {"build": BUILD, "run": "./one"})
 
 
-def place(*answers: bytes, **about: Any) -> tuple[Workplace, FakeTransport]:
+def place(*answers: bytes, **about: Any) -> tuple[ExerciseContext, FakeTransport]:
     transport = FakeTransport(list(answers))
-    return Workplace(transport, SITE, subject(**about), "tag", "canary"), transport
+    return ExerciseContext(transport, SITE, subject(**about), "tag", "canary"), transport
 
 
 def soon() -> Deadline:

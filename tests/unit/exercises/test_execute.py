@@ -10,7 +10,7 @@ from factories import SITE, FakeTransport, answer, facts, loaded, record, subjec
 
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import TransportError
-from orchestrator.exercises.execute import CONTENTION, Workplace, items, run_exercise
+from orchestrator.exercises.execute import CONTENTION, ExerciseContext, items, run_exercise
 from orchestrator.record import Record, Status
 
 TWO_STEPS = [{"run": "./prepare 'a b'", "user": "root"}, {"run": "cat /etc/hosts"}]
@@ -20,7 +20,7 @@ def run(*answers: bytes, slow: float = 1.0, transport: FakeTransport | None = No
     """The record of an exercise on a machine that answers so."""
     there = transport or FakeTransport(list(answers))
     here = subject(facts=facts(spin_us=4000.0 * slow))
-    place = Workplace(there, SITE, here, "run-vm", "isolab-canary-run")
+    place = ExerciseContext(there, SITE, here, "run-vm", "isolab-canary-run")
     return run_exercise(loaded(Path("/e"), text), place, record(), Cancellation())
 
 

@@ -11,8 +11,8 @@ from factories import SITE, FakeTransport, answer, handle, loaded, record, subje
 from pydantic import ValidationError
 
 from orchestrator.deadline import Cancellation
-from orchestrator.exercises.execute import Workplace, run_exercise
-from orchestrator.exercises.host_metrics import Scale, waited_seconds
+from orchestrator.exercises.execute import ExerciseContext, run_exercise
+from orchestrator.exercises.host_metrics import HostMetrics, waited_seconds
 from orchestrator.host import process_table
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
@@ -29,8 +29,8 @@ class Weighing:
 
 
 def run(driver: Any, printed: bytes = b"", **text: Any) -> Record:
-    scale = Scale(driver, handle(), 1.25)
-    place = Workplace(FakeTransport([answer(printed)]), SITE, subject(), "tag", "canary", scale=scale)
+    scale = HostMetrics(driver, handle(), 1.25)
+    place = ExerciseContext(FakeTransport([answer(printed)]), SITE, subject(), "tag", "canary", metrics=scale)
     return run_exercise(loaded(Path("/e"), text), place, record(), Cancellation())
 
 
@@ -92,7 +92,7 @@ def test_contention_is_counted_while_the_exercise_runs(
     monkeypatch.setattr("orchestrator.exercises.host_metrics.PRESSURE", tmp_path / "cpu")
     assert "unknown" in run(Weighing(1), asks=["contention"]).observations["contention_percent"]
     (tmp_path / "cpu").write_text("some total=5000000\n")
-    answer_ = Scale(Weighing(1), handle(), 1.0).asked(["contention"])  # type: ignore[arg-type]
+    answer_ = HostMetrics(Weighing(1), handle(), 1.0).asked(["contention"])  # type: ignore[arg-type]
     assert answer_() == {"contention_percent": 0.0}
     (tmp_path / "cpu").write_text("some total=5000000000\n")
     assert answer_() == {"contention_percent": 100.0}

@@ -10,7 +10,7 @@ from factories import SITE, FakeTransport, answer, loaded, subject
 from pydantic import ValidationError
 
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.exercises.execute import Workplace
+from orchestrator.exercises.execute import ExerciseContext
 from orchestrator.exercises.required_programs import _LOOK, missing_programs
 from orchestrator.host import process
 from orchestrator.labfile.models import Exercise
@@ -19,7 +19,7 @@ from orchestrator.labfile.models import Exercise
 def ask(*answers: bytes, needs: dict[str, Any]) -> tuple[str, list[list[str]]]:
     """Why programs are missing on a machine that answers so, and what it was asked."""
     transport = FakeTransport(list(answers))
-    place = Workplace(transport, SITE, subject(), "tag", "canary")
+    place = ExerciseContext(transport, SITE, subject(), "tag", "canary")
     exercise = loaded(Path("/e"), {"needs": needs})
     return missing_programs(exercise, place, Cancellation()), transport.asked
 

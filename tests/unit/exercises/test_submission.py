@@ -13,7 +13,7 @@ from factories import SITE, answer, record, subject
 
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import SpecError
-from orchestrator.exercises.execute import SET_ASIDE, Workplace, items, run_exercise
+from orchestrator.exercises.execute import SET_ASIDE, ExerciseContext, items, run_exercise
 from orchestrator.exercises.submission import (
     MOST_BYTES,
     assembled,
@@ -127,7 +127,7 @@ def test_no_expectation_of_a_hidden_test_goes_into_a_machine(
     (tmp_path / "program").write_bytes(b"\x7fELF")
     pushed = items(whole, built, 1000)
     wire = Wire()
-    place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
+    place = ExerciseContext(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
     done = run_exercise(whole, place, record(), Cancellation())
     assert (done.status, done.points, done.max_points) == (Status.FAIL, 1, 2)
     assert "expected secret" in done.reason
@@ -142,7 +142,7 @@ def test_a_later_step_gets_its_programs_anew(exercise: LoadedExercise, tmp_path:
     (tmp_path / "program").write_bytes(b"\x7fELF pristine")
     pushed = items(whole, dict.fromkeys(("service", "tester", "prober"), tmp_path / "program"), 1000)
     wire = Wire()
-    place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
+    place = ExerciseContext(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
     run_exercise(whole, place, record(), Cancellation())
     _, _, moving, _, unpacking, archive, last, _ = wire.sent
     names = ("service", "tester", "prober", "words.txt", "hidden")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.exercises.canaries.visible_process import Canary
+from orchestrator.exercises.canaries.visible_process import VisibleProcess
 from orchestrator.host import process
 
 NAME = "isolab-canary-20260102-030405-0a0b"
@@ -33,13 +33,13 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Path, str]]:
 
 
 def test_nothing_lives_before_it_is_asked_for(alive: list[object]) -> None:
-    canary = Canary(NAME, lambda: Path("/image/run"))
+    canary = VisibleProcess(NAME, lambda: Path("/image/run"))
     assert alive == []
     canary.close()
 
 
 def test_it_is_the_runner_under_the_runs_own_name(alive: list[tuple[list[str], Path, str]]) -> None:
-    canary = Canary(NAME, lambda: Path("/image/run"))
+    canary = VisibleProcess(NAME, lambda: Path("/image/run"))
     assert canary.plant() == NAME
     assert alive == [([NAME, "--canary"], Path("/image/run"), "canary")]
     canary.close()
@@ -47,7 +47,7 @@ def test_it_is_the_runner_under_the_runs_own_name(alive: list[tuple[list[str], P
 
 
 def test_asked_for_by_many_it_is_planted_once(alive: list[object]) -> None:
-    canary = Canary(NAME, lambda: Path("/image/run"))
+    canary = VisibleProcess(NAME, lambda: Path("/image/run"))
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: canary.plant(), range(8))) == {NAME}
     assert len(alive) == 1

@@ -16,7 +16,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, NotOnMirror
 from orchestrator.images import micro
 from orchestrator.labfile.image_catalog import recipes
-from orchestrator.progress import Progress, Silent
+from orchestrator.progress import Progress, SilentProgress
 
 RECIPE = recipes()["micro"]
 S390X = ARCHITECTURES["s390x"]
@@ -47,7 +47,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     return made
 
 
-class Told(Silent):
+class Told(SilentProgress):
     """What people were told."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def build(arch: Arch = S390X, progress: Progress | None = None) -> images.Image:
 def obtain(arch: Arch = S390X, progress: Progress | None = None, renew: bool = False) -> images.Image:
     deadline = Deadline.after(60)
     archives = Archives(deadline)
-    return images.obtain(RECIPE, arch, archives, progress or Silent(), deadline, renew=renew)
+    return images.obtain(RECIPE, arch, archives, progress or SilentProgress(), deadline, renew=renew)
 
 
 def test_people_are_told_what_happens_and_of_the_substitute_each_time(mirror: Mirror) -> None:
@@ -100,7 +100,7 @@ def test_a_turn_is_waited_for_only_when_something_is_built(mirror: Mirror) -> No
 
     deadline = Deadline.after(60)
     for _ in range(2):
-        images.obtain(RECIPE, S390X, Archives(deadline), Silent(), deadline, turn=turn())
+        images.obtain(RECIPE, S390X, Archives(deadline), SilentProgress(), deadline, turn=turn())
     assert turns == [[]]
 
 

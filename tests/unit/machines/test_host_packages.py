@@ -28,7 +28,7 @@ from orchestrator.machines.host_packages import (
     missing,
     needs_of,
 )
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 APT_GET = ["apt-get", "install", "-y", "--no-install-recommends"]
 
@@ -91,14 +91,14 @@ def test_of_alternatives_the_first_that_exists_is_taken(host: FakeHost) -> None:
 def test_what_is_there_needs_nothing(host: FakeHost) -> None:
     host.program("a")
     assert missing([host.need("a")]) == []
-    ensure([host.need("a")], Silent(), soon())
+    ensure([host.need("a")], SilentProgress(), soon())
     assert host.calls == []
 
 
 def refused(host: FakeHost, match: str) -> str:
     """The hint of the error when ``a`` is missing."""
     with pytest.raises(Unavailable, match=match) as caught:
-        ensure([host.need("a")], Silent(), soon())
+        ensure([host.need("a")], SilentProgress(), soon())
     return caught.value.hint
 
 
@@ -124,7 +124,7 @@ def test_another_package_manager_is_left_to_people(
     absent = [host.need("a", apt=["newest", "oldest"]), host.need("b")]
     assert install_line(absent, soon()) == []
     with pytest.raises(Unavailable, match="this host lacks a, b") as caught:
-        ensure(absent, Silent(), soon())
+        ensure(absent, SilentProgress(), soon())
     assert caught.value.hint.endswith("install what Debian has in newest, b")
     assert host.calls == []
 
@@ -132,14 +132,14 @@ def test_another_package_manager_is_left_to_people(
 def test_root_installs_by_itself(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
     host.program("apt-get", '[ "$1" = install ] && : >$bin/a; exit 0')
-    ensure([host.need("a")], Silent(), soon())
+    ensure([host.need("a")], SilentProgress(), soon())
     assert host.calls[-1] == f"{' '.join(APT_GET)} a"
 
 
 def test_sudo_without_a_password_is_used(host: FakeHost) -> None:
     host.program("apt-get", '[ "$1" = install ] && : >$bin/a; exit 0')
     host.program("sudo", 'shift; [ "$1" = true ] || exec "$@"')
-    ensure([host.need("a")], Silent(), soon())
+    ensure([host.need("a")], SilentProgress(), soon())
     line = f"{' '.join(APT_GET)} a"
     assert host.calls[0] == "sudo -n true"
     assert host.calls[-2:] == [f"sudo -n {line}", line]
@@ -150,7 +150,7 @@ def test_old_package_lists_are_renewed_once(host: FakeHost, monkeypatch: pytest.
     host.program(
         "apt-get", 'case "$1" in update) : >$bin/new ;; install) [ -e $bin/new ] && : >$bin/a ;; esac'
     )
-    ensure([host.need("a")], Silent(), soon())
+    ensure([host.need("a")], SilentProgress(), soon())
     assert host.calls[-2:] == ["apt-get update", f"{' '.join(APT_GET)} a"]
 
 
@@ -158,7 +158,7 @@ def test_a_package_manager_that_fails_is_quoted(host: FakeHost, monkeypatch: pyt
     monkeypatch.setattr(os, "getuid", lambda: 0)
     host.program("apt-get", 'echo "E: no such package" >&2; [ "$1" = update ]')
     with pytest.raises(LabError, match="E: no such package"):
-        ensure([host.need("a")], Silent(), soon())
+        ensure([host.need("a")], SilentProgress(), soon())
 
 
 def test_what_is_still_missing_afterwards_is_told(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +275,7 @@ def test_a_python_package_that_cannot_be_installed_is_told_with_the_line_to_type
     # No such option: pip fails at once, without asking anybody.
     absent = Need("nothing", lambda: False, (), pip="--no-such-option")
     with pytest.raises(Unavailable, match="nothing cannot be installed") as caught:
-        ensure([absent], Silent(), soon())
+        ensure([absent], SilentProgress(), soon())
     assert "-m pip install" in caught.value.hint
 
 
@@ -284,6 +284,6 @@ def test_a_checkout_installs_the_locked_version(in_checkout: bool, monkeypatch: 
     monkeypatch.setattr("orchestrator.machines.host_packages.IN_CHECKOUT", in_checkout)
     absent = Need("nothing", lambda: False, (), pip="--no-such-option", lock="no/such/file")
     with pytest.raises(Unavailable) as caught:
-        ensure([absent], Silent(), soon())
+        ensure([absent], SilentProgress(), soon())
     assert ("--require-hashes" in caught.value.hint) == in_checkout
     assert ("--no-such-option" in caught.value.hint) != in_checkout

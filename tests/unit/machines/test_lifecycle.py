@@ -103,7 +103,7 @@ class TestOne:
             undo.pop_all()
         assert driver.downs == []
         (entry,) = journal.entries()
-        assert (entry.kept, entry.membership, entry.handle.data) == (True, place, {"start": "cold"})
+        assert (entry.kept, entry.member, entry.handle.data) == (True, place, {"start": "cold"})
 
 
 def test_a_machine_of_a_lab_is_made_as_its_lab_says(
@@ -114,7 +114,7 @@ def test_a_machine_of_a_lab_is_made_as_its_lab_says(
     with provisioned(job, context) as machine:
         assert machine.order.logs == tmp_path / "logs" / "b"
         assert machine.order.scratch == tmp_path / "scratch" / RUN / "b"
-        assert [entry.membership for entry in journal.entries()] == [None]
+        assert [entry.member for entry in journal.entries()] == [None]
     assert journal.entries() == []
 
 

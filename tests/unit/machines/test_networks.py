@@ -18,7 +18,7 @@ from orchestrator.labfile.plan import Job, jobs
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.networks import Networks
-from orchestrator.progress import Silent
+from orchestrator.progress import SilentProgress
 
 
 @dataclass
@@ -68,7 +68,7 @@ def fake(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 def networks_of(lab: LoadedLab, journal: Journal, folder: Path) -> Networks:
-    context = MachineContext(journal, Silent(), Cancellation())
+    context = MachineContext(journal, SilentProgress(), Cancellation())
     return Networks(lab.lab, context, folder / "s", folder / "out")
 
 
@@ -90,7 +90,7 @@ def test_the_first_lays_and_the_last_removes(networks: Networks, fake: Fake, jou
         second.close()
     assert fake.done == ["lay", "down"]
     assert journal.entries() == []
-    assert [(p.address, p.plug) for p in a.attachments + b.attachments] == [
+    assert [(p.address, p.endpoint) for p in a.attachments + b.attachments] == [
         ("10.77.0.1", "plug-a"),
         ("10.77.0.9", "plug-b"),
     ]

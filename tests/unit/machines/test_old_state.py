@@ -145,8 +145,8 @@ def test_a_machine_that_was_up_is_listed_can_be_made_anew_and_taken_down(
     up(old)
     (found,) = session_machines()
     assert (found.name, found.coming, found.handle.data) == ("one/vm", False, {"start": "cold"})
-    assert found.membership.order == machine("vm")
-    assert (found.logs, found.membership.since) == (machine("vm").logs, "2026-01-02T03:04:05+0800")
+    assert found.member.order == machine("vm")
+    assert (found.logs, found.member.since) == (machine("vm").logs, "2026-01-02T03:04:05+0800")
     assert verbs.status("text") is Exit.PASSED
     assert "one/vm   up" in capsys.readouterr().out
     assert verbs.down(("vm",), False, "text") is Exit.PASSED

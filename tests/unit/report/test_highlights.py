@@ -10,7 +10,7 @@ from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report.highlights import CAUSES, lessons, remarks, telling
 from orchestrator.report.wording import difference
-from orchestrator.results.comparison import Table, contrast
+from orchestrator.results.comparison import Table, compare
 
 PLACES = {"process": ("process", "amd64"), "sandbox": ("sandbox", "amd64"), "vm": ("vm", "amd64"),
           "s390x": ("emulated", "s390x")}  # fmt: skip
@@ -38,7 +38,7 @@ def told(table: Table) -> list[tuple[str, str]]:
 
 
 def test_one_of_each_cause_comes_first_and_never_two_of_an_exercise() -> None:
-    table = contrast(
+    table = compare(
         [
             *seen("a", x="boundary", y="boundary"),
             *seen("b", x="boundary"),
@@ -54,16 +54,16 @@ def test_one_of_each_cause_comes_first_and_never_two_of_an_exercise() -> None:
 def test_what_a_check_foresees_for_some_machines_is_most_telling() -> None:
     check = {"that": "y", "equals": "in", "where": {"boundary": ["process"]}}
     exercise = Exercise.model_validate({"title": "A", "run": "./a", "checks": [check]})
-    assert told(contrast(seen("a", x="boundary", y="boundary"), {"a": exercise})) == [("a", "y")]
+    assert told(compare(seen("a", x="boundary", y="boundary"), {"a": exercise})) == [("a", "y")]
 
 
 def test_a_difference_in_words_names_the_few() -> None:
-    (only,) = telling(contrast(seen("a", x="architecture")))
+    (only,) = telling(compare(seen("a", x="architecture")))
     assert difference(only.row) == "big on s390x; little on the other 3"
 
 
 def test_every_difference_is_in_the_lessons_of_its_cause_alone() -> None:
-    table = contrast([*seen("a", x="boundary", y="architecture", z="same"), *seen("b", x="privilege")])
+    table = compare([*seen("a", x="boundary", y="architecture", z="same"), *seen("b", x="privilege")])
     found = {
         cause: [(each.line, row.key) for each in lessons(table, cause) for row in each.rows]
         for cause in CAUSES
@@ -77,6 +77,6 @@ def test_every_difference_is_in_the_lessons_of_its_cause_alone() -> None:
 def test_the_faults_of_programs_come_before_ours_and_what_was_skipped() -> None:
     records = [record(name, status=status) for name, status in
                (("a", Status.SKIP), ("b", Status.ERROR), ("c", Status.FAIL))]  # fmt: skip
-    assert [(section.name, item.status) for _, section, item in remarks(contrast(records))] == [
+    assert [(section.name, item.status) for _, section, item in remarks(compare(records))] == [
         ("c", "fail"), ("b", "error"), ("a", "skip"),
     ]  # fmt: skip

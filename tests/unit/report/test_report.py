@@ -30,13 +30,13 @@ from orchestrator.errors import SpecError
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report import FORMATS, render, text, write_reports
-from orchestrator.results.comparison import About, contrast
+from orchestrator.results.comparison import RunInfo, compare
 
 FILES = GOLDEN / "report"
 
 
 def wide_text(width: int) -> str:
-    return text.render(contrast(the_run(), EXERCISES), width)
+    return text.render(compare(the_run(), EXERCISES), width)
 
 
 def page_without_style_and_script() -> str:
@@ -45,21 +45,21 @@ def page_without_style_and_script() -> str:
 
 
 def figures_of_the_page() -> str:
-    page = render("html", contrast(a_measuring_run(), MEASURED))
+    page = render("html", compare(a_measuring_run(), MEASURED))
     return page[page.index('<section aria-labelledby="measured">') : page.index('<section id="differences"')]
 
 
 GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
     "text-100.txt": lambda: wide_text(100),
     "text-80.txt": lambda: wide_text(80),
-    "report.md": lambda: render("markdown", contrast(the_run(), EXERCISES, about=ABOUT)),
+    "report.md": lambda: render("markdown", compare(the_run(), EXERCISES, about=ABOUT)),
     "page.html": page_without_style_and_script,
-    "junit.xml": lambda: render("junit", contrast(the_run(), EXERCISES)),
-    "report.csv": lambda: render("csv", contrast(the_run(), EXERCISES)),
-    "measured.md": lambda: render("markdown", contrast(a_measuring_run(), MEASURED)),
-    "measured-80.txt": lambda: text.render(contrast(a_measuring_run(), MEASURED), 80),
+    "junit.xml": lambda: render("junit", compare(the_run(), EXERCISES)),
+    "report.csv": lambda: render("csv", compare(the_run(), EXERCISES)),
+    "measured.md": lambda: render("markdown", compare(a_measuring_run(), MEASURED)),
+    "measured-80.txt": lambda: text.render(compare(a_measuring_run(), MEASURED), 80),
     "measured.html": figures_of_the_page,
-    "results.json": lambda: render("gradescope", contrast(the_run(), EXERCISES)),
+    "results.json": lambda: render("gradescope", compare(the_run(), EXERCISES)),
 }
 
 
@@ -79,7 +79,7 @@ def test_text_keeps_to_its_width_and_sends_nothing_to_the_terminal_but_text(widt
 def test_text_in_colour_has_only_our_own_escape_sequences() -> None:
     out = StringIO()
     console = Console(file=out, width=200, force_terminal=True, color_system="standard", _environ={})
-    console.print(text.renderable(contrast(the_run(), EXERCISES), 200))
+    console.print(text.renderable(compare(the_run(), EXERCISES), 200))
     assert "\x1b[" in out.getvalue()
     assert "\x1b[31mred" not in out.getvalue()
 
@@ -111,7 +111,7 @@ class Page(HTMLParser):
 
 
 def the_page() -> str:
-    return render("html", contrast(the_run(), EXERCISES, about=ABOUT))
+    return render("html", compare(the_run(), EXERCISES, about=ABOUT))
 
 
 def details(page: str) -> dict[str, Any]:
@@ -185,14 +185,14 @@ def test_html_says_first_what_differs_most_tellingly() -> None:
 def test_html_of_sixty_exercises_on_fifteen_machines_stays_small(said: str) -> None:
     records = [replace(one, stdout=f"{place} {said}" if said else one.stdout)
                for place, one in enumerate(a_large_run())]  # fmt: skip
-    about = About(sources={one.exercise: {"program.c": f"/* {one.exercise} */" * 900} for one in records})
-    page = render("html", contrast(records, about=about))
+    about = RunInfo(sources={one.exercise: {"program.c": f"/* {one.exercise} */" * 900} for one in records})
+    page = render("html", compare(records, about=about))
     assert len(page.encode()) <= 2 * 2**20
     assert len(Page(page).tags) <= 15_000
 
 
 def test_html_shows_figures_with_their_numbers() -> None:
-    page = render("html", contrast(a_measuring_run(), MEASURED))
+    page = render("html", compare(a_measuring_run(), MEASURED))
     assert Page(page).open == []
     said = Page(page).text
     shown = said[said.index("There & back (lower is better)") : said.index("What differs, and")]
@@ -215,7 +215,7 @@ def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
         replace(made_up("memory/types", name), exercise="damage/files", observations={"file_canary": what})
         for name, what in seen.items()
     ]
-    said = Page(render("html", contrast(records, {"damage/files": files}))).text
+    said = Page(render("html", compare(records, {"damage/files": files}))).text
     attacks = said[said.index("Attacks × machines") : said.index("What differs, and")]
     assert "blockedits own kernel" in attacks
     assert "✗ NOT blocked" in attacks
@@ -225,7 +225,7 @@ def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
 
 def test_junit_has_a_suite_per_machine_and_student() -> None:
     records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
-    suites = ET.fromstring(render("junit", contrast(records))).findall("testsuite")
+    suites = ET.fromstring(render("junit", compare(records))).findall("testsuite")
     assert [suite.get("name") for suite in suites] == ["ann/vm", "bob/vm"]
 
 
@@ -234,13 +234,13 @@ def test_csv_has_no_formulas(start: str) -> None:
     record = Record(
         "r", "l", "h", "vm", f"{start}cmd()", "qemu", "vm", "amd64", "", "x", Status.FAIL, f"{start}1\n=2"
     )
-    (line,) = csv.DictReader(StringIO(render("csv", contrast([record]))))
+    (line,) = csv.DictReader(StringIO(render("csv", compare([record]))))
     assert line["student"].startswith("'")
     assert line["reason"].startswith("'")
 
 
 def test_gradescope_sums_up_and_an_error_of_ours_has_no_score() -> None:
-    results = json.loads(render("gradescope", contrast(the_run(), EXERCISES)))
+    results = json.loads(render("gradescope", compare(the_run(), EXERCISES)))
     assert results["score"] == sum(record.points for record in the_run())
     unscored = {test["name"] for test in results["tests"] if "score" not in test}
     assert unscored == {
@@ -251,11 +251,11 @@ def test_gradescope_sums_up_and_an_error_of_ours_has_no_score() -> None:
 def test_gradescope_refuses_to_mix_students() -> None:
     records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
     with pytest.raises(SpecError, match="one student"):
-        render("gradescope", contrast(records))
+        render("gradescope", compare(records))
 
 
 def test_json_has_the_records_and_the_comparison() -> None:
-    report = json.loads(render("json", contrast(the_run(), EXERCISES)))
+    report = json.loads(render("json", compare(the_run(), EXERCISES)))
     assert len(report["records"]) == report["summary"]["pass"] + 5 == len(the_run())
     causes = {row["label"]: row["cause"] for row in report["comparison"]}
     assert causes["byte order"] == "architecture"
@@ -264,12 +264,12 @@ def test_json_has_the_records_and_the_comparison() -> None:
 
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as problem:
-        render("pdf", contrast([]))
+        render("pdf", compare([]))
     assert "markdown" in problem.value.hint
 
 
 def test_a_run_leaves_three_reports(tmp_path: Path) -> None:
-    paths = write_reports(tmp_path, contrast(the_run(), EXERCISES))
+    paths = write_reports(tmp_path, compare(the_run(), EXERCISES))
     assert [path.name for path in paths] == ["report.html", "report.md", "junit.xml"]
     assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
@@ -283,7 +283,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 def test_anything_a_guest_says_can_be_reported(name: str, said: str) -> None:
     facts = ("r", "l", said, "vm", said, "qemu", "vm", "amd64", "")
     record = Record(*facts, said, Status.FAIL, said, observations={said: said}, stdout=said, stderr=said)
-    report = render(name, contrast([record]))
+    report = render(name, compare([record]))
     assert report.encode()
     if name == "junit":
         ET.fromstring(report)

@@ -11,8 +11,8 @@ from factories import record
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report import render
-from orchestrator.results.attack_matrix import AttackMatrix, Outcome, matrix_of
-from orchestrator.results.comparison import contrast
+from orchestrator.results.attack_matrix import AttackMatrix, AttackOutcome, matrix_of
+from orchestrator.results.comparison import compare
 
 FILES = Exercise.model_validate(
     {
@@ -56,7 +56,7 @@ RECORDS = [
 
 
 def matrix(records: Sequence[Record] = RECORDS) -> AttackMatrix:
-    return matrix_of(contrast(records, SPECS))
+    return matrix_of(compare(records, SPECS))
 
 
 def test_a_row_per_canary_and_none_for_what_attacks_nothing() -> None:
@@ -70,38 +70,38 @@ def test_a_row_per_canary_and_none_for_what_attacks_nothing() -> None:
 @pytest.mark.parametrize(
     ("machine", "outcome", "found", "by"),
     [
-        ("process", Outcome.THROUGH, "written", "same user"),
-        ("vm", Outcome.BLOCKED, "untouched", "own kernel"),
-        ("emulated", Outcome.THROUGH, "read", "big"),
-        ("sandbox", Outcome.NONE, "needs root", ""),
+        ("process", AttackOutcome.THROUGH, "written", "same user"),
+        ("vm", AttackOutcome.BLOCKED, "untouched", "own kernel"),
+        ("emulated", AttackOutcome.THROUGH, "read", "big"),
+        ("sandbox", AttackOutcome.NONE, "needs root", ""),
     ],
 )
 def test_the_verdict_is_the_canarys_and_the_reason_that_of_its_check(
-    machine: str, outcome: Outcome, found: str, by: str
+    machine: str, outcome: AttackOutcome, found: str, by: str
 ) -> None:
     place = [column.machine for column in matrix().machines].index(machine)
-    attempt = matrix().attacks[0].attempts[place]
+    attempt = matrix().attacks[0].results[place]
     assert (attempt.outcome, attempt.found, attempt.by) == (outcome, found, by)
 
 
 def test_a_canary_that_was_not_planted_is_no_verdict() -> None:
     place = [column.machine for column in matrix().machines].index("process")
-    assert matrix().attacks[1].attempts[place].outcome is Outcome.NONE
+    assert matrix().attacks[1].results[place].outcome is AttackOutcome.NONE
 
 
 def test_only_untouched_is_blocked_whatever_else_it_says() -> None:
     hostile = [on("vm", {"file_canary": "blocked\x1b[31m"})]
-    (attempt,) = matrix(hostile).attacks[0].attempts
-    assert (attempt.outcome, attempt.found) == (Outcome.THROUGH, "blocked\\x1b[31m")
+    (attempt,) = matrix(hostile).attacks[0].results
+    assert (attempt.outcome, attempt.found) == (AttackOutcome.THROUGH, "blocked\\x1b[31m")
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_reports_for_people_have_the_matrix_and_what_decided_it(form: str) -> None:
-    report = render(form, contrast(RECORDS, SPECS))
+    report = render(form, compare(RECORDS, SPECS))
     for words in ("NOT blocked", "does not apply", "own kernel", "needs root", "Overwrite a file"):
         assert words in report
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_without_attacks_there_is_no_matrix(form: str) -> None:
-    assert "canaries" not in render(form, contrast(RECORDS[-1:], SPECS))
+    assert "canaries" not in render(form, compare(RECORDS[-1:], SPECS))

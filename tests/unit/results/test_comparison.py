@@ -12,7 +12,7 @@ from orchestrator.formatting import format_value
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report.summary import summarize
-from orchestrator.results.comparison import Missing, Row, Table, contrast
+from orchestrator.results.comparison import Missing, Row, Table, compare
 
 
 def record(machine: str, boundary: str = "vm", arch: str = "amd64", **more: Any) -> Record:
@@ -25,7 +25,7 @@ def record(machine: str, boundary: str = "vm", arch: str = "amd64", **more: Any)
 
 
 def only_row(*records: Record) -> Row:
-    (row,) = contrast(records).rows
+    (row,) = compare(records).rows
     return row
 
 
@@ -39,23 +39,23 @@ def seen(machine: str, boundary: str, arch: str, value: object) -> Record:
 
 def test_columns_go_from_the_weakest_boundary_to_the_strongest() -> None:
     kinds = ["emulated", "vm", "container", "sandbox", "user-emulation", "process"]
-    table = contrast([record(f"m-{kind}", kind) for kind in kinds])
+    table = compare([record(f"m-{kind}", kind) for kind in kinds])
     assert [column.boundary for column in table.machines] == kinds[::-1]
 
 
 def test_columns_follow_the_order_asked_for_and_then_the_rest() -> None:
     records = [record("c", "vm"), record("b", "process"), record("a", "vm")]
-    assert names(contrast(records, machines=["a"])) == ["a", "b", "c"]
+    assert names(compare(records, machines=["a"])) == ["a", "b", "c"]
 
 
 def test_students_and_repeated_runs_have_columns_of_their_own() -> None:
     records = [record("vm", student="ann"), record("vm", student="bob"), record("vm", student="ann")]
-    assert names(contrast(records)) == ["ann/vm", "bob/vm", "ann/vm (2)"]
+    assert names(compare(records)) == ["ann/vm", "bob/vm", "ann/vm (2)"]
 
 
 def test_a_column_knows_what_any_of_its_records_knows() -> None:
     late = record("vm", exercise="b", accel="kvm")
-    table = contrast([record("vm", exercise="a", accel="", status=Status.ERROR), late])
+    table = compare([record("vm", exercise="a", accel="", status=Status.ERROR), late])
     assert [column.accel for column in table.machines] == ["kvm"]
 
 
@@ -67,7 +67,7 @@ def test_an_exercise_shows_its_rows_and_sections_follow_the_order_of_the_lab() -
     }
     observed = {"x": 1, "y": 2}
     records = [record("vm", exercise=name, observations=observed) for name in ("z", "a", "b")]
-    table = contrast(records, exercises)
+    table = compare(records, exercises)
     assert [(section.name, section.title) for section in table.sections] == [
         ("b", "B"),
         ("a", "A"),
@@ -100,7 +100,7 @@ def test_a_value_of_a_failed_program_is_shown_and_absent_ones_say_why() -> None:
         record("c", status=Status.PASS),
         record("d", exercise="other"),
     ]
-    row = contrast(records).sections[0].rows[0]
+    row = compare(records).sections[0].rows[0]
     assert row.values[:2] == (1, Missing("skip", "needs root"))
     assert row.texts == ("1", "(skip)", "(none)", "(not run)")
     assert row.same
@@ -132,18 +132,18 @@ def test_a_value_of_a_failed_program_is_shown_and_absent_ones_say_why() -> None:
 )  # fmt: skip
 def test_what_a_difference_goes_with(machines: list[tuple[str, str, int]], cause: str) -> None:
     row = only_row(*(seen(f"m{n}", *machine) for n, machine in enumerate(machines)))
-    assert row.cause == cause
+    assert row.attribution == cause
 
 
 def test_a_row_nobody_answered_is_neither_same_nor_different() -> None:
     exercises = {"ipc/pipe": Exercise(title="P", run="./p", shows={"x": "the x"})}
-    (row,) = contrast([record("vm", status=Status.ERROR)], exercises).rows
-    assert (row.cause, row.same, row.differs) == ("unanswered", False, False)
+    (row,) = compare([record("vm", status=Status.ERROR)], exercises).rows
+    assert (row.attribution, row.same, row.differs) == ("unanswered", False, False)
 
 
 def test_the_same_trouble_on_several_machines_is_one_remark() -> None:
     records = [record(name, status=Status.SKIP, reason="needs root", points=0) for name in ("a", "b")]
-    (remark,) = contrast([*records, record("c")]).sections[0].remarks
+    (remark,) = compare([*records, record("c")]).sections[0].remarks
     assert (remark.reason, remark.machines) == ("needs root", ("a", "b"))
 
 
@@ -154,19 +154,19 @@ def test_errors_and_skips_neither_give_nor_cost_points() -> None:
         record("c", points=2, max_points=2, status=Status.ERROR),
         record("d", points=0, max_points=2, status=Status.SKIP),
     ]
-    total = summarize(contrast(records)).total
+    total = summarize(compare(records)).total
     assert (total.points, total.max_points) == (1, 4)
     assert total.counts == dict.fromkeys(Status, 1)
 
 
 def test_slow_machines_are_those_far_above_the_median() -> None:
     times = {"a": 1.0, "b": 1.1, "c": 1.2, "d": 5.0, "e": 9.0}
-    table = contrast([record(name, seconds=seconds) for name, seconds in times.items()])
+    table = compare([record(name, seconds=seconds) for name, seconds in times.items()])
     assert summarize(table).slow == ("e", "d")
 
 
 def test_no_records_make_an_empty_table() -> None:
-    table = contrast([])
+    table = compare([])
     assert (table.machines, table.sections, summarize(table).slow) == ((), (), ())
 
 
@@ -208,12 +208,12 @@ RECORDS = st.lists(
 
 @given(RECORDS)
 def test_no_record_is_lost_and_none_is_shown_twice(records: list[Record]) -> None:
-    assert sorted(map(id, contrast(records).records())) == sorted(map(id, records))
+    assert sorted(map(id, compare(records).records())) == sorted(map(id, records))
 
 
 @given(RECORDS)
 def test_every_machine_is_in_one_group_of_a_row_or_its_value_is_missing(records: list[Record]) -> None:
-    table = contrast(records)
+    table = compare(records)
     for row in table.rows:
         answered = [
             n for n, value in zip(names(table), row.values, strict=True) if not isinstance(value, Missing)

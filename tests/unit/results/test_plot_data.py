@@ -13,31 +13,31 @@ from hypothesis import strategies as st
 from made_up_figures import MEASURED, SEEN, a_measuring_run, figure
 from made_up_run import HOSTILE
 
-from orchestrator.exercises.measurement import Reading, reading_of
+from orchestrator.exercises.measurement import Measurement, measurement_of
 from orchestrator.report import measured, render
 from orchestrator.report.html.plot import panels, scale_of
 from orchestrator.report.quantities import amount, digits, ratio, spread, ticks, unit_of
-from orchestrator.results.comparison import Table, contrast
-from orchestrator.results.plot_data import Figure, figures_of
+from orchestrator.results.comparison import Table, compare
+from orchestrator.results.plot_data import PlotData, plots_of
 
 SVG_TEXT = "text"
 
 
 def the_table() -> Table:
-    return contrast(a_measuring_run(), MEASURED)
+    return compare(a_measuring_run(), MEASURED)
 
 
-def titled(title: str) -> Figure:
-    return next(each for each in figures_of(the_table()) if each.title == title)
+def titled(title: str) -> PlotData:
+    return next(each for each in plots_of(the_table()) if each.title == title)
 
 
 class TestReadings:
     @pytest.mark.parametrize("value", [0.0081, 122880])
     def test_a_number_is_one_reading(self, value: float) -> None:
-        assert reading_of(value) == Reading(value, value, value, 1, None)
+        assert measurement_of(value) == Measurement(value, value, value, 1, None)
 
     def test_an_object_has_a_median_its_quartiles_and_how_many(self) -> None:
-        assert reading_of(figure(10.0, wall=12.0, times=4096)) == Reading(10.0, 9.0, 11.0, 15, 12.0)
+        assert measurement_of(figure(10.0, wall=12.0, times=4096)) == Measurement(10.0, 9.0, 11.0, 15, 12.0)
 
     @pytest.mark.parametrize(
         "value",
@@ -49,12 +49,12 @@ class TestReadings:
         ],
     )  # fmt: skip
     def test_anything_else_is_none(self, value: Any) -> None:
-        assert reading_of(value) is None
+        assert measurement_of(value) is None
 
     @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))
     def test_no_answer_of_a_guest_is_trouble(self, value: Any) -> None:
         for each in (value, {"median": value, "q1": value, "q3": value, "n": value, "wall": value}):
-            reading = reading_of(each)
+            reading = measurement_of(each)
             assert reading is None or 0 < reading.q1 <= reading.median <= reading.q3
 
 
@@ -96,30 +96,30 @@ class TestAmounts:
 
 class TestFiguresOfATable:
     def test_they_come_in_the_order_of_the_lab_with_a_mark_for_each_machine(self) -> None:
-        found = figures_of(the_table())
+        found = plots_of(the_table())
         assert [each.title for each in found] == [
             "Until it answers", "Memory it takes", "There & back", "One way",
         ]  # fmt: skip
         assert [machine.name for machine in the_table().machines] == ["process", "sandbox", "vm", "s390x"]
-        assert all(len(group.marks) == 4 for each in found for group in each.groups)
+        assert all(len(group.marks) == 4 for each in found for group in each.series)
 
     def test_a_mark_is_compared_with_the_first_machine_that_has_one(self) -> None:
-        process, sandbox, vm, s390x = titled("There & back").groups[0].marks
+        process, sandbox, vm, s390x = titled("There & back").series[0].marks
         assert process.ratio is None
         assert sandbox.ratio == pytest.approx(6800 / 6782)
-        assert (vm.reading, vm.said) == (None, "(skip)")
+        assert (vm.measurement, vm.reported) == (None, "(skip)")
         assert s390x.ratio == pytest.approx(715_000 / 6782)
 
     def test_where_there_is_no_figure_stands_what_was_said(self) -> None:
-        _, sandbox, _, s390x = titled("There & back").groups[1].marks
-        assert (sandbox.reading, sandbox.said) == (None, "blocked (EACCES)")
-        assert s390x.reading is None
-        assert s390x.said.isprintable()
+        _, sandbox, _, s390x = titled("There & back").series[1].marks
+        assert (sandbox.measurement, sandbox.reported) == (None, "blocked (EACCES)")
+        assert s390x.measurement is None
+        assert s390x.reported.isprintable()
 
     def test_the_controllers_own_tell_how_the_machine_came_up(self) -> None:
-        marks = titled("Until it answers").groups[0].marks
-        assert [mark.said for mark in marks] == ["", "", "(not run)", "clone"]
-        assert [mark.said for mark in titled("One way").groups[0].marks] == ["", "", "(skip)", ""]
+        marks = titled("Until it answers").series[0].marks
+        assert [mark.reported for mark in marks] == ["", "", "(not run)", "clone"]
+        assert [mark.reported for mark in titled("One way").series[0].marks] == ["", "", "(skip)", ""]
 
 
 class TestInTheComparison:
@@ -130,7 +130,7 @@ class TestInTheComparison:
         records = a_measuring_run()
         records[1].observations["one_processor"] = True  # type: ignore[index]
         try:
-            assert [row.key for row in contrast(records, MEASURED).rows] == ["one_processor"]
+            assert [row.key for row in compare(records, MEASURED).rows] == ["one_processor"]
         finally:
             del SEEN["process"]["cost/ipc"]["one_processor"]
 
@@ -181,37 +181,37 @@ class TestPictures:
 
     def test_a_figure_nobody_has_is_words_only(self) -> None:
         records = [one for one in a_measuring_run() if one.machine == "vm"]
-        (figure_, *_) = figures_of(contrast(records, {"cost/ipc": MEASURED["cost/ipc"]}))
+        (figure_, *_) = plots_of(compare(records, {"cost/ipc": MEASURED["cost/ipc"]}))
         assert scale_of(figure_) is None
-        (pipe, _) = panels(figure_, 1, contrast(records, MEASURED).machines)
+        (pipe, _) = panels(figure_, 1, compare(records, MEASURED).machines)
         assert "(skip)" in pipe
 
     def test_a_small_difference_does_not_look_large(self) -> None:
         scale = scale_of(titled("Memory it takes"))
         assert scale is not None
-        one = contrast([one for one in a_measuring_run() if one.machine == "process"], MEASURED)
-        alone = scale_of(figures_of(one)[0])
+        one = compare([one for one in a_measuring_run() if one.machine == "process"], MEASURED)
+        alone = scale_of(plots_of(one)[0])
         assert alone is not None
         assert alone.high / alone.low == pytest.approx(4.0)
 
     def test_what_a_guest_says_is_text(self) -> None:
-        page = render("html", contrast(a_measuring_run(), MEASURED))
+        page = render("html", compare(a_measuring_run(), MEASURED))
         assert HOSTILE not in page
         assert "<script>alert(1)" not in page
 
 
 def test_every_report_has_the_amounts_and_the_quartiles() -> None:
     for form in ("text", "markdown"):
-        report = render(form, contrast(a_measuring_run(), MEASURED))
+        report = render(form, compare(a_measuring_run(), MEASURED))
         assert re.search(r"6\.78 µs \(6\.1–7\.46", report), form
         assert "blocked (EACCES)" in report
         assert "15 readings each" in report
-    assert "wall 7.2 µs" in render("markdown", contrast(a_measuring_run(), MEASURED))
-    assert "one reading each: no spread is known" in render("text", contrast(a_measuring_run(), MEASURED))
+    assert "wall 7.2 µs" in render("markdown", compare(a_measuring_run(), MEASURED))
+    assert "one reading each: no spread is known" in render("text", compare(a_measuring_run(), MEASURED))
 
 
 def test_other_programs_get_the_readings_themselves() -> None:
-    report = json.loads(render("json", contrast(a_measuring_run(), MEASURED)))
+    report = json.loads(render("json", compare(a_measuring_run(), MEASURED)))
     pipe = next(each for each in report["measured"] if each["key"] == "pipe")
     assert (pipe["exercise"], pipe["unit"], pipe["better"]) == ("cost/ipc", "ns", "lower")
     assert pipe["readings"]["process"] == figure(6782.0, wall=7200.0)

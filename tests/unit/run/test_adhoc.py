@@ -10,7 +10,7 @@ from factories import record
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.errors import SpecError
 from orchestrator.record import Status
-from orchestrator.run.adhoc import ending, fold, lab_of, machines_for
+from orchestrator.run.adhoc import fold, lab_of, machines_for, result
 
 
 def test_all_is_every_boundary_and_every_architecture() -> None:
@@ -58,11 +58,11 @@ def test_equal_answers_become_one_and_the_most_common_comes_first() -> None:
     big = record(machine="s390x", stdout="1\n", exit_code=0)
     folded = fold([big, *little])
     assert [answer.machines for answer in folded] == [("vm", "arm64"), ("s390x",)]
-    assert folded[0].ending == "exit 0"
+    assert folded[0].result == "exit 0"
 
 
 def test_endings_are_told_apart() -> None:
-    assert ending(record(exit_code=3)) == "exit 3"
-    assert ending(record(exit_code=None, signal="SIGSEGV")) == "killed by SIGSEGV"
+    assert result(record(exit_code=3)) == "exit 3"
+    assert result(record(exit_code=None, signal="SIGSEGV")) == "killed by SIGSEGV"
     broken = record(status=Status.ERROR, reason="does not compile", exit_code=None)
-    assert ending(broken) == "does not compile"
+    assert result(broken) == "does not compile"

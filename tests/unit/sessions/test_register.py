@@ -11,7 +11,7 @@ from factories import RUN, handle, order
 
 from orchestrator.drivers.model import Template
 from orchestrator.errors import SpecError
-from orchestrator.machines.journal import Journal, Membership, member_of
+from orchestrator.machines.journal import Journal, SessionMember, member_of
 from orchestrator.sessions.lookup import find, select, session_machines
 
 
@@ -22,11 +22,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def place(session: str, machine: str, arch: str = "amd64") -> Membership:
+def place(session: str, machine: str, arch: str = "amd64") -> SessionMember:
     return member_of(session, "/labs/one/lab.yaml", replace(order(arch), name=machine))
 
 
-def settle(*places: Membership) -> None:
+def settle(*places: SessionMember) -> None:
     """Make these machines of sessions that are up."""
     journal = Journal()
     for number, one in enumerate(places):
@@ -42,7 +42,7 @@ def test_orders_come_back_as_they_were() -> None:
     )
     entered = member_of("one", "/labs/one/lab.yaml", wanted)
     Journal().intend(handle("s390x"), entered)
-    assert [entry.membership for entry in Journal().entries()] == [entered]
+    assert [entry.member for entry in Journal().entries()] == [entered]
     Journal().forget(handle("s390x"))
     assert Journal().entries() == []
 
@@ -53,7 +53,7 @@ def test_an_order_of_another_version_can_still_be_named_and_taken_down(home: Pat
         database.execute("""UPDATE machines SET wanted = '{"run": 1}'""")
     database.close()
     found = find("one/vm")
-    assert (found.membership.order, found.machine) == (None, "vm")
+    assert (found.member.order, found.machine) == (None, "vm")
 
 
 def test_a_machine_is_called_by_its_name_its_full_name_or_its_session() -> None:

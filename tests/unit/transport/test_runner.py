@@ -16,7 +16,7 @@ from orchestrator.labfile.models import User
 from orchestrator.machines import facts as facts_of
 from orchestrator.transport import runner
 from orchestrator.transport.base import Site
-from orchestrator.transport.runner import Ending, parse, run_program
+from orchestrator.transport.runner import ProcessResult, parse, run_program
 
 SURPRISES: list[Any] = [None, True, -1, 10**400, float("inf"), float("nan"), "x", [], {}, "1" * 5000]
 GOOD_FACTS: dict[str, Any] = {
@@ -33,7 +33,7 @@ GOOD_FACTS: dict[str, Any] = {
 
 def test_a_report_reads_back() -> None:
     ending = parse(answer(b"out", b"err", exit=3, wall_us=1_500_000))
-    assert ending == Ending(3, None, "", "", 1.5, "out", "err", False)
+    assert ending == ProcessResult(3, None, "", "", 1.5, "out", "err", False)
 
 
 def test_a_signal_and_what_it_was_for() -> None:
@@ -84,7 +84,7 @@ def test_lengths_must_add_up(change: dict[str, Any]) -> None:
         parse(answer(b"out", **change))
 
 
-def run(transport: FakeTransport, site: Site = SITE, user: User = User.STUDENT) -> Ending:
+def run(transport: FakeTransport, site: Site = SITE, user: User = User.STUDENT) -> ProcessResult:
     return run_program(
         transport,
         site,

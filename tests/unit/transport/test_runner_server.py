@@ -11,7 +11,7 @@ from factories import FakeTransport, answer
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Interrupted, TransportError
 from orchestrator.transport.base import LIMIT, Stream
-from orchestrator.transport.runner_server import served
+from orchestrator.transport.runner_server import runner_server
 
 RUNNER = "/usr/lib/isolab/run"
 
@@ -55,7 +55,7 @@ def machine(*runners: list[bytes | Exception]) -> Conversing:
 
 def order(transport: Conversing, times: int = 1) -> list[bytes]:
     """The answers to the same order, given again and again to one served machine."""
-    with served(transport, RUNNER) as runner:
+    with runner_server(transport, RUNNER) as runner:
         return [
             runner.run(
                 [RUNNER, "--dir", "/a b"], deadline=Deadline.after(20), stdin=b"in", hold_stdin=True
@@ -80,7 +80,7 @@ def test_answers_may_arrive_in_any_pieces() -> None:
 
 def test_other_commands_go_underneath() -> None:
     there = machine()
-    with served(there, RUNNER) as transport:
+    with runner_server(there, RUNNER) as transport:
         assert transport.run(["true"], deadline=Deadline.after(20)).stdout == b"plain"
         assert transport.run([RUNNER, "--facts"], deadline=Deadline.after(20)).stdout == b"plain"
     assert there.opened == []
@@ -122,7 +122,7 @@ def test_a_report_that_makes_no_sense_ends_that_runner(blocks: list[bytes | Exce
 
 def test_after_trouble_the_next_order_gets_a_new_runner() -> None:
     there = machine([b"late answer of the", Interrupted()], [answer(b"fresh")])
-    with served(there, RUNNER) as transport:
+    with runner_server(there, RUNNER) as transport:
         with pytest.raises(Interrupted):
             transport.run([RUNNER], deadline=Deadline.after(20), hold_stdin=True)
         again = transport.run([RUNNER], deadline=Deadline.after(20), hold_stdin=True)

@@ -16,7 +16,7 @@ from orchestrator.host import process_table
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
-from orchestrator.transport.base import Conversing, Site
+from orchestrator.transport.base import InteractiveTransport, Site
 from orchestrator.transport.local import CommandTransport
 
 
@@ -57,7 +57,7 @@ class Plain:
             raise
 
     @contextmanager
-    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[Conversing]:
+    def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
         yield CommandTransport()
 
     def down(self, handle: Handle) -> None:
