@@ -192,6 +192,17 @@ def test_commands_are_understood_and_name_what_is_there(page: Path) -> None:
     assert wrong == {}
 
 
+def test_stale_commands_are_noticed() -> None:
+    for words in (["launch", "labs/separation"], ["run", "labs/separation", "--onyl", "vm"], ["fetch"]):
+        with pytest.raises(ParseError):
+            parsed(words)
+    stale = parsed(
+        ["run", "labs/separation", "--only", "vm,arm65", "--exercise", "ipc/pip", "--driver", "qemu"]
+    )
+    assert stale
+    assert unknown(stale) == ["arm65", "ipc/pip"]
+
+
 def test_commands_are_found() -> None:
     """The test above would pass on pages in which it finds nothing."""
     assert sum(1 for _ in commands(README)) >= 6
