@@ -11,7 +11,7 @@
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define HOST_KEY "/etc/dropbear/host_key"
 
-enum { MAX_VALUE = 64 * 1024 }; /* bytes of one part of a personality */
+enum { MAX_VALUE = 64 * 1024 }; /* bytes of one part of an identity */
 
 extern bool full; /* a service of a whole system with OpenSSH, not process 1 */
 
@@ -34,9 +34,9 @@ void network(void);
 void join_networks(char *lines);
 void open_way_out(const char *text);
 
-/* personality.c: what makes this machine another than its siblings */
+/* identity.c: what makes this machine another than its siblings */
 void make_room(void);
-void take_personality(void);
+void take_identity(void);
 
 /* server.c: the SSH server of a micro machine */
 int listen_for_ssh(void);

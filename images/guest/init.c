@@ -3,14 +3,14 @@
  *
  * Mounts what the exercises need, loads the few modules the machine needs, says "ready" on the
  * virtio-serial port named "isolab" (on a machine that has none: on the serial port that the
- * kernel's command line names, as in "isolab.port=ttyS1"), waits there for its personality (host key, authorised key,
+ * kernel's command line names, as in "isolab.port=ttyS1"), waits there for its identity (host key, authorised key,
  * name, time, entropy), and only then starts the SSH server: the controller knows the host key
  * before the first connection, and a clone frozen while waiting shares no secret with its
  * siblings. After that it reaps orphans. An exported machine, which the kernel's command line calls
  * "isolab.appliance", has no port: appliance.sh gives it name, host key and addresses.
  *
- * In a full image, where systemd is process 1, the same program is a service: "--personality"
- * takes the personality only, "--listening" tells that the distribution's SSH server is up.
+ * In a full image, where systemd is process 1, the same program is a service: "--identity"
+ * takes the identity only, "--listening" tells that the distribution's SSH server is up.
  *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
  * LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks is also
@@ -143,7 +143,7 @@ static void be_an_appliance(void)
 	}
 }
 
-/* What process 1 does of a micro machine's personality, where systemd does the rest. */
+/* What process 1 does of a micro machine's identity, where systemd does the rest. */
 static int serve_unit(const char *what)
 {
 	full = true;
@@ -157,20 +157,20 @@ static int serve_unit(const char *what)
 	make_room();
 	if (asked_for("isolab.warm")) {
 		warm_up();
-		say("waiting for personality");
+		say("waiting for identity");
 		sleep(SETTLING);
 	} else {
-		say("waiting for personality");
+		say("waiting for identity");
 	}
 	dprintf(port, "ready\n");
-	take_personality();
-	say("personality taken");
+	take_identity();
+	say("identity taken");
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && (strcmp(argv[1], "--personality") == 0 || strcmp(argv[1], "--listening") == 0))
+	if (argc == 2 && (strcmp(argv[1], "--identity") == 0 || strcmp(argv[1], "--listening") == 0))
 		return serve_unit(argv[1]);
 	if (getpid() != 1) {
 		fputs("init: only the kernel starts me\n", stderr);
@@ -199,11 +199,11 @@ int main(int argc, char **argv)
 	if (!appliance) {
 		int line = find_port("isolab.ssh"), first = serve_in_advance(line == -1 ? listener : line);
 		make_room();
-		say("waiting for personality");
+		say("waiting for identity");
 		if (warm)
 			sleep(SETTLING); /* what the kernel has put off would be done by every clone again */
 		dprintf(port, "ready\n");
-		take_personality();
+		take_identity();
 		dprintf(port, "sshd\n");
 		if (line == -1)
 			wait_for_end(first); /* they wait on the same socket */

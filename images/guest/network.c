@@ -149,7 +149,7 @@ static void join(int probe, const char *line, int number)
 	errno = EPROTO;
 	if (sscanf(line, "%31s %31s %31[0-9.]/%u", found_by, wanted, address, &prefix) != 4 ||
 	    !parse_mac(found_by, there) || !parse_mac(wanted, own) || prefix < 1 || prefix > 32)
-		give_up("personality: bad network");
+		give_up("identity: bad network");
 	errno = ENODEV;
 	if (!find_interface(probe, there, name))
 		give_up("no interface for a network");
@@ -188,7 +188,7 @@ void open_way_out(const char *text)
 	memcpy(&route.rt_dst, &where, sizeof where);
 	memcpy(&route.rt_genmask, &where, sizeof where);
 	if (sscanf(text, "%31s %31s", router, server) != 2 || inet_pton(AF_INET, router, &where.sin_addr) != 1)
-		give_up("personality: bad gateway");
+		give_up("identity: bad gateway");
 	memcpy(&route.rt_gateway, &where, sizeof where);
 	if (ioctl(probe, SIOCADDRT, &route) == -1)
 		give_up("cannot set the route");

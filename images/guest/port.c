@@ -132,7 +132,7 @@ void read_exactly(void *buffer, size_t length)
 			revive_timers();
 		waiting = got <= 0;
 		if (got == -1 && errno != EINTR && errno != EAGAIN)
-			give_up("cannot read the personality");
+			give_up("cannot read the identity");
 		if (got <= 0) {
 			nanosleep(&pause, NULL);
 			continue;
@@ -150,13 +150,13 @@ void read_header(char *name, size_t size, size_t *length)
 	do {
 		if (used == sizeof line - 1) {
 			errno = EPROTO;
-			give_up("personality: header too long");
+			give_up("identity: header too long");
 		}
 		read_exactly(line + used, 1);
 	} while (line[used++] != '\n');
 	line[used] = '\0';
 	if (size < 32 || sscanf(line, "%31s %zu", name, length) != 2 || *length > MAX_VALUE) {
 		errno = EPROTO;
-		give_up("personality: bad header");
+		give_up("identity: bad header");
 	}
 }

@@ -4,7 +4,7 @@
  * Starting dropbear (exec, the dynamic linker, a dozen relocated libraries) is a third of what an
  * emulated processor does for a first connection. So init starts one server in advance, and a
  * machine that is frozen and copied has it waiting here: before main(), which reads the host key
- * and seeds its random numbers only when the copy has a personality of its own.
+ * and seeds its random numbers only when the copy has an identity of its own.
  *
  * The connection comes from a listening socket, or over a line that the controller opens, a
  * virtio-serial port: that takes no network, of which an emulator would have to translate thousands

@@ -10,7 +10,7 @@ from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.driver_traits import DRIVERS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import Exit, LabError
 from orchestrator.host.resources import this_host
@@ -34,14 +34,7 @@ def doctor(form: str) -> Exit:
     check_format(form)
     host = this_host()
     found = [*_drivers(), *_architectures(), _accelerator()]
-    absent = host_packages.missing(
-        [
-            host_packages.GPGV,
-            host_packages.KEYS,
-            *host_packages.engine_needs(),
-            *(host_packages.qemu_need(n) for n in ARCHITECTURES),
-        ]
-    )
+    absent = host_packages.missing(host_packages.usual_needs())
     line = " ".join(host_packages.install_line(absent, Deadline.after(60))) if absent else ""
     if form == JSON:
         data = {"host": asdict(host), "arch": host_arch().name, "findings": [asdict(f) for f in found]}
@@ -50,14 +43,16 @@ def doctor(form: str) -> Exit:
     say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of memory free\n")
     say(table(("", "WHAT", "HOW"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
     if absent:
-        say(f"\nmissing: {', '.join(n.what for n in absent)}\nto install: {line}")
-        say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
+        say(f"\nmissing: {', '.join(n.what for n in absent)}")
+        say(f"to install: {line or host_packages.in_words(absent)}")
+        if line:
+            say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
     return Exit.PASSED
 
 
 def _drivers() -> list[Finding]:
     found = []
-    for name in DRIVERS:
+    for name in TRAITS:
         machine = Machine(driver=name)
         try:
             drivers.load(name).check(machine, host_arch())
@@ -89,10 +84,9 @@ def _accelerator() -> Finding:
     try:
         with shown() as progress:
             host_packages.ensure([host_packages.GPGV, host_packages.KEYS], progress, Deadline.never())
+            deadline = Deadline.after(600)
+            image = images.obtain(recipes()["micro"], arch, Archives(deadline), progress, deadline)
             progress.doing("KVM", "booting a probe guest", accel.PROBE_SECONDS)
-            image = images.obtain(
-                recipes()["micro"], arch, Archives(Deadline.after(600)), Deadline.after(600)
-            )
             choice = accel.choose(arch, "auto", image, Deadline.after(60))
             progress.done("KVM")
     except LabError as problem:

@@ -1,4 +1,9 @@
-"""Drivers: one folder for each kind of machine. No driver imports another."""
+"""Drivers: one folder for each kind of machine. No driver imports another.
+
+Beside the folders lies what they share: ``base`` the protocols, ``model`` orders and handles, ``guest``
+what machines with a kernel or a root file system of their own have in common, ``host_process`` those
+that are processes of this host.
+"""
 
 from __future__ import annotations
 

@@ -7,13 +7,14 @@ anything exists; ``down`` works from the handle alone, in another process, any n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.model import Handle, NetworkOrder, Order
+from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
+from orchestrator.host.packages import Need
 from orchestrator.labfile.models import Machine
 from orchestrator.progress import Progress
 from orchestrator.transport.base import Conversing
@@ -44,9 +45,18 @@ class Driver(Protocol):
         """Remove every trace; idempotent; returns when it is gone. Raises TeardownError."""
 
     def leftovers(self) -> Iterator[Handle]:
-        """Everything on this host that carries our tag, found without the ledger."""
+        """Everything on this host that carries our tag, found without the journal."""
 
 
+@runtime_checkable
+class NeedsPackages(Protocol):
+    """A driver whose machines need programs of this host that are not part of every system."""
+
+    def needs(self, machine: Machine) -> Iterable[Need]:
+        """What this machine needs; changes nothing."""
+
+
+@runtime_checkable
 class Networking(Protocol):
     """What a driver that can join its machines by private networks offers beside Driver.
 
@@ -59,6 +69,25 @@ class Networking(Protocol):
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         """Make the network; undoes itself on failure. Raises Unavailable, BootError."""
+
+
+@runtime_checkable
+class Cloning(Driver, Protocol):
+    """A driver that clones machines from a template: a guest that was booted once and frozen.
+
+    ``up`` makes a clone of an order that has a template, and says ``clone`` in the handle's
+    ``data["start"]``, or ``cold`` when it had to boot one after all.
+    """
+
+    def template_identity(self, order: Order) -> tuple[object, ...]:
+        """What a template depends on beside the image; machines that agree in both share one. Values
+        that are written as JSON."""
+
+    def bake(
+        self, order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
+    ) -> float:
+        """Boot the machine, freeze it, and save it into the template's folder; gives the seconds the
+        boot took. ``down`` follows in any case. Raises BootError, TimedOut, Interrupted."""
 
 
 @runtime_checkable

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.arch import Arch, host_arch
+from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.model import Handle, Order
+from orchestrator.drivers.model import UNUSED_IDS, Handle, Order
 from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.host import process_table
-from orchestrator.host.qemu_user import emulator_path, require_emulator
+from orchestrator.host.packages import Need
+from orchestrator.host.qemu_user import emulator_need, emulator_path, require_emulator
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
@@ -29,13 +30,11 @@ from orchestrator.transport.base import Conversing, Site, environment
 from orchestrator.transport.local import CommandTransport
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
-STUDENT, OTHER = 60600, 60601
-"""In none of the ranges systemd.io/UIDS-GIDS gives away."""
 
 
 def render_site(scratch: Path, root: bool, options: tuple[str, ...] = (), emulator: str = "") -> Site:
     """Where things are for programs on this host; ``emulator`` for those of another. Pure."""
-    users = {"student": STUDENT, "other": OTHER} if root else {"student": os.getuid()}
+    users = dict(UNUSED_IDS) if root else {"student": os.getuid()}
     runner = (str(scratch / "bin" / "run"), *options)
     homes = {name: str(scratch / "home" / name) for name in users}
     site = Site(runner=runner, work=str(scratch / "work"), users=users, switch=root, homes=homes)
@@ -83,6 +82,10 @@ class HostProcessDriver:
                 f"programs cannot be run from {scratch_dir()}: it is mounted noexec",
                 hint="name another folder in ISOLAB_SCRATCH",
             )
+
+    def needs(self, machine: Machine) -> list[Need]:
+        foreign = self._emulates and machine.arch not in (None, host_arch().name)
+        return [emulator_need(ARCHITECTURES[str(machine.arch)])] if foreign else []
 
     def prepare(self, order: Order) -> Handle:
         emulator = emulator_path(order.arch) or "" if order.arch != host_arch() else ""

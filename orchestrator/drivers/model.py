@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.arch import Arch
@@ -17,10 +18,9 @@ from orchestrator.transport.base import Site
 TAG = "isolab"
 """Begins the name of everything we create on a host."""
 
-
-TRANSLATION_CACHE_MIB = 64
-"""TCG's code buffer, for each 512 MiB of a guest: a guest that is given more runs more. QEMU's own
-default is up to 1 GiB for each process."""
+UNUSED_IDS: Mapping[str, int] = MappingProxyType({"student": 60600, "other": 60601})
+"""Whom programs run as where the accounts are not ours to make, by the user's name in exercises:
+in none of the ranges systemd.io/UIDS-GIDS gives away."""
 
 NETWORK_PREFIX = "net."
 """Begins the name under which a network is journalled; no machine's name has a dot."""

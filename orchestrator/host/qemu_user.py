@@ -11,6 +11,7 @@ import shutil
 
 from orchestrator.arch import Arch
 from orchestrator.errors import Unavailable
+from orchestrator.host.packages import Need
 
 _OTHER_NAMES = {"ppc64el": "qemu-ppc64le"}
 """Where it is not named like the whole-system emulator: that one does both byte orders."""
@@ -36,3 +37,12 @@ def require_emulator(arch: Arch) -> str:
             hint="install the package qemu-user",
         )
     return found
+
+
+def emulator_need(arch: Arch) -> Need:
+    """The emulator, as what a host needs."""
+    return Need(
+        emulator_name(arch),
+        lambda: emulator_path(arch) is not None,
+        ("qemu-user",),
+    )

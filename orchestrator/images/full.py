@@ -14,8 +14,8 @@ from typing import Any
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
-from orchestrator.debian.archive import Archive, Archives, Package, members
-from orchestrator.debian.dependencies import Index
+from orchestrator.debian.archive import Archive, Archives, members
+from orchestrator.debian.dependencies import Package
 from orchestrator.debian.kernel import Kernel, take
 from orchestrator.debian.unpack import add_file, unpack
 from orchestrator.host.tempdirs import working_folder
@@ -29,13 +29,13 @@ VERSION = 2
 """Raised when the same inputs make another image."""
 
 SOURCES = GUEST_SOURCES / "full"
-PERSONALITY = "usr/lib/isolab/personality"
+IDENTITY = "usr/lib/isolab/identity"
 _APPLETS = (
     *("sh", "mount", "umount", "insmod", "sleep", "usleep", "grep", "poweroff", "reboot", "switch_root"),
     *("tar", "sync", "chroot"),
 )
 _UNITS = {
-    "isolab-personality.service": "etc/systemd/system/isolab-personality.service",
+    "isolab-identity.service": "etc/systemd/system/isolab-identity.service",
     "ssh.conf": "etc/systemd/system/ssh.service.d/isolab.conf",
     "sshd.conf": "etc/ssh/sshd_config.d/isolab.conf",
     "configure.sh": "usr/lib/isolab/configure",
@@ -59,7 +59,7 @@ def build(
     Raises ImageError, BuildError, TimedOut, Interrupted, Unavailable.
     """
     archive = archives.suite(arch.suite)
-    packages = Index.parse(archive.index(arch.name)).closure(recipe.packages)
+    packages = archive.index(arch.name).closure(recipe.packages)
     extra, kernel_package = _extra(archive, arch)
     paths = archive.fetch([*packages, *extra, kernel_package])
     kernel = take(paths[kernel_package.name], folder / "kernel", recipe.module_folders)
@@ -69,7 +69,7 @@ def build(
         with tarfile.open(work / "unpacked.tar", "w", format=tarfile.GNU_FORMAT) as target:
             unpack([paths[package.name] for package in packages], target)
             _add_ours(target, kernel, recipe, folder)
-        (folder / "personality").unlink()
+        (folder / "identity").unlink()
         how = full_disk.make(full_disk.Making(arch, folder, work, recipe.disk), deadline)
     names = ("kernel", "initrd", "disk.qcow2", "rootfs.tar")
     return {
@@ -93,7 +93,7 @@ def _extra(archive: Archive, arch: Arch) -> tuple[list[Package], Package]:
 
 def _compile(arch: Arch, archive: Archive, folder: Path, deadline: Deadline) -> None:
     toolchain = compiler.prepare(arch, archive, deadline)
-    for name, sources in (("run", RUNNER_SOURCES), ("personality", INIT_SOURCES)):
+    for name, sources in (("run", RUNNER_SOURCES), ("identity", INIT_SOURCES)):
         files = [GUEST_SOURCES / source for source in sources]
         compiler.compile_program(arch, toolchain, files, (), folder / name, deadline)
 
@@ -126,7 +126,7 @@ def _add_ours(target: tarfile.TarFile, kernel: Kernel, recipe: FullRecipe, folde
     for source, path in _UNITS.items():
         add_file(target, path, (SOURCES / source).read_bytes())
     add_file(target, RUNNER, (folder / "run").read_bytes(), 0o755)
-    add_file(target, PERSONALITY, (folder / "personality").read_bytes(), 0o755)
+    add_file(target, IDENTITY, (folder / "identity").read_bytes(), 0o755)
     add_file(
         target, "usr/lib/isolab/settings", f"STUDENT_MAY_SUDO={'yes' if recipe.sudo else 'no'}\n".encode()
     )

@@ -26,7 +26,7 @@ VERSION = 4
 
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
-INIT_SOURCES = ("init.c", "console.c", "port.c", "network.c", "personality.c", "server.c")
+INIT_SOURCES = ("init.c", "console.c", "port.c", "network.c", "identity.c", "server.c")
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 STUDENT, OTHER = 1000, 1001
 """User ids inside every machine that has its own root file system."""

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pydantic import ValidationError
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.driver_traits import NETWORKING, WITH_INTERNET
+from orchestrator.driver_traits import TRAITS, DriverTraits, drivers_that
 from orchestrator.errors import Problem
 from orchestrator.labfile.addresses import subnet_of
 from orchestrator.labfile.libvirt_uri import default_uri, parse
@@ -21,17 +21,6 @@ from orchestrator.labfile.yaml_document import Path
 
 GUEST_SUBNET = IPv4Network("10.0.2.0/24")
 """Where a guest's first interface is, over which it is managed (qemu(1), -netdev user)."""
-
-MOST = {"libvirt": 11, "virtualbox": 7}
-"""How many networks a machine can join, where something else than its memory sets the limit: places
-on its PCI bus that isolab gives; interfaces of VirtualBox's chipset but the one it is managed over."""
-MOST_ON_MALTA = 2
-"""With libvirt, on boards whose kernel has no interrupt line for further places."""
-
-_REASONS = {
-    "process": "a process has the host's network, and no interface of its own",
-    "sandbox": "a sandbox may open no network socket",
-}
 
 
 @dataclass(frozen=True)
@@ -47,6 +36,10 @@ class _Place:
     uri: str = ""
     board: str = ""
 
+    @property
+    def traits(self) -> DriverTraits:
+        return TRAITS[self.driver]
+
 
 def network_problems(reading: Reading) -> Iterator[Problem]:
     """What contradicts itself; says nothing about values that are wrong alone."""
@@ -56,15 +49,16 @@ def network_problems(reading: Reading) -> Iterator[Problem]:
         if place.network not in networks:
             advice = did_you_mean(place.network, networks) or _known(networks)
             yield _at(reading, place, f"the lab has no network {quote(place.network)}", advice)
-        elif place.driver not in NETWORKING:
-            why = _REASONS.get(place.driver, f"driver {place.driver} has no networks between machines")
+        elif not place.traits.networks:
+            why = place.traits.no_networks or f"driver {place.driver} has no networks between machines"
+            able = sorted(drivers_that(lambda traits: traits.networks))
             yield _at(reading, place, f"{place.machine} cannot join a network: {why}",
-                      f"drivers that can: {', '.join(sorted(NETWORKING))}")  # fmt: skip
+                      f"drivers that can: {', '.join(able)}")  # fmt: skip
         else:
             yield from _unable(reading, place)
     yield from _overlaps(reading, networks)
     for name, (network, subnet) in networks.items():
-        members = [p for p in places if p.network == name and p.driver in NETWORKING]
+        members = [p for p in places if p.network == name and p.traits.networks]
         yield from _mixed(reading, members)
         yield from _addresses(reading, members, subnet)
         if network.internet:
@@ -95,7 +89,7 @@ def _places(reading: Reading) -> Iterator[_Place]:
         except ValidationError:
             continue  # told as a mistake of its own
         written = merged.get("networks")
-        uri = str(merged.get("uri") or default_uri()) if driver == "libvirt" else ""
+        uri = str(merged.get("uri") or default_uri()) if "uri" in TRAITS[driver].own_keys else ""
         arch = ARCHITECTURES.get(str(merged.get("arch")))
         board = arch.machine if arch else ""
         for number, (network, address) in enumerate(joined.items(), 1):
@@ -121,10 +115,8 @@ def _overlaps(reading: Reading, networks: Mapping[str, tuple[Network, IPv4Networ
 
 def _unable(reading: Reading, place: _Place) -> Iterator[Problem]:
     """What keeps this machine from joining, though its driver can."""
-    most = MOST.get(place.driver, place.number)
-    if place.driver == "libvirt" and place.board == "malta":
-        most = MOST_ON_MALTA
-    if place.number > most:
+    most = place.traits.most_networks_on.get(place.board, place.traits.most_networks)
+    if most is not None and place.number > most:
         message = f"{place.machine} is on too many networks: driver {place.driver} can join {most}"
         yield _at(reading, place, message, "leave this one out")
     with contextlib.suppress(ValueError):  # told as a mistake of its own
@@ -174,10 +166,11 @@ def _addresses(reading: Reading, members: list[_Place], subnet: IPv4Network) -> 
 
 
 def _ways_out(reading: Reading, members: list[_Place]) -> Iterator[Problem]:
+    able = ", ".join(sorted(drivers_that(lambda traits: traits.internet)))
     for place in members:
-        if place.driver not in WITH_INTERNET:
+        if not place.traits.internet:
             message = f"network {place.network} has `internet: true`, which driver {place.driver} cannot give"
-            yield _at(reading, place, message, f"use driver: {', '.join(sorted(WITH_INTERNET))}")
+            yield _at(reading, place, message, f"use driver: {able}")
 
 
 def _known(networks: Mapping[str, object]) -> str:

@@ -13,15 +13,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.driver_traits import GUESTS
+from orchestrator.driver_traits import TRAITS, drivers_that
 from orchestrator.errors import Problem, SpecError
 from orchestrator.host.confine import confined
 from orchestrator.labfile import yaml_document
-from orchestrator.labfile.check_exercise import MachineLint, exercise_problems
+from orchestrator.labfile.check_exercise import exercise_problems
+from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
-from orchestrator.labfile.image_recipe import CONTAINER_KINDS, Recipe
+from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.messages import Model, Reading, problems_of, validate
 from orchestrator.labfile.models import (
     EXERCISE_PATTERN,
@@ -112,11 +113,12 @@ def load_lab(
 def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
     """The lab with another driver for its guests: the machines whose driver boots a kernel of
     their own. Raises SpecError for a driver that does not, and for a lab without guests."""
-    if driver not in GUESTS:
-        hint = did_you_mean(driver, GUESTS) or f"there are: {', '.join(sorted(GUESTS))}"
+    known = sorted(drivers_that(lambda traits: traits.guest))
+    if driver not in known:
+        hint = did_you_mean(driver, known) or f"there are: {', '.join(known)}"
         raise SpecError(f"{quote(driver)} is not a driver of virtual machines", hint=hint)
     machines = lab.lab.machines
-    guests = {name: machine for name, machine in machines.items() if machine.driver in GUESTS}
+    guests = {name: machine for name, machine in machines.items() if TRAITS[machine.driver].guest}
     if not guests:
         raise SpecError(
             f"--driver {driver} changes nothing: {lab.path} has no virtual machine", hint="leave it out"
@@ -242,7 +244,8 @@ def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
 
 def _complete(machine: dict[str, Any], host: str, images: Mapping[str, int]) -> dict[str, Any]:
     """``machine``, given what its architecture and its image need where the lab says nothing about memory."""
-    if "memory" in machine or machine.get("driver") not in GUESTS:
+    traits = TRAITS.get(str(machine.get("driver")))
+    if "memory" in machine or traits is None or not traits.guest:
         return machine
     arch = ARCHITECTURES.get(str(machine.get("arch") or host))
     least = max(arch.memory if arch else 0, images.get(str(machine.get("image")), 0))
@@ -254,10 +257,10 @@ def _machine_problems(
     reading: Reading, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
 ) -> Iterator[Problem]:
     known = {**images, **least_memory(own)}
-    boxed = {name for name, recipe in own.items() if recipe.kind in CONTAINER_KINDS}
+    boxed = {name for name, recipe in own.items() if KINDS[recipe.kind].boxed}
     for name, merged in _mapping(reading.data, "machines").items():
         if isinstance(merged, dict):
-            yield from MachineLint(reading.document, name, merged, known, host, boxed).problems()
+            yield from MachineCheck(reading.document, name, merged, known, host, boxed).problems()
 
 
 def _load_exercises(
@@ -308,43 +311,3 @@ def _exercises_in(base: Path) -> list[str]:
     """Names of the exercises up to three folders below ``base``; what lies deeper is not guessed at."""
     found = {file for depth in (1, 2, 3) for file in base.glob("*/" * depth + EXERCISE_FILE)}
     return sorted(file.parent.relative_to(base).as_posix() for file in found)
-
-
-def schema() -> dict[str, Any]:
-    """JSON Schema of lab files, for editors."""
-    result = _for_editors(Lab.model_json_schema(by_alias=True))
-    # A machine's driver may come from the defaults, which JSON Schema cannot say.
-    result["$defs"]["Machine"].pop("required")
-    return result
-
-
-def exercise_schema() -> dict[str, Any]:
-    """JSON Schema of exercise files, for editors."""
-    return _with_shorthands(Exercise)
-
-
-def hidden_schema() -> dict[str, Any]:
-    """JSON Schema of the hidden tests of exercises, for editors."""
-    return _with_shorthands(Hidden)
-
-
-def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
-    """The schema of a model with ``run`` and ``build``, which may be written shorter."""
-    result = _for_editors(model.model_json_schema(by_alias=True))
-    properties = result["properties"]
-    shorthands: Mapping[str, dict[str, Any]] = {
-        "run": {"type": "string", "minLength": 1},
-        "build": {"$ref": "#/$defs/Build"},
-    }
-    for key, shorthand in shorthands.items():
-        properties[key] = {"anyOf": [shorthand, properties[key]]}
-    return result
-
-
-def _for_editors(result: dict[str, Any]) -> dict[str, Any]:
-    """Names its dialect, and leaves out defaults that are bytes or seconds, not what one writes."""
-    for model in (result, *result["$defs"].values()):
-        for described in model.get("properties", {}).values():
-            if described.get("type") == "string" and not isinstance(described.get("default", ""), str):
-                del described["default"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
-from orchestrator.driver_traits import GUESTS
+from orchestrator.driver_traits import TRAITS
 from orchestrator.host.resources import Host
 from orchestrator.labfile.addresses import group_of
 from orchestrator.labfile.load import LoadedLab
@@ -95,24 +95,25 @@ def plan(
         for name, wanted in lab.lab.machines.items()
         if name in chosen
     )
-    work = sum(m.seconds + EXERCISE_SECONDS * len(lab.exercises) * (m.driver in GUESTS) for m in planned)
+    guests = sum(TRAITS[machine.driver].guest for machine in planned)
+    work = sum(machine.seconds for machine in planned) + EXERCISE_SECONDS * len(lab.exercises) * guests
     work += building
     side_by_side = max(1, min(host.cpus, lab.lab.at_once or host.cpus))
     return Plan(planned, len(lab.exercises), host, round(work / side_by_side + 2, 1))
 
 
 def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:
-    arch, guest = arch_of(machine), machine.driver in GUESTS
-    memory = max(machine.memory, arch.memory) + EMULATOR_OVERHEAD if guest else machine.memory
+    arch, traits = arch_of(machine), TRAITS[machine.driver]
+    memory = max(machine.memory, arch.memory) + EMULATOR_OVERHEAD if traits.guest else machine.memory
     return MachinePlan(
         name=name,
         driver=machine.driver,
         boundary=boundary_of(machine).value,
         arch=arch.name,
-        memory=memory if guest or machine.driver == "container" else 0,
+        memory=memory if traits.limits_memory else 0,
         cpus=machine.cpus,
-        ports=1 if guest else 0,
-        seconds=arch.boot_seconds * effort if guest else 0.5,
+        ports=1 if traits.guest else 0,
+        seconds=arch.boot_seconds * effort if traits.guest else 0.5,
     )
 
 

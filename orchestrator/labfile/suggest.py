@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 _LONGEST_QUOTE = 60
@@ -51,6 +51,11 @@ def did_you_mean(written: object, choices: Collection[str]) -> str:
     synonym = _SYNONYMS.get(name, "")
     near = [synonym] if synonym in lowered else difflib.get_close_matches(name, list(lowered), n=1)
     return ask(lowered[near[0]]) if near else ""
+
+
+def either(choices: Sequence[str]) -> str:
+    """``a, b or c``"""
+    return " or ".join(filter(None, (", ".join(choices[:-1]), *choices[-1:])))
 
 
 def ask(guess: str) -> str:

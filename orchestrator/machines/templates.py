@@ -1,7 +1,7 @@
 """Templates: a guest booted once, frozen before its SSH server starts, and cloned ever after.
 
 The first machine of a kind (image, QEMU, command line) is booted with its memory in a file,
-stopped while its init waits for a personality, and its device state saved. A clone maps that
+stopped while its init waits for an identity, and its device state saved. A clone maps that
 file privately, so that all clones share every page none of them has written to, and loads the
 state. Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
 
@@ -14,26 +14,21 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.base import Driver
-from orchestrator.drivers.guest.identity import Port
+from orchestrator.drivers.base import Cloning
 from orchestrator.drivers.model import Handle, Order, Template
-from orchestrator.drivers.qemu import emulator, snapshot
-from orchestrator.drivers.qemu.emulator import Memory
-from orchestrator.drivers.qemu.qmp import monitor
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
-from orchestrator.progress import Progress, Silent
+from orchestrator.progress import Silent
 from orchestrator.transport.base import Conversing
 
 VERSION = 4
@@ -44,48 +39,32 @@ NOTE_SECONDS = 3600.0
 """How long it is remembered that a template failed its test."""
 
 
-@dataclass(frozen=True)
-class Bakery:
-    """What baking takes beside the order: who clones, who keeps the journal, who is told."""
-
-    driver: Driver
-    ledger: Ledger
-    progress: Progress
-    cancel: threading.Event
-    boot_slots: AbstractContextManager[object]
+def key(order: Order, driver: Cloning) -> str:
+    """The content key: a template belongs to one image and what its driver makes of it."""
+    digest = cache.digest(VERSION, order.image.key, *driver.template_identity(order))
+    return f"{order.image.name}-{order.arch.name}-{digest}"
 
 
-def key(order: Order) -> str:
-    """The content key: a template belongs to one image, one QEMU and one command line."""
-    program = emulator.identity(order.arch.qemu)
-    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
-    fixed = fixed.unplugged()
-    handle = Handle("qemu", "0-0-0", "template", "", "", "", "/s", None)  # type: ignore[arg-type]
-    argv = emulator.render_argv(fixed, handle, True, Memory(Path("/m"), baking=True))
-    return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, order.image.key, program, argv)}"
-
-
-def obtain(order: Order, bakery: Bakery) -> Template | str:
+def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template | str:
     """A tested template for this machine, baked now if there is none; or why it cannot be cloned.
 
     Safe when several runs want the same one. Raises BootError, TimedOut, Interrupted.
     """
 
     def fill(folder: Path) -> dict[str, Any]:
-        reason, facts = "", {}
-        with bakery.boot_slots:
-            seconds = _bake(order.unplugged(), folder, bakery)
-            snapshot.write_stand_ins(order, Template(folder))
-            bakery.progress.doing(order.name, "testing the new template")
+        reason, facts, template = "", {}, Template(folder)
+        with context.boot_slots:
+            seconds = _bake(order.unplugged(), template, driver, context)
+            context.progress.doing(order.name, "testing the new template")
             try:
-                facts = _test(replace(order.unplugged(), template=Template(folder)), bakery, seconds)
+                facts = _test(replace(order.unplugged(), template=template), driver, context, seconds)
             except Interrupted:
                 raise
             except LabError as problem:
                 reason = problem.message.splitlines()[0][:300]
         if reason:
-            for file in ("memory", "state", emulator.DISK):
-                (folder / file).unlink(missing_ok=True)
+            for file in (template.memory, template.state, template.disk):
+                file.unlink(missing_ok=True)
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
@@ -95,10 +74,10 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             **facts,
         }
 
-    name = key(order)
+    name = key(order, driver)
     _forget_old_note(cache.place("templates", name))
     try:
-        found = cache.make("templates", name, fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+        found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
     except BaseException:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows that would do it
@@ -116,45 +95,34 @@ def _forget_old_note(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _bake(order: Order, folder: Path, bakery: Bakery) -> float:
-    """Boot, freeze, save into ``folder``; gives the seconds the boot took."""
-    deadline = Deadline.after(boot_seconds(order), bakery.cancel)
-    with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
-        begun = time.monotonic()
-        emulator.make_disk(mould, handle, deadline)
-        emulator.start(mould, handle, deadline, Memory(folder / "memory", baking=True))
-        with Port(Path(handle.scratch) / "port.sock", deadline) as port:
-            expected = order.arch.boot_seconds * order.image.effort
-            look = emulator.watcher(
-                mould, handle, bakery.progress, order.name, "booting a template", expected
-            )
-            port.expect("ready", deadline, look)
-            seconds = time.monotonic() - begun
-            with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
-                snapshot.save(qmp, folder / "state", deadline)
-        if order.image.disk is not None:
-            # Complete: QEMU lets go of its disks when its state is saved.
-            shutil.move(Path(handle.scratch) / emulator.DISK, Template(folder).disk)
-    return round(seconds, 3)
+def _bake(order: Order, template: Template, driver: Cloning, context: MachineContext) -> float:
+    """Make the template; gives the seconds the boot took."""
+    deadline = context.deadline(boot_seconds(order))
+    with _journalled(order, "bake", driver, context) as (mould, handle), in_time(order.name, mould):
+        # Whoever waits knows the machine by its own name.
+        named = replace(mould, name=order.name)
+        return round(driver.bake(named, handle, template, deadline, context.progress), 3)
 
 
 @contextmanager
-def _journalled(order: Order, what: str, bakery: Bakery) -> Iterator[tuple[Order, Handle]]:
+def _journalled(
+    order: Order, what: str, driver: Cloning, context: MachineContext
+) -> Iterator[tuple[Order, Handle]]:
     """An order and handle for a machine that serves the template, and its end."""
     scratch = order.scratch.parent / f"{order.name}-{what}"
     fixed = replace(order, name=scratch.name, scratch=scratch, logs=order.logs / "template" / what)
-    handle = bakery.driver.prepare(fixed)
-    bakery.ledger.intend(handle)
+    handle = driver.prepare(fixed)
+    context.journal.intend(handle)
     try:
         if what == "bake":
             scratch.mkdir(parents=True, mode=0o711)
         yield fixed, handle
     finally:
-        bakery.driver.down(handle)
-        bakery.ledger.settle(handle)
+        driver.down(handle)
+        context.journal.forget(handle)
 
 
-def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
+def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: float) -> dict[str, Any]:
     """Two clones: each must keep time and run programs, and they must differ.
 
     Raises LabError saying what is wrong.
@@ -163,13 +131,13 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
     with ExitStack() as stack:
         twins = []
         for number in (1, 2):
-            deadline = Deadline.after(TEST_SECONDS * patience, bakery.cancel)
-            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", bakery))
+            deadline = context.deadline(TEST_SECONDS * patience)
+            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", driver, context))
             begun = time.monotonic()
-            risen = bakery.driver.up(fixed, handle, deadline, Silent())
+            risen = driver.up(fixed, handle, deadline, Silent())
             if risen.data["start"] != "clone":
                 raise BootError("a clone does not start")
-            transport = stack.enter_context(bakery.driver.connect(handle, deadline))
+            transport = stack.enter_context(driver.connect(handle, deadline))
             _say(transport, ["true"], deadline, patience)
             twins.append((transport, time.monotonic() - begun, deadline))
         identities = [_probe(transport, deadline, patience) for transport, _, deadline in twins]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from bench import UNDER_KVM, Kind, living_in
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from inner import Case, contract, of_kind
 from outer import Outer, outer_guest
@@ -47,7 +47,7 @@ def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
 
 _BESIDE_A_TIMER = """
 python3 -c 'import time\nwhile True: time.sleep(0.0003)' & timer=$!
-PYTHONPATH=$PYTHONPATH:tests/real python3 -c '
+PYTHONPATH=$PYTHONPATH:tests/support python3 -c '
 from bench import HOST, image_of
 from orchestrator import accel
 from orchestrator.arch import ARCHITECTURES

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import pytest
 from bench import VIRTUALBOX, living_in, order_for
-from conftest import keep_consoles
+from consoles import keep_consoles
 from habitat import fresh_home
 from inner import CONTRACT, Case, run_inside
 from outer import BY_THE_HOST, Outer, outer_guest
@@ -24,6 +24,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.errors import LabError
 from orchestrator.host import cache
+from orchestrator.host.packages import XORRISO
 from orchestrator.machines import host_packages
 from orchestrator.progress import Silent
 
@@ -36,8 +37,8 @@ pytestmark = [
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
 """How long the tests inside may take, by the host's clock; minutes when it has little else to do."""
-RUNNING = "tests/real/test_virtualbox_running.py"
-NETWORKS = "tests/real/test_virtualbox_networks.py"
+RUNNING = "tests/machines/test_virtualbox_running.py"
+NETWORKS = "tests/machines/test_virtualbox_networks.py"
 START = (
     f"{RUNNING}::test_nested_paging_is_given_up_only_where_it_is_of_no_use",
     f"{RUNNING}::test_its_ssh_server_is_reached_from_the_host_alone",
@@ -52,7 +53,7 @@ would take four of five exits for nothing but to read it."""
 @contextlib.contextmanager
 def virtualbox_guest(session: pytest.Session) -> Iterator[Outer]:
     """An outer guest with VirtualBox and its kernel driver."""
-    host_packages.ensure([host_packages.XORRISO], Silent(), Deadline.after(900))
+    host_packages.ensure([XORRISO], Silent(), Deadline.after(900))
     with fresh_home() as home, living_in(home):
         keep_consoles(session, home.root)
         disk = vboxmachine.boot_disk(order_for(VIRTUALBOX, home), Deadline.after(900))
@@ -61,6 +62,7 @@ def virtualbox_guest(session: pytest.Session) -> Iterator[Outer]:
             yield guest
 
 
+@pytest.mark.whole("in an emulation of SVM that loses a guest now and then, it takes up to twenty minutes")
 def test_a_machine_starts_and_goes_without_a_trace(request: pytest.FixtureRequest) -> None:
     """In one of three outer guests: QEMU's emulation of SVM loses one now and then (docs/providers)."""
     troubles = []

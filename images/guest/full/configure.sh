@@ -41,7 +41,7 @@ if [ "$STUDENT_MAY_SUDO" = yes ]; then
 fi
 passwd --lock root >/dev/null
 
-# Each machine gets its own from its personality.
+# Each machine gets its own from its identity.
 rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed /var/lib/dbus/machine-id
 : >/etc/machine-id
 printf '127.0.0.1 localhost\n' >/etc/hosts
@@ -49,7 +49,7 @@ printf 'LANG=C.UTF-8\n' >/etc/default/locale
 for version in /usr/lib/modules/*; do
 	depmod "${version##*/}"
 done
-systemctl enable isolab-personality.service ssh.service
+systemctl enable isolab-identity.service ssh.service
 systemctl disable ssh.socket 2>/dev/null || :
 # Chores of systems that live for long, and prompts on consoles where nobody has a password.
 systemctl mask e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer man-db.timer \

@@ -27,10 +27,12 @@ from orchestrator.drivers.container.limits import (
     render_ulimits,
 )
 from orchestrator.drivers.container.limits import wanted as wanted_limits
+from orchestrator.drivers.container.needs import IP, engine_needs
 from orchestrator.drivers.guest.layout import SITE
 from orchestrator.drivers.model import Handle, NetworkOrder, Order
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.host import process, process_table
+from orchestrator.host.packages import Need
 from orchestrator.images.micro import RUNNER
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
@@ -89,6 +91,9 @@ class Container:
                 hint="use `driver: qemu` for a foreign architecture",
             )
         engine_command(machine.engine)
+
+    def needs(self, machine: Machine) -> list[Need]:
+        return [*engine_needs(machine.engine), *([IP] if machine.networks else [])]
 
     def prepare(self, order: Order) -> Handle:
         return Handle(
@@ -208,7 +213,7 @@ def _start(
         progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
         provide(engine, order.image, order.scratch, deadline)
         progress.doing(order.name, f"starting a container ({engine[0]})")
-        done = process.run(argv, deadline=Deadline.after(60, deadline.cancel), cwd=order.scratch, check=False)
+        done = process.run(argv, deadline=deadline.cancellation.deadline(60), cwd=order.scratch, check=False)
     if done.code != 0:
         raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
     return done.stdout.decode().split()[-1]

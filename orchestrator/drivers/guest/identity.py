@@ -1,7 +1,7 @@
 """What makes one machine different from its image: keys, name, time, entropy.
 
 Handed to the guest's init over a virtio-serial port before its SSH server starts; see
-``images/guest/personality.c`` for the other end of the protocol.
+``images/guest/identity.c`` for the other end of the protocol.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def lines_of(order: Order, device_macs: Sequence[str]) -> Lines:
 def render(
     name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: Lines | None = None
 ) -> bytes:
-    """The message that gives a machine its personality; ``now`` in seconds since the epoch,
+    """The message that gives a machine its identity; ``now`` in seconds since the epoch,
     ``nonce`` is its identity, which a clone must not share with another."""
     about = asdict(lines or Lines())
     parts = {
@@ -189,6 +189,6 @@ class Port:
 
 
 def give(port: Port, name: str, keys: Keys, lines: Lines | None = None) -> None:
-    """Hand a waiting machine its personality, with fresh entropy and the time of now."""
+    """Hand a waiting machine its identity, with fresh entropy and the time of now."""
     entropy, nonce = os.urandom(ENTROPY_BYTES), secrets.token_hex(16)
     port.send(render(name, keys, time.time(), entropy, nonce, lines))

@@ -1,5 +1,5 @@
-"""What machines with a root file system of our own have in common, whichever driver makes them:
-where things are in them, and how the SSH server of those that have one is reached."""
+"""What machines with a root file system of our own have in common, whichever driver makes them: where
+things are in them, how the SSH server of those that have one is reached, what emulation may take."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from orchestrator.transport.ssh import Address
 SITE = Site(
     runner=(f"/{RUNNER}",), work="/work", users={"root": 0, "student": STUDENT, "other": OTHER}, switch=True
 )
+
+TRANSLATION_CACHE_MIB = 64
+"""TCG's code buffer, for each 512 MiB of a guest: a guest that is given more runs more. QEMU's own
+default is up to 1 GiB for each process."""
 
 
 def loopback_address(scratch: Path, port: int) -> Address:

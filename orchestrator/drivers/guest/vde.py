@@ -17,8 +17,10 @@ from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.host import process, process_table
+from orchestrator.host.packages import Need, program
 
 PROGRAM = "vde_switch"
+NEED = Need(PROGRAM, program(PROGRAM), ("vde2",))
 SPARE_PORTS = 1
 UNPRIVILEGED = 65534
 """Nobody, and nobody's group."""

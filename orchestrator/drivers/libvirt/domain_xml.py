@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as Xml
 
 from orchestrator.arch import Arch, kernel_cmdline
+from orchestrator.drivers.guest.layout import TRANSLATION_CACHE_MIB
 from orchestrator.drivers.libvirt.network_xml import interfaces, switch_words
-from orchestrator.drivers.model import TRANSLATION_CACHE_MIB, Handle, Order
+from orchestrator.drivers.model import Handle, Order
 from orchestrator.labfile.libvirt_uri import parse
 
 NAMESPACE = "urn:isolab:machine:1"

@@ -11,12 +11,14 @@ from xml.etree import ElementTree as Xml
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.libvirt import storage
-from orchestrator.drivers.libvirt.connection import library, lookup, told_as
+from orchestrator.drivers.libvirt.connection import library, lookup, opened, told_as
 from orchestrator.drivers.libvirt.domain_xml import NAMESPACE, read_tag
 from orchestrator.drivers.libvirt.network_xml import NETWORK_NAMESPACE, filter_identity
+from orchestrator.drivers.libvirt.ownership import daemons, remembered_file
 from orchestrator.drivers.model import NETWORK_PREFIX, TAG, Handle
-from orchestrator.errors import TeardownError, Unavailable
+from orchestrator.errors import LabError, TeardownError, Unavailable
 from orchestrator.host import process_table
+from orchestrator.labfile.libvirt_uri import Uri
 
 _NAME = rf"{TAG}-(\d{{8}}-\d{{6}}-[0-9a-f]{{4}})-"
 
@@ -65,7 +67,7 @@ def end(domain: Any, name: str, deadline: Deadline) -> None:
         domain.destroy()
         return
     deadline.check(f"{name}: ending it")
-    deadline.cancel.wait(0.2)
+    deadline.cancellation.wait(0.2)
 
 
 def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
@@ -79,10 +81,30 @@ def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str
         for name in storage.volumes(connection):
             if match := pattern.match(name):
                 yield match[1], match[2]
-    # A daemon without networks has none of ours; those it had, the ledger knows.
+    # A daemon without networks has none of ours; those it had, the journal knows.
     with contextlib.suppress(library().libvirtError):
         if not session:
             yield from _networks(connection, mark)
+
+
+def everywhere(mark: str) -> Iterator[tuple[Uri, str, str]]:
+    """The same on every daemon that may hold something of ours, and that daemon. Raises Unavailable
+    when one of them does not answer."""
+    known: set[tuple[str, str]] = set()  # one daemon may be reached by several addresses
+    for uri in daemons():
+        try:
+            with opened(uri, Deadline.after(60)) as connection:
+                found = set(tagged(connection, mark, uri.session))
+        except LabError as problem:
+            if not uri.remote and not running_here():
+                continue
+            raise Unavailable(
+                f"leftovers cannot be looked for: {problem.message}",
+                hint=f"{problem.hint}; if it is gone for ever, delete its line from {remembered_file()}",
+            ) from None
+        for run, machine in sorted(found - known):
+            yield uri, run, machine
+        known |= found
 
 
 def _networks(connection: Any, mark: str) -> Iterator[tuple[str, str]]:

@@ -91,10 +91,10 @@ class Channel(Port):
         deadline = Deadline.after(SEND_SECONDS)
         view = memoryview(data)
         while view:
-            with told_as(LabError, "the guest's port does not take its personality"):
+            with told_as(LabError, "the guest's port does not take its identity"):
                 sent = self._stream.send(bytes(view[:4096]))
             if sent == _WOULD_BLOCK:
-                deadline.check("sending a machine its personality")
+                deadline.check("sending a machine its identity")
                 time.sleep(0.01)
             else:
                 view = view[sent:]

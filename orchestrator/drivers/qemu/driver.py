@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.arch import Arch
+from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest import cloud_init, vde
 from orchestrator.drivers.guest.identity import Port, folder_with_keys, give, lines_of
 from orchestrator.drivers.guest.layout import SITE, forwarded_port, loopback_address
-from orchestrator.drivers.model import Handle, NetworkOrder, Order
-from orchestrator.drivers.qemu import emulator
+from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
+from orchestrator.drivers.qemu import emulator, snapshot
 from orchestrator.drivers.qemu.emulator import render_argv
 from orchestrator.drivers.qemu.qmp import human_command
-from orchestrator.drivers.qemu.snapshot import restore
 from orchestrator.errors import BootError, TimedOut, Unavailable
+from orchestrator.host.packages import Need, qemu_need
 from orchestrator.host.unix_socket import first_line
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
@@ -45,6 +45,9 @@ class Qemu:
                 f"{arch.qemu} is not installed: no {arch.name} machine can run",
                 hint=f"install the package {arch.qemu_packages[0]}",
             )
+
+    def needs(self, machine: Machine) -> list[Need]:
+        return [qemu_need(machine.arch or host_arch().name), *([vde.NEED] if machine.networks else [])]
 
     def prepare(self, order: Order) -> Handle:
         return Handle(
@@ -99,6 +102,14 @@ class Qemu:
             emulator.end(handle)
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
+    def template_identity(self, order: Order) -> tuple[object, ...]:
+        return snapshot.identity(order)
+
+    def bake(
+        self, order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
+    ) -> float:
+        return snapshot.bake(order, handle, template, deadline, progress)
+
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         plugs = dict.fromkeys(wanted.machines, vde.plug(wanted.scratch, vde.QEMU))
         name, scratch = wanted.scratch.name, str(wanted.scratch)
@@ -138,16 +149,16 @@ def bring_up(
     """From nothing to an SSH server with this machine's own host key.
 
     ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
-    personality. Raises BootError, TimedOut, Interrupted.
+    identity. Raises BootError, TimedOut, Interrupted.
     """
     keys = folder_with_keys(Path(handle.scratch))
     emulator.make_disk(order, handle, deadline)
     if order.image.by_cloud_init:
-        cloud_init.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys)
+        cloud_init.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys, deadline)
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")
-        restore(order.template, order, handle, deadline, mark)
+        snapshot.restore(order.template, order, handle, deadline, mark)
     else:
         mark("keys")
         emulator.start(order, handle, deadline)
@@ -168,7 +179,7 @@ def bring_up(
         macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
         give(port, order.name, keys, lines_of(order, macs))
         port.expect("sshd", deadline, meanwhile)
-        mark("personality")
+        mark("identity")
 
 
 DRIVER = Qemu()

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from orchestrator.arch import kernel_cmdline
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.model import TAG, TRANSLATION_CACHE_MIB, Handle, Order
+from orchestrator.drivers.guest.layout import TRANSLATION_CACHE_MIB
+from orchestrator.drivers.model import TAG, Handle, Order
 from orchestrator.errors import BootError, TeardownError
 from orchestrator.host import cache, process, process_table
 from orchestrator.host.console_log import Console

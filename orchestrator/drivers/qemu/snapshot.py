@@ -1,4 +1,5 @@
-"""Snapshots of a QEMU machine: its devices' state saved beside its memory, and machines that begin there.
+"""Snapshots of a QEMU machine: a template is baked, its devices' state saved beside its memory, and
+machines begin there.
 
 Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
 """
@@ -6,18 +7,53 @@ Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``)
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers.guest.identity import Port
+from orchestrator.drivers.guest.layout import SITE
 from orchestrator.drivers.model import Handle, Order, Template
 from orchestrator.drivers.qemu import emulator
 from orchestrator.drivers.qemu.emulator import Memory
 from orchestrator.drivers.qemu.qmp import Monitor, monitor
 from orchestrator.errors import BootError
+from orchestrator.progress import Progress
 
 STAND_IN_BYTES = 256 * 1024
 _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+
+
+def identity(order: Order) -> tuple[object, ...]:
+    """What a template of such machines depends on beside the image: QEMU, and the command line
+    without what differs from machine to machine."""
+    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
+    handle = Handle("qemu", fixed.run, fixed.name, "", "", "", str(fixed.scratch), SITE)
+    argv = emulator.render_argv(fixed.unplugged(), handle, True, Memory(Path("/m"), baking=True))
+    return emulator.identity(order.arch.qemu), argv
+
+
+def bake(order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress) -> float:
+    """Boot a machine, freeze it before its SSH server starts, and save it into the template's folder;
+    gives the seconds the boot took. Raises BootError, TimedOut, Interrupted."""
+    begun = time.monotonic()
+    emulator.make_disk(order, handle, deadline)
+    emulator.start(order, handle, deadline, Memory(template.memory, baking=True))
+    with Port(Path(handle.scratch) / "port.sock", deadline) as port:
+        expected = order.arch.boot_seconds * order.image.effort
+        look = emulator.watcher(order, handle, progress, order.name, "booting a template", expected)
+        port.expect("ready", deadline, look)
+        seconds = time.monotonic() - begun
+        with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+            save(qmp, template.state, deadline)
+    if order.image.disk is not None:
+        # Complete: QEMU lets go of its disks when its state is saved.
+        shutil.move(Path(handle.scratch) / emulator.DISK, template.disk)
+    _write_stand_ins(order, template)
+    return seconds
 
 
 def restore(
@@ -56,7 +92,7 @@ def save(qmp: Monitor, state: Path, deadline: Deadline) -> None:
     poll(saved, deadline, "saving the machine's state")
 
 
-def write_stand_ins(order: Order, template: Template) -> None:
+def _write_stand_ins(order: Order, template: Template) -> None:
     """What QEMU is given as kernel and initial RAM disk of a clone. It must be able to open them,
     but with memory that comes from a template it does not put them there. A kernel that is an
     ELF file has to be whole."""

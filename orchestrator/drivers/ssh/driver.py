@@ -18,8 +18,7 @@ from typing import Any
 
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.host_process import OTHER, STUDENT
-from orchestrator.drivers.model import TAG, Handle, Order
+from orchestrator.drivers.model import TAG, UNUSED_IDS, Handle, Order
 from orchestrator.errors import (
     BootError,
     TeardownError,
@@ -63,7 +62,7 @@ def render_site(folder: str, uid: int | None, disposable: bool) -> Site:
     can be lost. Anybody else runs them as himself.
     """
     if uid == 0:
-        users = {"student": STUDENT, "other": OTHER, **({"root": 0} if disposable else {})}
+        users = {**UNUSED_IDS, **({"root": 0} if disposable else {})}
     else:
         users = {} if uid is None else {"student": uid}
     return Site(runner=(f"{folder}/bin/run",), work=f"{folder}/work", users=users, switch=uid == 0)

@@ -1,7 +1,7 @@
 """VirtualBox: virtual machines of PC architectures, by VBoxManage.
 
 A machine is a linked clone: its disk holds only what differs from a base that all machines of an
-image share. It takes its personality over the second serial port, for VirtualBox has no port of
+image share. It takes its identity over the second serial port, for VirtualBox has no port of
 virtio; the first is its console. Networks are VirtualBox's internal ones, known by their name alone.
 """
 
@@ -22,6 +22,7 @@ from orchestrator.drivers.virtualbox import vboxmanage
 from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.drivers.virtualbox.vboxmanage import PROGRAM, Refused
 from orchestrator.errors import TeardownError, TimedOut, Unavailable
+from orchestrator.host.packages import XORRISO, Need
 from orchestrator.labfile.models import Machine
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
@@ -58,6 +59,10 @@ class VirtualBox:
             raise Unavailable(
                 f"VirtualBox {version[0]}.{version[1]} is too old", hint="install VirtualBox 7.0 or later"
             )
+
+    def needs(self, machine: Machine) -> list[Need]:
+        """VirtualBox itself, with its kernel driver, is for people to install."""
+        return [XORRISO]
 
     def prepare(self, order: Order) -> Handle:
         handle = Handle(

@@ -133,7 +133,7 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
 def _boot(
     order: Order, handle: Handle, keys: Keys, deadline: Deadline, progress: Progress, patience: float | None
 ) -> None:
-    """Switch on, and hand over the personality. Raises BootError, and Silent when the guest says
+    """Switch on, and hand over the identity. Raises BootError, and Silent when the guest says
     nothing for ``patience`` seconds."""
     done = vboxmanage.attempt(["startvm", handle.data["uuid"], "--type", "headless"], deadline)
     if done.code != 0:
@@ -293,8 +293,10 @@ def _started(words: list[str]) -> list[str]:
 
 
 def log(handle: Handle) -> Path:
+    """VirtualBox's own log of a machine."""
     return vboxmanage.machine_folder(handle) / "Logs" / "VBox.log"
 
 
 def version() -> str:
+    """Which VirtualBox this is, as it says: ``7.2.22r170826``. Raises what ``manage.ask`` does."""
     return vboxmanage.ask(["--version"], Deadline.after(60))

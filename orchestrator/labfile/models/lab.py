@@ -46,6 +46,13 @@ def _subnet(value: object) -> object:
     return value
 
 
+def _driver(value: object) -> object:
+    """The name of a driver there is. Raises ValueError."""
+    if value not in list(TRAITS):
+        raise ValueError("expected one of: " + ", ".join(TRAITS))
+    return value
+
+
 def _by_name(value: object) -> object:
     return {name: None for name in value} if isinstance(value, list) and _texts(value) else value
 
@@ -70,7 +77,9 @@ Joined = Annotated[
 ]
 """Networks a machine joins, each with its address there; None is given the next that is free."""
 
-DriverName = Literal["process", "sandbox", "container", "qemu", "libvirt", "virtualbox", "ssh"]
+DriverName = Annotated[
+    str, BeforeValidator(_driver), WithJsonSchema({"enum": list(TRAITS), "type": "string"})
+]
 Accel = Literal["auto", "kvm", "tcg"]
 ServerAddress = Annotated[str, AfterValidator(ssh_endpoint.checked_address)]
 JumpHost = Annotated[str, AfterValidator(ssh_endpoint.checked_jump)]

@@ -1,0 +1,125 @@
+"""A domain from nothing to a guest whose SSH server answers, under the accelerator that truly works there."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.guest.identity import folder_with_keys, give, lines_of
+from orchestrator.drivers.guest.layout import forwarded_port
+from orchestrator.drivers.libvirt import storage
+from orchestrator.drivers.libvirt.connection import human_command, library, opened, told_as
+from orchestrator.drivers.libvirt.domain_xml import arch_name, machine_type, owner_of_guests, render_domain
+from orchestrator.drivers.libvirt.inventory import console_name, domain_of
+from orchestrator.drivers.libvirt.serial_channel import Channel, told_of_its_end
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.errors import BootError, TransportError
+from orchestrator.host.console_log import Console
+from orchestrator.labfile.libvirt_uri import Uri, parse
+from orchestrator.progress import Progress
+
+KVM_SECONDS = 10.0
+"""How long a guest on another host may take under its KVM before that is taken for broken."""
+LOOK_SECONDS = 0.5
+"""How often the console of a booting machine is read."""
+without_kvm: set[str] = set()
+"""Daemons on other hosts whose KVM was found not to work by this process."""
+
+
+def accelerators(connection: Any, uri: Uri, order: Order) -> Iterator[tuple[str, float]]:
+    """What to try in turn, and for how many seconds (0: until the machine's own deadline). Only
+    for another host is anything open here; on this one KVM was proved or not beforehand."""
+    if order.accel != "auto":
+        yield order.accel, 0.0
+        return
+    if uri.text not in without_kvm:
+        with contextlib.suppress(library().libvirtError):
+            names = (arch_name(order.arch), machine_type(order.arch))
+            connection.getDomainCapabilities(None, *names, "kvm", 0)
+            yield "kvm", KVM_SECONDS
+    yield "tcg", 0.0
+
+
+def bring_up(
+    connection: Any,
+    uri: Uri,
+    order: Order,
+    handle: Handle,
+    deadline: Deadline,
+    patience: float,
+    progress: Progress,
+) -> Handle:
+    """From nothing to an SSH server with this machine's own host key; ``patience`` is for its
+    kernel, 0 means none but the deadline's."""
+    keys = folder_with_keys(Path(handle.scratch))
+    progress.doing(order.name, f"providing its image to {uri.where}")
+    files = storage.provide(connection, uri, order.image, console_name(handle), deadline)
+    # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
+    owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
+    xml = render_domain(order, handle, files, owner)
+    (order.logs / "domain.xml").write_text(xml)
+    libvirt = library()
+    with told_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
+        domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+    with told_of_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
+        with told_as(BootError, f"{order.name}: it cannot be started"):
+            domain.resume()
+        meanwhile = _watcher(connection, order, handle, ended, progress)
+        kernel = deadline.within(patience) if patience else deadline
+        port.expect("ready", kernel, meanwhile)
+        give(port, order.name, keys, lines_of(order, [place.mac for place in order.attachments]))
+        port.expect("sshd", deadline, meanwhile)
+        return replace(handle, data={**handle.data, "port": _asked_port(domain)})
+
+
+def _watcher(
+    connection: Any, order: Order, handle: Handle, ended: threading.Event, progress: Progress
+) -> Callable[[], None]:
+    """What to do while waiting for a guest: say what its console said last, raise BootError when it
+    is lost."""
+    log = order.logs / "console.log"
+    console, last = Console(log), 0.0
+
+    def look() -> None:
+        nonlocal last
+        over = ended.is_set()
+        if not over and time.monotonic() - last < LOOK_SECONDS:
+            return
+        last = time.monotonic()
+        with told_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
+            storage.fetch(connection, console_name(handle), log)
+        words = console.last_line() or "firmware"
+        progress.doing(order.name, f"booting: {words}", order.arch.boot_seconds)
+        if console.panicked():
+            raise BootError(
+                f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
+            )
+        if over:
+            raise BootError(
+                f"{order.name}: the machine stopped while booting; the console's last lines:\n"
+                f"{console.tail(12)}"
+            )
+
+    return look
+
+
+def _asked_port(domain: Any) -> int:
+    """The port QEMU chose on its host. Raises BootError."""
+    with told_as(BootError, "QEMU does not say which port it forwards"):
+        return forwarded_port(human_command(domain, "info usernet"))
+
+
+def find_port(handle: Handle, deadline: Deadline) -> int:
+    """The port of the daemon's host that leads to the machine. Raises TransportError when it is gone."""
+    uri = parse(handle.data["uri"])
+    with opened(uri, deadline) as connection:
+        domain = domain_of(connection, handle)
+        if domain is None:
+            raise TransportError(f"{handle.machine}: it is not running on {uri.where}")
+        return _asked_port(domain)

@@ -1,0 +1,143 @@
+"""Mistakes in a machine that no single value shows: what contradicts its driver, the host or itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.driver_traits import TRAITS, drivers_that
+from orchestrator.errors import Problem
+from orchestrator.labfile.messages import validate
+from orchestrator.labfile.models import Machine
+from orchestrator.labfile.suggest import did_you_mean, either, quote
+from orchestrator.labfile.yaml_document import Document
+from orchestrator.labfile.yaml_nodes import Place
+
+_MIB = 2**20
+LEAST_MEMORY = 64 * _MIB
+"""Bytes below which no guest of ours boots, whatever its architecture."""
+
+_HOW_IT_IS_MADE = frozenset({"image", "memory", "cpus", "accel", "engine"})
+"""Keys that mean nothing to a machine that exists already."""
+
+
+def misplaced(driver: str, keys: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Each of a machine's own keys that means nothing to its driver, what is wrong with it, and what
+    to do. Defaults are not looked at: they are for machines of every driver."""
+    traits = TRAITS[driver]
+    for key in keys:
+        owners = [name for name, other in TRAITS.items() if key in other.own_keys]
+        if owners and driver not in owners:
+            message = f"{key} is a key of driver {either(owners)}, not of {driver}"
+            yield key, message, f"use driver: {either(owners)}, or leave it out"
+        elif traits.existing and key in _HOW_IT_IS_MADE:
+            reason = "it is what that machine has, nothing is made there"
+            yield key, f"driver {driver} has no {key}: {reason}", "leave it out"
+
+
+@dataclass(frozen=True)
+class MachineCheck:
+    """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults, ``images``
+    what each image there is needs of memory at least, in bytes.
+
+    ``host`` is the architecture labs run on, by Debian's name; empty when it is not in our table.
+    ``boxed`` are the images that only containers can have.
+    """
+
+    document: Document
+    name: str
+    merged: Mapping[str, Any]
+    images: Mapping[str, int]
+    host: str
+    boxed: Collection[str] = ()
+
+    def problems(self) -> Iterator[Problem]:
+        """What contradicts itself or the host; says nothing about values that are wrong alone."""
+        sound = self._sound()
+        if sound is None:
+            return
+        machine, wrong = sound
+        traits = TRAITS[machine.driver]
+        if "image" not in wrong and machine.image not in self.images:
+            known = ", ".join(sorted(self.images))
+            advice = did_you_mean(machine.image, self.images) or f"known: {known}"
+            yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
+        if machine.image in self.boxed and not traits.container_images:
+            reason = f"image {quote(machine.image)} is for containers, not for driver {machine.driver}"
+            advice = f"use driver: {either(drivers_that(lambda other: other.container_images))}"
+            yield self._problem(reason, advice, "image", "driver")
+        yield from self._foreign(machine)
+        own = [key for key in self.merged if ("machines", self.name, key) in self.document.places]
+        for key, message, advice in misplaced(machine.driver, own):
+            yield self._problem(message, advice, key)
+        if traits.existing and not self.merged.get("address"):
+            advice = "give `address:` the machine's host name"
+            yield self._problem(f"driver {machine.driver} needs an address", advice)
+        if traits.guest and not wrong & {"memory", "arch"}:
+            yield from self._memory(machine)
+
+    def _sound(self) -> tuple[Machine, set[str]] | None:
+        """The machine without the keys that are wrong alone, and these keys."""
+        try:
+            return validate(Machine, self.merged), set()
+        except ValidationError as error:
+            wrong = {str(details["loc"][0]) for details in error.errors() if details["loc"]}
+        try:
+            rest = {key: value for key, value in self.merged.items() if key not in wrong}
+            return validate(Machine, rest), wrong
+        except ValidationError:
+            return None
+
+    def _foreign(self, machine: Machine) -> Iterator[Problem]:
+        driver, traits = machine.driver, TRAITS[machine.driver]
+        arch, host = machine.arch or self.host, self.host or "unknown"
+        if traits.architectures and arch and arch not in traits.architectures:
+            known = " and ".join(traits.architectures)
+            reason = f"driver {driver} runs machines of {known}, not {arch}"
+            yield self._problem(reason, f"use driver: {self._instead(machine)}", "arch", "driver")
+        elif arch == self.host:
+            return
+        elif not traits.architectures:
+            reason = f"driver {driver} runs on the host's kernel ({host}), not {arch}"
+            advice = f"use driver: {self._instead(machine)}, or leave out arch"
+            yield self._problem(reason, advice, "arch", "driver")
+        elif traits.accelerated and machine.accel == "kvm":
+            reason = f"KVM runs only the host's own architecture ({host}), not {arch}"
+            yield self._problem(reason, "use accel: auto", "accel", "arch")
+
+    def _instead(self, machine: Machine) -> str:
+        """The drivers that can make a machine of this architecture, of those that boot guests where
+        this one does."""
+        arch, guest = machine.arch or self.host, TRAITS[machine.driver].guest
+        return either(drivers_that(lambda o: arch in o.architectures and not o.existing and o.guest >= guest))
+
+    def _memory(self, machine: Machine) -> Iterator[Problem]:
+        arch = machine.arch or self.host
+        least = max(LEAST_MEMORY, ARCHITECTURES[arch].memory if arch in ARCHITECTURES else 0)
+        least = max(least, self.images.get(machine.image, 0))
+        if machine.memory < least:
+            needed = f"{least // _MIB}MiB"
+            reason = f"{quote(self.merged['memory'])} of memory is too little for {self._who(machine, arch)}"
+            yield self._problem(reason, f"give at least {needed}", "memory", "arch")
+
+    def _who(self, machine: Machine, arch: str) -> str:
+        """What needs more memory, in words."""
+        image = f" with image {machine.image}" if self.images.get(machine.image, 0) > LEAST_MEMORY else ""
+        return (arch or "a machine") + image
+
+    def _problem(self, message: str, suggestion: str, *keys: str) -> Problem:
+        return Problem(self.document.file, *self._place(keys), message, suggestion)
+
+    def _place(self, keys: tuple[str, ...]) -> Place:
+        """The first of these keys that the machine itself has, else that the defaults have."""
+        for key in keys:
+            if ("machines", self.name, key) in self.document.places:
+                return self.document.place(("machines", self.name, key))
+        for key in keys:
+            if key in self.merged and ("defaults", key) in self.document.places:
+                return self.document.place(("defaults", key))
+        return self.document.place(("machines", self.name), key=True)

@@ -1,0 +1,1 @@
+"""An added driver: programs of this host as whoever started isolab."""

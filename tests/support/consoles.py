@@ -1,0 +1,33 @@
+"""The consoles of the machines of a test: printed and copied when it fails."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FOLDERS = pytest.StashKey[list[Path]]()
+"""Folders beneath which the consoles of a test's machines are; fixtures append to it."""
+
+
+def keep_consoles(session: pytest.Session, folder: Path) -> None:
+    """Print the consoles beneath ``folder`` should a test fail from now on."""
+    session.stash.setdefault(FOLDERS, []).append(folder)
+
+
+def kept_consoles(session: pytest.Session) -> Iterator[Path]:
+    """Every console there is now beneath those folders."""
+    for folder in session.stash.get(FOLDERS, []):
+        yield from sorted(folder.rglob("console.log"))
+
+
+def copied(item: pytest.Item, folder: Path) -> None:
+    """Copy every console there is now to ``folder``/TEST/MACHINE.log, for the homes of tests are removed."""
+    name = re.sub(r"[^\w.-]+", "_", item.nodeid.removeprefix("tests/"))
+    for number, log in enumerate(kept_consoles(item.session)):
+        target = folder / name / f"{number}-{log.parent.name}.log"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, target)

@@ -1,0 +1,319 @@
+"""Canaries: whose they are, what each notices, what is left of them, and who may speak for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import SITE, FakeTransport, answer, loaded, record, subject
+from pydantic import ValidationError
+
+from orchestrator.deadline import Cancellation, Deadline
+from orchestrator.errors import CanaryError, TimedOut
+from orchestrator.exercises.canaries import base as plots
+from orchestrator.exercises.canaries import files
+from orchestrator.exercises.canaries.base import APART, Owners, owners
+from orchestrator.exercises.canaries.manager import PURPOSE, Bed, Garden
+from orchestrator.exercises.execute import Workplace, run_exercise
+from orchestrator.host import process
+from orchestrator.host.tempdirs import LOCK, abandoned
+from orchestrator.labfile.canary_kinds import LABELS, RESERVED, CanaryKind, observation
+from orchestrator.labfile.models import Boundary, Exercise
+from orchestrator.record import Status
+from orchestrator.run.gc import reclaim
+
+USERS = {"root": 0, "student": 1000, "other": 1001}
+NOBODY = Owners(None, None)
+
+
+@pytest.fixture
+def garden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Garden]:
+    """In a scratch of its own; its program is never run."""
+    for name in ("SCRATCH", "STATE", "CACHE"):
+        monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
+    (tmp_path / "SCRATCH").mkdir(mode=0o711)
+    (tmp_path / "program").write_bytes(b"")
+    made = Garden(lambda: tmp_path / "program")
+    yield made
+    made.close()
+
+
+def planted(garden: Garden, *kinds: CanaryKind) -> Any:
+    return garden.planted(kinds, NOBODY, FakeTransport([b""]), "/work/x", 1000, Deadline.never())
+
+
+def path_of(bed: Bed, kind: str) -> Path:
+    return Path(bed.env[f"ISOLAB_CANARY_{kind.upper()}"])
+
+
+class TestWhose:
+    @pytest.mark.parametrize("boundary", [Boundary.PROCESS, Boundary.SANDBOX, Boundary.CONTAINER])
+    def test_on_the_hosts_kernel_they_have_the_attackers_own_user_id(self, boundary: Boundary) -> None:
+        assert owners(boundary, USERS, True, "one") == Owners(1000, 1001)
+
+    @pytest.mark.parametrize("boundary", [Boundary.VM, Boundary.EMULATED])
+    def test_of_a_machine_with_its_own_kernel_nobody_else_is_taken_for_the_attacker(
+        self, boundary: Boundary
+    ) -> None:
+        found = owners(boundary, USERS, True, "one")
+        assert found.same in APART
+        assert found.other == (found.same or 0) + 1
+        assert found == owners(boundary, USERS, True, "one")
+        assert found != owners(boundary, USERS, True, "another")
+
+    def test_without_root_there_is_no_other_user(self) -> None:
+        assert owners(Boundary.PROCESS, {"student": 1234}, False, "one") == NOBODY
+
+
+class TestFiles:
+    def test_what_nobody_touched_is_untouched(self, garden: Garden) -> None:
+        with planted(garden, "secret", "file", "entry") as bed:
+            assert set(bed.inspect("nothing to see").values()) == {"untouched"}
+
+    def test_who_prints_a_secret_has_read_that_canary_and_no_other(self, garden: Garden) -> None:
+        with planted(garden, "secret", "file") as bed:
+            said = f"it says {path_of(bed, 'secret').read_text()}"
+            assert bed.inspect(said) == {"secret_canary": "read", "file_canary": "untouched"}
+
+    def test_the_secret_is_not_told_to_the_attacker(self, garden: Garden) -> None:
+        with planted(garden, "secret") as bed:
+            assert path_of(bed, "secret").read_text() not in " ".join(bed.env.values())
+
+    def test_writing_deleting_and_putting_something_else_in_its_place_are_seen(self, garden: Garden) -> None:
+        with planted(garden, "secret", "file", "entry") as bed:
+            path_of(bed, "file").write_text("mine")
+            path_of(bed, "entry").unlink()
+            path_of(bed, "secret").unlink()
+            path_of(bed, "secret").symlink_to("/dev/zero")
+            assert bed.inspect("") == {
+                "secret_canary": "written", "file_canary": "written", "entry_canary": "deleted",
+            }  # fmt: skip
+
+    def test_another_users_file_needs_root(self, garden: Garden) -> None:
+        with planted(garden, "other-file") as bed:
+            (found,) = bed.inspect("").values()
+        assert found.startswith("not planted (isolab is not root")
+
+    def test_files_left_where_everybody_may_write_are_found_and_removed(self, garden: Garden) -> None:
+        with planted(garden, "left-file") as bed:
+            left = Path("/tmp") / bed.env["ISOLAB_CANARY_LEFT"]
+            assert bed.inspect("") == {"left_file_canary": "untouched"}
+            left.touch()
+            assert bed.inspect("") == {"left_file_canary": "on the host"}
+        assert not left.exists()
+
+    @pytest.mark.parametrize(("content", "became"), [(b"", "written"), (b"junk", "written")])
+    def test_the_programs_own_file_is_read_back_from_its_machine(
+        self, garden: Garden, content: bytes, became: str
+    ) -> None:
+        there = FakeTransport([b"", content])
+        with garden.planted(["own-file"], NOBODY, there, "/work/x", 1000, Deadline.never()) as bed:
+            assert bed.inspect("") == {"own_file_canary": became}
+        assert there.asked[1] == ["head", "-c", "4096", "/work/x/own-data.txt"]
+
+
+class FakeConversation:
+    """A canary process that gives these answers, then says nothing more; our own process id."""
+
+    pid = os.getpid()
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [f"{answer}\n".encode() for answer in ("ready 1000", *answers)]
+        self.closed = False
+
+    def __call__(self, *_: object, **__: object) -> FakeConversation:
+        return self
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        self.secret = getattr(self, "secret", data.strip())
+
+    def receive(self, deadline: Deadline) -> bytes:
+        return self.answers.pop(0).replace(b"SECRET", self.secret.hex().encode()) if self.answers else b""
+
+    def close(self, *, at_once: bool = False) -> None:
+        self.closed = True
+
+
+class TestProcesses:
+    @pytest.mark.parametrize(
+        ("kind", "answer", "became"),
+        [
+            ("process", "0 0 1 SECRET.", "untouched"),
+            ("process", "2 0 1 SECRET.", "signalled"),
+            ("forks", "0 0 1 SECRET.", "untouched"),
+            ("forks", "0 9 1 SECRET.", "starved"),
+            ("memory", "1 0 1 SECRET.", "untouched"),
+            ("memory", "0 0 1 6d61726b.", "written"),
+            ("memory", "0 0 1 zz.", "written"),
+            ("process", "all is well", "written"),
+            ("segment", "0 0 1 SECRET.", "untouched"),
+            ("segment", "0 0 0 .", "deleted"),
+            ("queue", "0 0 1 .", "emptied"),
+            ("queue", "0 0 1 6d61726b.", "written"),
+        ],
+    )
+    def test_what_it_says_it_noticed(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch, kind: CanaryKind, answer: str, became: str
+    ) -> None:
+        talk = FakeConversation(answer)
+        monkeypatch.setattr(process, "Conversation", talk)
+        with planted(garden, kind) as bed:
+            assert bed.inspect("") == {observation(kind): became}
+        assert talk.closed
+
+    def test_attacks_on_one_users_count_of_processes_take_turns(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "Conversation", FakeConversation())
+        there = FakeTransport([b""])
+        with planted(garden, "forks"):
+            late = garden.planted(["forks"], NOBODY, there, "/work/x", 1000, Deadline.after(0.05))
+            with pytest.raises(TimedOut, match="another machine's attack"), late:
+                pass
+
+    def test_one_that_says_nothing_more_was_killed(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "Conversation", FakeConversation())
+        with planted(garden, "process") as bed:
+            assert bed.inspect("") == {"process_canary": "killed"}
+
+    def test_one_that_does_not_get_ready_is_closed_and_told(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        talk = FakeConversation()
+        talk.answers.clear()
+        monkeypatch.setattr(process, "Conversation", talk)
+        with pytest.raises(CanaryError, match="'process' cannot be planted"), planted(garden, "process"):
+            pass
+        assert talk.closed
+
+
+class TestListeners:
+    def test_a_mark_reaches_and_a_call_alone_knocks(self, garden: Garden) -> None:
+        with planted(garden, "listener", "datagram", "socket") as bed:
+            mark = bed.env["ISOLAB_CANARY_MARK"].encode()
+            with socket.create_connection(("127.0.0.1", int(bed.env["ISOLAB_CANARY_PORT"]))):
+                pass
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.sendto(mark, "\0" + bed.env["ISOLAB_CANARY_SOCKET"])
+            assert bed.inspect("") == {
+                "listener_canary": "knocked on", "datagram_canary": "untouched", "socket_canary": "reached",
+            }  # fmt: skip
+            with socket.create_connection(("127.0.0.1", int(bed.env["ISOLAB_CANARY_PORT"]))) as caller:
+                caller.sendall(mark)
+            assert bed.inspect("")["listener_canary"] == "reached"
+
+    def test_a_host_without_a_way_out_has_no_address_to_listen_at(
+        self, garden: Garden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("orchestrator.exercises.canaries.listeners.own_address", lambda: None)
+        with planted(garden, "outside-listener") as bed:
+            (found,) = bed.inspect("").values()
+        assert found.startswith("not planted (the host has no address")
+
+
+class TestWhatIsLeft:
+    def test_nothing_of_an_attack_and_nothing_of_a_run(self, garden: Garden, tmp_path: Path) -> None:
+        scratch = tmp_path / "SCRATCH"
+        with planted(garden, "file", "shared-memory") as bed:
+            shared = Path(f"/dev/shm{bed.env['ISOLAB_CANARY_SHM']}")
+            assert shared.exists()
+        (folder,) = scratch.glob(f"{PURPOSE}-*")
+        assert sorted(p.name for p in folder.iterdir()) == [LOCK, "bin", "journal"]
+        assert not shared.exists()
+        garden.close()
+        assert list(scratch.iterdir()) == []
+
+    def test_a_file_exchanged_for_a_folder_is_removed_as_well(self, garden: Garden) -> None:
+        with planted(garden, "shared-memory") as bed:
+            shared = Path(f"/dev/shm{bed.env['ISOLAB_CANARY_SHM']}")
+            shared.unlink()
+            (shared / "deeper").mkdir(parents=True)
+            assert bed.inspect("") == {"shared_memory_canary": "written"}
+        assert not shared.exists()
+
+    def test_gc_undoes_what_a_killed_run_had_planted(
+        self, garden: Garden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "SCRATCH" / f"{PURPOSE}-x"
+        folder.mkdir()
+        shared = Path("/dev/shm") / f"isolab-canary-unit-{os.getpid()}"
+        shared.touch()
+        (folder / LOCK).touch()
+        (folder / "journal").write_text(f'["file", "{shared}"]\n["file", "/dev/sh')
+        monkeypatch.setattr("orchestrator.run.gc.TRAITS", ())
+        from orchestrator.machines.journal import Journal
+
+        assert folder in list(abandoned())
+        assert f"canary file {shared}" in list(reclaim(Journal()))
+        assert not shared.exists()
+        assert not folder.exists()
+
+    def test_keys_of_ours_can_be_told_from_others(self) -> None:
+        assert {plots.new_key() >> 16 for _ in range(9)} == {plots.KEYS}
+
+
+class TestExercises:
+    def test_every_kind_has_a_label_and_a_name_of_its_own(self) -> None:
+        assert len(RESERVED) == len(LABELS)
+        assert observation("other-file") == "other_file_canary"
+
+    def test_a_check_on_a_canary_that_is_not_planted_is_a_mistake(self) -> None:
+        checks = [{"that": "file_canary", "equals": "untouched"}]
+        with pytest.raises(ValidationError, match="canaries: has none"):
+            Exercise.model_validate({"title": "a", "run": "./a", "canaries": ["secret"], "checks": checks})
+
+    def test_a_program_cannot_say_what_became_of_a_canary(self, garden: Garden) -> None:
+        """It overwrites the file and claims it did not."""
+        done = attacked(garden, answer(b'{"file_canary": "untouched", "process_canary": "killed", "a": 1}\n'))
+        assert done.observations == {"file_canary": "written", "a": 1}
+        assert "printed file_canary, process_canary, which only the controller observes" in done.reason
+        assert (done.status, done.points) == (Status.PASS, 1)
+
+    def test_canaries_are_inspected_also_after_a_program_that_failed(self, garden: Garden) -> None:
+        done = attacked(garden, answer(exit=None, signal="SIGSEGV"))
+        assert done.status is Status.FAIL
+        assert done.observations == {"file_canary": "written"}
+
+    def test_without_a_garden_there_is_nothing_to_attack(self) -> None:
+        place = Workplace(FakeTransport([b""]), SITE, subject(), "tag", "canary")
+        exercise = loaded(Path("/e"), {"canaries": ["file"]})
+        with pytest.raises(CanaryError):
+            run_exercise(exercise, place, record(), Cancellation())
+
+
+class Attacker(FakeTransport):
+    """A machine whose program overwrites the canary file."""
+
+    def run(self, argv: Sequence[str], **options: Any) -> Any:
+        (setting,) = [word for word in argv if word.startswith("ISOLAB_CANARY_FILE=")]
+        Path(setting.partition("=")[2]).write_text("mine")
+        return super().run(argv, **options)
+
+
+def attacked(garden: Garden, said: bytes) -> Any:
+    place = Workplace(Attacker([said]), SITE, subject(), "tag", "canary", garden=garden)
+    checks = [{"that": "file_canary", "equals": "written"}]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestrator.exercises.execute.owners", lambda *_: NOBODY)
+        exercise = loaded(Path("/e"), {"canaries": ["file"], "checks": checks})
+        return run_exercise(exercise, place, record(), Cancellation())
+
+
+def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(
+    garden: Garden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files, "shared_memory", refuse)
+    with (
+        pytest.raises(CanaryError, match="'shared-memory' cannot be planted"),
+        planted(garden, "shared-memory"),
+    ):
+        pass

@@ -1,0 +1,134 @@
+"""One exercise on one machine: what is pushed, in which order it runs, and what the record says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import SITE, FakeTransport, answer, facts, loaded, record, subject
+
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import TransportError
+from orchestrator.exercises.execute import CONTENTION, Workplace, items, run_exercise
+from orchestrator.record import Record, Status
+
+TWO_STEPS = [{"run": "./prepare 'a b'", "user": "root"}, {"run": "cat /etc/hosts"}]
+
+
+def run(*answers: bytes, slow: float = 1.0, transport: FakeTransport | None = None, **text: Any) -> Record:
+    """The record of an exercise on a machine that answers so."""
+    there = transport or FakeTransport(list(answers))
+    here = subject(facts=facts(spin_us=4000.0 * slow))
+    place = Workplace(there, SITE, here, "run-vm", "isolab-canary-run")
+    return run_exercise(loaded(Path("/e"), text), place, record(), Cancellation())
+
+
+def test_a_pass_keeps_what_was_shown() -> None:
+    done = run(answer(b'hello\n{"a": 1}\n', b"note"), checks=[{"that": "a", "equals": 1, "points": 2}])
+    assert (done.status, done.reason, done.points, done.max_points) == (Status.PASS, "", 2, 2)
+    assert (done.observations, done.stdout, done.stderr) == ({"a": 1}, 'hello\n{"a": 1}\n', "note")
+    assert (done.exit_code, done.signal, done.guest_seconds) == (0, None, 0.0015)
+    assert (done.machine, done.exercise, done.accel) == ("vm", "ipc/pipe", "tcg")
+
+
+def test_a_fail_says_every_miss_and_keeps_the_points_that_were_won() -> None:
+    checks = [{"that": "a", "equals": 1}, {"that": "b", "equals": 1}, {"that": "c", "equals": 1}]
+    done = run(answer(b'{"a": 1, "b": 2}\n'), checks=checks)
+    assert (done.status, done.points, done.max_points) == (Status.FAIL, 1, 3)
+    assert done.reason == "b was 2, expected equals 1; c was not observed, expected equals 1"
+
+
+def test_death_by_a_signal_is_the_programs_fail() -> None:
+    done = run(answer(exit=None, signal="SIGSEGV"))
+    assert (done.status, done.signal, done.exit_code) == (Status.FAIL, "SIGSEGV", None)
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        (
+            {"exit": None, "signal": "SIGKILL", "killed_for": "timeout"},
+            "took longer than 10 s (1 s stretched",
+        ),
+        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "printed without end and was stopped"),
+        ({"exit": None, "start_error": "pipe: no such file"}, "could not be started: pipe: no such file"),
+    ],
+)
+def test_what_stopped_a_program_is_the_reason_and_costs_all_points(
+    report: dict[str, Any], reason: str
+) -> None:
+    done = run(answer(b'{"a": 1}\n', **report), timeout="1s", checks=[{"that": "a", "equals": 1}])
+    assert (done.status, done.points, done.max_points) == (Status.FAIL, 0, 1)
+    assert done.reason.startswith(reason)
+    assert done.observations == {"a": 1}
+
+
+def test_cut_output_is_noted_without_changing_the_verdict() -> None:
+    done = run(answer(b'{"a": 1}\n', stdout_total=10**9), checks=[{"that": "a", "equals": 1}])
+    assert (done.status, done.reason) == (Status.PASS, "output was cut")
+
+
+def test_steps_run_in_order_each_as_its_user() -> None:
+    there = FakeTransport([answer(b'{"a": 1, "b": 1}\n'), answer(b'{"b": 2}\n')])
+    done = run(transport=there, run=TWO_STEPS)
+    first, second = there.asked
+    assert first[first.index("--") + 1 :] == ["/work/ipc-pipe/prepare", "a b"]
+    assert second[second.index("--") + 1 :] == ["/bin/cat", "/etc/hosts"]
+    assert "--user" not in first
+    assert second[second.index("--user") + 1] == "1000:1000"
+    assert done.observations == {"a": 1, "b": 2}
+    assert done.guest_seconds == 0.003
+
+
+def test_a_failed_step_is_the_last() -> None:
+    there = FakeTransport([answer(exit=4), answer()])
+    done = run(transport=there, run=TWO_STEPS)
+    assert (done.status, done.exit_code, len(there.asked)) == (Status.FAIL, 4, 1)
+
+
+def test_programs_learn_their_tag_and_canary_and_nothing_of_the_expectations() -> None:
+    there = FakeTransport([answer()])
+    run(transport=there, checks=[{"that": "secret_name", "equals": "secret value"}])
+    (argv,) = there.asked
+    environment = {word.partition("=")[0]: word for word in argv if "=" in word}
+    assert set(environment) == {"PATH", "ISOLAB_TAG", "ISOLAB_CANARY"}
+    assert environment["ISOLAB_TAG"] == "ISOLAB_TAG=run-vm-ipc-pipe"
+    assert "secret" not in " ".join(argv)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "slow", "limit"), [("1s", 1, 10), ("20s", 1, 60), ("1s", 20, 60), ("2s", 1e9, 600)]
+)
+def test_limits_follow_the_machines_speed(timeout: str, slow: float, limit: float) -> None:
+    there = FakeTransport([answer()])
+    run(transport=there, slow=slow, timeout=timeout)
+    (argv,) = there.asked
+    assert CONTENTION == 3
+    assert int(argv[argv.index("--timeout") + 1]) == limit * 1000
+
+
+def test_a_lost_machine_is_not_the_programs_fault() -> None:
+    with pytest.raises(TransportError):
+        run(b"nonsense")
+
+
+def test_what_is_pushed(tmp_path: Path) -> None:
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "deep" / "words").write_text("words")
+    (tmp_path / "data" / "go.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "data" / "go.sh").chmod(0o755)
+    (tmp_path / "built").write_bytes(b"\x7fELF")
+    exercise = loaded(tmp_path, {"files": ["data/deep/words", "data/go.sh"]}, "./mine/one")
+    found = {item.path: item for item in items(exercise, {"pipe": tmp_path / "built"}, 1000)}
+    assert {path: (item.data, item.mode) for path, item in found.items()} == {
+        "mine-one": (None, 0o711),
+        "mine-one/pipe": (b"\x7fELF", 0o755),
+        "mine-one/data": (None, 0o755),
+        "mine-one/data/deep": (None, 0o755),
+        "mine-one/data/deep/words": (b"words", 0o644),
+        "mine-one/data/go.sh": (b"#!/bin/sh\n", 0o755),
+    }
+    assert {item.uid for item in found.values()} == {1000}
+    paths = list(found)
+    assert all(paths.index(str(Path(path).parent)) < paths.index(path) for path in paths[1:])

@@ -1,0 +1,298 @@
+"""The reports: what each format says about one hostile run, kept in ``golden/report``.
+
+After a wanted change of a report, run this file with ``tests/support`` on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_up_figures import MEASURED, a_measuring_run
+from made_up_run import ABOUT, EXERCISES, a_large_run, made_up, the_run
+from places import GOLDEN
+from rich.console import Console
+
+from orchestrator.errors import SpecError
+from orchestrator.labfile.models import Exercise
+from orchestrator.record import Record, Status
+from orchestrator.report import FORMATS, render, text, write_reports
+from orchestrator.results.comparison import About, contrast
+
+FILES = GOLDEN / "report"
+
+
+def wide_text(width: int) -> str:
+    return text.render(contrast(the_run(), EXERCISES), width)
+
+
+def page_without_style_and_script() -> str:
+    page = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", the_page(), flags=re.DOTALL)
+    return re.sub(r"sha256-[^']+", "sha256-", page)
+
+
+def figures_of_the_page() -> str:
+    page = render("html", contrast(a_measuring_run(), MEASURED))
+    return page[page.index('<section aria-labelledby="measured">') : page.index('<section id="differences"')]
+
+
+GOLDEN_REPORTS: dict[str, Callable[[], str]] = {
+    "text-100.txt": lambda: wide_text(100),
+    "text-80.txt": lambda: wide_text(80),
+    "report.md": lambda: render("markdown", contrast(the_run(), EXERCISES, about=ABOUT)),
+    "page.html": page_without_style_and_script,
+    "junit.xml": lambda: render("junit", contrast(the_run(), EXERCISES)),
+    "report.csv": lambda: render("csv", contrast(the_run(), EXERCISES)),
+    "measured.md": lambda: render("markdown", contrast(a_measuring_run(), MEASURED)),
+    "measured-80.txt": lambda: text.render(contrast(a_measuring_run(), MEASURED), 80),
+    "measured.html": figures_of_the_page,
+    "results.json": lambda: render("gradescope", contrast(the_run(), EXERCISES)),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_REPORTS)
+def test_report_reads_as_agreed(name: str) -> None:
+    assert GOLDEN_REPORTS[name]() == (FILES / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_text_keeps_to_its_width_and_sends_nothing_to_the_terminal_but_text(width: int) -> None:
+    report = wide_text(width)
+    assert max(map(len, report.splitlines())) <= width
+    assert report.replace("\n", "").isprintable()
+    assert "[red]" in report
+
+
+def test_text_in_colour_has_only_our_own_escape_sequences() -> None:
+    out = StringIO()
+    console = Console(file=out, width=200, force_terminal=True, color_system="standard", _environ={})
+    console.print(text.renderable(contrast(the_run(), EXERCISES), 200))
+    assert "\x1b[" in out.getvalue()
+    assert "\x1b[31mred" not in out.getvalue()
+
+
+class Page(HTMLParser):
+    """The elements of a page: whether they nest, their text, and what they refer to."""
+
+    VOID = frozenset({"meta", "input", "br", "wbr"})
+    """And paths, which close themselves: ``handle_startendtag`` is both."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def the_page() -> str:
+    return render("html", contrast(the_run(), EXERCISES, about=ABOUT))
+
+
+def details(page: str) -> dict[str, Any]:
+    """The JSON that cells open to."""
+    found = re.search(r'<script type="application/json" id="details">(.*?)</script>', page, re.DOTALL)
+    assert found
+    read: dict[str, Any] = json.loads(found[1])
+    return read
+
+
+def test_html_is_balanced_and_every_reference_stays_on_the_page() -> None:
+    page = Page(the_page())
+    assert page.open == []
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    for tag, attrs in page.tags:
+        assert not {"src", "srcset", "action", "style"} & attrs.keys(), tag
+        assert not [name for name in attrs if name.startswith("on")], tag
+        assert attrs.get("aria-labelledby", "opened-title") in [*ids, "opened-title"]
+        assert (attrs.get("href") or "#matrix").removeprefix("#") in ids
+
+
+def test_html_admits_its_own_style_and_script_and_nothing_else() -> None:
+    page = the_page()
+    policy = next(attrs["content"] for _, attrs in Page(page).tags if "http-equiv" in attrs) or ""
+    allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert allowed["default-src"] == "'none'"
+    for tag in ("style", "script"):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert allowed[f"{tag}-src"] == f"'sha256-{digest}'"
+
+
+def test_html_has_no_script_but_its_own_and_loads_nothing() -> None:
+    page = the_page()
+    assert [tag for tag, _ in Page(page).tags].count("script") == 2  # one of them is data
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert not {"\x00", "\x1b", "\u202e"} & set(page)
+    assert not any(word in page for word in ("http://", "https://", "@import", "url("))
+
+
+def test_html_has_an_answer_behind_every_verdict() -> None:
+    page = the_page()
+    buttons = [attrs.get("data-at") or "" for tag, attrs in Page(page).tags if tag == "button"]
+    places = [tuple(map(int, each.split())) for each in buttons if " " in each]
+    cells = [one["cells"] for one in details(page)["exercises"]]
+    assert len(places) == len(the_run())
+    assert all(cells[line][place] for line, place in places)
+
+
+def test_html_keeps_source_output_explanation_and_the_checks_of_that_machine() -> None:
+    found = details(the_page())
+    pipe, types = found["exercises"][1], found["exercises"][0]
+    assert found["texts"][pipe["sources"][0][1]].startswith("int main(void)")
+    assert types["explain"].startswith("The size of a pointer")
+    assert types["checks"] == [["char_bits", "equals 8", "POSIX says so"]]
+    hostile = next(cell for cell in found["exercises"][4]["cells"] if cell)
+    assert "<script>" in found["texts"][hostile["out"]]
+
+
+def test_html_says_first_what_differs_most_tellingly() -> None:
+    said = Page(the_page()).text
+    summary = said[: said.index("Exercises × machines")]
+    assert "no on sandbox; yes on the other 9" in summary
+    assert "32 on armhf, i386, mipsel; 64 on the other 9" in summary
+    assert "the machine did not boot" in summary
+
+
+@pytest.mark.parametrize("said", ["", "x" * 60_000, "\x1b<" * 30_000], ids=["ordinary", "long", "hostile"])
+def test_html_of_sixty_exercises_on_fifteen_machines_stays_small(said: str) -> None:
+    records = [replace(one, stdout=f"{place} {said}" if said else one.stdout)
+               for place, one in enumerate(a_large_run())]  # fmt: skip
+    about = About(sources={one.exercise: {"program.c": f"/* {one.exercise} */" * 900} for one in records})
+    page = render("html", contrast(records, about=about))
+    assert len(page.encode()) <= 2 * 2**20
+    assert len(Page(page).tags) <= 15_000
+
+
+def test_html_shows_figures_with_their_numbers() -> None:
+    page = render("html", contrast(a_measuring_run(), MEASURED))
+    assert Page(page).open == []
+    said = Page(page).text
+    shown = said[said.index("There & back (lower is better)") : said.index("What differs, and")]
+    assert "Queue <1>" in shown
+    assert "6.1–7.46, n 15" in shown
+    assert "wall 7.2 µs" in shown
+    assert "Measured" not in Page(the_page()).text
+
+
+def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
+    files = Exercise(
+        title="Files",
+        run="./files",
+        canaries=["file"],
+        shows={"file_canary": "Overwrite a file"},
+        checks=[{"that": "file_canary", "equals": "untouched", "why": "its own kernel"}],
+    )
+    seen = {"vm": "untouched", "process": "<b>written</b>"}
+    records = [
+        replace(made_up("memory/types", name), exercise="damage/files", observations={"file_canary": what})
+        for name, what in seen.items()
+    ]
+    said = Page(render("html", contrast(records, {"damage/files": files}))).text
+    attacks = said[said.index("Attacks × machines") : said.index("What differs, and")]
+    assert "blockedits own kernel" in attacks
+    assert "✗ NOT blocked" in attacks
+    assert "<b>written</b>" in attacks
+    assert "Attacks × machines" not in Page(the_page()).text
+
+
+def test_junit_has_a_suite_per_machine_and_student() -> None:
+    records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
+    suites = ET.fromstring(render("junit", contrast(records))).findall("testsuite")
+    assert [suite.get("name") for suite in suites] == ["ann/vm", "bob/vm"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "  =", "＝"])
+def test_csv_has_no_formulas(start: str) -> None:
+    record = Record(
+        "r", "l", "h", "vm", f"{start}cmd()", "qemu", "vm", "amd64", "", "x", Status.FAIL, f"{start}1\n=2"
+    )
+    (line,) = csv.DictReader(StringIO(render("csv", contrast([record]))))
+    assert line["student"].startswith("'")
+    assert line["reason"].startswith("'")
+
+
+def test_gradescope_sums_up_and_an_error_of_ours_has_no_score() -> None:
+    results = json.loads(render("gradescope", contrast(the_run(), EXERCISES)))
+    assert results["score"] == sum(record.points for record in the_run())
+    unscored = {test["name"] for test in results["tests"] if "score" not in test}
+    assert unscored == {
+        "signals/handlers on mipsel", "namespaces/uts on process", "namespaces/uts on user-s390x",
+    }  # fmt: skip
+
+
+def test_gradescope_refuses_to_mix_students() -> None:
+    records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
+    with pytest.raises(SpecError, match="one student"):
+        render("gradescope", contrast(records))
+
+
+def test_json_has_the_records_and_the_comparison() -> None:
+    report = json.loads(render("json", contrast(the_run(), EXERCISES)))
+    assert len(report["records"]) == report["summary"]["pass"] + 5 == len(the_run())
+    causes = {row["label"]: row["cause"] for row in report["comparison"]}
+    assert causes["byte order"] == "architecture"
+    assert causes["host renamed"] == "boundary"
+
+
+def test_an_unknown_format_names_the_known_ones() -> None:
+    with pytest.raises(SpecError) as problem:
+        render("pdf", contrast([]))
+    assert "markdown" in problem.value.hint
+
+
+def test_a_run_leaves_three_reports(tmp_path: Path) -> None:
+    paths = write_reports(tmp_path, contrast(the_run(), EXERCISES))
+    assert [path.name for path in paths] == ["report.html", "report.md", "junit.xml"]
+    assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(said=ANY_TEXT)
+def test_anything_a_guest_says_can_be_reported(name: str, said: str) -> None:
+    facts = ("r", "l", said, "vm", said, "qemu", "vm", "amd64", "")
+    record = Record(*facts, said, Status.FAIL, said, observations={said: said}, stdout=said, stderr=said)
+    report = render(name, contrast([record]))
+    assert report.encode()
+    if name == "junit":
+        ET.fromstring(report)
+    if name in ("json", "gradescope"):
+        json.loads(report)
+    if name == "html":
+        assert Page(report).open == []
+
+
+if __name__ == "__main__":
+    for golden, make in GOLDEN_REPORTS.items():
+        (FILES / golden).write_text(make(), encoding="utf-8")

@@ -1,0 +1,230 @@
+"""Cleaning up after killed runs: everything of theirs goes, nothing of a live run is touched."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from factories import RUN, handle
+
+from orchestrator import drivers
+from orchestrator.drivers.model import Handle
+from orchestrator.errors import TeardownError, Unreachable
+from orchestrator.host import process, process_table
+from orchestrator.machines.journal import Journal
+from orchestrator.run import gc as module
+from orchestrator.run.gc import reclaim
+
+LIVE = "20260102-030405-aaaa"
+CANARY_TAG = "isolab-unit-test"
+"""Not the real one: other runs on this host have canaries of their own."""
+
+
+@dataclass
+class FakeDriver:
+    """Notes what it is told to remove; ``stubborn`` machines refuse, ``away`` ones do not answer."""
+
+    found: list[Handle] = field(default_factory=list)
+    downed: list[str] = field(default_factory=list)
+    stubborn: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+    forgotten: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def forget(self, about: Handle) -> None:
+        self.forgotten.append(about.machine)
+
+    def down(self, about: Handle) -> None:
+        self.asked.append(about.machine)
+        if about.machine in self.away:
+            raise Unreachable(f"{about.machine}: does not answer", hint="gc --forget")
+        if about.machine in self.stubborn:
+            raise TeardownError(f"{about.machine}: cannot be ended")
+        self.downed.append(about.machine)
+
+    def leftovers(self) -> Iterator[Handle]:
+        yield from self.found
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    for name in ("CACHE", "STATE", "SCRATCH"):
+        monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
+    fake = FakeDriver()
+    monkeypatch.setattr(module, "TRAITS", ("fake",))
+    monkeypatch.setattr(drivers, "load", lambda _: fake)
+    monkeypatch.setattr(module, "TAG", CANARY_TAG)
+    (tmp_path / "SCRATCH").mkdir(mode=0o711)
+    return fake
+
+
+def orphan(path: Path) -> None:
+    """Make the owner of all machines of the dead run dead."""
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE machines SET owner_start = 'gone' WHERE run = ?", (RUN,))
+    database.close()
+
+
+@pytest.fixture
+def journal(driver: FakeDriver, tmp_path: Path) -> Journal:
+    """Two machines of a dead run, one of a live one."""
+    found = Journal()
+    for about in (handle("a"), handle("b"), handle("c", run=LIVE)):
+        found.intend(about)
+    orphan(tmp_path / "STATE" / "machines.db")
+    return found
+
+
+def test_machines_of_dead_owners_go_and_are_named(journal: Journal, driver: FakeDriver) -> None:
+    said = list(reclaim(journal, only_dead_owners=True))
+    assert said == [f"machine a of run {RUN} (qemu)", f"machine b of run {RUN} (qemu)"]
+    assert driver.downed == ["a", "b"]
+    assert [entry.handle.machine for entry in journal.entries()] == ["c"]
+
+
+def test_kept_machines_and_their_folders_are_nobodys_leftovers(
+    journal: Journal, driver: FakeDriver, tmp_path: Path
+) -> None:
+    journal.keep([handle("a")])
+    driver.found = [handle("a"), handle("z")]
+    folder = tmp_path / "SCRATCH" / RUN
+    folder.mkdir()
+    said = list(reclaim(journal))
+    assert driver.downed == ["b"]
+    assert folder.exists()
+    assert said == [f"machine b of run {RUN} (qemu)"]
+
+
+def test_a_second_time_there_is_nothing(journal: Journal) -> None:
+    list(reclaim(journal))
+    assert list(reclaim(journal)) == []
+
+
+def test_what_cannot_be_removed_stays_in_the_journal_and_is_told(
+    journal: Journal, driver: FakeDriver
+) -> None:
+    driver.stubborn = ("a",)
+    with pytest.raises(TeardownError, match="a: cannot be ended"):
+        list(reclaim(journal))
+    assert driver.downed == ["b"]
+    assert [entry.handle.machine for entry in journal.entries()] == ["a", "c"]
+
+
+def test_what_does_not_answer_is_told_apart_from_what_refuses(journal: Journal, driver: FakeDriver) -> None:
+    driver.away = ("a",)
+    with pytest.raises(Unreachable, match="a: does not answer\n  hint: gc --forget"):
+        list(reclaim(journal, only_dead_owners=True))
+    driver.stubborn = ("c",)
+    driver.found = [handle("c", run="20250101-000000-ffff")]
+    with pytest.raises(TeardownError, match="c: cannot be ended") as caught:
+        list(reclaim(journal))
+    assert not isinstance(caught.value, Unreachable)
+
+
+def test_what_does_not_answer_is_asked_once_though_it_is_known_twice(
+    journal: Journal, driver: FakeDriver
+) -> None:
+    driver.away, driver.found = ("a",), [handle("a")]
+    with pytest.raises(Unreachable):
+        list(reclaim(journal))
+    assert driver.asked.count("a") == 1
+
+
+def test_what_does_not_answer_can_be_forgotten(journal: Journal, driver: FakeDriver) -> None:
+    driver.away = ("a",)
+    list(reclaim(journal, forget=True))
+    assert driver.forgotten == ["a"]
+    assert [entry.handle.machine for entry in journal.entries()] == ["c"]
+
+
+def test_tagged_machines_no_journal_knows_go_unless_their_run_lives(
+    journal: Journal, driver: FakeDriver
+) -> None:
+    unknown = "20250101-000000-ffff"
+    driver.found = [handle("x", run=unknown), handle("c", run=LIVE), handle("d", run=LIVE)]
+    said = list(reclaim(journal))
+    assert f"qemu machine x of run {unknown}, which no journal knew" in said
+    assert driver.downed == ["a", "b", "x"]
+
+
+def test_the_quick_way_takes_only_the_journals_word(journal: Journal, driver: FakeDriver) -> None:
+    driver.found = [handle("x", run="20250101-000000-ffff")]
+    list(reclaim(journal, only_dead_owners=True))
+    assert "x" not in driver.downed
+
+
+def test_scratch_folders_of_dead_runs_go(journal: Journal, tmp_path: Path) -> None:
+    scratch = tmp_path / "SCRATCH"
+    for name in (RUN, LIVE, "something-else"):
+        (scratch / name / "vm").mkdir(parents=True)
+    assert f"scratch folder {scratch / RUN}" in list(reclaim(journal))
+    assert {path.name for path in scratch.iterdir()} == {LIVE, "something-else"}
+
+
+def test_a_scratch_folder_somebody_lives_in_stays(journal: Journal, tmp_path: Path) -> None:
+    folder = tmp_path / "SCRATCH" / RUN / "process" / "bin"
+    folder.mkdir(parents=True)
+    shutil.copy(shutil.which("sleep") or "", folder / "sleep")
+    with process.running(["sleep", "1000"], executable=folder / "sleep"):
+        list(reclaim(journal))
+        assert folder.exists()
+    list(reclaim(journal))
+    assert not folder.exists()
+
+
+@dataclass
+class FakeProcesses:
+    """Processes by id: their arguments and parent. Stands in for the host's."""
+
+    table: dict[int, tuple[list[str], int]]
+    ended: list[int] = field(default_factory=list)
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            process_table, "find", lambda matches: [pid for pid in self.table if matches(pid)]
+        )
+        monkeypatch.setattr(process_table, "arguments", lambda pid: self.table[pid][0])
+        monkeypatch.setattr(process_table, "parent", lambda pid: self.table[pid][1])
+        monkeypatch.setattr(process_table, "end", self.end)
+
+    def end(self, pid: int, patience: float) -> bool:
+        self.ended.append(pid)
+        return True
+
+
+def test_only_orphaned_canaries_of_dead_runs_go(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead, live = f"{CANARY_TAG}-canary-{RUN}", f"{CANARY_TAG}-canary-{LIVE}"
+    first = 2**30  # beyond any process id
+    processes = FakeProcesses(
+        {
+            first: ([dead, "--canary"], 1),
+            first + 1: ([live, "--canary"], 1),
+            first + 2: ([dead, "--canary"], 4321),
+            first + 3: ([dead, "--serve"], 1),
+            first + 4: (["vi", dead, "--canary"], 1),
+            first + 5: ([], 1),
+        }
+    )
+    processes.install(monkeypatch)
+    assert f"canary process {first}" in list(reclaim(journal))
+    assert processes.ended == [first]
+
+
+def test_half_made_cache_folders_go_unless_somebody_is_making_them(journal: Journal, tmp_path: Path) -> None:
+    cache = tmp_path / "CACHE"
+    for name in (
+        "images/.micro-amd64-key-x1y2",
+        "images/.busy-amd64-key-x1y2",
+        "images/whole-amd64-key",
+        "locks",
+    ):
+        (cache / name).mkdir(parents=True)
+    with (cache / "locks" / "images-busy-amd64-key").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "half-made images micro-amd64-key" in list(reclaim(journal))
+    assert {path.name for path in (cache / "images").iterdir()} == {".busy-amd64-key-x1y2", "whole-amd64-key"}
