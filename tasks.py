@@ -6,7 +6,7 @@ import shlex
 
 from invoke import Context, Exit, task
 
-_LAB = {"lab": "a lab's folder or file, such as labs/separation"}
+_LAB = {"lab": "a built-in lab's name, such as separation, or the folder or file of a lab"}
 _FORMAT = {"format": "text (default) or json"}
 _NAME = "a machine that stays: MACHINE, or SESSION/MACHINE"
 _USER = "who to be there: student (default), other or root"
@@ -105,6 +105,14 @@ def run(
     from orchestrator.cli.run import run
 
     raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
+
+
+@task(help={**_LAB, "folder": "the folder to make; it may exist if it is empty", **_FORMAT})
+def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None:  # noqa: A002
+    """Copy a lab with its exercises, to edit."""
+    from orchestrator.cli.copy import copy
+
+    raise Exit(code=copy(lab, folder, format))
 
 
 @task(
@@ -290,12 +298,18 @@ def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  
     raise Exit(code=gc(format, forget))
 
 
-@task(help={"all": "also the tests on real machines", "args": "further arguments for pytest, as one text"})
-def test(_context: Context, all: bool = False, args: str = "") -> None:  # noqa: A002
-    """The project's own tests: the quick ones, or with --all every one."""
-    from orchestrator.cli.test import test
+@task(
+    help={
+        "ci": "also on real machines: all that guards behaviour, in 25 minutes",
+        "all": "every test there is",
+        "args": "further arguments for pytest, as one text",
+    }
+)
+def test(_context: Context, ci: bool = False, all: bool = False, args: str = "") -> None:  # noqa: A002
+    """The project's own tests: the quick ones, those of CI, or all."""
+    from orchestrator.cli.test import test, tier_of
 
-    raise Exit(code=test(all, tuple(args.split())))
+    raise Exit(code=test(tier_of(ci, all), tuple(args.split())))
 
 
 @task(

@@ -14,30 +14,59 @@ from orchestrator.errors import Interrupted, TimedOut
 T = TypeVar("T")
 
 
+class Cancellation:
+    """The wish to stop, shared by everything that is to stop with it. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody wants to stop."""
+        return self._event.is_set()
+
+    def cancel(self) -> None:
+        """Stop, from now on and for good."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Raises Interrupted when somebody wants to stop."""
+        if self.cancelled:
+            raise Interrupted()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but no longer than until somebody wants to stop; returns whether somebody does."""
+        return self._event.wait(seconds)
+
+    def deadline(self, seconds: float = math.inf) -> Deadline:
+        """A deadline ``seconds`` from now, or none, that this wish interrupts."""
+        return Deadline.after(seconds, self)
+
+
 @dataclass(frozen=True)
 class Deadline:
     """A moment (``time.monotonic`` seconds) by which something must be done.
 
-    ``cancel`` is shared by every deadline derived from the first: once set, each of them counts
-    as interrupted.
+    ``cancellation`` is shared by every deadline derived from the first: once cancelled, each of
+    them counts as interrupted.
     """
 
     at: float
-    cancel: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+    cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
 
     @classmethod
-    def after(cls, seconds: float, cancel: threading.Event | None = None) -> Deadline:
+    def after(cls, seconds: float, cancellation: Cancellation | None = None) -> Deadline:
         """A deadline ``seconds`` from now."""
-        return cls(time.monotonic() + seconds, cancel or threading.Event())
+        return cls(time.monotonic() + seconds, cancellation or Cancellation())
 
     @classmethod
-    def never(cls, cancel: threading.Event | None = None) -> Deadline:
-        """No deadline, but still open to interruption."""
-        return cls(math.inf, cancel or threading.Event())
+    def never(cls) -> Deadline:
+        """No deadline, and nobody to interrupt it."""
+        return cls(math.inf)
 
     def within(self, seconds: float) -> Deadline:
         """The earlier of this deadline and ``seconds`` from now."""
-        return Deadline(min(self.at, time.monotonic() + seconds), self.cancel)
+        return Deadline(min(self.at, time.monotonic() + seconds), self.cancellation)
 
     def remaining(self) -> float:
         """Seconds left, never negative."""
@@ -45,8 +74,7 @@ class Deadline:
 
     def check(self, what: str) -> None:
         """Raises Interrupted when the user wants to stop, TimedOut (naming ``what``) when late."""
-        if self.cancel.is_set():
-            raise Interrupted()
+        self.cancellation.check()
         if time.monotonic() >= self.at:
             raise TimedOut(f"timed out: {what}")
 
@@ -62,4 +90,4 @@ def poll(probe: Callable[[], T | None], deadline: Deadline, what: str, interval:
         if found:
             return found
         deadline.check(what)
-        deadline.cancel.wait(min(interval, deadline.remaining()))
+        deadline.cancellation.wait(min(interval, deadline.remaining()))

@@ -6,7 +6,8 @@
     ├── SpecError            the input is wrong                              exit 2
     ├── Unavailable          this host lacks what the work needs             exit 3
     ├── ImageError           an image could not be fetched, verified, built  exit 3
-    │   └── NotOnMirror      because the mirror lacks a package of its own index
+    │   └── NotPublished     because there is no such file at its address
+    │       └── NotOnMirror  which a signed index names
     ├── BuildError           a program does not compile                      exit 3
     │   └── WorkError        because of what a student wrote (a failed record) exit 1
     ├── BootError            a machine did not come up                       exit 3
@@ -89,7 +90,11 @@ class ImageError(LabError):
     """A guest image could not be fetched, verified or built."""
 
 
-class NotOnMirror(ImageError):
+class NotPublished(ImageError):
+    """A file is not at any of the addresses it should be at."""
+
+
+class NotOnMirror(NotPublished):
     """A signed index names a package that its mirror does not have: an update is under way there."""
 
 

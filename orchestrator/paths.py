@@ -13,7 +13,14 @@ from pathlib import Path
 
 from orchestrator.errors import Unavailable
 
-ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE_DATA = _PACKAGE / "package_data"
+"""Only in an installed wheel, where the build has put what lies beside the package in a checkout."""
+
+IN_CHECKOUT = not _PACKAGE_DATA.is_dir()
+"""Whether we run from the source, and not from an installed wheel."""
+ROOT = _PACKAGE.parent if IN_CHECKOUT else _PACKAGE_DATA
+"""The folder with ``labs/``, ``images/`` and ``tasks.py``; nothing is ever written there."""
 LABS = ROOT / "labs"
 EXERCISES = LABS / "exercises"
 RECIPES = ROOT / "images"
@@ -27,7 +34,7 @@ def cache_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """The ledger and what was learnt about this host."""
+    """The journal and what was learnt about this host."""
     return _home("ISOLAB_STATE", "XDG_STATE_HOME", ".local/state")
 
 

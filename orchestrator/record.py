@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -69,11 +69,6 @@ class Record:
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
         return cls(**{**values, "status": Status(raw["status"])})
-
-
-def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write records to ``path``, one JSON object per line."""
-    path.write_text("".join(record.to_json() + "\n" for record in records), encoding="utf-8")
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -1,16 +1,55 @@
-"""When a test with real machines fails, what their consoles said is part of its report."""
+"""Which tests are run, and what a failed one on real machines leaves: what their consoles said."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
-from consoles import kept_consoles
+import tiers
+from consoles import copied, kept_consoles
 from hypothesis import settings
 
 # How long an example takes says what else the machine is doing, nothing about the code.
 settings.register_profile("isolab", deadline=None)
 settings.load_profile("isolab")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("isolab")
+    group.addoption("--ci", action="store_true", help="leave out what only --all runs")
+    days = range(1, tiers.DAYS + 1)
+    group.addoption(
+        "--day",
+        type=int,
+        choices=days,
+        default=tiers.today(),
+        help="which part --ci takes of the tests that take turns: the day of the week, 1 is Monday "
+        "(default: today)",
+    )
+    group.addoption("--results", type=Path, help="folder for the consoles of the machines of failed tests")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if not config.getoption("ci"):
+        return None
+    day = config.getoption("day")
+    return f"tests that take turns: part {day} of {tiers.DAYS} (--args '--day {day}' takes it again)"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = items
+    if config.getoption("ci"):
+        chosen = list(tiers.in_ci(items, config.getoption("day")))
+        config.hook.pytest_deselected(items=list(set(items).difference(chosen)))
+    items[:] = tiers.group(chosen)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests that run apart though they share a machine would disturb each other now and then."""
+    if getattr(session.config.option, "loadgroup", False):
+        tiers.require_groups(session.items)
 
 
 @pytest.fixture(scope="session")
@@ -38,4 +77,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for log in kept_consoles(item.session):
             words = log.read_text(errors="replace").splitlines()[-25:]
             report.sections.append((f"end of {log}", "\n".join(words)))
+        if results := item.config.getoption("results"):
+            copied(item, results / "consoles")
     return report

@@ -7,14 +7,13 @@ import os
 import shutil
 import statistics
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import host_arch
 from orchestrator.bench.measure import Lab
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.mirror import KEYRING, mirror
 from orchestrator.drivers.guest.identity import make_keys
 from orchestrator.drivers.guest.layout import forwarded_port
@@ -71,13 +70,13 @@ def stock_seconds(lab: Lab) -> float:
         raise Unavailable("the stock image is only built on amd64")
     if os.getuid() != 0:
         raise Unavailable("building a stock distribution takes root")
-    ensure([MMDEBSTRAP], lab.progress, Deadline.never(lab.cancel))
+    ensure([MMDEBSTRAP], lab.progress, lab.machines.cancellation.deadline())
     lab.progress.doing("bench", "building a stock Debian", 120)
     folder = cache.make(
         "bench", f"stock-{cache.digest(SUITE, PACKAGES, _NETWORK)}", _build, Deadline.after(BUILD_SECONDS)
     )
     lab.progress.doing("bench", "booting a stock Debian", 30 * lab.rounds)
-    return statistics.median(_boot(folder, lab.cancel) for _ in range(lab.rounds))
+    return statistics.median(_boot(folder, lab.machines.cancellation) for _ in range(lab.rounds))
 
 
 def _build(folder: Path) -> dict[str, Any]:
@@ -102,9 +101,9 @@ def _build(folder: Path) -> dict[str, Any]:
     return {"suite": SUITE, "packages": PACKAGES, "host_key": host_key}
 
 
-def _boot(folder: Path, cancel: threading.Event) -> float:
+def _boot(folder: Path, cancellation: Cancellation) -> float:
     """One cold boot, as a person would start it, until a command has answered."""
-    deadline, arch = Deadline.after(BOOT_SECONDS, cancel), host_arch()
+    deadline, arch = cancellation.deadline(BOOT_SECONDS), host_arch()
     qemu = shutil.which(arch.qemu)
     if qemu is None:
         raise Unavailable(f"{arch.qemu} is not installed")

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.drivers.model import Handle, Order, Template
 from orchestrator.drivers.qemu.driver import DRIVER, bring_up
@@ -27,8 +26,8 @@ from orchestrator.errors import BootError
 from orchestrator.host import process_table
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import Machine, User
-from orchestrator.machines.journal import Ledger
-from orchestrator.machines.templates import Bakery, obtain
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.templates import obtain
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress, Silent
 from orchestrator.transport.base import Conversing
@@ -60,15 +59,17 @@ class Lab:
 
     run: str
     out: Path
-    ledger: Ledger
-    progress: Progress
-    cancel: threading.Event
+    machines: MachineContext
     rounds: int
+
+    @property
+    def progress(self) -> Progress:
+        return self.machines.progress
 
     def order(self, arch: str, name: str) -> Order:
         about = ARCHITECTURES[arch]
-        deadline = Deadline.after(1200, self.cancel)
-        image = images.obtain(recipes()["micro"], about, Archives(deadline), deadline)
+        deadline = self.machines.deadline(1200)
+        image = images.obtain(recipes()["micro"], about, Archives(deadline), self.progress, deadline)
         return Order(
             run=self.run,
             name=name,
@@ -82,9 +83,7 @@ class Lab:
 
     def template(self, order: Order) -> Template:
         """Raises BootError when machines of this kind cannot be cloned."""
-        slots = threading.Semaphore(os.cpu_count() or 1)
-        bakery = Bakery(DRIVER, self.ledger, self.progress, self.cancel, slots)
-        found = obtain(order, bakery)
+        found = obtain(order, DRIVER, self.machines)
         if isinstance(found, str):
             raise BootError(found)
         return found
@@ -111,10 +110,10 @@ class Phases:
 def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases]]:
     """A machine that has answered its first command, timed phase by phase; gone afterwards."""
     handle = DRIVER.prepare(order)
-    lab.ledger.intend(handle)
+    lab.machines.journal.intend(handle)
     order.logs.mkdir(parents=True, exist_ok=True)
     try:
-        deadline = Deadline.after(START_SECONDS, lab.cancel)
+        deadline = lab.machines.deadline(START_SECONDS)
         phases = Phases()
         bring_up(order, handle, deadline, Silent(), phases.mark)
         with DRIVER.connect(handle, deadline) as transport:
@@ -124,7 +123,7 @@ def started(order: Order, lab: Lab) -> Iterator[tuple[Handle, Conversing, Phases
             yield handle, transport, phases
     finally:
         DRIVER.down(handle)
-        lab.ledger.settle(handle)
+        lab.machines.journal.forget(handle)
 
 
 def measure_start(order: Order, lab: Lab) -> Phases:
@@ -221,7 +220,7 @@ def overhead_rows(lab: Lab, arch: str, ssh_command: Callable[[Handle], float] | 
                 timeout=30,
                 output_limit=4096,
                 env={},
-                deadline=Deadline.after(60, lab.cancel),
+                deadline=lab.machines.deadline(60),
             )
             beyond.append(time.monotonic() - begun - done.seconds)
         ours = statistics.median(beyond)

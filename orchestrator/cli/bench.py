@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,14 +16,15 @@ from pathlib import Path
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.bench import baseline, measure
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Exit, LabError
 from orchestrator.host import process
 from orchestrator.host.packages import SSH
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.machines import host_packages
-from orchestrator.machines.journal import Ledger
-from orchestrator.paths import LABS, ROOT, scratch_dir
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.journal import Journal
+from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import new_run_id
 
@@ -32,17 +35,19 @@ FIRST = ("arm64", "s390x", "armhf", "amd64")
 def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
     """Measure, print, and with ``out`` write the rows as JSON."""
     check_format(form)
-    run, cancel = new_run_id(), threading.Event()
+    run, cancellation = new_run_id(), Cancellation()
     rows: list[measure.Row] = []
     with working_folder("bench") as logs, shown() as progress:
         try:
-            _prepare(progress, cancel)
-            lab = measure.Lab(run, logs, Ledger(), progress, cancel, max(5, rounds))
+            _prepare(progress, cancellation)
+            slots = threading.Semaphore(os.cpu_count() or 1)
+            machines = MachineContext(Journal(), progress, cancellation, slots)
+            lab = measure.Lab(run, logs, machines, max(5, rounds))
             for row in _measure(lab, crowd, stock):
                 rows.append(row)
                 progress.tell(_line(row))
         finally:
-            cancel.set()
+            cancellation.cancel()
             with contextlib.suppress(OSError):
                 (scratch_dir() / run).rmdir()
     data = [asdict(row) | {"met": row.met} for row in rows]
@@ -55,8 +60,8 @@ def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
     return Exit.PASSED
 
 
-def _prepare(progress: Progress, cancel: threading.Event) -> None:
-    host_packages.ensure([*host_packages.usual_needs(), SSH], progress, Deadline.never(cancel))
+def _prepare(progress: Progress, cancellation: Cancellation) -> None:
+    host_packages.ensure([*host_packages.usual_needs(), SSH], progress, cancellation.deadline())
 
 
 def _measure(lab: measure.Lab, crowd: int, stock: bool) -> Iterator[measure.Row]:
@@ -100,8 +105,9 @@ def _command_rows(progress: Progress) -> Iterator[measure.Row]:
 
 
 def _command(arguments: list[str]) -> float:
+    command = ROOT / "isolab" if IN_CHECKOUT else Path(sys.executable).with_name("isolab")
     begun = time.monotonic()
-    process.run([ROOT / "isolab", *arguments], deadline=Deadline.after(900), cwd=ROOT)
+    process.run([command, *arguments], deadline=Deadline.after(900), cwd=ROOT)
     return time.monotonic() - begun
 
 

@@ -53,13 +53,13 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
     need_client([resident])
     way = entry(resident, user, render_unpack(folder))
     with _moving(form) as progress:
-        told = _told(progress, resident.stay.name, total)
+        told = _told(progress, resident.name, total)
         count = send(way.argv, paths, resident.handle.site.users[user], told)
     where = "the home folder" if folder == HOME else folder
     if form == JSON:
-        say_json({"machine": resident.stay.name, "files": count, "bytes": total, "to": folder, "user": user})
+        say_json({"machine": resident.name, "files": count, "bytes": total, "to": folder, "user": user})
     else:
-        say(f"{resident.stay.name}: {_count(count, total)} in {where} of {user}")
+        say(f"{resident.name}: {_count(count, total)} in {where} of {user}")
     return Exit.PASSED
 
 
@@ -80,16 +80,16 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
     with _moving(form) as progress:
         for path in named:
             way = entry(resident, user, render_pack(path))
-            told = _told(progress, resident.stay.name, 0)
+            told = _told(progress, resident.name, 0)
             got = receive(way.argv, target, most - whole.size, told)
             whole.files += got.files
             whole.left_out += got.left_out
             whole.size += got.size
     if form == JSON:
-        about = {"machine": resident.stay.name, "files": len(whole.files), "bytes": whole.size}
+        about = {"machine": resident.name, "files": len(whole.files), "bytes": whole.size}
         say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
-    say(f"{resident.stay.name}: {_count(len(whole.files), whole.size)} now in {target}")
+    say(f"{resident.name}: {_count(len(whole.files), whole.size)} now in {target}")
     if whole.left_out:
         listed = ", ".join(printable(one) for one in whole.left_out[:5])
         more = f" and {len(whole.left_out) - 5} more" if len(whole.left_out) > 5 else ""

@@ -43,8 +43,10 @@ def doctor(form: str) -> Exit:
     say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of memory free\n")
     say(table(("", "WHAT", "HOW"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
     if absent:
-        say(f"\nmissing: {', '.join(n.what for n in absent)}\nto install: {line}")
-        say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
+        say(f"\nmissing: {', '.join(n.what for n in absent)}")
+        say(f"to install: {line or host_packages.in_words(absent)}")
+        if line:
+            say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
     return Exit.PASSED
 
 
@@ -82,10 +84,9 @@ def _accelerator() -> Finding:
     try:
         with shown() as progress:
             host_packages.ensure([host_packages.GPGV, host_packages.KEYS], progress, Deadline.never())
+            deadline = Deadline.after(600)
+            image = images.obtain(recipes()["micro"], arch, Archives(deadline), progress, deadline)
             progress.doing("KVM", "booting a probe guest", accel.PROBE_SECONDS)
-            image = images.obtain(
-                recipes()["micro"], arch, Archives(Deadline.after(600)), Deadline.after(600)
-            )
             choice = accel.choose(arch, "auto", image, Deadline.after(60))
             progress.done("KVM")
     except LabError as problem:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import threading
 from pathlib import Path
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.cli.output import mib, say
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import Exit, SpecError, Unavailable
 from orchestrator.host.packages import XORRISO
 from orchestrator.images.export.appliance import Owner, disk
 from orchestrator.images.export.ovf import FORMATS, export
 from orchestrator.labfile.image_catalog import recipes
-from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.models import NAME_PATTERN
 from orchestrator.labfile.ssh_endpoint import parse_host_key
 from orchestrator.labfile.suggest import did_you_mean
@@ -39,21 +38,20 @@ def export_image(name: str, names: tuple[str, ...], form: str, out: str, key: st
     if not re.fullmatch(NAME_PATTERN, called):
         raise SpecError(f"{called!r} is no name for a machine", hint="lower-case letters, digits and dashes")
     owner = Owner(called, _authorised(key))
-    if recipe.kind != "micro":
+    if not KINDS[recipe.kind].our_init:
         raise Unavailable(
             f"image {name} is of kind {recipe.kind}: only micro images run from a RAM disk, which is "
             "what an exported machine does",
             hint="isolab images export micro",
         )
-    cancel = threading.Event()
+    cancellation = Cancellation()
     with shown() as progress:
         needs = [host_packages.GPGV, host_packages.KEYS, XORRISO, host_packages.QEMU_IMG]
-        host_packages.ensure(needs, progress, Deadline.never(cancel))
-        deadline = Deadline.after(EXPORT_SECONDS, cancel)
+        host_packages.ensure(needs, progress, cancellation.deadline())
+        deadline = cancellation.deadline(EXPORT_SECONDS)
         archives = Archives(deadline)
-        who = f"image {name}/{arch.name}"
-        progress.doing(who, "fetching packages, verifying, building", 12)
-        image = images.build(recipe, arch, archives, deadline)
+        image = images.obtain(recipe, arch, archives, progress, deadline, renew=True)
+        who = images.name_of(recipe, arch)
         progress.doing(who, "adding a kernel with drivers for PCs", 20)
         raw = disk(image, arch, owner, archives, deadline)
         progress.doing(who, f"writing {target.name}", 5)

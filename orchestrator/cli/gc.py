@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.errors import Exit
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.run.gc import reclaim
-from orchestrator.sessions.lifecycle import tidy
-from orchestrator.sessions.lookup import residents
+from orchestrator.sessions.lookup import session_machines
 
 
 def gc(form: str, forget: bool = False) -> Exit:
@@ -20,7 +17,7 @@ def gc(form: str, forget: bool = False) -> Exit:
     """
     check_format(form)
     removed = []
-    for what in itertools.chain(reclaim(Ledger(), forget=forget), tidy()):
+    for what in reclaim(Journal(), forget=forget):
         removed.append(what)
         if form != JSON:
             say(f"removed {what}")
@@ -28,7 +25,7 @@ def gc(form: str, forget: bool = False) -> Exit:
         say_json({"removed": removed})
     elif not removed:
         say("nothing was left behind")
-    staying = [r for r in residents() if not r.coming]
+    staying = [r for r in session_machines() if not r.coming]
     if staying and form != JSON:
         say(f"{len(staying)} machines stay until they are taken down: isolab status, isolab down --all")
     return Exit.PASSED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Storing
@@ -24,9 +23,6 @@ from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines import host_packages
 from orchestrator.progress import shown
-
-BUILD_SECONDS = 1800.0
-
 
 Chosen = Sequence[tuple[Recipe, Arch]]
 
@@ -70,30 +66,22 @@ def _require(names: Sequence[str]) -> None:
 
 def build(wanted: Chosen, form: str) -> Exit:
     """Build what is not there yet, side by side."""
-    cancel = threading.Event()
+    cancellation = Cancellation()
     with shown() as progress:
         needs = [host_packages.GPGV, host_packages.KEYS]
         for recipe, arch in wanted:
             needs += [need for need in host_packages.image_needs(recipe, arch.name) if need not in needs]
-        host_packages.ensure(needs, progress, Deadline.never(cancel))
-        archives = Archives(Deadline.after(BUILD_SECONDS, cancel))
+        host_packages.ensure(needs, progress, cancellation.deadline())
+        archives = Archives(cancellation.deadline(images.BUILD_SECONDS))
 
         def one(about: tuple[Recipe, Arch]) -> images.Image:
-            recipe, arch = about
-            who = f"image {recipe.image}/{arch.name}"
-            words, seconds = images.expectation(recipe, arch)
-            progress.doing(who, words, seconds)
-            image = images.build(recipe, arch, archives, Deadline.after(BUILD_SECONDS, cancel))
-            progress.done(who, "ready")
-            if why := images.substitution(image):
-                progress.tell(f"{who}: {why}")
-            return image
+            return images.obtain(*about, archives, progress, cancellation.deadline(), renew=True)
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
             try:
                 built = list(pool.map(one, wanted))
             except BaseException:
-                cancel.set()
+                cancellation.cancel()
                 raise
     _show(built, form)
     return Exit.PASSED
@@ -108,7 +96,7 @@ def list_images(wanted: Chosen, form: str) -> Exit:
 def verify(wanted: Chosen, form: str) -> Exit:
     """Compare every file of every image with the hash noted when it was built."""
     found = _current(wanted)
-    damaged = {image.key: bad for image in found if (bad := _damaged(image))}
+    damaged = {image.key: bad for image in found if (bad := images.damaged(image.folder))}
     if form == JSON:
         say_json({"verified": [image.key for image in found if image.key not in damaged], "damaged": damaged})
     else:
@@ -126,7 +114,7 @@ def verify(wanted: Chosen, form: str) -> Exit:
 def prune(_wanted: Chosen, form: str) -> Exit:
     """Remove downloads, boot disks, and images and templates that are damaged or no longer current."""
     everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
-    keep = {image.key for image in _current(everything) if not _damaged(image)}
+    keep = {image.key for image in _current(everything) if not images.damaged(image.folder)}
     doomed = [p for p in _folders("images") if p.name not in keep]
     doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
     doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi")]
@@ -153,21 +141,6 @@ def _template_is_current(folder: Path, keep: set[str]) -> bool:
         return cache.meta(folder)["image_key"] in keep
     except (OSError, ValueError, KeyError):
         return False
-
-
-def damaged_files(folder: Path) -> list[str]:
-    """Files of an image whose content is not what was built; ["meta.json"] for an unreadable one."""
-    try:
-        noted = cache.meta(folder)["sha256"]
-    except (OSError, ValueError, KeyError):
-        return [cache.META]
-    return [
-        n for n, sha in noted.items() if not (folder / n).is_file() or cache.sha256_file(folder / n) != sha
-    ]
-
-
-def _damaged(image: images.Image) -> list[str]:
-    return damaged_files(image.folder)
 
 
 def _folders(kind: str) -> list[Path]:

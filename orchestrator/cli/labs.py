@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from orchestrator import images
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.errors import Exit, SpecError
 from orchestrator.host.resources import this_host
+from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
+from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.load import LoadedLab, load_lab
 from orchestrator.labfile.plan import arch_of, plan
 from orchestrator.labfile.schema import exercise_schema, hidden_schema, schema
@@ -17,8 +18,8 @@ from orchestrator.paths import EXERCISES
 
 
 def open_lab(path: str) -> LoadedLab:
-    """The lab a verb was given. Raises SpecError with every mistake."""
-    return load_lab(Path(path), EXERCISES, images=least_memory(recipes()))
+    """The lab a verb was given, by path or by a built-in lab's name. Raises SpecError with every mistake."""
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(recipes()))
 
 
 def validate(path: str, form: str) -> Exit:
@@ -56,7 +57,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
     absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
     building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
-    efforts = {name: images.effort(recipe.kind) for name, recipe in known.items()}
+    efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
     if form == JSON:
         data = asdict(planned)

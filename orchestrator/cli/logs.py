@@ -12,7 +12,7 @@ from typing import BinaryIO
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import printable
-from orchestrator.sessions.lookup import Resident, find, residents
+from orchestrator.sessions.lookup import SessionMachine, find, session_machines
 
 TAIL_LINES = 12
 POLL_SECONDS = 0.2
@@ -25,15 +25,15 @@ def console(name: str, follow: bool, form: str) -> Exit:
     if follow and form == JSON:
         raise SpecError("--follow and --format json do not go together", hint="leave out one of them")
     resident = find(name)
-    path = resident.stay.logs / "console.log"
+    path = resident.logs / "console.log"
     if not path.exists():
         raise SpecError(
-            f"{resident.stay.name} has no console: it is a {resident.handle.boundary}",
-            hint=f"`isolab logs {resident.stay.name}` shows what there is",
+            f"{resident.name} has no console: it is a {resident.handle.boundary}",
+            hint=f"`isolab logs {resident.name}` shows what there is",
         )
     if form == JSON:
         lines = path.read_text(errors="replace").splitlines()
-        say_json({"machine": resident.stay.name, "file": str(path), "lines": lines})
+        say_json({"machine": resident.name, "file": str(path), "lines": lines})
         return Exit.PASSED
     try:
         for line in _lines(path, resident if follow else None):
@@ -43,7 +43,7 @@ def console(name: str, follow: bool, form: str) -> Exit:
     return Exit.PASSED
 
 
-def _lines(path: Path, followed: Resident | None) -> Iterator[str]:
+def _lines(path: Path, followed: SessionMachine | None) -> Iterator[str]:
     """Lines as they come; what has no end yet is given when it has, or in the end. A machine that
     is reset begins a new file."""
     gone = threading.Event()
@@ -57,7 +57,9 @@ def _lines(path: Path, followed: Resident | None) -> Iterator[str]:
             yield pending
 
 
-def _blocks(file: BinaryIO, path: Path, followed: Resident | None, gone: threading.Event) -> Iterator[bytes]:
+def _blocks(
+    file: BinaryIO, path: Path, followed: SessionMachine | None, gone: threading.Event
+) -> Iterator[bytes]:
     """What a log holds and what is added; sets ``gone`` unless another file took its place."""
     asked = time.monotonic()
     while True:
@@ -73,7 +75,7 @@ def _blocks(file: BinaryIO, path: Path, followed: Resident | None, gone: threadi
             pass
         if time.monotonic() - asked > ASK_EVERY:
             asked = time.monotonic()
-            if not any(r.stay.name == followed.stay.name for r in residents()):
+            if not any(r.name == followed.name for r in session_machines()):
                 break
         time.sleep(POLL_SECONDS)
     gone.set()
@@ -88,10 +90,10 @@ def logs(name: str, form: str) -> Exit:
     """The files there are about a machine, with the end of each."""
     check_format(form)
     resident = find(name)
-    files = [path for path in sorted(resident.stay.logs.rglob("*")) if path.is_file()]
+    files = [path for path in sorted(resident.logs.rglob("*")) if path.is_file()]
     if form == JSON:
         about = [{"file": str(p), "bytes": p.stat().st_size, "tail": _tail(p)} for p in files]
-        say_json({"machine": resident.stay.name, "folder": str(resident.stay.logs), "files": about})
+        say_json({"machine": resident.name, "folder": str(resident.logs), "files": about})
         return Exit.PASSED
     for path in files:
         lines = _tail(path)

@@ -5,8 +5,10 @@ Errors become words and exit codes here and nowhere else.
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import sys
+from types import ModuleType
 
 from invoke import Collection, Exit, ParseError, Program
 
@@ -21,7 +23,7 @@ HELP = """usage: isolab VERB [ARGUMENTS]     isolab VERB --help     isolab --ver
 
 exit codes: 0 all passed, 1 an exercise failed, 2 bad input,
             3 the lab could not do its job, 130 interrupted
-start with: isolab run labs/separation
+start with: isolab run separation
 """
 
 
@@ -75,13 +77,9 @@ def main() -> None:
 
 def run(argv: list[str]) -> int:
     """Run the command line ``argv`` (program name first); returns the exit code."""
-    if str(ROOT) not in sys.path:
-        sys.path.insert(0, str(ROOT))
-    import tasks
-
     argv = gather(argv)
     program = Command(
-        version=__version__, namespace=Collection.from_module(tasks), name="isolab", binary="isolab"
+        version=__version__, namespace=Collection.from_module(_tasks()), name="isolab", binary="isolab"
     )
     try:
         _execute(program, argv)
@@ -97,6 +95,17 @@ def run(argv: list[str]) -> int:
     except OSError as problem:
         return _tell(from_os(problem))
     return int(Code.PASSED)
+
+
+def _tasks() -> ModuleType:
+    """The module ``tasks.py``, by its place and not by its name: in an environment that is not ours
+    alone, another module may be called ``tasks``."""
+    spec = importlib.util.spec_from_file_location("orchestrator.tasks", ROOT / "tasks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def gather(argv: list[str]) -> list[str]:

@@ -20,11 +20,13 @@ def check_format(name: str, known: Sequence[str] = (TEXT, JSON)) -> None:
 
 
 def say(text: str) -> None:
+    """Print the answer of a verb, and one end of line, at once."""
     sys.stdout.write(text.rstrip("\n") + "\n")
     sys.stdout.flush()
 
 
 def say_json(data: object) -> None:
+    """Print the answer of a verb for programs; what JSON has no form for becomes its text."""
     say(json.dumps(data, indent=1, default=str))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,18 +10,20 @@ from orchestrator import drivers
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.deadline import Cancellation
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Weighed
+from orchestrator.drivers.model import Handle
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError
 from orchestrator.labfile.models import NAME_PATTERN
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import require_space
 from orchestrator.run.gc import reclaim
 from orchestrator.run.run import Choice, announce, require
 from orchestrator.sessions.lifecycle import Failure, bring_up, held, renew, side_by_side, take_down
-from orchestrator.sessions.lookup import Resident, State, ask_all, residents, select
+from orchestrator.sessions.lookup import SessionMachine, State, ask_all, select, session_machines
 
 
 def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) -> Exit:
@@ -39,7 +40,7 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
     require(only, list(lab.lab.machines), "machine")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            for gone in reclaim(Ledger(), only_dead_owners=True):
+            for gone in reclaim(Journal(), only_dead_owners=True):
                 progress.tell(f"removed what an earlier run left behind: {gone}")
             require_space(cache_dir())
             choice = Choice(machines=only, cold=cold)
@@ -51,8 +52,8 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
         say_json(
             {
                 "session": session,
-                "up": [r.stay.machine for r in raised.came],
-                "were_up": [r.stay.machine for r in raised.were_there],
+                "up": [r.machine for r in raised.came],
+                "were_up": [r.machine for r in raised.were_there],
                 "failed": _told(raised.failures),
             }
         )
@@ -62,21 +63,21 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
     return Exit.INFRASTRUCTURE if raised.failures else Exit.PASSED
 
 
-def _say_up(session: str, came: Sequence[Resident], were_there: Sequence[Resident]) -> None:
+def _say_up(session: str, came: Sequence[SessionMachine], were_there: Sequence[SessionMachine]) -> None:
     if were_there:
-        already = ", ".join(r.stay.machine for r in were_there)
+        already = ", ".join(r.machine for r in were_there)
         say(f"{session}: {'the whole lab is' if not came else 'already'} up: {already}")
     for resident in came:
         handle = resident.handle
         how = handle.data.get("start", "")
         about = f"{handle.boundary}, {handle.arch}" + (f", {how}" if how else "")
-        say(f"{resident.stay.name} is up ({about}): isolab ssh {resident.stay.name}")
+        say(f"{resident.name} is up ({about}): isolab ssh {resident.name}")
 
 
 def status(form: str) -> Exit:
     """Every machine that stays, and whether it answers now."""
     check_format(form)
-    there = residents()
+    there = session_machines()
     rows = [_about(r, *state) for r, state in zip(there, ask_all(there), strict=True)]
     if form == JSON:
         say_json({"machines": rows})
@@ -92,15 +93,15 @@ def status(form: str) -> Exit:
     return Exit.PASSED
 
 
-def _about(resident: Resident, state: State, reason: str) -> dict[str, Any]:
-    stay, handle = resident.stay, resident.handle
+def _about(resident: SessionMachine, state: State, reason: str) -> dict[str, Any]:
+    place, handle = resident.membership, resident.handle
     driver = drivers.load(handle.driver)
     limited = TRAITS[handle.driver].limits_memory
     return {
-        "name": stay.name,
-        "session": stay.session,
-        "machine": stay.machine,
-        "lab": stay.lab,
+        "name": resident.name,
+        "session": resident.session,
+        "machine": resident.machine,
+        "lab": place.lab,
         "driver": handle.driver,
         "arch": handle.arch,
         "boundary": handle.boundary,
@@ -108,8 +109,8 @@ def _about(resident: Resident, state: State, reason: str) -> dict[str, Any]:
         "start": handle.data.get("start", ""),
         "state": state.value,
         "reason": reason,
-        "since": stay.since,
-        "memory": stay.order.machine.memory if stay.order and limited else 0,
+        "since": place.since,
+        "memory": place.order.machine.memory if place.order and limited else 0,
         "memory_in_use": driver.memory(handle) if isinstance(driver, Weighed) else None,
     }
 
@@ -125,38 +126,38 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def reset(names: tuple[str, ...], form: str) -> Exit:
     """Make machines anew: empty, with another identity. 3 when one cannot be."""
     check_format(form)
-    there, cancel = select(names), threading.Event()
+    there, cancellation = select(names), Cancellation()
 
-    def one(resident: Resident, progress: Progress) -> Resident:
-        progress.tell(f"{resident.stay.name}: everything in it is thrown away; a new one comes in its place")
-        return renew(resident, progress, cancel)
+    def one(resident: SessionMachine, progress: Progress) -> Handle:
+        progress.tell(f"{resident.name}: everything in it is thrown away; a new one comes in its place")
+        return renew(resident, progress, cancellation)
 
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            results = _in_sessions(there, lambda r: one(r, progress), cancel, progress)
+            results = _in_sessions(there, lambda r: one(r, progress), cancellation, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: `isolab status` shows what is left") from None
-    failures = [Failure(r.stay.name, found) for r, found in results if isinstance(found, LabError)]
+    failures = [Failure(r.name, found) for r, found in results if isinstance(found, LabError)]
     if form == JSON:
-        fresh = [r.stay.name for r, found in results if not isinstance(found, LabError)]
+        fresh = [r.name for r, found in results if not isinstance(found, LabError)]
         say_json({"reset": fresh, "failed": _told(failures)})
     else:
         for resident, found in results:
             if not isinstance(found, LabError):
-                start = found.handle.data.get("start", "")
-                say(f"{resident.stay.name} is up again, anew" + (f" ({start})" if start else ""))
+                start = found.data.get("start", "")
+                say(f"{resident.name} is up again, anew" + (f" ({start})" if start else ""))
         _complain(failures)
     return Exit.INFRASTRUCTURE if failures else Exit.PASSED
 
 
 def _in_sessions(
-    there: Sequence[Resident], work: Any, cancel: threading.Event, progress: Progress
-) -> list[tuple[Resident, Any]]:
+    there: Sequence[SessionMachine], work: Any, cancellation: Cancellation, progress: Progress
+) -> list[tuple[SessionMachine, Any]]:
     """Work on machines side by side, one session after the other, each of them held."""
-    results: list[tuple[Resident, Any]] = []
-    for session in dict.fromkeys(r.stay.session for r in there):
+    results: list[tuple[SessionMachine, Any]] = []
+    for session in dict.fromkeys(r.session for r in there):
         with held(session, progress):
-            results += side_by_side(work, [r for r in there if r.stay.session == session], cancel)
+            results += side_by_side(work, [r for r in there if r.session == session], cancellation)
     return results
 
 
@@ -164,16 +165,16 @@ def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
     """Take machines down. 3 when one cannot be removed."""
     check_format(form)
     if bool(names) == everything:
-        listed = ", ".join(r.stay.name for r in residents()) or "none"
+        listed = ", ".join(r.name for r in session_machines()) or "none"
         raise SpecError("name machines or sessions, or say --all", hint=f"there are: {listed}")
-    there = [r for r in residents() if not r.coming] if everything else select(names)
+    there = [r for r in session_machines() if not r.coming] if everything else select(names)
     failures: list[Failure] = []
     with shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-        for session in dict.fromkeys(r.stay.session for r in there):
+        for session in dict.fromkeys(r.session for r in there):
             with held(session, progress):
-                failures += take_down([r for r in there if r.stay.session == session], progress)
+                failures += take_down([r for r in there if r.session == session], progress)
     stuck = {failure.machine for failure in failures}
-    gone = [r.stay.name for r in there if r.stay.name not in stuck]
+    gone = [r.name for r in there if r.name not in stuck]
     if form == JSON:
         say_json({"down": gone, "failed": _told(failures)})
     else:

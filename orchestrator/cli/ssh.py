@@ -18,13 +18,13 @@ from orchestrator.machines import host_packages
 from orchestrator.progress import shown
 from orchestrator.sessions import openssh
 from orchestrator.sessions.exec_command import address_of, entry, reachable, require_user
-from orchestrator.sessions.lookup import Resident, find, residents
+from orchestrator.sessions.lookup import SessionMachine, find, session_machines
 from orchestrator.sessions.pty import relay
 
 MARK = "# Written by `isolab ssh-config`"
 
 
-def need_client(there: Sequence[Resident]) -> None:
+def need_client(there: Sequence[SessionMachine]) -> None:
     """The SSH client, where one of these machines is reached by it. Raises Unavailable."""
     if any(reachable(r.handle) for r in there):
         with shown() as progress:
@@ -61,12 +61,12 @@ def _program(command: Sequence[str]) -> list[str]:
 def ssh_config(out: str, user: str, form: str) -> Exit:
     """Entries for ssh_config(5): to standard output, or to a file of their own."""
     check_format(form)
-    there = [r for r in residents() if not r.coming]
+    there = [r for r in session_machines() if not r.coming]
     rows, parts = [], [f"{MARK}: machines that stay, until they are reset or taken down.\n"]
     for resident in there:
-        host = openssh.host_of(resident.stay.session, resident.stay.machine)
+        host = openssh.host_of(resident.session, resident.machine)
         if not reachable(resident.handle):
-            name, driver = resident.stay.name, resident.handle.driver
+            name, driver = resident.name, resident.handle.driver
             parts.append(f"# {host}: a {driver} has no SSH server: isolab ssh {name}\n")
             continue
         try:
@@ -77,7 +77,7 @@ def ssh_config(out: str, user: str, form: str) -> Exit:
         require_user(resident, user)
         openssh.write_known_hosts(resident.handle, address)
         about = openssh.options(resident.handle, address, user)
-        rows.append({"host": host, "name": resident.stay.name, **about})
+        rows.append({"host": host, "name": resident.name, **about})
         parts.append(openssh.render_entry(host, about))
     text = "\n".join(parts)
     if out:

@@ -1,27 +1,127 @@
-"""test: the project's own tests."""
+"""test: the project's own tests. The quick ones; those of CI, on real machines; or every one."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 
+from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.cli import images
+from orchestrator.cli.output import say
 from orchestrator.deadline import Deadline
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, SpecError
 from orchestrator.host import process
-from orchestrator.host.packages import SSH, XORRISO
+from orchestrator.host.packages import SSH, XORRISO, Need, program
+from orchestrator.labfile.models import Machine
 from orchestrator.machines import host_packages
-from orchestrator.paths import ROOT
+from orchestrator.paths import IN_CHECKOUT, ROOT
 from orchestrator.progress import shown
 
+RESULTS = ROOT / "test-results"
+"""JUnit files, coverage, and what the machines of failed tests said on their consoles."""
+QUICK_SECONDS = 1200.0
+MOST_WORKERS = 4
+"""Each may have several machines up."""
+ENGINES = ("podman", "docker")
+ROOTLESS = Need("newuidmap", program("newuidmap"), ("uidmap",))
+"""For tests of containers as an ordinary user, whom they make."""
+SLOWEST = 25
+"""How many of the slowest tests are named in the end."""
 
-def test(everything: bool, extra: tuple[str, ...]) -> Exit:
-    """Become pytest: the quick tests, or with ``everything`` those on real machines as well."""
-    os.chdir(ROOT)
-    argv = [sys.executable, "-m", "pytest", *(["-m", "not by_hand"] if everything else []), *extra]
+
+class Tier(StrEnum):
+    """Which of the tests. Each tier has those of the one before."""
+
+    QUICK = "quick"
+    CI = "ci"
+    ALL = "all"
+
+
+def tier_of(ci: bool, everything: bool) -> Tier:
+    """The tier that two options of the command mean. Raises SpecError when both are given."""
+    if ci and everything:
+        raise SpecError("--ci and --all exclude each other", hint="--all runs what --ci does, and more")
     if everything:
+        return Tier.ALL
+    return Tier.CI if ci else Tier.QUICK
+
+
+def test(tier: Tier, extra: tuple[str, ...]) -> Exit:
+    """Run the tests of a tier; ``extra`` are further arguments for pytest, which may select some.
+
+    The quick tests run while this host is made ready for the others. These run several at a time,
+    but for the few that must have the host for themselves.
+    """
+    if not IN_CHECKOUT:
+        raise SpecError("the tests are in isolab's source, which is not installed: run ./isolab test there")
+    os.chdir(ROOT)
+    if tier is Tier.QUICK:
+        # What is asked for may be a debugger, or a single test.
+        process.become(_pytest(*([] if extra else _parallel("worksteal")), *extra))
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        quick = pool.submit(_quick_tests)
         with shown() as progress:
-            needs = [*host_packages.usual_needs(), XORRISO, SSH, host_packages.SSHD]
-            needs += [host_packages.CHROMIUM, host_packages.QEMU_IMG, host_packages.MMDEBSTRAP]
-            host_packages.ensure(needs, progress, Deadline.never())
-    process.become(argv)
-    return Exit.PASSED
+            host_packages.ensure(_needs(), progress, Deadline.never())
+        images.act("build", (), "text")
+        passed, words = quick.result()
+    say(words)
+    chosen = [*(["--ci"] if tier is Tier.CI else []), *extra]
+    alone = _on_machines("alone", "alone", chosen)
+    others = _on_machines("machines", "(real or nested) and not alone", [*_parallel("loadgroup"), *chosen])
+    return Exit.PASSED if passed and alone and others else Exit.FAILED
+
+
+def _quick_tests() -> tuple[bool, str]:
+    """Whether they pass, and what pytest says of them; the coverage of the package is measured."""
+    env = {**os.environ, "COVERAGE_FILE": str(RESULTS / ".coverage")}
+    measured = ["--cov=orchestrator", f"--cov-report=xml:{RESULTS / 'coverage.xml'}"]
+    argv = _pytest(*_parallel("worksteal"), *_reported("quick"), *measured)
+    done = process.run(argv, deadline=Deadline.after(QUICK_SECONDS), env=env, check=False)
+    total = [sys.executable, "-m", "coverage", "report", "--format=total"]
+    percent = process.run(total, deadline=Deadline.after(QUICK_SECONDS), env=env, check=False)
+    words = (done.stdout + done.stderr).decode(errors="replace")
+    covered = percent.stdout.decode().strip()
+    return done.code == 0, f"{words}\nthe quick tests execute {covered} % of the package's lines"
+
+
+def _on_machines(name: str, which: str, options: Sequence[str]) -> bool:
+    """Run tests on real machines, shown as they run; ``which`` is an expression of marks."""
+    sys.stdout.flush()
+    argv = _pytest("-m", f"({which}) and not by_hand", *_reported(name), *options)
+    with process.attached(argv, sys.stdout.fileno()) as status:
+        # 5: nothing was selected.
+        return status() in (0, 5)
+
+
+def _pytest(*options: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", *options]
+
+
+def _reported(name: str) -> list[str]:
+    """Options for what a step leaves in the folder of results."""
+    return [f"--junitxml={RESULTS / name}.xml", f"--results={RESULTS}", f"--durations={SLOWEST}"]
+
+
+def _parallel(how: str) -> list[str]:
+    """Options that spread tests over the processors, two at a time at least: most wait most of the time."""
+    workers = max(2, min(os.cpu_count() or 1, MOST_WORKERS))
+    return ["-n", str(workers), "--dist", how, "--no-loadscope-reorder"]
+
+
+def _needs() -> list[Need]:
+    """All that tests need of the host. Installed at once: package managers exclude each other."""
+    here, joined = host_arch().name, {"networks": ["lan"]}
+    machines = [
+        Machine.model_validate({"driver": "container", "engine": engine, **joined}) for engine in ENGINES
+    ]
+    machines.append(Machine.model_validate({"driver": "libvirt", **joined}))
+    machines += [Machine.model_validate({"driver": "qemu", "arch": arch, **joined}) for arch in ARCHITECTURES]
+    machines += [Machine(driver="process", arch=arch) for arch in ARCHITECTURES if arch != here]
+    ours = (host_packages.CHROMIUM, host_packages.MMDEBSTRAP, host_packages.SSHD, SSH, XORRISO, ROOTLESS)
+    return [*host_packages.needs_of(machines), host_packages.QEMU_IMG, host_packages.MKE2FS, *ours]

@@ -13,7 +13,7 @@ from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import printable
 from orchestrator.host.tempdirs import working_folder
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.progress import shown
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
@@ -36,7 +36,7 @@ def attempt(
     with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Choice(), logs, Ledger(), progress)
+                found = results(lab, new_run_id(), Choice(), logs, Journal(), progress)
                 with closing(found):
                     records = list(found)
         except KeyboardInterrupt:

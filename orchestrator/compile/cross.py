@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache as remember
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +25,20 @@ from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.host import cache, process
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Build
+from orchestrator.labfile.shared import ABOVE, lay, shared_files
+from orchestrator.labfile.writable_copy import writable_copy
 
 COMMAND_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What programs are made from: the name it has in messages, its folder, and the ``shared`` files of
+    the folder above."""
+
+    name: str
+    folder: Path
+    shared: tuple[str, ...] = ()
 
 
 def build_exercise(
@@ -38,26 +51,39 @@ def build_exercise(
     TimedOut, Interrupted.
     """
     ours = [build for build in exercise.spec.build if build.where == "controller"]
-    return {build.program: _built(exercise, build, arch, archives, deadline) for build in ours}
+    origin = origin_of(exercise)
+    return {build.program: _built(exercise, origin, build, arch, archives, deadline) for build in ours}
+
+
+def origin_of(exercise: LoadedExercise) -> Origin:
+    """What the programs of an exercise are made from. Raises BuildError when a shared file is missing."""
+    try:
+        shared = shared_files(exercise.folder, exercise.spec.shares)
+        return Origin(exercise.name, exercise.folder.resolve(), shared)
+    except FileNotFoundError as missing:
+        raise BuildError(f"{exercise.name}: no file {ABOVE}{missing}, which it shares") from None
+    except ValueError as problem:
+        raise BuildError(f"{exercise.name}: {ABOVE}{problem}") from None
 
 
 def _built(
-    exercise: LoadedExercise, build: Build, arch: Arch, archives: Archives, deadline: Deadline
+    exercise: LoadedExercise, origin: Origin, build: Build, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Path:
     foreign = exercise.spec.is_students(build)
     try:
-        return _build(exercise.folder, build, arch, archives, deadline, foreign=foreign)
+        return _build(origin, build, arch, archives, deadline, foreign=foreign)
     except BuildError as problem:
         raise (WorkError(problem.message) if foreign else problem) from None
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
     """A program of ours from one source, from the cache or compiled now. Raises as ``build_exercise``."""
-    return _build(source.parent, Build(sources=[source.name]), arch, archives, deadline)
+    origin = Origin(source.name, source.parent)
+    return _build(origin, Build(sources=[source.name]), arch, archives, deadline)
 
 
 def _build(
-    folder: Path,
+    origin: Origin,
     wanted: Build,
     arch: Arch,
     archives: Archives,
@@ -65,8 +91,9 @@ def _build(
     *,
     foreign: bool = False,
 ) -> Path:
-    """``foreign`` sources are not trusted: they include nothing from outside the folder."""
-    content = [(os.path.relpath(p, folder), p.read_bytes()) for p in inputs(folder, wanted)]
+    """``foreign`` sources are not trusted: they include nothing but the exercise's files."""
+    folder = origin.folder
+    content = [(os.path.relpath(p, folder), p.read_bytes()) for p in inputs(origin, wanted)]
     key = cache.digest(
         wanted.model_dump_json(),
         arch.toolchain,
@@ -83,10 +110,10 @@ def _build(
         if wanted.command:
             return {
                 "arch": arch.name,
-                "warnings": _run_command(folder, wanted, arch, tools, target, deadline),
+                "warnings": _run_command(origin, wanted, arch, tools, target, deadline),
             }
         sources = [folder / source for source in wanted.sources]
-        within = folder if foreign else None
+        within = (folder, *_above(origin)) if foreign else None
         words = compile_program(
             arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline, within
         )
@@ -106,26 +133,36 @@ def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
         return prepare(arch.former, archives.suite(arch.former.suite), deadline)
 
 
-def inputs(folder: Path, wanted: Build) -> list[Path]:
+def inputs(origin: Origin, wanted: Build) -> list[Path]:
     """The files a program is made of, as far as its key is concerned.
 
     A command may read anything in its folder. Sources may include any header near them; nearer
-    than two levels, for the folder may be somebody's home. Headers of the folder above are named.
+    than two levels, for the folder may be somebody's home. What is shared takes part in all that is
+    compiled on the controller. Raises BuildError when a file that is named is missing.
     """
-    if wanted.command:
-        return [p for p in sorted(folder.rglob("*")) if p.is_file()]
-    headers = {*folder.glob("*.[ch]"), *folder.glob("*/*.h"), *(folder / s for s in wanted.sources)}
-    headers |= {folder.parent / name for name in wanted.headers}
-    return sorted(p for p in headers if p.is_file())
+    folder = origin.folder
+    above = [] if wanted.where == "guest" else _above(origin)
+    named = [folder / source for source in wanted.sources if not source.startswith(ABOVE)]
+    for path in [*named, *above]:
+        if not path.is_file():
+            raise BuildError(f"{origin.name}: no file {os.path.relpath(path, folder)}")
+    near = folder.rglob("*") if wanted.command else (*folder.glob("*.[ch]"), *folder.glob("*/*.h"))
+    return sorted({*(p for p in near if p.is_file()), *named, *above})
+
+
+def _above(origin: Origin) -> list[Path]:
+    return [origin.folder.parent / name for name in origin.shared]
 
 
 def _run_command(
-    folder: Path, wanted: Build, arch: Arch, tools: Path, target: Path, deadline: Deadline
+    origin: Origin, wanted: Build, arch: Arch, tools: Path, target: Path, deadline: Deadline
 ) -> str:
-    """Make the program by the command, in a copy of its folder; gives what the command said."""
+    """Make the program by the command, in a copy of its folder with what it shares beside it; gives what
+    the command said."""
     assert wanted.command is not None
-    copy = target / "source"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".git"))
+    copy = target / "source" / "exercise"
+    writable_copy(origin.folder, copy, shutil.ignore_patterns(".git"))
+    lay(origin.folder, origin.shared, copy.parent)
     compiler = write_cc(arch, tools, target)
     env = {**os.environ, "CC": str(compiler), "CROSS_ARCH": arch.name}
     limit = deadline.within(COMMAND_SECONDS)
@@ -138,7 +175,7 @@ def _run_command(
         found = ", ".join(p.name for p in made) or "none"
         raise BuildError(f"`{wanted.command}` made no single program for {arch.name} (found: {found})")
     shutil.copy(made[0], target / wanted.program)
-    shutil.rmtree(copy)
+    shutil.rmtree(copy.parent)
     return words
 
 

@@ -74,11 +74,12 @@ def compile_program(
     flags: tuple[str, ...],
     output: Path,
     deadline: Deadline,
-    within: Path | None = None,
+    within: Sequence[Path] | None = None,
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
-    ``within`` is given for sources that are not trusted: the folder whose files they may include.
+    ``within`` is given for sources that are not trusted: the files, and the folders of files, that they
+    may include.
     Raises BuildError with the compiler's own words.
     """
     words: list[str] = []
@@ -88,7 +89,7 @@ def compile_program(
         compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
     for source in sources:
         if within is not None:
-            _require_inside([*compiler, *flags], source, (within, toolchain, zig_folder()), deadline)
+            _require_inside([*compiler, *flags], source, (*within, toolchain, zig_folder()), deadline)
         target = output.parent / f".{output.name}-{len(objects)}.o"
         command = [*compiler, *WARNINGS, *flags, "-c", source.name, "-o", target]
         failure = f"{source.name} does not compile for {arch.name}"

@@ -7,14 +7,9 @@ repository format (wiki.debian.org/DebianRepository/Format), deb(5), gpgv(1).
 from __future__ import annotations
 
 import fnmatch
-import hashlib
-import http.client
 import lzma
-import re
 import tarfile
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,31 +17,25 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from orchestrator.deadline import Deadline
+from orchestrator.debian.dependencies import Index, Package
+from orchestrator.debian.download import Published, download
 from orchestrator.debian.mirror import KEYRING, mirror
-from orchestrator.errors import ImageError, LabError, NotOnMirror, Unavailable
+from orchestrator.errors import ImageError, NotOnMirror, NotPublished, Unavailable
 from orchestrator.host import cache, process
 from orchestrator.host.tempdirs import working_folder
 
-CHUNK = 1 << 20
-ATTEMPTS = 3
-IDLE_TIMEOUT = 30.0
-"""Seconds without a byte before a download is tried again."""
-_GONE = (404, 410)
-"""What HTTP servers answer for what they do not have (RFC 9110): asking again changes nothing."""
+MOST_RELEASE = 16 * 2**20
+"""Bytes of a Release file, of which there is nothing that says its size."""
 _MIRROR = "ISOLAB_MIRROR=URL names another mirror"
 _RECIPE = "the image's recipe (images/*.yaml) names packages and the files wanted from them"
 
 
 @dataclass(frozen=True)
-class Package:
-    """One binary package as the signed index describes it."""
+class Listed:
+    """What a Release file says about one index."""
 
-    name: str
-    version: str
-    filename: str
     sha256: str
     size: int
-    depends: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class Archive:
         self.suite = suite
         self._deadline = deadline
         self._lock = threading.Lock()
-        self._hashes: dict[str, str] | None = None
+        self._listed: Mapping[str, Listed] | None = None
         self.outdated: set[str] = set()
         """Architectures whose index is an earlier release's, for the mirror lacks the present one."""
 
@@ -76,13 +65,18 @@ class Archive:
         A name ending in ``->`` (``linux-image-s390x->``) means the first dependency of that
         package. Raises ImageError for one that the index does not have.
         """
-        text = self.index(arch)
+        index = self.index(arch)
+
+        def package(name: str) -> Package:
+            if found := index.package(name):
+                return found
+            raise ImageError(f"Debian {self.suite} has no package {name!r} for {arch}", hint=_RECIPE)
+
         found = {}
         for name in names:
-            package = _stanza(text, name.removesuffix("->"), self.suite, arch)
+            found[name] = package(name.removesuffix("->"))
             if name.endswith("->"):
-                package = _stanza(text, package.depends.partition(" ")[0].rstrip(","), self.suite, arch)
-            found[name] = package
+                found[name] = package(index.first_dependency(found[name].name))
         return found
 
     def fetch(self, packages: Sequence[Package]) -> dict[str, Path]:
@@ -95,21 +89,19 @@ class Archive:
             return {package.name: path for package, path in zip(packages, paths, strict=True)}
 
     def _fetch_one(self, package: Package) -> Path:
-        return _cached_download([f"{mirror()}/{package.filename}"], package.sha256, self._deadline)
+        url = f"{mirror()}/{package.filename}"
+        return _cached(_published(url, sha256=package.sha256, size=package.size), self._deadline)
 
-    def index(self, arch: str) -> bytes:
-        """Every package of an architecture, in the format of Packages files, verified.
-
-        Raises ImageError.
-        """
+    def index(self, arch: str) -> Index:
+        """Every package of an architecture, verified. Raises ImageError."""
         path = f"main/binary-{arch}/Packages.xz"
-        wanted = self._release().get(path)
-        if wanted is None:
+        listed = self._release().get(path)
+        if listed is None:
             raise ImageError(f"Debian {self.suite} has no packages for {arch}", hint=_MIRROR)
         folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
-        urls = [f"{base}/{folder}/by-hash/SHA256/{wanted}", f"{base}/{path}"]
+        urls = f"{base}/{folder}/by-hash/SHA256/{listed.sha256}", f"{base}/{path}"
         try:
-            packed = _cached_download(urls, wanted, self._deadline)
+            packed = _cached(_published(*urls, sha256=listed.sha256, size=listed.size), self._deadline)
         except ImageError:
             # A mirror in the middle of an update may have a Release newer than its indices for
             # days. The index of an earlier one was as well signed; whoever uses it is told.
@@ -119,15 +111,15 @@ class Archive:
             self.outdated.add(arch)
             packed = earlier
         try:
-            return b"\n" + lzma.decompress(packed.read_bytes())
+            return Index.parse(lzma.decompress(packed.read_bytes()))
         except lzma.LZMAError as problem:
             raise ImageError(f"{urls[-1]}: not readable: {problem}", hint=_MIRROR) from None
 
-    def _release(self) -> dict[str, str]:
+    def _release(self) -> Mapping[str, Listed]:
         with self._lock:
-            if self._hashes is None:
-                self._hashes = _verified_release(self.suite, self._deadline)
-            return self._hashes
+            if self._listed is None:
+                self._listed = _verified_release(self.suite, self._deadline)
+            return self._listed
 
 
 def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Member]:
@@ -173,33 +165,8 @@ def part_of(file: BinaryIO, part: str) -> tarfile.TarFile:
     raise tarfile.ReadError(f"no {part} in it")
 
 
-def _stanza(text: bytes, name: str, suite: str, arch: str) -> Package:
-    begin = text.find(b"\nPackage: " + name.encode() + b"\n")
-    if begin == -1:
-        raise ImageError(f"Debian {suite} has no package {name!r} for {arch}", hint=_RECIPE)
-    end = text.find(b"\n\n", begin + 1)
-    return package(fields_of(text[begin : end if end != -1 else None].decode()))
-
-
-def fields_of(stanza: str) -> Mapping[str, str]:
-    """The fields of one package of an index that take a single line, as those we read do."""
-    return dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
-
-
-def package(fields: Mapping[str, str]) -> Package:
-    """The package these fields describe."""
-    return Package(
-        name=fields["Package"],
-        version=fields["Version"],
-        filename=fields["Filename"],
-        sha256=fields["SHA256"],
-        size=int(fields["Size"]),
-        depends=fields.get("Depends", ""),
-    )
-
-
-def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
-    """The suite's index hashes, from a Release file whose signature gpgv accepted."""
+def _verified_release(suite: str, deadline: Deadline) -> Mapping[str, Listed]:
+    """The suite's indices by path, from a Release file whose signature gpgv accepted."""
     if not KEYRING.exists():
         raise Unavailable(
             f"Debian's archive keys are not on this host ({KEYRING})",
@@ -207,7 +174,7 @@ def _verified_release(suite: str, deadline: Deadline) -> dict[str, str]:
         )
     with working_folder("release") as folder:
         signed, plain = folder / "InRelease", folder / "Release"
-        _download([f"{mirror()}/dists/{suite}/InRelease"], signed, deadline)
+        _from_mirror(_published(f"{mirror()}/dists/{suite}/InRelease"), signed, deadline)
         command: list[str | Path] = ["gpgv", "--quiet", "--status-fd", "1", "--keyring", KEYRING]
         verdict = process.run(
             [*command, "--output", plain, signed], deadline=deadline.within(30), check=False
@@ -230,23 +197,46 @@ def _trusted(status: bytes) -> bool:
     return b"GOODSIG" in words and words.count(b"PLAINTEXT") == 1 and not {b"BADSIG", b"ERROR"} & {*words}
 
 
-def _parse_release(text: str, suite: str) -> dict[str, str]:
-    names = re.findall(r"^(?:Suite|Codename): (\S+)$", text, re.MULTILINE)
+def _parse_release(text: str, suite: str) -> Mapping[str, Listed]:
+    from debian.deb822 import Release
+
+    release = Release(text.splitlines())
+    names = [release[field] for field in ("Suite", "Codename") if field in release]
     if suite not in names:
         raise ImageError(f"the mirror answered with {names} when asked for {suite}", hint=_MIRROR)
-    section = text.split("\nSHA256:\n", 1)[-1]
-    return {path: sha for sha, path in re.findall(r"^ ([0-9a-f]{64}) +\d+ (\S+)$", section, re.MULTILINE)}
+    return {row["name"]: Listed(row["sha256"], int(row["size"])) for row in release.get("SHA256", ())}
 
 
-def _cached_download(urls: Sequence[str], sha256: str, deadline: Deadline) -> Path:
+def _published(*urls: str, sha256: str = "", size: int = 0) -> Published:
+    return Published(
+        urls,
+        sha256,
+        described_by="the signed index" if sha256 else "the format of Release files",
+        if_other="the mirror may be in the middle of an update; try again later or use another",
+        if_absent=f"check the network; {_MIRROR}",
+        size=size,
+        most=MOST_RELEASE,
+    )
+
+
+def _cached(file: Published, deadline: Deadline) -> Path:
     """A file by its hash, fetched unless the cache already has it. Raises ImageError."""
 
     def fetch(folder: Path) -> dict[str, object]:
-        target = folder / "content"
-        _download(urls, target, deadline, sha256)
-        return {"sha256": sha256, "from": urls[-1]}
+        _from_mirror(file, folder / "content", deadline)
+        return {"sha256": file.sha256, "from": file.urls[-1]}
 
-    return cache.make("archive", sha256[:32], fetch, deadline) / "content"
+    return cache.make("archive", file.sha256[:32], fetch, deadline) / "content"
+
+
+def _from_mirror(file: Published, target: Path, deadline: Deadline) -> None:
+    try:
+        download(file, target, deadline)
+    except NotPublished:
+        raise NotOnMirror(
+            f"{file.urls[-1]} is not on the mirror",
+            hint=f"an update may be under way there; try again later, or {_MIRROR}",
+        ) from None
 
 
 def _verified_earlier(url: str) -> Path | None:
@@ -256,45 +246,6 @@ def _verified_earlier(url: str) -> Path | None:
         if (folder / cache.META).exists() and cache.meta(folder).get("from") == url:
             found.append(folder / "content")
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
-
-
-def _download(urls: Sequence[str], target: Path, deadline: Deadline, sha256: str = "") -> None:
-    problem: Exception | None = None
-    for _ in range(ATTEMPTS):
-        for url in urls:
-            try:
-                _download_once(url, target, deadline, sha256)
-                return
-            # URLError and time-outs are OSErrors, an impossible URL is a ValueError.
-            except (OSError, ValueError, http.client.HTTPException, ImageError) as failure:
-                if isinstance(failure, urllib.error.HTTPError):
-                    failure.close()
-                problem = failure
-        if isinstance(problem, urllib.error.HTTPError) and problem.code in _GONE:
-            raise NotOnMirror(
-                f"{urls[-1]} is not on the mirror: HTTP {problem.code}",
-                hint=f"an update may be under way there; try again later, or {_MIRROR}",
-            )
-    if isinstance(problem, LabError):
-        raise problem
-    raise ImageError(
-        f"cannot download {urls[-1]}: {problem}",
-        hint=f"check the network; {_MIRROR}",
-    )
-
-
-def _download_once(url: str, target: Path, deadline: Deadline, sha256: str) -> None:
-    state = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=IDLE_TIMEOUT) as answer, target.open("wb") as file:
-        while block := answer.read(CHUNK):
-            deadline.check(f"downloading {url}")
-            state.update(block)
-            file.write(block)
-    if sha256 and state.hexdigest() != sha256:
-        raise ImageError(
-            f"{url}: not what the signed index describes (SHA-256 {state.hexdigest()[:16]}…)",
-            hint="the mirror may be in the middle of an update; try again later or use another",
-        )
 
 
 class Archives:

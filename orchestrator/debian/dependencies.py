@@ -1,7 +1,9 @@
-"""Which packages a wish comes to: everything it depends on, and what every system has.
+"""An architecture's packages as the signed index describes them, and which of them a wish comes to.
 
-For fresh systems of one suite only, where nothing conflicts: the first alternative of a dependency
-that is chosen already, else that exists, is taken. Source: deb-control(5), "Depends".
+Stanzas are read when they are asked for: of the tens of thousands in an index a few hundred ever
+are. Dependencies are followed for fresh systems of one suite only, where nothing conflicts: the
+first alternative that is chosen already, else that exists, is taken. Sources: the repository format
+(wiki.debian.org/DebianRepository/Format); deb-control(5), "Depends".
 """
 
 from __future__ import annotations
@@ -10,54 +12,94 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from orchestrator.debian.archive import Package, fields_of, package
 from orchestrator.errors import ImageError
 
-_NAME = re.compile(r"\s*([a-z0-9][a-z0-9.+-]*)")
+if TYPE_CHECKING:
+    from debian.debian_support import Version
+
+_NAME = re.compile(rb"^Package: (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Package:
+    """One binary package as the signed index describes it."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    size: int
 
 
 @dataclass(frozen=True)
 class Index:
-    """A suite's packages for one architecture by name, and who provides what."""
+    """A suite's packages for one architecture: their stanzas by name."""
 
-    packages: Mapping[str, Mapping[str, str]]
-    providers: Mapping[str, list[str]]
+    stanzas: Mapping[str, bytes]
 
     @classmethod
     def parse(cls, text: bytes) -> Index:
-        """Read a Packages file (wiki.debian.org/DebianRepository/Format)."""
-        packages, providers = {}, defaultdict(list)
-        for stanza in text.decode().strip("\n").split("\n\n"):
-            fields = fields_of(stanza)
-            packages[fields["Package"]] = fields
-            for provided in _names(fields.get("Provides", "")):
-                providers[provided[0]].append(fields["Package"])
-        return cls(packages, providers)
+        """Read a Packages file; of a package in several versions the newest counts."""
+        stanzas: dict[str, bytes] = {}
+        for stanza in text.strip(b"\n").split(b"\n\n"):
+            if found := _NAME.search(stanza):
+                name = found[1].decode()
+                stanzas[name] = max(stanza, stanzas[name], key=_version) if name in stanzas else stanza
+        return cls(stanzas)
+
+    def package(self, name: str) -> Package | None:
+        """The package of this name, None where there is none."""
+        if name not in self.stanzas:
+            return None
+        fields = _fields(self.stanzas[name])
+        return Package(
+            name=name,
+            version=fields["Version"],
+            filename=fields["Filename"],
+            sha256=fields["SHA256"],
+            size=int(fields["Size"]),
+        )
+
+    def first_dependency(self, name: str) -> str:
+        """What a package depends on first, as a metapackage on what it stands for; "" for nothing."""
+        needed = _alternatives(_fields(self.stanzas[name]), "Depends")
+        return needed[0][0] if needed else ""
+
+    @cached_property
+    def providers(self) -> Mapping[str, list[str]]:
+        """Who provides what, by the name of what is provided."""
+        found = defaultdict(list)
+        for name, stanza in self.stanzas.items():
+            if b"\nProvides:" in stanza:
+                for provided in _alternatives(_fields(stanza, "Provides"), "Provides"):
+                    found[provided[0]].append(name)
+        return found
 
     def closure(self, wanted: Iterable[str]) -> list[Package]:
         """The wanted packages, the essential ones, and all they depend on, by name.
 
         Raises ImageError for a dependency that nothing meets.
         """
-        essential = [name for name, f in self.packages.items() if f.get("Essential") == "yes"]
-        waiting, chosen = [*essential, *wanted], set[str]()
+        essential = [name for name, stanza in self.stanzas.items() if b"\nEssential: yes" in stanza]
+        waiting, chosen = [*essential, *wanted], dict[str, Package]()
         while waiting:
             name = waiting.pop(0)
             if name in chosen:
                 continue
-            fields = self.packages.get(name)
-            if fields is None:
+            package = self.package(name)
+            if package is None:
                 raise ImageError(
                     f"there is no package {name!r}", hint="the image's recipe (images/*.yaml) names packages"
                 )
-            chosen.add(name)
-            planned = chosen | set(waiting)
-            for kind in ("Pre-Depends", "Depends"):
-                waiting += [
-                    self._choose(name, alternatives, planned) for alternatives in _names(fields.get(kind, ""))
-                ]
-        return [package(self.packages[name]) for name in sorted(chosen)]
+            chosen[name] = package
+            planned = {*chosen, *waiting}
+            fields = _fields(self.stanzas[name])
+            needed = [*_alternatives(fields, "Pre-Depends"), *_alternatives(fields, "Depends")]
+            waiting += [self._choose(name, alternatives, planned) for alternatives in needed]
+        return [chosen[name] for name in sorted(chosen)]
 
     def _choose(self, who: str, alternatives: list[str], planned: set[str]) -> str:
         for name in alternatives:
@@ -66,17 +108,31 @@ class Index:
                 if candidate in planned:
                     return candidate
         for name in alternatives:
-            if name in self.packages:
+            if name in self.stanzas:
                 return name
             for provider in self.providers.get(name, []):
                 return provider
         raise ImageError(f"{who} needs {' or '.join(alternatives)}, which does not exist")
 
 
-def _names(field: str) -> list[list[str]]:
-    """Alternatives of each dependency, without versions and architecture qualifiers."""
-    found = []
-    for dependency in field.split(",") if field else ():
-        matches = (_NAME.match(part) for part in dependency.split("|"))
-        found.append([match[1] for match in matches if match])
-    return found
+def _fields(stanza: bytes, *only: str) -> Mapping[str, str]:
+    """The fields of a stanza, or some of them."""
+    from debian.deb822 import Packages
+
+    # As apt reads them: only a line with nothing at all in it ends a stanza.
+    return Packages(stanza, fields=[*only] or None, strict={"whitespace-separates-paragraphs": False})
+
+
+def _version(stanza: bytes) -> Version:
+    from debian.debian_support import Version
+
+    return Version(_fields(stanza, "Version")["Version"])
+
+
+def _alternatives(fields: Mapping[str, str], kind: str) -> list[list[str]]:
+    """The names of each relation's alternatives, without versions and architecture qualifiers."""
+    from debian.deb822 import PkgRelation
+
+    if not fields.get(kind):
+        return []
+    return [[one["name"] for one in relation] for relation in PkgRelation.parse_relations(fields[kind])]

@@ -49,11 +49,11 @@ def _one_line(text: str) -> list[str]:
 
 def _deb822(text: str) -> list[str]:
     """The URIs of every stanza that is not switched off."""
-    stanzas = re.split(r"\n\s*\n", text)
-    enabled = [s for s in stanzas if not re.search(r"^Enabled:\s*(no|false|off|0)\s*$", s, re.M | re.I)]
-    return [
-        uri for s in enabled for line in re.findall(r"^URIs:(.*)$", s, re.MULTILINE) for uri in line.split()
-    ]
+    from debian.deb822 import Deb822
+
+    stanzas = list(Deb822.iter_paragraphs(text.splitlines()))
+    enabled = [s for s in stanzas if s.get("Enabled", "yes").lower() not in ("no", "false", "off", "0")]
+    return [uri for stanza in enabled for uri in stanza.get("URIs", "").split()]
 
 
 def _from_template(path: Path) -> str:

@@ -43,13 +43,13 @@ class Database:
     ) -> None:
         """Note one package. ``control`` are the files of its control.tar with their modes,
         ``paths`` what it holds, ``sums`` the MD5 of its configuration files."""
+        from debian.deb822 import Deb822
+
         text = control["control"][0].decode().strip("\n")
-        name, arch = (re.search(rf"^{key}: (\S+)", text, re.M) for key in ("Package", "Architecture"))
-        assert name
-        assert arch
-        who = name[1]
-        if re.search(r"^Multi-Arch: same", text, re.M):
-            who = f"{name[1]}:{arch[1]}"
+        about = Deb822(text.splitlines())
+        who = about["Package"]
+        if about.get("Multi-Arch") == "same":
+            who = f"{who}:{about['Architecture']}"
         noted = "".join(f"\n /{path} {sums[path]}" for path in sums)
         first, rest = text.split("\n", 1)
         conffiles = f"\nConffiles:{noted}" if noted else ""

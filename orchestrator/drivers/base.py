@@ -45,7 +45,7 @@ class Driver(Protocol):
         """Remove every trace; idempotent; returns when it is gone. Raises TeardownError."""
 
     def leftovers(self) -> Iterator[Handle]:
-        """Everything on this host that carries our tag, found without the ledger."""
+        """Everything on this host that carries our tag, found without the journal."""
 
 
 @runtime_checkable

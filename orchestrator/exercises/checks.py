@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.exercises.measurement import reading_of
+from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, Where
 from orchestrator.machines.facts import Facts
 
@@ -36,6 +37,15 @@ class Verdict:
     points: float
     max_points: float
     misses: tuple[str, ...]
+
+
+def split(
+    exercises: Sequence[LoadedExercise], subject: Subject
+) -> tuple[list[LoadedExercise], dict[str, str]]:
+    """Those that make sense on this machine, and by name why the others do not."""
+    reasons = {exercise.name: unmet(exercise.spec, subject) for exercise in exercises}
+    runnable = [exercise for exercise in exercises if not reasons[exercise.name]]
+    return runnable, {name: reason for name, reason in reasons.items() if reason}
 
 
 def unmet(exercise: Exercise, subject: Subject) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from orchestrator.compile.cross import inputs
+from orchestrator.compile.cross import inputs, origin_of
 from orchestrator.compile.toolchain import WARNINGS
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.errors import BuildError, WorkError
 from orchestrator.exercises.execute import PATH, Workplace, folder_name
 from orchestrator.labfile.load import LoadedExercise
@@ -33,11 +33,12 @@ def in_guest(exercise: LoadedExercise) -> list[Build]:
 
 def sources(exercise: LoadedExercise) -> list[str]:
     """The files a machine needs for its builds, by their names in the exercise's folder."""
-    found = (inputs(exercise.folder, build) for build in in_guest(exercise))
-    return list(dict.fromkeys(str(p.relative_to(exercise.folder)) for paths in found for p in paths))
+    found = (inputs(origin_of(exercise), build) for build in in_guest(exercise))
+    top = exercise.folder.resolve()
+    return list(dict.fromkeys(str(p.relative_to(top)) for paths in found for p in paths))
 
 
-def build_in_guest(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> str:
+def build_in_guest(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
     """Compile what is to be compiled here; gives why this machine cannot, "" when all is built.
 
     Raises BuildError with the compiler's words, TransportError, TimedOut, Interrupted.
@@ -47,11 +48,11 @@ def build_in_guest(exercise: LoadedExercise, place: Workplace, deadline: Deadlin
         return ""
     if place.subject.boundary is Boundary.USER_EMULATION:
         return "needs a compiler: the one here is the host's and would compile for the host"
-    compiler = _compiler(exercise, place, deadline)
+    compiler = _compiler(exercise, place, cancellation)
     if not compiler:
         return "needs a compiler, and this machine has none (cc, gcc, clang or tcc)"
     for build in builds:
-        ending = _run(render_command(build, compiler), exercise, place, compiler, deadline)
+        ending = _run(render_command(build, compiler), exercise, place, compiler, cancellation)
         _require(build, ending, WorkError if exercise.spec.is_students(build) else BuildError)
     return ""
 
@@ -63,13 +64,13 @@ def render_command(build: Build, compiler: str) -> list[str]:
     return [compiler, *FLAGS, *build.flags, "-o", build.program, *build.sources]
 
 
-def _compiler(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> str:
-    ending = _run(["/bin/sh", "-c", _LOOK], exercise, place, "", deadline)
+def _compiler(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
+    ending = _run(["/bin/sh", "-c", _LOOK], exercise, place, "", cancellation)
     return ending.stdout.strip() if ending.exit_code == 0 else ""
 
 
 def _run(
-    argv: Sequence[str], exercise: LoadedExercise, place: Workplace, compiler: str, deadline: Deadline
+    argv: Sequence[str], exercise: LoadedExercise, place: Workplace, compiler: str, cancellation: Cancellation
 ) -> Ending:
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     return run_program(
@@ -81,7 +82,7 @@ def _run(
         timeout=COMPILE_SECONDS * place.subject.facts.slowness,
         output_limit=WORDS_LIMIT,
         env={"PATH": PATH, "TMPDIR": folder, **({"CC": compiler} if compiler else {})},
-        deadline=deadline,
+        deadline=cancellation.deadline(),
     )
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import Bed, Garden
-from orchestrator.exercises.checks import Subject, judge, observations, unmet
+from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.host_metrics import Scale
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
@@ -89,28 +89,29 @@ class Workplace:
     scale: Scale | None = None
 
 
-def run_exercise(exercise: LoadedExercise, place: Workplace, blank: Record, deadline: Deadline) -> Record:
+def run_exercise(
+    exercise: LoadedExercise, place: Workplace, blank: Record, cancellation: Cancellation
+) -> Record:
     """Run every step and judge what was shown; ``blank`` is the record to fill in.
+
+    Whether the exercise makes sense here (``checks.split``) is known before.
 
     Raises TransportError, TimedOut, Interrupted: those are not the program's fault.
     """
     spec = exercise.spec
-    reason = unmet(spec, place.subject)
-    if reason:
-        return replace(blank, status=Status.SKIP, reason=reason)
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
     # What the machine takes before the program runs, and what the host does meanwhile.
     known = place.scale.asked(spec.asks) if place.scale else dict
-    with _planted(exercise, place, deadline) as bed:
-        endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, deadline)
+    with _planted(exercise, place, cancellation) as bed:
+        endings = _run_steps(exercise, replace(place, env={**place.env, **bed.env}), limit, cancellation)
         outside = known() | bed.inspect("".join(ending.stdout + ending.stderr for ending in endings))
     return _record(exercise, place, blank, endings, time.monotonic() - begun, limit, outside)
 
 
 def _planted(
-    exercise: LoadedExercise, place: Workplace, deadline: Deadline
+    exercise: LoadedExercise, place: Workplace, cancellation: Cancellation
 ) -> contextlib.AbstractContextManager[Bed]:
     """The canaries of an exercise, outside this machine's boundary."""
     kinds = exercise.spec.canaries
@@ -122,10 +123,12 @@ def _planted(
     whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
     inside = f"{place.site.work}/{folder_name(exercise.name)}"
     student = place.site.users["student"]
-    return place.garden.planted(kinds, whose, place.transport, inside, student, deadline)
+    return place.garden.planted(kinds, whose, place.transport, inside, student, cancellation.deadline())
 
 
-def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadline: Deadline) -> list[Ending]:
+def _run_steps(
+    exercise: LoadedExercise, place: Workplace, limit: float, cancellation: Cancellation
+) -> list[Ending]:
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     env = {
         "PATH": PATH,
@@ -136,7 +139,7 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
     endings = []
     for number, step in enumerate(exercise.spec.run):
         if number:
-            _put_anew(exercise, place, deadline)
+            _put_anew(exercise, place, cancellation)
         argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
         if _is_built(exercise, step.argv[0]):
             argv = [*place.site.emulator, *argv]
@@ -150,7 +153,7 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
                 timeout=limit,
                 output_limit=exercise.spec.output_limit,
                 env=env,
-                deadline=deadline,
+                deadline=cancellation.deadline(),
                 stdin=(exercise.folder / step.stdin).read_bytes() if step.stdin else b"",
             )
         )
@@ -159,7 +162,7 @@ def _run_steps(exercise: LoadedExercise, place: Workplace, limit: float, deadlin
     return endings
 
 
-def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> None:
+def _put_anew(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> None:
     """Give a step the programs and data that were pushed, whatever a student's program, which may write
     to their folder, has made of them. What else it left there stays.
 
@@ -172,7 +175,7 @@ def _put_anew(exercise: LoadedExercise, place: Workplace, deadline: Deadline) ->
         return
     base = folder_name(exercise.name)
     names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
-    limit = deadline.within(PUSH_SECONDS)
+    limit = cancellation.deadline(PUSH_SECONDS)
     aside = ["sh", "-c", SET_ASIDE, place.site.work, *(f"{place.site.work}/{base}/{name}" for name in names)]
     done = place.transport.run(aside, deadline=limit)
     if done.code != 0:

@@ -6,7 +6,7 @@ which run no such exercise are not slower for it, and what is true after the ear
 
 from __future__ import annotations
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.exercises.execute import LEAST_SECONDS, PATH, Workplace, folder_name
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import User
@@ -26,7 +26,7 @@ done
 """Looks at files: a shell's own idea of a command includes its builtins."""
 
 
-def missing_programs(exercise: LoadedExercise, place: Workplace, deadline: Deadline) -> str:
+def missing_programs(exercise: LoadedExercise, place: Workplace, cancellation: Cancellation) -> str:
     """Why this machine lacks programs for the exercise; "" when all are there.
 
     Raises TransportError, TimedOut, Interrupted.
@@ -43,7 +43,7 @@ def missing_programs(exercise: LoadedExercise, place: Workplace, deadline: Deadl
         timeout=LEAST_SECONDS * place.subject.facts.slowness,
         output_limit=_WORDS_LIMIT,
         env={"PATH": PATH},
-        deadline=deadline,
+        deadline=cancellation.deadline(),
     )
     if ending.exit_code != 0:
         why = ending.start_error or ending.killed_for or f"its shell ended with {ending.exit_code}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,8 @@ from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise, LoadedLab
+from orchestrator.labfile.shared import lay, shared_files
+from orchestrator.labfile.writable_copy import writable_copy
 from orchestrator.labfile.yaml_nodes import refusal
 
 MOST_BYTES = 2**20
@@ -80,8 +81,8 @@ def assembled(
 ) -> LoadedExercise:
     """The exercise with these files of its student, in ``target``, and its hidden tests among the others.
 
-    ``target`` is made; it holds what the exercise is made of and none of what tells the answers.
-    A report shows the files only when they are ``from_student``.
+    ``target`` is made; it holds the exercise's folder with what it is made of and none of what tells the
+    answers, and beside it what it shares. A report shows the files only when they are ``from_student``.
     """
     withheld = {SKELETON, SOLUTION, WRONG, HIDDEN_FILE}
     top = exercise.folder.resolve()
@@ -89,21 +90,27 @@ def assembled(
     def left_out(folder: str, names: list[str]) -> set[str]:
         return withheld & set(names) if Path(folder).resolve() == top else set()
 
-    shutil.copytree(exercise.folder, target, ignore=left_out)
+    whole = target / exercise.folder.name
+    writable_copy(exercise.folder, whole, left_out)
+    lay(exercise.folder, shared_files(exercise.folder, exercise.spec.shares), target)
     for name, data in files.items():
-        place = target / name
+        place = whole / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
         place.write_bytes(data)
         place.chmod(_mode(exercise.folder / SKELETON / name))
     spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
-    shown = LoadedExercise(exercise.name, target, exercise.spec) if from_student else exercise
-    return LoadedExercise(exercise.name, target, spec, shown=shown)
+    shown = LoadedExercise(exercise.name, whole, exercise.spec) if from_student else exercise
+    return LoadedExercise(exercise.name, whole, spec, shown=shown)
 
 
 def provided(exercise: LoadedExercise, place: str) -> Files:
-    """The files of a folder that the exercise itself brings: skeleton, solution, wrong/KIND."""
-    return _taken(exercise.folder / place, exercise.folder, _names(exercise))
+    """The files of a folder that the exercise itself brings: skeleton, solution, wrong/KIND. What a wrong
+    solution does not hold is the reference solution's."""
+    names, own = _names(exercise), exercise.folder / place
+    theirs = [name for name in names if Path(place).parts[:1] == (WRONG,) and not (own / name).exists()]
+    files = _taken(own, exercise.folder, [name for name in names if name not in theirs])
+    return {**files, **_taken(exercise.folder / SOLUTION, exercise.folder, theirs)}
 
 
 def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:

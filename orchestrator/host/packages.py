@@ -12,15 +12,14 @@ from orchestrator.arch import ARCHITECTURES
 @dataclass(frozen=True)
 class Need:
     """Something of the host. ``apt`` are alternatives, the first that exists is taken; ``pip`` is
-    for what comes from there instead, after all the rest."""
+    for what comes from there instead, after all the rest, and ``lock`` the file in a checkout that
+    pins it."""
 
     what: str
     present: Callable[[], bool]
     apt: tuple[str, ...]
-    dnf: str
-    pacman: str
-    brew: str = ""
     pip: str = ""
+    lock: str = ""
 
 
 def program(name: str) -> Callable[[], bool]:
@@ -28,11 +27,11 @@ def program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name) is not None
 
 
-SSH = Need("ssh", program("ssh"), ("openssh-client",), "openssh-clients", "openssh", "openssh")
-XORRISO = Need("xorriso", program("xorrisofs"), ("xorriso",), "xorriso", "libisoburn", "xorriso")
+SSH = Need("ssh", program("ssh"), ("openssh-client",))
+XORRISO = Need("xorriso", program("xorrisofs"), ("xorriso",))
 
 
 def qemu_need(arch: str) -> Need:
     """The emulator of one architecture, by Debian's name."""
     name, packages = ARCHITECTURES[arch].qemu, ARCHITECTURES[arch].qemu_packages
-    return Need(name, program(name), packages, f"{name}-core", name, "qemu")
+    return Need(name, program(name), packages)

@@ -45,6 +45,4 @@ def emulator_need(arch: Arch) -> Need:
         emulator_name(arch),
         lambda: emulator_path(arch) is not None,
         ("qemu-user",),
-        "qemu-user",
-        "qemu-user",
     )

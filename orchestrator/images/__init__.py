@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -13,7 +15,11 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, NotOnMirror
 from orchestrator.host import cache
-from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.image_recipe import KINDS, Recipe
+from orchestrator.progress import Progress
+
+BUILD_SECONDS = 1800.0
+"""How long building one image may take."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +40,17 @@ class Image:
     @property
     def effort(self) -> float:
         """How many times longer than a micro machine one of these takes to come up."""
-        return effort(self.kind)
+        return KINDS[self.kind].effort
 
     @property
     def by_cloud_init(self) -> bool:
         """Whether it boots by its own boot loader, and cloud-init makes it this machine."""
-        return self.kind == "cloud"
+        return KINDS[self.kind].by_cloud_init
 
     @property
     def answers_on_a_line(self) -> bool:
         """Whether our init serves SSH, the first connection over a line of its own."""
-        return self.kind == "micro"
+        return KINDS[self.kind].our_init
 
     @property
     def disk(self) -> Path | None:
@@ -68,11 +74,6 @@ class Image:
     def runner(self) -> Path:
         """The runner, for programs that run on the host's own kernel."""
         return self.folder / "run"
-
-
-def effort(kind: str) -> float:
-    """How many times longer than a micro machine one of this kind of image takes to come up."""
-    return {"full": 5.0, "cloud": 15.0}.get(kind, 1.0)
 
 
 class Builder(Protocol):
@@ -103,7 +104,7 @@ def key(recipe: Recipe, arch: Arch) -> str:
 
 
 def find(recipe: Recipe, arch: Arch) -> Image | None:
-    """The image if it is in the cache, else one that stands in for it: see ``build``."""
+    """The image if it is in the cache, else one that stands in for it: see ``_build``."""
     for source in (arch, arch.former):
         folder = cache.place("images", key(recipe, source)) if source else None
         if folder and (folder / cache.META).exists():
@@ -111,9 +112,38 @@ def find(recipe: Recipe, arch: Arch) -> Image | None:
     return None
 
 
-def obtain(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
-    """The image from the cache, or else built. Raises as ``build``."""
-    return find(recipe, arch) or build(recipe, arch, archives, deadline)
+def name_of(recipe: Recipe, arch: Arch) -> str:
+    """What an image is called where people read what happens."""
+    return f"image {recipe.image}/{arch.name}"
+
+
+def obtain(
+    recipe: Recipe,
+    arch: Arch,
+    archives: Archives,
+    progress: Progress,
+    deadline: Deadline,
+    *,
+    renew: bool = False,
+    turn: AbstractContextManager[object] | None = None,
+) -> Image:
+    """The image from the cache, or else built of verified parts, while people are told.
+
+    One that stands in for another (see ``_build``) will do, unless ``renew``. ``turn`` is entered
+    while something is built. Raises ImageError, BuildError, TimedOut, Interrupted.
+    """
+    who = name_of(recipe, arch)
+    image = None if renew else find(recipe, arch)
+    if image is None:
+        with turn or contextlib.nullcontext():
+            progress.doing(who, *expectation(recipe, arch))
+            image = _build(recipe, arch, archives, deadline.within(BUILD_SECONDS))
+        progress.done(who, "ready")
+        if cache.meta(image.folder).get("outdated"):
+            progress.tell(f"{who}: made of an earlier release's packages: the mirror is being updated")
+    if why := substitution(image):
+        progress.tell(f"{who}: {why}" + ("" if renew else "; `isolab images build` tries again"))
+    return image
 
 
 def _image(recipe: Recipe, arch: Arch, folder: Path) -> Image:
@@ -128,18 +158,21 @@ def substitution(image: Image) -> str:
 
 def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
     """What building an image consists of, in words, and its seconds on a laptop of the 2020s."""
-    words = {
-        "full": "fetching, verifying and unpacking packages, then configuring them",
-        "cloud": "fetching the published image",
-        "oci": "making the layer that goes on top",
-        "containerfile": "making the layer that goes on top",
-    }
-    return words.get(recipe.kind, "fetching packages, verifying, building"), _builder(
-        recipe
-    ).expected_seconds(arch)
+    return KINDS[recipe.kind].making, _builder(recipe).expected_seconds(arch)
 
 
-def build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
+def damaged(folder: Path) -> list[str]:
+    """Files of an image whose content is not what was built; ["meta.json"] for an unreadable one."""
+    try:
+        noted = cache.meta(folder)["sha256"]
+    except (OSError, ValueError, KeyError):
+        return [cache.META]
+    return [
+        n for n, sha in noted.items() if not (folder / n).is_file() or cache.sha256_file(folder / n) != sha
+    ]
+
+
+def _build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
     """The image, built on first use.
 
     A mirror in the middle of an update lacks packages of some architectures for days. Then the

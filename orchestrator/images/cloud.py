@@ -14,11 +14,11 @@ from orchestrator.arch import Arch
 from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.debian.download import fetched
+from orchestrator.debian.download import Published, fetched
 from orchestrator.errors import ImageError
 from orchestrator.host import process
 from orchestrator.images.micro import RUNNER_SOURCES
-from orchestrator.labfile.image_recipe import CloudRecipe
+from orchestrator.labfile.image_recipe import CloudRecipe, Source
 from orchestrator.paths import GUEST_SOURCES
 
 VERSION = 1
@@ -54,7 +54,7 @@ def build(
     toolchain = compiler.prepare(arch, archives.suite(arch.suite), deadline)
     files = [GUEST_SOURCES / name for name in RUNNER_SOURCES]
     compiler.compile_program(arch, toolchain, files, (), folder / "run", deadline)
-    with fetched(source.url, source.sha256, deadline) as file:
+    with fetched(_published(source), deadline) as file:
         size = _virtual_size(file, recipe, source.url, deadline)
         process.run(
             ["qemu-img", "convert", "-q", "-O", "qcow2", file, folder / "disk.qcow2"], deadline=deadline
@@ -68,6 +68,16 @@ def build(
         "virtual_size": size,
         "bytes": {"disk.qcow2": (folder / "disk.qcow2").stat().st_size},
     }
+
+
+def _published(source: Source) -> Published:
+    return Published(
+        (source.url,),
+        source.sha256,
+        described_by="the recipe",
+        if_other="compare with what its publisher says; a file published anew needs a new recipe",
+        if_absent="check the network and the recipe's `url:`; another try goes on where this one stopped",
+    )
 
 
 def _virtual_size(file: Path, recipe: CloudRecipe, url: str, deadline: Deadline) -> int:

@@ -14,8 +14,8 @@ from typing import Any
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
-from orchestrator.debian.archive import Archive, Archives, Package, members
-from orchestrator.debian.dependencies import Index
+from orchestrator.debian.archive import Archive, Archives, members
+from orchestrator.debian.dependencies import Package
 from orchestrator.debian.kernel import Kernel, take
 from orchestrator.debian.unpack import add_file, unpack
 from orchestrator.host.tempdirs import working_folder
@@ -59,7 +59,7 @@ def build(
     Raises ImageError, BuildError, TimedOut, Interrupted, Unavailable.
     """
     archive = archives.suite(arch.suite)
-    packages = Index.parse(archive.index(arch.name)).closure(recipe.packages)
+    packages = archive.index(arch.name).closure(recipe.packages)
     extra, kernel_package = _extra(archive, arch)
     paths = archive.fetch([*packages, *extra, kernel_package])
     kernel = take(paths[kernel_package.name], folder / "kernel", recipe.module_folders)

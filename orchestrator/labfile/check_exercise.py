@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import Problem
 from orchestrator.host.confine import confined
+from orchestrator.labfile.shared import ABOVE, files_of
 from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_document import Path as DataPath
 
 
-def exercise_problems(document: Document, folder: Path, spare: Collection[str] = ()) -> Iterator[Problem]:
+def exercise_problems(
+    document: Document, folder: Path, spare: Collection[str] = (), shared: Collection[str] | None = None
+) -> Iterator[Problem]:
     """Files an exercise names that are missing or outside, and commands that do not split.
 
-    ``spare`` are files that need not be there: a student writes them.
+    ``spare`` are files that need not be there: a student writes them. ``shared`` are the files that its
+    sources may name of the folder above; None stands for those that this document says are shared.
     """
     data = document.data if isinstance(document.data, dict) else {}
     yield from _missing_files(document, folder, ("files",), data.get("files"), spare)
+    yield from _shared_problems(document, folder)
+    shared = shared_sources(document, folder) if shared is None else shared
     builds = data.get("build")
     if isinstance(builds, dict):
-        yield from _build_problems(document, folder, ("build",), builds, spare)
+        yield from _build_problems(document, folder, ("build",), builds, spare, shared)
     for index, build in enumerate(builds if isinstance(builds, list) else []):
-        yield from _build_problems(document, folder, ("build", index), build, spare)
+        yield from _build_problems(document, folder, ("build", index), build, spare, shared)
     run = data.get("run")
     if isinstance(run, str):
         yield from _command_problems(document, ("run",), run)
@@ -33,16 +41,59 @@ def exercise_problems(document: Document, folder: Path, spare: Collection[str] =
         yield from _command_problems(document, ("run", index, "run"), command)
 
 
+def shared_sources(document: Document, folder: Path) -> set[str]:
+    """The files of the folder above that this exercise file shares, as sources name them."""
+    found: set[str] = set()
+    for _, name in _shared(document):
+        with contextlib.suppress(ValueError, OSError):
+            found |= {ABOVE + file for file in files_of(folder, name)}
+    return found
+
+
+def _shared(document: Document) -> Iterator[tuple[DataPath, str]]:
+    names = document.data.get("shared") if isinstance(document.data, dict) else None
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if isinstance(name, str):
+            yield ("shared", index), name
+
+
+def _shared_problems(document: Document, folder: Path) -> Iterator[Problem]:
+    for path, name in _shared(document):
+        try:
+            files_of(folder, name)
+        except FileNotFoundError:
+            there = [entry.name for entry in folder.resolve().parent.iterdir()]
+            words = f"no {quote(name)} in the folder above"
+            yield document.problem(path, words, did_you_mean(name, there))
+        except ValueError as error:
+            yield document.problem(path, f"{quote(name)} {error}")
+
+
 def _build_problems(
-    document: Document, folder: Path, path: DataPath, build: object, spare: Collection[str]
+    document: Document,
+    folder: Path,
+    path: DataPath,
+    build: object,
+    spare: Collection[str],
+    shared: Collection[str],
 ) -> Iterator[Problem]:
     if not isinstance(build, dict):
         return
-    yield from _missing_files(document, folder, (*path, "sources"), build.get("sources"), spare)
+    sources: Any = build.get("sources")
+    above = [name for name in _texts(sources) if name.startswith(ABOVE)]
+    for name in sorted({*above} - {*shared}):
+        advice = did_you_mean(name, shared) or f"name it in `shared:`, without {ABOVE}"
+        place = (*path, "sources", sources.index(name))
+        yield document.problem(place, f"{quote(name)} is not shared", advice)
+    yield from _missing_files(document, folder, (*path, "sources"), sources, [*spare, *above])
     yield from _missing_files(document, folder.parent, (*path, "headers"), build.get("headers"), ())
     output = build.get("output")
     if isinstance(output, str) and (output in ("", ".", "..") or "/" in output or "\0" in output):
         yield document.problem((*path, "output"), "expected the name of a file, without a folder")
+
+
+def _texts(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _missing_files(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from orchestrator.errors import Problem
 from orchestrator.host.confine import confined
 from orchestrator.labfile.canary_kinds import LABELS, RESERVED, observation
-from orchestrator.labfile.check_exercise import exercise_problems
+from orchestrator.labfile.check_exercise import exercise_problems, shared_sources
 from orchestrator.labfile.messages import validate
 from orchestrator.labfile.models import Build
 from orchestrator.labfile.suggest import did_you_mean, quote
@@ -55,7 +55,7 @@ def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
 def hidden_problems(document: Document, exercise: Document, folder: Path) -> Iterator[Problem]:
     """What is wrong with hidden tests beside an exercise: files, programs, names, wrong solutions."""
     names, data, visible = student_files(exercise), _mapping(document.data), _mapping(exercise.data)
-    yield from exercise_problems(document, folder, names)
+    yield from exercise_problems(document, folder, names, shared_sources(exercise, folder))
     yield from _command_problems(document)
     if "student" not in visible:
         yield document.problem(
@@ -98,10 +98,8 @@ def _wrong_problems(
         if kind not in there:
             near = did_you_mean(kind, there - set(kinds))
             yield document.problem(("wrong", kind), f"no folder {quote(f'{WRONG}/{kind}')}", near, key=True)
-        for name in names if kind in there else []:
-            if not _is_there(folder / WRONG / kind, name):
-                missing = f"no file {quote(f'{WRONG}/{kind}/{name}')}"
-                yield document.problem(("wrong", kind), missing, key=True)
+        if kind in there:
+            yield from _held_problems(document, kind, folder, names)
         for index, name in enumerate(misses if isinstance(misses, list) else []):
             if isinstance(name, str) and name not in checked:
                 words = f"no check is about {quote(name)}"
@@ -110,6 +108,22 @@ def _wrong_problems(
         yield document.problem(
             ("wrong",), f"wrong has no entry for the folder {quote(f'{WRONG}/{kind}')}", key=True
         )
+
+
+def _held_problems(document: Document, kind: str, folder: Path, names: list[str]) -> Iterator[Problem]:
+    """A wrong solution may lack what is the same in the reference. If it does, a file of another name is a
+    misspelt one, in whose place the reference's would be run."""
+    place, path = folder / WRONG / kind, ("wrong", kind)
+    missing = [name for name in names if not _is_there(place, name)]
+    if not (folder / SOLUTION).is_dir() or missing == names:
+        for name in missing:
+            yield document.problem(path, f"no file {quote(f'{WRONG}/{kind}/{name}')}", key=True)
+    elif missing:
+        held = [str(file.relative_to(place)) for file in sorted(place.rglob("*")) if not file.is_dir()]
+        for name in held:
+            if name not in names:
+                words = f"{quote(f'{WRONG}/{kind}/{name}')} is no file that students write"
+                yield document.problem(path, words, did_you_mean(name, missing), key=True)
 
 
 def _is_there(folder: Path, name: str) -> bool:

@@ -6,16 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from orchestrator.errors import SpecError
-from orchestrator.labfile.image_recipe import ContainerfileRecipe, Recipe
+from orchestrator.labfile.image_recipe import Recipe, read
 from orchestrator.labfile.yaml_document import parse
 from orchestrator.paths import RECIPES
 
 MORE = "ISOLAB_RECIPES"
 """Environment variable with further folders of recipes, as PATH has them."""
-_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
 
 def least_memory(known: Mapping[str, Recipe]) -> dict[str, int]:
@@ -31,11 +28,9 @@ def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
     for path in (path for place in folders for path in sorted(place.glob("*.yaml"))):
         document = parse(path.read_text(encoding="utf-8"), str(path))
         try:
-            recipe = _RECIPE.validate_python(document.data)
+            recipe = read(document.data).beside(path.parent)
         except ValueError as problem:
             raise SpecError(f"{path}: not an image recipe: {problem}") from None
-        if isinstance(recipe, ContainerfileRecipe):
-            recipe = recipe.model_copy(update={"folder": path.parent / recipe.folder})
         found[recipe.image] = recipe
     return found
 

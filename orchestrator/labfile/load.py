@@ -22,7 +22,7 @@ from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
-from orchestrator.labfile.image_recipe import CONTAINER_KINDS, Recipe
+from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.messages import Model, Reading, problems_of, validate
 from orchestrator.labfile.models import (
     EXERCISE_PATTERN,
@@ -257,7 +257,7 @@ def _machine_problems(
     reading: Reading, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
 ) -> Iterator[Problem]:
     known = {**images, **least_memory(own)}
-    boxed = {name for name, recipe in own.items() if recipe.kind in CONTAINER_KINDS}
+    boxed = {name for name, recipe in own.items() if KINDS[recipe.kind].boxed}
     for name, merged in _mapping(reading.data, "machines").items():
         if isinstance(merged, dict):
             yield from MachineCheck(reading.document, name, merged, known, host, boxed).problems()

@@ -1,7 +1,8 @@
 """Programs of the host that the work at hand needs: what they are, and how they are installed.
 
-Missing ones are installed through the host's package manager when we may (root, or sudo without
-a password); else the one line to type is in the error.
+Missing ones are installed by apt-get when we may (root, or sudo without a password); else the one
+line to type is in the error. For hosts with another package manager the error says what is missing,
+and what Debian calls it.
 """
 
 from __future__ import annotations
@@ -21,44 +22,35 @@ from orchestrator.debian.mirror import KEYRING
 from orchestrator.drivers.base import NeedsPackages
 from orchestrator.errors import LabError, Unavailable
 from orchestrator.host import process
-from orchestrator.host.packages import Need, program, qemu_need
+from orchestrator.host.packages import XORRISO, Need, program, qemu_need
 from orchestrator.host.process import ProcessFailed
-from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.models import Machine
+from orchestrator.paths import IN_CHECKOUT, ROOT
 from orchestrator.progress import Progress
 
 INSTALL_SECONDS = 900.0
 
-GPGV = Need("gpgv", program("gpgv"), ("gpgv",), "gnupg2", "gnupg", "gnupg")
+GPGV = Need("gpgv", program("gpgv"), ("gpgv",))
 KEYS = Need(
     "Debian's archive keys",
     KEYRING.exists,
     ("debian-archive-keyring",),
-    "debian-keyring",
-    "debian-archive-keyring",
 )
 MKE2FS = Need(
     "mke2fs",
     lambda: shutil.which("mke2fs", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None,
     ("e2fsprogs",),
-    "e2fsprogs",
-    "e2fsprogs",
-    "e2fsprogs",
 )
-QEMU_IMG = Need("qemu-img", program("qemu-img"), ("qemu-utils",), "qemu-img", "qemu-img", "qemu")
-SSHD = Need(
-    "sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",), "openssh-server", "openssh", "openssh"
-)
-MMDEBSTRAP = Need("mmdebstrap", program("mmdebstrap"), ("mmdebstrap",), "mmdebstrap", "mmdebstrap")
+QEMU_IMG = Need("qemu-img", program("qemu-img"), ("qemu-utils",))
+SSHD = Need("sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",))
+MMDEBSTRAP = Need("mmdebstrap", program("mmdebstrap"), ("mmdebstrap",))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 """Names of a browser that the tests of the HTML report can drive."""
 CHROMIUM = Need(
     "chromium",
     lambda: any(map(shutil.which, BROWSERS)),
     ("chromium",),
-    "chromium",
-    "chromium",
-    "chromium",
 )
 
 
@@ -82,16 +74,15 @@ def image_needs(recipe: Recipe, arch: str) -> list[Need]:
     """What building an image of this architecture needs, and machines made of it."""
     if not recipe.disk:
         return []
-    needs = [QEMU_IMG, qemu_need(arch)]
-    if recipe.kind == "full":
-        return [*needs, MKE2FS]
-    return [*needs, *_firmware_need(ARCHITECTURES[arch].firmware)]
+    kind, programs = KINDS[recipe.kind], {need.what: need for need in (MKE2FS, XORRISO)}
+    needs = [QEMU_IMG, qemu_need(arch), *(programs[name] for name in kind.programs)]
+    return [*needs, *(_firmware_need(ARCHITECTURES[arch].firmware) if kind.by_cloud_init else ())]
 
 
 def _firmware_need(path: str) -> list[Need]:
     if not path:
         return []
-    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",), "edk2-aarch64", "edk2-aarch64")]
+    return [Need("UEFI firmware", Path(path).exists, ("qemu-efi-aarch64",))]
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:
@@ -100,17 +91,17 @@ def missing(needs: Iterable[Need]) -> list[Need]:
 
 
 def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
-    """The command that installs them, for this host's package manager; [] where none is known."""
-    if shutil.which("apt-get"):
-        names = [_apt_name(need, deadline) for need in needs]
-        return ["apt-get", "install", "-y", "--no-install-recommends", *dict.fromkeys(names)]
-    if shutil.which("dnf"):
-        return ["dnf", "install", "-y", *dict.fromkeys(need.dnf for need in needs)]
-    if shutil.which("pacman"):
-        return ["pacman", "-S", "--noconfirm", *dict.fromkeys(need.pacman for need in needs)]
-    if shutil.which("brew"):
-        return ["brew", "install", *dict.fromkeys(need.brew for need in needs if need.brew)]
-    return []
+    """The command that installs them; [] for hosts without apt-get."""
+    if not shutil.which("apt-get"):
+        return []
+    names = [_apt_name(need, deadline) for need in needs]
+    return ["apt-get", "install", "-y", "--no-install-recommends", *dict.fromkeys(names)]
+
+
+def in_words(needs: Sequence[Need]) -> str:
+    """What to install where we cannot: by the names Debian has for it."""
+    names = ", ".join(dict.fromkeys(need.apt[0] for need in needs if need.apt))
+    return f"isolab installs by apt-get only; by this host's own means, install what Debian has in {names}"
 
 
 def _apt_name(need: Need, deadline: Deadline) -> str:
@@ -131,7 +122,8 @@ def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadli
     """Install Python packages into the environment we run in."""
     if not absent:
         return
-    names, wanted = ", ".join(need.what for need in absent), [need.pip for need in absent]
+    names = ", ".join(need.what for need in absent)
+    wanted = [word for need in absent for word in _for_pip(need)]
     # -P: not the pip of the folder we stand in, which may be a student's.
     argv = [sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted]
     progress.doing("Python packages", f"installing {names}", 30)
@@ -147,17 +139,24 @@ def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadli
     progress.done("Python packages", f"installed {names}")
 
 
+def _for_pip(need: Need) -> list[str]:
+    """What to ask of pip: in a checkout the locked version, by its hash."""
+    if IN_CHECKOUT and need.lock:
+        return ["--require-hashes", "--requirement", str(ROOT / need.lock)]
+    return [need.pip]
+
+
 def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
     if not absent:
         return
     names = ", ".join(need.what for need in absent)
     line = install_line(absent, deadline)
     if not line:
-        raise Unavailable(f"this host lacks {names}, and has no package manager we know")
+        raise Unavailable(f"this host lacks {names}", hint=in_words(absent))
     rights = _rights(deadline)
     if rights is None:
         raise Unavailable(f"this host lacks {names}", hint=f"type: sudo {' '.join(line)}")
-    if shutil.which("apt-get") and not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         progress.doing("system packages", "reading package lists", 10)
         _install([*rights, "apt-get", "update"], deadline)
         line = install_line(absent, deadline)
@@ -165,8 +164,6 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
     try:
         _install([*rights, *line], deadline)
     except LabError:
-        if line[0] != "apt-get":
-            raise
         # Old package lists name files the mirror no longer has.
         _install([*rights, "apt-get", "update"], deadline)
         _install([*rights, *install_line(absent, deadline)], deadline)
@@ -178,7 +175,7 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
 
 def _rights(deadline: Deadline) -> list[str] | None:
     """How to become root: already so, sudo without a password, or not at all."""
-    if os.getuid() == 0 or (shutil.which("brew") and not shutil.which("apt-get")):
+    if os.getuid() == 0:
         return []
     if not shutil.which("sudo"):
         return None

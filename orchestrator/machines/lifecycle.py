@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,25 +15,14 @@ from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import BootError, TimedOut
 from orchestrator.labfile.models import User
 from orchestrator.machines import facts as facts_of
+from orchestrator.machines.context import MachineContext
 from orchestrator.machines.facts import Facts
-from orchestrator.machines.journal import Ledger
-from orchestrator.progress import Progress
+from orchestrator.machines.journal import Journal, Membership
 from orchestrator.transport.base import Transport
 from orchestrator.transport.runner import run_program
 from orchestrator.transport.runner_server import served
 
 CONNECT_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class Live:
-    """A machine that is up and connected; ``start_seconds`` is how long that took, without the wait
-    for a processor to boot on."""
-
-    handle: Handle
-    transport: Transport
-    facts: Facts
-    start_seconds: float
 
 
 @dataclass
@@ -51,6 +39,10 @@ class Timings:
         finally:
             self.phases[name] = round(time.monotonic() - begun, 4)
 
+    def write(self, logs: Path) -> None:
+        """Put what is known so far among a machine's logs."""
+        (logs / "timings.json").write_text(json.dumps(self.phases, indent=1))
+
 
 def boot_seconds(order: Order) -> float:
     """How long a machine may take to come up: generous, because too short a limit only turns a
@@ -58,89 +50,98 @@ def boot_seconds(order: Order) -> float:
     return order.machine.boot_timeout or order.image.effort * max(120.0, 30 * order.arch.boot_seconds)
 
 
-@contextlib.contextmanager
-def machine(
+@dataclass(frozen=True)
+class StartedMachine:
+    """A machine that is up; ``timings`` grows as it is used."""
+
+    order: Order
+    driver: Driver
+    handle: Handle
+    timings: Timings
+
+
+@dataclass(frozen=True)
+class RunningMachine:
+    """A machine that is up and connected; ``start_seconds`` is how long that took, without the wait
+    for a processor to boot on."""
+
+    order: Order
+    driver: Driver
+    handle: Handle
+    transport: Transport
+    facts: Facts
+    start_seconds: float
+
+
+def start(
     order: Order,
     driver: Driver,
-    ledger: Ledger,
-    progress: Progress,
-    cancel: threading.Event,
-    boot_slots: contextlib.AbstractContextManager[object],
-) -> Iterator[Live]:
+    context: MachineContext,
+    undo: contextlib.ExitStack,
+    membership: Membership | None = None,
+) -> StartedMachine:
+    """Bring up a machine, journalled before it is; ``undo`` is given its removal, also when it fails.
+
+    Raises BootError, Unavailable, TransportError, Interrupted.
+    """
+    timings = Timings()
+    order.logs.mkdir(parents=True, exist_ok=True)
+    handle = driver.prepare(order)
+    context.journal.intend(handle, membership)
+    undo.callback(_end, order, driver, handle, timings, context.journal)
+    context.progress.doing(order.name, "waiting for a free processor to boot on")
+    with context.slots(order), timings.phase("up"), in_time(order.name, order):
+        risen = driver.up(order, handle, context.deadline(boot_seconds(order)), context.progress)
+    return StartedMachine(order, driver, risen, timings)
+
+
+@contextlib.contextmanager
+def connected(machine: StartedMachine, context: MachineContext) -> Iterator[RunningMachine]:
+    """The machine with a way to run programs in it, once it has said what it is.
+
+    Raises BootError, TransportError, TimedOut, Interrupted.
+    """
+    order, handle, timings = machine.order, machine.handle, machine.timings
+    deadline = context.deadline(CONNECT_SECONDS)
+    with contextlib.ExitStack() as stack:
+        context.progress.doing(order.name, "connecting")
+        with timings.phase("connect"):
+            plain = stack.enter_context(machine.driver.connect(handle, deadline))
+            transport = stack.enter_context(served(plain, handle.site.runner[0]))
+        with timings.phase("facts"):
+            facts = _known(order, handle, timings) or probe_facts(handle, transport, deadline)
+        (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
+        timings.write(order.logs)
+        started = round(sum(timings.phases.values()), 4)
+        with timings.phase("use"):
+            yield RunningMachine(order, machine.driver, handle, transport, facts, started)
+
+
+@contextlib.contextmanager
+def running_machine(order: Order, driver: Driver, context: MachineContext) -> Iterator[RunningMachine]:
     """A machine for the length of a ``with`` block; nothing of it is left afterwards.
 
     Raises BootError, TransportError, Unavailable, Interrupted; TeardownError at the end.
     """
-    timings = Timings()
-    order.logs.mkdir(parents=True, exist_ok=True)
-    handle = driver.prepare(order)
-    ledger.intend(handle)
-    try:
-        progress.doing(order.name, "waiting for a free processor to boot on")
-        with boot_slots, timings.phase("up"):
-            handle = _up(order, driver, handle, progress, cancel)
-        connecting = Deadline.after(CONNECT_SECONDS, cancel)
-        with contextlib.ExitStack() as stack:
-            progress.doing(order.name, "connecting")
-            with timings.phase("connect"):
-                plain = stack.enter_context(driver.connect(handle, connecting))
-                transport = stack.enter_context(served(plain, handle.site.runner[0]))
-            with timings.phase("facts"):
-                facts = _known(order, handle, timings) or probe_facts(handle, transport, connecting)
-            (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
-            started = round(sum(timings.phases.values()), 4)
-            with timings.phase("use"):
-                yield Live(handle, transport, facts, started)
-    finally:
-        with timings.phase("down"):
-            remove(handle, driver, ledger)
-        (order.logs / "timings.json").write_text(json.dumps(timings.phases, indent=1))
+    with (
+        contextlib.ExitStack() as undo,
+        connected(start(order, driver, context, undo), context) as machine,
+    ):
+        yield machine
 
 
-def stay(
-    order: Order,
-    driver: Driver,
-    ledger: Ledger,
-    progress: Progress,
-    cancel: threading.Event,
-    boot_slots: contextlib.AbstractContextManager[object],
-) -> Handle:
-    """A machine that is not taken down at the end: up, connected to once, asked what it is.
-
-    It is this process's until ``Ledger.keep`` or ``remove``. Raises as ``machine``; then nothing
-    of it is left.
-    """
-    timings = Timings()
-    order.logs.mkdir(parents=True, exist_ok=True)
-    handle = driver.prepare(order)
-    ledger.intend(handle)
-    try:
-        progress.doing(order.name, "waiting for a free processor to boot on")
-        with boot_slots, timings.phase("up"):
-            handle = _up(order, driver, handle, progress, cancel)
-        connecting = Deadline.after(CONNECT_SECONDS, cancel)
-        progress.doing(order.name, "connecting")
-        with driver.connect(handle, connecting) as transport, timings.phase("facts"):
-            facts = probe_facts(handle, transport, connecting)
-        (order.logs / "facts.json").write_text(json.dumps(facts.raw, indent=1))
-        (order.logs / "timings.json").write_text(json.dumps(timings.phases, indent=1))
-        return handle
-    except BaseException:
-        remove(handle, driver, ledger)
-        raise
-
-
-def remove(handle: Handle, driver: Driver, ledger: Ledger) -> None:
-    """Take a machine down and forget it. Raises TeardownError; then it stays in the ledger."""
+def remove(handle: Handle, driver: Driver, journal: Journal) -> None:
+    """Take a machine or network down and forget it. Raises TeardownError; then it stays in the journal."""
     driver.down(handle)
-    ledger.settle(handle)
+    journal.forget(handle)
     with contextlib.suppress(OSError):
-        Path(handle.scratch).parent.rmdir()  # the last machine of a run leaves the run's folder empty
+        Path(handle.scratch).parent.rmdir()  # whoever is last leaves the run's folder empty
 
 
-def _up(order: Order, driver: Driver, handle: Handle, progress: Progress, cancel: threading.Event) -> Handle:
-    with in_time(order.name, order):
-        return driver.up(order, handle, Deadline.after(boot_seconds(order), cancel), progress)
+def _end(order: Order, driver: Driver, handle: Handle, timings: Timings, journal: Journal) -> None:
+    with timings.phase("down"):
+        remove(handle, driver, journal)
+    timings.write(order.logs)
 
 
 @contextlib.contextmanager

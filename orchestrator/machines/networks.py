@@ -1,24 +1,24 @@
-"""The networks of one run: each laid by the first machine that joins, removed by the last that leaves."""
+"""The networks of one run: each made by the first machine that joins, removed by the last that leaves."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from orchestrator import drivers
-from orchestrator.deadline import Deadline
 from orchestrator.driver_traits import TRAITS, drivers_that
-from orchestrator.drivers.base import Driver, Networking
+from orchestrator.drivers.base import Networking
 from orchestrator.drivers.model import NETWORK_PREFIX, Attachment, Handle, NetworkOrder, Order
 from orchestrator.errors import Unavailable
 from orchestrator.labfile.addresses import Seat, peers, seats, subnet_of
 from orchestrator.labfile.models import Lab, Machine, Network
 from orchestrator.labfile.plan import Job, arch_of
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.lifecycle import remove
 
 LAY_SECONDS = 60.0
 
@@ -32,38 +32,26 @@ class _Laid:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Wiring:
+class Networks:
     """The networks of a run. Safe to use from several threads."""
 
-    def __init__(self, lab: Lab, ledger: Ledger, scratch: Path, out: Path) -> None:
+    def __init__(self, lab: Lab, context: MachineContext, scratch: Path, out: Path) -> None:
         self._lab = lab
-        self._ledger = ledger
+        self._context = context
         self._scratch = scratch
         self._out = out
         self._lock = threading.Lock()
         self._laid: dict[tuple[str, str], _Laid] = {}
 
-    @contextlib.contextmanager
-    def joined(self, order: Order, job: Job, deadline: Deadline) -> Iterator[Order]:
-        """The order with its places on networks, which stand for the length of the ``with`` block.
+    def join(self, order: Order, job: Job, undo: contextlib.ExitStack) -> Order:
+        """The order with its places on networks, each made unless it stands; ``undo`` is given the leaving.
 
-        Raises Unavailable, BootError, TimedOut, Interrupted; TeardownError at the end.
+        Raises Unavailable, BootError, TimedOut, Interrupted.
         """
-        mine = [seat for seat in seats(self._lab) if seat.machine == job.machine]
-        with contextlib.ExitStack() as stack:
-            places = []
-            for seat in mine:
-                handle = stack.enter_context(self._held(seat, job, deadline))
-                places.append(attachment(seat, handle.data["plugs"][seat.machine]))
-            yield replace(order, attachments=tuple(places), hosts=self.hosts(job))
-
-    def seated(self, order: Order, job: Job, deadline: Deadline) -> Order:
-        """As ``joined``, for a machine that stays: its networks stand until ``clear``, or for
-        ever once they are kept. Raises Unavailable, BootError, TimedOut, Interrupted."""
         places = []
         for seat in seats(self._lab):
             if seat.machine == job.machine:
-                handle = self._hold(seat, job, deadline).handle
+                handle = self._hold(seat, job, undo)
                 places.append(attachment(seat, handle.data["plugs"][seat.machine]))
         return replace(order, attachments=tuple(places), hosts=self.hosts(job))
 
@@ -72,35 +60,26 @@ class Wiring:
         with self._lock:
             return [laid.handle for laid in self._laid.values() if laid.holders]
 
-    def clear(self) -> None:
-        """Remove every network. Raises TeardownError."""
-        for handle in self.standing():
-            self._remove(drivers.load(handle.driver), handle)
-
     def hosts(self, job: Job) -> tuple[tuple[str, str], ...]:
         """The names a machine is to know: its own, and those of its peers in this run."""
         mine = [seat.address for seat in seats(self._lab) if seat.machine == job.machine]
         own = tuple((job.machine, address) for address in mine[:1])
         return own + peers(self._lab, job.machine, job.group)
 
-    @contextlib.contextmanager
-    def _held(self, seat: Seat, job: Job, deadline: Deadline) -> Iterator[Handle]:
-        laid = self._hold(seat, job, deadline)
-        try:
-            yield laid.handle
-        finally:
-            with laid.lock:
-                laid.holders -= 1
-                if laid.holders == 0:
-                    self._remove(drivers.load(laid.handle.driver), laid.handle)
-
-    def _hold(self, seat: Seat, job: Job, deadline: Deadline) -> _Laid:
+    def _hold(self, seat: Seat, job: Job, undo: contextlib.ExitStack) -> Handle:
         laid = self._network(seat.network, job)
         with laid.lock:
             if laid.holders == 0:
-                self._lay(drivers.load(laid.handle.driver), laid.handle, seat, job, deadline)
+                self._lay(laid.handle, seat, job)
             laid.holders += 1
-        return laid
+        undo.callback(self._let_go, laid)
+        return laid.handle
+
+    def _let_go(self, laid: _Laid) -> None:
+        with laid.lock:
+            laid.holders -= 1
+            if laid.holders == 0:
+                self._remove(laid.handle)
 
     def _network(self, name: str, job: Job) -> _Laid:
         with self._lock:
@@ -110,21 +89,17 @@ class Wiring:
                 self._laid[key] = _Laid(_networking(wanted.driver).prepare_network(wanted))
             return self._laid[key]
 
-    def _lay(self, driver: Driver, handle: Handle, seat: Seat, job: Job, deadline: Deadline) -> None:
-        self._ledger.intend(handle)
+    def _lay(self, handle: Handle, seat: Seat, job: Job) -> None:
+        self._context.journal.intend(handle)
         try:
-            _networking(handle.driver).lay(
-                self._order(seat.network, job), handle, deadline.within(LAY_SECONDS)
-            )
+            wanted = self._order(seat.network, job)
+            _networking(handle.driver).lay(wanted, handle, self._context.deadline(LAY_SECONDS))
         except BaseException:
-            self._remove(driver, handle)
+            self._remove(handle)
             raise
 
-    def _remove(self, driver: Driver, handle: Handle) -> None:
-        driver.down(handle)
-        self._ledger.settle(handle)
-        with contextlib.suppress(OSError):
-            Path(handle.scratch).parent.rmdir()  # whoever is last leaves the run's folder empty
+    def _remove(self, handle: Handle) -> None:
+        remove(handle, drivers.load(handle.driver), self._context.journal)
 
     def _order(self, name: str, job: Job) -> NetworkOrder:
         members = {n: m for n, m in self._lab.machines.items() if name in m.networks}

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,9 @@ from orchestrator.drivers.base import Cloning
 from orchestrator.drivers.model import Handle, Order, Template
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
-from orchestrator.progress import Progress, Silent
+from orchestrator.progress import Silent
 from orchestrator.transport.base import Conversing
 
 VERSION = 4
@@ -40,24 +39,13 @@ NOTE_SECONDS = 3600.0
 """How long it is remembered that a template failed its test."""
 
 
-@dataclass(frozen=True)
-class Bakery:
-    """What baking takes beside the order: who clones, who keeps the journal, who is told."""
-
-    driver: Cloning
-    ledger: Ledger
-    progress: Progress
-    cancel: threading.Event
-    boot_slots: AbstractContextManager[object]
-
-
 def key(order: Order, driver: Cloning) -> str:
     """The content key: a template belongs to one image and what its driver makes of it."""
     digest = cache.digest(VERSION, order.image.key, *driver.template_identity(order))
     return f"{order.image.name}-{order.arch.name}-{digest}"
 
 
-def obtain(order: Order, bakery: Bakery) -> Template | str:
+def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template | str:
     """A tested template for this machine, baked now if there is none; or why it cannot be cloned.
 
     Safe when several runs want the same one. Raises BootError, TimedOut, Interrupted.
@@ -65,11 +53,11 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
 
     def fill(folder: Path) -> dict[str, Any]:
         reason, facts, template = "", {}, Template(folder)
-        with bakery.boot_slots:
-            seconds = _bake(order.unplugged(), template, bakery)
-            bakery.progress.doing(order.name, "testing the new template")
+        with context.boot_slots:
+            seconds = _bake(order.unplugged(), template, driver, context)
+            context.progress.doing(order.name, "testing the new template")
             try:
-                facts = _test(replace(order.unplugged(), template=template), bakery, seconds)
+                facts = _test(replace(order.unplugged(), template=template), driver, context, seconds)
             except Interrupted:
                 raise
             except LabError as problem:
@@ -86,10 +74,10 @@ def obtain(order: Order, bakery: Bakery) -> Template | str:
             **facts,
         }
 
-    name = key(order, bakery.driver)
+    name = key(order, driver)
     _forget_old_note(cache.place("templates", name))
     try:
-        found = cache.make("templates", name, fill, Deadline.after(MAKE_SECONDS, bakery.cancel))
+        found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
     except BaseException:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows that would do it
@@ -107,32 +95,34 @@ def _forget_old_note(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _bake(order: Order, template: Template, bakery: Bakery) -> float:
+def _bake(order: Order, template: Template, driver: Cloning, context: MachineContext) -> float:
     """Make the template; gives the seconds the boot took."""
-    deadline = Deadline.after(boot_seconds(order), bakery.cancel)
-    with _journalled(order, "bake", bakery) as (mould, handle), in_time(order.name, mould):
+    deadline = context.deadline(boot_seconds(order))
+    with _journalled(order, "bake", driver, context) as (mould, handle), in_time(order.name, mould):
         # Whoever waits knows the machine by its own name.
         named = replace(mould, name=order.name)
-        return round(bakery.driver.bake(named, handle, template, deadline, bakery.progress), 3)
+        return round(driver.bake(named, handle, template, deadline, context.progress), 3)
 
 
 @contextmanager
-def _journalled(order: Order, what: str, bakery: Bakery) -> Iterator[tuple[Order, Handle]]:
+def _journalled(
+    order: Order, what: str, driver: Cloning, context: MachineContext
+) -> Iterator[tuple[Order, Handle]]:
     """An order and handle for a machine that serves the template, and its end."""
     scratch = order.scratch.parent / f"{order.name}-{what}"
     fixed = replace(order, name=scratch.name, scratch=scratch, logs=order.logs / "template" / what)
-    handle = bakery.driver.prepare(fixed)
-    bakery.ledger.intend(handle)
+    handle = driver.prepare(fixed)
+    context.journal.intend(handle)
     try:
         if what == "bake":
             scratch.mkdir(parents=True, mode=0o711)
         yield fixed, handle
     finally:
-        bakery.driver.down(handle)
-        bakery.ledger.settle(handle)
+        driver.down(handle)
+        context.journal.forget(handle)
 
 
-def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
+def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: float) -> dict[str, Any]:
     """Two clones: each must keep time and run programs, and they must differ.
 
     Raises LabError saying what is wrong.
@@ -141,13 +131,13 @@ def _test(order: Order, bakery: Bakery, cold_seconds: float) -> dict[str, Any]:
     with ExitStack() as stack:
         twins = []
         for number in (1, 2):
-            deadline = Deadline.after(TEST_SECONDS * patience, bakery.cancel)
-            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", bakery))
+            deadline = context.deadline(TEST_SECONDS * patience)
+            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", driver, context))
             begun = time.monotonic()
-            risen = bakery.driver.up(fixed, handle, deadline, Silent())
+            risen = driver.up(fixed, handle, deadline, Silent())
             if risen.data["start"] != "clone":
                 raise BootError("a clone does not start")
-            transport = stack.enter_context(bakery.driver.connect(handle, deadline))
+            transport = stack.enter_context(driver.connect(handle, deadline))
             _say(transport, ["true"], deadline, patience)
             twins.append((transport, time.monotonic() - begun, deadline))
         identities = [_probe(transport, deadline, patience) for transport, _, deadline in twins]

@@ -53,6 +53,7 @@ def symbol(status: Status | None) -> str:
 
 
 def legend() -> str:
+    """What the marks of a table mean, as one line of text."""
     marks = [f"{mark} {status}" for status, mark in SYMBOLS.items()]
     return "   ".join([*marks, f"{NOT_RUN} not run"])
 
@@ -94,6 +95,7 @@ def points(tally: Tally) -> str:
 
 
 def number(value: float) -> str:
+    """A number as reports print it: points, seconds."""
     return format_value(float(value))
 
 

@@ -6,15 +6,14 @@ observation of the canary; by what an attack was stopped is the ``why`` of the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.formatting import format_value, printable
 from orchestrator.labfile.canary_kinds import LABELS, NOT_PLANTED, UNTOUCHED, observation
-from orchestrator.labfile.models import Check, Exercise
-from orchestrator.record import Record
-from orchestrator.results.comparison import Cell, MachineColumn, Section, Table, contrast
+from orchestrator.labfile.models import Check
+from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
 
 
 class Outcome(StrEnum):
@@ -52,13 +51,6 @@ class AttackMatrix:
 
     machines: tuple[MachineColumn, ...]
     attacks: tuple[Attack, ...]
-
-
-def attack_matrix(
-    records: Sequence[Record], exercises: Mapping[str, Exercise], machines: Sequence[str] = ()
-) -> AttackMatrix:
-    """The attack matrix of ``records``; exercises and machines as for ``contrast``."""
-    return matrix_of(contrast(records, exercises, machines))
 
 
 def matrix_of(table: Table) -> AttackMatrix:

@@ -21,6 +21,7 @@ from orchestrator.labfile.load import (
     load_exercise,
 )
 from orchestrator.labfile.models import EXERCISE_PATTERN, Exercise
+from orchestrator.labfile.shared import ABOVE, shared_files
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
@@ -78,8 +79,8 @@ def _made_of(exercise: LoadedExercise) -> Iterator[str]:
     for name in spec.student.files if spec.student else []:
         yield name if (exercise.folder / name).is_file() else f"{SKELETON}/{name}"
     for build in spec.build:
-        yield from build.sources
-        yield from (f"../{name}" for name in build.headers)
+        yield from (name for name in build.sources if not name.startswith(ABOVE))
+    yield from (f"{ABOVE}{name}" for name in _shared(exercise))
     yield from spec.files
     yield from (step.stdin for step in spec.run if step.stdin)
 
@@ -91,21 +92,25 @@ def _copy(exercise: LoadedExercise, name: str, place: Path) -> None:
 
 
 def _sources(place: Path) -> Iterator[tuple[str, str]]:
-    """The files kept of an exercise, and the headers it shares with its neighbours."""
-    for name in _shared(place):
-        yield f"../{name}", _text_of(place.parent / name)
+    """The files kept of an exercise, and those it shares with its neighbours."""
+    for name in _kept_beside(place):
+        yield f"{ABOVE}{name}", _text_of(place.parent / name)
     others = [path.parent for path in place.rglob(EXERCISE_FILE) if path.parent != place]
     for path in sorted(place.rglob("*")):
         if path.is_file() and path.name != EXERCISE_FILE and not set(others) & set(path.parents):
             yield str(path.relative_to(place)), _text_of(path)
 
 
-def _shared(place: Path) -> Iterator[str]:
-    if not any(path.is_file() for path in place.parent.glob("*")):
-        return  # nothing was kept beside it, so its file need not be read
+def _kept_beside(place: Path) -> Sequence[str]:
     with contextlib.suppress(LabError):  # its own file is not understood, or was not kept
-        for build in load_exercise(place, place.name).spec.build:
-            yield from build.headers
+        return _shared(load_exercise(place, place.name))
+    return ()
+
+
+def _shared(exercise: LoadedExercise) -> Sequence[str]:
+    with contextlib.suppress(ValueError, OSError):  # missing: told where it is built
+        return shared_files(exercise.folder, exercise.spec.shares)
+    return ()
 
 
 def _text_of(path: Path) -> str:

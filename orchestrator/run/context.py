@@ -1,154 +1,70 @@
-"""What the jobs of one run share, and what each takes from it before there is a machine: its image,
-what the driver is ordered to make, and the template it is cloned from.
-"""
+"""What the jobs of one run share: the context of its lab's machines, and what exercises need beside."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator import drivers, images
-from orchestrator.arch import Arch, host_arch
-from orchestrator.deadline import Deadline
-from orchestrator.debian.archive import Archives
-from orchestrator.driver_traits import TRAITS
-from orchestrator.drivers.base import Cloning, Driver
-from orchestrator.drivers.model import Order
-from orchestrator.drivers.qemu import accel
-from orchestrator.errors import Interrupted
+from orchestrator.arch import host_arch
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.exercises.canaries.manager import Garden
+from orchestrator.exercises.canaries.processes import canary_program
 from orchestrator.exercises.canaries.visible_process import Canary
-from orchestrator.host import cache
-from orchestrator.labfile.image_recipe import Recipe
-from orchestrator.labfile.libvirt_uri import parse
+from orchestrator.host.resources import this_host
 from orchestrator.labfile.load import LoadedLab
-from orchestrator.labfile.models import Boundary, Machine, boundary_of
-from orchestrator.labfile.plan import Job
-from orchestrator.machines.barrier import Gates
-from orchestrator.machines.journal import Ledger
-from orchestrator.machines.networks import Wiring
-from orchestrator.machines.templates import Bakery, obtain
+from orchestrator.machines.barrier import Barrier
+from orchestrator.machines.journal import Journal
+from orchestrator.machines.provision import LabContext, lab_context, make_image
 from orchestrator.progress import Progress
-
-MAKE_SECONDS = 1200.0
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What the jobs of one run share."""
+class RunContext:
+    """What the jobs of one run share; ``host`` is this host's name."""
 
-    lab: LoadedLab
-    recipes: Mapping[str, Recipe]
+    machines: LabContext
     host: str
-    out: Path
-    scratch: Path
-    archives: Archives
-    ledger: Ledger
-    progress: Progress
-    cancel: threading.Event
-    make_slots: threading.Semaphore
-    boot_slots: threading.Semaphore
-    clone_slots: threading.Semaphore
-    packages: Future[None]
     canary: Canary
     garden: Garden
-    wiring: Wiring
-    gates: Gates = field(default_factory=Gates)
-    cold: bool = False
+    barrier: Barrier = field(default_factory=Barrier)
+
+    @property
+    def lab(self) -> LoadedLab:
+        return self.machines.lab
+
+    @property
+    def progress(self) -> Progress:
+        return self.machines.progress
+
+    @property
+    def cancellation(self) -> Cancellation:
+        return self.machines.cancellation
 
     def deadline(self, seconds: float) -> Deadline:
-        return Deadline.after(seconds, self.cancel)
-
-    def slots(self, order: Order) -> threading.Semaphore:
-        """What a machine waits for before it comes up."""
-        return self.clone_slots if order.template else self.boot_slots
+        return self.cancellation.deadline(seconds)
 
 
-def place_order(
-    job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop
-) -> tuple[Driver, Order]:
-    """The order for a machine, once this host has what it needs. Raises Unavailable and others."""
-    shop.progress.doing(job.machine, "waiting for system packages")
-    _await(shop.packages, shop.cancel)
-    driver = drivers.load(wanted.driver)
-    driver.check(wanted, arch)
-    return driver, _order(job, wanted, arch, image, shop)
-
-
-def make_image(shop: Workshop, name: str, arch: Arch) -> images.Image:
-    """The image of this name and architecture, built now if it must be."""
-    recipe = shop.recipes[name]
-    who = f"image {name}/{arch.name}"
-    found = images.find(recipe, arch)
-    if found:
-        _tell_of_substitute(found, who, shop)
-        return found
-    shop.progress.doing(who, "waiting for a free processor")
-    if recipe.disk:
-        shop.progress.doing(who, "waiting for system packages")
-        _await(shop.packages, shop.cancel)
-    with shop.make_slots:
-        words, seconds = images.expectation(recipe, arch)
-        shop.progress.doing(who, words, seconds)
-        image = images.build(recipe, arch, shop.archives, shop.deadline(MAKE_SECONDS))
-    shop.progress.done(who, "built")
-    if cache.meta(image.folder).get("outdated"):
-        shop.progress.tell(f"{who}: made of an earlier release's packages: the mirror is being updated")
-    _tell_of_substitute(image, who, shop)
-    return image
-
-
-def _tell_of_substitute(image: images.Image, who: str, shop: Workshop) -> None:
-    """Say so when an image is not made of the release it should be."""
-    why = images.substitution(image)
-    if why:
-        shop.progress.tell(f"{who}: {why}; `isolab images build` tries again")
-
-
-def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, shop: Workshop) -> Order:
-    accelerator: str = wanted.driver if TRAITS[wanted.driver].hardware_only else "none"
-    if "uri" in TRAITS[wanted.driver].own_keys and wanted.uri and parse(wanted.uri).remote:
-        accelerator = wanted.accel if arch == host_arch() else "tcg"
-    elif TRAITS[wanted.driver].accelerated:
-        shop.progress.doing(job.machine, "choosing the accelerator")
-        choice = accel.choose(arch, wanted.accel, image, shop.deadline(60))
-        accelerator = choice.accel
-        if arch == host_arch():
-            word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
-            shop.progress.tell(f"{job.machine}: {word}: {choice.reason}")
-    foreign = boundary_of(wanted) is Boundary.USER_EMULATION
-    return Order(
-        run=job.run,
-        name=job.machine,
-        machine=wanted,
-        arch=arch,
-        image=image,
-        accel=accelerator,
-        scratch=shop.scratch / job.run / job.machine,
-        logs=shop.out / job.machine,
-        runner=make_image(shop, wanted.image, host_arch()).runner if foreign else None,
-    )
-
-
-def with_template(order: Order, driver: Driver, shop: Workshop) -> Order:
-    """The order, to be cloned from a template where there is a good one."""
-    if not isinstance(driver, Cloning) or shop.cold or order.image.by_cloud_init:
-        return order
-    bakery = Bakery(driver, shop.ledger, shop.progress, shop.cancel, shop.boot_slots)
-    found = obtain(order, bakery)
-    if isinstance(found, str):
-        shop.progress.tell(f"{order.name}: boots cold: {found}")
-        return order
-    return replace(order, template=found)
-
-
-def _await(future: Future[None], cancel: threading.Event) -> None:
-    while True:
-        with contextlib.suppress(TimeoutError):
-            return future.result(timeout=0.2)
-        if cancel.is_set():
-            raise Interrupted()
+@contextlib.contextmanager
+def run_context(
+    lab: LoadedLab,
+    run: str,
+    names: tuple[str, ...],
+    out: Path,
+    journal: Journal,
+    progress: Progress,
+    *,
+    cold: bool,
+) -> Iterator[RunContext]:
+    """The context of a run of these machines (empty: all); its end interrupts what still runs."""
+    with lab_context(lab, names, out, journal, progress, cold=cold) as machines:
+        cancellation, archives = machines.cancellation, machines.archives
+        canary = Canary(f"isolab-canary-{run}", lambda: make_image(machines, "micro", host_arch()).runner)
+        garden = Garden(lambda: canary_program(archives, cancellation.deadline()))
+        try:
+            yield RunContext(machines, this_host().name, canary, garden)
+        finally:
+            cancellation.cancel()
+            canary.close()
+            garden.close()

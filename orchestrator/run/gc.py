@@ -1,4 +1,4 @@
-"""Removing what killed runs left behind, by the ledger and by the tags on things themselves."""
+"""Removing what killed runs left behind, by the journal and by the tags on things themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from orchestrator import drivers
@@ -18,17 +18,17 @@ from orchestrator.exercises.canaries import base
 from orchestrator.exercises.canaries.manager import PURPOSE
 from orchestrator.host import process_table
 from orchestrator.host.tempdirs import abandoned, remove
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal, JournalEntry
 from orchestrator.paths import cache_dir, scratch_dir
 
 _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 
 
-def reclaim(ledger: Ledger, *, only_dead_owners: bool = False, forget: bool = False) -> Iterator[str]:
+def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = False) -> Iterator[str]:
     """Remove leftovers, naming each as it goes.
 
     A machine whose run is still alive is never touched, nor is one that is kept. With
-    ``only_dead_owners`` just the ledger's word is taken, which is quick; else the host is searched
+    ``only_dead_owners`` just the journal's word is taken, which is quick; else the host is searched
     for our tags as well. ``forget`` gives up what lies on machines elsewhere that do not answer.
     Raises TeardownError at the end for what could not be removed, Unreachable when all of that is
     elsewhere.
@@ -36,20 +36,23 @@ def reclaim(ledger: Ledger, *, only_dead_owners: bool = False, forget: bool = Fa
     failures: list[TeardownError] = []
     live_runs: set[str] = set()
     failed: set[str] = set()
-    for intent in ledger.intents():
-        if intent.owner_alive or intent.kept:
-            live_runs.add(intent.handle.run)
-        elif _down(intent.handle, failures, forget):
-            ledger.settle(intent.handle)
-            yield f"machine {intent.handle.machine} of run {intent.handle.run} ({intent.handle.driver})"
+    entries = journal.entries()
+    for entry in entries:
+        handle = entry.handle
+        if entry.owner_alive or entry.kept:
+            live_runs.add(handle.run)
+        elif _down(handle, failures, forget):
+            journal.forget(handle)
+            _remove_logs(entry, entries)
+            yield f"machine {handle.machine} of run {handle.run} ({handle.driver})"
         else:
-            failed.add(intent.handle.tag)
+            failed.add(handle.tag)
     if not only_dead_owners:
         for handle in _tagged(failures):
             if handle.run in live_runs or handle.tag in failed:
                 continue
             if _down(handle, failures, forget):
-                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no ledger knew"
+                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no journal knew"
         yield from _canaries(live_runs)
         yield from _half_made()
         yield from _working_folders()
@@ -57,6 +60,15 @@ def reclaim(ledger: Ledger, *, only_dead_owners: bool = False, forget: bool = Fa
     if failures:
         words = "some leftovers could not be removed:\n" + "\n".join(f.describe() for f in failures)
         raise (Unreachable if all(isinstance(f, Unreachable) for f in failures) else TeardownError)(words)
+
+
+def _remove_logs(gone: JournalEntry, entries: Sequence[JournalEntry]) -> None:
+    """Those of a session's machine, unless one that took its place writes there."""
+    alive = [entry.membership for entry in entries if entry.owner_alive or entry.kept]
+    if gone.membership and gone.membership.logs not in {place.logs for place in alive if place}:
+        shutil.rmtree(gone.membership.logs, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            gone.membership.logs.parent.rmdir()  # of the session's last machine
 
 
 def _working_folders() -> Iterator[str]:
@@ -99,7 +111,7 @@ def _canaries(live_runs: set[str]) -> Iterator[str]:
             words[1:] == ["--canary"]
             and words[0].startswith(prefix)
             and words[0][len(prefix) :] not in live_runs
-            # One that still has its parent belongs to a run in another ledger.
+            # One that still has its parent belongs to a run in another journal.
             and process_table.parent(pid) == 1
         )
 
@@ -121,7 +133,7 @@ def _folders(live_runs: set[str]) -> Iterator[str]:
 
 def _uses(folder: str) -> Callable[[int], bool]:
     """Whether a process lives in a folder or was told of something in it: a run of another
-    ledger may share our scratch, and an emulator stands elsewhere."""
+    journal may share our scratch, and an emulator stands elsewhere."""
     lives, mark = process_table.lives_in(folder), f"{folder}/"
     return lambda pid: lives(pid) or any(mark in word for word in process_table.arguments(pid))
 

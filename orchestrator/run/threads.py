@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from orchestrator.deadline import Cancellation
 from orchestrator.labfile.plan import Job
 from orchestrator.record import Record
 from orchestrator.run.engine import Worker
@@ -24,10 +24,10 @@ class _Ended:
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Threads in this process, ``at_once`` at most. ``cancel`` is the event the worker's deadlines watch."""
+    """Threads in this process, ``at_once`` at most. ``cancellation`` is what the worker heeds."""
 
     worker: Worker
-    cancel: threading.Event
+    cancellation: Cancellation
     at_once: int = MOST_THREADS
 
     def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
@@ -45,7 +45,7 @@ class LocalEngine:
             yield from self._collect(len(jobs), results)
         finally:
             # Also reached by Ctrl-C in the caller: tell the jobs, and wait for their teardown.
-            self.cancel.set()
+            self.cancellation.cancel()
             pool.shutdown(wait=True)
 
     def _work(self, job: Job, results: queue.Queue[Record | _Ended]) -> None:

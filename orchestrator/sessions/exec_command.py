@@ -1,4 +1,4 @@
-"""Ways into a machine that stays: the command line, on this host, that runs a program in it."""
+"""Ways into a machine of a session: the command line, on this host, that runs a program in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.drivers.model import Handle
 from orchestrator.errors import LabError, SpecError, Unavailable, from_os
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.sessions import openssh
-from orchestrator.sessions.lookup import ASK_SECONDS, Resident, State, ask, lost
+from orchestrator.sessions.lookup import ASK_SECONDS, SessionMachine, State, ask, lost
 from orchestrator.transport.ssh import Address
 
 SHELL = ("/bin/sh", "-l")
@@ -26,25 +26,25 @@ class Entry:
     terminal_from_us: bool = False
 
 
-def entry(resident: Resident, user: str, argv: Sequence[str], *, tty: bool = False) -> Entry:
+def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool = False) -> Entry:
     """How to run ``argv`` (absolute path first; a login shell when empty) as ``user``.
 
     Standard input and output of what it names are the program's. Raises SpecError for a user who
     is not there, Unavailable when the machine is dead.
     """
-    handle = resident.handle
-    require_user(resident, user)
+    handle = machine.handle
+    require_user(machine, user)
     driver = drivers.load(handle.driver)
     if isinstance(driver, Reachable):
-        address = address_of(resident)
+        address = address_of(machine)
         openssh.write_known_hosts(handle, address)
         about = openssh.options(handle, address, user)
         return Entry(tuple(openssh.render_argv(about, argv, tty)))
     if not isinstance(driver, Terminal):
-        raise Unavailable(f"{resident.stay.name}: machines of driver {handle.driver} cannot be entered")
+        raise Unavailable(f"{machine.name}: machines of driver {handle.driver} cannot be entered")
     state, reason = ask(handle, Deadline.after(ASK_SECONDS))
     if state is State.DEAD:
-        raise lost(resident, reason)
+        raise lost(machine, reason)
     words = driver.terminal(handle, user, argv or SHELL, tty)
     return Entry(tuple(words), driver.terminal_from_us)
 
@@ -54,20 +54,20 @@ def reachable(handle: Handle) -> bool:
     return isinstance(drivers.load(handle.driver), Reachable)
 
 
-def address_of(resident: Resident) -> Address:
+def address_of(machine: SessionMachine) -> Address:
     """Where the SSH server of a machine is. Raises Unavailable when the machine is dead."""
-    driver = drivers.load(resident.handle.driver)
+    driver = drivers.load(machine.handle.driver)
     assert isinstance(driver, Reachable)
     try:
-        return driver.address(resident.handle, Deadline.after(ASK_SECONDS))
+        return driver.address(machine.handle, Deadline.after(ASK_SECONDS))
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
-        raise lost(resident, problem.message.splitlines()[0]) from None
+        raise lost(machine, problem.message.splitlines()[0]) from None
 
 
-def require_user(resident: Resident, user: str) -> None:
+def require_user(machine: SessionMachine, user: str) -> None:
     """Raises SpecError when the machine has no such user."""
-    users = list(resident.handle.site.users)
+    users = list(machine.handle.site.users)
     if user not in users:
         hint = did_you_mean(user, users) or f"there are: {', '.join(users)}"
-        raise SpecError(f"{resident.stay.name} has no user {user!r}", hint=hint)
+        raise SpecError(f"{machine.name} has no user {user!r}", hint=hint)

@@ -1,4 +1,4 @@
-"""Machines that stay: brought up side by side, made anew, taken down.
+"""Sessions: machines brought up side by side, made anew, taken down.
 
 A session is the machines of one lab that were wanted together. They are ours until all that can
 come up have; then they are handed over to the user in one step, so that whoever is killed before
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -17,22 +16,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from orchestrator import drivers
-from orchestrator.deadline import Deadline
-from orchestrator.drivers.model import Handle
+from orchestrator.deadline import Cancellation, Deadline
+from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unavailable, from_os
 from orchestrator.host.cache import digest, locked
 from orchestrator.labfile.load import LoadedLab
-from orchestrator.labfile.plan import Job, arch_of
+from orchestrator.labfile.plan import Job
 from orchestrator.labfile.plan import jobs as plan_jobs
-from orchestrator.machines import lifecycle
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.journal import Journal, member_of
+from orchestrator.machines.lifecycle import connected, remove, start
+from orchestrator.machines.provision import LabContext, lab_context, provision
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
 from orchestrator.results.store import new_run_id
-from orchestrator.run.context import Workshop, make_image, place_order, with_template
-from orchestrator.run.run import Choice, workshop
-from orchestrator.sessions.lookup import Resident, State, ask_all, residents
-from orchestrator.sessions.register import Register, stay_of
+from orchestrator.run.run import Choice
+from orchestrator.sessions.lookup import SessionMachine, State, ask_all, session_machines
 
 LOCK_SECONDS = 3600.0
 SOON = 0.05
@@ -56,8 +55,8 @@ class Raised:
     """What became of bringing machines up: those that came, those that were there, those that failed."""
 
     session: str
-    came: tuple[Resident, ...]
-    were_there: tuple[Resident, ...]
+    came: tuple[SessionMachine, ...]
+    were_there: tuple[SessionMachine, ...]
     failures: tuple[Failure, ...]
 
 
@@ -86,38 +85,39 @@ def bring_up(lab: LoadedLab, session: str, choice: Choice, progress: Progress) -
     when the session is another lab's, Interrupted; then nothing new is left.
     """
     with held(session, progress):
-        register, ledger = Register(), Ledger()
-        there = [r for r in residents() if r.stay.session == session]
+        journal = Journal()
+        there = [machine for machine in session_machines() if machine.session == session]
         _require_same_lab(there, lab, session)
-        forget_lost(register, ledger, session)
         wanted = [n for n in lab.lab.machines if not choice.machines or n in choice.machines]
         were_there = []
-        for resident, (state, reason) in zip(there, ask_all(there), strict=True):
-            if resident.stay.machine not in wanted:
+        for machine, (state, reason) in zip(there, ask_all(there), strict=True):
+            if machine.machine not in wanted:
                 continue
             if state is State.DEAD:
-                progress.tell(f"{resident.stay.name} is dead ({reason}): making it anew")
-                _remove(resident, register, ledger)
-                _set_aside(resident.stay.logs)
+                progress.tell(f"{machine.name} is dead ({reason}): making it anew")
+                _remove(machine, journal)
+                _set_aside(machine.logs)
             else:
-                were_there.append(resident)
-        missing = tuple(n for n in wanted if n not in {r.stay.machine for r in were_there})
+                were_there.append(machine)
+        missing = tuple(n for n in wanted if n not in {machine.machine for machine in were_there})
         if not missing:
             return Raised(session, (), tuple(were_there), ())
-        _require_whole_networks(lab, missing, [r.stay.machine for r in were_there], session)
-        run, logs = new_run_id(), state_dir() / "sessions" / session
-        with workshop(lab, run, choice, logs, ledger, progress) as shop:
-            todo = plan_jobs(lab, run, machines=missing)
-            came, failures = _raise_all(todo, session, shop, register)
-        return Raised(session, tuple(came), tuple(were_there), tuple(failures))
+        _require_whole_networks(lab, missing, [machine.machine for machine in were_there], session)
+        logs = state_dir() / "sessions" / session
+        with lab_context(lab, choice.machines, logs, journal, progress, cold=choice.cold) as context:
+            todo = plan_jobs(lab, new_run_id(), machines=missing)
+            handles, failures = _start_all(todo, session, context)
+        standing = {machine.handle.tag: machine for machine in session_machines()}
+        came = tuple(standing[handle.tag] for handle in handles)
+        return Raised(session, came, tuple(were_there), tuple(failures))
 
 
-def _require_same_lab(there: Sequence[Resident], lab: LoadedLab, session: str) -> None:
+def _require_same_lab(there: Sequence[SessionMachine], lab: LoadedLab, session: str) -> None:
     mine = str(lab.path.resolve())
-    for resident in there:
-        if resident.stay.lab != mine:
+    for machine in there:
+        if machine.membership.lab != mine:
             raise SpecError(
-                f"a session {session!r} of another lab is up: {resident.stay.lab}",
+                f"a session {session!r} of another lab is up: {machine.membership.lab}",
                 hint="give this one another name with --name",
             )
 
@@ -136,166 +136,140 @@ def _require_whole_networks(
             )
 
 
-def _raise_all(
-    todo: Sequence[Job], session: str, shop: Workshop, register: Register
-) -> tuple[list[Resident], list[Failure]]:
-    def one(job: Job) -> Resident:
-        try:
-            return _raise_one(job, session, shop, register)
-        finally:
-            shop.progress.done(job.machine)
+def _start_all(todo: Sequence[Job], session: str, context: LabContext) -> tuple[list[Handle], list[Failure]]:
+    """Start machines side by side and hand over those that come up, all in one step.
 
-    came: list[Resident] = []
+    Whatever else ends this, such as an interruption, undoes all of them.
+    """
+    handles: list[Handle] = []
     failures: list[Failure] = []
-    pool = ThreadPoolExecutor(min(64, len(todo)), thread_name_prefix="up")
-    futures = {job.machine: pool.submit(one, job) for job in todo}
-    try:
-        while wait(futures.values(), timeout=0.3).not_done:
-            pass  # woken often, so that Ctrl-C is noticed
+    with contextlib.ExitStack() as undo, ThreadPoolExecutor(min(64, len(todo))) as pool:
+        futures = {job.machine: pool.submit(_start, job, session, context) for job in todo}
+        try:
+            while wait(futures.values(), timeout=0.3).not_done:
+                pass  # woken often, so that Ctrl-C is noticed
+        except BaseException:
+            context.cancellation.cancel()
+            raise
+        finally:
+            # Also those that come up after an interruption.
+            wait(futures.values())
+            for future in futures.values():
+                if future.exception() is None:
+                    undo.push(future.result()[1])
         for name, future in futures.items():
             problem = future.exception()
             if problem is None:
-                came.append(future.result())
+                handles.append(future.result()[0])
             elif isinstance(problem, LabError | OSError) and not isinstance(problem, Interrupted):
                 failures.append(Failure(name, problem if isinstance(problem, LabError) else from_os(problem)))
             else:
                 raise problem
-        shop.ledger.keep([*(r.handle for r in came), *shop.wiring.standing()])
-    except BaseException:
-        shop.cancel.set()
-        pool.shutdown(wait=True)
-        for future in futures.values():
-            if not future.cancelled() and future.exception() is None:
-                _remove(future.result(), register, shop.ledger)
-        shop.wiring.clear()
-        raise
-    finally:
-        pool.shutdown(wait=True)
-    return came, failures
+        context.machines.journal.keep([*handles, *context.networks.standing()])
+        undo.pop_all()
+    return handles, failures
 
 
-def _raise_one(job: Job, session: str, shop: Workshop, register: Register) -> Resident:
-    wanted = shop.lab.lab.machines[job.machine]
-    arch = arch_of(wanted)
-    image = make_image(shop, wanted.image, arch)
-    driver, plain = place_order(job, wanted, arch, image, shop)
-    order = with_template(shop.wiring.seated(plain, job, Deadline.never(shop.cancel)), driver, shop)
-    stay = stay_of(session, str(shop.lab.path.resolve()), order)
-    register.enter(stay)
+def _start(job: Job, session: str, context: LabContext) -> tuple[Handle, contextlib.ExitStack]:
+    """A machine that is up and has said what it is, and what would undo it."""
     try:
-        handle = lifecycle.stay(order, driver, shop.ledger, shop.progress, shop.cancel, shop.slots(order))
-    except BaseException:
-        register.strike(stay)
-        raise
-    return Resident(stay, handle)
+        with contextlib.ExitStack() as undo:
+            machine = provision(job, context, undo, session)
+            with connected(machine, context.machines):
+                pass
+            return machine.handle, undo.pop_all()
+    finally:
+        context.progress.done(job.machine)
 
 
-def renew(resident: Resident, progress: Progress, cancel: threading.Event) -> Resident:
+def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellation) -> Handle:
     """Take a machine down and bring it up by the same order: empty, with another identity.
 
     Raises Unavailable when the order cannot be followed any more; then the machine is still
     there. Raises BootError and others; then it is not.
     """
-    stay, register, ledger = resident.stay, Register(), Ledger()
-    order = stay.order
-    again = f"`isolab down {stay.name}`, then `isolab up {stay.lab}`"
-    if order is None:
-        raise Unavailable(f"{stay.name} was made by another version of isolab", hint=again)
-    if not order.image.folder.exists():
-        raise Unavailable(f"{stay.name}: its image is not in the cache any more", hint=again)
-    if order.template is not None and not order.template.folder.exists():
-        progress.tell(f"{stay.name}: boots cold: its template is not in the cache any more")
-        order = replace(order, template=None)
+    context = MachineContext(Journal(), progress, cancellation)
+    order = _order_again(machine, progress)
     driver = drivers.load(order.machine.driver)
-    progress.doing(stay.machine, "taking down")
-    lifecycle.remove(resident.handle, driver, ledger)
-    _set_aside(stay.logs)
-    fresh = stay_of(stay.session, stay.lab, order)
-    try:
-        handle = lifecycle.stay(order, driver, ledger, progress, cancel, contextlib.nullcontext())
-    except BaseException:
-        register.strike(stay)
-        raise
-    register.enter(fresh)
-    ledger.keep([handle])
-    progress.done(stay.machine)
-    return Resident(fresh, handle)
+    progress.doing(machine.machine, "taking down")
+    remove(machine.handle, driver, context.journal)
+    _set_aside(machine.logs)
+    place = member_of(machine.session, machine.membership.lab, order)
+    with contextlib.ExitStack() as undo:
+        fresh = start(order, driver, context, undo, place)
+        with connected(fresh, context):
+            pass
+        context.journal.keep([fresh.handle])
+        undo.pop_all()
+    progress.done(machine.machine)
+    return fresh.handle
 
 
-def take_down(there: Sequence[Resident], progress: Progress) -> list[Failure]:
-    """Remove machines and their logs, side by side; gives those that could not be."""
-    register, ledger = Register(), Ledger()
+def _order_again(machine: SessionMachine, progress: Progress) -> Order:
+    """What a machine was ordered by, as far as it can be followed again. Raises Unavailable."""
+    order = machine.membership.order
+    again = f"`isolab down {machine.name}`, then `isolab up {machine.membership.lab}`"
+    if order is None:
+        raise Unavailable(f"{machine.name} was made by another version of isolab", hint=again)
+    if not order.image.folder.exists():
+        raise Unavailable(f"{machine.name}: its image is not in the cache any more", hint=again)
+    if order.template is not None and not order.template.folder.exists():
+        progress.tell(f"{machine.name}: boots cold: its template is not in the cache any more")
+        return replace(order, template=None)
+    return order
 
-    def one(resident: Resident) -> None:
-        progress.doing(resident.stay.machine, "taking down")
-        _remove(resident, register, ledger)
-        shutil.rmtree(resident.stay.logs, ignore_errors=True)
-        progress.done(resident.stay.machine)
 
-    results = side_by_side(one, there, threading.Event())
-    for handle in _deserted_networks(ledger):
-        lifecycle.remove(handle, drivers.load(handle.driver), ledger)
-    left = {stay.session for stay in register.stays()}
-    for folder in {r.stay.logs.parent for r in there if r.stay.session not in left}:
+def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failure]:
+    """Remove machines and their logs, side by side; returns those that could not be."""
+    journal = Journal()
+
+    def one(machine: SessionMachine) -> None:
+        progress.doing(machine.machine, "taking down")
+        _remove(machine, journal)
+        shutil.rmtree(machine.logs, ignore_errors=True)
+        progress.done(machine.machine)
+
+    results = side_by_side(one, there, Cancellation())
+    for handle in _deserted_networks(journal):
+        remove(handle, drivers.load(handle.driver), journal)
+    left = {machine.session for machine in session_machines()}
+    for folder in {machine.logs.parent for machine in there if machine.session not in left}:
         shutil.rmtree(folder, ignore_errors=True)  # machines that never came up left logs there
-    return [Failure(r.stay.name, problem) for r, problem in results if isinstance(problem, LabError)]
+    return [Failure(machine.name, problem) for machine, problem in results if isinstance(problem, LabError)]
 
 
-def _deserted_networks(ledger: Ledger) -> list[Handle]:
+def _deserted_networks(journal: Journal) -> list[Handle]:
     """Kept networks of runs of which no machine is left."""
-    kept = [intent.handle for intent in ledger.intents() if intent.kept]
+    kept = [entry.handle for entry in journal.entries() if entry.kept]
     inhabited = {handle.run for handle in kept if not handle.is_network}
     return [handle for handle in kept if handle.is_network and handle.run not in inhabited]
 
 
 def side_by_side(
-    work: Callable[[Resident], T], there: Sequence[Resident], cancel: threading.Event
-) -> list[tuple[Resident, T | LabError]]:
-    """What ``work`` gives for each machine, or the LabError it ended with. Whatever ends the wait
-    for it sets ``cancel``."""
+    work: Callable[[SessionMachine], T], there: Sequence[SessionMachine], cancellation: Cancellation
+) -> list[tuple[SessionMachine, T | LabError]]:
+    """What ``work`` returns for each machine, or the LabError it ended with. Whatever ends the wait
+    for it cancels."""
 
-    def one(resident: Resident) -> T | LabError:
+    def one(machine: SessionMachine) -> T | LabError:
         try:
-            return work(resident)
+            return work(machine)
         except LabError as problem:
             return problem
 
     with ThreadPoolExecutor(max(1, min(32, len(there)))) as pool:
-        futures: list[Future[T | LabError]] = [pool.submit(one, resident) for resident in there]
+        futures: list[Future[T | LabError]] = [pool.submit(one, machine) for machine in there]
         try:
             while wait(futures, timeout=0.3).not_done:
                 pass  # woken often, so that Ctrl-C is noticed
         except BaseException:
-            cancel.set()
+            cancellation.cancel()
             raise
-    return [(resident, future.result()) for resident, future in zip(there, futures, strict=True)]
+    return [(machine, future.result()) for machine, future in zip(there, futures, strict=True)]
 
 
-def forget_lost(register: Register, ledger: Ledger, session: str) -> list[str]:
-    """Strike machines of a session that no ledger knows: their maker was killed. The caller
-    holds the session. Gives what it struck, in words."""
-    struck = []
-    known = {(i.handle.run, i.handle.machine) for i in ledger.intents()}
-    for stay in register.stays():
-        if stay.session == session and (stay.run, stay.machine) not in known:
-            register.strike(stay)
-            shutil.rmtree(stay.logs, ignore_errors=True)
-            struck.append(f"the entry of {stay.name}, which is not there")
-    return struck
-
-
-def tidy() -> Iterator[str]:
-    """Strike what sessions whose maker was killed left in the register, naming each machine; the
-    machines themselves are for ``reclaim`` to remove first."""
-    register, ledger = Register(), Ledger()
-    for session in dict.fromkeys(stay.session for stay in register.stays()):
-        with contextlib.suppress(TimedOut), _lock(session, SOON):
-            yield from forget_lost(register, ledger, session)
-
-
-def _remove(resident: Resident, register: Register, ledger: Ledger) -> None:
-    lifecycle.remove(resident.handle, drivers.load(resident.handle.driver), ledger)
-    register.strike(resident.stay)
+def _remove(machine: SessionMachine, journal: Journal) -> None:
+    remove(machine.handle, drivers.load(machine.handle.driver), journal)
 
 
 def _set_aside(logs: Path) -> None:

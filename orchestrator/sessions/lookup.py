@@ -1,4 +1,4 @@
-"""Machines that stay, as they are found: by name, and by asking whether they still answer."""
+"""The machines of sessions as they are found: by name, and by asking whether they still answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
@@ -14,8 +15,7 @@ from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unav
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.models import User
 from orchestrator.labfile.suggest import did_you_mean
-from orchestrator.machines.journal import Ledger
-from orchestrator.sessions.register import Register, Stay
+from orchestrator.machines.journal import Journal, Membership
 from orchestrator.transport.runner import run_program
 
 ASK_SECONDS = 15.0
@@ -31,65 +31,78 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Resident:
-    """A machine that stays, or (``coming``) is about to."""
+class SessionMachine:
+    """A machine of a session, or (``coming``) one that is about to be."""
 
-    stay: Stay
+    membership: Membership
     handle: Handle
     coming: bool = False
 
     @property
+    def session(self) -> str:
+        return self.membership.session
+
+    @property
+    def machine(self) -> str:
+        """Its name within the session."""
+        return self.handle.machine
+
+    @property
+    def name(self) -> str:
+        """Its full name, as people type it."""
+        return f"{self.session}/{self.machine}"
+
+    @property
+    def logs(self) -> Path:
+        return self.membership.logs
+
+    @property
     def console(self) -> Console:
-        return Console(self.stay.logs / "console.log")
+        return Console(self.logs / "console.log")
 
 
-def residents() -> list[Resident]:
-    """Machines that stay, by session and name; what the ledger does not know is not there."""
-    known = {(i.handle.run, i.handle.machine): i for i in Ledger().intents() if i.kept or i.owner_alive}
-    found = []
-    for stay in Register().stays():
-        intent = known.get((stay.run, stay.machine))
-        if intent is not None:
-            found.append(Resident(stay, intent.handle, coming=not intent.kept))
-    return found
+def session_machines() -> list[SessionMachine]:
+    """The machines of all sessions, by session and name; those whose maker died on the way are none."""
+    found = [
+        SessionMachine(entry.membership, entry.handle, coming=not entry.kept)
+        for entry in Journal().entries()
+        if entry.membership is not None and (entry.kept or entry.owner_alive)
+    ]
+    return sorted(found, key=lambda machine: (machine.session, machine.machine))
 
 
-def select(names: Sequence[str]) -> list[Resident]:
+def select(names: Sequence[str]) -> list[SessionMachine]:
     """The machines of these names: ``MACHINE``, ``SESSION/MACHINE``, or ``SESSION`` for all of
     its machines. Raises SpecError for a name that is unknown or could mean several."""
-    there = residents()
-    chosen: dict[str, Resident] = {}
-    for name in names:
-        for found in _named(name, there):
-            chosen[found.stay.name] = found
-    return list(chosen.values())
+    there = session_machines()
+    return list({found.handle.tag: found for name in names for found in _named(name, there)}.values())
 
 
-def find(name: str) -> Resident:
+def find(name: str) -> SessionMachine:
     """The one machine of this name. Raises SpecError."""
-    found = _named(name, residents())
+    found = _named(name, session_machines())
     if len(found) > 1:
-        several = ", ".join(r.stay.name for r in found)
+        several = ", ".join(r.name for r in found)
         raise SpecError(f"{name!r} is a session of several machines", hint=f"name one of: {several}")
     return found[0]
 
 
-def _named(name: str, there: Sequence[Resident]) -> list[Resident]:
+def _named(name: str, there: Sequence[SessionMachine]) -> list[SessionMachine]:
     settled = [r for r in there if not r.coming]
-    full = [r for r in settled if r.stay.name == name]
-    machines = [r for r in settled if r.stay.machine == name]
-    session = [r for r in settled if r.stay.session == name]
+    full = [r for r in settled if r.name == name]
+    machines = [r for r in settled if r.machine == name]
+    session = [r for r in settled if r.session == name]
     if full:
         return full
     if len(machines) > 1 or (machines and session and session != machines):
-        several = ", ".join(dict.fromkeys(r.stay.name for r in [*machines, *session]))
+        several = ", ".join(dict.fromkeys(r.name for r in [*machines, *session]))
         raise SpecError(f"{name!r} could be several machines", hint=f"name one of: {several}")
     if machines or session:
         return machines or session
-    if any(name in (r.stay.name, r.stay.machine, r.stay.session) for r in there):
+    if any(name in (r.name, r.machine, r.session) for r in there):
         raise SpecError(f"{name} is still coming up", hint="`isolab status` shows when it is there")
-    known = [word for r in settled for word in (r.stay.machine, r.stay.name, r.stay.session)]
-    listed = ", ".join(r.stay.name for r in settled)
+    known = [word for r in settled for word in (r.machine, r.name, r.session)]
+    listed = ", ".join(r.name for r in settled)
     nothing = "no machine stays here; `isolab up LAB` brings machines up"
     hint = did_you_mean(name, known) or (f"there are: {listed}" if settled else nothing)
     raise SpecError(f"no machine {name!r} stays here", hint=hint)
@@ -122,21 +135,21 @@ def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
     return State.DEAD, ending.start_error or ending.killed_for or "it runs no programs"
 
 
-def ask_all(there: Sequence[Resident]) -> list[tuple[State, str]]:
+def ask_all(there: Sequence[SessionMachine]) -> list[tuple[State, str]]:
     """The states of these machines, asked side by side."""
 
-    def one(resident: Resident) -> tuple[State, str]:
-        if resident.coming:
+    def one(machine: SessionMachine) -> tuple[State, str]:
+        if machine.coming:
             return State.COMING, ""
-        return ask(resident.handle, Deadline.after(ASK_SECONDS))
+        return ask(machine.handle, Deadline.after(ASK_SECONDS))
 
     with ThreadPoolExecutor(max(1, min(32, len(there)))) as pool:
         return list(pool.map(one, there))
 
 
-def lost(resident: Resident, reason: str) -> LabError:
+def lost(machine: SessionMachine, reason: str) -> LabError:
     """The error of a machine that is not up any more."""
-    name, words = resident.stay.name, resident.console.tail(5)
+    name, words = machine.name, machine.console.tail(5)
     said = f"; its console said last:\n{words}" if words else ""
     return Unavailable(
         f"{name} is dead: {reason}{said}",

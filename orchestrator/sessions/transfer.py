@@ -175,12 +175,12 @@ def _folder(where: Path, target: Path) -> None:
     here = target
     for part in where.relative_to(target).parts:
         here /= part
-        if here.is_symlink():
-            raise TransportError(f"{here} is a link, and what a machine sends goes through none")
         try:
+            if here.is_symlink():
+                raise TransportError(f"{here} is a link, and what a machine sends goes through none")
             here.mkdir(exist_ok=True)
-        except OSError as problem:
-            raise LabError(f"cannot make the folder {here}: {problem.strerror}") from None
+        except OSError as problem:  # of a name too long already when it is looked at
+            raise LabError(f"cannot make the folder {str(here)[:200]}: {problem.strerror}") from None
 
 
 def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:

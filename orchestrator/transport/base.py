@@ -6,7 +6,6 @@ import io
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from orchestrator.deadline import Deadline
@@ -117,50 +116,6 @@ def put(transport: Transport, folder: str, items: Sequence[Item], deadline: Dead
     done = transport.run(["tar", "-x", "-p", "-f", "-", "-C", folder], deadline=deadline, stdin=pack(items))
     if done.code != 0:
         raise TransportError(f"cannot put files into {folder}: {_words(done)}")
-
-
-def get(
-    transport: Transport, folder: str, names: Sequence[str], target: Path, deadline: Deadline
-) -> list[str]:
-    """Fetch regular files from beneath ``folder`` into ``target``; gives the names received.
-
-    The machine is not trusted: see ``unpack``. Raises TransportError.
-    """
-    done = transport.run(["tar", "-c", "-f", "-", "-C", folder, *names], deadline=deadline)
-    if done.code != 0:
-        raise TransportError(f"cannot fetch files from {folder}: {_words(done)}")
-    return unpack(done.stdout, target)
-
-
-def unpack(stream: bytes, target: Path) -> list[str]:
-    """Write the regular files of an untrusted tar stream beneath ``target``.
-
-    Only plain files with plain relative names are taken: no links, devices or owners, nothing
-    that could be written outside. Stricter than tarfile's ``data`` filter, and the same on every
-    Python. Raises TransportError for a stream that tries.
-    """
-    received = []
-    try:
-        with tarfile.open(fileobj=io.BytesIO(stream), mode="r:") as archive:
-            for entry in archive:
-                path = PurePosixPath(entry.name)
-                if path.is_absolute() or ".." in path.parts or "\0" in entry.name:
-                    raise TransportError(
-                        f"the machine sent a file name that leaves the folder: {entry.name!r}"
-                    )
-                # A sparse file of a few bytes may claim to be terabytes of zeros.
-                if entry.issparse() or not 0 <= entry.size <= len(stream):
-                    raise TransportError(f"the machine sent a file of an impossible size: {entry.name!r}")
-                content = archive.extractfile(entry) if entry.isreg() else None
-                if content is None:
-                    continue
-                where = target.joinpath(*path.parts)
-                where.parent.mkdir(parents=True, exist_ok=True)
-                where.write_bytes(content.read())
-                received.append(str(path))
-    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as problem:
-        raise TransportError(f"the machine sent an archive that cannot be read: {problem}") from None
-    return received
 
 
 def _words(result: Result) -> str:

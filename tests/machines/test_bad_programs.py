@@ -67,7 +67,10 @@ class TestBadPrograms:
         assert all(r["max_points"] == 1 for r in rough.values())
 
 
+@pytest.mark.alone
 def test_a_fork_bomb_is_held_by_its_boundary() -> None:
+    """The kernel counts a user's processes on the whole host, containers' too: while the bomb stands,
+    no other container's student can fork."""
     with fresh_home() as home:
         answer = run_lab(home, "swarm")
         found = {(r["machine"], r["exercise"]): (r["status"], r["reason"]) for r in records(home)}

@@ -15,12 +15,14 @@ from orchestrator.drivers.model import Template
 from orchestrator.host import cache
 from orchestrator.transport.base import Item
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("debian")]
+
+FOREIGN = "to make the image of another architecture takes minutes of emulation"
 
 PROGRAM = b'#include <stdio.h>\nint main(void) { puts("compiled here"); return 0; }\n'
 
 
-@pytest.fixture(scope="module", params=["amd64", "arm64"])
+@pytest.fixture(scope="module", params=["amd64", pytest.param("arm64", marks=pytest.mark.whole(FOREIGN))])
 def twins(request: pytest.FixtureRequest) -> Iterator[tuple[Bench, Bench]]:
     """Two clones that live side by side."""
     kind = Kind("qemu", request.param, cloned=True, image="debian")

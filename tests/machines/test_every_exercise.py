@@ -13,7 +13,7 @@ from habitat import fresh_home
 
 from orchestrator.paths import EXERCISES
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("attacks")]
 
 MACHINES = {
     "process": "{driver: process}",

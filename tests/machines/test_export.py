@@ -6,7 +6,6 @@ import contextlib
 import re
 import shutil
 import tarfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +129,7 @@ def test_an_ova_boots_and_is_a_machine_for_the_ssh_driver(home: Home, folder: Pa
             "host_key": key,
         }
         order = order_for(kind, home, keys={**keys, "disposable": True})
-        with on_bench(kind, order, threading.Event()) as bench:
+        with on_bench(kind, order) as bench:
             assert bench.shell("uname -n").stdout == "bench\n"
             assert bench.shell("id -u").stdout == "60600\n"
             assert bench.live.facts.machine == "x86_64"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,53 @@ def test_what_is_wrong_with_our_own_sources_is_ours(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="does not compile") as caught:
         build(tmp_path, "nonsense\n", theirs="another.c")
     assert not isinstance(caught.value, WorkError)
+
+
+def shared(folder: Path, source: str, theirs: str = "service.c", **build: object) -> LoadedExercise:
+    """An exercise that shares a header, and has a neighbour that it does not share."""
+    place = folder / "topic" / "exercise"
+    place.mkdir(parents=True, exist_ok=True)
+    (place.parent / "given.h").write_text('const char given[] = "GIVEN";\n')
+    (place.parent / "other.h").write_text('const char other[] = "OTHER";\n')
+    (place / "service.c").write_text(source + MAIN)
+    about = {"title": "a", "run": "./service", "shared": ["given.h"], "student": {"files": [theirs]}}
+    spec = Exercise.model_validate({**about, "build": [build or {"sources": ["service.c"]}]})
+    return LoadedExercise("work/serve", place, spec)
+
+
+USE = '#include "../given.h"\nconst char *volatile used = given;\n'
+
+
+def test_what_exercises_share_is_there_and_what_they_do_not_is_not(tmp_path: Path) -> None:
+    deadline = Deadline.after(600)
+    built = build_exercise(shared(tmp_path, USE), host_arch(), Archives(deadline), deadline)
+    assert b"GIVEN" in built["service"].read_bytes()
+    other = shared(tmp_path, '#include "../other.h"\n')
+    with pytest.raises(WorkError, match="which is not one of the exercise's files"):
+        build_exercise(other, host_arch(), Archives(deadline), deadline)
+
+
+def test_a_change_of_what_is_shared_makes_programs_anew(tmp_path: Path) -> None:
+    deadline = Deadline.after(600)
+    exercise = shared(tmp_path, USE)
+    first = build_exercise(exercise, host_arch(), Archives(deadline), deadline)["service"]
+    (exercise.folder.parent / "given.h").write_text('const char given[] = "CHANGED";\n')
+    again = build_exercise(exercise, host_arch(), Archives(deadline), deadline)["service"]
+    assert b"CHANGED" in again.read_bytes()
+    assert b"CHANGED" not in first.read_bytes()
+
+
+def test_a_command_finds_what_is_shared(tmp_path: Path) -> None:
+    deadline = Deadline.after(600)
+    exercise = shared(tmp_path, USE, "none.txt", command="$CC -o service service.c", output="service")
+    built = build_exercise(exercise, host_arch(), Archives(deadline), deadline)
+    assert b"GIVEN" in built["service"].read_bytes()
+
+
+def test_a_source_may_be_one_that_is_shared(tmp_path: Path) -> None:
+    deadline = Deadline.after(600)
+    exercise = shared(tmp_path, "", "none.txt", sources=["service.c", "../given.c"])
+    (exercise.folder.parent / "given.c").write_text(USE.replace("../", ""))
+    whole = replace(exercise, spec=exercise.spec.model_copy(update={"shared": ["given.h", "given.c"]}))
+    built = build_exercise(whole, host_arch(), Archives(deadline), deadline)
+    assert b"GIVEN" in built["service"].read_bytes()

@@ -16,7 +16,7 @@ from consoles import keep_consoles
 from habitat import Home, fresh_home
 
 from orchestrator import drivers, images
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.drivers.guest.identity import make_keys
 from orchestrator.drivers.guest.layout import loopback_address
 from orchestrator.drivers.qemu.driver import forwarded_port
@@ -230,8 +230,8 @@ class TestUpThatFails:
 
     def test_an_interruption(self, home: Home) -> None:
         order = order_for(GUEST, home, name="stopped")
-        cancel = threading.Event()
-        threading.Timer(2.0, cancel.set).start()
-        with pytest.raises(Interrupted), on_bench(GUEST, order, cancel):
+        cancellation = Cancellation()
+        threading.Timer(2.0, cancellation.cancel).start()
+        with pytest.raises(Interrupted), on_bench(GUEST, order, cancellation):
             pytest.fail("it came up although it was to stop")
         assert not order.scratch.exists()

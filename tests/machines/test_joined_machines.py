@@ -28,12 +28,13 @@ from orchestrator.host import process, process_table
 from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.models import DriverName
 from orchestrator.machines import host_packages
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.paths import ROOT
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 
 pytestmark = pytest.mark.real
+LIBVIRT = pytest.mark.xdist_group("libvirt")
 
 CLONE = Kind("qemu", "arm64", cloned=True)
 KINDS = [CLONE, Kind("container", HOST)]
@@ -118,14 +119,14 @@ def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_network_no_ledger_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
+def test_a_network_no_journal_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
     require_daemons(request, kind)
     with fresh_home() as home, living_in(home), segment(home, kind) as ours:
         (found,) = drivers.load(kind.driver).leftovers()
         assert (found.run, found.machine, found.scratch) == (
             ours.wanted.run, "net.lan", str(ours.wanted.scratch),
         )  # fmt: skip
-        assert [text for text in reclaim(Ledger()) if f"{kind.driver} machine net.lan" in text]
+        assert [text for text in reclaim(Journal()) if f"{kind.driver} machine net.lan" in text]
         assert list(drivers.load(kind.driver).leftovers()) == []
 
 
@@ -143,6 +144,7 @@ def test_with_internet_the_host_is_reached(request: pytest.FixtureRequest, kind:
             assert reached()
 
 
+@LIBVIRT
 def test_without_its_filter_the_host_hears_a_machine_of_libvirt(request: pytest.FixtureRequest) -> None:
     """The control of the test with datagrams: a bridge without an address is no wall."""
     sources = [Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").read_text() for name in ("all", "default")]
@@ -190,7 +192,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
         yield home
 
 
-@pytest.mark.parametrize("driver", ["qemu", "libvirt"])
+@pytest.mark.parametrize("driver", ["qemu", pytest.param("libvirt", marks=LIBVIRT)])
 def test_machines_of_different_byte_order_talk(
     request: pytest.FixtureRequest, home: Home, driver: DriverName
 ) -> None:

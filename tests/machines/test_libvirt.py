@@ -32,7 +32,7 @@ from orchestrator.labfile.libvirt_uri import SYSTEM, parse
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("libvirt")]
 
 HOST = host_arch().name
 SYSTEM_KIND = Kind("libvirt", HOST, way="system")
@@ -77,7 +77,7 @@ def at(uri: str, home: Home) -> Order:
 
 def test_a_strangers_domain_is_left_alone(home: Home) -> None:
     """Even one that looks like ours, but comes from another controller."""
-    from orchestrator.machines.journal import Ledger
+    from orchestrator.machines.journal import Journal
 
     with connection() as found:
         stranger = found.createXML(_STRANGER, 0)
@@ -88,7 +88,7 @@ def test_a_strangers_domain_is_left_alone(home: Home) -> None:
             drivers.load("libvirt").down(replace(handle, run="20200101-000000-abcd"))
             remember(parse(SYSTEM))
             assert list(drivers.load("libvirt").leftovers()) == []
-            assert not [gone for gone in reclaim(Ledger()) if "stranger" in gone]
+            assert not [gone for gone in reclaim(Journal()) if "stranger" in gone]
             assert STRANGER in names()
         finally:
             stranger.destroy()

@@ -24,10 +24,10 @@ from orchestrator.drivers.libvirt.driver import DRIVER
 from orchestrator.drivers.libvirt.ownership import remember
 from orchestrator.errors import Unavailable
 from orchestrator.labfile.libvirt_uri import SYSTEM, parse
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.run.gc import reclaim
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("libvirt")]
 
 KIND = Kind("libvirt", HOST, way="system")
 
@@ -70,7 +70,7 @@ def test_a_strangers_network_and_filter_are_left_alone(home: Home) -> None:
         filtering = found.nwfilterDefineXML(f"<filter name='{handle.tag}'/>")
         try:
             assert list(DRIVER.leftovers()) == []
-            assert list(reclaim(Ledger())) == []
+            assert list(reclaim(Journal())) == []
             DRIVER.down(handle)
             with pytest.raises(Unavailable, match="cannot make the network lan"):
                 DRIVER.lay(wanted, handle, Deadline.after(60))
@@ -113,7 +113,7 @@ def test_a_filter_whose_network_is_gone_is_left_over(home: Home) -> None:
 
 
 def test_with_a_network_the_machines_on_it_go(home: Home) -> None:
-    """So it is in whatever order a ledger names them."""
+    """So it is in whatever order a journal names them."""
     with segment(home, KIND) as one, on_bench(KIND, one.order(1)) as bench:
         drivers.load("libvirt").down(one.handle)
         assert [(left.run, left.machine) for left in DRIVER.leftovers()] == [

@@ -14,7 +14,7 @@ from places import LABS
 from orchestrator import drivers
 from orchestrator.driver_traits import Boundary
 from orchestrator.labfile.load import load_lab
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.paths import EXERCISES, scratch_dir
 from orchestrator.progress import Silent
 from orchestrator.record import Status
@@ -48,5 +48,5 @@ def test_what_a_killed_run_left_is_found(home: Home) -> None:
     scratch.mkdir(parents=True)
     (scratch / "plain").touch()
     assert [about.machine for about in drivers.load("plain").leftovers()] == ["m"]
-    assert any("plain machine m" in words for words in list(reclaim(Ledger())))
+    assert any("plain machine m" in words for words in list(reclaim(Journal())))
     assert not scratch.exists()

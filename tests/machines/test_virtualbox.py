@@ -22,7 +22,7 @@ from orchestrator.drivers.virtualbox import vm as vboxmachine
 from orchestrator.drivers.virtualbox.driver import DRIVER
 from orchestrator.errors import BootError, Unavailable
 from orchestrator.labfile.models import Machine
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import Silent
 from orchestrator.results.store import new_run_id
@@ -167,13 +167,13 @@ class TestWithoutTheKernelDriver:
 
 
 class TestWhatIsLeftOver:
-    def test_it_is_found_and_removed_without_the_ledger(self, home: Home) -> None:
+    def test_it_is_found_and_removed_without_the_journal(self, home: Home) -> None:
         order = order_for(AMD64, home, name="lost")
         handle = DRIVER.prepare(order)
         vboxmachine.define(order, handle, soon(), Silent())
         (found,) = DRIVER.leftovers()
         assert (found.run, found.machine, found.scratch) == (order.run, "lost", handle.scratch)
-        assert [text for text in reclaim(Ledger()) if "virtualbox machine lost" in text]
+        assert [text for text in reclaim(Journal()) if "virtualbox machine lost" in text]
         assert list(DRIVER.leftovers()) == []
         assert vboxmanage.media(soon()) == []
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from bench import VIRTUALBOX, Bench, living_in, order_for
+from bench import VIRTUALBOX, Bench, living_in, machine_context, order_for
 from consoles import keep_consoles
 from habitat import fresh_home
 from vboxhome import virtualbox_of
@@ -19,8 +19,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers import load
 from orchestrator.drivers.virtualbox import nested_paging, vboxmanage
 from orchestrator.drivers.virtualbox import vm as vboxmachine
-from orchestrator.machines.journal import Ledger
-from orchestrator.machines.lifecycle import machine
+from orchestrator.machines.lifecycle import running_machine
 from orchestrator.progress import Silent
 
 pytestmark = pytest.mark.real
@@ -50,7 +49,7 @@ def bench(request: pytest.FixtureRequest, told: Told) -> Iterator[Bench]:
     with fresh_home() as home, living_in(home), virtualbox_of(VIRTUALBOX, home):
         keep_consoles(request.session, home.root)
         order, driver = order_for(VIRTUALBOX, home, boot_timeout=SECONDS), load("virtualbox")
-        with machine(order, driver, Ledger(), told, threading.Event(), threading.Semaphore(1)) as live:
+        with running_machine(order, driver, machine_context(told)) as live:
             yield Bench(VIRTUALBOX, order, driver, live)
         deadline = Deadline.after(60)
         assert (vboxmanage.machines(deadline), vboxmanage.media(deadline)) == ([], [])

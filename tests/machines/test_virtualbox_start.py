@@ -23,7 +23,7 @@ from orchestrator.errors import Interrupted, TimedOut
 from orchestrator.host import process_table
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.models import Machine
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.progress import Silent
 from orchestrator.run.gc import reclaim
 
@@ -40,7 +40,7 @@ class StopsAtTheLoader(Silent):
 
     def doing(self, who: str, what: str, expected: float | None = None) -> None:
         if "ISOLINUX" in what:
-            self._deadline.cancel.set()
+            self._deadline.cancellation.cancel()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_boot_can_be_interrupted_and_leaves_nothing(home: Home) -> None:
     assert_gone(order)
 
 
-def test_a_running_machine_is_found_and_removed_without_the_ledger(home: Home) -> None:
+def test_a_running_machine_is_found_and_removed_without_the_journal(home: Home) -> None:
     order, handle = ordered(home, "lost")
     soon = Deadline.after(SECONDS)
     vboxmachine.define(order, handle, soon, Silent())
@@ -90,7 +90,7 @@ def test_a_running_machine_is_found_and_removed_without_the_ledger(home: Home) -
     poll(lambda: "ISOLINUX" in Console(console_of(order)).tail(), soon, "the boot loader", interval=0.2)
     (found,) = DRIVER.leftovers()
     assert (found.run, found.machine) == (order.run, "lost")
-    assert [text for text in reclaim(Ledger()) if "virtualbox machine lost" in text]
+    assert [text for text in reclaim(Journal()) if "virtualbox machine lost" in text]
     assert_gone(order)
 
 

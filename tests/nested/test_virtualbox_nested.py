@@ -62,6 +62,7 @@ def virtualbox_guest(session: pytest.Session) -> Iterator[Outer]:
             yield guest
 
 
+@pytest.mark.whole("in an emulation of SVM that loses a guest now and then, it takes up to twenty minutes")
 def test_a_machine_starts_and_goes_without_a_trace(request: pytest.FixtureRequest) -> None:
     """In one of three outer guests: QEMU's emulation of SVM loses one now and then (docs/providers)."""
     troubles = []

@@ -17,7 +17,7 @@ from habitat import Home
 
 from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Driver
@@ -28,11 +28,12 @@ from orchestrator.host import process_table
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import DriverName, Machine, User
 from orchestrator.machines import host_packages
-from orchestrator.machines.journal import Ledger
-from orchestrator.machines.lifecycle import Live, machine
-from orchestrator.machines.templates import Bakery, obtain
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.journal import Journal
+from orchestrator.machines.lifecycle import RunningMachine, running_machine
+from orchestrator.machines.templates import obtain
 from orchestrator.paths import scratch_dir
-from orchestrator.progress import Silent
+from orchestrator.progress import Progress, Silent
 from orchestrator.results.store import new_run_id
 from orchestrator.transport.base import Item, Result, put
 from orchestrator.transport.runner import Ending, run_program
@@ -90,6 +91,12 @@ class Kind:
         return "kvm" if self.kvm else "tcg"
 
     @property
+    def group(self) -> str:
+        """What machines of this kind share with others on this host, for one process to run what tests
+        them: libvirt's daemons, an image that takes minutes to make. Empty: nothing."""
+        return self.driver if self.driver == "libvirt" else self.image.replace("micro", "")
+
+    @property
     def on_host(self) -> bool:
         """Whether its programs are processes among the host's own, in the host's files."""
         return TRAITS[self.driver].on_host or (self.driver == "ssh" and self.via != "guest")
@@ -131,7 +138,7 @@ def image_of(arch: str, name: str = "micro") -> images.Image:
     archives = Archives(Deadline.after(1800))
     recipe = recipes()[name]
     host_packages.ensure(host_packages.image_needs(recipe, arch), Silent(), Deadline.after(900))
-    return images.obtain(recipe, ARCHITECTURES[arch], archives, Deadline.after(1800))
+    return images.obtain(recipe, ARCHITECTURES[arch], archives, Silent(), Deadline.after(1800))
 
 
 def order_for(
@@ -179,9 +186,15 @@ def require_accelerator(kind: Kind) -> None:
 
 def template_for(order: Order) -> Template | str:
     """The template of this machine from the user's cache, or baked now; or why there is none."""
+    return obtain(order, QEMU, machine_context())
+
+
+def machine_context(
+    progress: Progress | None = None, cancellation: Cancellation | None = None
+) -> MachineContext:
+    """A command of its own: two machines at a time, and nobody is told."""
     slots = threading.Semaphore(2)
-    bakery = Bakery(QEMU, Ledger(), Silent(), threading.Event(), slots)
-    return obtain(order, bakery)
+    return MachineContext(Journal(), progress or Silent(), cancellation or Cancellation(), slots, slots)
 
 
 @dataclass(frozen=True)
@@ -191,7 +204,7 @@ class Bench:
     kind: Kind
     order: Order
     driver: Driver
-    live: Live
+    live: RunningMachine
 
     def run(
         self,
@@ -256,12 +269,11 @@ class Bench:
 
 
 @contextlib.contextmanager
-def on_bench(kind: Kind, order: Order, cancel: threading.Event | None = None) -> Iterator[Bench]:
+def on_bench(kind: Kind, order: Order, cancellation: Cancellation | None = None) -> Iterator[Bench]:
     """The machine of an order for the length of a ``with`` block."""
     driver = drivers.load(kind.driver)
     driver.check(order.machine, order.arch)
-    slots = threading.Semaphore(2)
-    with machine(order, driver, Ledger(), Silent(), cancel or threading.Event(), slots) as live:
+    with running_machine(order, driver, machine_context(cancellation=cancellation)) as live:
         yield Bench(kind, order, driver, live)
 
 

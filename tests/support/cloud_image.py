@@ -45,8 +45,8 @@ def cloud_image() -> Path:
     needs = [MMDEBSTRAP, QEMU_IMG]
     for program, package in (("syslinux", "syslinux"), ("mcopy", "mtools"), ("mkfs.vfat", "dosfstools")):
         present = functools.partial(_present, program)
-        needs.append(Need(program, present, (package,), package, package))
-    needs.append(Need("syslinux's boot record", LOADER.exists, ("syslinux-common",), "syslinux", "syslinux"))
+        needs.append(Need(program, present, (package,)))
+    needs.append(Need("syslinux's boot record", LOADER.exists, ("syslinux-common",)))
     ensure(needs, Silent(), Deadline.after(900))
     key = f"cloud-{cache.digest(_VERSION, SUITE, PACKAGES, _LOADER)}"
     return cache.make("bench", key, _build, Deadline.after(3600)) / "cloud.qcow2"

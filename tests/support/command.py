@@ -20,8 +20,9 @@ from orchestrator.deadline import Deadline
 from orchestrator.host import process
 from orchestrator.paths import ROOT
 
-# A test run in the background of a shell hands down an ignored SIGINT.
+# A test run in the background of a shell hands down an ignored SIGINT, nohup(1) an ignored SIGHUP.
 _START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+_START += "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
 ISOLAB = (sys.executable, "-c", _START + "from orchestrator.cli.main import main; main()")
 
 

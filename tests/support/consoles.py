@@ -1,7 +1,9 @@
-"""The consoles of the machines of a test: printed when it fails."""
+"""The consoles of the machines of a test: printed and copied when it fails."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,3 +22,12 @@ def kept_consoles(session: pytest.Session) -> Iterator[Path]:
     """Every console there is now beneath those folders."""
     for folder in session.stash.get(FOLDERS, []):
         yield from sorted(folder.rglob("console.log"))
+
+
+def copied(item: pytest.Item, folder: Path) -> None:
+    """Copy every console there is now to ``folder``/TEST/MACHINE.log, for the homes of tests are removed."""
+    name = re.sub(r"[^\w.-]+", "_", item.nodeid.removeprefix("tests/"))
+    for number, log in enumerate(kept_consoles(item.session)):
+        target = folder / name / f"{number}-{log.parent.name}.log"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, target)

@@ -31,7 +31,7 @@ SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
 USER = "isolab-test"
 KVM = Path("/dev/kvm")
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-SSHD = Need("sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",), "openssh-server", "openssh")
+SSHD = Need("sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",))
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def _await(daemon: subprocess.Popen[bytes], log: Path) -> None:
             pytest.skip(f"dockerd does not run here: {' '.join(words)}")
         if not deadline.remaining():
             raise TimedOut(f"dockerd did not answer: {log.read_text(errors='replace')[-1000:]}")
-        deadline.cancel.wait(0.2)
+        deadline.cancellation.wait(0.2)
 
 
 def _end(daemon: subprocess.Popen[bytes]) -> None:

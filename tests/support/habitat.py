@@ -53,7 +53,7 @@ class Home:
         """The leftovers, once there are none or ``seconds`` have passed."""
         deadline = Deadline.after(seconds)
         while (found := self.leftovers()) and deadline.remaining():
-            deadline.cancel.wait(0.1)
+            deadline.cancellation.wait(0.1)
         return found
 
     def clear(self) -> None:
@@ -153,7 +153,7 @@ def wait_until(probe: object, what: str, seconds: float = 120.0) -> None:
     while not probe():
         if not deadline.remaining():
             raise TimedOut(f"waited {seconds:.0f} s for {what}")
-        deadline.cancel.wait(0.003)
+        deadline.cancellation.wait(0.003)
 
 
 def hard_linked(kinds: tuple[str, ...], target: Path) -> Path:

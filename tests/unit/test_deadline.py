@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.deadline import Deadline, poll
+from orchestrator.deadline import Cancellation, Deadline, poll
 from orchestrator.errors import Interrupted, TimedOut
 
 
@@ -35,18 +35,18 @@ def test_a_passed_deadline_names_what_was_waited_for() -> None:
 
 
 def test_cancelling_the_first_interrupts_all_derived_ones() -> None:
-    cancel = threading.Event()
-    derived = Deadline.after(100, cancel).within(50).within(10)
-    cancel.set()
+    cancellation = Cancellation()
+    derived = Deadline.after(100, cancellation).within(50).within(10)
+    cancellation.cancel()
     with pytest.raises(Interrupted):
         derived.check("anything")
 
 
 def test_interruption_is_told_rather_than_lateness() -> None:
-    cancel = threading.Event()
-    cancel.set()
+    cancellation = Cancellation()
+    cancellation.cancel()
     with pytest.raises(Interrupted):
-        Deadline.after(-1, cancel).check("anything")
+        Deadline.after(-1, cancellation).check("anything")
 
 
 def test_poll_gives_the_first_true_answer() -> None:
@@ -64,7 +64,7 @@ def test_poll_ends_with_the_deadline() -> None:
 
 
 def test_poll_wakes_up_at_once_when_cancelled() -> None:
-    cancel = threading.Event()
-    threading.Timer(0.02, cancel.set).start()
+    cancellation = Cancellation()
+    threading.Timer(0.02, cancellation.cancel).start()
     with pytest.raises(Interrupted):
-        poll(lambda: False, Deadline.never(cancel), "it", interval=3600)
+        poll(lambda: False, cancellation.deadline(), "it", interval=3600)

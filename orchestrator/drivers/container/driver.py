@@ -213,7 +213,7 @@ def _start(
         progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
         provide(engine, order.image, order.scratch, deadline)
         progress.doing(order.name, f"starting a container ({engine[0]})")
-        done = process.run(argv, deadline=Deadline.after(60, deadline.cancel), cwd=order.scratch, check=False)
+        done = process.run(argv, deadline=deadline.cancellation.deadline(60), cwd=order.scratch, check=False)
     if done.code != 0:
         raise BootError(f"{order.name}: {engine[0]} cannot start a container:\n{done.tail()}")
     return done.stdout.decode().split()[-1]

@@ -32,7 +32,7 @@ def provide(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Dead
     Raises ImageError with the engine's words, TimedOut, Interrupted.
     """
     name = reference(image)
-    limit = Deadline.after(MAKE_SECONDS, deadline.cancel)
+    limit = deadline.cancellation.deadline(MAKE_SECONDS)
     with locked("container-image", image.key, limit):
         if _known(engine, name, limit):
             return

@@ -15,9 +15,9 @@ def _docker_is_here() -> bool:
     return bool(shutil.which("docker") and (docker_answers() or shutil.which("dockerd")))
 
 
-DOCKER = Need("docker", _docker_is_here, ("docker.io",), "moby-engine", "docker", "docker")
-UIDMAP = Need("newuidmap", program("newuidmap"), ("uidmap",), "shadow-utils", "shadow")
-IP = Need("ip", program("ip"), ("iproute2",), "iproute", "iproute2")
+DOCKER = Need("docker", _docker_is_here, ("docker.io",))
+UIDMAP = Need("newuidmap", program("newuidmap"), ("uidmap",))
+IP = Need("ip", program("ip"), ("iproute2",))
 """For networks between containers."""
 
 
@@ -29,12 +29,12 @@ def engine_needs(engine: str = "auto") -> list[Need]:
     if engine == "docker":
         return [DOCKER]
     answers = program("podman") if engine == "podman" else _engine_answers
-    needs = [Need("podman", answers, ("podman",), "podman", "podman", "podman")]
+    needs = [Need("podman", answers, ("podman",))]
     if shutil.which("podman") or not answers():
         legacy = legacy_cgroups()
         present = program("runc") if legacy else _either_runtime
         runtime = "runc" if legacy else "crun"
-        needs.append(Need(runtime, present, (runtime,), runtime, runtime))
+        needs.append(Need(runtime, present, (runtime,)))
         if os.getuid() != 0 and platform.system() == "Linux":
             needs.append(UIDMAP)
     return needs

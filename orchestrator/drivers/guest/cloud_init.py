@@ -9,7 +9,6 @@ cloud-init's documentation, "NoCloud", "Module reference" (ssh, users and groups
 from __future__ import annotations
 
 import base64
-import io
 import json
 import secrets
 from collections.abc import Callable
@@ -18,7 +17,8 @@ from pathlib import Path
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest.identity import Keys
 from orchestrator.errors import BootError, TimedOut, TransportError
-from orchestrator.images import Image
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.images import Image, iso
 from orchestrator.images.micro import OTHER, RUNNER, STUDENT
 from orchestrator.transport.base import Item, Transport, put
 from orchestrator.transport.ssh import Address, connected
@@ -52,23 +52,19 @@ def render_user_data(name: str, keys: Keys) -> str:
     return "#cloud-config\n" + json.dumps(config, indent=1) + "\n"
 
 
-def write_seed(path: Path, name: str, keys: Keys) -> None:
-    """Write the seed as an ISO 9660 file system; readable by us alone, for it holds the host key."""
-    import pycdlib
+def write_seed(path: Path, name: str, keys: Keys, deadline: Deadline) -> None:
+    """Write the seed as an ISO 9660 file system; readable by us alone, for it holds the host key.
 
+    Raises Unavailable without xorriso.
+    """
     meta = json.dumps({"instance-id": f"isolab-{secrets.token_hex(8)}", "local-hostname": name})
-    iso = pycdlib.PyCdlib()
-    iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
-    for number, (file, text) in enumerate(
-        {"user-data": render_user_data(name, keys), "meta-data": meta}.items()
-    ):
-        data = text.encode()
-        short = f"/FILE{number}.;1"
-        iso.add_fp(io.BytesIO(data), len(data), short, rr_name=file, joliet_path=f"/{file}")
-    path.touch(mode=0o600)
-    with path.open("r+b") as target:
-        iso.write_fp(target)
-    iso.close()
+    with working_folder("seed") as folder:
+        (folder / "tree").mkdir()
+        (folder / "tree/user-data").write_text(render_user_data(name, keys))
+        (folder / "tree/meta-data").write_text(meta)
+        iso.make("cidata", folder / "tree", folder / "seed", deadline, ["-joliet"])
+        path.touch(mode=0o600)
+        path.write_bytes((folder / "seed").read_bytes())
 
 
 def settle(
@@ -87,7 +83,7 @@ def settle(
                 return
         except (TransportError, TimedOut, OSError) as problem:  # one try's time, not ours
             deadline.check(f"{name}: waiting for its SSH server with our host key ({problem})")
-            deadline.cancel.wait(PAUSE_SECONDS)
+            deadline.cancellation.wait(PAUSE_SECONDS)
 
 
 def _finish(transport: Transport, name: str, image: Image, deadline: Deadline) -> None:

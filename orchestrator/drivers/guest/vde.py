@@ -20,7 +20,7 @@ from orchestrator.host import process, process_table
 from orchestrator.host.packages import Need, program
 
 PROGRAM = "vde_switch"
-NEED = Need(PROGRAM, program(PROGRAM), ("vde2",), "vde2", "vde2", "vde")
+NEED = Need(PROGRAM, program(PROGRAM), ("vde2",))
 SPARE_PORTS = 1
 UNPRIVILEGED = 65534
 """Nobody, and nobody's group."""

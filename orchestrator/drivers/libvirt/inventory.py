@@ -67,7 +67,7 @@ def end(domain: Any, name: str, deadline: Deadline) -> None:
         domain.destroy()
         return
     deadline.check(f"{name}: ending it")
-    deadline.cancel.wait(0.2)
+    deadline.cancellation.wait(0.2)
 
 
 def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
@@ -81,7 +81,7 @@ def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str
         for name in storage.volumes(connection):
             if match := pattern.match(name):
                 yield match[1], match[2]
-    # A daemon without networks has none of ours; those it had, the ledger knows.
+    # A daemon without networks has none of ours; those it had, the journal knows.
     with contextlib.suppress(library().libvirtError):
         if not session:
             yield from _networks(connection, mark)

@@ -27,16 +27,15 @@ LIBVIRTD = Need(
     "libvirtd",
     lambda: bool(shutil.which("libvirtd") or shutil.which("virtqemud")),
     ("libvirt-daemon-system",),
-    "libvirt-daemon-kvm",
-    "libvirt",
-    "libvirt",
 )
-LIBVIRT_PYTHON = Need("libvirt-python", installed, (), "", "", pip="libvirt-python>=9")
+LIBVIRT_PYTHON = Need(
+    "libvirt-python", installed, (), pip="libvirt-python>=9", lock="requirements/libvirt.txt"
+)
 LIBVIRT_HEADERS = (
-    Need("pkg-config", program("pkg-config"), ("pkg-config",), "pkgconf-pkg-config", "pkgconf", "pkgconf"),
-    Need("a C compiler", program("gcc"), ("gcc",), "gcc", "gcc", "gcc"),
-    Need("libvirt's headers", _header("libvirt/libvirt.h"), ("libvirt-dev",), "libvirt-devel", "libvirt"),
-    Need("Python's headers", _python_header, ("python3-dev",), "python3-devel", "python"),
+    Need("pkg-config", program("pkg-config"), ("pkg-config",)),
+    Need("a C compiler", program("gcc"), ("gcc",)),
+    Need("libvirt's headers", _header("libvirt/libvirt.h"), ("libvirt-dev",)),
+    Need("Python's headers", _python_header, ("python3-dev",)),
 )
 """What pip builds libvirt-python with: there are no wheels of it."""
 

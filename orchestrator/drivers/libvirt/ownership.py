@@ -34,7 +34,7 @@ def remembered_file() -> Path:
 
 def remember(uri: Uri) -> None:
     """Write down that we are about to use a daemon. Two at once may forget one of theirs, which
-    the ledger still knows."""
+    the journal still knows."""
     known = [known.text for known in remembered()]
     if uri.text not in known:
         write_atomically(remembered_file(), "".join(f"{text}\n" for text in [*known, uri.text]).encode())

@@ -120,7 +120,7 @@ def _upload(connection: Any, store: Any, source: Path, name: str, deadline: Dead
                 if found is None or _deleted(found):
                     return _send(connection, store, source, name, deadline)
             deadline.check(f"waiting for another client's upload of {name}")
-            deadline.cancel.wait(0.2)
+            deadline.cancellation.wait(0.2)
 
 
 def _deleted(volume: Any) -> bool:

@@ -154,7 +154,7 @@ def bring_up(
     keys = folder_with_keys(Path(handle.scratch))
     emulator.make_disk(order, handle, deadline)
     if order.image.by_cloud_init:
-        cloud_init.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys)
+        cloud_init.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys, deadline)
     if order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")

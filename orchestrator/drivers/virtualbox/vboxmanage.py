@@ -25,8 +25,6 @@ GUEST_ADDRESS = "10.0.2.15"
 """What VirtualBox's NAT calls its guest, and our init its first interface."""
 RULE = "ssh"
 """Name of the port forward."""
-ENDED = frozenset({"poweroff", "aborted", "saved", "aborted-saved"})
-"""States in which no process runs the machine."""
 
 TRIES = 3
 """How often VirtualBox is asked what it could not do for a passing reason."""
@@ -133,7 +131,7 @@ def attempt(words: Sequence[str], deadline: Deadline) -> process.Finished:
         done = process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
         if done.code == 0 or not any(reason in done.stderr + done.stdout for reason in _PASSING):
             return done
-        deadline.cancel.wait(deadline.slice(1.0))
+        deadline.cancellation.wait(deadline.slice(1.0))
     return process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
 
 

@@ -293,8 +293,10 @@ def _started(words: list[str]) -> list[str]:
 
 
 def log(handle: Handle) -> Path:
+    """VirtualBox's own log of a machine."""
     return vboxmanage.machine_folder(handle) / "Logs" / "VBox.log"
 
 
 def version() -> str:
+    """Which VirtualBox this is, as it says: ``7.2.22r170826``. Raises what ``manage.ask`` does."""
     return vboxmanage.ask(["--version"], Deadline.after(60))

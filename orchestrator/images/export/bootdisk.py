@@ -9,7 +9,6 @@ configuration file.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from orchestrator.arch import PC_ARCHITECTURES, Arch
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives, members
 from orchestrator.errors import ImageError, Unavailable
-from orchestrator.host import cache, process
+from orchestrator.host import cache
 from orchestrator.host.tempdirs import working_folder
+from orchestrator.images import iso
 
 VERSION = 1
 """Raised when the same inputs make another disk."""
 
-MAKER = "xorrisofs"
 LONGEST_CMDLINE = 2047
 """Characters the kernel takes on a PC: COMMAND_LINE_SIZE less the end mark."""
 
@@ -82,23 +81,20 @@ def render_configuration(cmdline: str) -> str:
     return "\n".join([*lines, "  INITRD /initrd", f"  APPEND {cmdline}", ""])
 
 
-def render_argv(sector: Path, tree: Path, root: Path | None, disk: Path) -> list[str]:
-    """The command that makes the disk. Pure."""
-    argv = [MAKER, "-quiet", "-follow-links", "-output", str(disk), "-volid", "ISOLAB", "-rational-rock"]
-    argv += ["-eltorito-boot", "isolinux/isolinux.bin", "-eltorito-catalog", "isolinux/boot.cat"]
-    argv += [f"--modification-date={_DATE}", "--set_all_file_dates", _DATE]
-    argv += ["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "-isohybrid-mbr", str(sector)]
+def render_options(sector: Path, root: Path | None) -> list[str]:
+    """What xorrisofs is told beyond the files. Pure."""
+    options = ["-eltorito-boot", "isolinux/isolinux.bin", "-eltorito-catalog", "isolinux/boot.cat"]
+    options += [f"--modification-date={_DATE}", "--set_all_file_dates", _DATE]
+    options += ["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "-isohybrid-mbr", str(sector)]
     if root is not None:
-        argv += ["-append_partition", "2", "0x83", str(root)]
-    return [*argv, str(tree)]
+        options += ["-append_partition", "2", "0x83", str(root)]
+    return options
 
 
 def _make(
     contents: Contents, configuration: str, disk: Path, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Mapping[str, str]:
     """Write the disk; gives the versions of the boot loader's packages."""
-    if shutil.which(MAKER) is None:
-        raise Unavailable("a boot disk cannot be made: no xorriso", hint="install the package xorriso")
     archive = archives.suite(arch.suite)
     packages = archive.resolve(arch.name, list(_FILES))
     paths = archive.fetch(list(packages.values()))
@@ -112,6 +108,5 @@ def _make(
         (tree / "isolinux/isolinux.cfg").write_text(configuration)
         (tree / "kernel").symlink_to(contents.kernel.resolve())
         (tree / "initrd").symlink_to(contents.initrd.resolve())
-        argv = render_argv(sector, tree, contents.root, disk)
-        process.run(argv, deadline=deadline)
+        iso.make("ISOLAB", tree, disk, deadline, render_options(sector, contents.root))
     return {package.name: package.version for package in packages.values()}

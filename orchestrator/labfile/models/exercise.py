@@ -19,8 +19,8 @@ class Build(Spec):
 
     ``output`` defaults to the stem of the first source. A ``command`` runs on the controller, in
     a copy of the exercise's folder, with ``CC`` set to a compiler for the machine's architecture;
-    it leaves the program ``output`` there (default: the one program it makes). ``headers`` lie in
-    the folder above, where exercises of one topic share them.
+    it leaves the program ``output`` there (default: the one program it makes). Sources that begin
+    with ``../`` are the exercise's ``shared`` files; ``headers`` is an older way to name such files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -38,6 +38,8 @@ class Build(Spec):
             raise ValueError("expected either sources or a command")
         if self.headers and (self.command or self.where == "guest"):
             raise ValueError("headers go with sources compiled on the controller")
+        if self.where == "guest" and any(name.startswith("../") for name in self.sources):
+            raise ValueError("shared sources are compiled on the controller")
         return self
 
     @property
@@ -188,14 +190,21 @@ class Hidden(Spec):
 class Exercise(Spec):
     """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison.
 
-    ``student`` is there when a student is to write some of its files. What ``plots`` show is
-    measured: it is drawn, and no row of the comparison. ``asks`` is what the controller is to say
-    about the machine.
+    ``shared`` are files and folders of the topic, the folder above the exercise's. ``student`` is
+    there when a student is to write some of its files. What ``plots`` show is measured: it is
+    drawn, and no row of the comparison. ``asks`` is what the controller is to say about the machine.
     """
 
     title: Annotated[str, Field(min_length=1)]
     explain: str = ""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    shared: Annotated[
+        list[str],
+        Field(
+            description="files, and folders with all their files, that exercises of a topic share: paths in "
+            "the folder above the exercise's. Sources name and include them as ../PATH"
+        ),
+    ] = []
     files: list[str] = []
     run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]
     timeout: Duration = 10.0
@@ -228,6 +237,11 @@ class Exercise(Spec):
     def measured(self) -> tuple[str, ...]:
         """The observations that are figures."""
         return tuple(name for plot in self.plots for name in plot.shows)
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """The entries of ``shared``, and the headers that builds name in the older way."""
+        return tuple(dict.fromkeys([*self.shared, *(name for build in self.build for name in build.headers)]))
 
     @property
     def max_points(self) -> float:

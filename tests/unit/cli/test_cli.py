@@ -18,7 +18,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit
 from orchestrator.host import process
 from orchestrator.paths import LABS
-from orchestrator.record import Status, write_records
+from orchestrator.record import Status
 
 VERBS: tuple[str, ...] = (
     "doctor",
@@ -173,7 +173,7 @@ def test_a_run_is_reported_in_every_form(
 ) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    write_records(folder / "records.jsonl", [record("ipc/pipe", status=Status.PASS)])
+    (folder / "records.jsonl").write_text(record("ipc/pipe", status=Status.PASS).to_json() + "\n")
     assert isolab("report", str(folder), "--format", form) == Exit.PASSED
     assert "pipe" in capsys.readouterr().out.lower()
 
@@ -181,7 +181,7 @@ def test_a_run_is_reported_in_every_form(
 def test_a_report_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    write_records(folder / "records.jsonl", [record(status=Status.PASS)])
+    (folder / "records.jsonl").write_text(record(status=Status.PASS).to_json() + "\n")
     assert isolab("report", str(folder), "--format", "csv", "--out", str(tmp_path / "r.csv")) == Exit.PASSED
     assert "ipc/pipe" in (tmp_path / "r.csv").read_text()
     assert isolab("report", str(folder), "--out", str(tmp_path / "no" / "r")) == Exit.BAD_INPUT

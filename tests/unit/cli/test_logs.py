@@ -11,18 +11,18 @@ from factories import handle, order
 
 from orchestrator.cli import logs
 from orchestrator.deadline import Deadline, poll
-from orchestrator.sessions.lookup import Resident
-from orchestrator.sessions.register import stay_of
+from orchestrator.machines.journal import member_of
+from orchestrator.sessions.lookup import SessionMachine
 
 
 def test_a_console_is_followed_through_a_reset_until_it_is_taken_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stay = stay_of("one", "/labs/one/lab.yaml", replace(order(), name="vm", logs=tmp_path))
-    there = [Resident(stay, handle("vm"))]
+    place = member_of("one", "/labs/one/lab.yaml", replace(order(), name="vm", logs=tmp_path))
+    there = [SessionMachine(place, handle("vm"))]
     said: list[str] = []
     monkeypatch.setattr(logs, "find", lambda _: there[0])
-    monkeypatch.setattr(logs, "residents", lambda: list(there))
+    monkeypatch.setattr(logs, "session_machines", lambda: list(there))
     monkeypatch.setattr(logs, "say", said.append)
     monkeypatch.setattr(logs, "ASK_EVERY", 0.05)
     monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)

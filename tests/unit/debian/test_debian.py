@@ -270,9 +270,7 @@ def test_an_archive_over_http(served: MadeArchive) -> None:
     assert archive.fetch(list(archive.resolve("amd64", ["tool"]).values()))["tool"].exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "match"), [("short", "not what the signed index"), ("nonsense", "cannot download")]
-)
+@pytest.mark.parametrize(("name", "match"), [("short", "ended early"), ("nonsense", "cannot download")])
 def test_a_server_that_breaks_off_or_talks_nonsense(served: MadeArchive, name: str, match: str) -> None:
     served.add(name, deb(FILES))
     served.publish()
@@ -284,5 +282,5 @@ def test_a_package_that_the_index_has_and_the_mirror_has_not(served: MadeArchive
     served.add("tardy", deb(FILES)).unlink()
     served.publish()
     archive = suite()
-    with pytest.raises(NotOnMirror, match=r"pool/tardy\.deb is not on the mirror: HTTP 404"):
+    with pytest.raises(NotOnMirror, match=r"pool/tardy\.deb is not on the mirror"):
         archive.fetch(list(archive.resolve("amd64", ["tardy"]).values()))

@@ -58,3 +58,27 @@ def test_what_does_not_exist_is_named() -> None:
         index("Package: a").closure(["nonsense"])
     with pytest.raises(ImageError, match="a needs b or c, which does not exist"):
         index("Package: a\nDepends: b | c").closure(["a"])
+
+
+def test_of_several_versions_the_newest_is_taken() -> None:
+    text = b"\n\n".join(
+        b"Package: a\nVersion: %s\nFilename: f\nSHA256: 0\nSize: 1" % version
+        for version in (b"1.9", b"1.10", b"1.10~rc1")
+    )
+    found = Index.parse(text).package("a")
+    assert found is not None
+    assert found.version == "1.10"
+
+
+def test_a_description_with_an_empty_looking_line_does_not_end_a_package() -> None:
+    found = index("Package: a\nDescription: one\n two\n \n three\nDepends: b", "Package: b")
+    assert names(found, "a") == ["a", "b"]
+
+
+def test_what_a_package_depends_on_first() -> None:
+    found = index("Package: a\nDepends: b (= 2) | c, d", "Package: b")
+    assert (found.first_dependency("a"), found.first_dependency("b")) == ("b", "")
+
+
+def test_what_there_is_not_is_none() -> None:
+    assert index("Package: ab").package("a") is None

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.deadline import Deadline
-from orchestrator.debian.download import fetched
-from orchestrator.errors import ImageError
+from orchestrator.debian.download import Published, download, fetched
+from orchestrator.errors import ImageError, NotPublished, TimedOut
 
 CONTENT = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -68,8 +68,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def published(*urls: str, digest: str = DIGEST, size: int = 0, most: int = 0) -> Published:
+    return Published(
+        urls, digest, "the recipe", "ask its publisher", "check the network", size=size, most=most
+    )
+
+
 def take(url: str, digest: str = DIGEST) -> bytes:
-    with fetched(url, digest, Deadline.after(60)) as path:
+    with fetched(published(url, digest=digest), Deadline.after(60)) as path:
         return path.read_bytes()
 
 
@@ -99,7 +105,10 @@ def test_a_server_that_cannot_continue_begins_anew() -> None:
 
 
 def test_another_file_is_refused_and_not_kept(own_cache: Path) -> None:
-    with publisher() as (url, _), pytest.raises(ImageError, match="the recipe says 0000") as caught:
+    with (
+        publisher() as (url, _),
+        pytest.raises(ImageError, match=r"recipe describes.*, not 0000") as caught,
+    ):
         take(url, "0" * 64)
     assert DIGEST in caught.value.message
     assert "publisher" in caught.value.describe()
@@ -115,6 +124,61 @@ def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(ImageError, match=r"cannot download http://127\.0\.0\.1:9/image") as caught:
         take("http://127.0.0.1:9/image")
     assert "network" in caught.value.describe()
+
+
+def test_what_is_not_published_is_asked_for_once() -> None:
+    with publisher() as (url, ranges), pytest.raises(NotPublished):
+        take(f"{url}x")
+    assert ranges == []
+
+
+def test_the_rest_of_another_file_is_thrown_away_and_all_of_it_fetched(own_cache: Path) -> None:
+    (own_cache / "partial").mkdir(parents=True)
+    (own_cache / "partial" / DIGEST).write_bytes(b"of what was published before")
+    with publisher() as (url, ranges):
+        assert take(url) == CONTENT
+        assert ranges == ["bytes=28-", ""]
+
+
+def test_more_than_there_is_is_thrown_away(own_cache: Path) -> None:
+    (own_cache / "partial").mkdir(parents=True)
+    (own_cache / "partial" / DIGEST).write_bytes(CONTENT + b"more")
+    with publisher() as (url, ranges):
+        assert take(url) == CONTENT
+        assert len(ranges) == 2
+
+
+def test_the_next_address_serves_when_the_first_does_not(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"of another release")
+    with publisher() as (url, ranges):
+        wanted = published(f"{url}x", other.as_uri(), url)
+        download(wanted, tmp_path / "file", Deadline.after(60))
+        assert ranges == [""]
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("bound", [{"size": 1000}, {"most": 1000}])
+def test_no_more_is_taken_than_there_may_be(tmp_path: Path, bound: dict[str, int]) -> None:
+    target = tmp_path / "file"
+    with publisher() as (url, ranges), pytest.raises(ImageError, match="more than 1000 bytes"):
+        download(published(url, digest="", **bound), target, Deadline.after(60))
+    assert ranges == [""]
+    assert not target.exists()
+
+
+def test_without_a_digest_nothing_is_continued(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    with publisher(1000) as (url, ranges):
+        download(published(url, digest=""), target, Deadline.after(60))
+        assert ranges == ["", ""]
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_download_ends_with_the_deadline_and_keeps_what_it_has(own_cache: Path) -> None:
+    with publisher() as (url, _), pytest.raises(TimedOut), fetched(published(url), Deadline.after(-1)):
+        pass
+    assert (own_cache / "partial" / DIGEST).exists()
 
 
 def test_a_path_on_this_host_will_do(tmp_path: Path) -> None:

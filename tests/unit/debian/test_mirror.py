@@ -67,6 +67,15 @@ def test_stanza_style(tmp_path: Path, field: str, found: str) -> None:
     assert from_apt(tmp_path) == found
 
 
+def test_a_stanza_with_several_lines_comments_and_one_switched_off(tmp_path: Path) -> None:
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list.d" / "many.sources").write_text(
+        "# by hand\n\nEnabled: No\nURIs: http://off.example.org/debian\n\n"
+        "# on\nTypes: deb\nURIs: http://on.example.org/security\n# more\n http://on.example.org/debian\n"
+    )
+    assert from_apt(tmp_path) == "http://on.example.org/debian"
+
+
 def test_the_first_debian_mirror_of_all_files_counts(tmp_path: Path) -> None:
     more = tmp_path / "sources.list.d"
     more.mkdir()

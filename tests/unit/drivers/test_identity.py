@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.drivers.guest.identity import ENTROPY_BYTES, Keys, Port, give, make_keys, render
 from orchestrator.errors import BootError, Interrupted, TimedOut
 
@@ -164,10 +164,10 @@ def test_silence_ends_with_the_deadline(tmp_path: Path) -> None:
 
 
 def test_silence_ends_with_the_users_wish(tmp_path: Path) -> None:
-    cancel = threading.Event()
-    cancel.set()
+    cancellation = Cancellation()
+    cancellation.cancel()
     with talking(tmp_path, says()) as port, pytest.raises(Interrupted):
-        port.expect("ready", Deadline.never(cancel), nothing)
+        port.expect("ready", cancellation.deadline(), nothing)
 
 
 def test_an_identity_is_handed_over_whole(tmp_path: Path) -> None:

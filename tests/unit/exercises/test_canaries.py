@@ -12,7 +12,7 @@ import pytest
 from factories import SITE, FakeTransport, answer, loaded, record, subject
 from pydantic import ValidationError
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import CanaryError, TimedOut
 from orchestrator.exercises.canaries import base as plots
 from orchestrator.exercises.canaries import files
@@ -247,10 +247,10 @@ class TestWhatIsLeft:
         (folder / LOCK).touch()
         (folder / "journal").write_text(f'["file", "{shared}"]\n["file", "/dev/sh')
         monkeypatch.setattr("orchestrator.run.gc.TRAITS", ())
-        from orchestrator.machines.journal import Ledger
+        from orchestrator.machines.journal import Journal
 
         assert folder in list(abandoned())
-        assert f"canary file {shared}" in list(reclaim(Ledger()))
+        assert f"canary file {shared}" in list(reclaim(Journal()))
         assert not shared.exists()
         assert not folder.exists()
 
@@ -284,7 +284,7 @@ class TestExercises:
         place = Workplace(FakeTransport([b""]), SITE, subject(), "tag", "canary")
         exercise = loaded(Path("/e"), {"canaries": ["file"]})
         with pytest.raises(CanaryError):
-            run_exercise(exercise, place, record(), Deadline.never())
+            run_exercise(exercise, place, record(), Cancellation())
 
 
 class Attacker(FakeTransport):
@@ -302,7 +302,7 @@ def attacked(garden: Garden, said: bytes) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestrator.exercises.execute.owners", lambda *_: NOBODY)
         exercise = loaded(Path("/e"), {"canaries": ["file"], "checks": checks})
-        return run_exercise(exercise, place, record(), Deadline.never())
+        return run_exercise(exercise, place, record(), Cancellation())
 
 
 def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(

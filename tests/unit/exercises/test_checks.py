@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import facts, subject
+from factories import facts, loaded, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from orchestrator.exercises.checks import (
     applies,
     judge,
     observations,
+    split,
     unmet,
 )
 from orchestrator.labfile.models import Boundary, Exercise, Where
@@ -236,3 +238,11 @@ def test_what_is_missing_is_said(keys: dict[str, Any], why: str) -> None:
 def test_a_missing_user_is_said(boundary: Boundary, users: set[str], keys: dict[str, Any], why: str) -> None:
     here = subject(boundary=boundary, users=frozenset(users), facts=facts())
     assert why in unmet(exercise(**keys), here)
+
+
+def test_what_makes_no_sense_here_is_told_apart_once_with_its_reason() -> None:
+    fits, not_here = (
+        loaded(Path("/e"), {}, "a"),
+        loaded(Path("/e"), {"needs": {"features": ["landlock"]}}, "b"),
+    )
+    assert split([not_here, fits], subject()) == ([fits], {"b": "needs landlock: too old"})

@@ -10,7 +10,7 @@ import pytest
 from factories import SITE, FakeTransport, answer, loaded, subject
 
 from orchestrator.compile.cross import build_exercise
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import BuildError
 from orchestrator.exercises.compile_in_guest import build_in_guest, render_command, sources
 from orchestrator.exercises.execute import Workplace
@@ -45,13 +45,13 @@ def test_what_the_controller_compiles_leaves_nothing_to_the_guest(tmp_path: Path
     ours = loaded(tmp_path, {"build": {"sources": ["one.c"]}})
     where, transport = place(answer())
     assert sources(ours) == []
-    assert build_in_guest(ours, where, soon()) == ""
+    assert build_in_guest(ours, where, Cancellation()) == ""
     assert transport.asked == []
 
 
 def test_the_student_compiles_in_the_exercises_folder(exercise: LoadedExercise) -> None:
     where, transport = place(answer(b"/usr/bin/tcc\n"), answer())
-    assert build_in_guest(exercise, where, soon()) == ""
+    assert build_in_guest(exercise, where, Cancellation()) == ""
     asked = transport.asked[-1]
     assert asked[asked.index("--user") + 1] == "1000:1000"
     assert asked[asked.index("--dir") + 1] == "/work/ipc-pipe"
@@ -72,7 +72,7 @@ def test_a_slow_machine_gets_longer(exercise: LoadedExercise) -> None:
         slow = replace(
             where, subject=replace(where.subject, facts=replace(where.subject.facts, spin_us=spin))
         )
-        build_in_guest(exercise, slow, soon())
+        build_in_guest(exercise, slow, Cancellation())
         return int(transport.asked[-1][transport.asked[-1].index("--timeout") + 1])
 
     assert limit(40000.0) == 10 * limit(4000.0)
@@ -80,12 +80,12 @@ def test_a_slow_machine_gets_longer(exercise: LoadedExercise) -> None:
 
 def test_without_a_compiler_it_is_skipped_with_that_reason(exercise: LoadedExercise) -> None:
     where, _ = place(answer(exit=1))
-    assert "this machine has none" in build_in_guest(exercise, where, soon())
+    assert "this machine has none" in build_in_guest(exercise, where, Cancellation())
 
 
 def test_the_hosts_compiler_is_not_one_of_an_emulated_processor(exercise: LoadedExercise) -> None:
     where, transport = place(answer(b"/usr/bin/cc\n"), boundary=Boundary.USER_EMULATION)
-    assert "would compile for the host" in build_in_guest(exercise, where, soon())
+    assert "would compile for the host" in build_in_guest(exercise, where, Cancellation())
     assert transport.asked == []
 
 
@@ -100,5 +100,5 @@ def test_the_hosts_compiler_is_not_one_of_an_emulated_processor(exercise: Loaded
 def test_a_compiler_that_fails_is_quoted(exercise: LoadedExercise, ending: bytes, words: str) -> None:
     where, _ = place(answer(b"/usr/bin/cc\n"), ending)
     with pytest.raises(BuildError, match=r"one\.c two\.c does not compile in the machine") as caught:
-        build_in_guest(exercise, where, soon())
+        build_in_guest(exercise, where, Cancellation())
     assert words in caught.value.message

@@ -10,7 +10,7 @@ import pytest
 from factories import SITE, FakeTransport, answer, handle, loaded, record, subject
 from pydantic import ValidationError
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation
 from orchestrator.exercises.execute import Workplace, run_exercise
 from orchestrator.exercises.host_metrics import Scale, waited_seconds
 from orchestrator.host import process_table
@@ -31,7 +31,7 @@ class Weighing:
 def run(driver: Any, printed: bytes = b"", **text: Any) -> Record:
     scale = Scale(driver, handle(), 1.25)
     place = Workplace(FakeTransport([answer(printed)]), SITE, subject(), "tag", "canary", scale=scale)
-    return run_exercise(loaded(Path("/e"), text), place, record(), Deadline.never())
+    return run_exercise(loaded(Path("/e"), text), place, record(), Cancellation())
 
 
 def test_an_exercise_that_asks_is_answered() -> None:
@@ -100,7 +100,7 @@ def test_contention_is_counted_while_the_exercise_runs(
 
 def test_a_process_takes_memory_and_one_that_is_gone_takes_none() -> None:
     assert process_table.memory(os.getpid()) > 2**20
-    child = os.fork()
+    child = os.fork()  # noqa: TID251 - nobody is to collect it
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)

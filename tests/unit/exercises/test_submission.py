@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from factories import SITE, answer, record, subject
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import SpecError
 from orchestrator.exercises.execute import SET_ASIDE, Workplace, items, run_exercise
 from orchestrator.exercises.submission import (
@@ -98,6 +98,13 @@ def test_the_folder_holds_the_work_and_nothing_of_the_answers(
     assert [step.run for step in whole.spec.run] == ["./tester", "./prober ./service"]
 
 
+def test_work_is_laid_into_a_read_only_exercise(exercise: LoadedExercise, tmp_path: Path) -> None:
+    for path in (exercise.folder, *exercise.folder.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    whole = assembled(exercise, files("mine"), tmp_path / "whole")
+    assert all(path.stat().st_mode & 0o200 for path in (whole.folder, *whole.folder.rglob("*")))
+
+
 @dataclass
 class Wire:
     """Says that all is well, and keeps everything that went into the machine."""
@@ -121,7 +128,7 @@ def test_no_expectation_of_a_hidden_test_goes_into_a_machine(
     pushed = items(whole, built, 1000)
     wire = Wire()
     place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
-    done = run_exercise(whole, place, record(), Deadline.never())
+    done = run_exercise(whole, place, record(), Cancellation())
     assert (done.status, done.points, done.max_points) == (Status.FAIL, 1, 2)
     assert "expected secret" in done.reason
     everything = b"".join([*wire.sent, *(item.data or b"" for item in pushed)])
@@ -136,7 +143,7 @@ def test_a_later_step_gets_its_programs_anew(exercise: LoadedExercise, tmp_path:
     pushed = items(whole, dict.fromkeys(("service", "tester", "prober"), tmp_path / "program"), 1000)
     wire = Wire()
     place = Workplace(wire, SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed})
-    run_exercise(whole, place, record(), Deadline.never())
+    run_exercise(whole, place, record(), Cancellation())
     _, _, moving, _, unpacking, archive, last, _ = wire.sent
     names = ("service", "tester", "prober", "words.txt", "hidden")
     assert moving.decode().startswith("sh -c ")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Interrupted, TimedOut
 from orchestrator.host import cache
 
@@ -86,13 +86,13 @@ def test_different_things_are_made_side_by_side() -> None:
 
 
 def test_waiting_for_another_maker_ends_with_the_deadline_or_the_users_wish() -> None:
-    cancel = threading.Event()
+    cancellation = Cancellation()
     with cache.locked("things", "key", soon()):
         with pytest.raises(TimedOut, match="another isolab to make things/key"):
             cache.make("things", "key", lambda _: {}, Deadline.after(0.05))
-        cancel.set()
+        cancellation.cancel()
         with pytest.raises(Interrupted):
-            cache.make("things", "key", lambda _: {}, Deadline.never(cancel))
+            cache.make("things", "key", lambda _: {}, cancellation.deadline())
 
 
 def test_digests_are_stable_and_tell_parts_apart() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.deadline import Deadline, poll
+from orchestrator.deadline import Cancellation, Deadline, poll
 from orchestrator.errors import Interrupted, TimedOut, Unavailable
 from orchestrator.host import process
 from orchestrator.host.process import child
@@ -116,16 +116,16 @@ def test_a_timeout_ends_the_whole_group(tmp_path: Path, child: str) -> None:
 def test_the_polite_signal_comes_first(tmp_path: Path) -> None:
     up, note = tmp_path / "up", tmp_path / "note"
     script = f"trap 'echo cleaned >{note}; exit' TERM; touch {up}; while :; do sleep 0.01; done"
-    cancel = threading.Event()
+    cancellation = Cancellation()
 
     def cancel_when_up() -> None:
         poll(up.exists, Deadline.after(SOON), "the program's start")
-        cancel.set()
+        cancellation.cancel()
 
     watcher = threading.Thread(target=cancel_when_up)
     watcher.start()
     with pytest.raises(Interrupted):
-        sh(script, deadline=Deadline.after(SOON, cancel))
+        sh(script, deadline=Deadline.after(SOON, cancellation))
     watcher.join()
     assert note.read_text() == "cleaned\n"
 
@@ -139,10 +139,10 @@ def test_who_ignores_the_polite_signal_is_killed(tmp_path: Path, monkeypatch: py
 
 
 def test_interruption_ends_a_waiting_child() -> None:
-    cancel = threading.Event()
-    threading.Timer(0.05, cancel.set).start()
+    cancellation = Cancellation()
+    threading.Timer(0.05, cancellation.cancel).start()
     with pytest.raises(Interrupted):
-        sh("sleep 1000", deadline=Deadline.never(cancel))
+        sh("sleep 1000", deadline=cancellation.deadline())
 
 
 def test_running_lives_as_long_as_the_block() -> None:

@@ -14,8 +14,8 @@ from orchestrator.images.export.bootdisk import (
     LONGEST_CMDLINE,
     Contents,
     bootable,
-    render_argv,
     render_configuration,
+    render_options,
 )
 
 
@@ -38,13 +38,9 @@ def test_a_command_line_that_cannot_be_is_refused(cmdline: str) -> None:
 
 
 def test_a_root_file_system_becomes_the_second_partition() -> None:
-    def line(root: Path | None) -> list[str]:
-        return render_argv(Path("sector"), Path("tree"), root, Path("disk"))
-
-    argv = line(Path("root.img"))
-    at = argv.index("-append_partition")
-    assert argv[at : at + 4] == ["-append_partition", "2", "0x83", "root.img"]
-    assert argv[:at] + argv[at + 4 :] == line(None)
+    options = render_options(Path("sector"), Path("root.img"))
+    assert options[-4:] == ["-append_partition", "2", "0x83", "root.img"]
+    assert options[:-4] == render_options(Path("sector"), None)
 
 
 def test_an_architecture_with_other_firmware_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, NotOnMirror
 from orchestrator.images import micro
 from orchestrator.labfile.image_catalog import recipes
+from orchestrator.progress import Progress, Silent
 
 RECIPE = recipes()["micro"]
 S390X = ARCHITECTURES["s390x"]
@@ -44,14 +47,68 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     return made
 
 
-def build(arch: Arch = S390X) -> images.Image:
-    deadline = Deadline.after(60)
-    return images.build(RECIPE, arch, Archives(deadline), deadline)
+class Told(Silent):
+    """What people were told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None:
+        self.words.append(f"{who}: {what}")
+
+    def done(self, who: str, what: str = "") -> None:
+        self.words.append(f"{who}: {what}")
+
+    def tell(self, text: str) -> None:
+        self.words.append(text)
 
 
-def obtain() -> images.Image:
+def build(arch: Arch = S390X, progress: Progress | None = None) -> images.Image:
+    return obtain(arch, progress, renew=True)
+
+
+def obtain(arch: Arch = S390X, progress: Progress | None = None, renew: bool = False) -> images.Image:
     deadline = Deadline.after(60)
-    return images.obtain(RECIPE, S390X, Archives(deadline), deadline)
+    archives = Archives(deadline)
+    return images.obtain(RECIPE, arch, archives, progress or Silent(), deadline, renew=renew)
+
+
+def test_people_are_told_what_happens_and_of_the_substitute_each_time(mirror: Mirror) -> None:
+    told = Told()
+    obtain(progress=told)
+    why = "image micro/s390x: made of Debian bookworm: libc6 of trixie is not on the mirror"
+    assert told.words == [
+        "image micro/s390x: fetching packages, verifying, building",
+        "image micro/s390x: ready",
+        f"{why}; `isolab images build` tries again",
+    ]
+    told.words.clear()
+    obtain(progress=told)
+    assert told.words == [f"{why}; `isolab images build` tries again"]
+    told.words.clear()
+    build(progress=told)
+    assert told.words[-1] == why
+
+
+def test_a_turn_is_waited_for_only_when_something_is_built(mirror: Mirror) -> None:
+    turns: list[list[str]] = []
+
+    @contextlib.contextmanager
+    def turn() -> Iterator[None]:
+        turns.append([*mirror.asked])
+        yield
+
+    deadline = Deadline.after(60)
+    for _ in range(2):
+        images.obtain(RECIPE, S390X, Archives(deadline), Silent(), deadline, turn=turn())
+    assert turns == [[]]
+
+
+def test_an_older_index_is_told_of(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told()
+    monkeypatch.setattr(micro, "build", lambda *_: {"suite": "trixie", "outdated": True})
+    obtain(progress=told)
+    assert told.words[-1].endswith("made of an earlier release's packages: the mirror is being updated")
 
 
 def test_the_release_before_stands_in_and_the_reason_is_kept(mirror: Mirror) -> None:

@@ -2,77 +2,83 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from orchestrator.deadline import Cancellation
 from orchestrator.errors import BootError, Interrupted
-from orchestrator.machines.barrier import Gates, Membership
+from orchestrator.machines.barrier import Barrier, Participant
 
 WAIT = 20.0
 
 
-def in_thread(pool: ThreadPoolExecutor, member: Membership) -> Future[str]:
-    return pool.submit(member.meet)
+def in_thread(pool: ThreadPoolExecutor, member: Participant) -> Future[str]:
+    return pool.submit(member.wait)
 
 
 def test_nobody_passes_before_all_are_there() -> None:
-    gates, cancel = Gates(), threading.Event()
+    barrier, cancellation = Barrier(), Cancellation()
     with (
         ThreadPoolExecutor(2) as pool,
-        gates.member("a", ("a", "b"), "", cancel) as a,
-        gates.member("b", ("a", "b"), "", cancel) as b,
+        barrier.participant("a", ("a", "b"), "", cancellation) as a,
+        barrier.participant("b", ("a", "b"), "", cancellation) as b,
     ):
         for _ in range(3):  # up, an exercise, done
             first = in_thread(pool, a)
             with pytest.raises(TimeoutError):
                 first.result(timeout=0.05)
-            assert b.meet() == first.result(WAIT) == ""
+            assert b.wait() == first.result(WAIT) == ""
 
 
 def test_a_machine_that_does_not_come_up_holds_nobody_and_says_why() -> None:
-    gates, cancel = Gates(), threading.Event()
-    with ThreadPoolExecutor(1) as pool, gates.member("a", ("a", "b"), "", cancel) as a:
+    barrier, cancellation = Barrier(), Cancellation()
+    with ThreadPoolExecutor(1) as pool, barrier.participant("a", ("a", "b"), "", cancellation) as a:
         waiting = in_thread(pool, a)
-        with pytest.raises(BootError), gates.member("b", ("a", "b"), "", cancel):
+        with pytest.raises(BootError), barrier.participant("b", ("a", "b"), "", cancellation):
             raise BootError("b: the kernel panicked\nwith many words")
         assert waiting.result(WAIT) == "machine b of its network is lost: b: the kernel panicked"
-        assert "panicked" in a.meet()  # and it stays lost
+        assert "panicked" in a.wait()  # and it stays lost
 
 
 def test_a_machine_that_has_finished_is_not_lost() -> None:
-    gates, cancel = Gates(), threading.Event()
-    with gates.member("a", ("a", "b"), "", cancel) as a:
-        with gates.member("b", ("a", "b"), "", cancel):
+    barrier, cancellation = Barrier(), Cancellation()
+    with barrier.participant("a", ("a", "b"), "", cancellation) as a:
+        with barrier.participant("b", ("a", "b"), "", cancellation):
             pass
-        assert a.meet() == ""
+        assert a.wait() == ""
 
 
 def test_waiting_ends_with_the_users_wish() -> None:
-    gates, cancel = Gates(), threading.Event()
-    with ThreadPoolExecutor(1) as pool, gates.member("a", ("a", "never"), "", cancel) as a:
+    barrier, cancellation = Barrier(), Cancellation()
+    with ThreadPoolExecutor(1) as pool, barrier.participant("a", ("a", "never"), "", cancellation) as a:
         waiting = in_thread(pool, a)
-        cancel.set()
+        cancellation.cancel()
         with pytest.raises(Interrupted):
             waiting.result(WAIT)
 
 
 def test_a_machine_without_a_network_waits_for_nobody() -> None:
-    with Gates().member("alone", (), "", threading.Event()) as alone:
+    with Barrier().participant("alone", (), "", Cancellation()) as alone:
         assert alone.missing() == []
-        assert alone.meet() == ""
+        assert alone.wait() == ""
 
 
 def test_groups_of_different_people_do_not_meet() -> None:
-    gates, cancel = Gates(), threading.Event()
-    with gates.member("a", ("a", "b"), "ada", cancel) as a, gates.member("b", ("a", "b"), "bob", cancel):
+    barrier, cancellation = Barrier(), Cancellation()
+    with (
+        barrier.participant("a", ("a", "b"), "ada", cancellation) as a,
+        barrier.participant("b", ("a", "b"), "bob", cancellation),
+    ):
         assert a.missing() == ["b"]
 
 
 def test_who_is_waited_for_can_be_told_and_how_slow_the_slowest_is() -> None:
-    gates, cancel, names = Gates(), threading.Event(), ("a", "b", "c")
-    with gates.member("a", names, "", cancel) as a, gates.member("b", names, "", cancel) as b:
+    barrier, cancellation, names = Barrier(), Cancellation(), ("a", "b", "c")
+    with (
+        barrier.participant("a", names, "", cancellation) as a,
+        barrier.participant("b", names, "", cancellation) as b,
+    ):
         a.announce(2.0)
         b.announce(15.0)
         assert a.missing() == ["b", "c"]

@@ -55,14 +55,7 @@ class FakeHost:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def need(self, name: str, apt: Sequence[str] = ()) -> Need:
-        return Need(
-            name,
-            (self.folder / name).exists,
-            tuple(apt) or (name,),
-            f"{name}-d",
-            f"{name}-p",
-            f"{name}-b",
-        )
+        return Need(name, (self.folder / name).exists, tuple(apt) or (name,))
 
 
 @pytest.fixture
@@ -79,18 +72,10 @@ def soon() -> Deadline:
     return Deadline.after(60)
 
 
-@pytest.mark.parametrize(
-    ("manager", "line"),
-    [
-        ("apt-get", [*APT_GET, "a", "b"]),
-        ("dnf", ["dnf", "install", "-y", "a-d", "b-d"]),
-        ("pacman", ["pacman", "-S", "--noconfirm", "a-p", "b-p"]),
-        ("brew", ["brew", "install", "a-b", "b-b"]),
-    ],
-)
-def test_the_line_is_for_this_hosts_package_manager(host: FakeHost, manager: str, line: list[str]) -> None:
-    host.program(manager)
-    assert install_line([host.need("a"), host.need("b"), host.need("a")], soon()) == line
+def test_the_line_names_each_package_once(host: FakeHost) -> None:
+    host.program("apt-get")
+    line = install_line([host.need("a"), host.need("b"), host.need("a")], soon())
+    assert line == [*APT_GET, "a", "b"]
     assert host.calls == []
 
 
@@ -130,8 +115,18 @@ def test_sudo_that_wants_a_password_is_not_used(host: FakeHost) -> None:
     assert host.calls == ["sudo -n true"]
 
 
-def test_a_host_without_a_package_manager_is_told_so(host: FakeHost) -> None:
-    assert refused(host, "no package manager we know") == ""
+@pytest.mark.parametrize("manager", ["dnf", "pacman", "brew"])
+def test_another_package_manager_is_left_to_people(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, manager: str
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    host.program(manager)
+    absent = [host.need("a", apt=["newest", "oldest"]), host.need("b")]
+    assert install_line(absent, soon()) == []
+    with pytest.raises(Unavailable, match="this host lacks a, b") as caught:
+        ensure(absent, Silent(), soon())
+    assert caught.value.hint.endswith("install what Debian has in newest, b")
+    assert host.calls == []
 
 
 def test_root_installs_by_itself(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +137,12 @@ def test_root_installs_by_itself(host: FakeHost, monkeypatch: pytest.MonkeyPatch
 
 
 def test_sudo_without_a_password_is_used(host: FakeHost) -> None:
-    host.program("dnf", ": >$bin/a")
+    host.program("apt-get", '[ "$1" = install ] && : >$bin/a; exit 0')
     host.program("sudo", 'shift; [ "$1" = true ] || exec "$@"')
     ensure([host.need("a")], Silent(), soon())
-    assert host.calls == ["sudo -n true", "sudo -n dnf install -y a-d", "dnf install -y a-d"]
+    line = f"{' '.join(APT_GET)} a"
+    assert host.calls[0] == "sudo -n true"
+    assert host.calls[-2:] == [f"sudo -n {line}", line]
 
 
 def test_old_package_lists_are_renewed_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +273,17 @@ def test_a_python_package_that_cannot_be_installed_is_told_with_the_line_to_type
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # No such option: pip fails at once, without asking anybody.
-    absent = Need("nothing", lambda: False, (), "", "", pip="--no-such-option")
+    absent = Need("nothing", lambda: False, (), pip="--no-such-option")
     with pytest.raises(Unavailable, match="nothing cannot be installed") as caught:
         ensure([absent], Silent(), soon())
     assert "-m pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize("in_checkout", [True, False])
+def test_a_checkout_installs_the_locked_version(in_checkout: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.machines.host_packages.IN_CHECKOUT", in_checkout)
+    absent = Need("nothing", lambda: False, (), pip="--no-such-option", lock="no/such/file")
+    with pytest.raises(Unavailable) as caught:
+        ensure([absent], Silent(), soon())
+    assert ("--require-hashes" in caught.value.hint) == in_checkout
+    assert ("--no-such-option" in caught.value.hint) != in_checkout

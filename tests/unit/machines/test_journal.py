@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -13,31 +14,32 @@ import pytest
 from factories import RUN, handle
 
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.model import Handle
 from orchestrator.host import process
 from orchestrator.machines import journal as module
-from orchestrator.machines.journal import Ledger, start_time
+from orchestrator.machines.journal import Journal, start_time
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.db"
+    return tmp_path / "machines.db"
 
 
-def test_an_intent_is_there_until_it_is_settled(path: Path) -> None:
-    ledger = Ledger(path)
-    ledger.intend(handle("a"))
-    ledger.intend(handle("b"))
-    ledger.settle(handle("a"))
-    ledger.settle(handle("a"))
-    (left,) = ledger.intents()
+def test_an_intent_is_there_until_it_is_forgotten(path: Path) -> None:
+    journal = Journal(path)
+    journal.intend(handle("a"))
+    journal.intend(handle("b"))
+    journal.forget(handle("a"))
+    journal.forget(handle("a"))
+    (left,) = journal.entries()
     assert (left.handle, left.owner_alive) == (handle("b"), True)
 
 
 def test_another_process_reads_what_we_intended(path: Path) -> None:
-    Ledger(path).intend(handle("a", data={"engine": ["podman"]}))
+    Journal(path).intend(handle("a", data={"engine": ["podman"]}))
     script = (
-        "import sys; from pathlib import Path; from orchestrator.machines.journal import Ledger\n"
-        "for i in Ledger(Path(sys.argv[1])).intents(): print(i.handle.to_json(), i.owner_alive)"
+        "import sys; from pathlib import Path; from orchestrator.machines.journal import Journal\n"
+        "for i in Journal(Path(sys.argv[1])).entries(): print(i.handle.to_json(), i.owner_alive)"
     )
     done = process.run([sys.executable, "-c", script, path], deadline=Deadline.after(60))
     assert done.stdout.decode().strip() == f"{handle('a', data={'engine': ['podman']}).to_json()} True"
@@ -45,41 +47,41 @@ def test_another_process_reads_what_we_intended(path: Path) -> None:
 
 def test_the_state_folder_is_where_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
-    Ledger().intend(handle())
-    assert (tmp_path / "state" / "ledger.db").exists()
-    assert len(Ledger().intents()) == 1
+    Journal().intend(handle())
+    assert (tmp_path / "state" / "machines.db").exists()
+    assert len(Journal().entries()) == 1
 
 
 def test_an_owner_that_has_ended_is_dead(path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from orchestrator.drivers.model import Handle\n"
-        "from orchestrator.machines.journal import Ledger\n"
-        "Ledger(Path(sys.argv[1])).intend(Handle.from_json(sys.argv[2]))"
+        "from orchestrator.machines.journal import Journal\n"
+        "Journal(Path(sys.argv[1])).intend(Handle.from_json(sys.argv[2]))"
     )
     process.run([sys.executable, "-c", script, path, handle("a").to_json()], deadline=Deadline.after(60))
-    (left,) = Ledger(path).intents()
+    (left,) = Journal(path).entries()
     assert (left.handle.machine, left.owner_alive) == ("a", False)
 
 
 def test_a_process_id_used_again_is_another_owner(path: Path) -> None:
-    ledger = Ledger(path)
-    ledger.intend(handle())
+    journal = Journal(path)
+    journal.intend(handle())
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE intents SET owner_start = owner_start || '0'")
+        database.execute("UPDATE machines SET owner_start = owner_start || '0'")
     database.close()
-    assert [intent.owner_alive for intent in ledger.intents()] == [False]
+    assert [entry.owner_alive for entry in journal.entries()] == [False]
 
 
 def test_after_a_reboot_every_owner_is_dead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(path)
-    ledger.intend(handle())
+    journal = Journal(path)
+    journal.intend(handle())
     real = start_time(os.getpid())
     monkeypatch.setattr(module, "start_time", lambda _: "another-boot:" + real.rpartition(":")[2])
-    assert [intent.owner_alive for intent in ledger.intents()] == [False]
+    assert [entry.owner_alive for entry in journal.entries()] == [False]
 
 
 def test_a_zombie_counts_as_gone() -> None:
-    child = os.posix_spawn("/bin/true", ["true"], {})
+    child = os.posix_spawn("/bin/true", ["true"], {})  # noqa: TID251 - nobody is to collect it
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert start_time(child) == ""
     os.waitpid(child, 0)
@@ -88,11 +90,11 @@ def test_a_zombie_counts_as_gone() -> None:
 
 
 def test_many_threads_lose_nothing(path: Path) -> None:
-    ledger = Ledger(path)
+    journal = Journal(path)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: ledger.intend(handle(f"m{n}")), range(40)))
-        list(pool.map(lambda n: ledger.settle(handle(f"m{n}")), range(0, 40, 2)))
-    assert {intent.handle.machine for intent in ledger.intents()} == {f"m{n}" for n in range(1, 40, 2)}
+        list(pool.map(lambda n: journal.intend(handle(f"m{n}")), range(40)))
+        list(pool.map(lambda n: journal.forget(handle(f"m{n}")), range(0, 40, 2)))
+    assert {entry.handle.machine for entry in journal.entries()} == {f"m{n}" for n in range(1, 40, 2)}
 
 
 def test_many_begin_a_journal_at_the_same_time(tmp_path: Path) -> None:
@@ -102,33 +104,49 @@ def test_many_begin_a_journal_at_the_same_time(tmp_path: Path) -> None:
 
         def begin(number: int, path: Path = path, all_there: Barrier = all_there) -> None:
             all_there.wait()
-            Ledger(path).intend(handle(f"m{number}"))
+            Journal(path).intend(handle(f"m{number}"))
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(begin, range(8)))
-        assert len(Ledger(path).intents()) == 8
+        assert len(Journal(path).entries()) == 8
 
 
 def test_a_kept_machine_needs_no_owner(path: Path) -> None:
-    ledger = Ledger(path)
+    journal = Journal(path)
     for name in ("a", "b"):
-        ledger.intend(handle(name))
-    ledger.keep([handle("a", data={"start": "cold"})])
-    found = {intent.handle.machine: intent for intent in Ledger(path).intents()}
+        journal.intend(handle(name))
+    journal.keep([handle("a", data={"start": "cold"})])
+    found = {entry.handle.machine: entry for entry in Journal(path).entries()}
     assert (found["a"].kept, found["a"].owner_alive, found["a"].handle.data) == (
         True,
         False,
         {"start": "cold"},
     )
     assert (found["b"].kept, found["b"].owner_alive) == (False, True)
-    ledger.intend(handle("a"))  # somebody makes it anew
-    assert [intent.kept for intent in ledger.intents()] == [False, False]
+    journal.intend(handle("a"))  # somebody makes it anew
+    assert [entry.kept for entry in journal.entries()] == [False, False]
+
+
+def test_machines_are_kept_together_or_not_at_all(path: Path) -> None:
+    journal = Journal(path)
+    for name in ("a", "b"):
+        journal.intend(handle(name))
+
+    def one_and_then_the_end() -> Iterator[Handle]:
+        yield handle("a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        journal.keep(one_and_then_the_end())
+    assert [entry.kept for entry in journal.entries()] == [False, False]
+    journal.keep([handle("a"), handle("b")])
+    assert [entry.kept for entry in journal.entries()] == [True, True]
 
 
 def test_the_same_machine_of_two_runs_are_two_intents(path: Path) -> None:
-    ledger = Ledger(path)
+    journal = Journal(path)
     other = RUN.replace("0a0b", "0c0d")
-    ledger.intend(handle())
-    ledger.intend(handle(run=other))
-    ledger.settle(handle())
-    assert [intent.handle.run for intent in ledger.intents()] == [other]
+    journal.intend(handle())
+    journal.intend(handle(run=other))
+    journal.forget(handle())
+    assert [entry.handle.run for entry in journal.entries()] == [other]

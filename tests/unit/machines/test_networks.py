@@ -10,20 +10,22 @@ import pytest
 from factories import RUN, SITE, order
 from factories import lab as lab_of
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.drivers.model import Handle, NetworkOrder
 from orchestrator.errors import BootError, Unavailable
-from orchestrator.labfile.load import with_driver
+from orchestrator.labfile.load import LoadedLab, with_driver
 from orchestrator.labfile.plan import Job, jobs
-from orchestrator.machines.journal import Ledger
-from orchestrator.machines.networks import Wiring
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.journal import Journal
+from orchestrator.machines.networks import Networks
+from orchestrator.progress import Silent
 
 
 @dataclass
 class Fake:
     """A driver whose networks are notes; it can be told to fail."""
 
-    ledger: Ledger
+    journal: Journal
     failures: int = 0
     done: list[str] = field(default_factory=list)
 
@@ -33,7 +35,7 @@ class Fake:
         return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
 
     def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
-        assert [intent.handle for intent in self.ledger.intents()] == [handle]  # journalled before it is
+        assert [entry.handle for entry in self.journal.entries()] == [handle]  # journalled before it is
         self.done.append("lay")
         if self.failures:
             self.failures -= 1
@@ -54,35 +56,40 @@ LAB = lab_of(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.db")
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "machines.db")
 
 
 @pytest.fixture
-def fake(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    found = Fake(ledger)
+def fake(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    found = Fake(journal)
     monkeypatch.setattr("orchestrator.drivers.load", lambda _name: found)
     return found
 
 
+def networks_of(lab: LoadedLab, journal: Journal, folder: Path) -> Networks:
+    context = MachineContext(journal, Silent(), Cancellation())
+    return Networks(lab.lab, context, folder / "s", folder / "out")
+
+
 @pytest.fixture
-def wiring(fake: Fake, ledger: Ledger, tmp_path: Path) -> Wiring:
-    return Wiring(LAB.lab, ledger, tmp_path / "s", tmp_path / "out")
+def networks(fake: Fake, journal: Journal, tmp_path: Path) -> Networks:
+    return networks_of(LAB, journal, tmp_path)
 
 
 def job(machine: str) -> Job:
     return next(found for found in jobs(LAB, RUN) if found.machine == machine)
 
 
-def test_the_first_lays_and_the_last_removes(wiring: Wiring, fake: Fake, ledger: Ledger) -> None:
+def test_the_first_lays_and_the_last_removes(networks: Networks, fake: Fake, journal: Journal) -> None:
     with ExitStack() as first, ExitStack() as second:
-        a = first.enter_context(wiring.joined(order(), job("a"), Deadline.after(20)))
-        b = second.enter_context(wiring.joined(order(), job("b"), Deadline.after(20)))
+        a = networks.join(order(), job("a"), first)
+        b = networks.join(order(), job("b"), second)
         first.close()
         assert fake.done == ["lay"]
         second.close()
     assert fake.done == ["lay", "down"]
-    assert ledger.intents() == []
+    assert journal.entries() == []
     assert [(p.address, p.plug) for p in a.attachments + b.attachments] == [
         ("10.77.0.1", "plug-a"),
         ("10.77.0.9", "plug-b"),
@@ -90,46 +97,60 @@ def test_the_first_lays_and_the_last_removes(wiring: Wiring, fake: Fake, ledger:
     assert b.hosts == (("b", "10.77.0.9"), ("a", "10.77.0.1"))
 
 
-def test_a_machine_without_networks_is_left_as_it_was(wiring: Wiring, fake: Fake) -> None:
-    with wiring.joined(order(), job("c"), Deadline.after(20)) as plain:
-        assert plain == order()
+def test_a_machine_without_networks_is_left_as_it_was(networks: Networks, fake: Fake) -> None:
+    with ExitStack() as undo:
+        assert networks.join(order(), job("c"), undo) == order()
     assert fake.done == []
 
 
 def test_a_network_that_cannot_be_laid_is_undone_and_tried_again(
-    wiring: Wiring, fake: Fake, ledger: Ledger
+    networks: Networks, fake: Fake, journal: Journal
 ) -> None:
     fake.failures = 1
-    with pytest.raises(BootError, match="no switch"), wiring.joined(order(), job("a"), Deadline.after(20)):
-        pass
+    with pytest.raises(BootError, match="no switch"), ExitStack() as undo:
+        networks.join(order(), job("a"), undo)
     assert fake.done == ["lay", "down"]
-    assert ledger.intents() == []
-    with wiring.joined(order(), job("b"), Deadline.after(20)):
+    assert journal.entries() == []
+    with ExitStack() as undo:
+        networks.join(order(), job("b"), undo)
         assert fake.done == ["lay", "down", "lay"]
 
 
-def test_a_machine_that_fails_lets_go_of_its_network(wiring: Wiring, fake: Fake, ledger: Ledger) -> None:
-    with pytest.raises(BootError), wiring.joined(order(), job("a"), Deadline.after(20)):
+def test_a_machine_that_fails_lets_go_of_its_network(
+    networks: Networks, fake: Fake, journal: Journal
+) -> None:
+    undo = ExitStack()
+    networks.join(order(), job("a"), undo)
+    with pytest.raises(BootError), undo:
         raise BootError("it did not boot")
     assert fake.done == ["lay", "down"]
-    assert ledger.intents() == []
+    assert journal.entries() == []
 
 
-def test_a_way_out_is_not_promised_by_a_driver_that_has_none(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_network_that_is_kept_stands_after_its_maker(
+    networks: Networks, fake: Fake, journal: Journal
+) -> None:
+    with ExitStack() as undo:
+        networks.join(order(), job("a"), undo)
+        journal.keep(networks.standing())
+        undo.pop_all()
+    assert fake.done == ["lay"]
+    assert [entry.kept for entry in journal.entries()] == [True]
+
+
+def test_a_way_out_is_not_promised_by_a_driver_that_has_none(journal: Journal, tmp_path: Path) -> None:
     """A lab file says so; ``--driver`` comes after it."""
     machines = {"a": {"driver": "qemu", "networks": ["lan"]}}
     changed = with_driver(lab_of(machines, networks={"lan": {"internet": True}}), "virtualbox")
-    wiring = Wiring(changed.lab, ledger, tmp_path / "s", tmp_path / "out")
     (only,) = jobs(changed, RUN)
-    with pytest.raises(Unavailable, match="driver virtualbox cannot give"):
-        wiring.joined(order(), only, Deadline.after(20)).__enter__()
-    assert ledger.intents() == []
+    with pytest.raises(Unavailable, match="driver virtualbox cannot give"), ExitStack() as undo:
+        networks_of(changed, journal, tmp_path).join(order(), only, undo)
+    assert journal.entries() == []
 
 
-def test_machines_of_different_daemons_are_not_joined(ledger: Ledger, tmp_path: Path) -> None:
+def test_machines_of_different_daemons_are_not_joined(journal: Journal, tmp_path: Path) -> None:
     machines = {name: {"driver": "libvirt", "networks": ["lan"], "uri": f"qemu+ssh://{name}/system"}
                 for name in "ab"}  # fmt: skip
     found = lab_of(machines, networks={"lan": {}})
-    wiring = Wiring(found.lab, ledger, tmp_path / "s", tmp_path / "out")
-    with pytest.raises(Unavailable, match="different libvirt daemons"):
-        wiring.joined(order(), jobs(found, RUN)[0], Deadline.after(20)).__enter__()
+    with pytest.raises(Unavailable, match="different libvirt daemons"), ExitStack() as undo:
+        networks_of(found, journal, tmp_path).join(order(), jobs(found, RUN)[0], undo)

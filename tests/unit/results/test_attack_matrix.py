@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from factories import record
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 from orchestrator.report import render
-from orchestrator.results.attack_matrix import Outcome, attack_matrix
+from orchestrator.results.attack_matrix import AttackMatrix, Outcome, matrix_of
 from orchestrator.results.comparison import contrast
 
 FILES = Exercise.model_validate(
@@ -54,12 +55,16 @@ RECORDS = [
 ]
 
 
+def matrix(records: Sequence[Record] = RECORDS) -> AttackMatrix:
+    return matrix_of(contrast(records, SPECS))
+
+
 def test_a_row_per_canary_and_none_for_what_attacks_nothing() -> None:
-    matrix = attack_matrix(RECORDS, SPECS)
-    assert [(a.exercise, a.canary) for a in matrix.attacks] == [
+    attacks = matrix().attacks
+    assert [(a.exercise, a.canary) for a in attacks] == [
         ("damage/files", "file"), ("damage/files", "kernel-log"),
     ]  # fmt: skip
-    assert [a.label for a in matrix.attacks] == ["Overwrite a file", "write to the host's kernel log"]
+    assert [a.label for a in attacks] == ["Overwrite a file", "write to the host's kernel log"]
 
 
 @pytest.mark.parametrize(
@@ -74,21 +79,19 @@ def test_a_row_per_canary_and_none_for_what_attacks_nothing() -> None:
 def test_the_verdict_is_the_canarys_and_the_reason_that_of_its_check(
     machine: str, outcome: Outcome, found: str, by: str
 ) -> None:
-    matrix = attack_matrix(RECORDS, SPECS)
-    place = [column.machine for column in matrix.machines].index(machine)
-    attempt = matrix.attacks[0].attempts[place]
+    place = [column.machine for column in matrix().machines].index(machine)
+    attempt = matrix().attacks[0].attempts[place]
     assert (attempt.outcome, attempt.found, attempt.by) == (outcome, found, by)
 
 
 def test_a_canary_that_was_not_planted_is_no_verdict() -> None:
-    matrix = attack_matrix(RECORDS, SPECS)
-    place = [column.machine for column in matrix.machines].index("process")
-    assert matrix.attacks[1].attempts[place].outcome is Outcome.NONE
+    place = [column.machine for column in matrix().machines].index("process")
+    assert matrix().attacks[1].attempts[place].outcome is Outcome.NONE
 
 
 def test_only_untouched_is_blocked_whatever_else_it_says() -> None:
     hostile = [on("vm", {"file_canary": "blocked\x1b[31m"})]
-    (attempt,) = attack_matrix(hostile, SPECS).attacks[0].attempts
+    (attempt,) = matrix(hostile).attacks[0].attempts
     assert (attempt.outcome, attempt.found) == (Outcome.THROUGH, "blocked\\x1b[31m")
 
 

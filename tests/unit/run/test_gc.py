@@ -16,7 +16,7 @@ from orchestrator import drivers
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import TeardownError, Unreachable
 from orchestrator.host import process, process_table
-from orchestrator.machines.journal import Ledger
+from orchestrator.machines.journal import Journal
 from orchestrator.run import gc as module
 from orchestrator.run.gc import reclaim
 
@@ -63,115 +63,117 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     return fake
 
 
-def orphan(ledger: Ledger, path: Path) -> None:
-    """Make the owner of all intents of the dead run dead."""
+def orphan(path: Path) -> None:
+    """Make the owner of all machines of the dead run dead."""
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE intents SET owner_start = 'gone' WHERE run = ?", (RUN,))
+        database.execute("UPDATE machines SET owner_start = 'gone' WHERE run = ?", (RUN,))
     database.close()
 
 
 @pytest.fixture
-def ledger(driver: FakeDriver, tmp_path: Path) -> Ledger:
+def journal(driver: FakeDriver, tmp_path: Path) -> Journal:
     """Two machines of a dead run, one of a live one."""
-    journal = Ledger()
+    found = Journal()
     for about in (handle("a"), handle("b"), handle("c", run=LIVE)):
-        journal.intend(about)
-    orphan(journal, tmp_path / "STATE" / "ledger.db")
-    return journal
+        found.intend(about)
+    orphan(tmp_path / "STATE" / "machines.db")
+    return found
 
 
-def test_machines_of_dead_owners_go_and_are_named(ledger: Ledger, driver: FakeDriver) -> None:
-    said = list(reclaim(ledger, only_dead_owners=True))
+def test_machines_of_dead_owners_go_and_are_named(journal: Journal, driver: FakeDriver) -> None:
+    said = list(reclaim(journal, only_dead_owners=True))
     assert said == [f"machine a of run {RUN} (qemu)", f"machine b of run {RUN} (qemu)"]
     assert driver.downed == ["a", "b"]
-    assert [intent.handle.machine for intent in ledger.intents()] == ["c"]
+    assert [entry.handle.machine for entry in journal.entries()] == ["c"]
 
 
 def test_kept_machines_and_their_folders_are_nobodys_leftovers(
-    ledger: Ledger, driver: FakeDriver, tmp_path: Path
+    journal: Journal, driver: FakeDriver, tmp_path: Path
 ) -> None:
-    ledger.keep([handle("a")])
+    journal.keep([handle("a")])
     driver.found = [handle("a"), handle("z")]
     folder = tmp_path / "SCRATCH" / RUN
     folder.mkdir()
-    said = list(reclaim(ledger))
+    said = list(reclaim(journal))
     assert driver.downed == ["b"]
     assert folder.exists()
     assert said == [f"machine b of run {RUN} (qemu)"]
 
 
-def test_a_second_time_there_is_nothing(ledger: Ledger) -> None:
-    list(reclaim(ledger))
-    assert list(reclaim(ledger)) == []
+def test_a_second_time_there_is_nothing(journal: Journal) -> None:
+    list(reclaim(journal))
+    assert list(reclaim(journal)) == []
 
 
-def test_what_cannot_be_removed_stays_in_the_ledger_and_is_told(ledger: Ledger, driver: FakeDriver) -> None:
+def test_what_cannot_be_removed_stays_in_the_journal_and_is_told(
+    journal: Journal, driver: FakeDriver
+) -> None:
     driver.stubborn = ("a",)
     with pytest.raises(TeardownError, match="a: cannot be ended"):
-        list(reclaim(ledger))
+        list(reclaim(journal))
     assert driver.downed == ["b"]
-    assert [intent.handle.machine for intent in ledger.intents()] == ["a", "c"]
+    assert [entry.handle.machine for entry in journal.entries()] == ["a", "c"]
 
 
-def test_what_does_not_answer_is_told_apart_from_what_refuses(ledger: Ledger, driver: FakeDriver) -> None:
+def test_what_does_not_answer_is_told_apart_from_what_refuses(journal: Journal, driver: FakeDriver) -> None:
     driver.away = ("a",)
     with pytest.raises(Unreachable, match="a: does not answer\n  hint: gc --forget"):
-        list(reclaim(ledger, only_dead_owners=True))
+        list(reclaim(journal, only_dead_owners=True))
     driver.stubborn = ("c",)
     driver.found = [handle("c", run="20250101-000000-ffff")]
     with pytest.raises(TeardownError, match="c: cannot be ended") as caught:
-        list(reclaim(ledger))
+        list(reclaim(journal))
     assert not isinstance(caught.value, Unreachable)
 
 
 def test_what_does_not_answer_is_asked_once_though_it_is_known_twice(
-    ledger: Ledger, driver: FakeDriver
+    journal: Journal, driver: FakeDriver
 ) -> None:
     driver.away, driver.found = ("a",), [handle("a")]
     with pytest.raises(Unreachable):
-        list(reclaim(ledger))
+        list(reclaim(journal))
     assert driver.asked.count("a") == 1
 
 
-def test_what_does_not_answer_can_be_forgotten(ledger: Ledger, driver: FakeDriver) -> None:
+def test_what_does_not_answer_can_be_forgotten(journal: Journal, driver: FakeDriver) -> None:
     driver.away = ("a",)
-    list(reclaim(ledger, forget=True))
+    list(reclaim(journal, forget=True))
     assert driver.forgotten == ["a"]
-    assert [intent.handle.machine for intent in ledger.intents()] == ["c"]
+    assert [entry.handle.machine for entry in journal.entries()] == ["c"]
 
 
-def test_tagged_machines_no_ledger_knows_go_unless_their_run_lives(
-    ledger: Ledger, driver: FakeDriver
+def test_tagged_machines_no_journal_knows_go_unless_their_run_lives(
+    journal: Journal, driver: FakeDriver
 ) -> None:
     unknown = "20250101-000000-ffff"
     driver.found = [handle("x", run=unknown), handle("c", run=LIVE), handle("d", run=LIVE)]
-    said = list(reclaim(ledger))
-    assert f"qemu machine x of run {unknown}, which no ledger knew" in said
+    said = list(reclaim(journal))
+    assert f"qemu machine x of run {unknown}, which no journal knew" in said
     assert driver.downed == ["a", "b", "x"]
 
 
-def test_the_quick_way_takes_only_the_ledgers_word(ledger: Ledger, driver: FakeDriver) -> None:
+def test_the_quick_way_takes_only_the_journals_word(journal: Journal, driver: FakeDriver) -> None:
     driver.found = [handle("x", run="20250101-000000-ffff")]
-    list(reclaim(ledger, only_dead_owners=True))
+    list(reclaim(journal, only_dead_owners=True))
     assert "x" not in driver.downed
 
 
-def test_scratch_folders_of_dead_runs_go(ledger: Ledger, tmp_path: Path) -> None:
+def test_scratch_folders_of_dead_runs_go(journal: Journal, tmp_path: Path) -> None:
     scratch = tmp_path / "SCRATCH"
     for name in (RUN, LIVE, "something-else"):
         (scratch / name / "vm").mkdir(parents=True)
-    assert f"scratch folder {scratch / RUN}" in list(reclaim(ledger))
+    assert f"scratch folder {scratch / RUN}" in list(reclaim(journal))
     assert {path.name for path in scratch.iterdir()} == {LIVE, "something-else"}
 
 
-def test_a_scratch_folder_somebody_lives_in_stays(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_scratch_folder_somebody_lives_in_stays(journal: Journal, tmp_path: Path) -> None:
     folder = tmp_path / "SCRATCH" / RUN / "process" / "bin"
     folder.mkdir(parents=True)
     shutil.copy(shutil.which("sleep") or "", folder / "sleep")
     with process.running(["sleep", "1000"], executable=folder / "sleep"):
-        list(reclaim(ledger))
+        list(reclaim(journal))
         assert folder.exists()
-    list(reclaim(ledger))
+    list(reclaim(journal))
     assert not folder.exists()
 
 
@@ -195,7 +197,7 @@ class FakeProcesses:
         return True
 
 
-def test_only_orphaned_canaries_of_dead_runs_go(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_orphaned_canaries_of_dead_runs_go(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     dead, live = f"{CANARY_TAG}-canary-{RUN}", f"{CANARY_TAG}-canary-{LIVE}"
     first = 2**30  # beyond any process id
     processes = FakeProcesses(
@@ -209,11 +211,11 @@ def test_only_orphaned_canaries_of_dead_runs_go(ledger: Ledger, monkeypatch: pyt
         }
     )
     processes.install(monkeypatch)
-    assert f"canary process {first}" in list(reclaim(ledger))
+    assert f"canary process {first}" in list(reclaim(journal))
     assert processes.ended == [first]
 
 
-def test_half_made_cache_folders_go_unless_somebody_is_making_them(ledger: Ledger, tmp_path: Path) -> None:
+def test_half_made_cache_folders_go_unless_somebody_is_making_them(journal: Journal, tmp_path: Path) -> None:
     cache = tmp_path / "CACHE"
     for name in (
         "images/.micro-amd64-key-x1y2",
@@ -224,5 +226,5 @@ def test_half_made_cache_folders_go_unless_somebody_is_making_them(ledger: Ledge
         (cache / name).mkdir(parents=True)
     with (cache / "locks" / "images-busy-amd64-key").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "half-made images micro-amd64-key" in list(reclaim(ledger))
+        assert "half-made images micro-amd64-key" in list(reclaim(journal))
     assert {path.name for path in (cache / "images").iterdir()} == {".busy-amd64-key-x1y2", "whole-amd64-key"}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from factories import RUN, record
 
+from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted
 from orchestrator.labfile.plan import Job
 from orchestrator.record import Record
@@ -20,12 +21,12 @@ def jobs(*machines: str) -> list[Job]:
     return [Job(RUN, "lab", name, "", ("a", "b")) for name in machines]
 
 
-def engine(work: Callable[[Job, threading.Event], Iterator[Record]]) -> LocalEngine:
-    cancel = threading.Event()
-    return LocalEngine(lambda job: work(job, cancel), cancel)
+def engine(work: Callable[[Job, Cancellation], Iterator[Record]]) -> LocalEngine:
+    cancellation = Cancellation()
+    return LocalEngine(lambda job: work(job, cancellation), cancellation)
 
 
-def two_records(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+def two_records(job: Job, _cancellation: Cancellation) -> Iterator[Record]:
     for name in job.exercises:
         yield record(name, machine=job.machine)
 
@@ -44,7 +45,7 @@ def test_no_jobs_no_records() -> None:
 def test_a_record_is_there_before_its_job_has_ended() -> None:
     seen = threading.Event()
 
-    def work(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+    def work(job: Job, _cancellation: Cancellation) -> Iterator[Record]:
         yield record("a")
         assert seen.wait(WAIT)
         yield record("b")
@@ -60,14 +61,14 @@ def test_no_more_jobs_run_at_once_than_may() -> None:
     running: list[str] = []
     together: list[int] = []
 
-    def work(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+    def work(job: Job, _cancellation: Cancellation) -> Iterator[Record]:
         running.append(job.machine)
         yield record("a", machine=job.machine)
         together.append(len(running))
         running.remove(job.machine)
 
-    cancel = threading.Event()
-    one_by_one = LocalEngine(lambda job: work(job, cancel), cancel, at_once=1)
+    cancellation = Cancellation()
+    one_by_one = LocalEngine(lambda job: work(job, cancellation), cancellation, at_once=1)
     assert [each.machine for each in one_by_one.run(jobs("x", "y", "z"))] == ["x", "y", "z"]
     assert together == [1, 1, 1]
 
@@ -75,26 +76,24 @@ def test_no_more_jobs_run_at_once_than_may() -> None:
 def test_jobs_run_side_by_side() -> None:
     all_there = threading.Barrier(8, timeout=WAIT)
 
-    def work(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+    def work(job: Job, _cancellation: Cancellation) -> Iterator[Record]:
         all_there.wait()
         yield record(machine=job.machine)
 
     assert len(list(engine(work).run(jobs(*"abcdefgh")))) == 8
 
 
-def patient(
-    torn_down: list[str], up: threading.Barrier
-) -> Callable[[Job, threading.Event], Iterator[Record]]:
+def patient(torn_down: list[str], up: threading.Barrier) -> Callable[[Job, Cancellation], Iterator[Record]]:
     """Machines that stay up until cancelled; ``bad`` fails and ``first`` gives a record once all are up."""
 
-    def work(job: Job, cancel: threading.Event) -> Iterator[Record]:
+    def work(job: Job, cancellation: Cancellation) -> Iterator[Record]:
         try:
             up.wait()
             if job.machine == "bad":
                 raise RuntimeError("a mistake of ours")
             if job.machine == "first":
                 yield record(machine="first")
-            assert cancel.wait(WAIT)
+            assert cancellation.wait(WAIT)
             raise Interrupted()
         finally:
             torn_down.append(job.machine)
@@ -133,7 +132,7 @@ def test_every_member_of_a_large_group_has_a_thread() -> None:
     together = [Job(RUN, "lab", name, "", ("a",), names) for name in names]
     up = threading.Barrier(len(names), timeout=WAIT)
 
-    def work(job: Job, _cancel: threading.Event) -> Iterator[Record]:
+    def work(job: Job, _cancellation: Cancellation) -> Iterator[Record]:
         up.wait()
         yield record(machine=job.machine)
 

@@ -1,4 +1,4 @@
-"""The register of machines that stay, and the names people call them by."""
+"""The machines of sessions, and the names people call them by."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from factories import RUN, handle, order
 
 from orchestrator.drivers.model import Template
 from orchestrator.errors import SpecError
-from orchestrator.machines.journal import Ledger
-from orchestrator.sessions.lifecycle import tidy
-from orchestrator.sessions.lookup import find, residents, select
-from orchestrator.sessions.register import Register, Stay, stay_of
+from orchestrator.machines.journal import Journal, Membership, member_of
+from orchestrator.sessions.lookup import find, select, session_machines
 
 
 @pytest.fixture(autouse=True)
@@ -24,47 +22,45 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def stay(session: str, machine: str, arch: str = "amd64") -> Stay:
-    return stay_of(session, "/labs/one/lab.yaml", replace(order(arch), name=machine))
+def place(session: str, machine: str, arch: str = "amd64") -> Membership:
+    return member_of(session, "/labs/one/lab.yaml", replace(order(arch), name=machine))
 
 
-def settle(*stays: Stay) -> None:
-    """Make these stay: in the register, and kept in the ledger."""
-    register, ledger = Register(), Ledger()
-    for number, one in enumerate(stays):
-        # Sessions have runs of their own.
-        mine = replace(one, run=f"{RUN[:-1]}{number:x}")
-        about = handle(one.machine, run=mine.run)
-        ledger.intend(about)
-        register.enter(mine)
-        ledger.keep([about])
+def settle(*places: Membership) -> None:
+    """Make these machines of sessions that are up."""
+    journal = Journal()
+    for number, one in enumerate(places):
+        assert one.order
+        about = handle(one.order.name, run=f"{RUN[:-1]}{number:x}")  # sessions have runs of their own
+        journal.intend(about, one)
+        journal.keep([about])
 
 
 def test_orders_come_back_as_they_were() -> None:
     wanted = replace(
         order("s390x", memory="300MiB", boot_timeout="5s", engine="docker"), template=Template(Path("/t"))
     )
-    entered = stay_of("one", "/labs/one/lab.yaml", wanted)
-    Register().enter(entered)
-    assert Register().stays() == [entered]
-    Register().strike(entered)
-    assert Register().stays() == []
+    entered = member_of("one", "/labs/one/lab.yaml", wanted)
+    Journal().intend(handle("s390x"), entered)
+    assert [entry.membership for entry in Journal().entries()] == [entered]
+    Journal().forget(handle("s390x"))
+    assert Journal().entries() == []
 
 
 def test_an_order_of_another_version_can_still_be_named_and_taken_down(home: Path) -> None:
-    settle(stay("one", "vm"))
-    with sqlite3.connect(home / "STATE" / "stays.db") as database:
-        database.execute("""UPDATE stays SET wanted = '{"run": 1}'""")
+    settle(place("one", "vm"))
+    with sqlite3.connect(home / "STATE" / "machines.db") as database:
+        database.execute("""UPDATE machines SET wanted = '{"run": 1}'""")
     database.close()
     found = find("one/vm")
-    assert (found.stay.order, found.handle.machine) == (None, "vm")
+    assert (found.membership.order, found.machine) == (None, "vm")
 
 
 def test_a_machine_is_called_by_its_name_its_full_name_or_its_session() -> None:
-    settle(stay("one", "vm"), stay("one", "big"), stay("two", "other"))
-    assert find("vm").stay.name == find("one/vm").stay.name == "one/vm"
-    assert find("two").stay.name == "two/other"  # a session of one
-    assert [r.stay.name for r in select(["one", "vm", "two/other"])] == ["one/big", "one/vm", "two/other"]
+    settle(place("one", "vm"), place("one", "big"), place("two", "other"))
+    assert find("vm").name == find("one/vm").name == "one/vm"
+    assert find("two").name == "two/other"  # a session of one
+    assert [r.name for r in select(["one", "vm", "two/other"])] == ["one/big", "one/vm", "two/other"]
 
 
 @pytest.mark.parametrize(
@@ -78,14 +74,14 @@ def test_a_machine_is_called_by_its_name_its_full_name_or_its_session() -> None:
     ],
 )
 def test_a_name_that_is_none_or_several(name: str, hint: str) -> None:
-    settle(stay("one", "vm"), stay("one", "big"), stay("two", "vm"))
+    settle(place("one", "vm"), place("one", "big"), place("two", "vm"))
     with pytest.raises(SpecError) as refused:
         find(name)
     assert refused.value.hint == hint
 
 
 def test_a_machine_and_a_session_of_one_name() -> None:
-    settle(stay("vm", "a"), stay("one", "vm"))
+    settle(place("vm", "a"), place("one", "vm"))
     with pytest.raises(SpecError, match="several machines"):
         select(["vm"])
 
@@ -97,18 +93,26 @@ def test_nothing_stays() -> None:
 
 
 def test_a_machine_that_is_coming_up_is_seen_but_not_yet_for_use() -> None:
-    coming = stay("one", "vm")
-    Register().enter(coming)
-    Ledger().intend(handle("vm"))
-    assert [r.coming for r in residents()] == [True]
+    Journal().intend(handle("vm"), place("one", "vm"))
+    assert [machine.coming for machine in session_machines()] == [True]
     with pytest.raises(SpecError, match="still coming up"):
         find("vm")
 
 
-def test_what_the_ledger_does_not_know_is_struck() -> None:
-    settle(stay("one", "vm"))
-    Register().enter(stay("two", "lost"))
-    assert [r.stay.name for r in residents()] == ["one/vm"]
-    assert list(tidy()) == ["the entry of two/lost, which is not there"]
-    assert list(tidy()) == []
-    assert [s.name for s in Register().stays()] == ["one/vm"]
+def test_what_a_killed_maker_left_is_no_machine_of_its_session(home: Path) -> None:
+    settle(place("one", "vm"))
+    Journal().intend(handle("half-made"), place("one", "half-made"))
+    with sqlite3.connect(home / "STATE" / "machines.db") as database:
+        database.execute("UPDATE machines SET owner_start = 'gone' WHERE NOT kept")
+    database.close()
+    assert [machine.name for machine in session_machines()] == ["one/vm"]
+    with pytest.raises(SpecError, match="no machine 'half-made'"):
+        find("half-made")
+
+
+def test_a_machine_without_a_session_is_no_machine_of_one() -> None:
+    journal = Journal()
+    journal.intend(handle("run-by-run"))
+    journal.intend(handle("net.lan"))
+    journal.keep([handle("net.lan")])
+    assert session_machines() == []

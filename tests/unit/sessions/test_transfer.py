@@ -5,11 +5,18 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, SpecError, TransportError
+from orchestrator.host import process
 from orchestrator.sessions import transfer
 from orchestrator.sessions.transfer import (
     Received,
@@ -176,3 +183,121 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "in/a").write_text("a file")
     with pytest.raises(LabError, match="cannot make the folder"):
         take(archive(tmp_path, entry("a/b", b"x")), tmp_path / "in")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def sent(folder: Path, stream: bytes) -> list[str]:
+    """The command of a machine that sends just this."""
+    (folder / "stream").write_bytes(stream)
+    return ["cat", str(folder / "stream")]
+
+
+class Said:
+    """What a machine has said, instead of a conversation with it."""
+
+    def __init__(self, stream: bytes) -> None:
+        self._blocks = [stream]
+
+    def receive(self, _deadline: Deadline) -> bytes:
+        return self._blocks.pop() if self._blocks else b""
+
+    def end_input(self) -> None:
+        """Nobody listens."""
+
+    def finish(self, _deadline: Deadline) -> process.Finished:
+        return process.Finished((), 0, b"", b"")
+
+
+def believed(stream: bytes, target: Path) -> Received:
+    """What is taken when a machine sends this; without a process for each of many tries."""
+
+    @contextmanager
+    def talking(_argv: list[str]) -> Iterator[tuple[Said, Callable[[], str]]]:
+        yield Said(stream), str
+
+    with patch.object(transfer, "_talking", talking):
+        return take([], target)
+
+
+def header(about: tarfile.TarInfo, size: int, at: int) -> bytes:
+    """A header that claims a size which tarfile would not write, in the field at this offset."""
+    head = bytearray(about.tobuf(tarfile.GNU_FORMAT))
+    head[at : at + 12] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)  # type: ignore[attr-defined]
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+@pytest.mark.parametrize("kind", [tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE])
+def test_only_plain_files_and_folders_are_made(tmp_path: Path, kind: bytes) -> None:
+    hostile = entry("way", type=kind, linkname="good")
+    got = take(archive(tmp_path, entry("good", b"x"), hostile), tmp_path / "in")
+    assert got.left_out == ["way"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["good"]
+
+
+def test_a_link_of_theirs_is_not_written_through(tmp_path: Path) -> None:
+    link = entry("a", type=tarfile.SYMTYPE, linkname="..")
+    take(archive(tmp_path, link, entry("a/file", b"x")), tmp_path / "in")
+    assert files(tmp_path / "in") == {"a/file": b"x"}
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("size", [2**40, 2**62])
+def test_a_sparse_file_that_claims_terabytes_is_left_out(tmp_path: Path, size: int) -> None:
+    holes = tarfile.TarInfo("holes")
+    holes.type = tarfile.GNUTYPE_SPARSE
+    got = take(sent(tmp_path, header(holes, size, 483) + bytes(1024)), tmp_path / "in")
+    assert got.left_out == ["holes"]
+    assert files(tmp_path / "in") == {}
+
+
+@pytest.mark.parametrize("size", [-512, -1, 2**60, 2**87])
+def test_impossible_sizes_are_refused(tmp_path: Path, size: int) -> None:
+    with pytest.raises(TransportError):
+        take(sent(tmp_path, header(tarfile.TarInfo("file"), size, 124) + bytes(1024)), tmp_path / "in")
+
+
+def test_a_long_chain_of_name_headers_ends(tmp_path: Path) -> None:
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 5
+    block = name.tobuf(tarfile.GNU_FORMAT) + b"name\0".ljust(512, b"\0")
+    with pytest.raises(TransportError):
+        take(sent(tmp_path, block * 5000 + bytes(1024)), tmp_path / "in")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, f"{'a' * 200}/" * 25 + "x"])
+def test_names_too_long_for_the_disk_are_an_error_and_not_a_crash(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LabError, match="cannot"):
+        take(archive(tmp_path, entry(name, b"x")), tmp_path / "in")
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=2000))
+def test_arbitrary_bytes_are_an_error_at_worst(
+    tmp_path_factory: pytest.TempPathFactory, stream: bytes
+) -> None:
+    with pytest.raises(TransportError):
+        believed(b"\x01" + stream, tmp_path_factory.getbasetemp() / "any")
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1535), st.integers(0, 255))
+def test_a_damaged_archive_is_read_or_refused_and_nothing_gets_out(
+    tmp_path_factory: pytest.TempPathFactory, position: int, value: int
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    archive(folder, entry("a/b", b"x"), entry("c", type=tarfile.SYMTYPE, linkname="d"))
+    stream = bytearray((folder / "sent.tar").read_bytes())
+    stream[position] = value
+    (folder / "target").mkdir()
+    try:
+        received = believed(bytes(stream), folder / "target/in").files
+    except LabError:
+        received = []
+    assert files(folder).keys() >= {f"target/in/{name}" for name in received}
+    assert {path.name for path in folder.iterdir()} == {"sent.tar", "target"}
+    assert {path.name for path in (folder / "target").iterdir()} == {"in"}

@@ -3,19 +3,13 @@
  * left of its bug when an input uses it to open a file?
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "../support/child.h"
 #include "trial.h"
 
 static const char SECRET_FILE[] = "secret", SECRET[] = "the secret";
-
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
 
 static void make_secret(void)
 {
@@ -29,8 +23,7 @@ int main(void)
 {
     static struct input input;
 
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing buffered that fork() could print twice */
-    be_opaque();
+    protect_tester();
     make_secret();
     add_record(&input, 'N', "1000");
     add_record(&input, 'T', "plain words");
@@ -38,9 +31,11 @@ int main(void)
     struct trial trial = try_input(&input, input.length, NULL);
     const char *attack = try_attack("open secret", SECRET, NULL);
 
-    printf("{\"ready_first\": %s, ", json_bool(trial.ready_first));
-    printf("\"filter_added\": %s, ", json_bool(trial.filter_added));
-    printf("\"answer\": \"%s\", ", plain(trial.answer));
-    printf("\"ended\": \"%s\", \"open_attack\": \"%s\"}\n", ending(trial.status), attack);
+    show_bool("ready_first", trial.ready_first);
+    show_bool("filter_added", trial.filter_added);
+    show_answer("answer", &trial);
+    show_text("ended", trial.ended);
+    show_text("open_attack", attack);
+    show_end();
     return 0;
 }

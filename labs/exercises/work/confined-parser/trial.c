@@ -1,23 +1,21 @@
 /* One run of the student's parser; see trial.h. Man pages: proc(5), seccomp(2). */
 #include "trial.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#include "child.h"
+#include "../support/child.h"
+
+enum { ROOM = 4096 };
 
 static const char NEXT_RIGHT[] = "numbers 2 sum 42 texts 0 bytes 0\n";
 
 void add_record(struct input *input, char type, const char *payload)
 {
     size_t length = strlen(payload);
-    if (length > 0xffff || input->length + 3 + length > INPUT_SIZE) {
-        fprintf(stderr, "a record too many\n");
-        exit(1);
-    }
+    if (length > 0xffff || input->length + 3 + length > INPUT_SIZE)
+        die("a record too many");
     unsigned char *next = input->bytes + input->length;
     next[0] = (unsigned char)type;
     next[1] = (unsigned char)(length >> 8);
@@ -45,46 +43,31 @@ static long filters_of(const char *process)
 
 struct trial try_input(const struct input *input, size_t piece, void (*prepare)(void))
 {
-    char program[] = "./service", first[HEARD_SIZE], process[16];
+    char program[] = "./service", first[LINE_ROOM], process[16];
     char *const argv[] = {program, NULL};
     struct trial trial = {0};
-    struct child child = start_child(argv, prepare);
+    struct child child = start_child(argv, prepare, ROOM);
 
-    hear_line(child.out, first, sizeof first);
-    trial.ready_first = strcmp(first, "ready\n") == 0;
+    trial.ready_first = hear_line(&child.out, first) && strcmp(first, "ready") == 0;
     snprintf(process, sizeof process, "%d", (int)child.pid);
     trial.filter_added = filters_of(process) > filters_of("self");
     for (size_t at = 0; at < input->length; at += piece) {
         size_t left = input->length - at;
-        if (!tell(child.in, input->bytes + at, left < piece ? left : piece))
+        if (!tell(&child, input->bytes + at, left < piece ? left : piece))
             break;
     }
-    close_end(&child.in);
-    hear(child.out, trial.answer, sizeof trial.answer);
-    trial.status = end_child(&child);
+    hear_out(&child);
+    snprintf(trial.answer, sizeof trial.answer, "%s", said_on(&child.out));
+    snprintf(trial.ended, sizeof trial.ended, "%s", ending(&child));
+    end_child(&child);
     return trial;
 }
 
-const char *ending(int status)
+void show_answer(const char *name, const struct trial *trial)
 {
-    static char text[32];
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-        return "killed by SIGSYS";
-    if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "killed by signal %d", WTERMSIG(status));
-    else
-        snprintf(text, sizeof text, "exited %d", WEXITSTATUS(status));
-    return text;
-}
-
-const char *plain(char answer[HEARD_SIZE])
-{
-    for (char *at = answer; *at != '\0'; at++)
-        if (*at == '\n' && at[1] == '\0')
-            *at = '\0';
-        else if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
-            *at = '?';
-    return answer;
+    size_t length = strlen(trial->answer);
+    bool whole = length > 0 && trial->answer[length - 1] == '\n';
+    show_bytes(name, trial->answer, whole ? length - 1 : length, ANSWER_SIZE);
 }
 
 const char *try_attack(const char *command, const char *mark, void (*prepare)(void))
@@ -95,12 +78,10 @@ const char *try_attack(const char *command, const char *mark, void (*prepare)(vo
     add_record(&input, 'X', command);
     add_record(&input, 'N', "30");
     struct trial trial = try_input(&input, input.length, prepare);
-    bool came_out = mark != NULL && strstr(trial.answer, mark) != NULL;
-    bool right = strcmp(trial.answer, NEXT_RIGHT) == 0;
-    printf("attack '%s': %s, '%s'\n", command, ending(trial.status), plain(trial.answer));
-    if (came_out)
+    fprintf(stderr, "attack '%s': %s\n", command, trial.ended);
+    if (mark != NULL && strstr(trial.answer, mark) != NULL)
         return "succeeded";
-    if (WIFSIGNALED(trial.status) && WTERMSIG(trial.status) == SIGSYS)
+    if (strcmp(trial.ended, "signal SIGSYS") == 0)
         return "killed";
-    return right ? "denied" : "the parser failed";
+    return strcmp(trial.answer, NEXT_RIGHT) == 0 ? "denied" : "the parser failed";
 }

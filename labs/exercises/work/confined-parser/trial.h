@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { INPUT_SIZE = 512 * 1024, HEARD_SIZE = 512 };
+enum { INPUT_SIZE = 512 * 1024, ANSWER_SIZE = 512 };
 
 struct input {
     unsigned char bytes[INPUT_SIZE];
@@ -16,8 +16,8 @@ struct input {
 struct trial {
     bool ready_first;    /* said "ready" before it was sent anything */
     bool filter_added;   /* a filter more than ours, at that moment */
-    char answer[HEARD_SIZE];
-    int status;          /* as of waitpid(2) */
+    char answer[ANSWER_SIZE];
+    char ended[32];      /* see ending() in child.h */
 };
 
 void add_record(struct input *input, char type, const char *payload);
@@ -25,11 +25,8 @@ void add_record(struct input *input, char type, const char *payload);
 /* Runs ./service. The input is sent in pieces of `piece` bytes. */
 struct trial try_input(const struct input *input, size_t piece, void (*prepare)(void));
 
-/* "exited 0", "killed by SIGSYS", ... */
-const char *ending(int status);
-
-/* The answer without its newline, printable and harmless in JSON. */
-const char *plain(char answer[HEARD_SIZE]);
+/* Shows the answer without its newline. */
+void show_answer(const char *name, const struct trial *trial);
 
 /*
  * Sends one number, the attack, another number. "denied": the parser went on and answered rightly;

@@ -3,10 +3,8 @@
  *
  * What the report should have been is not known here. See README.md for what it consists of.
  */
-#include "harness.h"
+#include "../support/child.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MUCH = 256 * 1024, ROOM = MUCH + 4096, SHOWN = 200 };
@@ -16,19 +14,17 @@ static char much[MUCH];
 /* One observation: how ./service ended, if not with status 0, else what it printed, from the start. */
 static void show(const char *key, const struct child *child, size_t most)
 {
-    printf("\"%s\": ", key);
     if (strcmp(ending(child), "exit 0") == 0)
-        print_json_text(child->output, child->length, most);
+        show_bytes(key, child->out.text, child->out.length, most);
     else
-        printf("\"%s\"", ending(child));
+        show_text(key, ending(child));
 }
 
 static void ask(const char *key, char *const argv[], const char *input, size_t length)
 {
     struct child child = run_to_end(argv, input, length, ROOM);
     show(key, &child, SHOWN);
-    printf(", ");
-    finish(&child);
+    end_child(&child);
 }
 
 /* Only the line is shown, and whether as many bytes follow as were poured, all as they were. */
@@ -36,13 +32,13 @@ static void ask_for_much(void)
 {
     char *const argv[] = {"./service", "./filter", "pour", "262144", NULL};
     struct child child = run_to_end(argv, "little\n", 7, ROOM);
-    const char *end = memchr(child.output, '\n', child.length);
-    size_t line = end == NULL ? child.length : (size_t)(end - child.output) + 1;
+    const char *said = child.out.text, *end = memchr(said, '\n', child.out.length);
+    size_t line = end == NULL ? child.out.length : (size_t)(end - said) + 1;
     show("produces", &child, line);
     memset(much, 'x', sizeof much);
-    bool intact = child.length == line + sizeof much && memcmp(child.output + line, much, sizeof much) == 0;
-    printf(", \"produces_intact\": %s}\n", intact ? "true" : "false");
-    finish(&child);
+    bool intact = child.out.length == line + sizeof much && memcmp(said + line, much, sizeof much) == 0;
+    show_bool("produces_intact", intact);
+    end_child(&child);
 }
 
 int main(void)
@@ -50,13 +46,13 @@ int main(void)
     char *const copy[] = {"./service", "./filter", "copy", NULL};
     char *const count[] = {"./service", "./filter", "count", NULL};
     char *const fail[] = {"./service", "./filter", "fail", NULL};
-    harness_begin();
+    protect_tester();
     memset(much, 'a', sizeof much);
-    printf("{");
     ask("small", copy, "hello\n", 6);
     ask("empty", copy, "", 0);
     ask("collects", count, much, sizeof much);
     ask("status", fail, "hello\n", 6);
     ask_for_much();
+    show_end();
     return 0;
 }

@@ -10,10 +10,9 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLIENT_PATIENCE = 10, MAX_DESCRIPTORS = 8 };
+enum { CLIENT_PATIENCE = 10, MAX_DESCRIPTORS = 8, BROKER_ROOM = 4096 };
 
 static const char DOOR[] = "door", POLICY[] = "policy", FIRST[] = "vault-1", SECOND[] = "vault-2";
 
@@ -39,28 +38,16 @@ void make_vault(void)
 
 struct child start_broker(void (*prepare)(void), bool *ready)
 {
-    char service[] = "./service", door[sizeof DOOR], policy[sizeof POLICY], id[16], line[TEXT_SIZE];
+    char service[] = "./service", door[sizeof DOOR], policy[sizeof POLICY], id[16], line[LINE_ROOM];
     char *const argv[] = {service, door, policy, id, id, NULL};
     strcpy(door, DOOR);
     strcpy(policy, POLICY);
     snprintf(id, sizeof id, "%d", BROKER);
     if (unlink(DOOR) == -1 && errno != ENOENT)
         die(DOOR);
-    struct child broker = start_child(argv, prepare);
-    hear_line(broker.out, line, sizeof line);
-    *ready = strcmp(line, "ready\n") == 0;
+    struct child broker = start_child(argv, prepare, BROKER_ROOM);
+    *ready = hear_line(&broker.out, line) && strcmp(line, "ready") == 0;
     return broker;
-}
-
-const char *stop_broker(struct child *broker)
-{
-    static char text[32];
-    int status = end_child(broker);
-    if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "killed by signal %d", WTERMSIG(status));
-    else
-        snprintf(text, sizeof text, "exited %d", WEXITSTATUS(status));
-    return text;
 }
 
 int connect_to_broker(void)
@@ -158,13 +145,6 @@ static _Noreturn void be_client(uid_t uid, const char *name, size_t length, int 
     _exit(0);
 }
 
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
-            *text = '?';
-}
-
 struct answer ask(uid_t uid, const char *name, size_t length, int surplus)
 {
     struct answer answer;
@@ -183,13 +163,9 @@ struct answer ask(uid_t uid, const char *name, size_t length, int surplus)
         got = read(report[0], &answer, sizeof answer); /* less than PIPE_BUF: whole, or nothing */
     while (got == -1 && errno == EINTR);
     close_end(&report[0]);
-    while (waitpid(client, NULL, 0) == -1)
-        if (errno != EINTR)
-            die("waitpid");
+    wait_for(client);
     if (got != (ssize_t)sizeof answer)
         _exit(1); /* the client has said why */
-    make_printable(answer.text);
-    make_printable(answer.content);
     return answer;
 }
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "child.h"
+#include "../support/child.h"
 
 enum {
     BROKER = 7777, /* user and group that the broker is to become */
@@ -28,9 +28,6 @@ void make_vault(void);
 
 /* Starts ./service with what make_vault() made and hears whether it says "ready". */
 struct child start_broker(void (*prepare)(void), bool *ready);
-
-/* Ends its input, and gives how it ended. */
-const char *stop_broker(struct child *broker);
 
 int connect_to_broker(void);
 

@@ -3,16 +3,10 @@
  * for the broker does when it starts.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
-
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
 
 /* The second number of a line with real, effective, saved and file system id. */
 static long effective(pid_t broker, const char *key)
@@ -27,18 +21,22 @@ int main(void)
 {
     bool ready;
 
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing buffered that fork() could print twice */
-    be_opaque();
+    protect_tester();
     make_vault();
     struct child broker = start_broker(NULL, &ready);
     long uid = effective(broker.pid, "Uid"), gid = effective(broker.pid, "Gid");
     struct answer alice = ask(ALICE, "alpha", 5, 0);
     struct answer bob = ask(BOB, "alpha", 5, 0);
 
-    printf("{\"ready\": %s, \"uid\": %ld, \"gid\": %ld, ", json_bool(ready), uid, gid);
-    printf("\"by_path\": \"%s\", ", alice.open_error == EACCES ? "blocked (EACCES)" : "otherwise");
-    printf("\"entitled\": \"%s\", ", told(&alice));
-    printf("\"refused\": \"%s\", ", told(&bob));
-    printf("\"ended\": \"%s\"}\n", stop_broker(&broker));
+    show_bool("ready", ready);
+    show_number("uid", uid);
+    show_number("gid", gid);
+    show_text("by_path", alice.open_error == EACCES ? "blocked (EACCES)" : "otherwise");
+    show_text("entitled", told(&alice));
+    show_text("refused", told(&bob));
+    hear_out(&broker);
+    show_text("ended", ending(&broker));
+    end_child(&broker);
+    show_end();
     return 0;
 }

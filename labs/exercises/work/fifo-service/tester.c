@@ -4,7 +4,7 @@
  *
  * Man pages: fifo(7), umask(2), stat(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "clerk.h"
 
 static char DESK[] = "desk", FILE_THERE[] = "notes.txt";
@@ -25,48 +25,41 @@ static void remove_all(void)
 
 static void show_clients(void)
 {
-    char word[LONGEST], mode[LONGEST], first[LONGEST], second[LONGEST];
-    struct source answers = {.fd = make_fifo(MAILBOX, 0600)};
+    char word[LINE_ROOM], mode[LINE_ROOM], answer[LINE_ROOM];
+    struct source answers = open_mailbox(MAILBOX, 0600);
     struct child service = open_desk(DESK, usual_umask, word);
+    answers.group = service.pid;
     mode_of(DESK, mode);
-    ask(DESK, "mailbox hello\n", &answers, first);
+    show_text("ready", word);
+    show_text("mode", mode);
+    ask(DESK, "mailbox hello\n", &answers, answer);
+    show_text("first_answer", answer);
     /* The first client has gone: the service meets the end of file, if it does not take care. */
-    ask(DESK, "mailbox Good-bye\n", &answers, second);
+    ask(DESK, "mailbox Good-bye\n", &answers, answer);
+    show_text("second_answer", answer);
     close_desk(&service);
-    close_fd(answers.fd);
-    print_text("ready", word);
-    printf(", ");
-    print_text("mode", mode);
-    printf(", ");
-    print_text("first_answer", first);
-    printf(", ");
-    print_text("second_answer", second);
+    close_source(&answers);
 }
 
 static void show_file(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     int fd = open(FILE_THERE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd == -1 || write(fd, "mine\n", 5) != 5)
         die(FILE_THERE);
-    close_fd(fd);
+    close_end(&fd);
     struct child service = open_desk(FILE_THERE, usual_umask, word);
     close_desk(&service);
-    print_text("file_there", word);
+    show_text("file_there", word);
 }
 
 int main(void)
 {
-    setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
-    guard();
+    protect_tester();
     remove_all();
-    printf("{");
-    fflush(stdout); /* nothing buffered that fork() could print twice */
     show_clients();
-    printf(", ");
-    fflush(stdout);
     show_file();
-    printf("}\n");
+    show_end();
     remove_all();
     return 0;
 }

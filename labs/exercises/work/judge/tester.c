@@ -3,9 +3,8 @@
  *
  * What is right is not known here.
  */
-#include "harness.h"
+#include "../support/child.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { ROOM = 8192, SHOWN = 200 };
@@ -15,35 +14,32 @@ enum { ROOM = 8192, SHOWN = 200 };
 #define SHORT "500"
 #define MEMORY "16384"
 
+/* Milliseconds: a judge sleeps as long as the guest that it waits for may take. */
+enum { JUDGES_SILENCE = 30 * 1000 };
+
 static void ask(const char *key, char *time, char *output, char *expected, char *guest)
 {
     char *const argv[] = {"./service", time, MEMORY, output, "input.txt", expected, "./guest", guest, NULL};
-    struct child child = run_to_end(argv, "", 0, ROOM);
-    printf("\"%s\": ", key);
+    struct child child = start_child(argv, NULL, ROOM);
+    child.silence = JUDGES_SILENCE;
+    hear_out(&child);
     if (strcmp(ending(&child), "exit 0") == 0)
-        print_json_text(child.output, child.length, SHOWN);
+        show_bytes(key, child.out.text, child.out.length, SHOWN);
     else
-        printf("\"%s\"", ending(&child));
-    finish(&child);
+        show_text(key, ending(&child));
+    end_child(&child);
 }
 
 int main(void)
 {
-    harness_begin();
-    printf("{");
+    protect_tester();
     ask("hello", LONG, "1000", "hello.txt", "hello");
-    printf(", ");
     ask("wrong", LONG, "1000", "input.txt", "hello");
-    printf(", ");
     ask("count", LONG, "1000", "count.txt", "count");
-    printf(", ");
     ask("fails", LONG, "1000", "hello.txt", "fail");
-    printf(", ");
     ask("crashes", LONG, "1000", "hello.txt", "crash");
-    printf(", ");
     ask("spins", SHORT, "1000", "hello.txt", "spin");
-    printf(", ");
     ask("floods", LONG, "10", "hello.txt", "flood");
-    printf("}\n");
+    show_end();
     return 0;
 }

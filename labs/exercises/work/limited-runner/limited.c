@@ -1,17 +1,15 @@
 /* A run of the student's runner; see limited.h. Man pages: cgroups(7), proc(5), mmap(2). */
 #include "limited.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* A runner that moves its command late does so at once; this is far more than it needs. */
-enum { AWAIT_MS = 2000, PAUSE_MS = 5 };
+enum { AWAIT_MS = 2000, PAUSE_MS = 5, ROOM = 4096 };
 
 /* Where the tester is: its commands find it in their environment. */
 static const char OUTSIDE[] = "OUTSIDE_GROUP";
@@ -27,14 +25,7 @@ struct child start_limited(const char *program, const char *word, void (*prepare
     group_of(getpid(), here);
     if (setenv(OUTSIDE, here, 1) == -1)
         die("setenv");
-    return start_child(argv, prepare);
-}
-
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
-            *text = '?';
+    return start_child(argv, prepare, ROOM);
 }
 
 static void keep_last_line(const char *said, char line[TEXT_SIZE])
@@ -45,29 +36,23 @@ static void keep_last_line(const char *said, char line[TEXT_SIZE])
     for (start = end; start > 0 && said[start - 1] != '\n'; start--)
         continue;
     snprintf(line, TEXT_SIZE, "%.*s", (int)(end - start), said + start);
-    make_printable(line);
 }
 
-void finish(struct child *child, struct run *run, size_t so_far)
+struct run finish(struct child *child)
 {
-    char said[TEXT_SIZE];
-    close_end(&child->in);
-    hear(child->err, said, sizeof said); /* to the end: then it and its command are gone */
-    keep_last_line(said, run->report);
-    hear(child->out, run->out + so_far, sizeof run->out - so_far);
-    int status = end_child(child);
-    if (WIFSIGNALED(status))
-        snprintf(run->ended, sizeof run->ended, "killed by signal %d", WTERMSIG(status));
-    else
-        snprintf(run->ended, sizeof run->ended, "exited %d", WEXITSTATUS(status));
+    struct run run;
+    hear_out(child);
+    keep_last_line(child->err.text, run.report);
+    snprintf(run.out, sizeof run.out, "%s", said_on(&child->out));
+    snprintf(run.ended, sizeof run.ended, "%s", ending(child));
+    end_child(child);
+    return run;
 }
 
 struct run run_limited(const char *program, const char *word)
 {
-    struct run run = {0};
     struct child child = start_limited(program, word, NULL);
-    finish(&child, &run, 0);
-    return run;
+    return finish(&child);
 }
 
 void group_of(pid_t pid, char path[GROUP_SIZE])

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "child.h"
+#include "../support/child.h"
 
 enum { GROUP_SIZE = 256, TEXT_SIZE = 512, MIB = 1024 * 1024, LIMIT = 16 * MIB, PIDS = 8 };
 
@@ -14,15 +14,15 @@ enum { GROUP_SIZE = 256, TEXT_SIZE = 512, MIB = 1024 * 1024, LIMIT = 16 * MIB, P
 /* How a run of the runner looks from outside. */
 struct run {
     char out[TEXT_SIZE];
-    char report[TEXT_SIZE]; /* the last line of its standard error, printable */
-    char ended[32];
+    char report[TEXT_SIZE]; /* the last line of its standard error */
+    char ended[32];         /* see ending() in child.h */
 };
 
 /* Starts ./service with the usual limits and a command of two words. */
 struct child start_limited(const char *program, const char *word, void (*prepare)(void));
 
-/* Hears it to its end. `so_far` bytes of run->out are there already. */
-void finish(struct child *child, struct run *run, size_t so_far);
+/* Hears the rest of it, to its end. */
+struct run finish(struct child *child);
 
 struct run run_limited(const char *program, const char *word);
 

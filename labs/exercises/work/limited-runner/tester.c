@@ -13,11 +13,6 @@
 
 enum { MODEST = 4 * MIB, GREEDY = 64 * MIB };
 
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
-
 /* Prints the path of its group and two limits of it, and repeats a line. */
 static int look(void)
 {
@@ -43,31 +38,30 @@ static int be_command(const char *word)
 
 static void test_look(void)
 {
-    struct run run = {0};
     char path[GROUP_SIZE] = "", here[GROUP_SIZE], memory[32] = "", pids[32] = "", line[64] = "";
     struct child child = start_limited("./tester", "look", NULL);
-    tell(child.in, "hello\n", 6);
-    finish(&child, &run, 0);
+    tell(&child, "hello\n", 6);
+    struct run run = finish(&child);
     group_of(getpid(), here);
     sscanf(run.out, "%255s %31s %31s %63s", path, memory, pids, line);
     bool own = path[0] == '/' && strcmp(path, here) != 0;
-    printf("\"in_group\": %s, ", json_bool(own));
-    printf("\"memory_max\": %ld, \"pids_max\": %ld, ", strtol(memory, NULL, 10), strtol(pids, NULL, 10));
-    printf("\"talks\": %s, ", json_bool(strcmp(line, "hello") == 0));
-    printf("\"report\": \"%s\", \"ended\": \"%s\", ", run.report, run.ended);
-    printf("\"removed\": %s, ", json_bool(own && !group_exists(path)));
+    show_bool("in_group", own);
+    show_number("memory_max", strtol(memory, NULL, 10));
+    show_number("pids_max", strtol(pids, NULL, 10));
+    show_bool("talks", strcmp(line, "hello") == 0);
+    show_text("report", run.report);
+    show_text("ended", run.ended);
+    show_bool("removed", own && !group_exists(path));
 }
 
 int main(int argc, char *argv[])
 {
     if (argc == 2)
         return be_command(argv[1]);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing buffered that fork() could print twice */
-    be_opaque();
-    struct run modest = run_limited("./tester", "modest");
-    struct run greedy = run_limited("./tester", "greedy");
-    printf("{");
+    protect_tester();
+    show_text("modest_report", run_limited("./tester", "modest").report);
+    show_text("greedy_report", run_limited("./tester", "greedy").report);
     test_look();
-    printf("\"modest_report\": \"%s\", \"greedy_report\": \"%s\"}\n", modest.report, greedy.report);
+    show_end();
     return 0;
 }

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+
+enum { ROOM = 4096 };
 
 struct child start_boxed(const char *program, const char *word, void (*prepare)(void))
 {
@@ -13,26 +14,23 @@ struct child start_boxed(const char *program, const char *word, void (*prepare)(
     char *const argv[] = {service, name, command, argument, NULL};
     snprintf(command, sizeof command, "%s", program);
     snprintf(argument, sizeof argument, "%s", word);
-    return start_child(argv, prepare);
+    return start_child(argv, prepare, ROOM);
 }
 
-void finish(struct child *child, struct run *run)
+struct run finish(struct child *child)
 {
-    close_end(&child->in);
-    hear(child->out, run->out, sizeof run->out);
-    int status = end_child(child);
-    if (WIFSIGNALED(status))
-        snprintf(run->ended, sizeof run->ended, "killed by signal %d", WTERMSIG(status));
-    else
-        snprintf(run->ended, sizeof run->ended, "exited %d", WEXITSTATUS(status));
+    struct run run;
+    hear_out(child);
+    snprintf(run.out, sizeof run.out, "%s", said_on(&child->out));
+    snprintf(run.ended, sizeof run.ended, "%s", ending(child));
+    end_child(child);
+    return run;
 }
 
 struct run run_boxed(const char *program, const char *word, void (*prepare)(void))
 {
-    struct run run = {0};
     struct child child = start_boxed(program, word, prepare);
-    finish(&child, &run);
-    return run;
+    return finish(&child);
 }
 
 long number_of(const char *text, const char *key)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "child.h"
+#include "../support/child.h"
 
 enum { TEXT_SIZE = 512 };
 
@@ -13,14 +13,14 @@ enum { TEXT_SIZE = 512 };
 
 struct run {
     char out[TEXT_SIZE];
-    char ended[32];
+    char ended[32]; /* see ending() in child.h */
 };
 
 /* Starts ./service with a command of two words in it. */
 struct child start_boxed(const char *program, const char *word, void (*prepare)(void));
 
 /* Hears it to its end. */
-void finish(struct child *child, struct run *run);
+struct run finish(struct child *child);
 
 struct run run_boxed(const char *program, const char *word, void (*prepare)(void));
 

@@ -28,18 +28,19 @@ int main(int argc, char *argv[])
 
     if (argc == 2 && strcmp(argv[1], "look") == 0)
         return look();
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing buffered that fork() could print twice */
-    be_opaque();
+    protect_tester();
     if (gethostname(before, NAME_SIZE) == -1)
         die("gethostname");
     struct run run = run_boxed("./tester", "look", NULL);
     if (gethostname(after, NAME_SIZE) == -1)
         die("gethostname");
-    printf("{\"pid\": %ld, \"parent\": %ld, ", number_of(run.out, "pid"), number_of(run.out, "parent"));
-    printf("\"uid\": %ld, ", number_of(run.out, "uid"));
-    printf("\"named\": %s, ", number_of(run.out, "named") == 1 ? "true" : "false");
-    printf("\"processes\": %ld, ", number_of(run.out, "processes"));
-    printf("\"name_outside_same\": %s, ", strcmp(before, after) == 0 ? "true" : "false");
-    printf("\"ended\": \"%s\"}\n", run.ended);
+    show_number("pid", number_of(run.out, "pid"));
+    show_number("parent", number_of(run.out, "parent"));
+    show_number("uid", number_of(run.out, "uid"));
+    show_bool("named", number_of(run.out, "named") == 1);
+    show_number("processes", number_of(run.out, "processes"));
+    show_bool("name_outside_same", strcmp(before, after) == 0);
+    show_text("ended", run.ended);
+    show_end();
     return 0;
 }

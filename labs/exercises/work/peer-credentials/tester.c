@@ -3,41 +3,42 @@
  *
  * Man pages: unix(7), getuid(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "client.h"
 
 /* User ids differ between machines: tells whether it is ours. */
 static void show_user(struct source *line)
 {
-    char answer[LONGEST], ours[LONGEST];
+    char answer[LINE_ROOM], ours[LINE_ROOM];
     snprintf(ours, sizeof ours, "uid %u", (unsigned)getuid());
     ask(line, "whoami\n", answer);
-    show("whoami", strcmp(answer, ours) == 0 ? "our uid" : answer);
+    show_text("whoami", strcmp(answer, ours) == 0 ? "our uid" : answer);
 }
 
 int main(void)
 {
-    char word[LONGEST];
-    guard();
+    char word[LINE_ROOM];
+    protect_tester();
     if (unlink(DESK) == -1 && errno != ENOENT)
         die(DESK);
     struct child service = open_desk(NULL, word);
-    show("started", word);
-    struct source line = call_desk();
+    show_text("started", word);
+    struct source line = call_desk(&service);
     show_user(&line);
     ask_and_show(&line, "get", "get\n");
     ask_and_show(&line, "set", "set red\n");
-    hang_up(&line);
-    line = call_desk();
+    close_source(&line);
+    line = call_desk(&service);
     ask_and_show(&line, "get_again", "get\n");
     ask_and_show(&line, "introduced", "i-am the king\n");
     ask_and_show(&line, "nonsense", "sit down\n");
     ask(&line, "stop\n", word);
-    show("stop", word);
-    show_end("ended", strcmp(word, "ok") == 0 ? reap(&service) : end(&service));
-    hang_up(&line);
-    if (unlink(DESK) == -1 && errno != ENOENT)
-        die(DESK);
-    printf("}\n");
+    show_text("stop", word);
+    if (strcmp(word, "ok") == 0)
+        await_end(&service);
+    close_desk(&service);
+    show_text("ended", ending(&service));
+    close_source(&line);
+    show_end();
     return 0;
 }

@@ -6,7 +6,15 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
-#include "child.h"
+#include "../support/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ANSWERS_ROOM = 64 * 1024 };
 
 static char CONFIGURATION[] = "service.conf";
 static const char NEXT_CONFIGURATION[] = "service.conf.new";
@@ -16,7 +24,7 @@ static inline void put(const char *path, const char *text, size_t length)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd == -1 || write(fd, text, length) != (ssize_t)length)
         die(path);
-    close_fd(fd);
+    close_end(&fd);
 }
 
 /* Into another file first: the daemon finds the old one or the new one, whole. */
@@ -33,19 +41,19 @@ static inline void configure(const char *text)
 }
 
 /* The daemon's next report, whatever else it says on standard error: "silent" or "ended" if none. */
-static inline void report_of(struct child *daemon, char word[LONGEST])
+static inline void report_of(struct child *daemon, char word[LINE_ROOM])
 {
-    while (line_from(&daemon->log, word))
+    while (hear_line(&daemon->err, word))
         if (strcmp(word, "ready") == 0 || strcmp(word, "reloaded") == 0 || strcmp(word, "kept") == 0)
             return;
-    snprintf(word, LONGEST, daemon->log.silent ? "silent" : "ended");
+    snprintf(word, LINE_ROOM, daemon->err.silent ? "silent" : "ended");
 }
 
-static inline struct child start_daemon(void (*prepare)(void), char word[LONGEST])
+static inline struct child start_daemon(void (*prepare)(void), char word[LINE_ROOM])
 {
     char program[] = "./service";
     char *argv[] = {program, CONFIGURATION, NULL};
-    struct child daemon = start_prepared(argv, prepare);
+    struct child daemon = start_child(argv, prepare, ANSWERS_ROOM);
     report_of(&daemon, word);
     return daemon;
 }
@@ -57,59 +65,50 @@ static inline void signal_it(const struct child *daemon, int number)
         die("kill");
 }
 
-static inline void hang_up(struct child *daemon, char word[LONGEST])
+static inline void hang_up(struct child *daemon, char word[LINE_ROOM])
 {
     signal_it(daemon, SIGHUP);
     report_of(daemon, word);
 }
 
 /* False if it does not read any more. */
-static inline bool say(const struct child *daemon, const char *text)
+static inline bool say(struct child *daemon, const char *text)
 {
-    return write(daemon->to, text, strlen(text)) == (ssize_t)strlen(text);
+    return tell(daemon, text, strlen(text));
 }
 
 /* The next line of an answer; "." is the end of one. */
-static inline void hear(struct child *daemon, char line[LONGEST])
+static inline void hear(struct child *daemon, char line[LINE_ROOM])
 {
-    if (daemon->out.silent || !line_from(&daemon->out, line))
-        snprintf(line, LONGEST, "nothing");
+    if (daemon->out.silent || !hear_line(&daemon->out, line))
+        snprintf(line, LINE_ROOM, "nothing");
 }
 
 /* Asks, and hears the first line of the answer only. */
-static inline void begin_to_ask(struct child *daemon, const char *request, char line[LONGEST])
+static inline void begin_to_ask(struct child *daemon, const char *request, char line[LINE_ROOM])
 {
     if (say(daemon, request))
         hear(daemon, line);
     else
-        snprintf(line, LONGEST, "nothing");
+        snprintf(line, LINE_ROOM, "nothing");
 }
 
 /* The first line of the answer, which is heard to its end. */
-static inline void ask(struct child *daemon, const char *request, char first[LONGEST])
+static inline void ask(struct child *daemon, const char *request, char first[LINE_ROOM])
 {
-    char line[LONGEST];
+    char line[LINE_ROOM];
     begin_to_ask(daemon, request, first);
     snprintf(line, sizeof line, "%s", first);
     while (strcmp(line, ".") != 0 && strcmp(line, "nothing") != 0)
         hear(daemon, line);
 }
 
-static inline void tell_end(int status, char word[LONGEST])
+/* When it has been told to end. */
+static inline void show_ending(const char *name, struct child *daemon)
 {
-    if (WIFEXITED(status))
-        snprintf(word, LONGEST, "status %d", WEXITSTATUS(status));
-    else
-        snprintf(word, LONGEST, "killed by signal %d", WTERMSIG(status));
-}
-
-static inline void show(const char *name, const char *text)
-{
-    static bool begun;
-    printf(begun ? ", " : "{");
-    begun = true;
-    print_text(name, text);
-    fflush(stdout); /* nothing buffered that fork() could print twice */
+    await_end(daemon);
+    show_text(name, ending(daemon));
+    end_child(daemon);
 }
 
 #endif

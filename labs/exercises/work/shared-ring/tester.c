@@ -4,12 +4,11 @@
  *
  * What should come out is not known here.
  */
-#include "asleep.h"
-#include "harness.h"
+#include "../support/child.h"
+#include "object.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { ROUNDS = 20, ROOM = 4096 };
 
@@ -27,9 +26,8 @@ static int talk(struct child *producer, struct child *consumer)
     char text[64];
     int round = 0;
     for (; round < ROUNDS; round++) {
-        size_t length = line(round, text, sizeof text);
-        if (!falls_asleep(consumer->pid) || !converse(producer, text, length, SENT) ||
-            !converse(consumer, NULL, 0, LINE))
+        size_t length = line(round, text, sizeof text), before = consumer->out.length;
+        if (!falls_asleep(consumer->pid) || !tell(producer, text, length) || !hear_a_line(consumer, before))
             break;
     }
     return round;
@@ -40,24 +38,24 @@ int main(void)
     char *name = object_name("visible");
     char *const produce[] = {"./service", "produce", name, NULL};
     char *const consume[] = {"./service", "consume", name, NULL};
-    harness_begin();
-    struct child producer = start(produce, ROOM);
-    bool ready = converse(&producer, NULL, 0, LINE);
-    struct child consumer = start(consume, ROOM);
+    protect_tester();
+    struct child producer = start_child(produce, NULL, ROOM);
+    bool ready = hear_a_line(&producer, 0);
+    struct child consumer = start_child(consume, NULL, ROOM);
     int rounds = ready ? talk(&producer, &consumer) : 0;
     if (rounds == ROUNDS) {
-        converse(&producer, NULL, 0, END);
-        converse(&consumer, NULL, 0, END);
+        hear_out(&producer);
+        hear_out(&consumer);
     }
-    printf("{\"said\": ");
-    print_json_text(producer.output, producer.length, 100);
-    printf(", \"rounds\": %d, \"output\": ", rounds);
-    print_json_text(consumer.output, consumer.length, 1000);
-    printf(", \"name_gone\": %s, ", object_exists(name) ? "false" : "true");
-    finish(&producer);
-    printf("\"producer\": \"%s\", ", ending(&producer));
-    finish(&consumer);
-    printf("\"consumer\": \"%s\"}\n", ending(&consumer));
-    shm_unlink(name); /* if the consumer did not */
+    show_bytes("said", producer.out.text, producer.out.length, 100);
+    show_number("rounds", rounds);
+    show_bytes("output", consumer.out.text, consumer.out.length, 1000);
+    show_bool("name_gone", !object_exists(name));
+    end_child(&producer);
+    show_text("producer", ending(&producer));
+    end_child(&consumer);
+    show_text("consumer", ending(&consumer));
+    show_end();
+    remove_object(name); /* if the consumer did not */
     return 0;
 }

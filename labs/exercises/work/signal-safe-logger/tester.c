@@ -3,23 +3,29 @@
  *
  * Man pages: pipe(2), waitpid(2).
  */
-#define _GNU_SOURCE
-#include "child.h"
+#include "../support/child.h"
+
+enum { ROOM = 4096 };
+
+static void show_line(const char *name, struct child *demo)
+{
+    char line[LINE_ROOM];
+    show_text(name, hear_line(&demo->out, line) ? line : "nothing");
+}
 
 int main(void)
 {
-    static const char *const NAMES[] = {"first_line", "handler_line", "last_line"};
-    char program[] = "./demo", line[LONGEST];
-    char *argv[] = {program, NULL};
-    guard();
-    struct child demo = start_prepared(argv, NULL);
-    printf("{");
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        print_text(NAMES[i], line_from(&demo.out, line) ? line : "nothing");
-        printf(", ");
-    }
-    print_text("and_then", line_from(&demo.out, line) ? line : "nothing");
-    int status = demo.out.silent ? end(&demo) : reap(&demo);
-    printf(", \"ended_well\": %s}\n", status == 0 ? "true" : "false");
+    char *const argv[] = {"./demo", NULL};
+    protect_tester();
+    struct child demo = start_child(argv, NULL, ROOM);
+    show_line("first_line", &demo);
+    show_line("handler_line", &demo);
+    show_line("last_line", &demo);
+    show_line("and_then", &demo);
+    if (!demo.out.silent)
+        await_end(&demo);
+    end_child(&demo);
+    show_bool("ended_well", !demo.hung && demo.status == 0);
+    show_end();
     return 0;
 }

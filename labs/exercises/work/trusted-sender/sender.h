@@ -9,40 +9,40 @@
 #ifndef SENDER_H
 #define SENDER_H
 
-#include "child.h"
+#include "../support/child.h"
 
-static inline void show(const char *name, const char *text)
-{
-    static bool begun;
-    printf(begun ? ", " : "{");
-    begun = true;
-    print_text(name, text);
-    fflush(stdout); /* nothing buffered that fork() could print twice */
-}
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ROOM = 4096 };
 
 /* Trusts `user`; it answers "ready". */
-static inline struct child start_receiver(uid_t user, void (*prepare)(void), char word[LONGEST])
+static inline struct child start_receiver(uid_t user, void (*prepare)(void), char word[LINE_ROOM])
 {
     char program[] = "./service", number[16];
     char *argv[] = {program, number, NULL};
     snprintf(number, sizeof number, "%u", (unsigned)user);
-    struct child receiver = start_prepared(argv, prepare);
-    if (!line_from(&receiver.out, word))
-        snprintf(word, LONGEST, "nothing");
+    struct child receiver = start_child(argv, prepare, ROOM);
+    if (!hear_line(&receiver.out, word))
+        snprintf(word, LINE_ROOM, "nothing");
     return receiver;
 }
 
-static inline void hear(struct child *receiver, char word[LONGEST])
+static inline void hear(struct child *receiver, char word[LINE_ROOM])
 {
-    if (receiver->out.silent || !line_from(&receiver->out, word))
-        snprintf(word, LONGEST, "nothing");
+    if (receiver->out.silent || !hear_line(&receiver->out, word))
+        snprintf(word, LINE_ROOM, "nothing");
 }
 
 static inline void hear_and_show(struct child *receiver, const char *name)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     hear(receiver, word);
-    show(name, word);
+    show_text(name, word);
 }
 
 /* By ourselves, its parent. It is there, if only as a zombie, until it is waited for. */
@@ -52,23 +52,12 @@ static inline void send_as_parent(const struct child *receiver, int number)
         die("kill");
 }
 
-static inline int wait_for(pid_t pid)
+/* If it says that it obeyed, it ends by itself. */
+static inline void end_receiver(struct child *receiver, const char *word)
 {
-    int status;
-    while (waitpid(pid, &status, 0) == -1)
-        if (errno != EINTR)
-            die("waitpid");
-    return status;
-}
-
-static inline void show_end(const char *name, int status)
-{
-    char text[LONGEST];
-    if (WIFEXITED(status))
-        snprintf(text, sizeof text, "status %d", WEXITSTATUS(status));
-    else
-        snprintf(text, sizeof text, "killed by a signal");
-    show(name, text);
+    if (strcmp(word, "end obeyed") == 0)
+        await_end(receiver);
+    end_child(receiver);
 }
 
 #endif

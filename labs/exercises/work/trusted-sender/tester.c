@@ -3,7 +3,7 @@
  *
  * Man pages: kill(2), getuid(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "sender.h"
 
 static void send_as_sibling(const struct child *receiver, int number)
@@ -19,10 +19,10 @@ static void send_as_sibling(const struct child *receiver, int number)
 
 int main(void)
 {
-    char word[LONGEST];
-    guard();
+    char word[LINE_ROOM];
+    protect_tester();
     struct child receiver = start_receiver(getuid(), NULL, word);
-    show("started", word);
+    show_text("started", word);
     send_as_parent(&receiver, SIGUSR1);
     hear_and_show(&receiver, "step_by_parent");
     send_as_sibling(&receiver, SIGUSR1);
@@ -33,8 +33,9 @@ int main(void)
     hear_and_show(&receiver, "end_by_sibling");
     send_as_parent(&receiver, SIGTERM);
     hear(&receiver, word);
-    show("end_by_parent", word);
-    show_end("ended", strcmp(word, "end obeyed") == 0 ? reap(&receiver) : end(&receiver));
-    printf("}\n");
+    show_text("end_by_parent", word);
+    end_receiver(&receiver, word);
+    show_text("ended", ending(&receiver));
+    show_end();
     return 0;
 }

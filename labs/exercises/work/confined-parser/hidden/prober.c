@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../child.h"
+#include "../../support/child.h"
 #include "../this_arch.h"
 #include "../trial.h"
 #include "bpf.h"
@@ -32,6 +32,7 @@ enum {
     X32_BIT = 0x40000000, /* a second table on x86-64: syscall(2) */
     MAX_FILTERS = 8,
     MAX_LENGTH = 4096, /* BPF_MAXINSNS */
+    ROOM = MAX_FILTERS * MAX_LENGTH * sizeof(struct sock_filter) + 4096,
 };
 
 static const char SECRET_FILE[] = "secret", SECRET[] = "the secret", DOOR[] = "door";
@@ -55,7 +56,7 @@ static void long_input(void)
     for (int i = 0; i < MANY; i++)
         add_record(&input, i % 4 == 3 ? 'T' : 'N', i % 4 == 3 ? "four" : "1000000007");
     struct trial trial = try_input(&input, input.length, NULL);
-    printf("\"long_answer\": \"%s\", ", plain(trial.answer));
+    show_answer("long_answer", &trial);
 }
 
 static void input_in_bytes(void)
@@ -65,7 +66,7 @@ static void input_in_bytes(void)
     add_record(&input, 'T', "");
     add_record(&input, 'N', "615");
     struct trial trial = try_input(&input, 1, NULL);
-    printf("\"bytes_answer\": \"%s\", ", plain(trial.answer));
+    show_answer("bytes_answer", &trial);
 }
 
 static void malformed(void)
@@ -74,12 +75,12 @@ static void malformed(void)
     add_record(&unknown, 'N', "1");
     add_record(&unknown, '?', "what");
     struct trial trial = try_input(&unknown, unknown.length, NULL);
-    printf("\"unknown_answer\": \"%s\", ", plain(trial.answer));
-    printf("\"unknown_ended\": \"%s\", ", ending(trial.status));
+    show_answer("unknown_answer", &trial);
+    show_text("unknown_ended", trial.ended);
     add_record(&cut, 'T', "a record that is cut");
     cut.length -= 5;
     trial = try_input(&cut, cut.length, NULL);
-    printf("\"cut_ended\": \"%s\", ", ending(trial.status));
+    show_text("cut_ended", trial.ended);
 }
 
 /* As a careless program that starts us might: open, and without FD_CLOEXEC. */
@@ -120,21 +121,22 @@ static const char *attack_socket(void)
 /* The filters the captured program shows before it says "ready". */
 static void capture(struct filters *filters)
 {
-    char program[] = "./captured", line[64];
+    char program[] = "./captured", line[LINE_ROOM];
     char *const argv[] = {program, NULL};
-    struct child child = start_child(argv, NULL);
+    struct child child = start_child(argv, NULL, ROOM);
     unsigned length;
 
-    while (hear_line(child.out, line, sizeof line) > 0 && filters->count < MAX_FILTERS) {
+    while (hear_line(&child.out, line) && filters->count < MAX_FILTERS) {
         static char bytes[sizeof filters->rules[0] + 1];
         if (sscanf(line, "filter %u", &length) != 1 || length > MAX_LENGTH)
             break;
         size_t size = length * sizeof(struct sock_filter);
-        if (hear(child.out, bytes, size + 1) != size)
+        if (hear_bytes(&child.out, bytes, size + 1) != size)
             break;
         memcpy(filters->rules[filters->count], bytes, size);
         filters->length[filters->count++] = length;
     }
+    hear_out(&child);
     end_child(&child);
 }
 
@@ -166,9 +168,9 @@ static void ask_filter(void)
         for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++)
             foreign += KNOWN[i] != THIS_ARCH && allowed(&filters, KNOWN[i], number);
     }
-    printf("\"filter_seen\": %s, ", filters.count > 0 ? "true" : "false");
-    printf("\"calls_beyond\": \"%s\", ", beyond == 0 ? "none" : beyond < 8 ? "a few" : "many");
-    printf("\"foreign_calls\": \"%s\"}\n", foreign == 0 ? "none" : "some");
+    show_bool("filter_seen", filters.count > 0);
+    show_text("calls_beyond", beyond == 0 ? "none" : beyond < 8 ? "a few" : "many");
+    show_text("foreign_calls", foreign == 0 ? "none" : "some");
 }
 
 int main(int argc, char *argv[])
@@ -177,17 +179,14 @@ int main(int argc, char *argv[])
         puts("executed");
         return 0;
     }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    be_opaque();
-    /* The attacks first: each prints a line of its own. */
-    const char *descriptor = attack_descriptor();
-    const char *door = attack_socket();
-    const char *program = try_attack("exec ./prober", "executed", NULL);
-    printf("{\"descriptor_attack\": \"%s\", \"connect_attack\": \"%s\", ", descriptor, door);
-    printf("\"exec_attack\": \"%s\", ", program);
+    protect_tester();
+    show_text("descriptor_attack", attack_descriptor());
+    show_text("connect_attack", attack_socket());
+    show_text("exec_attack", try_attack("exec ./prober", "executed", NULL));
     long_input();
     input_in_bytes();
     malformed();
     ask_filter();
+    show_end();
     return 0;
 }

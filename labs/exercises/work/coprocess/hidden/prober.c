@@ -3,11 +3,10 @@
  *
  * What is right is not known here: the first line of each report is printed as it came.
  */
-#include "../harness.h"
+#include "../../support/child.h"
 
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* More than two pipes hold where pages are 64 KiB, and so a pipe 1 MiB: pipe(7). */
@@ -29,18 +28,16 @@ static void fill(void)
 
 static size_t first_line(const struct child *child)
 {
-    const char *end = memchr(child->output, '\n', child->length);
-    return end == NULL ? child->length : (size_t)(end - child->output) + 1;
+    const char *end = memchr(child->out.text, '\n', child->out.length);
+    return end == NULL ? child->out.length : (size_t)(end - child->out.text) + 1;
 }
 
 static void show(const char *key, const struct child *child, size_t most)
 {
-    printf("\"%s\": ", key);
     if (strcmp(ending(child), "exit 0") == 0)
-        print_json_text(child->output, child->length, most);
+        show_bytes(key, child->out.text, child->out.length, most);
     else
-        printf("\"%s\"", ending(child));
-    printf(", ");
+        show_text(key, ending(child));
 }
 
 static struct child talk(char *program, char *mode, size_t length)
@@ -53,72 +50,57 @@ static void copy_much(void)
 {
     struct child child = talk("./filter", "copy", sizeof much);
     size_t line = first_line(&child);
-    bool intact = child.length == line + sizeof much && memcmp(child.output + line, much, sizeof much) == 0;
     show("both_full", &child, line);
-    printf("\"both_full_intact\": %s, ", intact ? "true" : "false");
-    finish(&child);
+    show_bool("both_full_intact", child.out.length == line + sizeof much &&
+                                      memcmp(child.out.text + line, much, sizeof much) == 0);
+    end_child(&child);
 }
 
 static void pour_first(void)
 {
     struct child child = talk("./traps", "pour-first", MUCH);
-    const char *tail = child.length > 8 ? child.output + child.length - 8 : "";
     show("pours_first", &child, first_line(&child));
-    printf("\"pours_first_read\": ");
-    print_json_text(tail, strlen(tail), 8);
-    printf(", ");
-    finish(&child);
+    show_text("pours_first_read", child.out.length > 8 ? child.out.text + child.out.length - 8 : "");
+    end_child(&child);
 }
 
 /* How much went into the pipe before it broke is chance; that it was not all is not. */
-static void leave_early(void)
+static void show_rest(const char *key, const char *sent_all_key, char *mode)
 {
-    struct child child = talk("./traps", "leave", MUCH);
+    struct child child = talk("./traps", mode, MUCH);
     unsigned long sent = MUCH;
     char rest[64] = "";
-    sscanf(child.output, "sent %lu %63[^\n]", &sent, rest);
-    printf("\"leaves_early\": ");
-    print_json_text(rest, strlen(rest), sizeof rest);
-    printf(", \"leaves_early_sent_all\": %s, ", sent < MUCH ? "false" : "true");
-    finish(&child);
-}
-
-static void deaf(void)
-{
-    struct child child = talk("./traps", "deaf", MUCH);
-    unsigned long sent = MUCH;
-    char rest[64] = "";
-    sscanf(child.output, "sent %lu %63[^\n]", &sent, rest);
-    printf("\"deaf\": ");
-    print_json_text(rest, strlen(rest), sizeof rest);
-    printf(", ");
-    finish(&child);
+    if (sscanf(child.out.text, "sent %lu %63[^\n]", &sent, rest) < 2)
+        rest[0] = '\0';
+    show_text(key, rest);
+    if (sent_all_key != NULL)
+        show_bool(sent_all_key, sent >= MUCH);
+    end_child(&child);
 }
 
 static void ask(const char *key, char *mode, size_t length)
 {
     struct child child = talk("./traps", mode, length);
     show(key, &child, 200);
-    finish(&child);
+    end_child(&child);
 }
 
 int main(void)
 {
-    harness_begin();
+    char *const nobody[] = {"./service", "./no-such-program", NULL};
+    protect_tester();
     fill();
-    printf("{");
     copy_much();
     pour_first();
-    leave_early();
-    deaf();
+    show_rest("leaves_early", "leaves_early_sent_all", "leave");
+    show_rest("deaf", NULL, "deaf");
     ask("mute", "mute", MUCH);
     ask("dies", "die", 10);
     ask("descriptors", "descriptors", 0);
     ask("sigpipe", "sigpipe", 0);
-    char *const nobody[] = {"./service", "./no-such-program", NULL};
     struct child child = run_to_end(nobody, "", 0, ROOM);
     show("not_there", &child, 200);
-    printf("\"end\": true}\n");
-    finish(&child);
+    end_child(&child);
+    show_end();
     return 0;
 }

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -15,11 +14,6 @@
 enum { SPARE = 7, FEW_DESCRIPTORS = 64, MANY = 140, LONG_NAME = 4000, SURPLUS = 8 };
 
 static int inherited; /* the end of a pipe that the broker is started with, by no fault of its own */
-
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
 
 /* As root's shell might start it: with groups, with a descriptor too many, and with not many to have. */
 static void start_carelessly(void)
@@ -55,23 +49,23 @@ static void look_at_ids(pid_t broker)
 {
     char words[TEXT_SIZE];
     status_words(broker, "Uid", words);
-    printf("\"uids\": \"%s\", ", words);
+    show_text("uids", words);
     status_words(broker, "Gid", words);
-    printf("\"gids\": \"%s\", ", words);
+    show_text("gids", words);
     status_words(broker, "Groups", words);
-    printf("\"groups\": \"%s\", ", words[0] == '\0' ? "none" : words);
-    printf("\"capabilities\": \"%s\", ", capabilities_left(broker));
+    show_text("groups", words[0] == '\0' ? "none" : words);
+    show_text("capabilities", capabilities_left(broker));
 }
 
 static void ask_rightly(void)
 {
     struct answer answer = ask(ALICE, "alpha", 5, 0);
-    printf("\"read_only\": %s, ", json_bool(answer.descriptors == 1 && answer.read_only));
-    printf("\"one_descriptor\": %s, ", json_bool(answer.descriptors == 1));
+    show_bool("read_only", answer.descriptors == 1 && answer.read_only);
+    show_bool("one_descriptor", answer.descriptors == 1);
     answer = ask(BOB, "beta", 4, 0);
-    printf("\"bobs_beta\": \"%s\", ", told(&answer));
+    show_text("bobs_beta", told(&answer));
     answer = ask(ALICE, "beta", 4, 0);
-    printf("\"alices_beta\": \"%s\", ", told(&answer));
+    show_text("alices_beta", told(&answer));
 }
 
 static void ask_wrongly(void)
@@ -79,15 +73,15 @@ static void ask_wrongly(void)
     static char name[LONG_NAME];
     memset(name, 'a', sizeof name);
     struct answer answer = ask(STRANGER, "alpha", 5, 0);
-    printf("\"stranger\": \"%s\", ", told(&answer));
+    show_text("stranger", told(&answer));
     answer = ask(0, "alpha", 5, 0);
-    printf("\"root_asks\": \"%s\", ", told(&answer));
+    show_text("root_asks", told(&answer));
     answer = ask(ALICE, "alph", 4, 0);
-    printf("\"shorter_name\": \"%s\", ", told(&answer));
+    show_text("shorter_name", told(&answer));
     answer = ask(ALICE, "alpha2", 6, 0);
-    printf("\"longer_name\": \"%s\", ", told(&answer));
+    show_text("longer_name", told(&answer));
     answer = ask(ALICE, name, sizeof name, 0);
-    printf("\"long_name\": \"%s\", ", told(&answer));
+    show_text("long_name", told(&answer));
 }
 
 /* Another is served while one has connected and says nothing. */
@@ -95,7 +89,7 @@ static void ask_while_one_is_silent(void)
 {
     int silent = connect_to_broker();
     struct answer answer = ask(ALICE, "alpha", 5, 0);
-    printf("\"served_meanwhile\": \"%s\", ", told(&answer));
+    show_text("served_meanwhile", told(&answer));
     if (silent != -1)
         close_end(&silent);
 }
@@ -109,7 +103,7 @@ static void wear_out(void)
             break;
     }
     struct answer last = ask(ALICE, "alpha", 5, 0);
-    printf("\"after_many\": \"%s\", ", told(&last));
+    show_text("after_many", told(&last));
 }
 
 int main(void)
@@ -117,8 +111,7 @@ int main(void)
     bool ready;
     int ends[2];
 
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing buffered that fork() could print twice */
-    be_opaque();
+    protect_tester();
     make_vault();
     if (pipe2(ends, O_CLOEXEC) == -1)
         die("pipe2");
@@ -126,12 +119,15 @@ int main(void)
     struct child broker = start_broker(start_carelessly, &ready);
     close_end(&ends[1]);
 
-    printf("{\"inherited_closed\": %s, ", json_bool(ready && is_closed(ends[0])));
+    show_bool("inherited_closed", ready && is_closed(ends[0]));
     look_at_ids(broker.pid);
     ask_rightly();
     ask_wrongly();
     ask_while_one_is_silent();
     wear_out();
-    printf("\"ended_well\": \"%s\"}\n", stop_broker(&broker));
+    hear_out(&broker);
+    show_text("ended_well", ending(&broker));
+    end_child(&broker);
+    show_end();
     return 0;
 }

@@ -10,7 +10,7 @@
  *
  * Man pages: fifo(7), umask(2), symlink(2), open(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "../clerk.h"
 
 static const char FOLDER[] = "meeting", STRANGE_DESK[] = "meeting/desk", STRANGE_EAR[] = "meeting/ear";
@@ -18,16 +18,6 @@ static char DESK[] = "desk", NARROW[] = "narrow", TARGET[] = "target", OPEN[] = 
             DANGLING[] = "dangling", FILE_THERE[] = "file";
 static const char MAILBOX[] = "mailbox", VICTIM[] = "victim", BESIDE[] = "beside", DEAF[] = "deaf",
                   FULL[] = "full", TEXT[] = "precious\n";
-
-static bool first_shown = true;
-
-static void show(const char *name, const char *text)
-{
-    printf(first_shown ? "{" : ", ");
-    first_shown = false;
-    print_text(name, text);
-    fflush(stdout); /* nothing buffered that fork() could print twice */
-}
 
 static void make_public_fifo(const char *path)
 {
@@ -40,20 +30,20 @@ static void write_file(const char *path)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd == -1 || write(fd, TEXT, strlen(TEXT)) != (ssize_t)strlen(TEXT))
         die(path);
-    close_fd(fd);
+    close_end(&fd);
 }
 
 static void show_file(const char *name, const char *path)
 {
-    char text[LONGEST];
+    char text[LINE_ROOM];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof text - 1);
     if (n == -1)
         die(path);
-    close_fd(fd);
+    close_end(&fd);
     text[n] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    show(name, text);
+    show_text(name, text);
 }
 
 static void mask_nothing(void)
@@ -69,25 +59,25 @@ static void mask_everything(void)
 /* Starts the service at `path` and ends it again. */
 static void try_path(const char *name, char *path)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child service = open_desk(path, mask_nothing, word);
     close_desk(&service);
-    show(name, word);
+    show_text(name, word);
 }
 
 static void try_masks(void)
 {
-    char word[LONGEST], mode[LONGEST];
+    char word[LINE_ROOM], mode[LINE_ROOM];
     struct child service = open_desk(NARROW, mask_everything, word);
     mode_of(NARROW, mode);
     close_desk(&service);
-    show("mode_under_umask_0777", mode);
+    show_text("mode_under_umask_0777", mode);
     try_path("own_fifo_there", NARROW);
 }
 
 static void try_paths(void)
 {
-    char mode[LONGEST];
+    char mode[LINE_ROOM];
     if (mkfifo(TARGET, 0600) == -1 || chmod(TARGET, 0600) == -1 || symlink(TARGET, LINK) == -1 ||
         symlink("not-there", DANGLING) == -1)
         die("preparing links");
@@ -97,7 +87,7 @@ static void try_paths(void)
     try_path("link_there", LINK);
     try_path("dangling_link_there", DANGLING);
     mode_of("not-there", mode);
-    show("end_of_dangling_link", mode);
+    show_text("end_of_dangling_link", mode);
     try_path("file_there_too", FILE_THERE);
     show_file("file_there_holds", FILE_THERE);
     try_path("folder_there", (char *)FOLDER);
@@ -107,34 +97,34 @@ static void try_paths(void)
 /* What has come in without our waiting for it. */
 static void show_unread(const char *name, int fd)
 {
-    char text[LONGEST];
+    char text[LINE_ROOM];
     ssize_t n = read(fd, text, sizeof text - 1);
     if (n == -1 && errno != EAGAIN)
         die("read");
     text[n > 0 ? n : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    show(name, n > 0 ? text : "nothing");
+    show_text(name, n > 0 ? text : "nothing");
 }
 
 static void say_and_show(const char *name, struct source *answers, const char *request)
 {
-    char answer[LONGEST];
+    char answer[LINE_ROOM];
     ask(DESK, request, answers, answer);
-    show(name, answer);
+    show_text(name, answer);
 }
 
 static void try_requests(struct source *answers)
 {
-    char line[2 * LONGEST], answer[LONGEST];
+    char line[2 * LINE_ROOM], answer[LINE_ROOM];
     say_and_show("two_at_once", answers, "mailbox one\nmailbox two\n");
-    if (!line_from(answers, answer))
+    if (!hear_line(answers, answer))
         snprintf(answer, sizeof answer, "nothing");
-    show("second_of_two", answer);
+    show_text("second_of_two", answer);
     (void)say(DESK, "mailbox hal"); /* if nobody is there, the next line shows it */
     say_and_show("in_two_parts", answers, "ves\n");
     memset(line, 'x', sizeof line);
     memcpy(line, "mailbox ", 8);
-    strcpy(line + LONGEST + 50, "\n");
+    strcpy(line + LINE_ROOM + 50, "\n");
     (void)say(DESK, line);
     say_and_show("after_too_long", answers, "mailbox short\n");
     say_and_show("after_nonsense", answers, "\n \nmailbox\nmailbox \n word\n/ x\nmailbox sense\n");
@@ -163,33 +153,34 @@ static void try_replies(struct source *answers)
     say_and_show("after_file", answers, "victim gone\nmailbox still\n");
     show_file("file_holds", VICTIM);
     say_and_show("after_new_name", answers, "new-name x\nmailbox here\n");
-    show("new_name_made", access("new-name", F_OK) == 0 ? "yes" : "no");
+    show_text("new_name_made", access("new-name", F_OK) == 0 ? "yes" : "no");
     say_and_show("after_link", answers, "beside-link led\nmailbox and\n");
     show_unread("heard_through_link", beside);
     say_and_show("after_another_users", answers, "meeting/ear secret\nmailbox not\n");
     show_unread("heard_by_another_user", ear);
     say_and_show("after_deaf", answers, "deaf x\nmailbox deaf\n");
     say_and_show("after_full", answers, "full x\nmailbox full\n");
-    close_fd(beside);
-    close_fd(ear);
-    close_fd(full);
+    close_end(&beside);
+    close_end(&ear);
+    close_end(&full);
 }
 
 static void test(void)
 {
-    char word[LONGEST], mode[LONGEST];
-    struct source answers = {.fd = make_fifo(MAILBOX, 0600)};
+    char word[LINE_ROOM], mode[LINE_ROOM];
+    struct source answers = open_mailbox(MAILBOX, 0600);
     try_masks();
     try_paths();
     struct child service = open_desk(DESK, mask_nothing, word);
-    if (service.pid == -1)
+    if (service.reaped)
         return; /* nothing further to observe */
+    answers.group = service.pid;
     mode_of(DESK, mode);
-    show("mode_under_umask_0", mode);
+    show_text("mode_under_umask_0", mode);
     try_requests(&answers);
     try_replies(&answers);
     close_desk(&service); /* killed, so that the FIFO stays */
-    close_fd(answers.fd);
+    close_source(&answers);
 }
 
 static const char *tried(const char *path, int access)
@@ -197,14 +188,14 @@ static const char *tried(const char *path, int access)
     int fd = open(path, access | O_NONBLOCK | O_CLOEXEC);
     if (fd == -1)
         return errno == EACCES ? "EACCES" : strerror(errno);
-    close_fd(fd);
+    close_end(&fd);
     return "allowed";
 }
 
 static void knock(void)
 {
-    show("another_user_listens", tried(DESK, O_RDONLY));
-    show("another_user_asks", tried(DESK, O_RDWR));
+    show_text("another_user_listens", tried(DESK, O_RDONLY));
+    show_text("another_user_asks", tried(DESK, O_RDWR));
 }
 
 static void plant(void)
@@ -222,7 +213,7 @@ static void prepare(void)
 int main(int argc, char *argv[])
 {
     const char *what = argc == 2 ? argv[1] : "";
-    guard();
+    protect_tester();
     if (strcmp(what, "prepare") == 0)
         prepare();
     else if (strcmp(what, "plant") == 0)
@@ -233,7 +224,6 @@ int main(int argc, char *argv[])
         knock();
     else
         return 2;
-    if (!first_shown)
-        printf("}\n");
+    show_end();
     return 0;
 }

@@ -1,22 +1,18 @@
 /* Lets ./stress misuse the student's functions, and prints what it said and how it ended. */
-#include "../harness.h"
+#include "../../support/child.h"
 
 #include <stdio.h>
-#include <string.h>
 
-enum { ROOM = 4096 };
+enum { ROOM = 4096, SHOWN = 200 };
 
 static void ask(const char *key, char *what, char *size)
 {
     char *const argv[] = {"./stress", what, size, NULL};
-    struct child child = run_to_end(argv, "", 0, ROOM);
-    printf("\"%s\": ", key);
     char words[ROOM + 64];
-    size_t length = child.length < ROOM ? child.length : ROOM;
-    memcpy(words, child.output, length);
-    finish(&child);
-    length += (size_t)snprintf(words + length, 64, "%s", ending(&child));
-    print_json_text(words, length, 200);
+    struct child child = run_to_end(argv, "", 0, ROOM);
+    int length = snprintf(words, sizeof words, "%s%s", child.out.text, ending(&child));
+    show_bytes(key, words, (size_t)length, SHOWN);
+    end_child(&child);
 }
 
 int main(void)
@@ -31,12 +27,9 @@ int main(void)
         {"huge", "huge", NULL},        {"leak", "leak", NULL},        {"many", "many", NULL},
         {"null", "null", NULL},
     };
-    harness_begin();
-    printf("{");
-    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        printf("%s", i == 0 ? "" : ", ");
+    protect_tester();
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
         ask(asked[i].key, asked[i].what, asked[i].size);
-    }
-    printf("}\n");
+    show_end();
     return 0;
 }

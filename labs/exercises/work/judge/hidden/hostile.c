@@ -3,7 +3,7 @@
  *
  * They aim at the judge that runs them, at the process group they are in, and at what they are given.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -3,7 +3,7 @@
  *
  * What is right is not known here. We are the subreaper, so what a judge leaves behind becomes ours.
  */
-#include "../harness.h"
+#include "../../support/child.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 enum { ROOM = 8192, SHOWN = 200, INPUT = 3 << 20, LOOKS = 500 };
+
+/* Milliseconds: a judge sleeps as long as the guest that it waits for may take. */
+enum { JUDGES_SILENCE = 30 * 1000 };
 
 /* Short ones must do for a program to begin what it is here for, on a machine fifty times slower. */
 #define LONG "25000"
@@ -98,17 +101,18 @@ static struct child judge(const struct question *question, char *program)
 {
     char *const argv[] = {"./service", question->time, "16384", question->output, "large",
                           "hello.txt", program, question->hostile, NULL};
-    return run_to_end(argv, "", 0, ROOM);
+    struct child child = start_child(argv, NULL, ROOM);
+    child.silence = JUDGES_SILENCE;
+    hear_out(&child);
+    return child;
 }
 
 static void show(const char *key, const struct child *child, size_t most)
 {
-    printf("\"%s\": ", key);
     if (strcmp(ending(child), "exit 0") == 0)
-        print_json_text(child->output, child->length, most);
+        show_bytes(key, child->out.text, child->out.length, most);
     else
-        printf("\"%s\"", ending(child));
-    printf(", ");
+        show_text(key, ending(child));
 }
 
 /* How many there were at a time is chance, but for the most; so only the first line is shown. */
@@ -116,12 +120,12 @@ static void explode(void)
 {
     const struct question bomb = {"bomb", SHORT, "200", "bomb"};
     struct child child = judge(&bomb, "./hostile");
-    char *line = memchr(child.output, '\n', child.length);
-    size_t length = line == NULL ? child.length : (size_t)(line - child.output);
+    const char *line = memchr(child.out.text, '\n', child.out.length);
+    size_t length = line == NULL ? child.out.length : (size_t)(line - child.out.text);
     show("bomb", &child, length);
-    printf("\"bomb_processes\": %ld, ", line == NULL ? -1 : strtol(line, NULL, 10));
-    finish(&child);
-    printf("\"bomb_left\": %d, ", left_behind());
+    show_number("bomb_processes", line == NULL ? -1 : strtol(line, NULL, 10));
+    end_child(&child);
+    show_number("bomb_left", left_behind());
 }
 
 static void make_input(void)
@@ -130,33 +134,32 @@ static void make_input(void)
     memset(block, 'i', sizeof block);
     int fd = open("large", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     for (int written = 0; written < INPUT; written += (int)sizeof block)
-        if (fd == -1 || write(fd, block, sizeof block) != (ssize_t)sizeof block) {
-            perror("large");
-            exit(1);
-        }
-    close(fd);
+        if (fd == -1 || write(fd, block, sizeof block) != (ssize_t)sizeof block)
+            die("large");
+    close_end(&fd);
 }
 
 int main(void)
 {
     const struct question nothing = {"not_there", LONG, "1000", "hello"};
-    harness_begin();
+    protect_tester();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1 || setenv("SECRET", "of the judge", 1) == -1)
-        return 1;
+        die("preparing the judge");
     make_input();
-    printf("{");
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         struct child child = judge(&questions[i], "./hostile");
         show(questions[i].key, &child, SHOWN);
-        finish(&child);
+        end_child(&child);
         int left = left_behind();
-        if (strstr("leaves_behind daemon", questions[i].key) != NULL)
-            printf("\"%s_left\": %d, ", questions[i].key, left);
+        if (strcmp(questions[i].key, "leaves_behind") == 0)
+            show_number("leaves_behind_left", left);
+        else if (strcmp(questions[i].key, "daemon") == 0)
+            show_number("daemon_left", left);
     }
     explode();
     struct child child = judge(&nothing, "./no-such-program");
     show("not_there", &child, SHOWN);
-    finish(&child);
-    printf("\"end\": true}\n");
+    end_child(&child);
+    show_end();
     return 0;
 }

@@ -19,24 +19,12 @@
 
 enum { GREEDY = 64 * MIB, FAR_TOO_MANY = 64, CLEAN_TRIES = 100 };
 
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
-
 static pid_t fork_or_die(void)
 {
     pid_t child = fork();
     if (child == -1)
         die("fork");
     return child;
-}
-
-static void reap(pid_t child)
-{
-    while (waitpid(child, NULL, 0) == -1)
-        if (errno != EINTR)
-            die("waitpid");
 }
 
 /* Commands. Each begins by waiting until it is in its group. */
@@ -49,7 +37,7 @@ static int mother(void)
         touch(GREEDY);
         _exit(0);
     }
-    reap(child);
+    wait_for(child);
     return 3;
 }
 
@@ -70,7 +58,7 @@ static int bomb(void)
     for (int i = 0; i < count; i++) {
         if (kill(children[i], SIGKILL) == -1)
             die("kill");
-        reap(children[i]);
+        wait_for(children[i]);
     }
     return 0;
 }
@@ -122,20 +110,17 @@ static int be_command(const char *word)
 
 /* Tests. */
 
-/* A first line without its newline, made harmless for JSON. */
-static const char *plain(char text[TEXT_SIZE])
+/* The first line, without its newline. */
+static const char *first_line(char text[TEXT_SIZE])
 {
     text[strcspn(text, "\n")] = '\0';
-    for (char *at = text; *at != '\0'; at++)
-        if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
-            *at = '?';
     return text;
 }
 
 /* Removes what a runner left, so that one mistake is seen once. */
 static void clean(const char *path)
 {
-    char where[GROUP_SIZE + 64];
+    char where[TEXT_SIZE + 64];
     snprintf(where, sizeof where, HIERARCHY "%s/cgroup.kill", path);
     int fd = open(where, O_WRONLY | O_CLOEXEC);
     if (fd == -1 || write(fd, "1", 1) != 1)
@@ -151,37 +136,36 @@ static void test_stray(void)
     char here[GROUP_SIZE];
     struct run run = run_limited("./prober", "stray");
     group_of(getpid(), here);
-    plain(run.out);
+    first_line(run.out);
     bool own = run.out[0] == '/' && strcmp(run.out, here) != 0;
     bool gone = own && !group_exists(run.out);
     if (own && !gone)
         clean(run.out);
-    printf("\"stray_gone\": %s, \"stray_report\": \"%s\", ", json_bool(gone), run.report);
+    show_bool("stray_gone", gone);
+    show_text("stray_report", run.report);
 }
 
 static void test_two_at_once(void)
 {
-    char here[GROUP_SIZE];
-    struct run first = {0};
+    char here[GROUP_SIZE], group[LINE_ROOM];
     struct child child = start_limited("./prober", "hold", NULL);
-    size_t length = hear_line(child.out, first.out, sizeof first.out);
-    struct run second = run_limited("./prober", "hold");
-    finish(&child, &first, length);
+    hear_line(&child.out, group);
+    struct run second = run_limited("./prober", "hold"), first = finish(&child);
     group_of(getpid(), here);
-    plain(first.out);
-    plain(second.out);
-    bool apart = strcmp(first.out, second.out) != 0 && strcmp(first.out, here) != 0 &&
+    first_line(second.out);
+    bool apart = strcmp(group, second.out) != 0 && strcmp(group, here) != 0 &&
                  strcmp(second.out, here) != 0 && second.out[0] == '/';
-    printf("\"two_groups\": %s, ", json_bool(apart));
-    printf("\"first_report\": \"%s\", \"second_report\": \"%s\", ", first.report, second.report);
+    show_bool("two_groups", apart);
+    show_text("first_report", first.report);
+    show_text("second_report", second.report);
 }
 
 static void test_limits(void)
 {
     struct run many = run_limited("./prober", "bomb");
     struct run swapped = run_limited("./prober", "swap");
-    printf("\"children\": %ld, ", strtol(many.out, NULL, 10));
-    printf("\"swap\": \"%s\", ", plain(swapped.out));
+    show_number("children", strtol(many.out, NULL, 10));
+    show_text("swap", first_line(swapped.out));
 }
 
 static void test_reports(void)
@@ -189,8 +173,9 @@ static void test_reports(void)
     struct run killed = run_limited("./prober", "kill-itself");
     struct run mothers = run_limited("./prober", "mother");
     struct run missing = run_limited("./missing", "word");
-    printf("\"killed_report\": \"%s\", ", killed.report);
-    printf("\"mother_report\": \"%s\", \"missing_ended\": \"%s\", ", mothers.report, missing.ended);
+    show_text("killed_report", killed.report);
+    show_text("mother_report", mothers.report);
+    show_text("missing_ended", missing.ended);
 }
 
 static void test_exec(void)
@@ -198,7 +183,7 @@ static void test_exec(void)
     char here[GROUP_SIZE], there[GROUP_SIZE];
     group_of(getpid(), here);
     group_at_exec("./prober", "nothing", there);
-    printf("\"inside_at_exec\": %s, ", json_bool(there[0] == '/' && strcmp(here, there) != 0));
+    show_bool("inside_at_exec", there[0] == '/' && strcmp(here, there) != 0);
 }
 
 static int count_groups(void)
@@ -218,15 +203,14 @@ int main(int argc, char *argv[])
 {
     if (argc == 2)
         return be_command(argv[1]);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing printed that fork() could print twice */
-    be_opaque();
+    protect_tester();
     int before = count_groups();
-    printf("{");
     test_exec();
     test_reports();
     test_limits();
     test_stray();
     test_two_at_once();
-    printf("\"groups_left\": %d}\n", count_groups() - before);
+    show_number("groups_left", count_groups() - before);
+    show_end();
     return 0;
 }

@@ -14,6 +14,7 @@ enum {
     RUNNER = 0, /* the first of them */
     MAX_TRACED = 16,
     PAUSE_MS = 1,
+    FOLLOW_MS = 30 * 1000, /* without anything to see */
     SURE = 20, /* so many looks in a row have to find it asleep */
     OPTIONS = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
               PTRACE_O_EXITKILL,
@@ -63,23 +64,6 @@ static struct traced *add(struct trace *trace, pid_t pid)
     return &trace->of[trace->count++];
 }
 
-/* Whether it sleeps and can be interrupted, which nobody does who is on his way: proc(5), state. */
-static bool sleeps(pid_t pid)
-{
-    char path[64], line[512];
-    bool asleep = false;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    if (fgets(line, sizeof line, file) != NULL) {
-        const char *after = strrchr(line, ')'); /* the name before it may hold anything */
-        asleep = after != NULL && after[1] == ' ' && after[2] == 'S';
-    }
-    fclose(file);
-    return asleep;
-}
-
 static void forked(struct trace *trace, struct traced *parent)
 {
     unsigned long child;
@@ -112,7 +96,7 @@ static void stopped(struct trace *trace, struct traced *who, int status)
         resume(who->pid, signal == SIGSTOP || signal == SIGTRAP ? 0 : signal);
 }
 
-/* What there is to hear of a process. It is not taken, for the runner's end is end_child()'s. */
+/* What there is to hear of a process. It is not taken, for the runner's end is await_end()'s. */
 static enum news news_of(pid_t pid)
 {
     siginfo_t info = {0};
@@ -137,7 +121,8 @@ static bool look_at(struct trace *trace, struct traced *who)
     }
     switch (news_of(who->pid)) {
     case NOTHING_NEW:
-        who->asleep = sleeps(who->pid) ? who->asleep + 1 : 0;
+        /* Interruptible sleep: nobody is in it who is on his way. */
+        who->asleep = process_state(who->pid) == 'S' ? who->asleep + 1 : 0;
         return false;
     case HAS_STOPPED:
         while (waitpid(who->pid, &status, __WALL) == -1)
@@ -155,7 +140,7 @@ static bool look_at(struct trace *trace, struct traced *who)
 static void follow(struct trace *trace, pid_t runner)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    for (int silence = 0; silence < PATIENCE_MS; silence += PAUSE_MS) {
+    for (int silence = 0; silence < FOLLOW_MS; silence += PAUSE_MS) {
         if (news_of(runner) == HAS_ENDED)
             return;
         for (size_t i = 0; i < trace->count; i++)
@@ -168,7 +153,6 @@ static void follow(struct trace *trace, pid_t runner)
 void group_at_exec(const char *program, const char *word, char path[GROUP_SIZE])
 {
     struct trace trace = {.path = path};
-    struct run run = {0};
     int status;
 
     path[0] = '\0';
@@ -185,5 +169,5 @@ void group_at_exec(const char *program, const char *word, char path[GROUP_SIZE])
     follow(&trace, child.pid);
     if (news_of(child.pid) != HAS_ENDED && kill(child.pid, SIGKILL) == -1)
         die("kill");
-    finish(&child, &run, 0);
+    finish(&child);
 }

@@ -16,7 +16,7 @@
 
 #include "../box.h"
 
-enum { PATH_SIZE = 64, LINE_SIZE = 256 };
+enum { PATH_SIZE = 64, LINE_SIZE = 256, CALL_MS = 30 * 1000 };
 
 static int call_end; /* what prepare() makes the standard input of the container */
 
@@ -49,7 +49,7 @@ static bool receive_caller(int socket, struct ucred *caller)
     memset(&control, 0, sizeof control);
     message.msg_control = control.room;
     message.msg_controllen = sizeof control.room;
-    if (poll(&call, 1, PATIENCE_MS) != 1 || recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1)
+    if (poll(&call, 1, CALL_MS) != 1 || recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1)
         return false;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header == NULL || header->cmsg_type != SCM_CREDENTIALS)
@@ -124,7 +124,6 @@ struct outside_view look_from_outside(void)
 {
     struct outside_view view = {.number_inside = -1};
     struct ucred caller;
-    struct run run = {0};
     int ends[2], on = 1;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1 ||
@@ -138,6 +137,6 @@ struct outside_view look_from_outside(void)
         look_at(&caller, &view);
     view.same_mounts = count_lines("/proc/self/mountinfo") == mounts;
     close_end(&ends[0]);
-    finish(&child, &run);
+    finish(&child);
     return view;
 }

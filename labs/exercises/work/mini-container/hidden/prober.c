@@ -21,11 +21,6 @@
 
 enum { SPARE = 7, AWAIT_MS = 10 * 1000, PAUSE_MS = 5 };
 
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
-
 /* Commands. */
 
 /* Those that were there already: not the standard ones, nor that of the folder being read. */
@@ -48,13 +43,6 @@ static pid_t fork_or_die(void)
     if (child == -1)
         die("fork");
     return child;
-}
-
-static void wait_for(pid_t child)
-{
-    while (waitpid(child, NULL, 0) == -1)
-        if (errno != EINTR)
-            die("waitpid");
 }
 
 /* Waits for the end of the pipe that `in` reads from. */
@@ -102,7 +90,7 @@ static int leave_orphan(void)
     return 0;
 }
 
-static int linger(void)
+static _Noreturn void linger(void)
 {
     puts("up");
     fflush(stdout);
@@ -117,7 +105,7 @@ static int be_command(const char *word)
     if (strcmp(word, "orphan") == 0)
         return leave_orphan();
     if (strcmp(word, "linger") == 0)
-        return linger();
+        linger();
     if (strcmp(word, "call") == 0)
         return call_outside();
     if (strcmp(word, "terminate") == 0 && kill(getpid(), SIGTERM) == -1)
@@ -137,41 +125,35 @@ static void leave_open(void)
 /* The service is killed; the command's standard output is closed when it has gone as well. */
 static bool ends_with_service(void)
 {
-    char line[16];
+    char line[LINE_ROOM];
     struct child child = start_boxed("./prober", "linger", NULL);
-    struct run run = {0};
-    hear_line(child.out, line, sizeof line);
+    hear_line(&child.out, line);
     if (kill(child.pid, SIGKILL) == -1)
         die("kill");
-    struct pollfd end = {.fd = child.out, .events = POLLIN};
+    struct pollfd end = {.fd = child.out.fd, .events = POLLIN};
     int known = poll(&end, 1, AWAIT_MS);
     if (known == -1)
         die("poll");
-    close_end(&child.err); /* it may be held by a command that stays */
-    child.err = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    close_end(&child.out);
-    child.out = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    finish(&child, &run);
-    return known == 1 && strcmp(line, "up\n") == 0;
+    end_child(&child); /* and a command that stays */
+    return known == 1 && strcmp(line, "up") == 0;
 }
 
-static void tell_outside(const struct outside_view *view)
+static void show_outside(const struct outside_view *view)
 {
-    printf("\"same_user_outside\": %s, ", json_bool(view->found && view->same_user));
-    printf("\"new_namespaces\": %d, ", view->new_namespaces);
-    printf("\"number_inside\": %ld, ", view->number_inside);
-    printf("\"user_mapped\": %s, ", json_bool(view->user_mapped));
-    printf("\"group_mapped\": %s, ", json_bool(view->group_mapped));
-    printf("\"setgroups_denied\": %s, ", json_bool(view->setgroups_denied));
-    printf("\"outside_mounts_same\": %s, ", json_bool(view->same_mounts));
+    show_bool("same_user_outside", view->found && view->same_user);
+    show_number("new_namespaces", view->new_namespaces);
+    show_number("number_inside", view->number_inside);
+    show_bool("user_mapped", view->user_mapped);
+    show_bool("group_mapped", view->group_mapped);
+    show_bool("setgroups_denied", view->setgroups_denied);
+    show_bool("outside_mounts_same", view->same_mounts);
 }
 
 int main(int argc, char *argv[])
 {
     if (argc == 2)
         return be_command(argv[1]);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* nothing buffered that fork() could print twice */
-    be_opaque();
+    protect_tester();
     struct run seen = run_boxed("./prober", "look", leave_open);
     struct run orphan = run_boxed("./prober", "orphan", NULL);
     struct run terminated = run_boxed("./prober", "terminate", NULL);
@@ -179,14 +161,15 @@ int main(int argc, char *argv[])
     struct outside_view view = look_from_outside();
     bool ends = ends_with_service();
 
-    printf("{\"gid\": %ld, ", number_of(seen.out, "gid"));
-    printf("\"entries\": %ld, ", number_of(seen.out, "entries"));
-    printf("\"mounts\": %ld, ", number_of(seen.out, "mounts"));
-    printf("\"descriptors\": %ld, ", number_of(seen.out, "descriptors"));
-    printf("\"orphans_left\": %ld, ", number_of(orphan.out, "left"));
-    printf("\"terminated\": \"%s\", ", terminated.ended);
-    printf("\"missing\": \"%s\", ", missing.ended);
-    tell_outside(&view);
-    printf("\"ends_with_service\": %s}\n", json_bool(ends));
+    show_number("gid", number_of(seen.out, "gid"));
+    show_number("entries", number_of(seen.out, "entries"));
+    show_number("mounts", number_of(seen.out, "mounts"));
+    show_number("descriptors", number_of(seen.out, "descriptors"));
+    show_number("orphans_left", number_of(orphan.out, "left"));
+    show_text("terminated", terminated.ended);
+    show_text("missing", missing.ended);
+    show_outside(&view);
+    show_bool("ends_with_service", ends);
+    show_end();
     return 0;
 }

@@ -7,15 +7,18 @@
  *
  * Man pages: unix(7), seteuid(2), setgroups(2), kill(2), waitpid(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "../client.h"
 
 #include <grp.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 enum { REQUESTS = 1000, MOST_BLOCKS = 2000 };
 
 static uid_t owner, other;
 static gid_t owner_group;
+static struct child service;
 
 static void become_owner(void)
 {
@@ -28,7 +31,7 @@ static struct source call_as(uid_t uid)
 {
     if (seteuid(uid) == -1)
         die("seteuid");
-    struct source line = call_desk();
+    struct source line = call_desk(&service);
     if (seteuid(0) == -1)
         die("seteuid");
     return line;
@@ -37,15 +40,15 @@ static struct source call_as(uid_t uid)
 /* User ids differ between machines: says whose it is. */
 static void show_user(const char *name, struct source *line)
 {
-    char answer[LONGEST], *rest;
+    char answer[LINE_ROOM], *rest;
     ask(line, "whoami\n", answer);
     unsigned long uid = strncmp(answer, "uid ", 4) == 0 ? strtoul(answer + 4, &rest, 10) : 0;
     if (strncmp(answer, "uid ", 4) != 0 || *rest != '\0')
-        show(name, answer);
+        show_text(name, answer);
     else if (uid == owner)
-        show(name, "owner");
+        show_text(name, "owner");
     else
-        show(name, uid == other ? "other" : uid == 0 ? "root" : "somebody else");
+        show_text(name, uid == other ? "other" : uid == 0 ? "root" : "somebody else");
 }
 
 static void try_each(void)
@@ -54,22 +57,22 @@ static void try_each(void)
     show_user("other_is", &line);
     ask_and_show(&line, "other_get", "get\n");
     ask_and_show(&line, "other_set", "set blue\n");
-    hang_up(&line);
+    close_source(&line);
     line = call_as(owner);
     show_user("owner_is", &line);
     ask_and_show(&line, "value_after_other", "get\n");
     ask_and_show(&line, "owner_set", "set red\n");
-    hang_up(&line);
+    close_source(&line);
     line = call_as(0);
     show_user("root_is", &line);
     ask_and_show(&line, "value_after_owner", "get\n");
     ask_and_show(&line, "root_set", "set green\n");
-    hang_up(&line);
+    close_source(&line);
 }
 
 static void try_claims(void)
 {
-    char request[LONGEST], answer[LONGEST];
+    char request[LINE_ROOM], answer[LINE_ROOM];
     struct source line = call_as(other);
     ask_and_show(&line, "claim_root", "i-am 0\n");
     ask_and_show(&line, "set_after_claiming_root", "set blue\n");
@@ -77,7 +80,7 @@ static void try_claims(void)
     ask(&line, request, answer);
     ask_and_show(&line, "set_after_claiming_owner", "set blue\n");
     show_user("is_after_claiming", &line);
-    hang_up(&line);
+    close_source(&line);
 }
 
 /* Both are connected, and ask in turn; then the one's place becomes free for the other. */
@@ -87,66 +90,66 @@ static void try_neighbours(void)
     ask_and_show(&theirs, "other_beside_owner", "set blue\n");
     ask_and_show(&ours, "owner_beside_other", "set red\n");
     ask_and_show(&theirs, "other_after_owner", "set blue\n");
-    hang_up(&theirs);
-    hang_up(&ours);
+    close_source(&theirs);
+    close_source(&ours);
     ours = call_as(owner);
     ask_and_show(&ours, "owner_before_other", "set red\n");
     (void)say(&ours, "set yel"); /* half a request is left in this place */
-    hang_up(&ours);
+    close_source(&ours);
     theirs = call_as(other);
     ask_and_show(&theirs, "other_in_owners_place", "set blue\n");
     ask_and_show(&theirs, "value_in_owners_place", "get\n");
-    hang_up(&theirs);
+    close_source(&theirs);
 }
 
 static void try_pieces(void)
 {
-    char answer[LONGEST], request[3 * LONGEST] = "set ";
+    char answer[LINE_ROOM], request[3 * LINE_ROOM] = "set ";
     struct source silent = call_as(other), half = call_as(other), line = call_as(owner);
     (void)say(&half, "g");
     ask_and_show(&line, "beside_silent_ones", "get\n");
     ask_and_show(&half, "in_two_parts", "et\n");
     ask_and_show(&line, "two_at_once", "get\nset grey\n");
     hear(&line, answer);
-    show("second_of_two", answer);
+    show_text("second_of_two", answer);
     memset(request + 4, 'x', sizeof request - 6);
     strcpy(request + sizeof request - 2, "\n");
     ask_and_show(&line, "too_long", request);
     ask_and_show(&line, "value_after_too_long", "get\n");
-    hang_up(&silent);
-    hang_up(&half);
-    hang_up(&line);
+    close_source(&silent);
+    close_source(&half);
+    close_source(&line);
 }
 
 /* While the service is stopped, a client asks and goes: the answer has nowhere to go. */
-static void try_gone(struct child *service)
+static void try_gone(void)
 {
     int status;
     struct source going = call_as(other), line = call_as(owner);
-    char answer[LONGEST];
+    char answer[LINE_ROOM];
     ask(&going, "get\n", answer); /* now it is accepted */
-    if (kill(service->pid, SIGSTOP) == -1)
+    if (kill(service.pid, SIGSTOP) == -1)
         die("kill");
-    while (waitpid(service->pid, &status, WUNTRACED) == -1)
+    while (waitpid(service.pid, &status, WUNTRACED) == -1)
         if (errno != EINTR)
             die("waitpid");
     if (!WIFSTOPPED(status)) {
-        service->pid = -1; /* it had ended, and has been waited for */
+        service.reaped = true; /* it had ended, and has been waited for */
         return;
     }
     (void)say(&going, "get\nget\nget\n");
-    hang_up(&going);
-    if (kill(service->pid, SIGCONT) == -1)
+    close_source(&going);
+    if (kill(service.pid, SIGCONT) == -1)
         die("kill");
     ask_and_show(&line, "after_one_went", "get\n");
-    hang_up(&line);
+    close_source(&line);
 }
 
 /* One client asks and asks and takes no answer; what the other hears meanwhile, at last. */
 static void try_full(void)
 {
     static char block[4 * REQUESTS + 1];
-    char answer[LONGEST];
+    char answer[LINE_ROOM];
     struct source greedy = call_as(other), line = call_as(owner);
     for (int i = 0; i < REQUESTS; i++)
         memcpy(block + 4 * i, "get\n", 5);
@@ -158,24 +161,24 @@ static void try_full(void)
             break;
     }
     ask_and_show(&line, "beside_one_that_does_not_read", "get\n");
-    hang_up(&greedy);
-    hang_up(&line);
+    close_source(&greedy);
+    close_source(&line);
 }
 
-static void try_stop(struct child *service)
+static void try_stop(void)
 {
-    char answer[LONGEST];
+    char answer[LINE_ROOM];
     struct source line = call_as(other);
     ask_and_show(&line, "other_stop", "stop\n");
-    hang_up(&line);
+    close_source(&line);
     line = call_as(owner);
     ask(&line, "stop\n", answer);
-    show("owner_stop", answer);
-    if (strcmp(answer, "ok") == 0)
-        show_end("ended_by_owner", reap(service));
-    else
-        end(service);
-    hang_up(&line);
+    show_text("owner_stop", answer);
+    if (strcmp(answer, "ok") == 0) {
+        await_end(&service);
+        show_text("ended_by_owner", ending(&service));
+    }
+    close_source(&line);
 }
 
 static void find_users(void)
@@ -190,24 +193,23 @@ static void find_users(void)
 
 int main(void)
 {
-    char word[LONGEST];
-    guard();
+    char word[LINE_ROOM];
+    protect_tester();
     find_users();
     if (unlink(DESK) == -1 && errno != ENOENT)
         die(DESK);
-    struct child service = open_desk(become_owner, word);
-    show("started_under_umask_077", word);
+    service = open_desk(become_owner, word);
+    show_text("started_under_umask_077", word);
     try_each();
     try_claims();
     try_neighbours();
     try_pieces();
-    try_gone(&service);
-    if (service.pid != -1) {
+    try_gone();
+    if (!service.reaped) {
         try_full();
-        try_stop(&service);
+        try_stop();
     }
-    if (unlink(DESK) == -1 && errno != ENOENT)
-        die(DESK);
-    printf("}\n");
+    close_desk(&service);
+    show_end();
     return 0;
 }

@@ -6,8 +6,10 @@
  *
  * Man pages: signal(7), pipe(7), fcntl(2) "F_SETPIPE_SZ", sigprocmask(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "../client.h"
+
+#include <sys/wait.h>
 
 /* Longer than a pipe of one page holds, where pages are largest (64 KiB). */
 enum { LINES = 5000, REQUESTS = 5000, STORM = 200 };
@@ -16,16 +18,9 @@ static const char OLD[] = "greeting Good morning to you\ntimes 5000\nend\n",
                   NEW[] = "greeting Good evening to you\ntimes 5000\nend\n",
                   OLD_LINE[] = "Good morning to you, Ada", NEW_LINE[] = "Good evening to you, Ada";
 
-static void show_number(const char *name, int number)
-{
-    char text[LONGEST];
-    snprintf(text, sizeof text, "%d", number);
-    show(name, text);
-}
-
 static void start(struct child *daemon, const char *configuration, void (*prepare)(void))
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     configure(configuration);
     *daemon = start_daemon(prepare, word);
     if (fcntl(daemon->out.fd, F_SETPIPE_SZ, 4096) == -1)
@@ -33,7 +28,7 @@ static void start(struct child *daemon, const char *configuration, void (*prepar
 }
 
 /* Hears an answer, the first line of which was `line`, to its end, and says whose it is. */
-static void show_whose(struct child *daemon, const char *name, char line[LONGEST])
+static void show_whose(struct child *daemon, const char *name, char line[LINE_ROOM])
 {
     int old = 0, new = 0, all = 0;
     for (; strcmp(line, ".") != 0 && strcmp(line, "nothing") != 0; all++) {
@@ -42,11 +37,11 @@ static void show_whose(struct child *daemon, const char *name, char line[LONGEST
         hear(daemon, line);
     }
     if (old == LINES && all == LINES)
-        show(name, "the old one");
+        show_text(name, "the old one");
     else if (new == LINES && all == LINES)
-        show(name, "the new one");
+        show_text(name, "the new one");
     else
-        show(name, old + new == LINES && all == LINES ? "mixed" : "broken");
+        show_text(name, old + new == LINES && all == LINES ? "mixed" : "broken");
 }
 
 /* Configurations that must not be put in force. All would change the greeting. */
@@ -73,36 +68,39 @@ static void try_bad_ones(void)
         {"unknown_key", "greeting Bad\ntimes 2\ncolour red\nend\n"},
         {"more_after_end", "greeting Bad\ntimes 2\nend\ntimes 3\n"},
     };
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child daemon;
     start(&daemon, "greeting Hello\ntimes 1\nend\n", NULL);
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         configure(BAD[i].text);
         hang_up(&daemon, word);
-        show(BAD[i].name, word);
+        show_text(BAD[i].name, word);
         if (i == 0) {
             ask(&daemon, "Ada\n", word);
-            show("answer_after_half_written", word);
+            show_text("answer_after_half_written", word);
         }
     }
     ask(&daemon, "Ada\n", word);
-    show("answer_after_bad_ones", word);
+    show_text("answer_after_bad_ones", word);
     configure("times 2\ngreeting 1234567890123456789012345678901234567890\nend\n");
     hang_up(&daemon, word);
-    show("good_again", word);
+    show_text("good_again", word);
     ask(&daemon, "Bo\n", word);
-    show("answer_when_good_again", word);
-    end(&daemon);
+    show_text("answer_when_good_again", word);
+    end_child(&daemon);
 }
 
 static void try_bad_start(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     configure("greeting Half\ntimes 2\n");
     struct child daemon = start_daemon(NULL, word);
-    show("started_without_configuration", word);
-    int status = strcmp(word, "ended") == 0 ? reap(&daemon) : end(&daemon);
-    show("ended_with_error", WIFEXITED(status) && WEXITSTATUS(status) != 0 ? "yes" : "no");
+    show_text("started_without_configuration", word);
+    if (strcmp(word, "ended") == 0)
+        await_end(&daemon);
+    end_child(&daemon);
+    bool error = !daemon.hung && WIFEXITED(daemon.status) && WEXITSTATUS(daemon.status) != 0;
+    show_text("ended_with_error", error ? "yes" : "no");
 }
 
 /* As nohup(1) and careless parents leave it. */
@@ -118,32 +116,32 @@ static void block_and_ignore(void)
 
 static void try_inherited(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child daemon;
     start(&daemon, OLD, block_and_ignore);
     hang_up(&daemon, word);
-    show("started_with_signals_blocked", word);
-    end(&daemon);
+    show_text("started_with_signals_blocked", word);
+    end_child(&daemon);
 }
 
 static void try_half_request(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child daemon;
     start(&daemon, "greeting Hello\ntimes 1\nend\n", NULL);
     configure("greeting Good day\ntimes 1\nend\n");
     (void)say(&daemon, "A");
     hang_up(&daemon, word);
-    show("during_half_a_request", word);
+    show_text("during_half_a_request", word);
     ask(&daemon, "da\n", word);
-    show("answer_to_two_halves", word);
-    end(&daemon);
+    show_text("answer_to_two_halves", word);
+    end_child(&daemon);
 }
 
 /* Whether it reloaded after all. */
 static bool try_during_answer(void)
 {
-    char word[LONGEST], line[LONGEST];
+    char word[LINE_ROOM], line[LINE_ROOM];
     struct child daemon;
     start(&daemon, OLD, NULL);
     configure(NEW);
@@ -151,13 +149,13 @@ static bool try_during_answer(void)
     signal_it(&daemon, SIGHUP);
     show_whose(&daemon, "answer_under_way", line);
     report_of(&daemon, word);
-    show("after_the_answer", word);
+    show_text("after_the_answer", word);
     bool reloaded = strcmp(word, "reloaded") == 0;
     if (reloaded) {
         begin_to_ask(&daemon, "Ada\n", line);
         show_whose(&daemon, "next_answer", line);
     }
-    end(&daemon);
+    end_child(&daemon);
     return reloaded;
 }
 
@@ -165,7 +163,7 @@ static bool try_during_answer(void)
 static void try_under_load(void)
 {
     static char requests[4 * REQUESTS + 1];
-    char line[LONGEST], last[LONGEST] = "nothing";
+    char line[LINE_ROOM], last[LINE_ROOM] = "nothing";
     struct child daemon;
     start(&daemon, "greeting Good morning to you\ntimes 1\nend\n", NULL);
     configure("greeting Good evening to you\ntimes 1\nend\n");
@@ -179,14 +177,14 @@ static void try_under_load(void)
         else if (++answers == REQUESTS)
             break;
     }
-    show("last_answer_under_load", last);
-    end(&daemon);
+    show_text("last_answer_under_load", last);
+    end_child(&daemon);
 }
 
 /* Each comes as soon as the one before was reported: as near as can be to the wait that follows. */
 static void try_storm(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     int reloads = 0;
     struct child daemon;
     start(&daemon, OLD, NULL);
@@ -196,36 +194,33 @@ static void try_storm(void)
             break;
         reloads++;
     }
-    show_number("reloads_in_a_storm", reloads);
-    end(&daemon);
+    snprintf(word, sizeof word, "%d", reloads);
+    show_text("reloads_in_a_storm", word);
+    end_child(&daemon);
 }
 
 static void try_term_during_answer(void)
 {
-    char line[LONGEST];
+    char line[LINE_ROOM];
     struct child daemon;
     start(&daemon, OLD, NULL);
     begin_to_ask(&daemon, "Ada\n", line);
     signal_it(&daemon, SIGTERM);
     show_whose(&daemon, "answer_before_the_end", line);
-    tell_end(reap(&daemon), line);
-    show("terminated_during_answer", line);
+    show_ending("terminated_during_answer", &daemon);
 }
 
 static void try_end_of_input(void)
 {
-    char word[LONGEST];
     struct child daemon;
     start(&daemon, OLD, NULL);
-    close_fd(daemon.to);
-    daemon.to = -1;
-    tell_end(reap(&daemon), word);
-    show("end_of_input", word);
+    close_end(&daemon.in);
+    show_ending("end_of_input", &daemon);
 }
 
 int main(void)
 {
-    guard();
+    protect_tester();
     try_bad_start();
     try_bad_ones();
     try_inherited();
@@ -236,6 +231,6 @@ int main(void)
     }
     try_term_during_answer();
     try_end_of_input();
-    printf("}\n");
+    show_end();
     return 0;
 }

@@ -4,8 +4,8 @@
  *
  * What is right is not known here.
  */
-#include "../asleep.h"
-#include "../harness.h"
+#include "../../support/child.h"
+#include "../object.h"
 #include "../ring.h"
 
 #include <errno.h>
@@ -18,31 +18,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HELD = 40, MANY = 2000, ROOM = 64 * 1024, LOOKS = 3000 };
-
-static const char *json_bool(bool value)
-{
-    return value ? "true" : "false";
-}
-
-static _Noreturn void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
+enum { HELD = 40, MANY = 2000, ROOM = 64 * 1024, LOOKS = 3000, SECONDS = 30 };
 
 static struct child producer_of(char *name)
 {
     char *const argv[] = {"./service", "produce", name, NULL};
-    struct child child = start(argv, ROOM);
-    converse(&child, NULL, 0, LINE);
+    struct child child = start_child(argv, NULL, ROOM);
+    hear_a_line(&child, 0);
     return child;
 }
 
 static struct child consumer_of(char *name)
 {
     char *const argv[] = {"./service", "consume", name, NULL};
-    return start(argv, ROOM);
+    return start_child(argv, NULL, ROOM);
 }
 
 /* NULL when there is none of the right size. `flags` as for shm_open. */
@@ -61,15 +50,16 @@ static struct ring *ring_of(const char *name, int flags, mode_t *mode)
     void *ring = MAP_FAILED;
     if (about.st_size >= (off_t)sizeof(struct ring))
         ring = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
+    close_end(&fd);
     return ring == MAP_FAILED ? NULL : ring;
 }
 
 static bool wait_bounded(sem_t *semaphore)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SILENCE_SECONDS;
+    if (clock_gettime(CLOCK_REALTIME, &until) == -1)
+        die("clock_gettime");
+    until.tv_sec += SECONDS;
     while (sem_timedwait(semaphore, &until) == -1)
         if (errno != EINTR)
             return false;
@@ -99,7 +89,7 @@ static int take_numbers(struct ring *ring, bool *ended)
         struct message message = ring->slots[next];
         char expected[16];
         int length = snprintf(expected, sizeof expected, "%d", right + 1);
-        sem_post(&ring->free_slots);
+        (void)sem_post(&ring->free_slots); /* EOVERFLOW: the producer has spoilt its value */
         if (message.length == END_OF_STREAM)
             *ended = true;
         else if (message.length == (uint32_t)length && memcmp(message.text, expected, message.length) == 0)
@@ -124,16 +114,15 @@ static void wait_until_full(struct ring *ring, pid_t pid)
 
 static void give_all(struct child *producer, const char *text, size_t length)
 {
-    converse(producer, text, length, SENT);
-    close(producer->in);
-    producer->in = -1;
+    tell(producer, text, length);
+    close_end(&producer->in);
 }
 
 /* Nobody takes anything until the producer waits. Then we do. */
 static void hold_producer(void)
 {
     static char text[HELD * 8];
-    char *name = object_name("held");
+    char *name = object_name("held"), octal[16];
     mode_t mode = 0;
     bool over = false;
     int filled = -1, right = -1;
@@ -145,10 +134,13 @@ static void hold_producer(void)
         filled = value_of(&ring->filled_slots);
         right = take_numbers(ring, &over);
     }
-    printf("\"mode\": \"%03o\", \"full_filled\": %d, ", (unsigned)mode, filled);
-    printf("\"held_right\": %d, \"held_ended\": %s, ", right, json_bool(over));
-    finish(&producer);
-    shm_unlink(name);
+    snprintf(octal, sizeof octal, "%03o", (unsigned)mode);
+    show_text("mode", octal);
+    show_number("full_filled", filled);
+    show_number("held_right", right);
+    show_bool("held_ended", over);
+    end_child(&producer);
+    remove_object(name);
 }
 
 /* The consumer comes when the producer is full or gone. */
@@ -161,18 +153,14 @@ static void come_late(const char *key, const char *text, size_t length, size_t s
     if (ring != NULL)
         wait_until_full(ring, producer.pid);
     struct child consumer = consumer_of(name);
-    converse(&consumer, NULL, 0, END);
-    if (shown > 0) {
-        printf("\"%s\": ", key);
-        print_json_text(consumer.output, consumer.length, shown);
-    } else {
-        bool same = consumer.length == length && memcmp(consumer.output, text, length) == 0;
-        printf("\"%s\": %s", key, json_bool(same));
-    }
-    printf(", ");
-    finish(&consumer);
-    finish(&producer);
-    shm_unlink(name);
+    hear_out(&consumer);
+    if (shown > 0)
+        show_bytes(key, consumer.out.text, consumer.out.length, shown);
+    else
+        show_bool(key, consumer.out.length == length && memcmp(consumer.out.text, text, length) == 0);
+    end_child(&consumer);
+    end_child(&producer);
+    remove_object(name);
 }
 
 static void put(struct ring *ring, unsigned slot, const char *text, uint32_t length)
@@ -180,7 +168,7 @@ static void put(struct ring *ring, unsigned slot, const char *text, uint32_t len
     ring->slots[slot].length = length;
     if (length <= LONGEST)
         memcpy(ring->slots[slot].text, text, length);
-    sem_post(&ring->filled_slots);
+    (void)sem_post(&ring->filled_slots); /* EOVERFLOW: the consumer has spoilt its value */
 }
 
 /* A ring of our own: the consumer waits, gets bytes of every kind, and must have removed the name. */
@@ -195,23 +183,21 @@ static void be_producer(void)
     if (sem_init(&ring->free_slots, 1, SLOTS) == -1 || sem_init(&ring->filled_slots, 1, 0) == -1)
         die("sem_init");
     struct child consumer = consumer_of(name);
-    printf("\"consumer_waits\": %s, ", json_bool(falls_asleep(consumer.pid)));
+    show_bool("consumer_waits", falls_asleep(consumer.pid));
     put(ring, 0, "first", 5);
-    converse(&consumer, NULL, 0, LINE);
-    printf("\"at_once\": ");
-    print_json_text(consumer.output, consumer.length, 100);
-    printf(", \"name_gone_early\": %s, ", json_bool(!object_exists(name)));
+    hear_a_line(&consumer, 0);
+    show_bytes("at_once", consumer.out.text, consumer.out.length, 100);
+    show_bool("name_gone_early", !object_exists(name));
     put(ring, 1, "a\0b", 3);
     put(ring, 2, longest, LONGEST);
     put(ring, 3, "", 0);
     put(ring, 4, "", END_OF_STREAM);
-    converse(&consumer, NULL, 0, END);
-    printf("\"bytes\": ");
-    print_json_text(consumer.output, consumer.length, 200);
-    printf(", \"given_back\": %d, ", value_of(&ring->free_slots));
-    finish(&consumer);
-    printf("\"ours_end\": \"%s\", ", ending(&consumer));
-    shm_unlink(name);
+    hear_out(&consumer);
+    show_bytes("bytes", consumer.out.text, consumer.out.length, 200);
+    show_number("given_back", value_of(&ring->free_slots));
+    end_child(&consumer);
+    show_text("ours_end", ending(&consumer));
+    remove_object(name);
 }
 
 /* Somebody else's object has the name already. */
@@ -226,31 +212,32 @@ static void be_there_first(void)
         die(name);
     struct child producer = run_to_end(produce, "x\n", 2, ROOM);
     bool same = fstat(fd, &about) == 0 && about.st_size == (off_t)sizeof mine &&
-                pread(fd, kept, sizeof kept, 0) == (ssize_t)sizeof kept && memcmp(kept, mine, sizeof mine) == 0;
-    printf("\"taken\": \"%s\", \"taken_untouched\": %s, ", ending(&producer),
-           json_bool(same && object_exists(name)));
-    finish(&producer);
-    close(fd);
-    shm_unlink(name);
+                pread(fd, kept, sizeof kept, 0) == (ssize_t)sizeof kept &&
+                memcmp(kept, mine, sizeof mine) == 0;
+    show_text("taken", ending(&producer));
+    show_bool("taken_untouched", same && object_exists(name));
+    end_child(&producer);
+    close_end(&fd);
+    remove_object(name);
     struct child consumer = consumer_of(name);
-    converse(&consumer, NULL, 0, END);
-    printf("\"absent\": \"%s\"}\n", ending(&consumer));
-    finish(&consumer);
+    hear_out(&consumer);
+    show_text("absent", ending(&consumer));
+    end_child(&consumer);
 }
 
 int main(void)
 {
     static char many[MANY * 8];
     char long_line[131];
-    harness_begin();
+    protect_tester();
     memset(long_line, 'w', sizeof long_line);
     long_line[sizeof long_line - 1] = '\n';
-    printf("{");
     hold_producer();
     come_late("many_intact", many, numbers(many, MANY), 0);
     come_late("after_the_end", "one\ntwo\nthree", 13, 100);
     come_late("long_line", long_line, sizeof long_line, 200);
     be_producer();
     be_there_first();
+    show_end();
     return 0;
 }

@@ -12,7 +12,7 @@
  *
  * Man pages: sigaction(2), signal-safety(7), sigprocmask(2), write(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "../logger.h"
 #include "watch.h"
 

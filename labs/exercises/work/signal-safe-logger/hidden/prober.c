@@ -3,51 +3,42 @@
  *
  * Man pages: sigqueue(3), getrlimit(2) "RLIMIT_SIGPENDING", sched_yield(2).
  */
-#define _GNU_SOURCE
-#include "../child.h"
+#define _GNU_SOURCE 1
+#include "../../support/child.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-enum { STORM = 1000, MOST_LINES = 8 };
+enum { STORM = 1000, MOST_LINES = 8, ROOM = 64 * 1024 };
 
-static void show(const char *name, const char *text)
+static void show_count(const char *name, int count)
 {
-    static bool begun;
-    printf(begun ? ", " : "{");
-    begun = true;
-    print_text(name, text);
-    fflush(stdout); /* nothing buffered that fork() could print twice */
-}
-
-static void show_number(const char *name, int number)
-{
-    char text[LONGEST];
-    snprintf(text, sizeof text, "%d", number);
-    show(name, text);
+    char digits[16];
+    snprintf(digits, sizeof digits, "%d", count);
+    show_text(name, digits);
 }
 
 static struct child hammer(const char *mode)
 {
-    char program[] = "./hammer", copy[LONGEST];
+    char program[] = "./hammer", copy[LINE_ROOM];
     char *argv[] = {program, copy, NULL};
     snprintf(copy, sizeof copy, "%s", mode);
-    return start_prepared(argv, NULL);
+    return start_child(argv, NULL, ROOM);
 }
 
-/* How it ended; it is killed if it was silent. */
-static void show_end(const char *name, struct child *child)
+/* Gives how it ended; it is killed if it was silent. */
+static const char *end_of(struct child *child)
 {
-    char text[LONGEST];
-    bool silent = child->out.silent || child->log.silent;
-    int status = silent ? end(child) : reap(child);
-    if (silent)
-        snprintf(text, sizeof text, "silent");
-    else if (WIFEXITED(status))
-        snprintf(text, sizeof text, "status %d", WEXITSTATUS(status));
-    else
-        snprintf(text, sizeof text, "killed by a signal");
-    show(name, text);
+    bool silent = child->out.silent || child->err.silent;
+    if (!silent)
+        await_end(child);
+    end_child(child);
+    return silent ? "silent" : ending(child);
 }
 
 static int by_text(const void *one, const void *other)
@@ -56,11 +47,11 @@ static int by_text(const void *one, const void *other)
 }
 
 /* All lines, in the order of the alphabet: which of two comes first is left to the logger. */
-static void lines_of(struct child *child, char text[LONGEST * MOST_LINES])
+static void lines_of(struct child *child, char text[LINE_ROOM * MOST_LINES])
 {
-    char lines[MOST_LINES][LONGEST];
+    char lines[MOST_LINES][LINE_ROOM];
     size_t count = 0;
-    while (count < MOST_LINES && line_from(&child->out, lines[count]))
+    while (count < MOST_LINES && hear_line(&child->out, lines[count]))
         count++;
     if (count < MOST_LINES && lines[count][0] != '\0')
         count++; /* one without its newline */
@@ -76,52 +67,45 @@ static void try_texts(void)
 {
     static const char *const NAMES[] = {"longer_text", "longest_text", "empty_text",
                                         "odd_text",    "most",         "least"};
-    char line[LONGEST];
+    char line[LINE_ROOM];
     struct child child = hammer("texts");
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        show(NAMES[i], line_from(&child.out, line) ? line : "nothing");
-    show_end("texts_end", &child);
+        show_text(NAMES[i], hear_line(&child.out, line) ? line : "nothing");
+    show_text("texts_end", end_of(&child));
 }
 
 /* What it noted is the first line on its standard error that begins with `key`. */
 static void show_note(struct child *child, const char *key, const char *name)
 {
-    char line[LONGEST];
+    char line[LINE_ROOM];
     size_t length = strlen(key);
-    while (line_from(&child->log, line))
+    while (hear_line(&child->err, line))
         if (strncmp(line, key, length) == 0 && line[length] == ' ') {
-            show(name, line + length + 1);
+            show_text(name, line + length + 1);
             return;
         }
-    show(name, "nothing");
+    show_text(name, "nothing");
 }
 
 /* Whether the lines were as they must be for the storm to be worth while. */
 static bool try_planned(const char *mode, const char *note)
 {
-    char text[LONGEST * MOST_LINES];
+    char text[LINE_ROOM * MOST_LINES];
     struct child child = hammer(mode);
     lines_of(&child, text);
-    show(mode, text);
+    show_text(mode, text);
     show_note(&child, "errno", note);
-    bool whole = strcmp(text, "main 1|signal 2") == 0 || strcmp(text, "main 1") == 0;
-    if (child.out.silent || child.log.silent)
-        end(&child);
-    else
-        reap(&child);
-    return whole;
+    end_of(&child);
+    return strcmp(text, "main 1|signal 2") == 0 || strcmp(text, "main 1") == 0;
 }
 
 static void try_noted(const char *mode, const char *key, const char *name)
 {
-    char text[LONGEST * MOST_LINES];
+    char text[LINE_ROOM * MOST_LINES];
     struct child child = hammer(mode);
     lines_of(&child, text);
     show_note(&child, key, name);
-    if (child.out.silent || child.log.silent)
-        end(&child);
-    else
-        reap(&child);
+    end_of(&child);
 }
 
 /* A sender of its own, for somebody must read meanwhile. Each signal counts: they are queued. */
@@ -156,13 +140,13 @@ static bool count_line(const char *line, bool seen[STORM])
 static void try_storm(void)
 {
     static bool from_main[STORM], from_handler[STORM];
-    char line[LONGEST];
-    int mains = 0, signals = 0, broken = 0, status;
+    char line[LINE_ROOM];
+    int mains = 0, signals = 0, broken = 0;
     struct child child = hammer("storm");
-    while (line_from(&child.log, line) && strcmp(line, "storm ready") != 0)
+    while (hear_line(&child.err, line) && strcmp(line, "storm ready") != 0)
         continue;
     pid_t sender = send_storm(child.pid);
-    while (line_from(&child.out, line)) {
+    while (hear_line(&child.out, line)) {
         if (strncmp(line, "main ", 5) == 0 && count_line(line, from_main))
             mains++;
         else if (strncmp(line, "signal ", 7) == 0 && count_line(line, from_handler))
@@ -170,17 +154,18 @@ static void try_storm(void)
         else
             broken++;
     }
-    if (kill(sender, SIGKILL) == -1 || waitpid(sender, &status, 0) == -1)
+    if (kill(sender, SIGKILL) == -1)
         die("the sender");
-    show_number("storm_lines", mains);
-    show_number("storm_lines_of_handler", signals);
-    show_number("storm_lines_broken", broken);
-    show_end("storm_end", &child);
+    wait_for(sender);
+    show_count("storm_lines", mains);
+    show_count("storm_lines_of_handler", signals);
+    show_count("storm_lines_broken", broken);
+    show_text("storm_end", end_of(&child));
 }
 
 int main(void)
 {
-    guard();
+    protect_tester();
     try_texts();
     bool whole = try_planned("interrupted", "errno_when_interrupted");
     whole = try_planned("parted", "errno_when_parted") && whole;
@@ -190,6 +175,6 @@ int main(void)
     try_noted("gone", "errno", "errno_when_nobody_reads");
     if (whole) /* else it may turn out one way or the other */
         try_storm();
-    printf("}\n");
+    show_end();
     return 0;
 }

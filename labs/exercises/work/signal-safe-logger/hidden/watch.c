@@ -6,7 +6,7 @@
  *
  * Man pages: signal-safety(7), write(2), stdio(3).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "watch.h"
 
 #include <errno.h>

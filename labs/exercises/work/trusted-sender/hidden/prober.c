@@ -7,10 +7,12 @@
  *
  * Man pages: kill(2), rt_sigqueueinfo(2), tgkill(2), prctl(2) "PR_SET_CHILD_SUBREAPER", setresuid(2).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "../sender.h"
 
+#include <fcntl.h>
 #include <grp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -65,7 +67,7 @@ static long send(pid_t target, int number, enum how how)
 }
 
 /* "sent", or why it was not. A sender that cannot become `uid` says so itself, and ends with 255. */
-static void send_as(uid_t uid, pid_t target, int number, enum how how, char text[LONGEST])
+static void send_as(uid_t uid, pid_t target, int number, enum how how, char text[LINE_ROOM])
 {
     pid_t sender = fork();
     if (sender == -1)
@@ -77,28 +79,28 @@ static void send_as(uid_t uid, pid_t target, int number, enum how how, char text
     }
     int status = wait_for(sender);
     if (status == 0)
-        snprintf(text, LONGEST, "sent");
+        snprintf(text, LINE_ROOM, "sent");
     else if (WIFSIGNALED(status))
-        snprintf(text, LONGEST, "the sender was killed by signal %d", WTERMSIG(status));
+        snprintf(text, LINE_ROOM, "the sender was killed by signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status) == EPERM)
-        snprintf(text, LONGEST, "EPERM");
+        snprintf(text, LINE_ROOM, "EPERM");
     else
-        snprintf(text, LONGEST, "not sent: %s", strerror(WEXITSTATUS(status)));
+        snprintf(text, LINE_ROOM, "not sent: %s", strerror(WEXITSTATUS(status)));
 }
 
 static void try_sender(struct child *receiver, const char *name, uid_t uid, int number, enum how how)
 {
-    char text[LONGEST];
+    char text[LINE_ROOM];
     send_as(uid, receiver->pid, number, how, text);
     if (strcmp(text, "sent") == 0)
         hear(receiver, text);
-    show(name, text);
+    show_text(name, text);
 }
 
 /* A signal without an answer. */
 static void must_send(const struct child *receiver, int number)
 {
-    char text[LONGEST];
+    char text[LINE_ROOM];
     send_as(owner, receiver->pid, number, BY_KILL, text);
     if (strcmp(text, "sent") != 0)
         die(text);
@@ -107,22 +109,19 @@ static void must_send(const struct child *receiver, int number)
 /* Ends it, or what is left of it. */
 static void finish(struct child *receiver, const char *name)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     send_as_parent(receiver, SIGTERM);
     hear(receiver, word);
     if (name != NULL)
-        show(name, word);
-    if (strcmp(word, "end obeyed") == 0)
-        reap(receiver);
-    else
-        end(receiver);
+        show_text(name, word);
+    end_receiver(receiver, word);
 }
 
 static void try_users(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child receiver = start_receiver(owner, become_owner, word);
-    show("started_by_root", word);
+    show_text("started_by_root", word);
     try_sender(&receiver, "step_by_owner", owner, SIGUSR1, BY_KILL);
     try_sender(&receiver, "step_by_root", 0, SIGUSR1, BY_KILL);
     try_sender(&receiver, "step_by_other", other, SIGUSR1, BY_KILL);
@@ -139,7 +138,7 @@ static void try_users(void)
 
 static void try_set_user_id(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child receiver = start_receiver(owner, become_set_user_id, word);
     try_sender(&receiver, "step_by_who_started_it", other, SIGUSR1, BY_KILL);
     try_sender(&receiver, "report_by_who_started_it", other, SIGUSR2, BY_KILL);
@@ -150,7 +149,7 @@ static void try_set_user_id(void)
 
 static void try_lies(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child receiver = start_receiver(owner, become_owner, word);
     try_sender(&receiver, "step_queued_with_parents_number", owner, SIGUSR1, BY_QUEUE);
     try_sender(&receiver, "step_as_if_by_a_timer", owner, SIGUSR1, BY_QUEUE_AS_TIMER);
@@ -165,7 +164,7 @@ static void try_others(void)
 {
     static const int NUMBERS[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGALRM, SIGPIPE, SIGPROF, SIGVTALRM, SIGXCPU,
                                   SIGXFSZ, SIGPOLL, SIGTRAP, SIGABRT, SIGFPE,  SIGSEGV, SIGTSTP,   SIGTTIN};
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child receiver = start_receiver(owner, become_owner, word);
     for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
         must_send(&receiver, NUMBERS[i]);
@@ -178,7 +177,7 @@ static void try_others(void)
 
 static void try_inherited(void)
 {
-    char word[LONGEST];
+    char word[LINE_ROOM];
     struct child receiver = start_receiver(owner, become_owner_ignoring, word);
     send_as_parent(&receiver, SIGUSR1);
     hear_and_show(&receiver, "step_when_ignored_before");
@@ -188,7 +187,7 @@ static void try_inherited(void)
 /* The process that starts the receiver, tells us its number, and goes. We are the next parent. */
 static _Noreturn void start_and_go(int ready, int tell, int out)
 {
-    char word[LONGEST], byte;
+    char word[LINE_ROOM], byte;
     struct child receiver = start_receiver(owner, become_owner, word);
     if (write(tell, &receiver.pid, sizeof receiver.pid) != sizeof receiver.pid)
         die("write");
@@ -216,31 +215,32 @@ static void try_orphan(void)
 {
     int ready[2], tell[2], out[2];
     pid_t receiver;
-    char line[LONGEST];
+    char line[LINE_ROOM];
     if (pipe2(ready, O_CLOEXEC) == -1 || pipe2(tell, O_CLOEXEC) == -1 || pipe2(out, O_CLOEXEC) == -1)
         die("pipe2");
     pid_t starter = fork();
     if (starter == -1)
         die("fork");
     if (starter == 0) {
-        close_fd(ready[1]);
+        close_end(&ready[1]);
         start_and_go(ready[0], tell[1], out[1]);
     }
     if (read(tell[0], &receiver, sizeof receiver) != sizeof receiver)
         die("read");
-    struct source lines = {.fd = out[0]};
-    show("step_by_parent_before_it_goes", line_from(&lines, line) ? line : "nothing");
+    struct source lines = open_source(out[0], receiver, ROOM);
+    show_text("step_by_parent_before_it_goes", hear_line(&lines, line) ? line : "nothing");
     wait_for(starter); /* from here on its children are ours */
     if (kill(receiver, SIGUSR1) == -1 || write(ready[1], "n", 1) != 1)
         die("sending to the orphan");
-    show("step_by_the_new_parent", line_from(&lines, line) ? line : "nothing");
+    show_text("step_by_the_new_parent", hear_line(&lines, line) ? line : "nothing");
     if (kill(receiver, SIGTERM) == -1 || write(ready[1], "n", 1) != 1)
         die("sending to the orphan");
-    show("end_by_the_new_parent", line_from(&lines, line) ? line : "nothing");
+    show_text("end_by_the_new_parent", hear_line(&lines, line) ? line : "nothing");
     if (kill(receiver, SIGKILL) == -1)
         die("kill");
     wait_for(receiver);
-    close_fd(ready[1]);
+    close_end(&ready[1]);
+    close_source(&lines);
     wait_for(-1); /* the relay */
 }
 
@@ -257,7 +257,7 @@ static void find_users(void)
 
 int main(void)
 {
-    guard();
+    protect_tester();
     find_users();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
         die("prctl");
@@ -267,6 +267,6 @@ int main(void)
     try_others();
     try_inherited();
     try_orphan();
-    printf("}\n");
+    show_end();
     return 0;
 }

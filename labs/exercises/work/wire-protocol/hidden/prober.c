@@ -2,11 +2,9 @@
  * The hidden tests of wire: bytes as another machine sends them, in one piece and in many, lengths that are
  * lies, and text that is not for a terminal. It says what wire answered, not what it should have.
  */
-#define _GNU_SOURCE
-#include "../talk.h"
+#include "../answer.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { HEADER = 20, LONGEST = 1001 };
@@ -62,99 +60,89 @@ static void captured(struct bytes *to, bool swapped)
     text(to, "abc", 3);
 }
 
-static void ask(struct talk *talk, char *const command[], const struct bytes *bytes)
+static struct child ask(char *const command[], const struct bytes *bytes)
 {
-    start(talk, command);
-    say(talk, bytes->at, bytes->length);
-    hang_up(talk);
+    return run_to_end(command, bytes->at, bytes->length, ANSWER_ROOM);
+}
+
+static void ask_and_show(const char *name, const struct bytes *bytes)
+{
+    struct child decoder = ask(decode, bytes);
+    show_answer(name, &decoder);
+    end_child(&decoder);
 }
 
 /* Each piece is read before the next one comes; the cuts are within numbers and within text. */
-static void ask_in_pieces(struct talk *talk, const struct bytes *bytes)
+static void ask_in_pieces(const char *name, const struct bytes *bytes)
 {
     static const size_t cuts[] = {1, 3, 5, 9, 13, 19, 21, 24, 40};
     size_t from = 0;
 
-    start(talk, decode);
+    struct child decoder = start_child(decode, NULL, ANSWER_ROOM);
     for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        say(talk, bytes->at + from, cuts[i] - from);
-        let_sleep(talk);
+        tell(&decoder, bytes->at + from, cuts[i] - from);
+        falls_asleep(decoder.pid);
         from = cuts[i];
     }
-    say(talk, bytes->at + from, bytes->length - from);
-    hang_up(talk);
-}
-
-static void print_answer(const char *name, const struct talk *talk)
-{
-    printf(", ");
-    print_text(name, talk->out.text, talk->out.length);
+    tell(&decoder, bytes->at + from, bytes->length - from);
+    hear_out(&decoder);
+    show_answer(name, &decoder);
+    end_child(&decoder);
 }
 
 static void about_good_messages(void)
 {
     static struct bytes line, both, pieces, longest, escapes;
-    static struct talk encoder, other, slow, full, wild;
     static char words[LONGEST];
 
     text(&line, "258 50595078 -160 abc\n", 22);
-    ask(&encoder, encode, &line);
+    struct child encoder = ask(encode, &line);
+    show_hex("encoded", encoder.out.text, encoder.out.length);
+    end_child(&encoder);
     captured(&both, false);
     captured(&both, true);
-    ask(&other, decode, &both);
+    ask_and_show("captured", &both);
     captured(&pieces, false);
     good(&pieces, "");
-    ask_in_pieces(&slow, &pieces);
+    ask_in_pieces("in_pieces", &pieces);
+    good(&escapes, "\033[2J\n");
+    ask_and_show("unprintable", &escapes);
     memset(words, 'x', LONGEST - 1);
     good(&longest, words);
-    ask(&full, decode, &longest);
-    good(&escapes, "\033[2J\n");
-    ask(&wild, decode, &escapes);
-
-    print_bytes("encoded", encoder.out.text, encoder.out.length);
-    print_answer("captured", &other);
-    print_answer("in_pieces", &slow);
-    print_answer("unprintable", &wild);
-    printf(", \"longest\": %zu", strnlen(full.out.text, full.out.length) - (full.out.length > 0));
+    struct child full = ask(decode, &longest);
+    show_number("longest", (long)strlen(full.out.text) - (full.out.length > 0));
+    end_child(&full);
 }
 
 static void about_bad_messages(void)
 {
     static struct bytes long_one, huge_one, short_one, part, much, little;
-    static struct talk over, huge, under, cut, claimed, less;
     static char words[LONGEST + 1];
 
     memset(words, 'x', LONGEST);
     good(&long_one, words);
-    ask(&over, decode, &long_one);
+    struct child over = ask(decode, &long_one);
+    show_answer("too_long", &over);
+    show_text("refused_with", ending(&over));
+    end_child(&over);
     message(&huge_one, UINT32_MAX, UINT16_MAX, "huge");
-    ask(&huge, decode, &huge_one);
+    ask_and_show("huge", &huge_one);
     message(&short_one, HEADER - 5, 0, "");
-    ask(&under, decode, &short_one);
+    ask_and_show("too_short", &short_one);
     message(&part, HEADER - 4 + 8, 8, "part");
-    ask(&cut, decode, &part);
+    ask_and_show("cut_off", &part);
     good(&much, "secret secret secret");
     message(&much, HEADER - 4 + 2, 20, "no");
-    ask(&claimed, decode, &much);
+    ask_and_show("claims_too_much", &much);
     message(&little, HEADER - 4 + 6, 3, "little");
-    ask(&less, decode, &little);
-
-    print_answer("too_long", &over);
-    print_answer("huge", &huge);
-    print_answer("too_short", &under);
-    print_answer("cut_off", &cut);
-    print_answer("claims_too_much", &claimed);
-    print_answer("claims_too_little", &less);
-    printf(", ");
-    print_text("refused_with", how_it_ended(&over), strlen(how_it_ended(&over)));
+    ask_and_show("claims_too_little", &little);
 }
 
 int main(void)
 {
-    get_ready();
-    printf("{");
+    protect_tester();
     about_good_messages();
     about_bad_messages();
-    printf("}\n");
+    show_end();
     return 0;
 }

@@ -1,0 +1,25 @@
+"""copy: a lab with its exercises, to edit."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from orchestrator.cli.labs import open_lab
+from orchestrator.cli.output import JSON, check_format, say, say_json
+from orchestrator.errors import Exit
+from orchestrator.labfile.copy_lab import copy_lab
+
+
+def copy(lab: str, folder: str, form: str) -> Exit:
+    """Copy a lab and the exercises it names into ``folder``, and say what to type next."""
+    check_format(form)
+    loaded = open_lab(lab)
+    exercises = copy_lab(loaded, Path(folder))
+    following = [shlex.join(("isolab", verb, folder)) for verb in ("validate", "run")]
+    if form == JSON:
+        say_json({"lab": loaded.lab.lab, "folder": folder, "exercises": exercises, "next": following})
+    else:
+        say(f"copied the lab {loaded.lab.lab} and its {len(exercises)} exercises to {folder}")
+        say("edit it, then type: " + "\n                     ".join(following))
+    return Exit.PASSED

@@ -1,0 +1,42 @@
+"""The labs that come with isolab, and which lab somebody means by what they type."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.errors import SpecError
+from orchestrator.labfile.load import LAB_FILE
+from orchestrator.labfile.suggest import ask, did_you_mean, quote
+from orchestrator.paths import LABS
+
+
+def builtin_labs() -> dict[str, Path]:
+    """The folders of the built-in labs by name, in alphabetical order."""
+    return {file.parent.name: file.parent for file in sorted(LABS.glob(f"*/{LAB_FILE}"))}
+
+
+def find_lab(written: str) -> Path:
+    """The path of the lab meant by ``written``: a path where one exists, else a built-in lab's name.
+
+    A path with several parts is given back as it is, for the loader to say what is wrong with it.
+    Raises SpecError for a name that nothing has.
+    """
+    builtin = builtin_labs()
+    path = Path(written)
+    if path.exists():
+        if written in builtin and path.is_dir() and not (path / LAB_FILE).is_file():
+            raise SpecError(
+                f"{written} is a folder here, without a {LAB_FILE}; the built-in lab has the same name",
+                hint="change to another folder to use the built-in lab",
+            )
+        return path
+    if written in builtin:
+        return builtin[written]
+    if path.name in builtin:
+        raise SpecError(f"no lab at {path}", hint=f"{ask(path.name)} it is a built-in lab")
+    if os.sep in written or path.suffix:
+        return path
+    near = {file.parent.name for file in Path().glob(f"*/{LAB_FILE}")}
+    hints = (did_you_mean(written, [*builtin, *near]), f"built-in labs: {', '.join(builtin)}")
+    raise SpecError(f"no lab {quote(written)}", hint=" ".join(filter(None, hints)))

@@ -1,0 +1,107 @@
+"""A lab and its exercises as files to edit: built-in exercises become the lab's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.errors import SpecError
+from orchestrator.labfile.load import EXERCISE_FILE, LAB_FILE, LoadedExercise, LoadedLab
+from orchestrator.labfile.suggest import quote
+from orchestrator.labfile.writable_copy import writable_copy, writable_file
+from orchestrator.labfile.yaml_document import decode, parse
+
+_OWN = "./"
+
+
+def copy_lab(lab: LoadedLab, target: Path) -> tuple[str, ...]:
+    """Copy ``lab`` into the folder ``target``: its file, its image recipes, and every exercise it names.
+
+    The file in ``target`` names all of them as its own (``./memory/address-space``); returned are
+    those names, in the lab's order. Raises SpecError when ``target`` is something else than an empty
+    folder or two exercises would have the same place, OSError.
+    """
+    _check_target(target, lab.exercises)
+    names = _own_names(lab.exercises)
+    text = _renamed(decode(lab.path.read_bytes(), str(lab.path)), str(lab.path))
+    target.mkdir(parents=True, exist_ok=True)
+    for exercise in lab.exercises:
+        _copy_exercise(exercise, target)
+    if lab.recipes:
+        writable_copy(lab.path.parent / "images", target / "images")
+    # Last, so that what was interrupted is no lab.
+    (target / LAB_FILE).write_text(text, encoding="utf-8")
+    return names
+
+
+def _check_target(target: Path, exercises: Sequence[LoadedExercise]) -> None:
+    wrong = ""
+    if target.is_dir():
+        wrong = "is not empty" if any(target.iterdir()) else ""
+    elif target.exists() or target.is_symlink():
+        wrong = "is not a folder"
+    if any(target.resolve().is_relative_to(exercise.folder.resolve()) for exercise in exercises):
+        wrong = "is inside one of the lab's exercises"
+    if wrong:
+        raise SpecError(f"{target} {wrong}", hint="name a folder that does not exist yet, or an empty one")
+
+
+def _own_names(exercises: Sequence[LoadedExercise]) -> tuple[str, ...]:
+    names = tuple(_own(exercise.name) for exercise in exercises)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SpecError(
+            f"the lab names a built-in exercise and one of its own at {', '.join(twice)}",
+            hint="rename its own: in one folder only one of them finds room",
+        )
+    return names
+
+
+def _own(name: str) -> str:
+    return name if name.startswith(_OWN) else _OWN + name
+
+
+def _renamed(text: str, file: str) -> str:
+    """The text of a lab file with ``./`` before the exercises that have none; all else stays as written.
+
+    Raises SpecError for a list of exercises that is not written out, name by name.
+    """
+    document = parse(text, file)
+    written: list[str] = document.data["exercises"]
+    lines = text.split("\n")
+    # From the end: what is inserted moves nothing that is still to be looked at.
+    for index in reversed(range(len(written))):
+        name = written[index]
+        line, column = document.place(("exercises", index))
+        whole = lines[line - 1] if line <= len(lines) else ""
+        before, rest = whole[: column - 1], whole[column - 1 :]
+        quoted = rest[:1] if rest[:1] in {"'", '"'} else ""
+        if not rest.startswith(quoted + name):
+            raise SpecError(f"{file}:{line}:{column}: the exercise {quote(name)} is not written out here")
+        lines[line - 1] = before + quoted + _own(name) + rest[len(quoted + name) :]
+    return "\n".join(lines)
+
+
+def _copy_exercise(exercise: LoadedExercise, target: Path) -> None:
+    """The folder of an exercise, and what lies beside it for all exercises of its topic."""
+    place = target / exercise.name
+    writable_copy(exercise.folder, place)
+    for path in _shared(exercise):
+        if path.is_dir():
+            writable_copy(path, place.parent / path.name)
+        else:
+            (place.parent / path.name).parent.mkdir(parents=True, exist_ok=True)
+            writable_file(path, place.parent / path.name)
+
+
+def _shared(exercise: LoadedExercise) -> Iterator[Path]:
+    """Headers that the exercise names, and in a topic's folder all that is not an exercise."""
+    beside = exercise.folder.parent
+    for build in exercise.spec.build:
+        yield from (beside / name for name in build.headers)
+    if "/" in exercise.name.removeprefix(_OWN):
+        yield from (path for path in sorted(beside.iterdir()) if not _holds_exercises(path))
+
+
+def _holds_exercises(path: Path) -> bool:
+    return path.is_dir() and any(path.rglob(EXERCISE_FILE))

@@ -1,0 +1,45 @@
+"""The journal's one table: its columns, as SQL and as a row in Python."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS machines (
+    run TEXT NOT NULL, name TEXT NOT NULL, handle TEXT NOT NULL,
+    owner_pid INTEGER NOT NULL, owner_start TEXT NOT NULL, kept INTEGER NOT NULL,
+    session TEXT, lab TEXT, logs TEXT, wanted TEXT, since TEXT,
+    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (run, name)
+)
+"""
+
+
+class Row(NamedTuple):
+    """A machine or network, as it stands in the table.
+
+    ``handle`` and ``wanted`` (the order) are JSON. What begins with ``session`` and ends with ``since`` is
+    None for what belongs to no session. ``kept``: it needs no owner.
+    """
+
+    run: str
+    name: str
+    handle: str
+    owner_pid: int
+    owner_start: str
+    kept: bool
+    session: str | None = None
+    lab: str | None = None
+    logs: str | None = None
+    wanted: str | None = None
+    since: str | None = None
+
+
+COLUMNS = ", ".join(Row._fields)
+_PLACES = ", ".join(f":{name}" for name in Row._fields)
+
+
+def write(connection: sqlite3.Connection, row: Row) -> None:
+    """Add a row; it takes the place of one of the same run and name."""
+    connection.execute(f"INSERT OR REPLACE INTO machines ({COLUMNS}) VALUES ({_PLACES})", row._asdict())

@@ -1,0 +1,212 @@
+"""One way from a machine of a lab to a machine that is up: image, order, networks, template, start.
+
+Runs and sessions both take it; they differ in who ends the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator import drivers, images
+from orchestrator.arch import Arch, host_arch
+from orchestrator.deadline import Cancellation, Deadline
+from orchestrator.debian.archive import Archives
+from orchestrator.driver_traits import TRAITS
+from orchestrator.drivers.base import Cloning, Driver
+from orchestrator.drivers.model import Order
+from orchestrator.drivers.qemu import accel
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.libvirt_uri import parse
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.models import Boundary, Machine, boundary_of
+from orchestrator.labfile.plan import Job, arch_of
+from orchestrator.machines import host_packages
+from orchestrator.machines.context import MachineContext
+from orchestrator.machines.journal import Journal, member_of
+from orchestrator.machines.lifecycle import RunningMachine, StartedMachine, connected, start
+from orchestrator.machines.networks import Networks
+from orchestrator.machines.templates import obtain
+from orchestrator.paths import scratch_dir
+from orchestrator.progress import Progress
+
+MAKE_SECONDS = 1200.0
+
+
+@dataclass(frozen=True)
+class LabContext:
+    """What provisioning the machines of one lab takes beside what any machine does.
+
+    ``packages`` is done when this host has the programs that its drivers need; ``make_slots`` are for
+    making images and programs; ``cold``: no templates.
+    """
+
+    machines: MachineContext
+    lab: LoadedLab
+    recipes: Mapping[str, Recipe]
+    archives: Archives
+    packages: Future[None]
+    make_slots: threading.Semaphore
+    networks: Networks
+    scratch: Path
+    out: Path
+    cold: bool = False
+
+    @property
+    def progress(self) -> Progress:
+        return self.machines.progress
+
+    @property
+    def cancellation(self) -> Cancellation:
+        return self.machines.cancellation
+
+    def deadline(self, seconds: float) -> Deadline:
+        return self.cancellation.deadline(seconds)
+
+
+@contextlib.contextmanager
+def lab_context(
+    lab: LoadedLab, names: Sequence[str], out: Path, journal: Journal, progress: Progress, *, cold: bool
+) -> Iterator[LabContext]:
+    """The context for these machines of a lab (empty: all), with their packages being installed.
+
+    ``out`` is where machines leave their logs. At the end whatever still waits is cancelled.
+    """
+    cancellation = Cancellation()
+    cpus = len(os.sched_getaffinity(0))
+    machines = [machine for name, machine in lab.lab.machines.items() if not names or name in names]
+    known = {**recipes(), **lab.recipes}
+    needs = host_packages.needs_of(machines)
+    for wanted in machines:
+        more = host_packages.image_needs(known[wanted.image], arch_of(wanted).name)
+        needs += [need for need in more if need not in needs]
+    # What images are verified with comes first; emulators install while images are made.
+    first = [host_packages.GPGV, host_packages.KEYS]
+    host_packages.ensure(first, progress, cancellation.deadline())
+    with ThreadPoolExecutor(1) as background:
+        installing: Future[None] = background.submit(
+            host_packages.ensure, needs, progress, cancellation.deadline()
+        )
+        # A clone waits for its peer as much as it computes, and must not wait for a boot.
+        boots, clones = threading.Semaphore(cpus), threading.Semaphore(2 * cpus)
+        context = MachineContext(journal, progress, cancellation, boots, clones)
+        try:
+            yield LabContext(
+                machines=context,
+                lab=lab,
+                recipes=known,
+                archives=Archives(cancellation.deadline()),
+                packages=installing,
+                make_slots=threading.Semaphore(cpus + 1),
+                networks=Networks(lab.lab, context, scratch_dir(), out),
+                scratch=scratch_dir(),
+                out=out,
+                cold=cold,
+            )
+        finally:
+            cancellation.cancel()
+
+
+def provision(
+    job: Job, context: LabContext, undo: contextlib.ExitStack, session: str | None = None
+) -> StartedMachine:
+    """Bring up the machine of a job; ``undo`` is given all that ends it, also when this fails.
+
+    A machine of a session is journalled as one of its machines. Raises ImageError, Unavailable,
+    BootError, TransportError, TimedOut, Interrupted.
+    """
+    wanted = context.lab.lab.machines[job.machine]
+    arch = arch_of(wanted)
+    image = make_image(context, wanted.image, arch)
+    context.progress.doing(job.machine, "waiting for system packages")
+    _await(context.packages, context.cancellation)
+    driver = drivers.load(wanted.driver)
+    driver.check(wanted, arch)
+    order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
+    if order.internet:
+        context.progress.tell(f"{job.machine}: has a way out, which reaches this host's own services too")
+    order = _with_template(order, driver, context)
+    place = member_of(session, str(context.lab.path.resolve()), order) if session is not None else None
+    return start(order, driver, context.machines, undo, place)
+
+
+@contextlib.contextmanager
+def provisioned(job: Job, context: LabContext) -> Iterator[RunningMachine]:
+    """The machine of a job for the length of a ``with`` block; nothing of it is left afterwards.
+
+    Raises as ``provision`` and ``connected``; TeardownError at the end.
+    """
+    with (
+        contextlib.ExitStack() as undo,
+        connected(provision(job, context, undo), context.machines) as machine,
+    ):
+        yield machine
+
+
+def make_image(context: LabContext, name: str, arch: Arch) -> images.Image:
+    """The image of this name and architecture, built now if it must be."""
+    recipe = context.recipes[name]
+    turn = _turn(context, recipe, images.name_of(recipe, arch))
+    return images.obtain(
+        recipe, arch, context.archives, context.progress, context.cancellation.deadline(), turn=turn
+    )
+
+
+@contextlib.contextmanager
+def _turn(context: LabContext, recipe: Recipe, who: str) -> Iterator[None]:
+    """Wait for what building an image takes of the host."""
+    context.progress.doing(who, "waiting for a free processor")
+    if recipe.disk:
+        context.progress.doing(who, "waiting for system packages")
+        _await(context.packages, context.cancellation)
+    with context.make_slots:
+        yield
+
+
+def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: LabContext) -> Order:
+    accelerator: str = wanted.driver if TRAITS[wanted.driver].hardware_only else "none"
+    if "uri" in TRAITS[wanted.driver].own_keys and wanted.uri and parse(wanted.uri).remote:
+        accelerator = wanted.accel if arch == host_arch() else "tcg"
+    elif TRAITS[wanted.driver].accelerated:
+        context.progress.doing(job.machine, "choosing the accelerator")
+        choice = accel.choose(arch, wanted.accel, image, context.deadline(60))
+        accelerator = choice.accel
+        if arch == host_arch():
+            word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
+            context.progress.tell(f"{job.machine}: {word}: {choice.reason}")
+    foreign = boundary_of(wanted) is Boundary.USER_EMULATION
+    return Order(
+        run=job.run,
+        name=job.machine,
+        machine=wanted,
+        arch=arch,
+        image=image,
+        accel=accelerator,
+        scratch=context.scratch / job.run / job.machine,
+        logs=context.out / job.machine,
+        runner=make_image(context, wanted.image, host_arch()).runner if foreign else None,
+    )
+
+
+def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
+    """The order, to be cloned from a template where there is a good one."""
+    if not isinstance(driver, Cloning) or context.cold or order.image.by_cloud_init:
+        return order
+    found = obtain(order, driver, context.machines)
+    if isinstance(found, str):
+        context.progress.tell(f"{order.name}: boots cold: {found}")
+        return order
+    return replace(order, template=found)
+
+
+def _await(future: Future[None], cancellation: Cancellation) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return future.result(timeout=0.2)
+        cancellation.check()

@@ -1,0 +1,124 @@
+"""A job: what becomes of each exercise of a machine, asked once and told in the lab's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from factories import RUN, lab, loaded
+from machines_made_up import NotedDriver, lab_context_of
+
+from orchestrator.drivers.model import Handle
+from orchestrator.errors import BootError, BuildError, Interrupted, WorkError
+from orchestrator.exercises import checks
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import Exercise
+from orchestrator.labfile.plan import jobs
+from orchestrator.machines.journal import Journal
+from orchestrator.record import Record, Status
+from orchestrator.run import job as module
+from orchestrator.run.context import RunContext
+
+NAMES = ("passes", "not-here", "broken", "broken-not-here")
+NOT_HERE = {"needs": {"features": ["landlock"]}}
+
+
+class Planted:
+    """As much of the run's canary as is asked here."""
+
+    def plant(self) -> str:
+        return "isolab-canary"
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> NotedDriver:
+    return NotedDriver(Journal(tmp_path / "machines.db"))
+
+
+@pytest.fixture
+def context(driver: NotedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
+    texts: dict[str, dict[str, Any]] = {"not-here": NOT_HERE, "broken-not-here": NOT_HERE}
+    whole = lab({"m": {"driver": "process"}}, NAMES)
+    exercises = tuple(loaded(tmp_path, texts.get(name, {}), name) for name in NAMES)
+    machines = lab_context_of(replace(whole, exercises=exercises), driver, tmp_path, monkeypatch)
+
+    def build(exercise: LoadedExercise, *_: object) -> dict[str, Path]:
+        if "broken" in exercise.name:
+            raise BuildError(f"{exercise.name} does not compile")
+        return {}
+
+    monkeypatch.setattr(module, "build_exercise", build)
+    return RunContext(machines, "host", cast(Any, Planted()), cast(Any, None))
+
+
+def records(context: RunContext) -> list[Record]:
+    (job,) = jobs(context.lab, RUN)
+    return list(module.run_job(job, context))
+
+
+def told(found: Sequence[Record]) -> list[tuple[str, Status, str]]:
+    return [(record.exercise, record.status, record.reason) for record in found]
+
+
+def test_what_makes_no_sense_here_is_skipped_before_anything_else_is_said_of_it(
+    context: RunContext, driver: NotedDriver
+) -> None:
+    found = records(context)
+    assert told(found) == [
+        ("passes", Status.PASS, ""),
+        ("not-here", Status.SKIP, "needs landlock: too old"),
+        ("broken", Status.ERROR, "broken does not compile"),
+        ("broken-not-here", Status.SKIP, "needs landlock: too old"),
+    ]
+    assert {(record.start, record.accel) for record in found} == {("cold", "none")}
+    assert (driver.ups, driver.downs, driver.journal.entries()) == (["m"], ["m"], [])
+
+
+def test_what_a_student_wrote_that_does_not_compile_is_a_failure(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(exercise: LoadedExercise, *_: object) -> dict[str, Path]:
+        raise WorkError("line 1: what is this?")
+
+    monkeypatch.setattr(module, "build_exercise", build)
+    assert [status for _, status, _ in told(records(context))] == [
+        Status.FAIL, Status.SKIP, Status.FAIL, Status.SKIP,
+    ]  # fmt: skip
+
+
+def test_each_is_asked_once_whether_it_makes_sense(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(exercise: Exercise, subject: checks.Subject) -> str:
+        asked.append(exercise.title)
+        return unmet(exercise, subject)
+
+    unmet = checks.unmet
+    monkeypatch.setattr(checks, "unmet", counted)
+    records(context)
+    assert len(asked) == len(NAMES)
+
+
+def test_without_a_machine_every_exercise_is_our_error(context: RunContext, driver: NotedDriver) -> None:
+    def no_kernel(_about: Handle) -> None:
+        raise BootError("no kernel")
+
+    driver.before_up = no_kernel
+    assert told(records(context)) == [(name, Status.ERROR, "no kernel") for name in NAMES]
+    assert (driver.downs, driver.journal.entries()) == (["m"], [])
+
+
+def test_an_interruption_is_no_record(context: RunContext, driver: NotedDriver) -> None:
+    def stop(_about: Handle) -> None:
+        context.cancellation.cancel()
+        context.cancellation.check()
+
+    driver.before_up = stop
+    with pytest.raises(Interrupted):
+        records(context)
+    assert (driver.downs, driver.journal.entries()) == (["m"], [])
