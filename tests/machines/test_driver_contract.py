@@ -110,12 +110,9 @@ class TestBecomingAMachine:
 _CONNECTS = """
 import sys
 from orchestrator import drivers
-from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.base import Weighed
-from orchestrator.drivers.model import Handle, Template
-from orchestrator.drivers.base import Weighed
-from orchestrator.drivers.model import Handle, Template
-handle = drivers.Handle.from_json(sys.stdin.read())
+from orchestrator.deadline import Deadline
+from orchestrator.drivers.model import Handle
+handle = Handle.from_json(sys.stdin.read())
 deadline = Deadline.after(60)
 with drivers.load(handle.driver).connect(handle, deadline) as transport:
     done = transport.run(["echo", "hello from another process"], deadline=deadline)
