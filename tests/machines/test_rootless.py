@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from bench import HOST, image_of
 from command import ISOLAB
-from habitat import Home, fresh_home, hard_linked
+from habitat import Home, fresh_home, hard_linked, host_lock
 from places import LABS
 
 from orchestrator.deadline import Deadline
@@ -75,7 +75,8 @@ def person() -> Iterator[Person]:
     host_packages.ensure([*engine_needs("podman"), UIDMAP], SilentProgress(), Deadline.after(900))
     image_of(HOST)
     limit = Deadline.after(120)
-    process.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)
+    with host_lock("accounts"):
+        process.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)
     try:
         found = Person(pwd.getpwnam(NAME))
         if f"{NAME}:" not in Path("/etc/subuid").read_text():
@@ -91,7 +92,8 @@ def person() -> Iterator[Person]:
         uid = pwd.getpwnam(NAME).pw_uid
         for pid in process_table.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid):
             process_table.end(pid, patience=0)
-        process.run(["userdel", "--remove", NAME], deadline=limit, check=False)
+        with host_lock("accounts"):
+            process.run(["userdel", "--remove", NAME], deadline=limit, check=False)
         shutil.rmtree(f"/home/{NAME}", ignore_errors=True)
 
 

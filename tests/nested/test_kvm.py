@@ -17,7 +17,8 @@ from system import DEBIAN
 
 from orchestrator.arch import host_arch
 
-pytestmark = pytest.mark.nested
+# Whatever kind of machine a test in there is about, it is about one outer guest.
+pytestmark = [pytest.mark.nested, pytest.mark.xdist_group("test_kvm")]
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
 """How long the contract may take for all kinds; three minutes when the host has nothing else to do."""

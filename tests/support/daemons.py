@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from habitat import wait_until
+from habitat import host_lock, wait_until
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table
@@ -82,10 +82,9 @@ def uri(way: str) -> str:
 @contextlib.contextmanager
 def of_this_host() -> Iterator[None]:
     """Those of this host alone, for the length of a ``with`` block: no user, no SSH."""
-    host_packages.ensure(
-        host_packages.needs_of([Machine(driver="libvirt")]), SilentProgress(), Deadline.after(1200)
-    )
-    with kvm_as_udev_leaves_it(), system_daemons():
+    needs = host_packages.needs_of([Machine(driver="libvirt")])
+    host_packages.ensure(needs, SilentProgress(), Deadline.after(1200))
+    with host_lock("libvirt"), kvm_as_udev_leaves_it(), system_daemons():
         yield
 
 
@@ -198,7 +197,8 @@ def session_of_a_user(home: Path) -> Iterator[None]:
         "*",
         USER,
     ]
-    process.run(add, deadline=Deadline.after(60))
+    with host_lock("accounts"):
+        process.run(add, deadline=Deadline.after(60))
     runtime = home / ".cache/libvirt"
     try:
         env = {**CLEAN, "HOME": str(home)}
@@ -218,7 +218,8 @@ def remove_user() -> None:
         uid = pwd.getpwnam(USER).pw_uid
         for pid in list(process_table.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid)):
             process_table.end(pid, patience=5.0)
-        process.run(["userdel", USER], deadline=Deadline.after(60))
+        with host_lock("accounts"):
+            process.run(["userdel", USER], deadline=Deadline.after(60))
 
 
 _SSHD = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -138,6 +139,14 @@ def fresh_home() -> Iterator[Home]:
         assert not left, "left behind:\n" + "\n".join(left)
     finally:
         home.clear()
+
+
+@contextlib.contextmanager
+def host_lock(name: str) -> Iterator[None]:
+    """What the host has once, for one test process at a time, of whatever checkout."""
+    with (Path(tempfile.gettempdir()) / f"isolab-tests-{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def own_number(which: int) -> str:
