@@ -6,11 +6,11 @@ import shlex
 
 from invoke import Context, Exit, task
 
-_LAB = {"lab": "a built-in lab's name, such as separation, or the folder or file of a lab"}
+_LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
-_NAME = "a machine that stays: MACHINE, or SESSION/MACHINE"
-_USER = "who to be there: student (default), other or root"
-_ONLY = {"only": "machines of the lab, with commas between them (default: all)"}
+_NAME = "running machine: MACHINE or SESSION/MACHINE"
+_USER = "user on the machine: student (default), other or root"
+_ONLY = {"only": "machines of the lab, separated by commas (default: all)"}
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 @task(help=_FORMAT)
 def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
-    """What this host can run: drivers, architectures, accelerator, missing packages."""
+    """Check what this host can run: drivers, architectures, accelerator, missing packages."""
     from orchestrator.cli.doctor import doctor
 
     raise Exit(code=doctor(format))
@@ -27,7 +27,7 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
 
 @task(help={**_LAB, **_FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
-    """Every mistake in a lab and its exercises at once, with file, line and column."""
+    """Report every mistake in a lab and its exercises, with file, line and column."""
     from orchestrator.cli.labs import validate
 
     raise Exit(code=validate(lab, format))
@@ -35,7 +35,7 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
 
 @task(help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"})
 def schema(_context: Context, kind: str = "lab") -> None:
-    """JSON Schema of lab, exercise or hidden test files, for editors."""
+    """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))
@@ -43,7 +43,7 @@ def schema(_context: Context, kind: str = "lab") -> None:
 
 @task(help={**_LAB, **_ONLY, **_FORMAT})
 def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> None:  # noqa: A002
-    """Dry run: machines, memory, ports, expected time; fits or short by how much."""
+    """Dry run: machines, memory, ports and expected time, and whether they fit."""
     from orchestrator.cli.labs import show_plan
 
     raise Exit(code=show_plan(lab, _names(only), format))
@@ -52,12 +52,12 @@ def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> N
 @task(
     help={
         "action": "build, list, verify, prune or export",
-        "arch": "architectures, with commas between them (default: all; export: one, the host's own)",
+        "arch": "architectures, separated by commas (default: all; export: one, by default the host's)",
         "format": "text (default) or json; export: ova, vmdk, vdi, qcow2 or raw",
-        "image": "images, with commas between them (default: all; to build: those without a disk)",
-        "out": "export: the file to write",
-        "authorized-key": "export: a file with the public key that opens the machine",
-        "name": "export: the machine's host name (default: isolab-IMAGE)",
+        "image": "images, separated by commas (default: all; build: those without a disk)",
+        "out": "export: file to write",
+        "authorized-key": "export: file with the public key that may log in to the machine",
+        "name": "export: host name of the machine (default: isolab-IMAGE)",
     }
 )
 def images(
@@ -70,7 +70,7 @@ def images(
     authorized_key: str = "",
     name: str = "",
 ) -> None:
-    """Guest images: build, list, verify, prune, export for VMware and VirtualBox."""
+    """Build, list, verify and prune guest images, or export one for VMware or VirtualBox."""
     from orchestrator.cli.images import act, export
 
     if action == "export":
@@ -83,11 +83,11 @@ def images(
         **_LAB,
         **_ONLY,
         **_FORMAT,
-        "exercise": "exercises of the lab, with commas between them (default: all)",
-        "out": "where to leave records and reports (default: runs/<id>)",
+        "exercise": "exercises of the lab, separated by commas (default: all)",
+        "out": "folder for records and reports (default: runs/<id>)",
         "cold": "boot every machine instead of cloning booted templates",
-        "driver": "run the lab's virtual machines by this driver: qemu, libvirt",
-        "work": "a student's folder: its files are run in place of the reference solutions",
+        "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
+        "work": "a student's folder: run its files in place of the reference solutions",
     }
 )
 def run(
@@ -101,15 +101,15 @@ def run(
     work: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Bring a lab up, run its exercises everywhere, compare the answers, tear it down."""
+    """Bring up a lab, run its exercises on every machine, compare the results, tear it down."""
     from orchestrator.cli.run import run
 
     raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
 
 
-@task(help={**_LAB, "folder": "the folder to make; it may exist if it is empty", **_FORMAT})
+@task(help={**_LAB, "folder": "folder to create (may exist if empty)", **_FORMAT})
 def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None:  # noqa: A002
-    """Copy a lab with its exercises, to edit."""
+    """Copy a lab and its exercises, to edit."""
     from orchestrator.cli.copy import copy
 
     raise Exit(code=copy(lab, folder, format))
@@ -119,11 +119,11 @@ def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None
     name="try",
     help={
         "program": "a C file, or a folder with a Makefile",
-        "args": "arguments of the program, as one text",
-        "on": "all (default), or machines with commas between them: process, sandbox, container, vm, s390x …",
-        "stdin": "a file the program reads as its standard input",
-        "build": "the command that builds it, with CC set to a compiler of each architecture",
-        "timeout": "how long it may take on a native machine (default: 10s)",
+        "args": "arguments of the program, as one string",
+        "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
+        "stdin": "file to use as the program's standard input",
+        "build": "build command, run with CC set to each architecture's compiler",
+        "timeout": "time limit on a native machine (default: 10s)",
         **_FORMAT,
     },
 )
@@ -137,7 +137,7 @@ def try_program(
     timeout: str = "10s",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Compile one C program for every architecture, run it everywhere, show the differences."""
+    """Compile a C program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
     raise Exit(code=try_everywhere(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
@@ -145,13 +145,13 @@ def try_program(
 
 @task(
     help={
-        "run": "the folder of a run",
+        "run": "folder of a run",
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
     }
 )
 def report(_context: Context, run: str, format: str = "text", out: str = "") -> None:  # noqa: A002
-    """A finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
+    """Show a finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
     from orchestrator.cli.report import report
 
     raise Exit(code=report(run, format, out))
@@ -162,7 +162,7 @@ def report(_context: Context, run: str, format: str = "text", out: str = "") -> 
         **_LAB,
         **_ONLY,
         **_FORMAT,
-        "name": "what to call this session (default: the lab's name)",
+        "name": "name of the session (default: the lab's name)",
         "cold": "boot every machine instead of cloning booted templates",
     }
 )
@@ -174,7 +174,7 @@ def up(
     cold: bool = False,
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Bring a lab's machines up and leave them running; those that are up stay as they are."""
+    """Bring up a lab's machines and leave them running; those already up are left alone."""
     from orchestrator.cli.sessions import up
 
     raise Exit(code=up(lab, _names(only), cold, name, format))
@@ -182,7 +182,7 @@ def up(
 
 @task(help=_FORMAT)
 def status(_context: Context, format: str = "text") -> None:  # noqa: A002
-    """Machines that stay: what they are, and whether they answer now."""
+    """List running machines, and whether they respond."""
     from orchestrator.cli.sessions import status
 
     raise Exit(code=status(format))
@@ -191,13 +191,13 @@ def status(_context: Context, format: str = "text") -> None:  # noqa: A002
 @task(
     help={
         "name": _NAME,
-        "command": "a command to run there instead of a shell: isolab ssh NAME -- COMMAND ARGUMENT…",
+        "command": "command to run instead of a shell: isolab ssh NAME -- COMMAND ARGUMENT…",
         "user": _USER,
-        "tty": "give the command a terminal",
+        "tty": "allocate a terminal for the command",
     }
 )
 def ssh(_context: Context, name: str, command: str = "", user: str = "student", tty: bool = False) -> None:
-    """A terminal in a machine that stays, or one command: Ctrl-C, Ctrl-Z and resizing work."""
+    """Open a terminal in a running machine, or run one command in it."""
     from orchestrator.cli.ssh import ssh
 
     raise Exit(code=ssh(name, tuple(shlex.split(command)), user, tty))
@@ -206,7 +206,7 @@ def ssh(_context: Context, name: str, command: str = "", user: str = "student", 
 @task(
     help={
         "name": _NAME,
-        "files": "isolab push NAME FILE… [FOLDER]: of several words the last is the folder there",
+        "files": "isolab push NAME FILE… [FOLDER]: given several paths, the last is the folder on the machine",
         "user": _USER,
         **_FORMAT,
     }
@@ -218,7 +218,7 @@ def push(
     user: str = "student",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Copy files and folders into a machine that stays."""
+    """Copy files and folders to a running machine."""
     from orchestrator.cli.copy_files import push
 
     raise Exit(code=push(name, tuple(shlex.split(files)), user, format))
@@ -227,9 +227,9 @@ def push(
 @task(
     help={
         "name": _NAME,
-        "paths": "isolab pull NAME PATH… [FOLDER]: of several words the last is the folder here",
+        "paths": "isolab pull NAME PATH… [FOLDER]: given several paths, the last is the local folder",
         "user": _USER,
-        "limit": "the most to take, such as 4GiB (default: 1GiB)",
+        "limit": "maximum size, such as 4GiB (default: 1GiB)",
         **_FORMAT,
     }
 )
@@ -241,15 +241,15 @@ def pull(
     limit: str = "1GiB",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Copy files and folders out of a machine that stays."""
+    """Copy files and folders from a running machine."""
     from orchestrator.cli.copy_files import pull
 
     raise Exit(code=pull(name, tuple(shlex.split(paths)), user, limit, format))
 
 
-@task(help={"name": _NAME, "follow": "go on until the machine is taken down, or Ctrl-C", **_FORMAT})
+@task(help={"name": _NAME, "follow": "keep printing until the machine is taken down, or Ctrl-C", **_FORMAT})
 def console(_context: Context, name: str, follow: bool = False, format: str = "text") -> None:  # noqa: A002
-    """The console of a machine that stays: what its kernel and init have said."""
+    """Print the console of a running machine: the output of its kernel and init."""
     from orchestrator.cli.logs import console
 
     raise Exit(code=console(name, follow, format))
@@ -257,15 +257,15 @@ def console(_context: Context, name: str, follow: bool = False, format: str = "t
 
 @task(help={"name": _NAME, **_FORMAT})
 def logs(_context: Context, name: str, format: str = "text") -> None:  # noqa: A002
-    """The files there are about a machine that stays, with the end of each."""
+    """List a running machine's log files, with the last lines of each."""
     from orchestrator.cli.logs import logs
 
     raise Exit(code=logs(name, format))
 
 
-@task(help={"name": _NAME + "; a SESSION means all of its machines", "further": "more names", **_FORMAT})
+@task(help={"name": _NAME + "; SESSION for all of its machines", "further": "more names", **_FORMAT})
 def reset(_context: Context, name: str, further: str = "", format: str = "text") -> None:  # noqa: A002
-    """Throw a machine that stays away and put a new one in its place."""
+    """Replace a running machine by a fresh one; everything in it is lost."""
     from orchestrator.cli.sessions import reset
 
     raise Exit(code=reset((name, *shlex.split(further)), format))
@@ -276,21 +276,21 @@ def reset(_context: Context, name: str, further: str = "", format: str = "text")
     help={"out": "file to write (default: standard output)", "user": _USER, **_FORMAT},
 )
 def ssh_config(_context: Context, out: str = "", user: str = "student", format: str = "text") -> None:  # noqa: A002
-    """Entries for ssh, rsync and editors: a file for ~/.ssh/config.d, or `ssh -F FILE`."""
+    """Print entries for ssh, rsync and editors: for ~/.ssh/config.d, or `ssh -F FILE`."""
     from orchestrator.cli.ssh import ssh_config
 
     raise Exit(code=ssh_config(out, user, format))
 
 
-@task(help={"names": "machines or sessions: isolab down NAME…", "all": "every machine that stays", **_FORMAT})
+@task(help={"names": "machines or sessions: isolab down NAME…", "all": "all running machines", **_FORMAT})
 def down(_context: Context, names: str = "", all: bool = False, format: str = "text") -> None:  # noqa: A002
-    """Take down machines that stay, with everything in them."""
+    """Take down running machines, with everything in them."""
     from orchestrator.cli.sessions import down
 
     raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
 
-@task(help={**_FORMAT, "forget": "give up what was left on machines elsewhere that do not answer any more"})
+@task(help={**_FORMAT, "forget": "give up what was left on remote machines that no longer respond"})
 def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.cli.gc import gc
@@ -300,13 +300,13 @@ def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  
 
 @task(
     help={
-        "ci": "also on real machines: all that guards behaviour, in 25 minutes",
-        "all": "every test there is",
-        "args": "further arguments for pytest, as one text",
+        "ci": "also run the tests on real machines that guard behaviour (about 25 minutes)",
+        "all": "run every test",
+        "args": "further arguments for pytest, as one string",
     }
 )
 def test(_context: Context, ci: bool = False, all: bool = False, args: str = "") -> None:  # noqa: A002
-    """The project's own tests: the quick ones, those of CI, or all."""
+    """Run the project's own tests: the quick ones, those of CI, or all."""
     from orchestrator.cli.test import test, tier_of
 
     raise Exit(code=test(tier_of(ci, all), tuple(args.split())))
@@ -314,10 +314,10 @@ def test(_context: Context, ci: bool = False, all: bool = False, args: str = "")
 
 @task(
     help={
-        "rounds": "how often each start is measured (default and least: 5)",
+        "rounds": "how many times each start is measured (default and minimum: 5)",
         "crowd": "how many clones at once (default: 30)",
-        "no-stock": "leave out the stock distribution, which takes minutes and root to build",
-        "out": "a file for the rows as JSON",
+        "no-stock": "skip the stock distribution, which needs root and minutes to build",
+        "out": "file to write the results to, as JSON",
         **_FORMAT,
     }
 )
@@ -329,7 +329,7 @@ def bench(
     out: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """The project's own figures: start of clones, memory, overhead, whole commands."""
+    """Measure isolab itself: clone starts, memory, overhead, whole commands."""
     from orchestrator.cli.bench import bench
 
     raise Exit(code=bench(rounds, crowd, not no_stock, out, format))

@@ -1,7 +1,7 @@
 """The architectures, one frozen record each: how QEMU runs it, what Debian and compilers call it.
 
 Names are Debian's (``dpkg --print-architecture``). Facts were measured by booting each guest;
-the quirks say where they come from.
+comments give the source of each quirk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Toolchain:
-    """How the cross-compiler is told about an architecture.
+    """Cross-compiler settings of one architecture.
 
     ``triple`` and ``cflags`` go to clang, ``emulation`` to ld.lld (``-m``); ``headers`` is the
     prefix of the kernel headers that come with the compiler; ``libc`` is the directory name of
@@ -31,14 +31,14 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class Arch:
-    """One architecture. ``memory`` is the least its firmware and kernel need, in bytes.
+    """One architecture. ``memory`` is the minimum its firmware and kernel need, in bytes.
 
     ``console`` is the kernel's name of QEMU's first serial port; ``bus`` the suffix of its
     virtio devices; ``qemu_packages`` are alternatives, newest Debian release first;
     ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
-    start to SSH under emulation on one core of a 2020s laptop, used only to tell people what to
-    expect. ``firmware`` is what boots from a disk where QEMU does not bring it itself,
-    ``qemu_options`` are further words of QEMU's command line.
+    start to SSH under emulation on one core of a 2020s laptop, used only for
+    estimates. ``firmware`` boots from a disk where QEMU does not ship it itself;
+    ``qemu_options`` are further arguments of QEMU.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Arch:
     firmware: str = ""
     qemu_options: tuple[str, ...] = ()
     pc_firmware: bool = False
-    """It has a PC's firmware (BIOS), which boots from disks that say so themselves."""
+    """Whether it has PC firmware (BIOS), which boots from any disk with a boot sector."""
 
     @property
     def former(self) -> Arch | None:
-        """The same with the packages of the release before, for mirrors that lack some of this one;
-        None where there is none."""
+        """The same with the packages of the previous release, for mirrors that lack some of this one;
+        None if there is none."""
         before = _BEFORE.get(self.suite)
         if before is None:
             return None
@@ -79,8 +79,8 @@ _LIBGCC = {"bookworm": "libgcc-12-dev", "trixie": "libgcc-14-dev"}
 _MIB = 2**20
 
 _ONE_CLOCK = "tsc=nowatchdog"
-"""x86: a clone's two clocks have stood still for different times, and a kernel that compares them gives
-up the one that is read without leaving the guest."""
+"""x86: a clone's two clocks were stopped for different times, and a kernel that compares them stops using
+the one that can be read without leaving the guest."""
 
 _TABLE = (
     Arch(
@@ -178,7 +178,7 @@ _TABLE = (
         bits=64,
         byte_order="little",
         uname=("ppc64le",),
-        # cap-*: features TCG cannot offer; without these words QEMU warns on every start.
+        # cap-*: features TCG cannot offer; without these options QEMU warns on every start.
         qemu="qemu-system-ppc64",
         qemu_packages=("qemu-system-ppc",),
         machine="pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
@@ -295,27 +295,27 @@ _HOST_NAMES = {
 
 
 def host_arch() -> Arch:
-    """The architecture of the machine we run on. Raises KeyError for one not in the table."""
+    """Return the architecture of this host. Raises KeyError for one not in the table."""
     return ARCHITECTURES[_HOST_NAMES[platform.machine()]]
 
 
 PC_ARCHITECTURES = tuple(arch.name for arch in _TABLE if arch.pc_firmware)
-"""Those with a PC's firmware."""
+"""Architectures with PC firmware."""
 
 
 def kernel_cmdline(arch: Arch, accel: str) -> str:
-    """What the kernel is told: its console, to be quiet, and to stop at once on a panic.
+    """Return the kernel command line: console, quiet boot, immediate stop on a panic.
 
-    On an emulated processor, which has neither speculation to guard against nor time to waste,
-    it also leaves out what only costs: a fifth of the boot. Options: kernel.org,
+    An emulated processor has no speculation to guard against, and is slow: there the line also
+    turns off what only costs time, a fifth of the boot. Options: kernel.org,
     Documentation/admin-guide/kernel-parameters.txt.
     """
     words = [f"console={arch.console}", "quiet", "loglevel=1", "panic=-1", "net.ifnames=0"]
     if accel == "tcg":
         words += ["mitigations=off", "nokaslr", "audit=0", "rcupdate.rcu_expedited=1"]
-        # Of the security modules only the one exercises are about; no pressure statistics.
+        # Only the security modules that exercises are about; no pressure stall statistics.
         words += ["lsm=landlock,yama", "psi=0", "nowatchdog"]
-        # Nothing at random in each system call, no second look at copies, no group for each session.
+        # No stack randomization per system call, no usercopy checks, no scheduler group per session.
         words += ["randomize_kstack_offset=off", "hardened_usercopy=off", "noautogroup"]
         # Pages that are neither zeroed twice nor two megabytes long stay shared between clones.
         words += ["init_on_alloc=0", "transparent_hugepage=never"]

@@ -1,4 +1,4 @@
-"""Deadlines, passed down instead of re-invented time-outs, and the user's wish to stop."""
+"""Deadlines, passed down instead of separate timeouts, and cancellation by the user."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ T = TypeVar("T")
 
 
 class Cancellation:
-    """The wish to stop, shared by everything that is to stop with it. Safe to use from several threads."""
+    """A cancellation flag shared by everything that stops together. Thread-safe."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody wants to stop."""
+        """Whether cancellation was requested."""
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """Stop, from now on and for good."""
+        """Request cancellation; it cannot be undone."""
         self._event.set()
 
     def check(self) -> None:
-        """Raises Interrupted when somebody wants to stop."""
+        """Raise Interrupted if cancelled."""
         if self.cancelled:
             raise Interrupted()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, but no longer than until somebody wants to stop; returns whether somebody does."""
+        """Sleep until ``seconds`` have passed or it is cancelled; returns whether it is cancelled."""
         return self._event.wait(seconds)
 
     def deadline(self, seconds: float = math.inf) -> Deadline:
-        """A deadline ``seconds`` from now, or none, that this wish interrupts."""
+        """Return a deadline ``seconds`` from now (default: none) that this cancellation interrupts."""
         return Deadline.after(seconds, self)
 
 
@@ -56,35 +56,35 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, cancellation: Cancellation | None = None) -> Deadline:
-        """A deadline ``seconds`` from now."""
+        """Return a deadline ``seconds`` from now."""
         return cls(time.monotonic() + seconds, cancellation or Cancellation())
 
     @classmethod
     def never(cls) -> Deadline:
-        """No deadline, and nobody to interrupt it."""
+        """Return a deadline that never passes and is never cancelled."""
         return cls(math.inf)
 
     def within(self, seconds: float) -> Deadline:
-        """The earlier of this deadline and ``seconds`` from now."""
+        """Return the earlier of this deadline and ``seconds`` from now."""
         return Deadline(min(self.at, time.monotonic() + seconds), self.cancellation)
 
     def remaining(self) -> float:
-        """Seconds left, never negative."""
+        """Return the seconds left, never negative."""
         return max(0.0, self.at - time.monotonic())
 
     def check(self, what: str) -> None:
-        """Raises Interrupted when the user wants to stop, TimedOut (naming ``what``) when late."""
+        """Raise Interrupted if cancelled, TimedOut (naming ``what``) if the deadline has passed."""
         self.cancellation.check()
         if time.monotonic() >= self.at:
             raise TimedOut(f"timed out: {what}")
 
     def slice(self, seconds: float = 0.2) -> float:
-        """How long one blocking wait may last so that an interruption is noticed soon."""
+        """Return how long one blocking wait may last so that a cancellation is noticed soon."""
         return min(seconds, self.remaining())
 
 
 def poll(probe: Callable[[], T | None], deadline: Deadline, what: str, interval: float = 0.005) -> T:
-    """Call ``probe`` until it gives something true. Raises TimedOut or Interrupted."""
+    """Call ``probe`` until it returns something true, and return that. Raises TimedOut or Interrupted."""
     while True:
         found = probe()
         if found:

@@ -1,8 +1,8 @@
-"""What sets the kinds of machines apart, one record for each driver. Vocabulary only: no driver is loaded.
+"""Traits of each driver, as data: no driver is loaded.
 
-A new driver is a row here and a folder in ``orchestrator/drivers/``. Whatever differs between drivers
-is asked of its row, or of an optional protocol in ``orchestrator/drivers/base.py``; no other module
-compares a driver's name.
+A new driver is a row here and a folder in ``orchestrator/drivers/``. Differences between drivers are
+looked up here, or in an optional protocol of ``orchestrator/drivers/base.py``; no other module compares
+driver names.
 """
 
 from __future__ import annotations
@@ -28,45 +28,44 @@ class Boundary(StrEnum):
 
 @dataclass(frozen=True)
 class DriverTraits:
-    """What holds for every machine of one driver.
+    """Properties of every machine of one driver.
 
     ``native`` is the boundary of a machine of the host's architecture and ``foreign`` of one of
-    another; None where only the machine's owner knows, and the lab file says.
+    another; None where only the machine's owner knows it: the lab file states it.
     """
 
     native: Boundary | None
     foreign: Boundary | None
     architectures: tuple[str, ...] = ()
-    """Debian's names of those its machines can have; empty where they have the host's kernel, and
-    with it the host's architecture."""
+    """Architectures its machines can have, by Debian's names; empty if they share the host's kernel and
+    therefore its architecture."""
     guest: bool = False
-    """Its machines have memory, processors and a kernel of their own, booted by us."""
+    """Its machines have their own memory, processors and kernel, which isolab boots."""
     accelerated: bool = False
-    """Its machines run under KVM or TCG, whichever is proved to work."""
+    """Its machines run under KVM or TCG, whichever is found to work."""
     hardware_only: bool = False
-    """Its guests run on the processor itself, whichever of their architectures they have; what
-    accelerates them has the driver's name."""
+    """Its guests always run directly on the processor; the accelerator has the driver's name."""
     container_images: bool = False
-    """Its machines can be made of the images of container engines."""
+    """Its machines can be created from container images."""
     existing: bool = False
-    """Its machines exist already, at an ``address``: nothing of them is made, and nothing they have
-    can be chosen."""
+    """Its machines exist already, at an ``address``: isolab creates nothing and configures nothing
+    of them."""
     on_host: bool = False
-    """Its machines are this host itself: no place for what strangers wrote."""
+    """Its machines are this host itself: not for untrusted programs."""
     limits_memory: bool = False
     """The lab's ``memory:`` is taken from the host."""
     networks: bool = False
-    """It fulfils the protocol Networking."""
+    """It implements the protocol Networking."""
     no_networks: str = ""
-    """Why it does not, in words that follow a colon."""
+    """Why it does not; follows a colon in messages."""
     most_networks: int | None = None
-    """How many a machine can join, where something else than its memory sets the limit."""
+    """How many networks a machine can join, if limited by something other than memory."""
     most_networks_on: Mapping[str, int] = field(default_factory=dict)
-    """The same on boards (QEMU's machine types) that can have fewer."""
+    """The same for boards (QEMU machine types) with a lower limit."""
     internet: bool = False
-    """Its networks can have a way out."""
+    """Its networks can have internet access."""
     own_keys: frozenset[str] = frozenset()
-    """Keys of a machine in a lab file that mean nothing to drivers without them."""
+    """Keys of a machine in a lab file that other drivers do not accept."""
 
 
 _ROWS = {
@@ -75,13 +74,13 @@ _ROWS = {
         Boundary.USER_EMULATION,
         architectures=tuple(ARCHITECTURES),
         on_host=True,
-        no_networks="a process has the host's network, and no interface of its own",
+        no_networks="a process uses the host's network and has no interface of its own",
     ),
     "sandbox": DriverTraits(
         Boundary.SANDBOX,
         Boundary.SANDBOX,
         on_host=True,
-        no_networks="a sandbox may open no network socket",
+        no_networks="a sandbox may not open network sockets",
     ),
     "container": DriverTraits(
         Boundary.CONTAINER,
@@ -109,8 +108,8 @@ _ROWS = {
         accelerated=True,
         limits_memory=True,
         networks=True,
-        most_networks=11,  # places on its PCI bus that isolab gives
-        most_networks_on={"malta": 2},  # its kernel has no interrupt line for further places
+        most_networks=11,  # PCI slots that isolab assigns
+        most_networks_on={"malta": 2},  # its kernel has no interrupt line for further slots
         internet=True,
         own_keys=frozenset({"uri"}),
     ),
@@ -136,9 +135,9 @@ _ROWS = {
 }
 
 TRAITS: Mapping[str, DriverTraits] = MappingProxyType(_ROWS)
-"""Every driver there is, in the order people read about them."""
+"""All drivers, in the order of the documentation."""
 
 
 def drivers_that(holds: Callable[[DriverTraits], bool]) -> list[str]:
-    """The names of the drivers of which this holds, in the table's order."""
+    """Return the names of the drivers with this property, in table order."""
     return [name for name, traits in TRAITS.items() if holds(traits)]

@@ -1,24 +1,24 @@
-"""The exception tree, and the only place where an error becomes words and an exit code.
+"""The exception hierarchy, with the message, hint and exit code of each error.
 
 ::
 
-    LabError                 something the user should read; carries a hint
+    LabError                 an error for the user to read; carries a hint
     ├── SpecError            the input is wrong                              exit 2
-    ├── Unavailable          this host lacks what the work needs             exit 3
+    ├── Unavailable          this host lacks something it needs              exit 3
     ├── ImageError           an image could not be fetched, verified, built  exit 3
-    │   └── NotPublished     because there is no such file at its address
-    │       └── NotOnMirror  which a signed index names
+    │   └── NotPublished     because the file is not at its address
+    │       └── NotOnMirror  although a signed index lists it
     ├── BuildError           a program does not compile                      exit 3
-    │   └── WorkError        because of what a student wrote (a failed record) exit 1
+    │   └── WorkError        because of a student's code (a failed record) exit 1
     ├── BootError            a machine did not come up                       exit 3
     ├── TransportError       a machine stopped answering                     exit 3
     ├── CanaryError          a canary could not be planted                   exit 3
     ├── TimedOut             a deadline passed                               exit 3
-    ├── TeardownError        something of ours could not be removed          exit 3
-    │   └── Unreachable      because the machine it is on does not answer
-    └── Interrupted          the user asked us to stop                       exit 130
+    ├── TeardownError        something isolab made cannot be removed         exit 3
+    │   └── Unreachable      because the machine it is on does not respond
+    └── Interrupted          the user interrupted the command                exit 130
 
-A program that answers wrongly is not an exception: that is a ``Record`` with status *fail*.
+A wrong result of a program is not an exception but a ``Record`` with status *fail*.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LabError(Exception):
         self.hint = hint
 
     def describe(self) -> str:
-        """The message, and the hint on a line of its own when there is one."""
+        """Return the message, and the hint, if any, on its own line."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
@@ -91,19 +91,19 @@ class ImageError(LabError):
 
 
 class NotPublished(ImageError):
-    """A file is not at any of the addresses it should be at."""
+    """A file is not at any of its expected addresses."""
 
 
 class NotOnMirror(NotPublished):
-    """A signed index names a package that its mirror does not have: an update is under way there."""
+    """A signed index lists a package that the mirror does not have: the mirror is being updated."""
 
 
 class BuildError(LabError):
-    """A program does not compile; the message ends with the compiler's own words."""
+    """A program does not compile; the message ends with the compiler's output."""
 
 
 class WorkError(BuildError):
-    """What a student wrote does not compile: the student's doing, and a record in the end."""
+    """A student's code does not compile: recorded as a failure of the student's."""
 
 
 class BootError(LabError):
@@ -111,11 +111,11 @@ class BootError(LabError):
 
 
 class TransportError(LabError):
-    """The connection to a machine broke, or said something it must not say."""
+    """The connection to a machine broke, or the machine violated the protocol."""
 
 
 class CanaryError(LabError):
-    """What an attack was to aim at could not be planted on this host."""
+    """A canary (the target of an attack) could not be planted on this host."""
 
 
 class TimedOut(LabError):
@@ -127,18 +127,18 @@ class TeardownError(LabError):
 
 
 class Unreachable(TeardownError):
-    """What we left on a machine elsewhere cannot be removed now: the machine does not answer."""
+    """What isolab left on a remote machine cannot be removed now: the machine does not respond."""
 
 
 def from_os(problem: OSError) -> LabError:
-    """What the operating system refused us, as an error with a next step."""
+    """Convert an operating system error to a LabError with a hint."""
     where = f"{problem.filename}: " if problem.filename else ""
-    hint = "`isolab images prune` frees what can be made again" if problem.errno == errno.ENOSPC else ""
+    hint = "free space: `isolab images prune` removes what can be rebuilt" if problem.errno == errno.ENOSPC else ""
     return LabError(f"{where}{problem.strerror or problem}", hint=hint or "see `isolab doctor`")
 
 
 class Interrupted(LabError):
-    """The user asked us to stop."""
+    """The user interrupted the command."""
 
     exit_code = Exit.INTERRUPTED
 

@@ -1,4 +1,4 @@
-"""How what a guest said reads on paper and screen: printable, bounded, and the same in every report."""
+"""Format guest output for reports: printable, bounded, the same in every report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 def format_value(value: object, limit: int = 40) -> str:
-    """An observed value as people read it: printable, and at most ``limit`` characters long."""
+    """Format an observed value for people: printable, and at most ``limit`` characters."""
     match value:
         case None:
             text = "–"
@@ -23,7 +23,7 @@ def format_value(value: object, limit: int = 40) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""``text`` with what is not printable (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
+    r"""Escape what is not printable in ``text`` (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
 
     Characters in ``keep`` stay as they are.
     """
@@ -36,13 +36,13 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def bounded(text: str, limit: int) -> str:
-    """``text``, its middle replaced by an ellipsis when it is longer than ``limit`` characters."""
+    """Replace the middle of ``text`` by an ellipsis if it is longer than ``limit`` characters."""
     tail = limit // 3
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
 
 
 def identity(value: object) -> str:
-    """Equal for values that JSON calls equal: 1 and 1.0, but not 1 and true."""
+    """Return a key that is equal for equal JSON values: 1 and 1.0, but not 1 and true."""
     return json.dumps(
         int(value) if isinstance(value, float) and value.is_integer() else value, sort_keys=True
     )

@@ -1,7 +1,7 @@
-"""Where isolab keeps things on the controller, and the few settings from the environment.
+"""Paths isolab uses on the controller, and the settings from the environment.
 
-``ISOLAB_CACHE``, ``ISOLAB_STATE``, ``ISOLAB_SCRATCH`` and ``ISOLAB_MIRROR`` override what the
-XDG base directory specification and the host's own apt configuration say.
+``ISOLAB_CACHE``, ``ISOLAB_STATE``, ``ISOLAB_SCRATCH`` and ``ISOLAB_MIRROR`` override the
+defaults from the XDG base directory specification and the host's apt configuration.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from orchestrator.errors import Unavailable
 
 _PACKAGE = Path(__file__).resolve().parent
 _PACKAGE_DATA = _PACKAGE / "package_data"
-"""Only in an installed wheel, where the build has put what lies beside the package in a checkout."""
+"""Exists only in an installed wheel: the build puts there what is next to the package in a checkout."""
 
 IN_CHECKOUT = not _PACKAGE_DATA.is_dir()
-"""Whether we run from the source, and not from an installed wheel."""
+"""Whether we run from a source checkout rather than an installed wheel."""
 ROOT = _PACKAGE.parent if IN_CHECKOUT else _PACKAGE_DATA
-"""The folder with ``labs/``, ``images/`` and ``tasks.py``; nothing is ever written there."""
+"""The folder with ``labs/``, ``images/`` and ``tasks.py``; never written to."""
 LABS = ROOT / "labs"
 EXERCISES = LABS / "exercises"
 RECIPES = ROOT / "images"
@@ -29,19 +29,19 @@ HOST_SOURCES = RECIPES / "host"
 
 
 def cache_dir() -> Path:
-    """Downloads, images, toolchains, compiled programs: all of it can be made again."""
+    """Return the folder for downloads, images, toolchains and compiled programs, all of which can be rebuilt."""
     return _home("ISOLAB_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 def state_dir() -> Path:
-    """The journal and what was learnt about this host."""
+    """Return the folder for the journal and what was detected about this host."""
     return _home("ISOLAB_STATE", "XDG_STATE_HOME", ".local/state")
 
 
 def scratch_dir() -> Path:
-    """Sockets and working folders of live machines; short, for UNIX socket paths end at 108.
+    """Return the folder for sockets and working files of machines; short: UNIX socket paths end at 108 bytes.
 
-    Raises Unavailable when somebody else owns the folder.
+    Raises Unavailable if others own the folder or may write to it.
     """
     chosen = os.environ.get("ISOLAB_SCRATCH")
     path = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"isolab-{os.getuid()}"
@@ -49,8 +49,8 @@ def scratch_dir() -> Path:
     about = path.lstat()
     if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode) or about.st_mode & 0o022:
         raise Unavailable(
-            f"{path} is not a folder that only we can write to",
-            hint="remove it, or name another one in ISOLAB_SCRATCH",
+            f"{path} is not a folder that only this user can write to",
+            hint="remove it, or set ISOLAB_SCRATCH to another folder",
         )
     return path
 

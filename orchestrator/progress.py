@@ -1,7 +1,7 @@
-"""Words on screen while it happens: who is doing what, for how long, and how long it may take.
+"""Progress display: who is doing what, for how long, and the expected time.
 
-Three ways to show it: a live table on a terminal, plain lines elsewhere (CI, a pipe), nothing.
-All of them write to standard error, so that standard output stays the answer.
+Three kinds: a live table on a terminal, plain lines elsewhere (CI, a pipe), nothing.
+All write to standard error, so that standard output has only the result.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Where work reports what it does. Safe to call from any thread."""
+    """Interface for reporting progress. Thread-safe."""
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
-        """``who`` now does ``what``; ``expected`` is how many seconds it may take (0: unknown)."""
+        """Report that ``who`` now does ``what``, for ``expected`` seconds (0: unknown)."""
 
     def done(self, who: str, what: str = "") -> None:
-        """``who`` is finished; ``what``, if given, stays on screen."""
+        """Report that ``who`` has finished; ``what``, if given, stays on screen."""
 
     def tell(self, text: str) -> None:
-        """A line that stays: something the user must know."""
+        """Print a line that stays on screen: something the user must know."""
 
 
 class SilentProgress:
-    """Says nothing; for tests and for use as a library."""
+    """No output, for tests and for use as a library."""
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None: ...
 
@@ -42,10 +42,10 @@ class SilentProgress:
 
 
 class LineProgress:
-    """A line now and then for each thing being worked on, with the seconds since the start."""
+    """Plain lines: the occasional line for each task, with the seconds since the start."""
 
     EVERY = 2.0
-    """Seconds between two lines about the same thing."""
+    """Seconds between two lines about the same task."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -74,7 +74,7 @@ class LineProgress:
 
 
 class LiveProgress:
-    """A table that is redrawn while work goes on; one row per thing being worked on."""
+    """A live table with one row for each task."""
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[str, float, float]] = {}
@@ -124,7 +124,7 @@ class LiveProgress:
 
 @contextmanager
 def shown(quiet: bool = False) -> Iterator[Progress]:
-    """The right kind of progress for where standard error goes."""
+    """Yield the right kind of progress for where standard error goes."""
     if quiet:
         yield SilentProgress()
     elif sys.stderr.isatty():
@@ -136,5 +136,5 @@ def shown(quiet: bool = False) -> Iterator[Progress]:
 
 
 def _plain(text: str) -> str:
-    """Console lines of hostile guests end up here: no control characters reach the terminal."""
+    """Replace control characters: console lines of hostile guests must not control the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

@@ -1,4 +1,4 @@
-"""One result: what one exercise did on one machine. The unit of ``records.jsonl``."""
+"""Record: the result of one exercise on one machine, a line of ``records.jsonl``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """The verdict. Only ``pass`` and ``fail`` are the program's; ``error`` is ours."""
+    """The verdict. ``pass`` and ``fail`` are about the program; ``error`` is an infrastructure error."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -27,7 +27,7 @@ class Record:
     or "" where nothing boots.
 
     ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
-    measured beside the program; both in seconds. ``reason`` says why a record is not a pass.
+    measured next to the program; both in seconds. ``reason`` says why a record is not a pass.
     ``exit_code`` and ``signal`` are None when the program did not get that far.
     """
 
@@ -55,7 +55,7 @@ class Record:
     start: str = ""
 
     def to_json(self) -> str:
-        """This record as one line of ASCII JSON, keys in the documented order.
+        """Return this record as one line of ASCII JSON, keys in the documented order.
 
         ASCII, because guests are hostile: a lone surrogate cannot be encoded, and U+2028 would
         end the line for some readers.
@@ -64,7 +64,7 @@ class Record:
 
     @classmethod
     def from_json(cls, line: str) -> Record:
-        """The record on a line of ``records.jsonl``; keys from newer versions are ignored."""
+        """Parse a line of ``records.jsonl``; keys from newer versions are ignored."""
         raw = json.loads(line)
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
@@ -72,7 +72,7 @@ class Record:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records in a ``records.jsonl``; a torn last line (we were killed) is left out."""
+    """Yield the records of a ``records.jsonl``; an incomplete last line (isolab was killed) is skipped."""
     lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:

@@ -1,4 +1,4 @@
-"""Sizes and durations as files write them, with their unit: ``256MiB`` is bytes, ``5s`` seconds."""
+"""Parse sizes and durations with units: ``256MiB`` to bytes, ``5s`` to seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TIME_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 def parse_size(text: object) -> int:
-    """``"256MiB"`` -> bytes. Raises ValueError naming the accepted units."""
+    """Parse a size: ``"256MiB"`` -> bytes. Raises ValueError naming the accepted units."""
     match = re.fullmatch(r"(\d{1,12})\s*([A-Za-z]+)", text) if isinstance(text, str) else None
     if match is None or match[2] not in _SIZE_UNITS:
         raise ValueError(f"expected a size such as 256MiB (units: {', '.join(_SIZE_UNITS)})")
@@ -20,13 +20,13 @@ def parse_size(text: object) -> int:
 
 
 def size_text(size: int) -> str:
-    """Bytes with the largest unit that leaves a whole number, as ``parse_size`` reads it."""
+    """Format bytes with the largest unit that yields a whole number, as ``parse_size`` reads it."""
     unit = next(name for name in reversed(_SIZE_UNITS) if size % _SIZE_UNITS[name] == 0)
     return f"{size // _SIZE_UNITS[unit]}{unit}"
 
 
 def parse_duration(text: object) -> float:
-    """``"5s"`` -> seconds. Raises ValueError naming the accepted units."""
+    """Parse a duration: ``"5s"`` -> seconds. Raises ValueError naming the accepted units."""
     pattern = r"(\d{1,9}(?:\.\d{1,6})?)\s*([A-Za-z]+)"
     match = re.fullmatch(pattern, text) if isinstance(text, str) else None
     if match is None or match[2] not in _TIME_UNITS:
