@@ -4,7 +4,7 @@
 
     LabError                 an error for the user to read; carries a hint
     ├── SpecError            the input is wrong                              exit 2
-    ├── Unavailable          this host lacks something it needs              exit 3
+    ├── Unavailable          this host lacks what is needed                  exit 3
     ├── ImageError           an image could not be fetched, verified, built  exit 3
     │   └── NotPublished     because the file is not at its address
     │       └── NotOnMirror  although a signed index lists it

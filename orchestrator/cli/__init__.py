@@ -1,4 +1,4 @@
-"""What the command's verbs do: one module a verb, each with a function that returns an exit code.
+"""The command's verbs: one module per verb, each with a function that returns an exit code.
 
-Only here is anything printed to standard output.
+Nothing else prints to standard output.
 """

@@ -1,4 +1,4 @@
-"""bench: the project's own figures, as a table and as JSON."""
+"""bench: measure isolab itself, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from orchestrator.progress import Progress, shown
 from orchestrator.results.store import new_run_id
 
 FIRST = ("arm64", "s390x", "armhf", "amd64")
-"""The architectures the targets name; the others are measured as well."""
+"""The architectures the targets refer to, measured first; the others follow."""
 
 
 def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
-    """Measure, print, and with ``out`` write the rows as JSON."""
+    """Measure and print; with ``out``, also write the results as JSON."""
     check_format(form)
     run, cancellation = new_run_id(), Cancellation()
     rows: list[measure.BenchResult] = []
@@ -70,11 +70,11 @@ def _measure(lab: measure.Bench, crowd: int, stock: bool) -> Iterator[measure.Be
         try:
             seconds = baseline.stock_seconds(lab)
             yield measure.BenchResult(
-                "stock Debian (systemd, OpenSSH), amd64, cold, to the first answer", seconds, "s"
+                "stock Debian (systemd, OpenSSH), amd64, cold boot to the first response", seconds, "s"
             )
         except LabError as problem:
             note = problem.message.splitlines()[0]
-            yield measure.BenchResult("stock Debian, cold", float("nan"), "s", note=f"not measured: {note}")
+            yield measure.BenchResult("stock Debian, cold boot", float("nan"), "s", note=f"not measured: {note}")
     others = [name for name in ARCHITECTURES if name not in FIRST]
     yield from measure.start_rows(lab, [*FIRST, *others], seconds)
     yield from measure.crowd_rows(lab, "arm64", crowd)
@@ -83,7 +83,7 @@ def _measure(lab: measure.Bench, crowd: int, stock: bool) -> Iterator[measure.Be
 
 
 def _command_rows(progress: Progress) -> Iterator[measure.BenchResult]:
-    """Whole commands, as a user would time them, everything cached."""
+    """Time whole commands as a user would, with everything cached."""
     with working_folder("bench") as folder:
         hello = folder / "hello.c"
         hello.write_text('#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n')
@@ -133,4 +133,4 @@ def _table(rows: list[measure.BenchResult]) -> str:
         )
         for row in rows
     ]
-    return table(("WHAT", "FIGURE", "TARGET", "", ""), cells)
+    return table(("MEASUREMENT", "VALUE", "TARGET", "", ""), cells)

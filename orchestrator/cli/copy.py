@@ -1,4 +1,4 @@
-"""copy: a lab with its exercises, to edit."""
+"""copy: copy a lab and its exercises, to edit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.labfile.copy_lab import copy_lab
 
 
 def copy(lab: str, folder: str, form: str) -> Exit:
-    """Copy a lab and the exercises it names into ``folder``, and say what to type next."""
+    """Copy a lab and its exercises into ``folder``, and print the next commands."""
     check_format(form)
     loaded = open_lab(lab)
     exercises = copy_lab(loaded, Path(folder))
@@ -20,6 +20,6 @@ def copy(lab: str, folder: str, form: str) -> Exit:
     if form == JSON:
         say_json({"lab": loaded.lab.lab, "folder": folder, "exercises": exercises, "next": following})
     else:
-        say(f"copied the lab {loaded.lab.lab} and its {len(exercises)} exercises to {folder}")
-        say("edit it, then type: " + "\n                     ".join(following))
+        say(f"copied lab {loaded.lab.lab} and its {len(exercises)} exercises to {folder}")
+        say("edit it, then run: " + "\n                    ".join(following))
     return Exit.PASSED

@@ -1,4 +1,4 @@
-"""push, pull: files and folders to and from machines that stay."""
+"""push, pull: copy files and folders to and from running machines."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ HOME = "."
 
 
 def split(words: Sequence[str], home: str) -> tuple[tuple[str, ...], str]:
-    """What to copy and the folder it goes into: of several words the last, as in cp(1)."""
+    """Split arguments into what to copy and the target folder: the last of several, as in cp(1)."""
     if len(words) < 2:
         return tuple(words), home
     return tuple(words[:-1]), words[-1]
 
 
 def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
-    """Files and folders into a machine, as one of its users."""
+    """Copy files and folders to a machine, as one of its users."""
     check_format(form)
     if not words:
-        raise SpecError("name the files to push", hint="isolab push MACHINE FILE… [FOLDER]")
+        raise SpecError("no files to push", hint="isolab push MACHINE FILE… [FOLDER]")
     named, folder = split(words, HOME)
     if len(words) > 1 and Path(folder).is_file() and not folder.startswith("/"):
         raise SpecError(
-            f"the last of several words is a folder in the machine, and {folder} is a file here",
-            hint=f"to push it too, end with the folder, such as: {' '.join(words)} .",
+            f"the last argument is the folder on the machine, but {folder} is a local file",
+            hint=f"to push it too, add the folder: {' '.join(words)} .",
         )
     machine = find(name)
     require_user(machine, user)
@@ -59,15 +59,15 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
     if form == JSON:
         say_json({"machine": machine.name, "files": count, "bytes": total, "to": folder, "user": user})
     else:
-        say(f"{machine.name}: {_count(count, total)} in {where} of {user}")
+        say(f"{machine.name}: copied {_count(count, total)} to {where} as {user}")
     return Exit.PASSED
 
 
 def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) -> Exit:
-    """Files and folders out of a machine, as one of its users."""
+    """Copy files and folders from a machine, as one of its users."""
     check_format(form)
     if not words:
-        raise SpecError("name the files to pull", hint="isolab pull MACHINE PATH… [FOLDER]")
+        raise SpecError("no files to pull", hint="isolab pull MACHINE PATH… [FOLDER]")
     try:
         most = parse_size(limit)
     except ValueError as problem:
@@ -89,11 +89,11 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
         about = {"machine": machine.name, "files": len(whole.files), "bytes": whole.size}
         say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
-    say(f"{machine.name}: {_count(len(whole.files), whole.size)} now in {target}")
+    say(f"{machine.name}: copied {_count(len(whole.files), whole.size)} to {target}")
     if whole.left_out:
         listed = ", ".join(printable(one) for one in whole.left_out[:5])
         more = f" and {len(whole.left_out) - 5} more" if len(whole.left_out) > 5 else ""
-        say(f"left out, for they are neither files nor folders: {listed}{more}")
+        say(f"skipped (not regular files or folders): {listed}{more}")
     return Exit.PASSED
 
 
@@ -106,7 +106,7 @@ def _about(size: int) -> str:
 
 
 def _progress_of(progress: Progress, who: str, total: int) -> Callable[[int], None]:
-    """Says how much has passed. A tar stream is a little longer than what is in it."""
+    """Return a callback that reports the bytes transferred; a tar stream is slightly longer than its files."""
 
     def on_progress(count: int) -> None:
         of = f" of {_about(total)}" if total else ""
@@ -118,9 +118,9 @@ def _progress_of(progress: Progress, who: str, total: int) -> Callable[[int], No
 
 @contextmanager
 def _moving(form: str) -> Iterator[Progress]:
-    """Progress, and Ctrl-C as an error with words."""
+    """Show progress; turn Ctrl-C into an Interrupted error."""
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             yield progress
     except KeyboardInterrupt:
-        raise Interrupted("interrupted: what has arrived is there") from None
+        raise Interrupted("interrupted: files copied so far were kept") from None

@@ -1,4 +1,4 @@
-"""doctor: what this host can run, and what is missing for the rest."""
+"""doctor: show what this host can run, and what is missing for the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestrator.progress import shown
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: whether it works, and the words for it."""
+    """The result of one check: whether it works, and details."""
 
     what: str
     works: bool
@@ -30,7 +30,7 @@ class Finding:
 
 
 def doctor(form: str) -> Exit:
-    """Print what works; the exit code is 0 whatever is missing, for that is the answer."""
+    """Print what works; the exit code is 0 even if something is missing."""
     check_format(form)
     host = this_host()
     found = [*_drivers(), *_architectures(), _accelerator()]
@@ -40,13 +40,13 @@ def doctor(form: str) -> Exit:
         data = {"host": asdict(host), "arch": host_arch().name, "findings": [asdict(f) for f in found]}
         say_json({**data, "missing": [n.what for n in absent], "install": line})
         return Exit.PASSED
-    say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of memory free\n")
-    say(table(("", "WHAT", "HOW"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
+    say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of free memory\n")
+    say(table(("WORKS", "CHECK", "DETAILS"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
     if absent:
         say(f"\nmissing: {', '.join(n.what for n in absent)}")
         say(f"to install: {line or host_packages.in_words(absent)}")
         if line:
-            say("(`isolab run` installs what a lab needs by itself, as root or with sudo without a password)")
+            say("(`isolab run` installs what a lab needs, if run as root or with passwordless sudo)")
     return Exit.PASSED
 
 
@@ -80,7 +80,7 @@ def _architectures() -> list[Finding]:
 def _accelerator() -> Finding:
     arch = host_arch()
     if shutil.which(arch.qemu) is None:
-        return Finding("KVM", False, f"not tried: {arch.qemu} is missing")
+        return Finding("KVM", False, f"not checked: {arch.qemu} is missing")
     try:
         with shown() as progress:
             host_packages.ensure([host_packages.GPGV, host_packages.KEYS], progress, Deadline.never())

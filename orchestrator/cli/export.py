@@ -1,4 +1,4 @@
-"""images export: an image as a machine for VMware, VirtualBox or any other PC."""
+"""images export: export an image as a machine for VMware, VirtualBox or any other PC."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ EXPORT_SECONDS = 1800.0
 
 
 def export_image(name: str, names: tuple[str, ...], form: str, out: str, key: str, machine: str) -> Exit:
-    """Write the file. Raises SpecError for what cannot be meant, Unavailable for what cannot be."""
+    """Write the exported file. Raises SpecError for bad arguments, Unavailable if this host cannot do it."""
     recipe = _recipe(name)
     arch = _arch(names)
     if form not in FORMATS:
         hint = did_you_mean(form, FORMATS) or f"formats: {', '.join(FORMATS)}"
-        raise SpecError(f"images cannot be exported as {form!r}", hint=f"--format: {hint}")
+        raise SpecError(f"unknown export format {form!r}", hint=f"--format: {hint}")
     target = _target(out)
     called = machine or f"isolab-{name}"
     if not re.fullmatch(NAME_PATTERN, called):
-        raise SpecError(f"{called!r} is no name for a machine", hint="lower-case letters, digits and dashes")
+        raise SpecError(f"invalid machine name {called!r}", hint="use lower-case letters, digits and hyphens")
     owner = Owner(called, _authorised(key))
     if not KINDS[recipe.kind].our_init:
         raise Unavailable(
-            f"image {name} is of kind {recipe.kind}: only micro images run from a RAM disk, which is "
-            "what an exported machine does",
+            f"cannot export image {name} of kind {recipe.kind}: an exported machine runs from a RAM "
+            "disk, which only micro images support",
             hint="isolab images export micro",
         )
     cancellation = Cancellation()
@@ -57,57 +57,57 @@ def export_image(name: str, names: tuple[str, ...], form: str, out: str, key: st
         progress.doing(who, f"writing {target.name}", 5)
         export(raw, form, target, called, arch.name, deadline)
         progress.done(who, "exported")
-    say(f"{target}: {mib(target.stat().st_size)}; at its first boot it shows its address and host key")
+    say(f"{target}: {mib(target.stat().st_size)}; on first boot, the machine shows its address and host key")
     return Exit.PASSED
 
 
 def _recipe(name: str) -> Recipe:
     known = recipes()
     if not name:
-        raise SpecError("which image?", hint=f"isolab images export IMAGE; images: {', '.join(known)}")
+        raise SpecError("missing image name", hint=f"use isolab images export IMAGE; images: {', '.join(known)}")
     if name not in known:
         hint = did_you_mean(name, list(known)) or f"images in {RECIPES}: {', '.join(known)}"
-        raise SpecError(f"there is no image {name!r}", hint=hint)
+        raise SpecError(f"unknown image {name!r}", hint=hint)
     return known[name]
 
 
 def _arch(names: tuple[str, ...]) -> Arch:
     if len(names) > 1:
-        raise SpecError("one architecture is exported at a time", hint="--arch amd64")
+        raise SpecError("can export only one architecture at a time", hint="name one, such as --arch amd64")
     return ARCHITECTURES[names[0]] if names else host_arch()
 
 
 def _target(out: str) -> Path:
     if not out:
-        raise SpecError("where to?", hint="--out FILE names the file to write")
+        raise SpecError("missing --out", hint="use --out FILE to name the file to write")
     target = Path(out)
     if target.exists():
-        raise SpecError(f"{target} is there already", hint="remove it, or name another file")
+        raise SpecError(f"{target} already exists", hint="remove it, or name another file")
     if not target.absolute().parent.is_dir():
-        raise SpecError(f"there is no folder {target.absolute().parent}", hint="make it first")
+        raise SpecError(f"no such folder: {target.absolute().parent}", hint="create it first")
     return target
 
 
 def _authorised(path: str) -> bytes:
-    """The public keys that let in, checked: a machine nobody can enter is of no use."""
+    """Read and check the authorized public keys: without one, nobody could log in."""
     if not path:
         raise SpecError(
-            "whose key opens it?",
-            hint="--authorized-key FILE names a public key, such as ~/.ssh/id_ed25519.pub",
+            "missing --authorized-key",
+            hint="use --authorized-key FILE to name a public key, such as ~/.ssh/id_ed25519.pub",
         )
     file = Path(path).expanduser()
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as problem:
-        raise SpecError(f"cannot read {file}: {problem}", hint="--authorized-key FILE") from None
+        raise SpecError(f"cannot read {file}: {problem}", hint="use --authorized-key FILE to name a public key") from None
     if "PRIVATE KEY" in text:
-        raise SpecError(f"{file} is a private key", hint=f"the public one is usually {file}.pub")
+        raise SpecError(f"{file} is a private key", hint=f"the public key is usually {file}.pub")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     for line in lines:
         try:
             parse_host_key(line)
         except ValueError as problem:
-            raise SpecError(f"{file}: {problem}", hint="ssh-keygen -t ed25519 makes a good one") from None
+            raise SpecError(f"{file}: {problem}", hint="create a key with ssh-keygen -t ed25519") from None
     if not lines:
-        raise SpecError(f"{file} has no key in it", hint="--authorized-key FILE")
+        raise SpecError(f"{file} contains no key", hint="use --authorized-key FILE to name a public key")
     return "".join(f"{line}\n" for line in lines).encode()

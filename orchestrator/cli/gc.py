@@ -10,8 +10,8 @@ from orchestrator.sessions.lookup import session_machines
 
 
 def gc(form: str, forget: bool = False) -> Exit:
-    """Remove leftovers and name them; machines that stay are none. ``forget`` those on machines
-    that do not answer.
+    """Remove leftovers and print them; running machines are not touched. With ``forget``, give up those
+    on remote machines that do not respond.
 
     Raises TeardownError for what could not be removed.
     """
@@ -24,8 +24,8 @@ def gc(form: str, forget: bool = False) -> Exit:
     if form == JSON:
         say_json({"removed": removed})
     elif not removed:
-        say("nothing was left behind")
+        say("nothing to remove")
     staying = [r for r in session_machines() if not r.coming]
     if staying and form != JSON:
-        say(f"{len(staying)} machines stay until they are taken down: isolab status, isolab down --all")
+        say(f"running machines: {len(staying)} (see `isolab status`; `isolab down --all` takes them down)")
     return Exit.PASSED

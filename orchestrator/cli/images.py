@@ -28,29 +28,29 @@ Chosen = Sequence[tuple[Recipe, Arch]]
 
 
 def act(action: str, names: tuple[str, ...], form: str, chosen: tuple[str, ...] = ()) -> Exit:
-    """One of the four actions; ``names`` are architectures and ``chosen`` images, none means all.
+    """Perform one of the four actions; ``names`` are architectures, ``chosen`` images; empty means all.
 
-    To build all means those without a disk, which take seconds.
+    For build, all means the images without a disk, which take seconds.
     """
     check_format(form)
     actions = {"build": build, "list": list_images, "verify": verify, "prune": prune}
     if action not in actions:
         known = [*actions, "export"]
         hint = did_you_mean(action, known) or f"actions: {', '.join(known)}"
-        raise SpecError(f"images has no action {action!r}", hint=hint)
+        raise SpecError(f"unknown action {action!r}", hint=hint)
     _require(names)
     there = recipes()
     for name in chosen:
         if name not in there:
             hint = did_you_mean(name, list(there)) or f"images: {', '.join(there)}"
-            raise SpecError(f"there is no image {name!r}", hint=hint)
+            raise SpecError(f"unknown image {name!r}", hint=hint)
     taken = [r for r in there.values() if r.image in chosen or not (chosen or (action == "build" and r.disk))]
     arches = names or tuple(ARCHITECTURES)
     return actions[action]([(recipe, ARCHITECTURES[name]) for recipe in taken for name in arches], form)
 
 
 def export(image: str, names: tuple[str, ...], form: str, out: str, key: str, machine: str) -> Exit:
-    """An image as a machine for other programs; see ``orchestrator.cli.export``."""
+    """Export an image as a machine for other programs; see ``orchestrator.cli.export``."""
     from orchestrator.cli.export import export_image
 
     _require(names)
@@ -61,11 +61,11 @@ def _require(names: Sequence[str]) -> None:
     for name in names:
         if name not in ARCHITECTURES:
             hint = did_you_mean(name, list(ARCHITECTURES)) or f"architectures: {', '.join(ARCHITECTURES)}"
-            raise SpecError(f"there is no architecture {name!r}", hint=hint)
+            raise SpecError(f"unknown architecture {name!r}", hint=hint)
 
 
 def build(wanted: Chosen, form: str) -> Exit:
-    """Build what is not there yet, side by side."""
+    """Build the missing images in parallel."""
     cancellation = Cancellation()
     with shown() as progress:
         needs = [host_packages.GPGV, host_packages.KEYS]
@@ -88,13 +88,13 @@ def build(wanted: Chosen, form: str) -> Exit:
 
 
 def list_images(wanted: Chosen, form: str) -> Exit:
-    """The images in the cache."""
+    """List the images in the cache."""
     _show(_current(wanted), form)
     return Exit.PASSED
 
 
 def verify(wanted: Chosen, form: str) -> Exit:
-    """Compare every file of every image with the hash noted when it was built."""
+    """Check every file of every image against its hash from the build."""
     found = _current(wanted)
     damaged = {image.key: bad for image in found if (bad := images.damaged(image.folder))}
     if form == JSON:
@@ -102,11 +102,11 @@ def verify(wanted: Chosen, form: str) -> Exit:
     else:
         for image in found:
             files = ", ".join(damaged.get(image.key, ()))
-            say(f"{image.name}/{image.arch}: " + (f"damaged: {files}" if files else "good"))
+            say(f"{image.name}/{image.arch}: " + (f"damaged: {files}" if files else "ok"))
     if damaged:
         raise ImageError(
-            f"{len(damaged)} damaged images",
-            hint="`isolab images prune` removes them; the next run builds them anew",
+            f"{len(damaged)} damaged image{'s' if len(damaged) > 1 else ''}",
+            hint="`isolab images prune` removes damaged images; the next run rebuilds them",
         )
     return Exit.PASSED
 
@@ -126,7 +126,7 @@ def prune(_wanted: Chosen, form: str) -> Exit:
     if form == JSON:
         say_json({"removed": [*map(str, doomed), *copies], "bytes": freed})
     else:
-        say(f"removed {len(doomed) + len(copies)} things, {mib(freed)}")
+        say(f"removed {len(doomed) + len(copies)} items, {mib(freed)}")
     return Exit.PASSED
 
 
@@ -167,5 +167,5 @@ def _show(found: Sequence[images.Image], form: str) -> None:
     say(
         table(("IMAGE", "ARCH", "KERNEL", "DEBIAN", "SIZE", "KEY"), rows)
         if rows
-        else "no images have been built"
+        else "no images built yet; `isolab images build` builds them"
     )

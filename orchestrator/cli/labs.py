@@ -1,4 +1,4 @@
-"""validate, schema, plan: what can be said about a lab without starting anything."""
+"""validate, schema, plan: check and describe a lab without starting anything."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from orchestrator.paths import EXERCISES
 
 
 def open_lab(path: str) -> LoadedLab:
-    """The lab a verb was given, by path or by a built-in lab's name. Raises SpecError with every mistake."""
+    """Load a lab by path or built-in name. Raises SpecError with every mistake."""
     return load_lab(find_lab(path), EXERCISES, images=least_memory(recipes()))
 
 
 def validate(path: str, form: str) -> Exit:
-    """Every mistake at once, or one line that says it is well."""
+    """Report every mistake, or that the lab is valid."""
     check_format(form)
     try:
         lab = open_lab(path)
@@ -41,16 +41,16 @@ def validate(path: str, form: str) -> Exit:
 
 
 def print_schema(kind: str) -> Exit:
-    """JSON Schema of lab, exercise or hidden test files, for editors."""
+    """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
     kinds = {"lab": schema, "exercise": exercise_schema, "hidden": hidden_schema}
     if kind not in kinds:
-        raise SpecError(f"there is no schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
+        raise SpecError(f"unknown schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
     say_json(kinds[kind]())
     return Exit.PASSED
 
 
 def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
-    """What a run would take, and whether it fits."""
+    """Show what a run would need, and whether it fits this host."""
     check_format(form)
     lab = open_lab(path)
     known = {**recipes(), **lab.recipes}
@@ -70,7 +70,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     say(table(("MACHINE", "DRIVER", "BOUNDARY", "ARCH", "MEMORY", "CPUS", "PORTS"), rows))
     host = planned.host
     jobs = f"{len(rows)} jobs of {planned.exercises} exercises"
-    say(f"\n{jobs}; {mib(planned.memory)} of memory at most, {planned.ports} ports on 127.0.0.1")
+    say(f"\n{jobs}; at most {mib(planned.memory)} of memory, {planned.ports} ports on 127.0.0.1")
     say(
         f"expected time: about {planned.seconds:.0f} s"
         + (f" ({len(absent)} images to build)" if absent else "")

@@ -1,4 +1,4 @@
-"""console, logs: what machines that stay have said, and what is known about their start."""
+"""console, logs: show the console and the log files of running machines."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ASK_EVERY = 5.0
 
 
 def console(name: str, follow: bool, form: str) -> Exit:
-    """A machine's console from its beginning; with ``follow`` until the machine is taken down."""
+    """Print a machine's console from the start; with ``follow``, until the machine is taken down."""
     check_format(form)
     if follow and form == JSON:
-        raise SpecError("--follow and --format json do not go together", hint="leave out one of them")
+        raise SpecError("--follow cannot be used with --format json", hint="drop one of them")
     machine = find(name)
     path = machine.logs / "console.log"
     if not path.exists():
         raise SpecError(
-            f"{machine.name} has no console: it is a {machine.handle.boundary}",
-            hint=f"`isolab logs {machine.name}` shows what there is",
+            f"{machine.name} has no console: its boundary is {machine.handle.boundary}",
+            hint=f"`isolab logs {machine.name}` shows its log files",
         )
     if form == JSON:
         lines = path.read_text(errors="replace").splitlines()
@@ -44,8 +44,8 @@ def console(name: str, follow: bool, form: str) -> Exit:
 
 
 def _lines(path: Path, followed: SessionMachine | None) -> Iterator[str]:
-    """Lines as they come; what has no end yet is given when it has, or in the end. A machine that
-    is reset begins a new file."""
+    """Yield lines as they arrive, an incomplete last line only at the end. A machine that is reset
+    starts a new file."""
     gone = threading.Event()
     while not gone.is_set():
         pending = ""
@@ -60,7 +60,7 @@ def _lines(path: Path, followed: SessionMachine | None) -> Iterator[str]:
 def _blocks(
     file: BinaryIO, path: Path, followed: SessionMachine | None, gone: threading.Event
 ) -> Iterator[bytes]:
-    """What a log holds and what is added; sets ``gone`` unless another file took its place."""
+    """Yield a log's content and what is appended; sets ``gone`` unless another file replaced it."""
     asked = time.monotonic()
     while True:
         if block := file.read(65536):
@@ -71,7 +71,7 @@ def _blocks(
         try:
             if path.stat().st_ino != os.fstat(file.fileno()).st_ino:
                 return
-        except FileNotFoundError:  # set aside, and the next one not there yet; or taken down
+        except FileNotFoundError:  # moved away, its successor not created yet; or taken down
             pass
         if time.monotonic() - asked > ASK_EVERY:
             asked = time.monotonic()
@@ -82,12 +82,12 @@ def _blocks(
 
 
 def _safe(line: str) -> str:
-    """A guest may say anything; a terminal must not obey it."""
+    """Escape control characters: a guest must not control the terminal."""
     return printable(line.rstrip("\r"))
 
 
 def logs(name: str, form: str) -> Exit:
-    """The files there are about a machine, with the end of each."""
+    """List a machine's log files, with the last lines of each."""
     check_format(form)
     machine = find(name)
     files = [path for path in sorted(machine.logs.rglob("*")) if path.is_file()]

@@ -1,6 +1,6 @@
 """The command ``isolab``: Invoke's program around the tasks in ``tasks.py``.
 
-Errors become words and exit codes here and nowhere else.
+The only place where errors become output and exit codes.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ HELP = """usage: isolab VERB [ARGUMENTS]     isolab VERB --help     isolab --ver
 {verbs}
 
 exit codes: 0 all passed, 1 an exercise failed, 2 bad input,
-            3 the lab could not do its job, 130 interrupted
+            3 infrastructure error (isolab or host), 130 interrupted
 start with: isolab run separation
 """
 
 
 class Command(Program):
-    """Invoke's program with our help page and our exit codes."""
+    """Invoke's program with isolab's help page and exit codes."""
 
     def print_help(self) -> None:
         assert self.namespace is not None
@@ -39,13 +39,13 @@ class Command(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         keeps_none = sys.dont_write_bytecode
         super().parse_core(_with_help(argv) if argv is not None else None)
-        # Invoke sets it, so that tasks leave no files; ours would be compiled anew at every start.
+        # Invoke sets it so that tasks leave no files; our modules would be recompiled at every start.
         sys.dont_write_bytecode = keeps_none
 
 
 def _with_help(argv: list[str]) -> list[str]:
-    """``isolab`` and ``isolab VERB … --help`` in the words Invoke knows: it would take the latter
-    for an argument of the verb."""
+    """Translate ``isolab`` and ``isolab VERB … --help`` for Invoke, which would take the latter for an
+    argument of the verb."""
     if len(argv) == 1:
         return [*argv, "--help"]
     asked = {"-h", "--help"} & {*argv[2:]} and not argv[1].startswith("-")
@@ -62,12 +62,12 @@ FURTHER = {
     "reset": ("further", 1),
     "down": ("names", 0),
 }
-"""Verbs that take words beyond Invoke's positional arguments: the option the words become, and
-how many words come before them."""
+"""Verbs that take further words: the option these words become, and how many positional arguments
+precede them."""
 COMMANDS = frozenset({"ssh"})
-"""Verbs of which everything after the first further word is part of it, options too."""
+"""Verbs where everything after the first further word belongs to it, including options."""
 SWITCHES = frozenset({"--all", "--tty"})
-"""Their options without a value."""
+"""Options of these verbs that take no value."""
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def run(argv: list[str]) -> int:
-    """Run the command line ``argv`` (program name first); returns the exit code."""
+    """Run the command line ``argv`` (program name first) and return the exit code."""
     argv = gather(argv)
     program = Command(
         version=__version__, namespace=Collection.from_module(_tasks()), name="isolab", binary="isolab"
@@ -89,7 +89,7 @@ def run(argv: list[str]) -> int:
         return _tell(problem)
     except KeyboardInterrupt:
         return _tell(Interrupted())
-    except BrokenPipeError:  # the reader of our output has gone, as in `isolab … | head`
+    except BrokenPipeError:  # the reader of our output is gone, as in `isolab … | head`
         sys.stderr.close()
         return int(Code.PASSED)
     except OSError as problem:
@@ -98,8 +98,8 @@ def run(argv: list[str]) -> int:
 
 
 def _tasks() -> ModuleType:
-    """The module ``tasks.py``, by its place and not by its name: in an environment that is not ours
-    alone, another module may be called ``tasks``."""
+    """Load ``tasks.py`` by path, not by name: a shared environment may have another module called
+    ``tasks``."""
     spec = importlib.util.spec_from_file_location("orchestrator.tasks", ROOT / "tasks.py")
     assert spec is not None
     assert spec.loader is not None
@@ -109,8 +109,8 @@ def _tasks() -> ModuleType:
 
 
 def gather(argv: list[str]) -> list[str]:
-    """The command line with a verb's further words (`try FILE a b`, `try FILE -- -x`) made into
-    one option, for Invoke has no optional positional arguments."""
+    """Turn a verb's further words (`try FILE a b`, `try FILE -- -x`) into one option: Invoke has no
+    optional positional arguments."""
     if len(argv) < 3 or argv[1] not in FURTHER:
         return argv
     option, before = FURTHER[argv[1]]
@@ -132,7 +132,7 @@ def gather(argv: list[str]) -> list[str]:
 
 
 def _execute(program: Command, argv: list[str]) -> None:
-    """What Program.run does, without its own exits."""
+    """Do what Program.run does, without exiting."""
     try:
         program.create_config()
         program.parse_core(argv)
@@ -140,7 +140,7 @@ def _execute(program: Command, argv: list[str]) -> None:
         program.parse_tasks()
         program.parse_cleanup()
     except ParseError as problem:
-        raise SpecError(str(problem), hint="`isolab --help` shows the verbs") from None
+        raise SpecError(str(problem), hint="`isolab --help` lists the verbs") from None
     program.update_config()
     program.execute()
 

@@ -1,4 +1,4 @@
-"""Answers of verbs on standard output: text for people, JSON for programs."""
+"""Standard output of verbs: text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ NO_TERMINAL_WIDTH = 120
 
 
 def check_format(name: str, known: Sequence[str] = (TEXT, JSON)) -> None:
-    """Raises SpecError for a --format nobody knows."""
+    """Raise SpecError for an unknown --format."""
     if name not in known:
-        raise SpecError(f"there is no format {name!r}", hint=f"formats: {', '.join(known)}")
+        raise SpecError(f"unknown format {name!r}", hint=f"formats: {', '.join(known)}")
 
 
 def say(text: str) -> None:
-    """Print the answer of a verb, and one end of line, at once."""
+    """Print text and one newline, and flush."""
     sys.stdout.write(text.rstrip("\n") + "\n")
     sys.stdout.flush()
 
 
 def say_json(data: object) -> None:
-    """Print the answer of a verb for programs; what JSON has no form for becomes its text."""
+    """Print data as JSON; values JSON cannot represent become strings."""
     say(json.dumps(data, indent=1, default=str))
 
 
 def width() -> int:
-    """Columns of the terminal, or a fixed number where there is none."""
+    """Return the columns of the terminal, or a fixed number if there is none."""
     return shutil.get_terminal_size((NO_TERMINAL_WIDTH, 24)).columns
 
 
 def mib(size: int) -> str:
-    """A size for people."""
+    """Format a size in MiB."""
     return f"{size / 2**20:.0f} MiB"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, aligned, no decoration."""
+    """Format rows as aligned columns, without decoration."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = [
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()

@@ -1,4 +1,4 @@
-"""report: an earlier run in any of the formats."""
+"""report: show a finished run in any format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.results.store import load_run, machine_order
 
 
 def report(run: str, form: str, out: str) -> Exit:
-    """Print a run, or write it to a file."""
+    """Print a run's report, or write it to a file."""
     check_format(form, tuple(FORMATS))
     records = load_run(Path(run))
     folder = Path(run) if Path(run).is_dir() else Path(run).parent

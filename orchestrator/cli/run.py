@@ -25,8 +25,8 @@ def run(
     driver: str = "",
     work: str = "",
 ) -> Exit:
-    """Run a lab, its virtual machines by ``driver`` and a student's ``work`` if these are named, and
-    print the comparison."""
+    """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
+    is a student's folder to run."""
     check_format(form)
     lab = open_lab(path)
     if driver:
@@ -36,7 +36,7 @@ def run(
             choice = Selection(only, exercises, cold, Path(work) if work else None)
             outcome = run_lab(lab, choice, Path(out) if out else None, progress)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted: machines are gone, the records of what did finish are kept") from None
+        raise Interrupted("interrupted: machines were removed, records of finished exercises were kept") from None
     _print(outcome, form)
     return outcome.exit_code
 

@@ -1,4 +1,4 @@
-"""up, status, reset, down: the lives of machines that stay."""
+"""up, status, reset, down: manage running machines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from orchestrator.sessions.lookup import SessionMachine, State, ask_all, select,
 
 
 def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) -> Exit:
-    """Bring up the machines of a lab that are not up, and leave them. 3 when one cannot be."""
+    """Bring up those machines of a lab that are not up, and leave them running. Returns 3 if one fails."""
     import re
 
     check_format(form)
@@ -35,7 +35,7 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
     session = session or lab.lab.lab
     if not re.match(NAME_PATTERN, session):
         raise SpecError(
-            f"{session!r} cannot be a session's name", hint="lower case letters, digits and hyphens"
+            f"invalid session name {session!r}", hint="use lower-case letters, digits and hyphens"
         )
     require(only, list(lab.lab.machines), "machine")
     try:
@@ -47,7 +47,7 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
             announce(lab, choice, progress)
             raised = bring_up(lab, session, choice, progress)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted: what this was bringing up is gone again") from None
+        raise Interrupted("interrupted: machines this command started were removed") from None
     if form == JSON:
         say_json(
             {
@@ -66,7 +66,7 @@ def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) ->
 def _say_up(session: str, came: Sequence[SessionMachine], were_there: Sequence[SessionMachine]) -> None:
     if were_there:
         already = ", ".join(r.machine for r in were_there)
-        say(f"{session}: {'the whole lab is' if not came else 'already'} up: {already}")
+        say(f"{session}: {'already' if came else 'all machines already'} up: {already}")
     for machine in came:
         handle = machine.handle
         how = handle.data.get("start", "")
@@ -75,7 +75,7 @@ def _say_up(session: str, came: Sequence[SessionMachine], were_there: Sequence[S
 
 
 def status(form: str) -> Exit:
-    """Every machine that stays, and whether it answers now."""
+    """List the running machines, and whether they respond now."""
     check_format(form)
     there = session_machines()
     rows = [_about(r, *state) for r, state in zip(there, ask_all(there), strict=True)]
@@ -83,7 +83,7 @@ def status(form: str) -> Exit:
         say_json({"machines": rows})
         return Exit.PASSED
     if not rows:
-        say("no machine stays here; `isolab up LAB` brings machines up")
+        say("no running machines; `isolab up LAB` starts some")
         return Exit.PASSED
     head = ("MACHINE", "STATE", "DRIVER", "BOUNDARY", "ARCH", "ACCEL", "START", "SINCE", "MEMORY", "IN USE")
     say(table(head, [_cells(row) for row in rows]))
@@ -124,12 +124,12 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def reset(names: tuple[str, ...], form: str) -> Exit:
-    """Make machines anew: empty, with another identity. 3 when one cannot be."""
+    """Replace machines by fresh ones, with a new identity. Returns 3 if one fails."""
     check_format(form)
     there, cancellation = select(names), Cancellation()
 
     def one(machine: SessionMachine, progress: Progress) -> Handle:
-        progress.tell(f"{machine.name}: everything in it is thrown away; a new one comes in its place")
+        progress.tell(f"{machine.name}: discarding it with everything in it and starting a fresh one")
         return renew(machine, progress, cancellation)
 
     try:
@@ -145,7 +145,7 @@ def reset(names: tuple[str, ...], form: str) -> Exit:
         for machine, found in results:
             if not isinstance(found, LabError):
                 start = found.data.get("start", "")
-                say(f"{machine.name} is up again, anew" + (f" ({start})" if start else ""))
+                say(f"{machine.name} is up again, fresh" + (f" ({start})" if start else ""))
         _complain(failures)
     return Exit.INFRASTRUCTURE if failures else Exit.PASSED
 
@@ -153,7 +153,7 @@ def reset(names: tuple[str, ...], form: str) -> Exit:
 def _in_sessions(
     there: Sequence[SessionMachine], work: Any, cancellation: Cancellation, progress: Progress
 ) -> list[tuple[SessionMachine, Any]]:
-    """Work on machines side by side, one session after the other, each of them held."""
+    """Work on machines in parallel, session by session, holding each session's lock."""
     results: list[tuple[SessionMachine, Any]] = []
     for session in dict.fromkeys(r.session for r in there):
         with held(session, progress):
@@ -162,11 +162,11 @@ def _in_sessions(
 
 
 def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
-    """Take machines down. 3 when one cannot be removed."""
+    """Take machines down. Returns 3 if one cannot be removed."""
     check_format(form)
     if bool(names) == everything:
         listed = ", ".join(r.name for r in session_machines()) or "none"
-        raise SpecError("name machines or sessions, or say --all", hint=f"there are: {listed}")
+        raise SpecError("name machines or sessions, or use --all (not both)", hint=f"running machines: {listed}")
     there = [r for r in session_machines() if not r.coming] if everything else select(names)
     failures: list[Failure] = []
     with shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
@@ -179,9 +179,9 @@ def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
         say_json({"down": gone, "failed": _failure_rows(failures)})
     else:
         for name in gone:
-            say(f"{name} is gone")
+            say(f"{name} was taken down")
         if not there:
-            say("no machine stays here")
+            say("no running machines")
         _complain(failures)
     return Exit.INFRASTRUCTURE if failures else Exit.PASSED
 

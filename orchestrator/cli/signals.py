@@ -1,4 +1,4 @@
-"""Signals that end a command as Ctrl-C does."""
+"""Signals that end a command like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import FrameType
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does: with everything torn down.
+    """Make SIGTERM and SIGHUP end a run like Ctrl-C: with everything torn down.
 
-    A second one changes nothing: interrupting the wait for a thread would make Python forget that
-    the thread still works (threading.Thread.join before 3.13). What was ignored when we started, by
-    nohup(1) for example, stays ignored.
+    A second signal is ignored: interrupting the wait for a thread would make Python forget that the
+    thread is still running (threading.Thread.join before 3.13). Signals that were ignored at the start,
+    for example under nohup(1), stay ignored.
     """
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heeded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]

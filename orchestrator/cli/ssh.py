@@ -1,4 +1,4 @@
-"""ssh, ssh-config: into machines that stay, with a terminal or with other tools."""
+"""ssh, ssh-config: access running machines, in a terminal or with other tools."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ MARK = "# Written by `isolab ssh-config`"
 
 
 def need_client(there: Sequence[SessionMachine]) -> None:
-    """The SSH client, where one of these machines is reached by it. Raises Unavailable."""
+    """Install the SSH client if one of these machines needs it. Raises Unavailable."""
     if any(reachable(r.handle) for r in there):
         with shown() as progress:
             host_packages.ensure([SSH], progress, Deadline.never())
 
 
 def ssh(name: str, command: tuple[str, ...], user: str, force_tty: bool) -> Exit | int:
-    """A shell, or one command, in a machine; ends with its status.
+    """Run a shell, or one command, in a machine, and exit with its status.
 
-    A single word of a command is a line for the shell there; of several, each arrives as it is.
+    A command of a single word is a command line for the machine's shell; several words are passed
+    unchanged.
     """
     machine = find(name)
     require_user(machine, user)
@@ -59,15 +60,15 @@ def _program(command: Sequence[str]) -> list[str]:
 
 
 def ssh_config(out: str, user: str, form: str) -> Exit:
-    """Entries for ssh_config(5): to standard output, or to a file of their own."""
+    """Write ssh_config(5) entries to standard output, or to a file."""
     check_format(form)
     there = [r for r in session_machines() if not r.coming]
-    rows, parts = [], [f"{MARK}: machines that stay, until they are reset or taken down.\n"]
+    rows, parts = [], [f"{MARK}: running machines, valid until they are reset or taken down.\n"]
     for machine in there:
         host = openssh.host_of(machine.session, machine.machine)
         if not reachable(machine.handle):
             name, driver = machine.name, machine.handle.driver
-            parts.append(f"# {host}: a {driver} has no SSH server: isolab ssh {name}\n")
+            parts.append(f"# {host}: driver {driver} has no SSH server; use isolab ssh {name}\n")
             continue
         try:
             address = address_of(machine)
@@ -85,20 +86,20 @@ def ssh_config(out: str, user: str, form: str) -> Exit:
     if form == JSON:
         say_json({"hosts": rows, "file": str(Path(out).absolute()) if out else None})
     elif out:
-        hosts = ", ".join(row["host"] for row in rows) or "no machine has an SSH server"
+        hosts = ", ".join(row["host"] for row in rows) or "no running machine has an SSH server"
         say(f"{out}: {hosts}")
         say(f"use it with `ssh -F {out} {rows[0]['host'] if rows else 'HOST'}`,")
-        say("or put it into ~/.ssh/config.d and begin ~/.ssh/config with `Include config.d/*`")
+        say("or put it in ~/.ssh/config.d and start ~/.ssh/config with `Include config.d/*`")
     else:
         say(text)
     return Exit.PASSED
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file of ours. Raises SpecError for one that is not."""
+    """Write the file, replacing only an earlier one of this verb. Raises SpecError."""
     try:
         if path.exists() and not path.read_text(errors="replace").startswith(MARK):
-            raise SpecError(f"{path} is not a file of `isolab ssh-config`", hint="name another with --out")
+            raise SpecError(f"{path} was not written by `isolab ssh-config`", hint="choose another file with --out")
         write_atomically(path, text.encode())
         os.chmod(path, 0o600)  # noqa: PTH101
     except OSError as problem:

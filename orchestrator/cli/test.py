@@ -1,4 +1,4 @@
-"""test: the project's own tests. The quick ones; those of CI, on real machines; or every one."""
+"""test: run the project's own tests: the quick ones; those of CI, on real machines; or all."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from orchestrator.paths import IN_CHECKOUT, ROOT
 from orchestrator.progress import shown
 
 RESULTS = ROOT / "test-results"
-"""JUnit files, coverage, and what the machines of failed tests said on their consoles."""
+"""JUnit files, coverage, and the consoles of failed tests' machines."""
 QUICK_SECONDS = 1200.0
 MOST_WORKERS = 4
-"""Each may have several machines up."""
+"""Each worker may have several machines up."""
 ENGINES = ("podman", "docker")
 ROOTLESS = Need("newuidmap", program("newuidmap"), ("uidmap",))
-"""For tests of containers as an ordinary user, whom they make."""
+"""For tests of containers run by an ordinary user, which the tests create."""
 SLOWEST = 25
-"""How many of the slowest tests are named in the end."""
+"""How many of the slowest tests are listed at the end."""
 
 
 class Tier(StrEnum):
-    """Which of the tests. Each tier has those of the one before."""
+    """Which tests to run. Each tier includes the one before."""
 
     QUICK = "quick"
     CI = "ci"
@@ -42,9 +42,9 @@ class Tier(StrEnum):
 
 
 def tier_of(ci: bool, everything: bool) -> Tier:
-    """The tier that two options of the command mean. Raises SpecError when both are given."""
+    """Return the tier for two options of the command. Raises SpecError when both are given."""
     if ci and everything:
-        raise SpecError("--ci and --all exclude each other", hint="--all runs what --ci does, and more")
+        raise SpecError("--ci and --all are mutually exclusive", hint="--all includes the tests of --ci")
     if everything:
         return Tier.ALL
     return Tier.CI if ci else Tier.QUICK
@@ -53,14 +53,14 @@ def tier_of(ci: bool, everything: bool) -> Tier:
 def test(tier: Tier, extra: tuple[str, ...]) -> Exit:
     """Run the tests of a tier; ``extra`` are further arguments for pytest, which may select some.
 
-    The quick tests run while this host is made ready for the others. These run several at a time,
-    but for the few that must have the host for themselves.
+    The quick tests run while this host is prepared for the others. Those run in parallel, except for
+    the few that need the host to themselves.
     """
     if not IN_CHECKOUT:
-        raise SpecError("the tests are in isolab's source, which is not installed: run ./isolab test there")
+        raise SpecError("an installed isolab has no tests: run ./isolab test in a source checkout")
     os.chdir(ROOT)
     if tier is Tier.QUICK:
-        # What is asked for may be a debugger, or a single test.
+        # The extra arguments may ask for a debugger, or a single test.
         process.become(_pytest(*([] if extra else _parallel("worksteal")), *extra))
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir()
@@ -78,7 +78,7 @@ def test(tier: Tier, extra: tuple[str, ...]) -> Exit:
 
 
 def _quick_tests() -> tuple[bool, str]:
-    """Whether they pass, and what pytest says of them; the coverage of the package is measured."""
+    """Run the quick tests with coverage; returns whether they passed, and pytest's output."""
     env = {**os.environ, "COVERAGE_FILE": str(RESULTS / ".coverage")}
     measured = ["--cov=orchestrator", f"--cov-report=xml:{RESULTS / 'coverage.xml'}"]
     argv = _pytest(*_parallel("worksteal"), *_reported("quick"), *measured)
@@ -87,7 +87,7 @@ def _quick_tests() -> tuple[bool, str]:
     percent = process.run(total, deadline=Deadline.after(QUICK_SECONDS), env=env, check=False)
     words = (done.stdout + done.stderr).decode(errors="replace")
     covered = percent.stdout.decode().strip()
-    return done.code == 0, f"{words}\nthe quick tests execute {covered} % of the package's lines"
+    return done.code == 0, f"{words}\nthe quick tests cover {covered} % of the package's lines"
 
 
 def _on_machines(name: str, which: str, options: Sequence[str]) -> bool:
@@ -104,18 +104,18 @@ def _pytest(*options: str) -> list[str]:
 
 
 def _reported(name: str) -> list[str]:
-    """Options for what a step leaves in the folder of results."""
+    """Return the options for a step's files in the results folder."""
     return [f"--junitxml={RESULTS / name}.xml", f"--results={RESULTS}", f"--durations={SLOWEST}"]
 
 
 def _parallel(how: str) -> list[str]:
-    """Options that spread tests over the processors, two at a time at least: most wait most of the time."""
+    """Return the options to run tests in parallel, at least two at a time: they mostly wait."""
     workers = max(2, min(os.cpu_count() or 1, MOST_WORKERS))
     return ["-n", str(workers), "--dist", how, "--no-loadscope-reorder"]
 
 
 def _needs() -> list[Need]:
-    """All that tests need of the host. Installed at once: package managers exclude each other."""
+    """Return everything tests need of the host, to install at once: package managers lock each other out."""
     here, joined = host_arch().name, {"networks": ["lan"]}
     machines = [
         Machine.model_validate({"driver": "container", "engine": engine, **joined}) for engine in ENGINES

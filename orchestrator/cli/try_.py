@@ -1,4 +1,4 @@
-"""try: one C program on every boundary and architecture, and where the answers differ."""
+"""try: run a C program on every boundary and architecture and show where results differ."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SHOWN_LINES = 60
 def try_everywhere(
     path: str, arguments: tuple[str, ...], on: str, stdin: str, command: str, timeout: str, form: str
 ) -> Exit:
-    """Compile, run everywhere, show the differences. Exit 1 when machines differ or a program
-    does not compile, 3 when a machine could not do its part."""
+    """Compile, run everywhere, show the differences. Returns 1 if machines differ or the program
+    does not compile, 3 on an infrastructure error."""
     check_format(form)
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
@@ -53,7 +53,7 @@ def try_everywhere(
 
 
 def seconds(text: str) -> float:
-    """A ``--timeout``. Raises SpecError."""
+    """Parse a ``--timeout``, in seconds. Raises SpecError."""
     try:
         return parse_duration(text)
     except ValueError as problem:
@@ -79,13 +79,13 @@ def _render(name: str, records: Sequence[Record], answers: Sequence[ProgramAnswe
         )
         for r in records
     ]
-    parts = [table(("MACHINE", "BOUNDARY", "ARCH", "START", "ENDED", "MS"), rows), ""]
+    parts = [table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS"), rows), ""]
     first = answers[0]
     if len(answers) == 1:
-        parts.append(f"{name}: the same on all {len(records)} machines: {first.result}")
+        parts.append(f"{name}: {_agreement(records)}: {first.result}")
     else:
         parts.append(
-            f"{name}: {len(answers)} different answers; the most common, on {_names(first)}: {first.result}"
+            f"{name}: {len(answers)} different results; most common, on {_names(first)}: {first.result}"
         )
     parts.append(_indented(first.stdout, first.stderr))
     for other in answers[1:]:
@@ -93,6 +93,12 @@ def _render(name: str, records: Sequence[Record], answers: Sequence[ProgramAnswe
         parts.append(_difference(first, other))
     parts.append(f"{spent:.1f} s")
     return "\n".join(parts)
+
+
+def _agreement(records: Sequence[Record]) -> str:
+    if len(records) == 1:
+        return f"result on {records[0].machine}"
+    return f"the same on all {len(records)} machines"
 
 
 def _names(answer: ProgramAnswer) -> str:
@@ -106,7 +112,7 @@ def _indented(stdout: str, stderr: str) -> str:
 
 
 def _difference(first: ProgramAnswer, other: ProgramAnswer) -> str:
-    """The lines that differ from the most common answer; all of them where that is shorter."""
+    """Return the lines that differ from the most common result; all lines if either has no output."""
     if not first.stdout or not other.stdout:
         return _indented(other.stdout, other.stderr)
     lines = list(difflib.unified_diff(first.stdout.splitlines(), other.stdout.splitlines(), n=0, lineterm=""))
@@ -115,7 +121,7 @@ def _difference(first: ProgramAnswer, other: ProgramAnswer) -> str:
 
 
 def _safe(text: str) -> str:
-    """Programs may print anything; a terminal must not obey it."""
+    """Escape control characters: a program must not control the terminal."""
     return "\n".join(printable(line) for line in text.splitlines())
 
 
