@@ -1,5 +1,4 @@
-"""One program on every boundary and architecture: a lab made up on the spot, and its answers
-folded by what they have in common."""
+"""An ad-hoc lab that runs one program on every boundary and architecture, and its results, grouped."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ EXERCISE = "./program"
 
 @dataclass(frozen=True)
 class ProgramAnswer:
-    """What several machines said alike: the same end and the same output."""
+    """A result shared by several machines: the same exit and the same output."""
 
     machines: tuple[str, ...]
     result: str
@@ -29,10 +28,10 @@ class ProgramAnswer:
 
 
 def machines_for(on: str) -> dict[str, Machine]:
-    """The machines named by ``--on``: "all", or names with commas. Raises SpecError.
+    """Return the machines named by ``--on``: "all", or names separated by commas. Raises SpecError.
 
-    ``user-s390x`` is that architecture under user-mode emulation; not part of "all", for it asks
-    for one more emulator of each and shows the instruction sets once more.
+    ``user-s390x`` is that architecture under user-mode emulation; not part of "all": it would need one
+    more emulator per architecture and show the same instruction sets again.
     """
     known = {name: Machine(driver=name) for name in ("process", "sandbox", "container")}
     known["vm"] = Machine(driver="qemu")
@@ -44,17 +43,17 @@ def machines_for(on: str) -> dict[str, Machine]:
     wanted = [name.strip() for name in on.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
-            hint = did_you_mean(name, list(known)) or f"there are: {', '.join(known)}"
-            raise SpecError(f"there is no machine {name!r} to try a program on", hint=hint)
+            hint = did_you_mean(name, list(known)) or f"machines: {', '.join(known)}"
+            raise SpecError(f"--on: unknown machine {name!r}", hint=hint)
     if not wanted:
-        raise SpecError("--on names no machine", hint=f"there are: {', '.join(known)}")
+        raise SpecError("--on names no machine", hint=f"machines: {', '.join(known)}")
     return {name: known[name] for name in wanted}
 
 
 def lab_of(
     path: Path, arguments: Sequence[str], *, on: str, stdin: Path | None, command: str, timeout: float
 ) -> LoadedLab:
-    """A lab of one exercise: this C file, or this folder built by ``command``. Raises SpecError."""
+    """Return a lab with one exercise: this C file, or this folder built by ``command``. Raises SpecError."""
     if not path.exists():
         raise SpecError(f"{path}: no such file", hint="name a C file, or a folder with a Makefile")
     if stdin is not None and not stdin.is_file():
@@ -74,7 +73,7 @@ def lab_of(
 
 
 def result(record: Record) -> str:
-    """How a program ended, in a few words."""
+    """Describe how a program ended, in a few words."""
     if record.exit_code is None and record.signal is None:
         return record.reason or record.status.value
     if record.signal:
@@ -84,7 +83,7 @@ def result(record: Record) -> str:
 
 
 def fold(records: Sequence[Record]) -> list[ProgramAnswer]:
-    """Answers, the most common first; equal ones become one."""
+    """Group equal results, the most common first."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for record in records:
         groups.setdefault((result(record), record.stdout, record.stderr), []).append(record.machine)

@@ -1,4 +1,4 @@
-"""What the jobs of one run share: the context of its lab's machines, and what exercises need beside."""
+"""Run context, shared by the jobs of one run: the lab context, and what exercises need in addition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestrator.progress import Progress
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the jobs of one run share; ``host`` is this host's name."""
+    """State shared by the jobs of one run; ``host`` is this host's name."""
 
     machines: LabContext
     host: str
@@ -57,7 +57,7 @@ def run_context(
     *,
     cold: bool,
 ) -> Iterator[RunContext]:
-    """The context of a run of these machines (empty: all); its end interrupts what still runs."""
+    """Yield the context of a run of these machines (empty: all); leaving it cancels what still runs."""
     with lab_context(lab, names, out, journal, progress, cold=cold) as machines:
         cancellation, archives = machines.cancellation, machines.archives
         visible_process = VisibleProcess(

@@ -1,4 +1,4 @@
-"""Engines: where jobs run. Locally in threads, or on several hosts."""
+"""Engine interface: where jobs run, in local threads or on several hosts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Worker = Callable[[Job], Iterator[Record]]
 
 
 class Engine(Protocol):
-    """Runs jobs side by side."""
+    """Runs jobs in parallel."""
 
     def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
-        """Records as they are completed. Closing the iterator cancels what still runs and
+        """Yield records as they are completed. Closing the iterator cancels what still runs and
         returns when everything is torn down."""

@@ -1,4 +1,4 @@
-"""Removing what killed runs left behind, by the journal and by the tags on things themselves."""
+"""Garbage collection: remove what killed runs left behind, found by the journal and by tags."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ _RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
 
 
 def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = False) -> Iterator[str]:
-    """Remove leftovers, naming each as it goes.
+    """Remove leftovers, yielding the name of each.
 
-    A machine whose run is still alive is never touched, nor is one that is kept. With
-    ``only_dead_owners`` just the journal's word is taken, which is quick; else the host is searched
-    for our tags as well. ``forget`` gives up what lies on machines elsewhere that do not answer.
-    Raises TeardownError at the end for what could not be removed, Unreachable when all of that is
-    elsewhere.
+    A machine whose run is still alive, or that is kept, is never touched. With ``only_dead_owners``
+    only the journal is used, which is quick; otherwise the host is searched for isolab's tags as well.
+    ``forget`` gives up what is on remote machines that do not respond. Raises TeardownError at the end
+    for what could not be removed, Unreachable if all of that is remote.
     """
     failures: list[TeardownError] = []
     live_runs: set[str] = set()
@@ -52,18 +51,18 @@ def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = 
             if handle.run in live_runs or handle.tag in failed:
                 continue
             if _down(handle, failures, forget):
-                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, which no journal knew"
+                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, not in any journal"
         yield from _canaries(live_runs)
         yield from _half_made()
         yield from _working_folders()
     yield from _folders(live_runs)
     if failures:
-        words = "some leftovers could not be removed:\n" + "\n".join(f.describe() for f in failures)
+        words = "cannot remove some leftovers:\n" + "\n".join(f.describe() for f in failures)
         raise (Unreachable if all(isinstance(f, Unreachable) for f in failures) else TeardownError)(words)
 
 
 def _remove_logs(gone: JournalEntry, entries: Sequence[JournalEntry]) -> None:
-    """Those of a session's machine, unless one that took its place writes there."""
+    """Remove the logs of a session's machine, unless its replacement writes there."""
     alive = [entry.member for entry in entries if entry.owner_alive or entry.kept]
     if gone.member and gone.member.logs not in {place.logs for place in alive if place}:
         shutil.rmtree(gone.member.logs, ignore_errors=True)
@@ -121,7 +120,7 @@ def _canaries(live_runs: set[str]) -> Iterator[str]:
 
 
 def _folders(live_runs: set[str]) -> Iterator[str]:
-    """Scratch folders of runs that are over, without anything living in them."""
+    """Remove scratch folders of finished runs that no process uses."""
     for folder in scratch_dir().iterdir():
         if not _RUN_FOLDER.match(folder.name) or folder.name in live_runs:
             continue
@@ -132,17 +131,17 @@ def _folders(live_runs: set[str]) -> Iterator[str]:
 
 
 def _uses(folder: str) -> Callable[[int], bool]:
-    """Whether a process lives in a folder or was told of something in it: a run of another
-    journal may share our scratch, and an emulator stands elsewhere."""
+    """Test whether a process works in a folder or has it in its arguments: a run of another journal
+    may share our scratch folder, and an emulator works elsewhere."""
     lives, mark = process_table.lives_in(folder), f"{folder}/"
     return lambda pid: lives(pid) or any(mark in word for word in process_table.arguments(pid))
 
 
 def _half_made() -> Iterator[str]:
-    """Cache folders whose maker was killed: named ``.KEY-random``, with nobody holding the lock."""
+    """Remove cache folders whose creator was killed: named ``.KEY-random``, with the lock free."""
     for folder in cache_dir().glob("*/.*-*"):
         kind, key = folder.parent.name, folder.name[1:].rsplit("-", 1)[0]
         with contextlib.suppress(OSError), (cache_dir() / "locks" / f"{kind}-{key}").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
-            yield f"half-made {kind} {key}"
+            yield f"incomplete {kind} {key}"

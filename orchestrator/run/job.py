@@ -1,7 +1,7 @@
-"""One job, from nothing to records: image, programs, machine, exercises.
+"""Run one job: image, programs, machine, exercises, records.
 
-Everything a job needs that is shared with other jobs (archives, slots, the canary) is in its
-``RunContext``; whatever goes wrong on our side becomes records with status *error*.
+What a job shares with other jobs (archives, slots, the canary) is in its ``RunContext``; an
+infrastructure error becomes records with status *error*.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ALIVE_SECONDS = 20.0
 
 
 def run_job(job: Job, context: RunContext) -> Iterator[Record]:
-    """The records of one job as they are completed. Raises Interrupted only."""
+    """Yield the records of one job as they are completed. Raises Interrupted only."""
     blank = _blank(job, context)
     pending = [e for e in context.lab.exercises if e.name in job.exercises]
     done: set[str] = set()
@@ -85,8 +85,8 @@ def _run(
         _wait(job, participant, context)
         place = replace(place, slowest=participant.slowest)
         for number, exercise in enumerate(exercises, start=1):
-            # Those that talk to each other begin together; each machine comes here, whatever becomes
-            # of the exercise on it.
+            # Exercises that communicate start together; every machine gets here, even if the exercise
+            # does not run on it.
             lost = _wait(job, participant, context) if exercise.spec.needs.network else ""
             if exercise.name in known:
                 yield known[exercise.name]
@@ -95,7 +95,7 @@ def _run(
             else:
                 context.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
                 yield _one(exercise, place, replace(blank, exercise=exercise.name), context)
-        # Nobody goes while another may still talk to it.
+        # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
 
 
@@ -105,7 +105,7 @@ def _known(
     failures: Mapping[str, BuildError],
     blank: Record,
 ) -> dict[str, Record]:
-    """The records of exercises that do not run: they make no sense here, or do not compile."""
+    """Return the records of exercises that do not run: not applicable here, or do not compile."""
     known = {
         name: replace(blank, exercise=name, status=Status.SKIP, reason=reason)
         for name, reason in skipped.items()
@@ -118,7 +118,7 @@ def _known(
 
 
 def _wait(job: Job, participant: Participant, context: RunContext) -> str:
-    """Wait for the other machines of the group; returns who is lost."""
+    """Wait for the other machines of the group; returns which are lost, or an empty string."""
     missing = participant.missing()
     if missing:
         context.progress.doing(job.machine, f"waiting for {', '.join(missing)}")
@@ -126,7 +126,7 @@ def _wait(job: Job, participant: Participant, context: RunContext) -> str:
 
 
 def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, context: RunContext) -> Record:
-    """One exercise; trouble on our side is an *error* record, unless the machine is lost."""
+    """Run one exercise; an infrastructure error becomes an *error* record, unless the machine is lost."""
     cancellation = context.cancellation
     try:
         reason = missing_programs(exercise, place, cancellation) or build_in_guest(
@@ -143,7 +143,7 @@ def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, contex
 
 
 def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
-    """A failure of a student's where it is one, else an *error*: a program that does not compile is ours."""
+    """Return a *fail* record for a student's code, else *error*: our own program does not compile."""
     if isinstance(problem, WorkError):
         points = exercise.spec.max_points
         return replace(blank, status=Status.FAIL, reason=problem.message, max_points=points)
@@ -153,7 +153,7 @@ def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> 
 def _programs(
     job: Job, exercises: Sequence[LoadedExercise], context: RunContext
 ) -> tuple[dict[str, Mapping[str, Path]], dict[str, BuildError]]:
-    """Compiled programs by exercise, and why some could not be."""
+    """Compile programs; returns them by exercise, and the errors of those that failed."""
     arch = arch_of(context.lab.lab.machines[job.machine])
     programs: dict[str, Mapping[str, Path]] = {}
     failures: dict[str, BuildError] = {}
@@ -187,7 +187,7 @@ def _push(
     place: ExerciseContext,
     context: RunContext,
 ) -> ExerciseContext:
-    """All files of these exercises, as one stream; the place remembers those of student exercises."""
+    """Push all files of these exercises as one stream; the result keeps those of student exercises."""
     owner = place.site.users["student"]
     files = {
         exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))

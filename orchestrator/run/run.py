@@ -1,4 +1,4 @@
-"""A run from beginning to end: packages, jobs, records, reports, and nothing left behind."""
+"""Run a lab from start to finish: packages, jobs, records, reports, teardown."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 @dataclass(frozen=True)
 class Selection:
-    """Which part of a lab to run (empty means all), whether to boot instead of clone, and the folder
-    of a student whose work it is to run (None: the reference solutions)."""
+    """What to run of a lab (empty means all), whether to boot instead of clone, and the folder of a
+    student's work to run (None: the reference solutions)."""
 
     machines: tuple[str, ...] = ()
     exercises: tuple[str, ...] = ()
@@ -40,19 +40,19 @@ class Selection:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run came to."""
+    """The result of a run."""
 
     table: Table
     folder: Path
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """All of them, in table order."""
+        """All records, in table order."""
         return self.table.records()
 
     @property
     def exit_code(self) -> Exit:
-        """3 when something of ours failed, else 1 when an exercise did, else 0."""
+        """3 on an infrastructure error, else 1 if an exercise failed, else 0."""
         statuses = {record.status for record in self.records}
         if Status.ERROR in statuses:
             return Exit.INFRASTRUCTURE
@@ -60,10 +60,10 @@ class RunOutcome:
 
 
 def run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress) -> RunOutcome:
-    """Run a lab. Raises SpecError for a choice that is not in it, Unavailable, Interrupted.
+    """Run a lab. Raises SpecError for a selection that is not in it, Unavailable, Interrupted.
 
-    On Ctrl-C everything is torn down and the reports of what did finish are written before
-    KeyboardInterrupt goes on.
+    On Ctrl-C everything is torn down and reports of what finished are written before
+    KeyboardInterrupt propagates.
     """
     require(choice.machines, list(lab.lab.machines), "machine")
     require(choice.exercises, [e.name for e in lab.exercises], "exercise")
@@ -80,7 +80,7 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
     try:
         for gone in reclaim(journal, only_dead_owners=True):
             progress.tell(f"removed what an earlier run left behind: {gone}")
-    except Unreachable as later:  # on a machine this run need not have
+    except Unreachable as later:  # on a machine this run may not need
         progress.tell(later.describe())
     require_space(cache_dir())
     announce(lab, choice, progress)
@@ -98,9 +98,9 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
 def results(
     lab: LoadedLab, run: str, choice: Selection, out: Path, journal: Journal, progress: Progress
 ) -> Generator[Record, None, None]:
-    """The records of a run as they are completed; closing it cancels and tears down.
+    """Yield the records of a run as they are completed; closing it cancels and tears down.
 
-    ``out`` is where machines leave their logs.
+    ``out`` is the folder for the machines' logs.
     """
     with run_context(lab, run, choice.machines, out, journal, progress, cold=choice.cold) as context:
         most = lab.lab.at_once or MOST_THREADS
@@ -111,18 +111,18 @@ def results(
 
 
 def announce(lab: LoadedLab, choice: Selection, progress: Progress) -> None:
-    """Warn when the machines may need more memory than there is."""
+    """Warn if the machines may need more memory than is free."""
     planned = plan(lab, this_host(), machines=choice.machines)
     if planned.short_by:
         progress.tell(
             f"warning: these machines may need {planned.memory // 2**20} MiB and the host has "
-            f"{planned.host.memory // 2**20} MiB free; `isolab plan` shows more, --only runs fewer"
+            f"{planned.host.memory // 2**20} MiB free; see `isolab plan`, or run fewer with --only"
         )
 
 
 def require(wanted: Sequence[str], known: Sequence[str], what: str) -> None:
-    """Raises SpecError for a name that is not known."""
+    """Raise SpecError for an unknown name."""
     for name in wanted:
         if name not in known:
-            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"{what}s: {', '.join(known)}"
             raise SpecError(f"the lab has no {what} {name!r}", hint=hint)

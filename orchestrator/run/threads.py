@@ -1,4 +1,4 @@
-"""The engine on this host: one thread a job; threads mostly wait for machines."""
+"""Local engine: one thread per job; threads mostly wait for machines."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ MOST_THREADS = 64
 
 @dataclass(frozen=True)
 class _Ended:
-    """A job is over; ``failure`` is what escaped from it."""
+    """A finished job; ``failure`` is the exception it raised, if any."""
 
     failure: BaseException | None
 
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Threads in this process, ``at_once`` at most. ``cancellation`` is what the worker heeds."""
+    """Threads in this process, at most ``at_once``. ``cancellation`` is the one the worker checks."""
 
     worker: Worker
     cancellation: Cancellation
     at_once: int = MOST_THREADS
 
     def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
-        """Records as completed. An exception that escapes a job ends the run with it, after
-        the other jobs were cancelled and have torn down."""
+        """Yield records as completed. An exception from a job ends the run, after the other
+        jobs were cancelled and torn down."""
         results: queue.Queue[Record | _Ended] = queue.Queue()
-        # Machines of a group wait for each other, each in its thread; their jobs are neighbours.
-        # With a thread for each member of the largest group, the group begun first can always end.
+        # Machines of a group wait for each other, each in its thread; their jobs are adjacent.
+        # With a thread for each member of the largest group, the first group can always finish.
         largest = max((len(job.group) for job in jobs), default=1)
         threads = max(min(self.at_once, len(jobs)), largest, 1)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="job")
@@ -44,7 +44,7 @@ class LocalEngine:
                 pool.submit(self._work, job, results)
             yield from self._collect(len(jobs), results)
         finally:
-            # Also reached by Ctrl-C in the caller: tell the jobs, and wait for their teardown.
+            # Also reached by Ctrl-C in the caller: stop the jobs, and wait for their teardown.
             self.cancellation.cancel()
             pool.shutdown(wait=True)
 

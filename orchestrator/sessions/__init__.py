@@ -1,1 +1,1 @@
-"""Machines that stay: brought up, found again, entered, filled, taken down."""
+"""Sessions of running machines: up, lookup, exec, file transfer, down."""

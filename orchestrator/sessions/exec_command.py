@@ -1,4 +1,4 @@
-"""Ways into a machine of a session: the command line, on this host, that runs a program in it."""
+"""Command lines on this host that run a program in a machine of a session."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SHELL = ("/bin/sh", "-l")
 
 @dataclass(frozen=True)
 class Entry:
-    """A command line; ``terminal_from_us``: an interactive program must be given a terminal."""
+    """A command line; ``terminal_from_us``: we must allocate a terminal for interactive programs."""
 
     argv: tuple[str, ...]
     terminal_from_us: bool = False
 
 
 def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool = False) -> Entry:
-    """How to run ``argv`` (absolute path first; a login shell when empty) as ``user``.
+    """Return the command line that runs ``argv`` (absolute path first; a login shell when empty) as ``user``.
 
-    Standard input and output of what it names are the program's. Raises SpecError for a user who
-    is not there, Unavailable when the machine is dead.
+    Its standard input and output are the program's. Raises SpecError for an unknown user,
+    Unavailable when the machine is dead.
     """
     handle = machine.handle
     require_user(machine, user)
@@ -41,7 +41,7 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
         about = openssh.options(handle, address, user)
         return Entry(tuple(openssh.render_argv(about, argv, tty)))
     if not isinstance(driver, Terminal):
-        raise Unavailable(f"{machine.name}: machines of driver {handle.driver} cannot be entered")
+        raise Unavailable(f"{machine.name}: driver {handle.driver} does not support interactive access")
     state, reason = ask(handle, Deadline.after(ASK_SECONDS))
     if state is State.DEAD:
         raise lost(machine, reason)
@@ -55,7 +55,7 @@ def reachable(handle: Handle) -> bool:
 
 
 def address_of(machine: SessionMachine) -> Address:
-    """Where the SSH server of a machine is. Raises Unavailable when the machine is dead."""
+    """Return the address of a machine's SSH server. Raises Unavailable when the machine is dead."""
     driver = drivers.load(machine.handle.driver)
     assert isinstance(driver, Reachable)
     try:
@@ -66,8 +66,8 @@ def address_of(machine: SessionMachine) -> Address:
 
 
 def require_user(machine: SessionMachine, user: str) -> None:
-    """Raises SpecError when the machine has no such user."""
+    """Raise SpecError if the machine has no such user."""
     users = list(machine.handle.site.users)
     if user not in users:
-        hint = did_you_mean(user, users) or f"there are: {', '.join(users)}"
+        hint = did_you_mean(user, users) or f"users: {', '.join(users)}"
         raise SpecError(f"{machine.name} has no user {user!r}", hint=hint)

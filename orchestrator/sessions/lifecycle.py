@@ -1,8 +1,8 @@
-"""Sessions: machines brought up side by side, made anew, taken down.
+"""Sessions: bring machines up in parallel, reset them, take them down.
 
-A session is the machines of one lab that were wanted together. They are ours until all that can
-come up have; then they are handed over to the user in one step, so that whoever is killed before
-leaves only what ``gc`` removes.
+A session is a set of machines of one lab brought up together. This process owns them until all that
+can come up have; then the user owns them, in one step, so that a process killed before that leaves
+only what ``gc`` removes.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from orchestrator.sessions.lookup import SessionMachine, State, ask_all, session
 
 LOCK_SECONDS = 3600.0
 SOON = 0.05
-"""Seconds to find out whether anybody else holds a session."""
+"""Seconds to find out whether another process holds a session."""
 BEFORE = "before-reset"
-"""Folder in a machine's logs with those of the machine it was before."""
+"""Folder in a machine's logs with the logs from before its reset."""
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Raised:
-    """What became of bringing machines up: those that came, those that were there, those that failed."""
+    """The result of bringing machines up: those that came up, were up already, and failed."""
 
     session: str
     came: tuple[SessionMachine, ...]
@@ -62,27 +62,27 @@ class Raised:
 
 @contextlib.contextmanager
 def held(session: str, progress: Progress) -> Iterator[None]:
-    """Nobody else changes this session meanwhile. Raises TimedOut, Interrupted."""
+    """Hold a session's lock: no other process changes it meanwhile. Raises TimedOut, Interrupted."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(_lock(session, SOON))
         except TimedOut:
-            progress.doing(session, "waiting for another isolab that changes this session")
+            progress.doing(session, "waiting for another isolab to finish changing this session")
             stack.enter_context(_lock(session, LOCK_SECONDS))
             progress.done(session)
         yield
 
 
 def _lock(session: str, seconds: float) -> contextlib.AbstractContextManager[None]:
-    """The lock of one session among those in our state."""
+    """Lock one session of this user's state."""
     return locked("session", digest(str(state_dir()), session), Deadline.after(seconds))
 
 
 def bring_up(lab: LoadedLab, session: str, choice: Selection, progress: Progress) -> Raised:
-    """Bring up the machines of a lab that are not there yet, and leave them running.
+    """Bring up the missing machines of a lab, and leave them running.
 
-    Those of the session that are up stay as they are; dead ones are made anew. Raises SpecError
-    when the session is another lab's, Interrupted; then nothing new is left.
+    Machines of the session that are up are left alone; dead ones are replaced. Raises SpecError if
+    the session belongs to another lab, Interrupted; then nothing new is left.
     """
     with held(session, progress):
         journal = Journal()
@@ -94,7 +94,7 @@ def bring_up(lab: LoadedLab, session: str, choice: Selection, progress: Progress
             if machine.machine not in wanted:
                 continue
             if state is State.DEAD:
-                progress.tell(f"{machine.name} is dead ({reason}): making it anew")
+                progress.tell(f"{machine.name} is dead ({reason}): replacing it")
                 _remove(machine, journal)
                 _set_aside(machine.logs)
             else:
@@ -117,29 +117,29 @@ def _require_same_lab(there: Sequence[SessionMachine], lab: LoadedLab, session: 
     for machine in there:
         if machine.member.lab != mine:
             raise SpecError(
-                f"a session {session!r} of another lab is up: {machine.member.lab}",
-                hint="give this one another name with --name",
+                f"session {session!r} already has machines of another lab: {machine.member.lab}",
+                hint="choose another session name with --name",
             )
 
 
 def _require_whole_networks(
     lab: LoadedLab, missing: Sequence[str], there: Sequence[str], session: str
 ) -> None:
-    """A network is laid once, for all of its machines. Raises SpecError."""
+    """Raise SpecError if a missing machine shares a network with one that is up: networks are created once."""
     machines = lab.lab.machines
     for name in missing:
         split = [n for n in there if set(machines[n].networks) & set(machines[name].networks)]
         if split:
             raise SpecError(
-                f"{name} is to share a network with {', '.join(split)}, which came up without it",
-                hint=f"`isolab down {session}/{split[0]}` for each of them, then bring all up together",
+                f"{name} shares a network with {', '.join(split)}, already up: networks cannot be extended",
+                hint=f"run `isolab down {session}/{split[0]}` (for each of them), then bring all of them up together",
             )
 
 
 def _start_all(todo: Sequence[Job], session: str, context: LabContext) -> tuple[list[Handle], list[Failure]]:
-    """Start machines side by side and hand over those that come up, all in one step.
+    """Start machines in parallel and hand over those that come up, in one step.
 
-    Whatever else ends this, such as an interruption, undoes all of them.
+    Anything else that ends this, such as an interruption, undoes all of them.
     """
     handles: list[Handle] = []
     failures: list[Failure] = []
@@ -171,7 +171,7 @@ def _start_all(todo: Sequence[Job], session: str, context: LabContext) -> tuple[
 
 
 def _start(job: Job, session: str, context: LabContext) -> tuple[Handle, contextlib.ExitStack]:
-    """A machine that is up and has said what it is, and what would undo it."""
+    """Start a machine and read its facts; returns its handle and what undoes it."""
     try:
         with contextlib.ExitStack() as undo:
             machine = provision(job, context, undo, session)
@@ -183,10 +183,10 @@ def _start(job: Job, session: str, context: LabContext) -> tuple[Handle, context
 
 
 def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellation) -> Handle:
-    """Take a machine down and bring it up by the same order: empty, with another identity.
+    """Take a machine down and bring up a fresh one from the same order, with a new identity.
 
-    Raises Unavailable when the order cannot be followed any more; then the machine is still
-    there. Raises BootError and others; then it is not.
+    Raises Unavailable if the order can no longer be carried out; then the machine is untouched.
+    Raises BootError and others; then it is gone.
     """
     context = MachineContext(Journal(), progress, cancellation)
     order = _order_again(machine, progress)
@@ -206,21 +206,21 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
 
 
 def _order_again(machine: SessionMachine, progress: Progress) -> Order:
-    """What a machine was ordered by, as far as it can be followed again. Raises Unavailable."""
+    """Return a machine's order, as far as it can be carried out again. Raises Unavailable."""
     order = machine.member.order
-    again = f"`isolab down {machine.name}`, then `isolab up {machine.member.lab}`"
+    again = f"run `isolab down {machine.name}`, then `isolab up {machine.member.lab}`"
     if order is None:
-        raise Unavailable(f"{machine.name} was made by another version of isolab", hint=again)
+        raise Unavailable(f"{machine.name} was created by another version of isolab", hint=again)
     if not order.image.folder.exists():
-        raise Unavailable(f"{machine.name}: its image is not in the cache any more", hint=again)
+        raise Unavailable(f"{machine.name}: its image is no longer in the cache", hint=again)
     if order.template is not None and not order.template.folder.exists():
-        progress.tell(f"{machine.name}: boots cold: its template is not in the cache any more")
+        progress.tell(f"{machine.name}: cold boot: its template is no longer in the cache")
         return replace(order, template=None)
     return order
 
 
 def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failure]:
-    """Remove machines and their logs, side by side; returns those that could not be."""
+    """Remove machines and their logs, in parallel; returns those that could not be removed."""
     journal = Journal()
 
     def one(machine: SessionMachine) -> None:
@@ -239,7 +239,7 @@ def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failu
 
 
 def _deserted_networks(journal: Journal) -> list[Handle]:
-    """Kept networks of runs of which no machine is left."""
+    """Return the kept networks of runs that have no machine left."""
     kept = [entry.handle for entry in journal.entries() if entry.kept]
     inhabited = {handle.run for handle in kept if not handle.is_network}
     return [handle for handle in kept if handle.is_network and handle.run not in inhabited]
@@ -248,8 +248,8 @@ def _deserted_networks(journal: Journal) -> list[Handle]:
 def side_by_side(
     work: Callable[[SessionMachine], T], there: Sequence[SessionMachine], cancellation: Cancellation
 ) -> list[tuple[SessionMachine, T | LabError]]:
-    """What ``work`` returns for each machine, or the LabError it ended with. Whatever ends the wait
-    for it cancels."""
+    """Run ``work`` for all machines in parallel; returns each result, or the LabError raised. An exception
+    in the wait cancels them."""
 
     def one(machine: SessionMachine) -> T | LabError:
         try:
@@ -273,7 +273,7 @@ def _remove(machine: SessionMachine, journal: Journal) -> None:
 
 
 def _set_aside(logs: Path) -> None:
-    """Keep a machine's logs beside those of its successor."""
+    """Move a machine's logs to a subfolder, next to those of its successor."""
     before = logs / BEFORE
     shutil.rmtree(before, ignore_errors=True)
     if logs.is_dir():

@@ -1,4 +1,4 @@
-"""The machines of sessions as they are found: by name, and by asking whether they still answer."""
+"""Look up the machines of sessions by name, and check whether they still respond."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASK_SECONDS = 15.0
 
 
 class State(StrEnum):
-    """What a machine that stays was found to be."""
+    """The state of a session's machine."""
 
     UP = "up"
     SILENT = "silent"
@@ -32,7 +32,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class SessionMachine:
-    """A machine of a session, or (``coming``) one that is about to be."""
+    """A machine of a session, up or (``coming``) coming up."""
 
     member: SessionMember
     handle: Handle
@@ -49,7 +49,7 @@ class SessionMachine:
 
     @property
     def name(self) -> str:
-        """Its full name, as people type it."""
+        """Its full name, as users type it."""
         return f"{self.session}/{self.machine}"
 
     @property
@@ -62,7 +62,7 @@ class SessionMachine:
 
 
 def session_machines() -> list[SessionMachine]:
-    """The machines of all sessions, by session and name; those whose maker died on the way are none."""
+    """Return the machines of all sessions, by session and name, except those whose creator died half-way."""
     found = [
         SessionMachine(entry.member, entry.handle, coming=not entry.kept)
         for entry in Journal().entries()
@@ -72,18 +72,18 @@ def session_machines() -> list[SessionMachine]:
 
 
 def select(names: Sequence[str]) -> list[SessionMachine]:
-    """The machines of these names: ``MACHINE``, ``SESSION/MACHINE``, or ``SESSION`` for all of
-    its machines. Raises SpecError for a name that is unknown or could mean several."""
+    """Return the machines with these names: ``MACHINE``, ``SESSION/MACHINE``, or ``SESSION`` for all of
+    its machines. Raises SpecError for a name that is unknown or ambiguous."""
     there = session_machines()
     return list({found.handle.tag: found for name in names for found in _named(name, there)}.values())
 
 
 def find(name: str) -> SessionMachine:
-    """The one machine of this name. Raises SpecError."""
+    """Return the one machine with this name. Raises SpecError."""
     found = _named(name, session_machines())
     if len(found) > 1:
         several = ", ".join(r.name for r in found)
-        raise SpecError(f"{name!r} is a session of several machines", hint=f"name one of: {several}")
+        raise SpecError(f"{name!r} is a session with several machines", hint=f"name one of: {several}")
     return found[0]
 
 
@@ -96,20 +96,20 @@ def _named(name: str, there: Sequence[SessionMachine]) -> list[SessionMachine]:
         return full
     if len(machines) > 1 or (machines and session and session != machines):
         several = ", ".join(dict.fromkeys(r.name for r in [*machines, *session]))
-        raise SpecError(f"{name!r} could be several machines", hint=f"name one of: {several}")
+        raise SpecError(f"{name!r} is ambiguous", hint=f"name one of: {several}")
     if machines or session:
         return machines or session
     if any(name in (r.name, r.machine, r.session) for r in there):
-        raise SpecError(f"{name} is still coming up", hint="`isolab status` shows when it is there")
+        raise SpecError(f"{name} is still coming up", hint="`isolab status` shows when it is up")
     known = [word for r in settled for word in (r.machine, r.name, r.session)]
     listed = ", ".join(r.name for r in settled)
-    nothing = "no machine stays here; `isolab up LAB` brings machines up"
-    hint = did_you_mean(name, known) or (f"there are: {listed}" if settled else nothing)
-    raise SpecError(f"no machine {name!r} stays here", hint=hint)
+    nothing = "no running machines; `isolab up LAB` starts some"
+    hint = did_you_mean(name, known) or (f"running machines: {listed}" if settled else nothing)
+    raise SpecError(f"no running machine {name!r}", hint=hint)
 
 
 def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
-    """Whether a machine runs programs now, and if not, why."""
+    """Check whether a machine runs programs now; returns its state and, if not up, why."""
     try:
         with drivers.load(handle.driver).connect(handle, deadline) as transport:
             result = run_program(
@@ -124,7 +124,7 @@ def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
                 deadline=deadline,
             )
     except (TimedOut, TimeoutError):
-        return State.SILENT, f"no answer in {ASK_SECONDS:.0f} s"
+        return State.SILENT, f"no response in {ASK_SECONDS:.0f} s"
     except Interrupted:
         raise
     except (LabError, OSError) as trouble:
@@ -132,11 +132,11 @@ def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
         return State.DEAD, problem.message.splitlines()[0]
     if result.exit_code == 0:
         return State.UP, ""
-    return State.DEAD, result.start_error or result.killed_for or "it runs no programs"
+    return State.DEAD, result.start_error or result.killed_for or "it cannot run programs"
 
 
 def ask_all(there: Sequence[SessionMachine]) -> list[tuple[State, str]]:
-    """The states of these machines, asked side by side."""
+    """Check these machines in parallel."""
 
     def one(machine: SessionMachine) -> tuple[State, str]:
         if machine.coming:
@@ -148,10 +148,10 @@ def ask_all(there: Sequence[SessionMachine]) -> list[tuple[State, str]]:
 
 
 def lost(machine: SessionMachine, reason: str) -> LabError:
-    """The error of a machine that is not up any more."""
+    """Return the error for a machine that is no longer up."""
     name, words = machine.name, machine.console.tail(5)
-    words = f"; its console said last:\n{words}" if words else ""
+    words = f"; last lines of its console:\n{words}" if words else ""
     return Unavailable(
         f"{name} is dead: {reason}{words}",
-        hint=f"`isolab reset {name}` makes it anew, `isolab logs {name}` shows more",
+        hint=f"`isolab logs {name}` shows more, `isolab reset {name}` replaces it",
     )

@@ -1,7 +1,7 @@
-"""The system's own SSH client for a machine: its command line, and entries for ``ssh_config``.
+"""The system's SSH client: its command line for a machine, and ``ssh_config`` entries.
 
-Every machine's host key is known beforehand and stands in a file of the machine's own, under a
-name that is used once: nothing is trusted on first use, and ~/.ssh/known_hosts stays as it is.
+Every machine's host key is known in advance and kept in a file per machine, under a unique name:
+nothing is trusted on first use, and ~/.ssh/known_hosts is not touched.
 Source of the options: ssh_config(5).
 """
 
@@ -22,11 +22,11 @@ CONNECT_SECONDS = 60
 
 
 def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
-    """How to reach a machine, in the words of ssh_config(5). Pure."""
+    """Return the ssh_config(5) options for a machine. Pure."""
     about = {
         "HostName": address.host,
         "Port": str(address.port),
-        # Other people's machines know nobody of ours but whom we were told to be.
+        # An existing machine has only the user named in the lab file.
         "User": address.user if address.foreign else user,
         "UserKnownHostsFile": _quoted(known_hosts(handle)),
         "GlobalKnownHostsFile": "/dev/null",
@@ -39,7 +39,7 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
         "ForwardX11": "no",
         "ConnectTimeout": str(CONNECT_SECONDS),
     }
-    if address.client_key is not None:  # else the user's own keys and agent open it
+    if address.client_key is not None:  # else the user's own keys and agent are used
         about |= {
             "IdentityFile": _quoted(address.client_key),
             "IdentitiesOnly": "yes",
@@ -50,7 +50,7 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
 
 
 def render_argv(about: Mapping[str, str], argv: Sequence[str], tty: bool) -> list[str]:
-    """The client's command line; without ``argv`` a login shell. Pure."""
+    """Return the client's command line; without ``argv``, a login shell. Pure."""
     # The user's own settings must not change where we connect to, but may say how to jump.
     words = ["ssh"] if "ProxyJump" in about else ["ssh", "-F", "none"]
     words += [word for name, value in about.items() for word in ("-o", f"{name}={value}")]
@@ -60,22 +60,22 @@ def render_argv(about: Mapping[str, str], argv: Sequence[str], tty: bool) -> lis
 
 
 def render_entry(host: str, about: Mapping[str, str]) -> str:
-    """A ``Host`` entry. Pure."""
+    """Render a ``Host`` entry. Pure."""
     return "\n".join([f"Host {host}", *(f"    {name} {value}" for name, value in about.items())]) + "\n"
 
 
 def host_of(session: str, machine: str) -> str:
-    """The name an entry gives a machine. Pure."""
+    """Return a machine's name in its entry. Pure."""
     return f"isolab-{session}-{machine}"
 
 
 def known_hosts(handle: Handle) -> Path:
-    """Where a machine's host key stands."""
+    """Return the file with a machine's host key."""
     return Path(handle.scratch) / "known_hosts"
 
 
 def write_known_hosts(handle: Handle, address: Address) -> None:
-    """Put the host key where ``options`` says it is."""
+    """Write the host keys to the file ``options`` refers to."""
     lines = [f"{handle.tag} {key_type(key)} {base64.b64encode(key).decode()}\n" for key in address.host_keys]
     write_atomically(known_hosts(handle), "".join(lines).encode())
 

@@ -1,8 +1,8 @@
-"""A terminal made for a program of a machine, and the words passed between it and the user's own.
+"""A pseudo-terminal for a program in a machine, relayed to the user's terminal.
 
-The program never holds the user's terminal: whoever does can put words into it that the user's
-shell reads as commands (ioctl_tty(2), TIOCSTI). Here it holds one end of a pseudo-terminal
-(pty(7)); keys, Ctrl-C among them, and changes of size are passed on.
+The program never holds the user's terminal: it could inject input there that the user's shell runs
+as commands (ioctl_tty(2), TIOCSTI). It holds one end of a pseudo-terminal (pty(7)) instead; keys,
+Ctrl-C among them, and size changes are passed on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestrator.host import process
 
 
 def relay(argv: Sequence[str]) -> int:
-    """Run a program on a terminal of its own until it ends; gives its exit status.
+    """Run a program on a terminal of its own until it ends; returns its exit status.
 
     Standard input must be a terminal. Raises Unavailable when the program cannot be started.
     """
@@ -34,12 +34,12 @@ def relay(argv: Sequence[str]) -> int:
             theirs.close()
             with _raw(keyboard), _following_size(keyboard, ours.fileno()):
                 _pass_on(keyboard, screen, ours.fileno())
-            ours.close()  # hangs up, should the program still be there
+            ours.close()  # hangs up, if the program is still running
             return end()
 
 
 def _pass_on(keyboard: int, screen: int, ours: int) -> None:
-    """Until nobody holds the other end any more."""
+    """Relay both ways until the other end is closed."""
     listen = [keyboard, ours]
     while True:
         ready = select.select(listen, [], [])[0]
@@ -69,7 +69,7 @@ def _write(target: int, data: bytes) -> None:
 def _raw(keyboard: int) -> Iterator[None]:
     before = termios.tcgetattr(keyboard)
     try:
-        tty.setraw(keyboard, termios.TCSADRAIN)  # what was typed ahead is kept
+        tty.setraw(keyboard, termios.TCSADRAIN)  # keeps type-ahead
         yield
     finally:
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

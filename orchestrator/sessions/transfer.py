@@ -1,8 +1,8 @@
-"""Files and folders to and from machines that stay, as streams: nothing is held in memory, and
-nothing is taken on trust.
+"""Transfer files and folders to and from running machines as streams: nothing is held in memory,
+and nothing a machine sends is trusted.
 
-Both ways go through tar in the machine, run as one of its users, so that a machine without a
-boundary writes no more of this host than that user may.
+Both directions go through tar in the machine, run as one of its users, so that on a machine without
+a boundary it can write no more of this host than that user.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from orchestrator.host import process
 from orchestrator.units import size_text
 
 STALL_SECONDS = 120.0
-"""How long nothing may move before a transfer is given up."""
+"""How long a transfer may stall before it is aborted."""
 LAST_SECONDS = 2.0
-"""How long what has failed is waited for, to hear why."""
+"""How long to wait for a failed command, to learn why it failed."""
 MOST_ENTRIES = 100_000
 HEADER_BYTES = 2**20
-"""What a machine may send between two files: names, and nothing else of use."""
+"""How much a machine may send between two files: only names are useful."""
 _BLOCK = 65536
 
 _UNPACK = 'mkdir -p -- "$1" && exec tar -x -f - -C "$1"'
 _PACK = 'exec tar -c -f - -C "$1" "$2"'
 
 OnProgress = Callable[[int], None]
-"""Is told how many bytes have passed."""
+"""Called with the number of bytes transferred so far."""
 
 
 @dataclass
 class Received:
-    """What a machine sent: ``files`` by name, their bytes, and the names of what was not taken
-    (links, devices)."""
+    """What a machine sent: names of ``files``, their total size in bytes, and names of what was
+    skipped (links, devices)."""
 
     files: list[str] = field(default_factory=list)
     size: int = 0
@@ -48,19 +48,19 @@ class Received:
 
 
 def render_unpack(folder: str) -> list[str]:
-    """The command that unpacks a stream into ``folder``, relative to where it starts. Pure."""
+    """Return the command that unpacks a stream into ``folder``, relative to its working directory. Pure."""
     return ["/bin/sh", "-c", _UNPACK, "sh", folder]
 
 
 def render_pack(path: str) -> list[str]:
-    """The command that packs one file or folder. Pure."""
+    """Return the command that packs one file or folder. Pure."""
     where = PurePosixPath(path)
     folder, name = (where.parent, f"./{where.name}") if where.name not in ("", "..") else (where, ".")
     return ["/bin/sh", "-c", _PACK, "sh", str(folder), name]
 
 
 def measure(paths: Sequence[Path]) -> int:
-    """Bytes of all the files to send. Raises SpecError for one that cannot be read."""
+    """Return the total bytes of the files to send. Raises SpecError for one that cannot be read."""
     total = 0
     for path in paths:
         if not path.exists():
@@ -68,15 +68,15 @@ def measure(paths: Sequence[Path]) -> int:
         for file in [path, *(path.rglob("*") if path.is_dir() else ())]:
             if file.is_file() and (file == path or not file.is_symlink()):
                 if not os.access(file, os.R_OK):
-                    raise SpecError(f"{file}: may not be read")
+                    raise SpecError(f"{file}: permission denied")
                 total += file.stat().st_size
     return total
 
 
 def send(argv: Sequence[str], paths: Sequence[Path], uid: int, on_progress: OnProgress) -> int:
-    """Send files and folders to the command ``argv`` that unpacks them; gives how many.
+    """Send files and folders to the command ``argv`` that unpacks them; returns how many files.
 
-    Raises TransportError, TimedOut, LabError for a file that changes meanwhile.
+    Raises TransportError, TimedOut, LabError for a file that changes during the transfer.
     """
     count = 0
 
@@ -94,12 +94,12 @@ def send(argv: Sequence[str], paths: Sequence[Path], uid: int, on_progress: OnPr
         try:
             with tarfile.open(fileobj=cast(IO[bytes], sink), mode="w|", format=tarfile.GNU_FORMAT) as tar:
                 for path in paths:
-                    real = path.resolve()  # a link that was named means what it leads to
+                    real = path.resolve()  # follow a link that was named explicitly
                     name = real.name if path.name in ("", "..") else path.name
                     tar.add(real, arcname=name, filter=ours)
             talk.end_input()
         except TransportError:
-            raise TransportError(f"the machine does not take the files: {words() or 'it hung up'}") from None
+            raise TransportError(f"the machine did not accept the files: {words() or 'connection closed'}") from None
         except OSError as problem:
             raise LabError(f"cannot send {problem.filename or 'a file'}: {problem}") from None
         _require_success(talk, "unpack the files")
@@ -107,10 +107,11 @@ def send(argv: Sequence[str], paths: Sequence[Path], uid: int, on_progress: OnPr
 
 
 def receive(argv: Sequence[str], target: Path, limit: int, on_progress: OnProgress) -> Received:
-    """Take what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes.
+    """Receive what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes.
 
-    Only plain files and folders are taken, under plain relative names; links are not, neither
-    theirs nor those of ours that would lead out of ``target``. Raises TransportError, TimedOut.
+    Only regular files and folders are accepted, under plain relative names; links in the archive are
+    skipped, and links on this host that lead out of ``target`` are not followed. Raises
+    TransportError, TimedOut.
     """
     target.mkdir(parents=True, exist_ok=True)
     received = Received()
@@ -123,9 +124,9 @@ def receive(argv: Sequence[str], target: Path, limit: int, on_progress: OnProgre
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as problem:
             complaints = words()
             raise TransportError(
-                complaints or f"the machine sent an archive that cannot be read: {problem}"
+                complaints or f"the machine sent an invalid archive: {problem}"
             ) from None
-        _require_success(talk, "pack what was asked for")
+        _require_success(talk, "pack the files")
     return received
 
 
@@ -140,7 +141,7 @@ def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Receive
             raise TransportError(f"the machine sent more than {MOST_ENTRIES} files")
         name = _plain(entry.name)
         where = target.joinpath(*name.parts)
-        tar.members = []  # type: ignore[attr-defined]  # it would remember every one
+        tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every member
         if entry.isdir():
             _folder(where, target)
         elif not entry.isreg() or entry.issparse():
@@ -156,10 +157,10 @@ def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Receive
 
 
 def too_much(limit: int) -> TransportError:
-    """The error of a machine that sends more than it may."""
+    """Return the error for a machine that sends more than the limit."""
     return TransportError(
-        f"the machine sends more than {size_text(limit)}",
-        hint="what came before is there; --limit takes more, such as --limit 4GiB",
+        f"the machine sent more than {size_text(limit)}",
+        hint="files received so far were kept; raise --limit, such as --limit 4GiB",
     )
 
 
@@ -171,20 +172,20 @@ def _plain(name: str) -> PurePosixPath:
 
 
 def _folder(where: Path, target: Path) -> None:
-    """Make a folder beneath ``target``, through no link."""
+    """Create a folder below ``target`` without following links."""
     here = target
     for part in where.relative_to(target).parts:
         here /= part
         try:
             if here.is_symlink():
-                raise TransportError(f"{here} is a link, and what a machine sends goes through none")
+                raise TransportError(f"{here} is a symbolic link; not following it for files from a machine")
             here.mkdir(exist_ok=True)
-        except OSError as problem:  # of a name too long already when it is looked at
-            raise LabError(f"cannot make the folder {str(here)[:200]}: {problem.strerror}") from None
+        except OSError as problem:  # is_symlink() too, if the name is too long
+            raise LabError(f"cannot create folder {str(here)[:200]}: {problem.strerror}") from None
 
 
 def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
-    """Write a new file; one of the same name is replaced, never written through."""
+    """Write a new file; an existing one is replaced, never written through."""
     content = tar.extractfile(entry)
     assert content is not None
     try:
@@ -198,7 +199,7 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
 
 
 class _Sink:
-    """Where a tar stream is written to."""
+    """Output of a tar stream."""
 
     def __init__(self, talk: process.Conversation, on_progress: OnProgress) -> None:
         self._talk, self._told, self._count = talk, on_progress, 0
@@ -212,8 +213,7 @@ class _Sink:
 
 
 class _Source:
-    """Where a tar stream is read from; never more than was granted, for a header may claim to be
-    as long as the machine likes."""
+    """Input of a tar stream, limited to what was granted: a header may claim any length."""
 
     def __init__(self, talk: process.Conversation, limit: int, on_progress: OnProgress) -> None:
         self._talk, self._limit, self._told = talk, limit, on_progress
@@ -228,12 +228,12 @@ class _Source:
         self._granted -= len(block)
         self._count += len(block)
         if self._granted < 0:
-            raise TransportError("the machine sends something endless between its files")
+            raise TransportError("the machine sent too much data between files")
         self._told(self._count)
         return block
 
     def drain(self) -> None:
-        """Read what pads the end of an archive."""
+        """Read the padding at the end of an archive."""
         self.grant(HEADER_BYTES)
         while self.read():
             pass
@@ -241,7 +241,7 @@ class _Source:
 
 @contextmanager
 def _talking(argv: Sequence[str]) -> Iterator[tuple[process.Conversation, Callable[[], str]]]:
-    """A running command, and what it said when it failed."""
+    """Run a command; yields it and a function that returns its error output once it has failed."""
     talk = process.Conversation(argv)
 
     def words() -> str:
