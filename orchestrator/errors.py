@@ -133,7 +133,11 @@ class Unreachable(TeardownError):
 def from_os(problem: OSError) -> LabError:
     """Convert an operating system error to a LabError with a hint."""
     where = f"{problem.filename}: " if problem.filename else ""
-    hint = "free space: `isolab images prune` removes what can be rebuilt" if problem.errno == errno.ENOSPC else ""
+    hint = (
+        "free space: `isolab images prune` removes what can be rebuilt"
+        if problem.errno == errno.ENOSPC
+        else ""
+    )
     return LabError(f"{where}{problem.strerror or problem}", hint=hint or "see `isolab doctor`")
 
 

@@ -1,1 +1,1 @@
-"""Measurements of isolab itself, and of what it is compared with."""
+"""Benchmarks of isolab itself, and of its baselines."""

@@ -1,4 +1,4 @@
-"""What others do, measured in the same run: a stock distribution, and OpenSSH's own client."""
+"""Baselines measured in the same run: a stock distribution, and OpenSSH's client."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NETWORK = "[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n"
 
 
 def ssh_seconds(handle: Handle) -> float:
-    """Median seconds of one command through an OpenSSH ControlMaster to a running machine."""
+    """Measure the median seconds of one command through an OpenSSH ControlMaster to a running machine."""
     folder = Path(handle.scratch)
     deadline = Deadline.after(120)
     port = forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline))
@@ -62,14 +62,14 @@ def ssh_seconds(handle: Handle) -> float:
 
 
 def stock_seconds(lab: Bench) -> float:
-    """Median seconds from starting QEMU on a stock Debian to the first command over SSH.
+    """Measure the median seconds from starting QEMU on a stock Debian to the first command over SSH.
 
-    Raises Unavailable where it cannot be built (it takes root), LabError when it fails.
+    Raises Unavailable where it cannot be built (it needs root), LabError when it fails.
     """
     if host_arch().name != "amd64":
-        raise Unavailable("the stock image is only built on amd64")
+        raise Unavailable("the stock image can only be built on amd64")
     if os.getuid() != 0:
-        raise Unavailable("building a stock distribution takes root")
+        raise Unavailable("building a stock distribution needs root")
     ensure([MMDEBSTRAP], lab.progress, lab.machines.cancellation.deadline())
     lab.progress.doing("bench", "building a stock Debian", 120)
     folder = cache.make(
@@ -102,7 +102,7 @@ def _build(folder: Path) -> dict[str, Any]:
 
 
 def _boot(folder: Path, cancellation: Cancellation) -> float:
-    """One cold boot, as a person would start it, until a command has answered."""
+    """Time one cold boot, started as a user would, until the first command returns."""
     deadline, arch = cancellation.deadline(BOOT_SECONDS), host_arch()
     qemu = shutil.which(arch.qemu)
     if qemu is None:
@@ -118,7 +118,7 @@ def _boot(folder: Path, cancellation: Cancellation) -> float:
         begun = time.monotonic()
         with process.running(argv, executable=Path(qemu)):
             while not socket.exists():
-                deadline.check("QEMU starting")
+                deadline.check("waiting for QEMU to start")
                 time.sleep(0.01)
             port = forwarded_port(human_command(socket, "info usernet", deadline))
             host_key = base64.b64decode(cache.meta(folder)["host_key"])
@@ -133,5 +133,5 @@ def _first_command(address: Address, deadline: Deadline) -> None:
                 transport.run(["true"], deadline=deadline)
                 return
         except LabError:
-            deadline.check("the stock distribution answering over SSH")
+            deadline.check("waiting for SSH on the stock distribution")
             time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""Measurements of isolab itself: how soon a machine answers, what it costs, in phases.
+"""Benchmarks of isolab itself: how soon a machine responds and what it costs, by phase.
 
-Figures compare within one run on one host; absolute times of a shared machine mean little.
-Medians of at least five. What each row means is in docs/performance.md.
+Measurements are comparable within one run on one host; absolute times on a shared machine mean
+little. Medians of at least five. Each row is explained in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class BenchResult:
-    """One line of the result: a figure, and what it should at most be (None: no target)."""
+    """One row of the result: a value, and its upper target (None: no target)."""
 
     what: str
     value: float
@@ -55,7 +55,7 @@ class BenchResult:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every measurement needs: a place for machines, and the journal."""
+    """What every measurement needs: a folder for machines, and the journal."""
 
     run: str
     out: Path
@@ -82,7 +82,7 @@ class Bench:
         )
 
     def template(self, order: Order) -> Template:
-        """Raises BootError when machines of this kind cannot be cloned."""
+        """Return the template to clone. Raises BootError if such machines cannot be cloned."""
         found = obtain(order, DRIVER, self.machines)
         if isinstance(found, str):
             raise BootError(found)
@@ -90,7 +90,7 @@ class Bench:
 
 
 class Phases:
-    """A stopwatch with laps: seconds by phase, in order."""
+    """A stopwatch: seconds by phase, in order."""
 
     def __init__(self) -> None:
         self._begun = self._last = time.monotonic()
@@ -108,7 +108,7 @@ class Phases:
 
 @contextlib.contextmanager
 def started(order: Order, lab: Bench) -> Iterator[tuple[Handle, InteractiveTransport, Phases]]:
-    """A machine that has answered its first command, timed phase by phase; gone afterwards."""
+    """Start a machine and run a first command, timed by phase; take it down afterwards."""
     handle = DRIVER.prepare(order)
     lab.machines.journal.intend(handle)
     order.logs.mkdir(parents=True, exist_ok=True)
@@ -127,13 +127,13 @@ def started(order: Order, lab: Bench) -> Iterator[tuple[Handle, InteractiveTrans
 
 
 def measure_start(order: Order, lab: Bench) -> Phases:
-    """One start, from nothing to the first answer."""
+    """Time one start, from nothing to the first response."""
     with started(order, lab) as (_, _, phases):
         return phases
 
 
 def start_rows(lab: Bench, archs: Sequence[str], stock: float | None) -> Iterator[BenchResult]:
-    """Clone against cold boot of the same image, and against a stock distribution."""
+    """Compare a clone with a cold boot of the same image, and with a stock distribution."""
     for arch in archs:
         order = lab.order(arch, f"bench-{arch}")
         lab.progress.doing("bench", f"{arch}: cloning and booting {lab.rounds} times each")
@@ -144,19 +144,19 @@ def start_rows(lab: Bench, archs: Sequence[str], stock: float | None) -> Iterato
                 f"{arch}: clone / cold boot", 1.0, "ratio", 1 / 8, note=f"not clonable: {problem.message}"
             )
             continue
-        # In turn, and each clone against the boot just before it: a shared host's speed drifts.
+        # Alternate, and compare each clone with the boot just before it: a shared host's speed drifts.
         pairs = [(measure_start(order, lab), measure_start(cloned, lab)) for _ in range(lab.rounds)]
         ratio = statistics.median(clone.total / cold.total for cold, clone in pairs)
         colds, clones = zip(*pairs, strict=True)
         laps = _medians("cold", colds) | _medians("clone", clones)
-        yield BenchResult(f"{arch}: clone / cold boot, to the first answer", ratio, "ratio", 1 / 8, laps)
+        yield BenchResult(f"{arch}: clone / cold boot, to the first response", ratio, "ratio", 1 / 8, laps)
         if stock is not None:
             share = laps["clone s"] / stock
             yield BenchResult(f"{arch}: clone / stock distribution (amd64)", share, "ratio", 1 / 40)
 
 
 def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
-    """The median of each phase and of the whole, in seconds; they need not add up."""
+    """Return the median of each phase and of the total, in seconds; they need not add up."""
     laps = {f"{what} s": statistics.median(start.total for start in starts)}
     for phase in starts[0].laps:
         laps[f"{what} {phase} s"] = statistics.median(start.laps[phase] for start in starts)
@@ -164,7 +164,7 @@ def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
 
 
 def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
-    """Many clones at once: time to the last answer, against the processor time it took; memory."""
+    """Start many clones at once: time to the last response, compared with processor time; memory."""
     first = lab.order(arch, "bench-crowd")
     template = lab.template(first)
     lab.progress.doing("bench", f"{number} clones of {arch} at once")
@@ -191,13 +191,13 @@ def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
         answered.wait()
         wall = time.monotonic() - begun
         own = _own_cpu() - spent
-        time.sleep(2)  # idle, so that memory is that of a machine at rest
+        time.sleep(2)  # let them idle before measuring memory
         over.set()
         for job in jobs:
             job.result()
     cores = len(os.sched_getaffinity(0))
     floor = (sum(cpu) + own) / cores
-    yield BenchResult(f"{number} {arch} clones, command to all answered", wall, "s", 10.0)
+    yield BenchResult(f"{number} {arch} clones, command to last response", wall, "s", 10.0)
     yield BenchResult(f"{number} {arch} clones, wall / (processor time / cores)", wall / floor, "ratio", 1.3)
     yield BenchResult("proportional set size of an idle 256 MiB clone", statistics.median(sizes), "MiB", 60.0)
 
@@ -205,10 +205,10 @@ def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
 def overhead_rows(
     lab: Bench, arch: str, ssh_command: Callable[[Handle], float] | None
 ) -> Iterator[BenchResult]:
-    """What one more program costs beyond its own time, against one command of OpenSSH."""
+    """Measure the overhead of running one program, compared with one OpenSSH command."""
     order = lab.order(arch, "bench-overhead")
     order = replace(order, template=lab.template(order))
-    lab.progress.doing("bench", "cost of one exercise")
+    lab.progress.doing("bench", "overhead of one exercise")
     with started(order, lab) as (handle, plain, _), runner_server(plain, handle.site.runner[0]) as transport:
         beyond = []
         for _ in range(max(30, lab.rounds)):
@@ -228,13 +228,13 @@ def overhead_rows(
         ours = statistics.median(beyond)
         if ssh_command is None:
             yield BenchResult(
-                "an exercise beyond its own time", ours * 1000, "ms", note="no ssh client to compare with"
+                "overhead of one exercise", ours * 1000, "ms", note="no ssh client to compare with"
             )
             return
         theirs = ssh_command(handle)
     detail = {"isolab ms": ours * 1000, "ssh ControlMaster ms": theirs * 1000}
     yield BenchResult(
-        "an exercise beyond its own time / one ssh command (ControlMaster)",
+        "overhead of one exercise / one ssh command (ControlMaster)",
         ours / theirs,
         "ratio",
         1.5,
@@ -252,6 +252,6 @@ def _pid_of(handle: Handle) -> int:
 
 
 def _cpu_of(pid: int) -> float:
-    """Seconds of processor time of a process (proc(5), fields 14 and 15)."""
+    """Return the seconds of processor time of a process (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -74,7 +74,9 @@ def _measure(lab: measure.Bench, crowd: int, stock: bool) -> Iterator[measure.Be
             )
         except LabError as problem:
             note = problem.message.splitlines()[0]
-            yield measure.BenchResult("stock Debian, cold boot", float("nan"), "s", note=f"not measured: {note}")
+            yield measure.BenchResult(
+                "stock Debian, cold boot", float("nan"), "s", note=f"not measured: {note}"
+            )
     others = [name for name in ARCHITECTURES if name not in FIRST]
     yield from measure.start_rows(lab, [*FIRST, *others], seconds)
     yield from measure.crowd_rows(lab, "arm64", crowd)

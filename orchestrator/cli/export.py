@@ -64,7 +64,9 @@ def export_image(name: str, names: tuple[str, ...], form: str, out: str, key: st
 def _recipe(name: str) -> Recipe:
     known = recipes()
     if not name:
-        raise SpecError("missing image name", hint=f"use isolab images export IMAGE; images: {', '.join(known)}")
+        raise SpecError(
+            "missing image name", hint=f"use isolab images export IMAGE; images: {', '.join(known)}"
+        )
     if name not in known:
         hint = did_you_mean(name, list(known)) or f"images in {RECIPES}: {', '.join(known)}"
         raise SpecError(f"unknown image {name!r}", hint=hint)
@@ -99,7 +101,9 @@ def _authorised(path: str) -> bytes:
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as problem:
-        raise SpecError(f"cannot read {file}: {problem}", hint="use --authorized-key FILE to name a public key") from None
+        raise SpecError(
+            f"cannot read {file}: {problem}", hint="use --authorized-key FILE to name a public key"
+        ) from None
     if "PRIVATE KEY" in text:
         raise SpecError(f"{file} is a private key", hint=f"the public key is usually {file}.pub")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -36,7 +36,9 @@ def run(
             choice = Selection(only, exercises, cold, Path(work) if work else None)
             outcome = run_lab(lab, choice, Path(out) if out else None, progress)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted: machines were removed, records of finished exercises were kept") from None
+        raise Interrupted(
+            "interrupted: machines were removed, records of finished exercises were kept"
+        ) from None
     _print(outcome, form)
     return outcome.exit_code
 

@@ -166,7 +166,9 @@ def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
     check_format(form)
     if bool(names) == everything:
         listed = ", ".join(r.name for r in session_machines()) or "none"
-        raise SpecError("name machines or sessions, or use --all (not both)", hint=f"running machines: {listed}")
+        raise SpecError(
+            "name machines or sessions, or use --all (not both)", hint=f"running machines: {listed}"
+        )
     there = [r for r in session_machines() if not r.coming] if everything else select(names)
     failures: list[Failure] = []
     with shown(quiet=form == JSON and sys.stderr.isatty()) as progress:

@@ -99,7 +99,9 @@ def _write(path: Path, text: str) -> None:
     """Write the file, replacing only an earlier one of this verb. Raises SpecError."""
     try:
         if path.exists() and not path.read_text(errors="replace").startswith(MARK):
-            raise SpecError(f"{path} was not written by `isolab ssh-config`", hint="choose another file with --out")
+            raise SpecError(
+                f"{path} was not written by `isolab ssh-config`", hint="choose another file with --out"
+            )
         write_atomically(path, text.encode())
         os.chmod(path, 0o600)  # noqa: PTH101
     except OSError as problem:

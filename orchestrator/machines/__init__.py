@@ -1,1 +1,1 @@
-"""Machines as this host knows them: provisioned, journalled, joined by networks, taken down."""
+"""Machines on this host: provisioned, journalled, networked, taken down."""

@@ -1,7 +1,7 @@
-"""Machines that wait for each other: up together, through their exercises together, down together.
+"""Barrier for machines that share a network: up, through the exercises and down together.
 
-Every participant of a group passes the same points in the same order. It waits at each until all
-others are there, have finished, or are lost; a machine that is lost never holds up the rest.
+Every participant of a group passes the same points in the same order. At each it waits until all
+others have arrived, finished, or are lost; a lost machine never blocks the rest.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, from_os
 
 LONGEST_NAP = 0.2
-"""Seconds between two looks at whether the user wants to stop."""
+"""Seconds between two checks for cancellation."""
 
 
 @dataclass
 class _Standing:
-    """How far a machine is: points passed (infinitely many once it has left), how many times slower than a
-    native core it is (0: it has not said), and why it is lost."""
+    """Progress of a machine: points passed (infinity once it has left), how many times slower than a
+    native core it is (0: unknown), and why it is lost."""
 
     points: float = 0
     slowness: float = 0.0
@@ -31,7 +31,7 @@ class _Standing:
 
 @dataclass(frozen=True)
 class Participant:
-    """One machine at the barrier of its group; a machine without a group is alone and waits for nobody."""
+    """One machine at the barrier of its group; a machine without a group never waits."""
 
     name: str
     _group: Mapping[str, _Standing]
@@ -39,7 +39,7 @@ class Participant:
     _cancellation: Cancellation
 
     def wait(self) -> str:
-        """Wait for the others at the next point; "" when all are there, else which are lost and why.
+        """Wait for the others at the next point; returns "", or which machines are lost and why.
 
         Raises Interrupted.
         """
@@ -54,23 +54,23 @@ class Participant:
         return "; ".join(f"machine {name} of its network is lost: {why}" for name, why in lost.items())
 
     def missing(self) -> list[str]:
-        """Who would be waited for now."""
+        """Return the machines that ``wait`` would wait for now."""
         with self._changed:
             return [name for name in self._behind(self._group[self.name].points + 1) if name != self.name]
 
     def announce(self, slowness: float) -> None:
-        """Say how many times slower than a native core this machine is."""
+        """Report how many times slower than a native core this machine is."""
         with self._changed:
             self._group[self.name].slowness = slowness
 
     @property
     def slowest(self) -> float:
-        """The slowness of the slowest machine of the group that said so."""
+        """The slowness of the slowest machine of the group, of those that reported it."""
         with self._changed:
             return max(standing.slowness for standing in self._group.values()) or 1.0
 
     def leave(self, reason: str = "") -> None:
-        """Pass no more points; a reason says that this machine is lost."""
+        """Stop taking part; with a reason, this machine counts as lost."""
         with self._changed:
             self._group[self.name].points = math.inf
             self._group[self.name].lost = reason
@@ -81,7 +81,7 @@ class Participant:
 
 
 class Barrier:
-    """The barrier of a run: each group of machines waits for its own. Safe to use from several threads."""
+    """The barrier of a run, separate for each group of machines. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -91,9 +91,9 @@ class Barrier:
     def participant(
         self, name: str, group: Sequence[str], owner: str, cancellation: Cancellation
     ) -> Iterator[Participant]:
-        """A participant for the length of a ``with`` block; one that ends by an exception is lost.
+        """Yield a participant for a ``with`` block; one that exits by an exception is lost.
 
-        ``owner`` keeps apart groups of the same machines that belong to different people.
+        ``owner`` separates groups of the same machines that belong to different students.
         """
         names = tuple(group) or (name,)
         with self._changed:

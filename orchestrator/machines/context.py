@@ -1,4 +1,4 @@
-"""What bringing up a machine takes beside its order, whoever wants it."""
+"""What is needed to bring up any machine, besides its order."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from orchestrator.progress import Progress
 
 @dataclass(frozen=True)
 class MachineContext:
-    """What the machines of one command share: the journal, who is told, who may stop them, and how many
-    come up at a time. Without slots, all at once."""
+    """State shared by the machines of one command: journal, progress, cancellation, and limits on how
+    many come up at a time. Without slots there is no limit."""
 
     journal: Journal
     progress: Progress
@@ -27,5 +27,5 @@ class MachineContext:
         return self.cancellation.deadline(seconds)
 
     def slots(self, order: Order) -> AbstractContextManager[object]:
-        """What a machine waits for before it comes up."""
+        """Return the slots a machine waits for before it comes up."""
         return self.clone_slots if order.template else self.boot_slots

@@ -1,4 +1,4 @@
-"""What a machine said about itself, once, after it came up."""
+"""Facts of a machine, reported once by the machine after it came up."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from orchestrator.errors import TransportError
 
 HOST_SPIN_US = 4000.0
-"""Time of the runner's fixed piece of work on a native core of a 2020s laptop, microseconds."""
+"""Time of the runner's fixed workload on a native core of a 2020s laptop, microseconds."""
 MAX_FACTOR = 100.0
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts by the names used in exercise files; ``features`` maps a name to why it is missing,
-    "" when it is there. ``raw`` holds everything else the runner said."""
+    """Facts by the names used in exercise files; ``features`` maps a name to why it is missing, or
+    "" if it is available. ``raw`` holds everything the runner reported."""
 
     kernel: str
     machine: str
@@ -34,8 +34,8 @@ class Facts:
     def slowness(self) -> float:
         """How many times slower than a native core programs run here; at least 1.
 
-        Measured beside whatever else the host was doing, so contention counts, as it should
-        for deadlines.
+        Measured under the host's current load, so contention counts, as it should for
+        deadlines.
         """
         return min(MAX_FACTOR, max(1.0, self.spin_us / HOST_SPIN_US))
 
@@ -50,7 +50,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def parse(text: bytes) -> Facts:
-    """Facts from the runner's JSON. The machine is not trusted. Raises TransportError."""
+    """Parse facts from the runner's JSON. The machine is not trusted. Raises TransportError."""
     try:
         raw = json.loads(text)
         features = {str(k): str(v)[:200] for k, v in raw["features"].items()}
@@ -66,4 +66,4 @@ def parse(text: bytes) -> Facts:
             raw=raw,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise TransportError(f"the machine's facts make no sense: {text[:200]!r}") from None
+        raise TransportError(f"the machine reported invalid facts: {text[:200]!r}") from None

@@ -1,8 +1,8 @@
-"""Programs of the host that the work at hand needs: what they are, and how they are installed.
+"""Programs a command needs on the host, and how to install them.
 
-Missing ones are installed by apt-get when we may (root, or sudo without a password); else the one
-line to type is in the error. For hosts with another package manager the error says what is missing,
-and what Debian calls it.
+Missing ones are installed by apt-get if permitted (root, or passwordless sudo); otherwise the error
+contains the command to run. For hosts with another package manager the error names what is missing,
+and its Debian package.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ QEMU_IMG = Need("qemu-img", program("qemu-img"), ("qemu-utils",))
 SSHD = Need("sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",))
 MMDEBSTRAP = Need("mmdebstrap", program("mmdebstrap"), ("mmdebstrap",))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-"""Names of a browser that the tests of the HTML report can drive."""
+"""Browsers that the tests of the HTML report can drive."""
 CHROMIUM = Need(
     "chromium",
     lambda: any(map(shutil.which, BROWSERS)),
@@ -55,7 +55,7 @@ CHROMIUM = Need(
 
 
 def needs_of(machines: Iterable[Machine]) -> list[Need]:
-    """What these machines need of the host, beyond Python, images' needs first."""
+    """Return what these machines need of the host besides Python, needs of images first."""
     needs = {GPGV.what: GPGV, KEYS.what: KEYS}
     for machine in machines:
         driver = drivers.load(machine.driver)
@@ -65,13 +65,13 @@ def needs_of(machines: Iterable[Machine]) -> list[Need]:
 
 
 def usual_needs() -> list[Need]:
-    """What containers need, and QEMU's machines of every architecture: most labs are made of these."""
+    """Return the needs of containers and of QEMU machines of every architecture, which most labs use."""
     guests = [Machine(driver="qemu", arch=name) for name in ARCHITECTURES]
     return needs_of([Machine(driver="container"), *guests])
 
 
 def image_needs(recipe: Recipe, arch: str) -> list[Need]:
-    """What building an image of this architecture needs, and machines made of it."""
+    """Return what building and running an image of this architecture needs."""
     if not recipe.disk:
         return []
     kind, programs = KINDS[recipe.kind], {need.what: need for need in (MKE2FS, XORRISO)}
@@ -86,12 +86,12 @@ def _firmware_need(path: str) -> list[Need]:
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:
-    """The needs this host does not meet."""
+    """Return the needs this host does not meet."""
     return [need for need in needs if not need.present()]
 
 
 def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
-    """The command that installs them; [] for hosts without apt-get."""
+    """Return the command that installs them; [] for hosts without apt-get."""
     if not shutil.which("apt-get"):
         return []
     names = [_apt_name(need, deadline) for need in needs]
@@ -99,9 +99,9 @@ def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
 
 
 def in_words(needs: Sequence[Need]) -> str:
-    """What to install where we cannot: by the names Debian has for it."""
+    """Describe what to install on hosts without apt-get, by Debian's package names."""
     names = ", ".join(dict.fromkeys(need.apt[0] for need in needs if need.apt))
-    return f"isolab installs by apt-get only; by this host's own means, install what Debian has in {names}"
+    return f"isolab can install only with apt-get; use this host's package manager to install the equivalent of Debian's {names}"
 
 
 def _apt_name(need: Need, deadline: Deadline) -> str:
@@ -112,26 +112,26 @@ def _apt_name(need: Need, deadline: Deadline) -> str:
 
 
 def ensure(needs: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
-    """Install what is missing. Raises Unavailable with the line to type when we may not."""
+    """Install what is missing. Raises Unavailable with the command to run if not permitted."""
     absent = missing(needs)
     _ensure_packages([need for need in absent if not need.pip], progress, deadline)
     _ensure_modules([need for need in absent if need.pip], progress, deadline)
 
 
 def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
-    """Install Python packages into the environment we run in."""
+    """Install Python packages into the current environment."""
     if not absent:
         return
     names = ", ".join(need.what for need in absent)
     wanted = [word for need in absent for word in _for_pip(need)]
-    # -P: not the pip of the folder we stand in, which may be a student's.
+    # -P: never a pip from the current folder, which may be a student's.
     argv = [sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted]
     progress.doing("Python packages", f"installing {names}", 30)
     try:
         process.run(argv, deadline=deadline.within(INSTALL_SECONDS))
     except ProcessFailed as problem:
         line = shlex.join(argv)
-        raise Unavailable(f"{names} cannot be installed: {problem.message}", hint=f"type: {line}") from None
+        raise Unavailable(f"cannot install {names}: {problem.message}", hint=f"run: {line}") from None
     importlib.invalidate_caches()
     still = missing(absent)
     if still:
@@ -140,7 +140,7 @@ def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadli
 
 
 def _for_pip(need: Need) -> list[str]:
-    """What to ask of pip: in a checkout the locked version, by its hash."""
+    """Return pip's requirement: in a checkout the locked version, by hash."""
     if IN_CHECKOUT and need.lock:
         return ["--require-hashes", "--requirement", str(ROOT / need.lock)]
     return [need.pip]
@@ -155,7 +155,7 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
         raise Unavailable(f"this host lacks {names}", hint=in_words(absent))
     rights = _rights(deadline)
     if rights is None:
-        raise Unavailable(f"this host lacks {names}", hint=f"type: sudo {' '.join(line)}")
+        raise Unavailable(f"this host lacks {names}", hint=f"run: sudo {' '.join(line)}")
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         progress.doing("system packages", "reading package lists", 10)
         _install([*rights, "apt-get", "update"], deadline)
@@ -174,7 +174,7 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
 
 
 def _rights(deadline: Deadline) -> list[str] | None:
-    """How to become root: already so, sudo without a password, or not at all."""
+    """Return the command prefix to run as root: empty, passwordless sudo, or None if not permitted."""
     if os.getuid() == 0:
         return []
     if not shutil.which("sudo"):

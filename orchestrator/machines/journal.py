@@ -1,11 +1,11 @@
 """The journal: one row for each machine that exists or is about to.
 
 One SQLite file per user, with one table. A row is written before anything of its machine is created,
-and goes only after ``down`` said that the machine is gone. A row whose owner process is dead is what
-``isolab gc`` cleans up. Owners are known by process id *and* start time, for process ids are used
-again (proc(5), field 22). A machine that is to outlive the process that made it is *kept*: its owner
-is the user, and only ``isolab down`` removes it. What it was wanted as (its session, lab and order)
-stands in the same row, so that any later process finds it by name and can make it anew.
+and deleted only after ``down`` has confirmed that the machine is gone. A row whose owner process is
+dead is what ``isolab gc`` cleans up. Owners are identified by process id *and* start time, because
+process ids are reused (proc(5), field 22). A machine that outlives the process that created it is
+*kept*: its owner is the user, and only ``isolab down`` removes it. Its session, lab and order are in
+the same row, so that any later process finds it by name and can recreate it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _ORDER = TypeAdapter(Order)
 
 @dataclass(frozen=True)
 class SessionMember:
-    """A machine's place in a session, and how to make it anew.
+    """A machine's membership in a session, and how to recreate it.
 
-    ``lab`` is the lab file's path, ``logs`` the folder of its logs, ``since`` when it was last made
-    (ISO 8601, with the offset from UTC). ``order`` is None when another version of isolab wrote it
-    and we cannot read it.
+    ``lab`` is the lab file's path, ``logs`` the folder of its logs, ``since`` when it was last
+    created (ISO 8601, with the offset from UTC). ``order`` is None if another version of isolab wrote
+    it in a form this one cannot read.
     """
 
     session: str
@@ -44,14 +44,14 @@ class SessionMember:
 
 
 def member_of(session: str, lab: str, order: Order) -> SessionMember:
-    """The place in a session of a machine that is made now."""
+    """Return the session membership of a machine created now."""
     return SessionMember(session, lab, order.logs, order, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One row: a machine or network, whether the process that makes or uses it still lives, whether
-    it is kept without one, and its place in a session, if it has one."""
+    """One row: a machine or network, whether the process that owns it is alive, whether it is kept
+    without an owner, and its session membership, if any."""
 
     handle: Handle
     owner_alive: bool
@@ -60,16 +60,16 @@ class JournalEntry:
 
 
 class Journal:
-    """The journal's file. Safe to use from several threads and processes."""
+    """The journal file. Safe to use from several threads and processes."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises Unavailable when there is state of an older isolab that cannot be read."""
+        """Open the journal. Raises Unavailable if state of an older isolab cannot be read."""
         self._path = path or state_dir() / "machines.db"
         self._database = Database(self._path, journal_table.SCHEMA)
         self._of_older_isolab()
 
     def intend(self, handle: Handle, member: SessionMember | None = None) -> None:
-        """Write down that this machine is about to be created, by us."""
+        """Record that this process is about to create this machine."""
         pid = os.getpid()
         row = JournalRow(
             run=handle.run,
@@ -84,7 +84,7 @@ class Journal:
             journal_table.write(database, row)
 
     def keep(self, handles: Iterable[Handle]) -> None:
-        """From now on these machines need no owner; all of them or, if we are killed, none."""
+        """Mark these machines as kept, in one transaction: all, or (if killed) none."""
         with self._database.opened() as database:
             database.executemany(
                 "UPDATE machines SET handle = ?, owner_pid = 0, owner_start = '', kept = TRUE "
@@ -93,22 +93,22 @@ class Journal:
             )
 
     def forget(self, handle: Handle) -> None:
-        """The machine is gone."""
+        """Delete the row of a machine that is gone."""
         with self._database.opened() as database:
             database.execute("DELETE FROM machines WHERE run = ? AND name = ?", (handle.run, handle.machine))
 
     def entries(self) -> list[JournalEntry]:
-        """Every machine that was to be created and is not known to be gone, oldest first.
+        """Return every machine not known to be gone, oldest first, including those about to be created.
 
-        Those of an older isolab that still runs are among them. Raises Unavailable when its state
-        cannot be read.
+        Includes those of an older isolab that still runs. Raises Unavailable if its state cannot be
+        read.
         """
         elsewhere = self._of_older_isolab()
         with self._database.opened() as database:
             rows = database.execute(
                 f"SELECT {journal_table.COLUMNS} FROM machines ORDER BY created, rowid"
             ).fetchall()
-        # A row may have been moved between the two looks.
+        # A row may have been moved between the two reads.
         known = {(row.run, row.name): row for row in [*elsewhere, *(JournalRow(*row) for row in rows)]}
         return [_entry(row) for row in known.values()]
 
@@ -145,7 +145,7 @@ def _order(text: str) -> Order | None:
 
 
 def start_time(pid: int) -> str:
-    """When a process started, in clock ticks since boot and with the boot's id; "" if it is gone."""
+    """Return when a process started, as boot id and clock ticks since boot; "" if it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -17,10 +17,10 @@ CREATE TABLE IF NOT EXISTS machines (
 
 
 class JournalRow(NamedTuple):
-    """A machine or network, as it stands in the table.
+    """A row of the table: a machine or network.
 
-    ``handle`` and ``wanted`` (the order) are JSON. What begins with ``session`` and ends with ``since`` is
-    None for what belongs to no session. ``kept``: it needs no owner.
+    ``handle`` and ``wanted`` (the order) are JSON. The fields from ``session`` to ``since`` are None for
+    what belongs to no session. ``kept``: it needs no owner.
     """
 
     run: str
@@ -41,5 +41,5 @@ _PLACES = ", ".join(f":{name}" for name in JournalRow._fields)
 
 
 def write(connection: sqlite3.Connection, row: JournalRow) -> None:
-    """Add a row; it takes the place of one of the same run and name."""
+    """Insert a row, replacing one with the same run and name."""
     connection.execute(f"INSERT OR REPLACE INTO machines ({COLUMNS}) VALUES ({_PLACES})", row._asdict())

@@ -1,4 +1,4 @@
-"""The life of a machine, the only place where it is written: up, connect, facts, use, down."""
+"""The lifecycle of a machine, defined only here: up, connect, facts, use, down."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONNECT_SECONDS = 120.0
 
 @dataclass
 class Timings:
-    """Seconds spent in each phase of one machine's life, in order."""
+    """Seconds spent in each phase of a machine's lifecycle, in order."""
 
     phases: dict[str, float] = field(default_factory=dict)
 
@@ -40,13 +40,13 @@ class Timings:
             self.phases[name] = round(time.monotonic() - begun, 4)
 
     def write(self, logs: Path) -> None:
-        """Put what is known so far among a machine's logs."""
+        """Write the phases so far to a machine's logs."""
         (logs / "timings.json").write_text(json.dumps(self.phases, indent=1))
 
 
 def boot_seconds(order: Order) -> float:
-    """How long a machine may take to come up: generous, because too short a limit only turns a
-    slow machine into no machine."""
+    """Return how long a machine may take to come up: generous, because too short a limit only turns
+    a slow machine into a failed one."""
     return order.machine.boot_timeout or order.image.effort * max(120.0, 30 * order.arch.boot_seconds)
 
 
@@ -62,8 +62,8 @@ class StartedMachine:
 
 @dataclass(frozen=True)
 class RunningMachine:
-    """A machine that is up and connected; ``start_seconds`` is how long that took, without the wait
-    for a processor to boot on."""
+    """A machine that is up and connected; ``start_seconds`` is how long that took, excluding the wait
+    for a free processor."""
 
     order: Order
     driver: Driver
@@ -80,7 +80,7 @@ def start(
     undo: contextlib.ExitStack,
     member: SessionMember | None = None,
 ) -> StartedMachine:
-    """Bring up a machine, journalled before it is; ``undo`` is given its removal, also when it fails.
+    """Bring up a machine, journalled first; its removal is pushed on ``undo``, even if it fails.
 
     Raises BootError, Unavailable, TransportError, Interrupted.
     """
@@ -89,7 +89,7 @@ def start(
     handle = driver.prepare(order)
     context.journal.intend(handle, member)
     undo.callback(_end, order, driver, handle, timings, context.journal)
-    context.progress.doing(order.name, "waiting for a free processor to boot on")
+    context.progress.doing(order.name, "waiting for a free processor")
     with context.slots(order), timings.phase("up"), in_time(order.name, order):
         risen = driver.up(order, handle, context.deadline(boot_seconds(order)), context.progress)
     return StartedMachine(order, driver, risen, timings)
@@ -97,7 +97,7 @@ def start(
 
 @contextlib.contextmanager
 def connected(machine: StartedMachine, context: MachineContext) -> Iterator[RunningMachine]:
-    """The machine with a way to run programs in it, once it has said what it is.
+    """Connect to a machine and read its facts; yields the running machine.
 
     Raises BootError, TransportError, TimedOut, Interrupted.
     """
@@ -119,7 +119,7 @@ def connected(machine: StartedMachine, context: MachineContext) -> Iterator[Runn
 
 @contextlib.contextmanager
 def running_machine(order: Order, driver: Driver, context: MachineContext) -> Iterator[RunningMachine]:
-    """A machine for the length of a ``with`` block; nothing of it is left afterwards.
+    """Run a machine for a ``with`` block; nothing of it is left afterwards.
 
     Raises BootError, TransportError, Unavailable, Interrupted; TeardownError at the end.
     """
@@ -131,11 +131,11 @@ def running_machine(order: Order, driver: Driver, context: MachineContext) -> It
 
 
 def remove(handle: Handle, driver: Driver, journal: Journal) -> None:
-    """Take a machine or network down and forget it. Raises TeardownError; then it stays in the journal."""
+    """Take a machine or network down and forget it. On TeardownError it stays in the journal."""
     driver.down(handle)
     journal.forget(handle)
     with contextlib.suppress(OSError):
-        Path(handle.scratch).parent.rmdir()  # whoever is last leaves the run's folder empty
+        Path(handle.scratch).parent.rmdir()  # empty after the run's last machine
 
 
 def _end(order: Order, driver: Driver, handle: Handle, timings: Timings, journal: Journal) -> None:
@@ -146,21 +146,21 @@ def _end(order: Order, driver: Driver, handle: Handle, timings: Timings, journal
 
 @contextlib.contextmanager
 def in_time(who: str, order: Order) -> Iterator[None]:
-    """Tells a boot that took too long as a BootError of ``who``, with where the console log is."""
+    """Turn a boot timeout into a BootError of ``who`` that names the console log."""
     try:
         yield
     except TimedOut as late:
-        console, longer = order.logs / "console.log", "`boot_timeout:` in the lab file gives it longer"
+        console, longer = order.logs / "console.log", "raise `boot_timeout:` in the lab file"
         raise BootError(
             f"{who}: not up after {boot_seconds(order):.0f} s ({late.message})",
-            hint=f"its console log is {console}; {longer}" if console.exists() else longer,
+            hint=f"see its console log {console}, or {longer}" if console.exists() else longer,
         ) from None
 
 
 def _known(order: Order, handle: Handle, timings: Timings) -> Facts | None:
-    """What its template's test found out about a clone, nothing for other machines.
+    """Return a clone's facts, known from the test of its template; None for other machines.
 
-    Only how fast it is may have changed since: by as much as it took longer to come up.
+    Only its speed may have changed since: it is scaled by how much longer it took to come up.
     """
     template = order.template
     if template is None or not template.facts or handle.data.get("start") != "clone":
@@ -176,7 +176,7 @@ def _known(order: Order, handle: Handle, timings: Timings) -> Facts | None:
 
 
 def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Facts:
-    """What the machine is, as the user who runs exercises sees it.
+    """Read the machine's facts, as seen by the user who runs exercises.
 
     Raises BootError, TransportError, TimedOut, Interrupted.
     """
@@ -193,6 +193,6 @@ def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Fac
     )
     if result.exit_code != 0:
         raise BootError(
-            f"{handle.machine}: facts cannot be found: {result.start_error or result.stderr[:300]}"
+            f"{handle.machine}: cannot read its facts: {result.start_error or result.stderr[:300]}"
         )
     return facts_of.parse(result.stdout.encode())

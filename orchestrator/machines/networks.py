@@ -1,4 +1,4 @@
-"""The networks of one run: each made by the first machine that joins, removed by the last that leaves."""
+"""Networks of a run: each created by the first machine to join, removed by the last to leave."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREATE_SECONDS = 60.0
 
 @dataclass
 class _Created:
-    """A network that stands, and how many machines hold it."""
+    """A network, and how many machines are on it."""
 
     handle: Handle
     holders: int = 0
@@ -33,7 +33,7 @@ class _Created:
 
 
 class Networks:
-    """The networks of a run. Safe to use from several threads."""
+    """The networks of a run. Thread-safe."""
 
     def __init__(self, lab: Lab, context: MachineContext, scratch: Path, out: Path) -> None:
         self._lab = lab
@@ -44,7 +44,7 @@ class Networks:
         self._laid: dict[tuple[str, str], _Created] = {}
 
     def join(self, order: Order, job: Job, undo: contextlib.ExitStack) -> Order:
-        """The order with its places on networks, each made unless it stands; ``undo`` is given the leaving.
+        """Return the order with its network attachments, creating networks as needed; ``undo`` leaves them.
 
         Raises Unavailable, BootError, TimedOut, Interrupted.
         """
@@ -56,12 +56,12 @@ class Networks:
         return replace(order, attachments=tuple(places), hosts=self.hosts(job))
 
     def standing(self) -> list[Handle]:
-        """The networks there are."""
+        """Return the existing networks."""
         with self._lock:
             return [created.handle for created in self._laid.values() if created.holders]
 
     def hosts(self, job: Job) -> tuple[tuple[str, str], ...]:
-        """The names a machine is to know: its own, and those of its peers in this run."""
+        """Return the host names a machine needs: its own, and those of its peers in this run."""
         mine = [interface.address for interface in interfaces(self._lab) if interface.machine == job.machine]
         own = tuple((job.machine, address) for address in mine[:1])
         return own + peers(self._lab, job.machine, job.group)
@@ -120,24 +120,24 @@ class Networks:
 
 
 def attachment(interface: Interface, endpoint: str) -> Attachment:
-    """A seat as a driver is told of it."""
+    """Build the attachment for a driver from an interface and its endpoint."""
     return Attachment(
         interface.network, interface.address, interface.prefix, interface.mac, endpoint, interface.internet
     )
 
 
 def _require_possible(name: str, network: Network, members: Sequence[Machine]) -> None:
-    """What ``netlint`` asks of a lab file holds no more when ``--driver`` changed its drivers.
-    Raises Unavailable."""
+    """Raise Unavailable for a network the driver cannot create: ``--driver`` may have changed the driver
+    after the lab file was checked."""
     driver = members[0].driver
     if network.internet and not TRAITS[driver].internet:
         raise Unavailable(
-            f"network {name} has `internet: true`, which driver {driver} cannot give",
+            f"network {name} has `internet: true`, which driver {driver} does not support",
             hint=f"use driver: {', '.join(sorted(drivers_that(lambda traits: traits.internet)))}",
         )
     if "uri" in TRAITS[driver].own_keys and len({machine.uri for machine in members}) > 1:
         raise Unavailable(
-            f"network {name} cannot join machines of different libvirt daemons",
+            f"network {name} cannot connect machines of different libvirt daemons",
             hint="give all its machines the same uri",
         )
 
@@ -145,7 +145,7 @@ def _require_possible(name: str, network: Network, members: Sequence[Machine]) -
 def _networking(name: str) -> Networking:
     if not TRAITS[name].networks:
         raise Unavailable(
-            f"driver {name} cannot join machines by networks",
-            hint=f"drivers that can: {', '.join(sorted(drivers_that(lambda traits: traits.networks)))}",
+            f"driver {name} does not support networks",
+            hint=f"use driver: {', '.join(sorted(drivers_that(lambda traits: traits.networks)))}",
         )
     return cast(Networking, drivers.load(name))

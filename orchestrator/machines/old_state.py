@@ -1,13 +1,13 @@
-"""State of isolab before there was one journal: ``ledger.db`` and ``stays.db``, taken over row by row.
+"""Migration of older state: ``ledger.db`` and ``stays.db``, moved into the journal row by row.
 
-``ledger.db`` said which machines exist, ``stays.db`` which of them somebody wants and by which order.
-An isolab of that time may still run, or be started again from another checkout. It opens its files by
-name for each transaction, so they are dealt with each time the journal is read:
+``ledger.db`` listed the machines that exist, ``stays.db`` those of sessions, with their orders. An
+older isolab may still be running, or be started again from another checkout. It opens its files by
+name for each transaction, so they are checked each time the journal is read:
 
 - Rows whose owner is dead, and those of machines that are kept, move into the journal. Deleting them there
   and adding them here is one transaction over all three files, so a machine is always in one of them.
-- Rows of a live owner stay where that process will look for them, and are only read.
-- The files go when they have been empty and untouched for a while.
+- Rows of a live owner stay where that process looks for them, and are only read.
+- The files are removed once they have been empty and unmodified for a while.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from orchestrator.machines.journal_table import JournalRow, write
 
 LEDGER, STAYS = "ledger.db", "stays.db"
 REST_SECONDS = 3600.0
-"""How long nobody has written to the files when they are removed: an isolab that still runs may be between
-two transactions, such as while it builds images, and fails at the next when they are gone."""
+"""How long the files must be unmodified before they are removed: an isolab that still runs may be between
+two transactions, for example while it builds images, and would fail at the next one without them."""
 
 _KEPT = "kept"
-"""Stood in place of an owner's start time."""
+"""Was stored in place of an owner's start time."""
 
 _INTENTS = "SELECT run, machine, handle, owner_pid, owner_start FROM ledger.intents ORDER BY created"
 _STAYS = "SELECT run, machine, session, lab, logs, wanted, since FROM stays.stays"
 
 
 def take_over(database: Database, folder: Path, start_time: Callable[[int], str]) -> list[JournalRow]:
-    """Move what nobody works on into the journal; returns the rows of an older isolab that still runs.
+    """Move rows without a live owner into the journal; returns the rows of an older isolab that still runs.
 
-    ``start_time`` tells when a process started. Raises Unavailable for state that cannot be read.
+    ``start_time`` returns when a process started. Raises Unavailable for state that cannot be read.
     """
     files = [path for path in (folder / LEDGER, folder / STAYS) if path.exists()]
     if not files:
@@ -66,8 +66,8 @@ def _rests(path: Path) -> bool:
 
 
 def _attached(connection: sqlite3.Connection, path: Path) -> bool:
-    """Open a file beside the journal's; returns whether it has its table: an isolab that was killed at
-    the right moment made it empty."""
+    """Attach a file to the journal's connection; returns whether it has its table: an isolab killed at
+    the wrong moment left it empty."""
     with _readable(path):
         connection.execute(f"ATTACH ? AS {path.stem}", (str(path),))
         found = connection.execute(f"SELECT count(*) FROM {path.stem}.sqlite_master WHERE type = 'table'")
@@ -75,7 +75,7 @@ def _attached(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _rows(connection: sqlite3.Connection, folder: Path, tables: set[str]) -> list[JournalRow]:
-    """The rows of the old files as the journal has them; without a row in the ledger there is no machine."""
+    """Return the old rows in the journal's form; only a row of ``ledger.db`` is a machine."""
     if LEDGER not in tables:
         return []
     with _readable(folder / LEDGER):
@@ -101,7 +101,7 @@ def _move(connection: sqlite3.Connection, row: JournalRow, tables: set[str]) -> 
 
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Tells what is no state of an isolab we know as Unavailable, with a way on."""
+    """Turn errors in reading old state into Unavailable, with a hint."""
     try:
         yield
     except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as problem:
@@ -109,7 +109,7 @@ def _readable(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise
         raise Unavailable(
-            f"{path}: state of an older isolab that cannot be read ({problem})",
-            hint="`isolab down --all` of that isolab takes its machines down; or move the file away, and "
-            "`isolab gc` removes the machines it knew by their names",
+            f"cannot read {path}, state of an older isolab: {problem}",
+            hint="take its machines down with `isolab down --all` of that version; or move the file away and "
+            "run `isolab gc`, which finds its machines by their names",
         ) from None

@@ -1,6 +1,6 @@
-"""One way from a machine of a lab to a machine that is up: image, order, networks, template, start.
+"""Provision a machine of a lab: image, order, networks, template, start.
 
-Runs and sessions both take it; they differ in who ends the machine.
+Used by runs and sessions alike; they differ in who takes the machine down.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ MAKE_SECONDS = 1200.0
 
 @dataclass(frozen=True)
 class LabContext:
-    """What provisioning the machines of one lab takes beside what any machine does.
+    """What is needed to provision the machines of one lab.
 
-    ``packages`` is done when this host has the programs that its drivers need; ``make_slots`` are for
-    making images and programs; ``cold``: no templates.
+    ``packages`` is done when this host has the programs its drivers need; ``make_slots`` limit parallel
+    builds of images and programs; ``cold``: no templates.
     """
 
     machines: MachineContext
@@ -74,9 +74,9 @@ class LabContext:
 def lab_context(
     lab: LoadedLab, names: Sequence[str], out: Path, journal: Journal, progress: Progress, *, cold: bool
 ) -> Iterator[LabContext]:
-    """The context for these machines of a lab (empty: all), with their packages being installed.
+    """Yield the context for these machines of a lab (empty: all) while their packages are installed.
 
-    ``out`` is where machines leave their logs. At the end whatever still waits is cancelled.
+    ``out`` is the folder for the machines' logs. On leaving, whatever still waits is cancelled.
     """
     cancellation = Cancellation()
     cpus = len(os.sched_getaffinity(0))
@@ -86,14 +86,14 @@ def lab_context(
     for wanted in machines:
         more = host_packages.image_needs(known[wanted.image], arch_of(wanted).name)
         needs += [need for need in more if need not in needs]
-    # What images are verified with comes first; emulators install while images are made.
+    # Install what verifies images first; emulators install while images are built.
     first = [host_packages.GPGV, host_packages.KEYS]
     host_packages.ensure(first, progress, cancellation.deadline())
     with ThreadPoolExecutor(1) as background:
         installing: Future[None] = background.submit(
             host_packages.ensure, needs, progress, cancellation.deadline()
         )
-        # A clone waits for its peer as much as it computes, and must not wait for a boot.
+        # A clone spends as much time waiting as computing, and must not wait for a boot.
         boots, clones = threading.Semaphore(cpus), threading.Semaphore(2 * cpus)
         context = MachineContext(journal, progress, cancellation, boots, clones)
         try:
@@ -116,9 +116,9 @@ def lab_context(
 def provision(
     job: Job, context: LabContext, undo: contextlib.ExitStack, session: str | None = None
 ) -> StartedMachine:
-    """Bring up the machine of a job; ``undo`` is given all that ends it, also when this fails.
+    """Bring up the machine of a job; its teardown is pushed on ``undo``, even if this fails.
 
-    A machine of a session is journalled as one of its machines. Raises ImageError, Unavailable,
+    A machine of a session is journalled as a member of the session. Raises ImageError, Unavailable,
     BootError, TransportError, TimedOut, Interrupted.
     """
     wanted = context.lab.lab.machines[job.machine]
@@ -130,7 +130,7 @@ def provision(
     driver.check(wanted, arch)
     order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
     if order.internet:
-        context.progress.tell(f"{job.machine}: has a way out, which reaches this host's own services too")
+        context.progress.tell(f"{job.machine}: has internet access, including to services of this host")
     order = _with_template(order, driver, context)
     place = member_of(session, str(context.lab.path.resolve()), order) if session is not None else None
     return start(order, driver, context.machines, undo, place)
@@ -138,7 +138,7 @@ def provision(
 
 @contextlib.contextmanager
 def provisioned(job: Job, context: LabContext) -> Iterator[RunningMachine]:
-    """The machine of a job for the length of a ``with`` block; nothing of it is left afterwards.
+    """Provision and connect the machine of a job for a ``with`` block; nothing of it is left afterwards.
 
     Raises as ``provision`` and ``connected``; TeardownError at the end.
     """
@@ -150,7 +150,7 @@ def provisioned(job: Job, context: LabContext) -> Iterator[RunningMachine]:
 
 
 def make_image(context: LabContext, name: str, arch: Arch) -> images.Image:
-    """The image of this name and architecture, built now if it must be."""
+    """Return the image with this name and architecture, building it if necessary."""
     recipe = context.recipes[name]
     turn = _turn(context, recipe, images.name_of(recipe, arch))
     return images.obtain(
@@ -160,7 +160,7 @@ def make_image(context: LabContext, name: str, arch: Arch) -> images.Image:
 
 @contextlib.contextmanager
 def _turn(context: LabContext, recipe: Recipe, who: str) -> Iterator[None]:
-    """Wait for what building an image takes of the host."""
+    """Wait for a free processor and the host packages to build an image."""
     context.progress.doing(who, "waiting for a free processor")
     if recipe.disk:
         context.progress.doing(who, "waiting for system packages")
@@ -195,12 +195,12 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: 
 
 
 def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
-    """The order, to be cloned from a template where there is a good one."""
+    """Return the order with a template to clone from, if there is a working one."""
     if not isinstance(driver, Cloning) or context.cold or order.image.by_cloud_init:
         return order
     found = obtain(order, driver, context.machines)
     if isinstance(found, str):
-        context.progress.tell(f"{order.name}: boots cold: {found}")
+        context.progress.tell(f"{order.name}: cold boot: {found}")
         return order
     return replace(order, template=found)
 

@@ -1,13 +1,13 @@
-"""Templates: a guest booted once, frozen before its SSH server starts, and cloned ever after.
+"""Templates: boot a guest once, stop it before its SSH server starts, clone it from then on.
 
 The first machine of a kind (image, QEMU, command line) is booted with its memory in a file,
 stopped while its init waits for an identity, and its device state saved. A clone maps that
-file privately, so that all clones share every page none of them has written to, and loads the
+file privately, so that clones share every page none of them has written to, and loads the
 state. Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
 
 A template is tested before it is used: emulators differ in what they save of a machine's timers
-(QEMU 7.2 loses those of riscv64 and ppc64el). One that fails is kept as a note of why not, and
-its machines boot cold.
+(QEMU 7.2 loses those of riscv64 and ppc64el). For one that fails, only the reason is stored, and
+its machines use a cold boot.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ MAKE_SECONDS = 1800.0
 TEST_SECONDS = 30.0
 ANSWER_SECONDS = 12.0
 NOTE_SECONDS = 3600.0
-"""How long it is remembered that a template failed its test."""
+"""How long a failed template test is remembered."""
 
 
 def key(order: Order, driver: Cloning) -> str:
-    """The content key: a template belongs to one image and what its driver makes of it."""
+    """Return the content key of a template: its image, and what its driver adds."""
     digest = cache.digest(VERSION, order.image.key, *driver.template_identity(order))
     return f"{order.image.name}-{order.arch.name}-{digest}"
 
 
 def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template | str:
-    """A tested template for this machine, baked now if there is none; or why it cannot be cloned.
+    """Return a tested template for this machine, building it if necessary; or why it cannot be cloned.
 
-    Safe when several runs want the same one. Raises BootError, TimedOut, Interrupted.
+    Safe if several runs build the same one. Raises BootError, TimedOut, Interrupted.
     """
 
     def fill(folder: Path) -> dict[str, Any]:
@@ -80,15 +80,15 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
         found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
     except BaseException:
         with contextlib.suppress(OSError):
-            order.scratch.parent.rmdir()  # no machine follows that would do it
+            order.scratch.parent.rmdir()  # no machine follows to remove it
         raise
     about = cache.meta(found)
     return str(about["reason"]) or Template(found, about["facts"], about["clone_seconds"])
 
 
 def _forget_old_note(folder: Path) -> None:
-    """A test that ran out of time may say more about the host's load than about the template:
-    after a while it is tried again."""
+    """Delete an expired failure: a test that timed out may reflect the host's load rather than the
+    template, so it is repeated after a while."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         about = cache.meta(folder)
         if about["reason"] and time.time() - about["noted"] > NOTE_SECONDS:
@@ -96,13 +96,13 @@ def _forget_old_note(folder: Path) -> None:
 
 
 def _build(order: Order, template: Template, driver: Cloning, context: MachineContext) -> float:
-    """Make the template; gives the seconds the boot took."""
+    """Build the template; returns the seconds the boot took."""
     deadline = context.deadline(boot_seconds(order))
     with (
-        _journalled(order, "bake", driver, context) as (template_order, handle),
+        _journalled(order, "build", driver, context) as (template_order, handle),
         in_time(order.name, template_order),
     ):
-        # Whoever waits knows the machine by its own name.
+        # Progress shows the machine's own name.
         named = replace(template_order, name=order.name)
         return round(driver.build_template(named, handle, template, deadline, context.progress), 3)
 
@@ -111,13 +111,13 @@ def _build(order: Order, template: Template, driver: Cloning, context: MachineCo
 def _journalled(
     order: Order, what: str, driver: Cloning, context: MachineContext
 ) -> Iterator[tuple[Order, Handle]]:
-    """An order and handle for a machine that serves the template, and its end."""
+    """Yield the order and handle of a machine used for the template, journalled; take it down at the end."""
     scratch = order.scratch.parent / f"{order.name}-{what}"
     fixed = replace(order, name=scratch.name, scratch=scratch, logs=order.logs / "template" / what)
     handle = driver.prepare(fixed)
     context.journal.intend(handle)
     try:
-        if what == "bake":
+        if what == "build":
             scratch.mkdir(parents=True, mode=0o711)
         yield fixed, handle
     finally:
@@ -126,9 +126,9 @@ def _journalled(
 
 
 def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: float) -> dict[str, Any]:
-    """Two clones: each must keep time and run programs, and they must differ.
+    """Test two clones: each must keep time and run programs, and they must differ.
 
-    Raises LabError saying what is wrong.
+    Raises LabError with what is wrong.
     """
     patience = order.image.effort
     with ExitStack() as stack:
@@ -139,7 +139,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
             begun = time.monotonic()
             risen = driver.up(fixed, handle, deadline, SilentProgress())
             if risen.data["start"] != "clone":
-                raise BootError("a clone does not start")
+                raise BootError("a clone failed to start")
             transport = stack.enter_context(driver.connect(handle, deadline))
             _say(transport, ["true"], deadline, patience)
             twins.append((transport, time.monotonic() - begun, deadline))
@@ -149,12 +149,14 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
         raise BootError("two clones have the same random bytes")
     seconds = min(spent for _, spent, _ in twins)
     if seconds > cold_seconds:
-        raise BootError(f"a clone takes {seconds:.1f} s to answer, longer than a boot ({cold_seconds:.1f} s)")
+        raise BootError(
+            f"a clone takes {seconds:.1f} s to respond, longer than a boot ({cold_seconds:.1f} s)"
+        )
     return {"clone_seconds": round(seconds, 3), "facts": dict(facts.raw)}
 
 
 def _probe(transport: InteractiveTransport, deadline: Deadline, patience: float) -> str:
-    """Whether a clone keeps time; gives its identity."""
+    """Check that a clone keeps time; returns its identity."""
     begun = time.monotonic()
     _say(transport, ["sleep", "1"], deadline, patience)
     slept = time.monotonic() - begun
@@ -172,7 +174,7 @@ def _say(transport: InteractiveTransport, argv: list[str], deadline: Deadline, p
         done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
     except LabError as problem:
         raise BootError(
-            f"a clone's timers stand still: `{' '.join(argv[:2])}` never ends ({problem.message})"
+            f"a clone's timers do not run: `{' '.join(argv[:2])}` did not finish ({problem.message})"
         ) from None
     if done.code != 0:
         raise BootError(f"a clone cannot run `{argv[0]}`: status {done.code}")

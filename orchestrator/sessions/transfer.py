@@ -99,7 +99,9 @@ def send(argv: Sequence[str], paths: Sequence[Path], uid: int, on_progress: OnPr
                     tar.add(real, arcname=name, filter=ours)
             talk.end_input()
         except TransportError:
-            raise TransportError(f"the machine did not accept the files: {words() or 'connection closed'}") from None
+            raise TransportError(
+                f"the machine did not accept the files: {words() or 'connection closed'}"
+            ) from None
         except OSError as problem:
             raise LabError(f"cannot send {problem.filename or 'a file'}: {problem}") from None
         _require_success(talk, "unpack the files")
@@ -123,9 +125,7 @@ def receive(argv: Sequence[str], target: Path, limit: int, on_progress: OnProgre
                 _take(tar, source, target.resolve(), received, limit)
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as problem:
             complaints = words()
-            raise TransportError(
-                complaints or f"the machine sent an invalid archive: {problem}"
-            ) from None
+            raise TransportError(complaints or f"the machine sent an invalid archive: {problem}") from None
         _require_success(talk, "pack the files")
     return received
 
