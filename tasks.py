@@ -206,7 +206,7 @@ def ssh(_context: Context, name: str, command: str = "", user: str = "student", 
 @task(
     help={
         "name": _NAME,
-        "files": "isolab push NAME FILE… [FOLDER]: given several paths, the last is the folder on the machine",
+        "files": "isolab push NAME FILE… [FOLDER]: of several paths, the last is the folder on the machine",
         "user": _USER,
         **_FORMAT,
     }
@@ -227,7 +227,7 @@ def push(
 @task(
     help={
         "name": _NAME,
-        "paths": "isolab pull NAME PATH… [FOLDER]: given several paths, the last is the local folder",
+        "paths": "isolab pull NAME PATH… [FOLDER]: of several paths, the last is the local folder",
         "user": _USER,
         "limit": "maximum size, such as 4GiB (default: 1GiB)",
         **_FORMAT,

@@ -29,7 +29,7 @@ HOST_SOURCES = RECIPES / "host"
 
 
 def cache_dir() -> Path:
-    """Return the folder for downloads, images, toolchains and compiled programs, all of which can be rebuilt."""
+    """Return the folder for downloads, images, toolchains and compiled programs; all can be rebuilt."""
     return _home("ISOLAB_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
@@ -39,7 +39,7 @@ def state_dir() -> Path:
 
 
 def scratch_dir() -> Path:
-    """Return the folder for sockets and working files of machines; short: UNIX socket paths end at 108 bytes.
+    """Return the folder for machines' sockets and working files: a short path, as UNIX sockets' end at 108.
 
     Raises Unavailable if others own the folder or may write to it.
     """

@@ -106,7 +106,8 @@ def _about(size: int) -> str:
 
 
 def _progress_of(progress: Progress, who: str, total: int) -> Callable[[int], None]:
-    """Return a callback that reports the bytes transferred; a tar stream is slightly longer than its files."""
+    """Return a callback that reports the bytes sent or received: a little more than the files' size, as tar
+    adds headers."""
 
     def on_progress(count: int) -> None:
         of = f" of {_about(total)}" if total else ""

@@ -101,7 +101,7 @@ def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
 def in_words(needs: Sequence[Need]) -> str:
     """Describe what to install on hosts without apt-get, by Debian's package names."""
     names = ", ".join(dict.fromkeys(need.apt[0] for need in needs if need.apt))
-    return f"isolab can install only with apt-get; use this host's package manager to install the equivalent of Debian's {names}"
+    return f"isolab can only use apt-get; install the equivalents of these Debian packages: {names}"
 
 
 def _apt_name(need: Need, deadline: Deadline) -> str:

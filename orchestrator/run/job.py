@@ -143,7 +143,7 @@ def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, contex
 
 
 def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
-    """Return a *fail* record for a student's code, else *error*: our own program does not compile."""
+    """Return a *fail* record for a student's code, else *error*: a program of the lab does not compile."""
     if isinstance(problem, WorkError):
         points = exercise.spec.max_points
         return replace(blank, status=Status.FAIL, reason=problem.message, max_points=points)

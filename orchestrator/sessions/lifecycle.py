@@ -125,14 +125,14 @@ def _require_same_lab(there: Sequence[SessionMachine], lab: LoadedLab, session: 
 def _require_whole_networks(
     lab: LoadedLab, missing: Sequence[str], there: Sequence[str], session: str
 ) -> None:
-    """Raise SpecError if a missing machine shares a network with one that is up: networks are created once."""
+    """Raise SpecError if a missing machine shares a network with one that is up: it cannot be extended."""
     machines = lab.lab.machines
     for name in missing:
         split = [n for n in there if set(machines[n].networks) & set(machines[name].networks)]
         if split:
             raise SpecError(
                 f"{name} shares a network with {', '.join(split)}, already up: networks cannot be extended",
-                hint=f"run `isolab down {session}/{split[0]}` (for each of them), then bring all of them up together",
+                hint=f"run `isolab down {session}/{split[0]}` (and likewise the others), then bring all up",
             )
 
 

@@ -99,7 +99,7 @@ def test_killed_for_good(home: Home, moment: Moment) -> None:
     assert home.settled() == []
     assert [path for path in cache.glob("*/.*-*")] == []
     second = _gc(home)
-    assert (second.code, second.stdout) == (0, "nothing was left behind\n")
+    assert (second.code, second.stdout) == (0, "nothing to remove\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
@@ -134,7 +134,7 @@ def test_a_run_in_another_home_is_not_touched(home: Home) -> None:
     with fresh_home() as other, started(other, "run", LABS / "box", "--out", other.out) as run:
         wait_until(lambda: _quick_ones_done(other) or run.child.poll() is not None, "the quick ones")
         answer = isolab(home, "gc")
-        assert (answer.code, answer.stdout) == (0, "nothing was left behind\n")
+        assert (answer.code, answer.stdout) == (0, "nothing to remove\n")
         assert run.child.poll() is None
         assert _running(other, "qemu-system", f"{other.scratch}")
         run.send(signal.SIGTERM)

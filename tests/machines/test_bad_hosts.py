@@ -84,7 +84,7 @@ class TestDamagedImages:
         assert ran.code == 3
         assert statuses(home) == {("bare", "./fine"): "pass", ("guest", "./fine"): "error"}
         assert "guest: " in ran.stderr
-        assert f"its console log is {home.out / 'guest'}" in ran.stderr or "panicked" in ran.stderr
+        assert f"see its console log {home.out / 'guest'}" in ran.stderr or "panicked" in ran.stderr
 
     def test_guests_that_do_not_come_up(self, home: Home, cache: PrivateCache) -> None:
         cache.overlay("arm64", "init", b"#!/bin/false\n")
@@ -97,7 +97,7 @@ class TestDamagedImages:
         assert "the guest's kernel panicked" in reasons["panics"]
         assert "Attempted to kill init" in reasons["panics"]
         assert reasons["silent"].startswith("silent: not up after 20 s")
-        assert f"its console log is {home.out / 'silent'}" in answer.stderr
+        assert f"see its console log {home.out / 'silent'}" in answer.stderr
         assert "the guest's init said: failed the SSH server does not start" in reasons["no-sshd"]
         assert "the runner ended" in reasons["no-runner"]
         found = statuses(home)
@@ -118,7 +118,7 @@ class TestMissingPrograms:
         answer = isolab(home, "run", *_small(home), env=env, prefix=as_nobody)
         assert answer.code == 3, answer.stderr
         package = host_arch().qemu_packages[0]
-        assert f"type: sudo apt-get install -y --no-install-recommends {package}" in answer.stderr
+        assert f"run: sudo apt-get install -y --no-install-recommends {package}" in answer.stderr
         assert host_arch().qemu in answer.stderr
 
     def test_an_emulator_whose_package_cannot_be_installed(self, home: Home) -> None:

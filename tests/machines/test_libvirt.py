@@ -181,7 +181,7 @@ def test_killed_for_good(home: Home, moment: str) -> None:
     assert answer.code == 0, answer.stderr
     assert home.settled() == []
     again = isolab(home, "gc")
-    assert (again.code, again.stdout) == (0, "nothing was left behind\n")
+    assert (again.code, again.stdout) == (0, "nothing to remove\n")
 
 
 def _boots(pid: int) -> bool:

@@ -160,4 +160,4 @@ def test_nothing_of_a_network_stays(home: Home, end: signal.Signals) -> None:
         assert answer.code == 0, answer.stderr
     assert home.settled() == []
     again = isolab(home, "gc")
-    assert (again.code, again.stdout) == (0, "nothing was left behind\n")
+    assert (again.code, again.stdout) == (0, "nothing to remove\n")

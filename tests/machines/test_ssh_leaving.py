@@ -93,7 +93,7 @@ class TestTheCommand:
         assert (first.code, first.stderr) == (0, "")
         assert "board" in first.stdout
         assert not folder.exists()
-        assert isolab(home, "gc").stdout == "nothing was left behind\n"
+        assert isolab(home, "gc").stdout == "nothing to remove\n"
 
     def test_a_machine_that_went_away_does_not_stop_other_runs(self, home: Home) -> None:
         with (
@@ -113,7 +113,7 @@ class TestTheCommand:
             assert "isolab gc --forget" in failed.stderr
             forgotten = isolab(home, "gc", "--forget")
             assert forgotten.code == 0, forgotten.stderr
-            assert isolab(home, "gc").stdout == "nothing was left behind\n"
+            assert isolab(home, "gc").stdout == "nothing to remove\n"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -36,7 +36,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         found = Place(home)
         assert sorted(found.json("up", LAB)["up"]) == list(MACHINES)
         yield found
-        assert "stay/guest is gone" in found.isolab("down", "--all").stdout
+        assert "stay/guest was taken down" in found.isolab("down", "--all").stdout
         assert found.json("status") == {"machines": []}
         assert list((home.root / "state" / "sessions").iterdir()) == []
 
@@ -58,15 +58,15 @@ class TestStatus:
     def test_up_again_finds_them_up(self, place: Place) -> None:
         again = place.json("up", LAB)
         assert (again["up"], sorted(again["were_up"])) == ([], list(MACHINES))
-        assert "the whole lab is up" in place.isolab("up", LAB, "--only", "bare").stdout
+        assert "all machines already up" in place.isolab("up", LAB, "--only", "bare").stdout
 
     def test_neither_gc_nor_another_labs_run_touches_them(self, place: Place) -> None:
         handles = place.json("status")["machines"]
         said = place.isolab("gc").stdout
-        assert "5 machines stay" in said
-        # The cache is everybody's: what others left half-made there may be named, nothing of ours.
+        assert "running machines: 5" in said
+        # The cache is everybody's: what others left incomplete there may be named, nothing of ours.
         removed = [line for line in said.splitlines() if line.startswith("removed ")]
-        assert [line for line in removed if "half-made" not in line] == []
+        assert [line for line in removed if "incomplete" not in line] == []
         place.isolab("run", LABS / "small", "--only", "bare", "--out", place.home.out)
         assert [(m["name"], m["since"], m["state"]) for m in place.json("status")["machines"]] == [
             (m["name"], m["since"], "up") for m in handles
@@ -74,7 +74,7 @@ class TestStatus:
 
     def test_the_same_session_of_another_lab_is_refused(self, place: Place) -> None:
         answer = place.isolab("up", LABS / "small", "--name", "stay", code=2)
-        assert "of another lab is up" in answer.stderr
+        assert "already has machines of another lab" in answer.stderr
         assert "--name" in answer.stderr
 
 
@@ -199,7 +199,7 @@ class TestFiles:
     def test_more_than_one_answer_may_hold(self, place: Place, machine: str, tmp_path: Path) -> None:
         place.say(machine, "head -c 20000000 /dev/urandom > large")
         refused = place.isolab("pull", machine, "large", tmp_path, "--limit", "1MiB", code=3)
-        assert "sends more than 1MiB" in refused.stderr
+        assert "sent more than 1MiB" in refused.stderr
         assert "--limit" in refused.stderr
         assert place.json("pull", machine, "large", tmp_path)["bytes"] == 20_000_000
         sums = place.say(machine, "sha256sum large; rm large").split()[0]
@@ -231,7 +231,7 @@ class TestLogs:
         while "listening for SSH" not in place.isolab("console", "guest").stdout:
             settled.check("the guest's console")
         assert any("listening for SSH" in line for line in place.json("console", "big")["lines"])
-        assert "it is a container" in place.isolab("console", "crate", code=2).stderr
+        assert "its boundary is container" in place.isolab("console", "crate", code=2).stderr
 
     def test_a_terminal_does_not_obey_the_console(self, place: Place) -> None:
         place.say("guest", r"printf '\033]0;owned\007 words\n' > /dev/console", "--user", "root")
@@ -262,7 +262,7 @@ class TestSshConfig:
 
     def test_a_file_of_somebody_else_is_not_written_over(self, place: Place) -> None:
         path = place.file("mine")
-        assert "not a file of" in place.isolab("ssh-config", "--out", path, code=2).stderr
+        assert "was not written by" in place.isolab("ssh-config", "--out", path, code=2).stderr
         assert path.read_bytes() == b"some words\n"
 
 

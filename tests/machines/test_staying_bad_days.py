@@ -34,7 +34,7 @@ class TestBadDays:
         assert "machine guest of run" in gone
         assert empty.home.settled() == []
         assert empty.json("status") == {"machines": []}
-        assert empty.isolab("gc").stdout == "nothing was left behind\n"
+        assert empty.isolab("gc").stdout == "nothing to remove\n"
 
     def test_interrupted_while_it_brings_up_nothing_is_left(self, empty: Place) -> None:
         with started(empty.home, "up", LAB, "--only", "bare,crate,guest") as run:
@@ -53,5 +53,5 @@ class TestBadDays:
         }  # fmt: skip
         assert empty.json("down", "one", "two/caged")["down"] == ["one/bare", "two/caged"]
         assert empty.states() == {"two/bare": "up"}
-        assert "there are: two/bare" in empty.isolab("down", code=2).stderr
+        assert "running machines: two/bare" in empty.isolab("down", code=2).stderr
         empty.isolab("down", "--all")

@@ -69,7 +69,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_scratch_folder_others_can_write_to_is_refused(scratch: Path, mode: int) -> None:
     scratch.mkdir()
     scratch.chmod(mode)
-    with pytest.raises(Unavailable, match="only we can write") as caught:
+    with pytest.raises(Unavailable, match="only this user can write") as caught:
         paths.scratch_dir()
     assert "ISOLAB_SCRATCH" in caught.value.hint
 
@@ -78,12 +78,12 @@ def test_a_scratch_folder_of_somebody_else_is_refused(scratch: Path, monkeypatch
     scratch.mkdir(mode=0o700)
     ours = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: ours + 1)
-    with pytest.raises(Unavailable, match="only we can write"):
+    with pytest.raises(Unavailable, match="only this user can write"):
         paths.scratch_dir()
 
 
 def test_a_scratch_folder_that_is_a_link_is_refused(scratch: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     scratch.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Unavailable, match="only we can write"):
+    with pytest.raises(Unavailable, match="only this user can write"):
         paths.scratch_dir()

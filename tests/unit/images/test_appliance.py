@@ -93,7 +93,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_what_the_command_asks_for(capsys: pytest.CaptureFixture[str], tmp_path: Path, key: Path) -> None:
     out = ("--out", str(tmp_path / "m.ova"))
-    assert "which image?" in refused(capsys)
+    assert "missing image name" in refused(capsys)
     assert "did you mean 'micro'?" in refused(capsys, "mirco")
     assert "did you mean 'vmdk'?" in refused(capsys, "micro", "--format", "vdmk")
     assert "did you mean 'amd64'?" in refused(capsys, "micro", "--arch", "x86_64", *out)
@@ -101,7 +101,7 @@ def test_what_the_command_asks_for(capsys: pytest.CaptureFixture[str], tmp_path:
     assert "--out FILE" in refused(capsys, "micro")
     assert "--authorized-key FILE" in refused(capsys, "micro", *out)
     named = ("--authorized-key", str(key), "--name", "A B")
-    assert "no name for a machine" in refused(capsys, "micro", *out, *named)
+    assert "invalid machine name" in refused(capsys, "micro", *out, *named)
 
 
 def test_an_existing_file_is_not_overwritten(
@@ -109,7 +109,7 @@ def test_an_existing_file_is_not_overwritten(
 ) -> None:
     (tmp_path / "m.ova").write_text("precious")
     words = ("micro", "--out", str(tmp_path / "m.ova"), "--authorized-key", str(key))
-    assert "is there already" in refused(capsys, *words)
+    assert "already exists" in refused(capsys, *words)
     assert (tmp_path / "m.ova").read_text() == "precious"
 
 
@@ -117,8 +117,8 @@ def test_an_existing_file_is_not_overwritten(
     ("content", "reason"),
     [
         ("-----BEGIN OPENSSH PRIVATE KEY-----\n", "is a private key"),
-        ("", "has no key in it"),
-        ("# nothing\n", "has no key in it"),
+        ("", "contains no key"),
+        ("# nothing\n", "contains no key"),
         ("ssh-ed25519 AAAA\n", "expected a public key line"),
         (KEY + "something else\n", "expected a public key line"),
     ],

@@ -45,7 +45,7 @@ def test_without_any_network_it_is_said_how_to_make_one(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("driver", "reason"),
-    [("process", "a process has the host's network"), ("sandbox", "a sandbox may open no network socket")],
+    [("process", "a process uses the host's network"), ("sandbox", "a sandbox may not open network sockets")],
 )
 def test_who_cannot_join_is_told_why(folder: Path, driver: str, reason: str) -> None:
     (found,) = mistakes(folder, lab("{lan: {}}", f"a: {{driver: {driver}, networks: [»lan]}}"))

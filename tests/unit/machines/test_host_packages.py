@@ -104,14 +104,14 @@ def refused(host: FakeHost, match: str) -> str:
 
 def test_without_sudo_the_line_to_type_is_told(host: FakeHost) -> None:
     host.program("apt-get")
-    assert refused(host, "this host lacks a") == f"type: sudo {' '.join(APT_GET)} a"
+    assert refused(host, "this host lacks a") == f"run: sudo {' '.join(APT_GET)} a"
     assert host.calls == []
 
 
 def test_sudo_that_wants_a_password_is_not_used(host: FakeHost) -> None:
     host.program("apt-get")
     host.program("sudo", "exit 1")
-    assert refused(host, "this host lacks a") == f"type: sudo {' '.join(APT_GET)} a"
+    assert refused(host, "this host lacks a") == f"run: sudo {' '.join(APT_GET)} a"
     assert host.calls == ["sudo -n true"]
 
 
@@ -125,7 +125,7 @@ def test_another_package_manager_is_left_to_people(
     assert install_line(absent, soon()) == []
     with pytest.raises(Unavailable, match="this host lacks a, b") as caught:
         ensure(absent, SilentProgress(), soon())
-    assert caught.value.hint.endswith("install what Debian has in newest, b")
+    assert caught.value.hint.endswith("these Debian packages: newest, b")
     assert host.calls == []
 
 
@@ -274,7 +274,7 @@ def test_a_python_package_that_cannot_be_installed_is_told_with_the_line_to_type
 ) -> None:
     # No such option: pip fails at once, without asking anybody.
     absent = Need("nothing", lambda: False, (), pip="--no-such-option")
-    with pytest.raises(Unavailable, match="nothing cannot be installed") as caught:
+    with pytest.raises(Unavailable, match="cannot install nothing") as caught:
         ensure([absent], SilentProgress(), soon())
     assert "-m pip install" in caught.value.hint
 

@@ -34,7 +34,7 @@ class Fake:
         name, scratch = wanted.scratch.name, str(wanted.scratch)
         return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
 
-    def lay(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
+    def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         assert [entry.handle for entry in self.journal.entries()] == [handle]  # journalled before it is
         self.done.append("lay")
         if self.failures:
@@ -143,7 +143,7 @@ def test_a_way_out_is_not_promised_by_a_driver_that_has_none(journal: Journal, t
     machines = {"a": {"driver": "qemu", "networks": ["lan"]}}
     changed = with_driver(lab_of(machines, networks={"lan": {"internet": True}}), "virtualbox")
     (only,) = jobs(changed, RUN)
-    with pytest.raises(Unavailable, match="driver virtualbox cannot give"), ExitStack() as undo:
+    with pytest.raises(Unavailable, match="driver virtualbox does not support"), ExitStack() as undo:
         networks_of(changed, journal, tmp_path).join(order(), only, undo)
     assert journal.entries() == []
 

@@ -148,7 +148,7 @@ def test_tagged_machines_no_journal_knows_go_unless_their_run_lives(
     unknown = "20250101-000000-ffff"
     driver.found = [handle("x", run=unknown), handle("c", run=LIVE), handle("d", run=LIVE)]
     said = list(reclaim(journal))
-    assert f"qemu machine x of run {unknown}, which no journal knew" in said
+    assert f"qemu machine x of run {unknown}, not in any journal" in said
     assert driver.downed == ["a", "b", "x"]
 
 
@@ -226,5 +226,5 @@ def test_half_made_cache_folders_go_unless_somebody_is_making_them(journal: Jour
         (cache / name).mkdir(parents=True)
     with (cache / "locks" / "images-busy-amd64-key").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "half-made images micro-amd64-key" in list(reclaim(journal))
+        assert "incomplete images micro-amd64-key" in list(reclaim(journal))
     assert {path.name for path in (cache / "images").iterdir()} == {".busy-amd64-key-x1y2", "whole-amd64-key"}

@@ -69,7 +69,7 @@ def test_a_machine_is_called_by_its_name_its_full_name_or_its_session() -> None:
         ("vm", "name one of: one/vm, two/vm"),
         ("one", "name one of: one/big, one/vm"),
         ("bgi", "did you mean 'big'?"),
-        ("zzz", "there are: one/big, one/vm, two/vm"),
+        ("zzz", "running machines: one/big, one/vm, two/vm"),
         ("one/vn", "did you mean 'one/vm'?"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_name_that_is_none_or_several(name: str, hint: str) -> None:
 
 def test_a_machine_and_a_session_of_one_name() -> None:
     settle(place("vm", "a"), place("one", "vm"))
-    with pytest.raises(SpecError, match="several machines"):
+    with pytest.raises(SpecError, match="ambiguous"):
         select(["vm"])
 
 
@@ -106,7 +106,7 @@ def test_what_a_killed_maker_left_is_no_machine_of_its_session(home: Path) -> No
         database.execute("UPDATE machines SET owner_start = 'gone' WHERE NOT kept")
     database.close()
     assert [machine.name for machine in session_machines()] == ["one/vm"]
-    with pytest.raises(SpecError, match="no machine 'half-made'"):
+    with pytest.raises(SpecError, match="no running machine 'half-made'"):
         find("half-made")
 
 

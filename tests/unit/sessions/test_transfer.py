@@ -108,7 +108,7 @@ def test_a_link_of_ours_leads_nobody_out(tmp_path: Path) -> None:
     outside.mkdir()
     target.mkdir()
     (target / "way").symlink_to(outside)
-    with pytest.raises(TransportError, match="is a link"):
+    with pytest.raises(TransportError, match="is a symbolic link"):
         take(archive(tmp_path, entry("way/x", b"x")), target)
     (outside / "file").write_text("precious")
     (target / "file").symlink_to(outside / "file")
@@ -136,7 +136,7 @@ def test_a_header_without_end_is_not_held_in_memory(tmp_path: Path) -> None:
     header.type, header.size = tarfile.XHDTYPE, 4 * 2**30
     (tmp_path / "evil").write_bytes(header.tobuf())
     script = f"cat {tmp_path / 'evil'}; exec cat /dev/zero"
-    with pytest.raises(TransportError, match="endless"):
+    with pytest.raises(TransportError, match="too much data"):
         take(["sh", "-c", script], tmp_path / "in")
 
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_sent_is_said_before_anything_is(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a").write_text("a file")
-    with pytest.raises(LabError, match="cannot make the folder"):
+    with pytest.raises(LabError, match="cannot create folder"):
         take(archive(tmp_path, entry("a/b", b"x")), tmp_path / "in")
 
 
