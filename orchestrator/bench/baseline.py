@@ -37,17 +37,17 @@ def ssh_seconds(handle: Handle) -> float:
     folder = Path(handle.scratch)
     deadline = Deadline.after(120)
     port = forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline))
-    with tempfile.TemporaryDirectory(prefix="ilssh") as place:
+    with tempfile.TemporaryDirectory(prefix="ilssh") as temporary:
         base = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
         base += [
             "-o",
-            f"UserKnownHostsFile={place}/known",
+            f"UserKnownHostsFile={temporary}/known",
             "-o",
             "LogLevel=ERROR",
             "-i",
             str(folder / "client_key"),
         ]
-        base += ["-o", f"ControlPath={place}/master", "-p", str(port), "root@127.0.0.1"]
+        base += ["-o", f"ControlPath={temporary}/master", "-p", str(port), "root@127.0.0.1"]
         process.run(
             [*base[:1], "-o", "ControlMaster=yes", "-o", "ControlPersist=60", *base[1:], "true"],
             deadline=deadline,
@@ -107,8 +107,8 @@ def _boot(folder: Path, cancellation: Cancellation) -> float:
     qemu = shutil.which(arch.qemu)
     if qemu is None:
         raise Unavailable(f"{arch.qemu} is not installed")
-    with tempfile.TemporaryDirectory(prefix="ilstock") as place:
-        socket = Path(place) / "qmp.sock"
+    with tempfile.TemporaryDirectory(prefix="ilstock") as temporary:
+        socket = Path(temporary) / "qmp.sock"
         argv = [qemu, "-machine", "q35", "-accel", "tcg", "-smp", "1", "-m", "1024M", "-display", "none"]
         argv += ["-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img")]
         argv += ["-append", "root=/dev/vda rw console=ttyS0", "-serial", "null"]

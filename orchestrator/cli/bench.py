@@ -114,10 +114,10 @@ def _command(arguments: list[str]) -> float:
 
 
 def _line(row: measure.BenchResult) -> str:
-    return f"{row.what}: {_figure(row)}" + (f" ({row.note})" if row.note else "")
+    return f"{row.what}: {_value(row)}" + (f" ({row.note})" if row.note else "")
 
 
-def _figure(row: measure.BenchResult) -> str:
+def _value(row: measure.BenchResult) -> str:
     if row.unit == "ratio":
         return f"{row.value:.3f}" + (f" (1/{1 / row.value:.1f})" if 0 < row.value < 0.5 else "")
     return f"{row.value:.2f} {row.unit}"
@@ -128,7 +128,7 @@ def _table(rows: list[measure.BenchResult]) -> str:
     cells = [
         (
             row.what,
-            _figure(row),
+            _value(row),
             f"{row.target:.3g}" if row.target is not None else "",
             words[row.met],
             row.note[:60],

@@ -52,7 +52,7 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
     total = measure(paths)
     need_client([machine])
     way = entry(machine, user, render_unpack(folder))
-    with _moving(form) as progress:
+    with _transferring(form) as progress:
         on_progress = _progress_of(progress, machine.name, total)
         count = send(way.argv, paths, machine.handle.site.users[user], on_progress)
     where = "the home folder" if folder == HOME else folder
@@ -77,7 +77,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
     require_user(machine, user)
     need_client([machine])
     target, whole = Path(folder), Received()
-    with _moving(form) as progress:
+    with _transferring(form) as progress:
         for path in named:
             way = entry(machine, user, render_pack(path))
             on_progress = _progress_of(progress, machine.name, 0)
@@ -118,7 +118,7 @@ def _progress_of(progress: Progress, who: str, total: int) -> Callable[[int], No
 
 
 @contextmanager
-def _moving(form: str) -> Iterator[Progress]:
+def _transferring(form: str) -> Iterator[Progress]:
     """Show progress; turn Ctrl-C into an Interrupted error."""
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:

@@ -83,17 +83,17 @@ def run(argv: list[str]) -> int:
     )
     try:
         _execute(program, argv)
-    except Exit as ending:
-        return int(ending.code)
+    except Exit as finished:
+        return int(finished.code)
     except LabError as problem:
-        return _tell(problem)
+        return _report(problem)
     except KeyboardInterrupt:
-        return _tell(Interrupted())
+        return _report(Interrupted())
     except BrokenPipeError:  # the reader of our output is gone, as in `isolab … | head`
         sys.stderr.close()
         return int(Code.PASSED)
     except OSError as problem:
-        return _tell(from_os(problem))
+        return _report(from_os(problem))
     return int(Code.PASSED)
 
 
@@ -145,6 +145,6 @@ def _execute(program: Command, argv: list[str]) -> None:
     program.execute()
 
 
-def _tell(problem: LabError) -> int:
+def _report(problem: LabError) -> int:
     sys.stderr.write(f"isolab: {problem.describe()}\n")
     return int(problem.exit_code)

@@ -94,14 +94,14 @@ def status(form: str) -> Exit:
 
 
 def _about(machine: SessionMachine, state: State, reason: str) -> dict[str, Any]:
-    place, handle = machine.member, machine.handle
+    member, handle = machine.member, machine.handle
     driver = drivers.load(handle.driver)
     limited = TRAITS[handle.driver].limits_memory
     return {
         "name": machine.name,
         "session": machine.session,
         "machine": machine.machine,
-        "lab": place.lab,
+        "lab": member.lab,
         "driver": handle.driver,
         "arch": handle.arch,
         "boundary": handle.boundary,
@@ -109,8 +109,8 @@ def _about(machine: SessionMachine, state: State, reason: str) -> dict[str, Any]
         "start": handle.data.get("start", ""),
         "state": state.value,
         "reason": reason,
-        "since": place.since,
-        "memory": place.order.machine.memory if place.order and limited else 0,
+        "since": member.since,
+        "memory": member.order.machine.memory if member.order and limited else 0,
         "memory_in_use": driver.memory(handle) if isinstance(driver, ReportsMemory) else None,
     }
 

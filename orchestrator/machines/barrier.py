@@ -51,7 +51,7 @@ class Participant:
                 self._cancellation.check()
                 self._changed.wait(LONGEST_NAP)
             lost = {name: standing.lost for name, standing in self._group.items() if standing.lost}
-        return "; ".join(f"machine {name} of its network is lost: {why}" for name, why in lost.items())
+        return "; ".join(f"machine {name} on the same network was lost: {why}" for name, why in lost.items())
 
     def missing(self) -> list[str]:
         """Return the machines that ``wait`` would wait for now."""

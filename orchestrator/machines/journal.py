@@ -116,25 +116,25 @@ class Journal:
         return old_state.take_over(self._database, self._path.parent, start_time)
 
 
-def _columns(place: SessionMember) -> dict[str, str]:
-    assert place.order is not None
-    wanted = _ORDER.dump_json(place.order).decode()
+def _columns(member: SessionMember) -> dict[str, str]:
+    assert member.order is not None
+    wanted = _ORDER.dump_json(member.order).decode()
     return {
-        "session": place.session,
-        "lab": place.lab,
-        "logs": str(place.logs),
+        "session": member.session,
+        "lab": member.lab,
+        "logs": str(member.logs),
         "wanted": wanted,
-        "since": place.since,
+        "since": member.since,
     }
 
 
 def _entry(row: JournalRow) -> JournalEntry:
-    place = None
+    member = None
     if row.session is not None:
         order = _order(row.wanted or "")
-        place = SessionMember(row.session, row.lab or "", Path(row.logs or ""), order, row.since or "")
+        member = SessionMember(row.session, row.lab or "", Path(row.logs or ""), order, row.since or "")
     alive = not row.kept and start_time(row.owner_pid) == row.owner_start
-    return JournalEntry(Handle.from_json(row.handle), alive, bool(row.kept), place)
+    return JournalEntry(Handle.from_json(row.handle), alive, bool(row.kept), member)
 
 
 def _order(text: str) -> Order | None:

@@ -37,9 +37,9 @@ class JournalRow(NamedTuple):
 
 
 COLUMNS = ", ".join(JournalRow._fields)
-_PLACES = ", ".join(f":{name}" for name in JournalRow._fields)
+_PLACEHOLDERS = ", ".join(f":{name}" for name in JournalRow._fields)
 
 
 def write(connection: sqlite3.Connection, row: JournalRow) -> None:
     """Insert a row, replacing one with the same run and name."""
-    connection.execute(f"INSERT OR REPLACE INTO machines ({COLUMNS}) VALUES ({_PLACES})", row._asdict())
+    connection.execute(f"INSERT OR REPLACE INTO machines ({COLUMNS}) VALUES ({_PLACEHOLDERS})", row._asdict())

@@ -41,7 +41,7 @@ class Networks:
         self._scratch = scratch
         self._out = out
         self._lock = threading.Lock()
-        self._laid: dict[tuple[str, str], _Created] = {}
+        self._created: dict[tuple[str, str], _Created] = {}
 
     def join(self, order: Order, job: Job, undo: contextlib.ExitStack) -> Order:
         """Return the order with its network attachments, creating networks as needed; ``undo`` leaves them.
@@ -58,7 +58,7 @@ class Networks:
     def standing(self) -> list[Handle]:
         """Return the existing networks."""
         with self._lock:
-            return [created.handle for created in self._laid.values() if created.holders]
+            return [created.handle for created in self._created.values() if created.holders]
 
     def hosts(self, job: Job) -> tuple[tuple[str, str], ...]:
         """Return the host names a machine needs: its own, and those of its peers in this run."""
@@ -72,10 +72,10 @@ class Networks:
             if created.holders == 0:
                 self._create(created.handle, interface, job)
             created.holders += 1
-        undo.callback(self._let_go, created)
+        undo.callback(self._release, created)
         return created.handle
 
-    def _let_go(self, created: _Created) -> None:
+    def _release(self, created: _Created) -> None:
         with created.lock:
             created.holders -= 1
             if created.holders == 0:
@@ -84,10 +84,10 @@ class Networks:
     def _network(self, name: str, job: Job) -> _Created:
         with self._lock:
             key = (job.student, name)
-            if key not in self._laid:
+            if key not in self._created:
                 wanted = self._order(name, job)
-                self._laid[key] = _Created(_networking(wanted.driver).prepare_network(wanted))
-            return self._laid[key]
+                self._created[key] = _Created(_networking(wanted.driver).prepare_network(wanted))
+            return self._created[key]
 
     def _create(self, handle: Handle, interface: Interface, job: Job) -> None:
         self._context.journal.intend(handle)

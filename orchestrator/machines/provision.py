@@ -132,8 +132,8 @@ def provision(
     if order.internet:
         context.progress.tell(f"{job.machine}: has internet access, including to services of this host")
     order = _with_template(order, driver, context)
-    place = member_of(session, str(context.lab.path.resolve()), order) if session is not None else None
-    return start(order, driver, context.machines, undo, place)
+    member = member_of(session, str(context.lab.path.resolve()), order) if session is not None else None
+    return start(order, driver, context.machines, undo, member)
 
 
 @contextlib.contextmanager

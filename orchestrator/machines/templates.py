@@ -75,7 +75,7 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
         }
 
     name = key(order, driver)
-    _forget_old_note(cache.place("templates", name))
+    _forget_expired(cache.place("templates", name))
     try:
         found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
     except BaseException:
@@ -86,7 +86,7 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     return str(about["reason"]) or Template(found, about["facts"], about["clone_seconds"])
 
 
-def _forget_old_note(folder: Path) -> None:
+def _forget_expired(folder: Path) -> None:
     """Delete an expired failure: a test that timed out may reflect the host's load rather than the
     template, so it is repeated after a while."""
     with contextlib.suppress(OSError, ValueError, KeyError):
@@ -132,7 +132,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
     """
     patience = order.image.effort
     with ExitStack() as stack:
-        twins = []
+        clones = []
         for number in (1, 2):
             deadline = context.deadline(TEST_SECONDS * patience)
             fixed, handle = stack.enter_context(_journalled(order, f"test{number}", driver, context))
@@ -141,13 +141,13 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
             if risen.data["start"] != "clone":
                 raise BootError("a clone failed to start")
             transport = stack.enter_context(driver.connect(handle, deadline))
-            _say(transport, ["true"], deadline, patience)
-            twins.append((transport, time.monotonic() - begun, deadline))
-        identities = [_probe(transport, deadline, patience) for transport, _, deadline in twins]
-        facts = probe_facts(handle, twins[-1][0], twins[-1][2])
+            _run(transport, ["true"], deadline, patience)
+            clones.append((transport, time.monotonic() - begun, deadline))
+        identities = [_probe(transport, deadline, patience) for transport, _, deadline in clones]
+        facts = probe_facts(handle, clones[-1][0], clones[-1][2])
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
-    seconds = min(spent for _, spent, _ in twins)
+    seconds = min(spent for _, spent, _ in clones)
     if seconds > cold_seconds:
         raise BootError(
             f"a clone takes {seconds:.1f} s to respond, longer than a boot ({cold_seconds:.1f} s)"
@@ -158,18 +158,18 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
 def _probe(transport: InteractiveTransport, deadline: Deadline, patience: float) -> str:
     """Check that a clone keeps time; returns its identity."""
     begun = time.monotonic()
-    _say(transport, ["sleep", "1"], deadline, patience)
+    _run(transport, ["sleep", "1"], deadline, patience)
     slept = time.monotonic() - begun
     if slept > 8.0 * patience:
         raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
-    clock = float(_say(transport, ["date", "+%s"], deadline, patience))
+    clock = float(_run(transport, ["date", "+%s"], deadline, patience))
     if abs(clock - time.time()) > 5.0 * patience:
         raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")
     script = "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/boot_id /run/isolab-nonce"
-    return _say(transport, ["sh", "-c", script], deadline, patience)
+    return _run(transport, ["sh", "-c", script], deadline, patience)
 
 
-def _say(transport: InteractiveTransport, argv: list[str], deadline: Deadline, patience: float) -> str:
+def _run(transport: InteractiveTransport, argv: list[str], deadline: Deadline, patience: float) -> str:
     try:
         done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
     except LabError as problem:

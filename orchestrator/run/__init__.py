@@ -1,1 +1,1 @@
-"""A run from a lab to its reports, job by job."""
+"""Runs: run a lab job by job, and write the reports."""

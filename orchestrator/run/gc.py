@@ -53,7 +53,7 @@ def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = 
             if _down(handle, failures, forget):
                 yield f"{handle.driver} machine {handle.machine} of run {handle.run}, not in any journal"
         yield from _canaries(live_runs)
-        yield from _half_made()
+        yield from _incomplete()
         yield from _working_folders()
     yield from _folders(live_runs)
     if failures:
@@ -64,7 +64,7 @@ def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = 
 def _remove_logs(gone: JournalEntry, entries: Sequence[JournalEntry]) -> None:
     """Remove the logs of a session's machine, unless its replacement writes there."""
     alive = [entry.member for entry in entries if entry.owner_alive or entry.kept]
-    if gone.member and gone.member.logs not in {place.logs for place in alive if place}:
+    if gone.member and gone.member.logs not in {member.logs for member in alive if member}:
         shutil.rmtree(gone.member.logs, ignore_errors=True)
         with contextlib.suppress(OSError):
             gone.member.logs.parent.rmdir()  # of the session's last machine
@@ -137,7 +137,7 @@ def _uses(folder: str) -> Callable[[int], bool]:
     return lambda pid: lives(pid) or any(mark in word for word in process_table.arguments(pid))
 
 
-def _half_made() -> Iterator[str]:
+def _incomplete() -> Iterator[str]:
     """Remove cache folders whose creator was killed: named ``.KEY-random``, with the lock free."""
     for folder in cache_dir().glob("*/.*-*"):
         kind, key = folder.parent.name, folder.name[1:].rsplit("-", 1)[0]

@@ -41,7 +41,10 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
         about = openssh.options(handle, address, user)
         return Entry(tuple(openssh.render_argv(about, argv, tty)))
     if not isinstance(driver, Terminal):
-        raise Unavailable(f"{machine.name}: driver {handle.driver} does not support interactive access")
+        raise Unavailable(
+            f"{machine.name}: driver {handle.driver} does not support interactive access",
+            hint="`isolab run` runs exercises on it",
+        )
     state, reason = ask(handle, Deadline.after(ASK_SECONDS))
     if state is State.DEAD:
         raise lost(machine, reason)

@@ -194,9 +194,9 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
     progress.doing(machine.machine, "taking down")
     remove(machine.handle, driver, context.journal)
     _set_aside(machine.logs)
-    place = member_of(machine.session, machine.member.lab, order)
+    member = member_of(machine.session, machine.member.lab, order)
     with contextlib.ExitStack() as undo:
-        fresh = start(order, driver, context, undo, place)
+        fresh = start(order, driver, context, undo, member)
         with connected(fresh, context):
             pass
         context.journal.keep([fresh.handle])
@@ -230,7 +230,7 @@ def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failu
         progress.done(machine.machine)
 
     results = side_by_side(one, there, Cancellation())
-    for handle in _deserted_networks(journal):
+    for handle in _unused_networks(journal):
         remove(handle, drivers.load(handle.driver), journal)
     left = {machine.session for machine in session_machines()}
     for folder in {machine.logs.parent for machine in there if machine.session not in left}:
@@ -238,11 +238,11 @@ def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failu
     return [Failure(machine.name, problem) for machine, problem in results if isinstance(problem, LabError)]
 
 
-def _deserted_networks(journal: Journal) -> list[Handle]:
+def _unused_networks(journal: Journal) -> list[Handle]:
     """Return the kept networks of runs that have no machine left."""
     kept = [entry.handle for entry in journal.entries() if entry.kept]
-    inhabited = {handle.run for handle in kept if not handle.is_network}
-    return [handle for handle in kept if handle.is_network and handle.run not in inhabited]
+    used = {handle.run for handle in kept if not handle.is_network}
+    return [handle for handle in kept if handle.is_network and handle.run not in used]
 
 
 def side_by_side(

@@ -138,7 +138,10 @@ def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Receive
             source.drain()
             return
         if number == MOST_ENTRIES:
-            raise TransportError(f"the machine sent more than {MOST_ENTRIES} files")
+            raise TransportError(
+                f"the machine sent more than {MOST_ENTRIES} files",
+                hint="pack them into one archive on the machine, and pull that",
+            )
         name = _plain(entry.name)
         where = target.joinpath(*name.parts)
         tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every member
@@ -178,7 +181,10 @@ def _folder(where: Path, target: Path) -> None:
         here /= part
         try:
             if here.is_symlink():
-                raise TransportError(f"{here} is a symbolic link; not following it for files from a machine")
+                raise TransportError(
+                    f"{here} is a symbolic link; not following it for files from a machine",
+                    hint="remove it, or name another folder",
+                )
             here.mkdir(exist_ok=True)
         except OSError as problem:  # is_symlink() too, if the name is too long
             raise LabError(f"cannot create folder {str(here)[:200]}: {problem.strerror}") from None
@@ -202,13 +208,13 @@ class _Sink:
     """Output of a tar stream."""
 
     def __init__(self, talk: process.Conversation, on_progress: OnProgress) -> None:
-        self._talk, self._told, self._count = talk, on_progress, 0
+        self._talk, self._on_progress, self._count = talk, on_progress, 0
 
     def write(self, data: bytes) -> int:
         for start in range(0, len(data), _BLOCK):
             self._talk.send(data[start : start + _BLOCK], Deadline.after(STALL_SECONDS))
         self._count += len(data)
-        self._told(self._count)
+        self._on_progress(self._count)
         return len(data)
 
 
@@ -216,7 +222,7 @@ class _Source:
     """Input of a tar stream, limited to what was granted: a header may claim any length."""
 
     def __init__(self, talk: process.Conversation, limit: int, on_progress: OnProgress) -> None:
-        self._talk, self._limit, self._told = talk, limit, on_progress
+        self._talk, self._limit, self._on_progress = talk, limit, on_progress
         self._granted = HEADER_BYTES
         self._count = 0
 
@@ -229,7 +235,7 @@ class _Source:
         self._count += len(block)
         if self._granted < 0:
             raise TransportError("the machine sent too much data between files")
-        self._told(self._count)
+        self._on_progress(self._count)
         return block
 
     def drain(self) -> None:

@@ -227,7 +227,7 @@ def test_a_peer_that_does_not_come_up_is_the_reason_of_an_error(home: Home) -> N
         ("there", "network/tcp-byte-order"): "error",
         ("there", "./fine"): "pass",
     }
-    assert "machine late of its network is lost" in found["there", "network/tcp-byte-order"]["reason"]
+    assert "machine late on the same network was lost" in found["there", "network/tcp-byte-order"]["reason"]
 
 
 MACHINES = ("one", "two", "crate", "barrel")

@@ -37,7 +37,7 @@ def test_a_machine_that_does_not_come_up_holds_nobody_and_says_why() -> None:
         waiting = in_thread(pool, a)
         with pytest.raises(BootError), barrier.participant("b", ("a", "b"), "", cancellation):
             raise BootError("b: the kernel panicked\nwith many words")
-        assert waiting.result(WAIT) == "machine b of its network is lost: b: the kernel panicked"
+        assert waiting.result(WAIT) == "machine b on the same network was lost: b: the kernel panicked"
         assert "panicked" in a.wait()  # and it stays lost
 
 
