@@ -22,6 +22,11 @@ def format_value(value: object, limit: int = 40) -> str:
     return bounded(printable(text), limit)
 
 
+def counted(number: int, noun: str) -> str:
+    """Format a number with its noun, in the plural unless it is one: ``1 file``, ``2 files``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def printable(text: str, keep: str = "") -> str:
     r"""Escape what is not printable in ``text`` (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.errors import Exit
+from orchestrator.formatting import counted
 from orchestrator.labfile.copy_lab import copy_lab
 
 
@@ -20,6 +21,6 @@ def copy(lab: str, folder: str, form: str) -> Exit:
     if form == JSON:
         say_json({"lab": loaded.lab.lab, "folder": folder, "exercises": exercises, "next": following})
     else:
-        say(f"copied lab {loaded.lab.lab} and its {len(exercises)} exercises to {folder}")
+        say(f"copied lab {loaded.lab.lab} and its {counted(len(exercises), 'exercise')} to {folder}")
         say("edit it, then run: " + "\n                    ".join(following))
     return Exit.PASSED

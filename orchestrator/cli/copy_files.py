@@ -11,7 +11,7 @@ from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.ssh import need_client
 from orchestrator.errors import Exit, Interrupted, SpecError
-from orchestrator.formatting import printable
+from orchestrator.formatting import counted, printable
 from orchestrator.progress import Progress, shown
 from orchestrator.sessions.exec_command import entry, require_user
 from orchestrator.sessions.lookup import find
@@ -98,7 +98,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
 
 
 def _count(files: int, size: int) -> str:
-    return f"{files} file{'' if files == 1 else 's'} ({_about(size)})"
+    return f"{counted(files, 'file')} ({_about(size)})"
 
 
 def _about(size: int) -> str:

@@ -17,6 +17,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Storing
 from orchestrator.errors import Exit, ImageError, SpecError
+from orchestrator.formatting import counted
 from orchestrator.host import cache
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
@@ -105,7 +106,7 @@ def verify(wanted: Chosen, form: str) -> Exit:
             say(f"{image.name}/{image.arch}: " + (f"damaged: {files}" if files else "ok"))
     if damaged:
         raise ImageError(
-            f"{len(damaged)} damaged image{'s' if len(damaged) > 1 else ''}",
+            counted(len(damaged), "damaged image"),
             hint="`isolab images prune` removes damaged images; the next run rebuilds them",
         )
     return Exit.PASSED
@@ -126,7 +127,7 @@ def prune(_wanted: Chosen, form: str) -> Exit:
     if form == JSON:
         say_json({"removed": [*map(str, doomed), *copies], "bytes": freed})
     else:
-        say(f"removed {len(doomed) + len(copies)} items, {mib(freed)}")
+        say(f"removed {counted(len(doomed) + len(copies), 'item')}, {mib(freed)}")
     return Exit.PASSED
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from orchestrator import images
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.errors import Exit, SpecError
+from orchestrator.formatting import counted
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
@@ -36,7 +37,8 @@ def validate(path: str, form: str) -> Exit:
     if form == JSON:
         say_json({"valid": True, "problems": [], **summary})
     else:
-        say(f"{lab.path}: valid: {len(lab.lab.machines)} machines, {len(lab.exercises)} exercises")
+        machines = counted(len(lab.lab.machines), "machine")
+        say(f"{lab.path}: valid: {machines}, {counted(len(lab.exercises), 'exercise')}")
     return Exit.PASSED
 
 
@@ -69,11 +71,11 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     ]
     say(table(("MACHINE", "DRIVER", "BOUNDARY", "ARCH", "MEMORY", "CPUS", "PORTS"), rows))
     host = planned.host
-    jobs = f"{len(rows)} jobs of {planned.exercises} exercises"
+    jobs = f"{counted(len(rows), 'job')} of {counted(planned.exercises, 'exercise')}"
     say(f"\n{jobs}; at most {mib(planned.memory)} of memory, {planned.ports} ports on 127.0.0.1")
     say(
         f"expected time: about {planned.seconds:.0f} s"
-        + (f" ({len(absent)} images to build)" if absent else "")
+        + (f" ({counted(len(absent), 'image')} to build)" if absent else "")
     )
     free = f"{host.name} has {mib(host.memory)} free and {host.cpus} processors"
     say(f"fits: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")

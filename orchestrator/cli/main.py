@@ -6,6 +6,7 @@ The only place where errors become output and exit codes.
 from __future__ import annotations
 
 import importlib.util
+import re
 import shlex
 import sys
 from types import ModuleType
@@ -140,9 +141,16 @@ def _execute(program: Command, argv: list[str]) -> None:
         program.parse_tasks()
         program.parse_cleanup()
     except ParseError as problem:
-        raise SpecError(str(problem), hint="`isolab --help` lists the verbs") from None
+        hint = "`isolab --help` lists the verbs, `isolab VERB --help` the options of one"
+        raise SpecError(_reworded(str(problem)), hint=hint) from None
     program.update_config()
     program.execute()
+
+
+def _reworded(message: str) -> str:
+    """Rephrase the messages of Invoke's parser in the style of isolab's own."""
+    message = re.sub(r"^No idea what (.+) is!$", r"unknown verb or option \1", message)
+    return re.sub(r"^'(.+)' did not receive required positional arguments: (.+)$", r"\1: missing \2", message)
 
 
 def _report(problem: LabError) -> int:

@@ -28,6 +28,7 @@ from orchestrator.exercises.compile_in_guest import build_in_guest, sources
 from orchestrator.exercises.execute import PUSH_SECONDS, ExerciseContext, items, run_exercise
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.required_programs import missing_programs
+from orchestrator.formatting import counted
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
@@ -157,7 +158,7 @@ def _programs(
     arch = arch_of(context.lab.lab.machines[job.machine])
     programs: dict[str, Mapping[str, Path]] = {}
     failures: dict[str, BuildError] = {}
-    context.progress.doing(job.machine, f"compiling {len(exercises)} exercises for {arch.name}")
+    context.progress.doing(job.machine, f"compiling {counted(len(exercises), 'exercise')} for {arch.name}")
     for exercise in exercises:
         try:
             with context.machines.make_slots:

@@ -45,6 +45,21 @@ def isolab(*words: str) -> int:
     return main.run(["isolab", *words])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("bogus",), "unknown verb or option 'bogus'"),
+        (("status", "--bogus"), "unknown verb or option '--bogus'"),
+        (("validate",), "validate: missing 'lab'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_parsed(
+    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isolab(*words) == Exit.BAD_INPUT
+    assert capsys.readouterr().err.splitlines()[0] == f"isolab: {message}"
+
+
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
 def test_help_lists_every_verb_with_what_it_does(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
