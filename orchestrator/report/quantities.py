@@ -10,6 +10,8 @@ _TIME = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 _SIZE = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0))
 _RATE = tuple((f"{name}/s", factor) for name, factor in _SIZE)
 _MOST_TICKS = 4
+_MOST_PLACES = 15
+"""Decimal places: three digits of a picosecond."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def ratio(times: float) -> str:
 def digits(value: float, count: int = 3) -> str:
     """The first digits that count, without an exponent and without zeros that say nothing."""
     places = max(0, count - 1 - math.floor(math.log10(value))) if value > 0 else 0
-    text = f"{value:.{min(places, 12)}f}"
+    text = f"{value:.{min(places, _MOST_PLACES)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
