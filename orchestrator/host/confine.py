@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 
 def confined(folder: Path, relative: str) -> Path:
-    """What ``folder/relative`` really is, symbolic links followed.
+    """Resolve ``folder/relative``, following symbolic links.
 
-    Raises ValueError when it is not inside ``folder``, FileNotFoundError when it does not exist
-    or cannot be looked at.
+    Raises ValueError if it is not inside ``folder``, FileNotFoundError if it does not exist or
+    cannot be accessed.
     """
     written = PurePosixPath(relative)
     if written.is_absolute() or ".." in written.parts:
