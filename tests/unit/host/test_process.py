@@ -90,7 +90,7 @@ def test_a_missing_program_is_named() -> None:
 def test_a_file_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("")
-    with pytest.raises(Unavailable, match="cannot start .*data: "):
+    with pytest.raises(Unavailable, match=r"cannot start .*data: "):
         process.run([file], deadline=Deadline.after(SOON))
 
 
