@@ -46,7 +46,10 @@ def test_a_lab_may_name_it(lab: LoadedLab) -> None:
 @pytest.mark.parametrize(
     ("key", "complaint"),
     [
-        ("networks: [»lan]", "m cannot join a network: driver plain does not support networks between machines"),
+        (
+            "networks: [»lan]",
+            "m cannot join a network: driver plain does not support networks between machines",
+        ),
         (f"arch: »{FOREIGN}", "driver plain runs on the host's kernel"),
         ("pids: »64", "pids is a key for driver container, not plain"),
         ("address: »board", "address is a key for driver ssh, not plain"),
