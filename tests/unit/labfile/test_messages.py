@@ -86,8 +86,8 @@ def test_machine_names_have_a_pattern(folder: Path) -> None:
     ("line", "expected"),
     [
         ("files: [»pipe.c]", "no file 'pipe.c' (did you mean 'pipes.c'?)"),
-        ("files: [»../lab]", "'../lab' leads outside its folder"),
-        ("files: [»/etc/passwd]", "'/etc/passwd' leads outside its folder"),
+        ("files: [»../lab]", "'../lab' points outside its folder"),
+        ("files: [»/etc/passwd]", "'/etc/passwd' points outside its folder"),
         ("files: [».]", "'.' is not a file"),
         ('files: [»"a\\0"]', "no file 'a\\x00'"),
         ("files: »pipes.c", "expected a list"),
@@ -134,7 +134,7 @@ def test_commands_must_split_into_words(folder: Path, run: str, expected: str) -
         ("»{sources: []}", "expected either sources or a command"),
         ("»{sources: [pipes.c], command: make}", "expected either sources or a command"),
         ("{sources: [pipes.c], headers: [»b.h]}", "no file 'b.h'"),
-        ("{sources: [pipes.c], headers: [»../b.h]}", "'../b.h' leads outside its folder"),
+        ("{sources: [pipes.c], headers: [»../b.h]}", "'../b.h' points outside its folder"),
         ("»{command: make, headers: [shared.h]}", "headers apply only to sources compiled on the controller"),
         (
             "»{sources: [pipes.c], headers: [shared.h], in: guest}",
@@ -153,7 +153,7 @@ def test_a_source_does_not_lead_out_through_a_link(folder: Path) -> None:
     write_exercise(folder / "mine")
     (folder / "mine/link.c").symlink_to("/etc/passwd")
     found = exercise_mistakes(folder, "title: t\nrun: ./a\nbuild: {sources: [»link.c]}\n")
-    assert found == ["» 'link.c' leads outside its folder"]
+    assert found == ["» 'link.c' points outside its folder"]
 
 
 def test_a_bomb_in_an_exercise_is_a_problem_of_that_file(folder: Path) -> None:

@@ -77,13 +77,13 @@ class TestMistakes:
         ("entry", "words"),
         [
             ("suport", "no 'suport' in the parent folder (did you mean 'support'?)"),
-            ("../secret", "'../secret' leads outside its folder"),
-            ("/etc/passwd", "'/etc/passwd' leads outside its folder"),
+            ("../secret", "'../secret' points outside its folder"),
+            ("/etc/passwd", "'/etc/passwd' points outside its folder"),
             ("serve", "'serve' contains an exercise"),
             (".", "'.' contains an exercise"),
             ("empty", "'empty' contains no files"),
-            ("linked", "'linked' leads outside its folder"),
-            ("leaky", "'leaky' leads outside its folder"),
+            ("linked", "'linked' points outside its folder"),
+            ("leaky", "'leaky' points outside its folder"),
         ],
     )
     def test_what_cannot_be_shared(self, topic: Path, entry: str, words: str) -> None:
