@@ -1,1 +1,1 @@
-"""Programs of exercises: the tool chain of an architecture, and what it makes of sources."""
+"""Compile programs of exercises: a toolchain for each architecture, and how sources are built."""

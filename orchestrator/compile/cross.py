@@ -1,4 +1,4 @@
-"""Programs of exercises, compiled once per content: sources -> static binary per architecture."""
+"""Cross-compile programs of exercises, once per content: sources -> static binary per architecture."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ COMMAND_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Origin:
-    """What programs are made from: the name it has in messages, its folder, and the ``shared`` files of
-    the folder above."""
+    """Where a program's sources are: a name for messages, the folder, and the ``shared`` files of the
+    folder above."""
 
     name: str
     folder: Path
@@ -44,10 +44,10 @@ class Origin:
 def build_exercise(
     exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Mapping[str, Path]:
-    """The programs of an exercise by file name, from the cache or compiled now, but for those its
-    machine compiles.
+    """The programs of an exercise by file name, cached or compiled now, except those compiled in the
+    machine.
 
-    Raises BuildError with the compiler's words (WorkError for what a student wrote), ImageError,
+    Raises BuildError with the compiler's output (WorkError for a student's sources), ImageError,
     TimedOut, Interrupted.
     """
     ours = [build for build in exercise.spec.build if build.where == "controller"]
@@ -56,12 +56,12 @@ def build_exercise(
 
 
 def origin_of(exercise: LoadedExercise) -> Origin:
-    """What the programs of an exercise are made from. Raises BuildError when a shared file is missing."""
+    """Where an exercise's sources are. Raises BuildError if a shared file is missing."""
     try:
         shared = shared_files(exercise.folder, exercise.spec.shares)
         return Origin(exercise.name, exercise.folder.resolve(), shared)
     except FileNotFoundError as missing:
-        raise BuildError(f"{exercise.name}: no file {ABOVE}{missing}, which it shares") from None
+        raise BuildError(f"{exercise.name}: shared file {ABOVE}{missing} not found") from None
     except ValueError as problem:
         raise BuildError(f"{exercise.name}: {ABOVE}{problem}") from None
 
@@ -77,7 +77,8 @@ def _built(
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
-    """A program of ours from one source, from the cache or compiled now. Raises as ``build_exercise``."""
+    """Compile one of isolab's own programs from one source, or take it from the cache. Raises as
+    ``build_exercise``."""
     origin = Origin(source.name, source.parent)
     return _build(origin, Build(sources=[source.name]), arch, archives, deadline)
 
@@ -91,7 +92,8 @@ def _build(
     *,
     foreign: bool = False,
 ) -> Path:
-    """``foreign`` sources are not trusted: they include nothing but the exercise's files."""
+    """Build a program, or take it from the cache. ``foreign`` sources are untrusted and may include
+    only the exercise's files."""
     folder = origin.folder
     content = [(os.path.relpath(p, folder), p.read_bytes()) for p in inputs(origin, wanted)]
     key = cache.digest(
@@ -123,8 +125,8 @@ def _build(
 
 
 def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
-    """The toolchain, of the release before where the mirror lacks packages of this one: the C library
-    is linked into programs, and both do."""
+    """The toolchain; from the previous release if the mirror lacks packages of this one. Either will
+    do, since programs are linked statically."""
     try:
         return prepare(arch, archives.suite(arch.suite), deadline)
     except NotOnMirror:
@@ -134,18 +136,18 @@ def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
 
 
 def inputs(origin: Origin, wanted: Build) -> list[Path]:
-    """The files a program is made of, as far as its key is concerned.
+    """The input files that determine a program's cache key.
 
-    A command may read anything in its folder. Sources may include any header near them; nearer
-    than two levels, for the folder may be somebody's home. What is shared takes part in all that is
-    compiled on the controller. Raises BuildError when a file that is named is missing.
+    A command may read anything in its folder. Sources may include headers at most one folder down,
+    since the folder may be somebody's home. Shared files are inputs of everything compiled on the
+    controller. Raises BuildError if a named file is missing.
     """
     folder = origin.folder
     above = [] if wanted.where == "guest" else _above(origin)
     named = [folder / source for source in wanted.sources if not source.startswith(ABOVE)]
     for path in [*named, *above]:
         if not path.is_file():
-            raise BuildError(f"{origin.name}: no file {os.path.relpath(path, folder)}")
+            raise BuildError(f"{origin.name}: file {os.path.relpath(path, folder)} not found")
     near = folder.rglob("*") if wanted.command else (*folder.glob("*.[ch]"), *folder.glob("*/*.h"))
     return sorted({*(p for p in near if p.is_file()), *named, *above})
 
@@ -157,8 +159,8 @@ def _above(origin: Origin) -> list[Path]:
 def _run_command(
     origin: Origin, wanted: Build, arch: Arch, tools: Path, target: Path, deadline: Deadline
 ) -> str:
-    """Make the program by the command, in a copy of its folder with what it shares beside it; gives what
-    the command said."""
+    """Run the build command in a copy of the folder with its shared files beside it; returns the
+    command's output."""
     assert wanted.command is not None
     copy = target / "source" / "exercise"
     writable_copy(origin.folder, copy, shutil.ignore_patterns(".git"))
@@ -169,11 +171,13 @@ def _run_command(
     done = process.run(["sh", "-c", wanted.command], deadline=limit, cwd=copy, env=env, check=False)
     words = (done.stdout + done.stderr).decode(errors="replace")
     if done.code != 0:
-        raise BuildError(f"`{wanted.command}` fails for {arch.name}:\n{words.rstrip()}")
+        raise BuildError(f"`{wanted.command}` failed for {arch.name}:\n{words.rstrip()}")
     made = [copy / wanted.output] if wanted.output else [p for p in sorted(copy.iterdir()) if _is_program(p)]
     if len(made) != 1 or not made[0].is_file():
         found = ", ".join(p.name for p in made) or "none"
-        raise BuildError(f"`{wanted.command}` made no single program for {arch.name} (found: {found})")
+        raise BuildError(
+            f"`{wanted.command}` did not build exactly one program for {arch.name} (found: {found})"
+        )
     shutil.copy(made[0], target / wanted.program)
     shutil.rmtree(copy.parent)
     return words
@@ -187,5 +191,5 @@ def _is_program(path: Path) -> bool:
 
 @remember
 def _compiler() -> str:
-    """The compiler's version: another one makes other programs of the same sources."""
+    """The compiler's version: another one builds different programs from the same sources."""
     return version("ziglang")

@@ -2,7 +2,7 @@
 
 A toolchain for one architecture is a folder with the headers, start files and archives of
 Debian's prebuilt musl-dev and libgcc packages. Nothing has to be compiled before the first
-program, which is what makes ten of them ready in a few seconds; see docs/architecture.md.
+program, so ten of them are ready in a few seconds; see docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ VERSION = 3
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 WARNINGS = ("-Wall", "-Wextra")
 BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
-"""Of a compiler whose sources are not trusted: it may be told to read without end, or to write much."""
+"""Limits for compiling untrusted sources, which could make the compiler read endlessly or write a lot."""
 _NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
-"""The assembler has includes of its own (``.incbin``), of which the preprocessor does not know."""
+"""The assembler has its own includes (``.incbin``), which the preprocessor does not see."""
 _RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
 
 
@@ -33,12 +33,12 @@ def zig_folder() -> Path:
     """Where the compiler's wheel is installed. Raises Unavailable."""
     found = importlib.util.find_spec("ziglang")
     if found is None or found.origin is None:
-        raise Unavailable("the compiler is not installed", hint="`pip install ziglang`")
+        raise Unavailable("the compiler is not installed", hint="run `pip install ziglang`")
     return Path(found.origin).parent
 
 
 def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
-    """The toolchain folder of an architecture, made on first use."""
+    """The toolchain folder of an architecture, created on first use."""
 
     def fill(folder: Path) -> dict[str, Any]:
         names = ["musl-dev", arch.toolchain.libgcc]
@@ -78,9 +78,8 @@ def compile_program(
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
-    ``within`` is given for sources that are not trusted: the files, and the folders of files, that they
-    may include.
-    Raises BuildError with the compiler's own words.
+    ``within`` is for untrusted sources: the files and folders they may include from.
+    Raises BuildError with the compiler's output.
     """
     words: list[str] = []
     objects: list[Path] = []
@@ -105,9 +104,9 @@ def compile_program(
 def _require_inside(
     compiler: list[str | Path], source: Path, allowed: Sequence[Path], deadline: Deadline
 ) -> None:
-    """Raises BuildError when ``source`` includes or embeds a file from elsewhere: what it is made of may
-    come out again in what it prints."""
-    # Nothing of a file that may turn out to be a secret is quoted.
+    """Raise BuildError if ``source`` includes or embeds a file from elsewhere, which the program could
+    print later."""
+    # No carets: they would quote from a file that may be secret.
     command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", source.name]
     rule = _tool(command, source.parent, f"{source.name} does not compile", deadline)
     roots = [folder.resolve() for folder in allowed]
@@ -118,8 +117,8 @@ def _require_inside(
 
 
 def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, deadline: Deadline) -> None:
-    """Compile one source into a shared library that brings no C library of its own: it is loaded
-    into a program that has one. Raises BuildError with the compiler's own words."""
+    """Compile one source into a shared library without a C library, to be loaded into a program that
+    has one. Raises BuildError with the compiler's output."""
     target = output.parent / f".{output.name}.o"
     command = [*_compiler(arch, toolchain), *WARNINGS, "-fPIC", "-c", source.name, "-o", target]
     _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
@@ -147,14 +146,14 @@ def _linker(arch: Arch) -> list[str | Path]:
 
 
 def _around(toolchain: Path, objects: Sequence[str | Path]) -> list[str | Path]:
-    """Objects between the C library's start files and its archives."""
+    """Wrap objects in the C library's start files and archives."""
     archives = [toolchain / name for name in ("libc.a", *_RUNTIME)]
     before, after = [toolchain / "crt1.o", toolchain / "crti.o"], [toolchain / "crtn.o"]
     return [*before, *objects, "--start-group", *archives, "--end-group", *after]
 
 
 def write_cc(arch: Arch, toolchain: Path, folder: Path) -> Path:
-    """A ``cc`` for makefiles: compiles as clang does, links as ``compile_program`` does.
+    """Write a ``cc`` for makefiles: it compiles as clang does and links as ``compile_program`` does.
 
     Understands what makefiles use: sources, objects, archives, ``-c``, ``-S``, ``-E``, ``-o``,
     ``-l`` and ``-L`` (all of the C library is linked anyway), and any flag of the compiler.

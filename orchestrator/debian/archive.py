@@ -1,6 +1,6 @@
 """A Debian archive, verified link by link: signature -> index hash -> package hash -> files.
 
-Nothing is installed and nothing foreign is run: packages are opened as archives. Sources: the
+Nothing is installed and no foreign code runs: packages are opened as archives. Sources: the
 repository format (wiki.debian.org/DebianRepository/Format), deb(5), gpgv(1).
 """
 
@@ -25,14 +25,14 @@ from orchestrator.host import cache, process
 from orchestrator.host.tempdirs import working_folder
 
 MOST_RELEASE = 16 * 2**20
-"""Bytes of a Release file, of which there is nothing that says its size."""
-_MIRROR = "ISOLAB_MIRROR=URL names another mirror"
-_RECIPE = "the image's recipe (images/*.yaml) names packages and the files wanted from them"
+"""Most bytes accepted of a Release file, whose size is not published anywhere."""
+_MIRROR = "set ISOLAB_MIRROR=URL to use another mirror"
+_RECIPE = "check the packages and files named in the image's recipe (images/*.yaml)"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What a Release file says about one index."""
+    """A Release file's entry for one index."""
 
     sha256: str
     size: int
@@ -57,13 +57,13 @@ class Archive:
         self._lock = threading.Lock()
         self._listed: Mapping[str, Listed] | None = None
         self.outdated: set[str] = set()
-        """Architectures whose index is an earlier release's, for the mirror lacks the present one."""
+        """Architectures that use an earlier index, because the mirror lacks the current one."""
 
     def resolve(self, arch: str, names: Sequence[str]) -> dict[str, Package]:
-        """The packages of these names, metapackages followed to what they stand for.
+        """Look up packages by name.
 
         A name ending in ``->`` (``linux-image-s390x->``) means the first dependency of that
-        package. Raises ImageError for one that the index does not have.
+        package, for metapackages. Raises ImageError for one that the index does not have.
         """
         index = self.index(arch)
 
@@ -80,9 +80,9 @@ class Archive:
         return found
 
     def fetch(self, packages: Sequence[Package]) -> dict[str, Path]:
-        """Download packages side by side; paths by package name, each verified by its hash.
+        """Download packages in parallel; returns paths by package name, each verified by its hash.
 
-        Raises NotOnMirror for one that the index has and the mirror has not, ImageError.
+        Raises NotOnMirror for a package that is in the index but not on the mirror, ImageError.
         """
         with ThreadPoolExecutor(4) as pool:
             paths = pool.map(self._fetch_one, packages)
@@ -104,7 +104,7 @@ class Archive:
             packed = _cached(_published(*urls, sha256=listed.sha256, size=listed.size), self._deadline)
         except ImageError:
             # A mirror in the middle of an update may have a Release newer than its indices for
-            # days. The index of an earlier one was as well signed; whoever uses it is told.
+            # days. An earlier index was signed as well; images built from it say so.
             earlier = _verified_earlier(urls[-1])
             if earlier is None:
                 raise
@@ -113,7 +113,7 @@ class Archive:
         try:
             return Index.parse(lzma.decompress(packed.read_bytes()))
         except lzma.LZMAError as problem:
-            raise ImageError(f"{urls[-1]}: not readable: {problem}", hint=_MIRROR) from None
+            raise ImageError(f"cannot read {urls[-1]}: {problem}", hint=_MIRROR) from None
 
     def _release(self) -> Mapping[str, Listed]:
         with self._lock:
@@ -123,9 +123,9 @@ class Archive:
 
 
 def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Member]:
-    """Files of a package whose path matches one of the shell patterns, in archive order.
+    """Yield the files of a package whose path matches one of the shell patterns, in archive order.
 
-    Raises ImageError when the package cannot be read or one of ``patterns`` matches nothing.
+    Raises ImageError if the package cannot be read or one of ``patterns`` matches nothing.
     """
     unmatched = set(patterns)
     try:
@@ -140,7 +140,7 @@ def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) ->
                 data = content.read() if content else b""
                 yield Member(path, entry.mode, data, entry.linkname if entry.issym() else "")
     except (tarfile.TarError, lzma.LZMAError, EOFError) as problem:
-        raise ImageError(f"{deb}: not a readable package: {problem}", hint=_RECIPE) from None
+        raise ImageError(f"cannot read package {deb}: {problem}", hint=_RECIPE) from None
     if unmatched:
         raise ImageError(f"{deb}: no file matches {', '.join(sorted(unmatched))}", hint=_RECIPE)
 
@@ -150,7 +150,7 @@ def _data_archive(file: BinaryIO) -> tarfile.TarFile:
 
 
 def part_of(file: BinaryIO, part: str) -> tarfile.TarFile:
-    """One of the two archives of an open package: ``data.tar`` or ``control.tar`` (deb(5)).
+    """Open one of the two archives in a package: ``data.tar`` or ``control.tar`` (deb(5)).
 
     Raises TarError.
     """
@@ -162,14 +162,14 @@ def part_of(file: BinaryIO, part: str) -> tarfile.TarFile:
                 return tarfile.open(fileobj=cast(IO[bytes], member), mode="r|*")
     except ArError as problem:
         raise tarfile.ReadError(str(problem)) from None
-    raise tarfile.ReadError(f"no {part} in it")
+    raise tarfile.ReadError(f"it contains no {part}")
 
 
 def _verified_release(suite: str, deadline: Deadline) -> Mapping[str, Listed]:
     """The suite's indices by path, from a Release file whose signature gpgv accepted."""
     if not KEYRING.exists():
         raise Unavailable(
-            f"Debian's archive keys are not on this host ({KEYRING})",
+            f"Debian's archive keys are missing on this host ({KEYRING})",
             hint="install the package debian-archive-keyring",
         )
     with working_folder("release") as folder:
@@ -181,17 +181,17 @@ def _verified_release(suite: str, deadline: Deadline) -> Mapping[str, Listed]:
         )
         if not plain.exists() or not _trusted(verdict.stdout):
             raise ImageError(
-                f"the signature of Debian {suite} at {mirror()} is not good:\n{verdict.tail()}",
+                f"invalid signature on Debian {suite} at {mirror()}:\n{verdict.tail()}",
                 hint="check the mirror, the host's clock, and the package debian-archive-keyring",
             )
         return _parse_release(plain.read_text(), suite)
 
 
 def _trusted(status: bytes) -> bool:
-    """Whether gpgv's status lines (GnuPG's doc/DETAILS) tell of one text with a good signature.
+    """Whether gpgv's status lines (GnuPG's doc/DETAILS) report one text with a good signature.
 
-    Not its exit status, for it fails when any signature is by a key it does not know; and not its
-    words on standard error, for they may quote what a forger wrote.
+    Its exit status does not do: gpgv fails if any signature is by an unknown key. Nor does its
+    standard error, which may quote what a forger wrote.
     """
     words = [line.split()[1] for line in status.splitlines() if line.startswith(b"[GNUPG:] ")]
     return b"GOODSIG" in words and words.count(b"PLAINTEXT") == 1 and not {b"BADSIG", b"ERROR"} & {*words}
@@ -203,7 +203,7 @@ def _parse_release(text: str, suite: str) -> Mapping[str, Listed]:
     release = Release(text.splitlines())
     names = [release[field] for field in ("Suite", "Codename") if field in release]
     if suite not in names:
-        raise ImageError(f"the mirror answered with {names} when asked for {suite}", hint=_MIRROR)
+        raise ImageError(f"the mirror returned {names} instead of {suite}", hint=_MIRROR)
     return {row["name"]: Listed(row["sha256"], int(row["size"])) for row in release.get("SHA256", ())}
 
 
@@ -212,15 +212,15 @@ def _published(*urls: str, sha256: str = "", size: int = 0) -> Published:
         urls,
         sha256,
         described_by="the signed index" if sha256 else "the format of Release files",
-        if_other="the mirror may be in the middle of an update; try again later or use another",
-        if_absent=f"check the network; {_MIRROR}",
+        if_other=f"the mirror may be updating; try again later, or {_MIRROR}",
+        if_absent=f"check the network, or {_MIRROR}",
         size=size,
         most=MOST_RELEASE,
     )
 
 
 def _cached(file: Published, deadline: Deadline) -> Path:
-    """A file by its hash, fetched unless the cache already has it. Raises ImageError."""
+    """Return a file by its hash, downloading it unless it is cached. Raises ImageError."""
 
     def fetch(folder: Path) -> dict[str, object]:
         _from_mirror(file, folder / "content", deadline)
@@ -235,12 +235,12 @@ def _from_mirror(file: Published, target: Path, deadline: Deadline) -> None:
     except NotPublished:
         raise NotOnMirror(
             f"{file.urls[-1]} is not on the mirror",
-            hint=f"an update may be under way there; try again later, or {_MIRROR}",
+            hint=f"the mirror may be updating; try again later, or {_MIRROR}",
         ) from None
 
 
 def _verified_earlier(url: str) -> Path | None:
-    """What the cache holds from this address, verified when it was fetched: the newest."""
+    """The newest cached file from this address; it was verified when it was downloaded."""
     found = []
     for folder in cache.place("archive", "").glob("*"):
         if (folder / cache.META).exists() and cache.meta(folder).get("from") == url:

@@ -1,8 +1,8 @@
-"""An architecture's packages as the signed index describes them, and which of them a wish comes to.
+"""Package index of an architecture, and the dependency closure of a package list.
 
-Stanzas are read when they are asked for: of the tens of thousands in an index a few hundred ever
-are. Dependencies are followed for fresh systems of one suite only, where nothing conflicts: the
-first alternative that is chosen already, else that exists, is taken. Sources: the repository format
+Stanzas are parsed on demand: only a few hundred of an index's tens of thousands ever are.
+Dependencies are resolved only for fresh systems of one suite, where nothing conflicts: the first
+alternative that is already chosen, else the first that exists, is taken. Sources: the repository format
 (wiki.debian.org/DebianRepository/Format); deb-control(5), "Depends".
 """
 
@@ -42,7 +42,7 @@ class Index:
 
     @classmethod
     def parse(cls, text: bytes) -> Index:
-        """Read a Packages file; of a package in several versions the newest counts."""
+        """Parse a Packages file; of several versions of a package, keep the newest."""
         stanzas: dict[str, bytes] = {}
         for stanza in text.strip(b"\n").split(b"\n\n"):
             if found := _NAME.search(stanza):
@@ -51,7 +51,7 @@ class Index:
         return cls(stanzas)
 
     def package(self, name: str) -> Package | None:
-        """The package of this name, None where there is none."""
+        """The package of this name; None if it does not exist."""
         if name not in self.stanzas:
             return None
         fields = _fields(self.stanzas[name])
@@ -64,13 +64,13 @@ class Index:
         )
 
     def first_dependency(self, name: str) -> str:
-        """What a package depends on first, as a metapackage on what it stands for; "" for nothing."""
+        """A package's first dependency, which is what a metapackage stands for; "" if it has none."""
         needed = _alternatives(_fields(self.stanzas[name]), "Depends")
         return needed[0][0] if needed else ""
 
     @cached_property
     def providers(self) -> Mapping[str, list[str]]:
-        """Who provides what, by the name of what is provided."""
+        """Names of the packages that provide each virtual package."""
         found = defaultdict(list)
         for name, stanza in self.stanzas.items():
             if b"\nProvides:" in stanza:
@@ -79,9 +79,9 @@ class Index:
         return found
 
     def closure(self, wanted: Iterable[str]) -> list[Package]:
-        """The wanted packages, the essential ones, and all they depend on, by name.
+        """The wanted packages, the essential ones, and all their dependencies, sorted by name.
 
-        Raises ImageError for a dependency that nothing meets.
+        Raises ImageError for an unsatisfiable dependency.
         """
         essential = [name for name, stanza in self.stanzas.items() if b"\nEssential: yes" in stanza]
         waiting, chosen = [*essential, *wanted], dict[str, Package]()
@@ -92,7 +92,8 @@ class Index:
             package = self.package(name)
             if package is None:
                 raise ImageError(
-                    f"there is no package {name!r}", hint="the image's recipe (images/*.yaml) names packages"
+                    f"unknown package {name!r}",
+                    hint="check the packages in the image's recipe (images/*.yaml)",
                 )
             chosen[name] = package
             planned = {*chosen, *waiting}
@@ -112,14 +113,14 @@ class Index:
                 return name
             for provider in self.providers.get(name, []):
                 return provider
-        raise ImageError(f"{who} needs {' or '.join(alternatives)}, which does not exist")
+        raise ImageError(f"{who} depends on {' or '.join(alternatives)}, which does not exist")
 
 
 def _fields(stanza: bytes, *only: str) -> Mapping[str, str]:
     """The fields of a stanza, or some of them."""
     from debian.deb822 import Packages
 
-    # As apt reads them: only a line with nothing at all in it ends a stanza.
+    # As apt does: only a completely empty line ends a stanza.
     return Packages(stanza, fields=[*only] or None, strict={"whitespace-separates-paragraphs": False})
 
 

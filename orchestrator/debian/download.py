@@ -1,6 +1,6 @@
-"""A published file: continued where it broke off, bounded, never taken unverified.
+"""Download a published file: resumable, bounded, never used unverified.
 
-Source for the continuation: RFC 9110, section 14 (range requests).
+Source for resuming: RFC 9110, section 14 (range requests).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from orchestrator.paths import cache_dir
 CHUNK = 1 << 20
 ATTEMPTS = 4
 IDLE_TIMEOUT = 30.0
-"""Seconds without a byte before a download is continued by another request."""
+"""Seconds without data before a download is resumed by another request."""
 _PARTIAL, _BEYOND_THE_END = 206, 416
 _GONE = (404, 410)
-"""What HTTP servers answer for what they do not have (RFC 9110): asking again changes nothing."""
+"""HTTP status codes for missing files (RFC 9110): retrying is pointless."""
 
 
 @dataclass(frozen=True)
 class Published:
     """A file by its addresses, which all have the same content and are tried in this order.
 
-    ``sha256`` is "" for a file that is verified by other means, ``size`` its bytes and ``most`` how
-    many it may have, each 0 where nobody said. ``described_by`` names who did, ``if_other`` hints
-    at what to do about other content, and ``if_absent`` when there is none.
+    ``sha256`` is "" for a file that is verified by other means; ``size`` is its size and ``most`` a
+    limit, both in bytes, 0 if unknown. ``described_by`` names what states them; ``if_other`` is the
+    hint for different content, ``if_absent`` for a missing file.
     """
 
     urls: tuple[str, ...]
@@ -46,11 +46,11 @@ class Published:
     most: int = 0
 
     def other(self, url: str, how: str) -> ImageError:
-        """The error for content that differs from what was described."""
-        return ImageError(f"{url}: not what {self.described_by} describes: {how}", hint=self.if_other)
+        """The error for content that differs from its description."""
+        return ImageError(f"{url} does not match {self.described_by}: {how}", hint=self.if_other)
 
     def verify(self, path: Path, url: str) -> None:
-        """Raises ImageError when the content of ``path`` has another digest."""
+        """Check the digest of ``path``. Raises ImageError."""
         found = cache.sha256_file(path)
         if self.sha256 and found != self.sha256:
             raise self.other(url, f"its SHA-256 is {found}, not {self.sha256}")
@@ -58,10 +58,10 @@ class Published:
 
 @contextlib.contextmanager
 def fetched(file: Published, deadline: Deadline) -> Iterator[Path]:
-    """The file for the length of a ``with`` block; its one address may be a path on this host.
+    """Provide the file for a ``with`` block; its one address may be a path on this host.
 
-    What was received is kept when a download breaks off, and the next try goes on from there.
-    Raises ImageError for what cannot be had or is not what the digest says, TimedOut, Interrupted.
+    Data received before a download broke off is kept, and the next attempt resumes from there.
+    Raises ImageError if it cannot be downloaded or its digest is wrong, TimedOut, Interrupted.
     """
     (url,) = file.urls
     if urllib.parse.urlsplit(url).scheme in ("", "file"):
@@ -88,14 +88,14 @@ def _fetch(file: Published, part: Path, deadline: Deadline) -> None:
     except ImageError as failure:
         if not (size := _received(part)):
             raise
-        kept = f"the {size // 2**20} MiB received so far are kept"
+        kept = f"the {size // 2**20} MiB received so far were kept"
         raise ImageError(f"{failure.message}; {kept}", hint=failure.hint) from None
 
 
 def download(file: Published, target: Path, deadline: Deadline) -> None:
-    """Fetch the file, going on from what ``target`` holds of it, and verify it.
+    """Download the file, resuming from what ``target`` already contains, and verify it.
 
-    Raises NotPublished when no address has it; ImageError, TimedOut, Interrupted.
+    Raises NotPublished if no address has it; ImageError, TimedOut, Interrupted.
     """
     left = list(file.urls)
     problems: dict[str, Exception] = {}
@@ -112,12 +112,12 @@ def download(file: Published, target: Path, deadline: Deadline) -> None:
             problems[url] = failure
             if failure.code in _GONE:
                 left.remove(url)
-            elif failure.code == _BEYOND_THE_END:  # what we have is longer than what there is
+            elif failure.code == _BEYOND_THE_END:  # our part is longer than the file
                 target.unlink(missing_ok=True)
         except ImageError as failure:
             problems[url] = failure
             target.unlink(missing_ok=True)
-            if not begun:  # else what we had before may have been of another file
+            if not begun:  # otherwise our part may have been of another file
                 left.remove(url)
         # URLError and time-outs are OSErrors, an impossible URL is a ValueError.
         except (OSError, ValueError, http.client.HTTPException) as failure:
@@ -136,9 +136,9 @@ def _received(target: Path) -> int:
 
 
 def _continue(file: Published, url: str, target: Path, begun: int, deadline: Deadline) -> None:
-    """One request, for all but the first ``begun`` bytes, which are there.
+    """Make one request, for all but the first ``begun`` bytes, which we already have.
 
-    Raises ConnectionError when it ends early, ImageError when there is more than there may be.
+    Raises ConnectionError if it ends early, ImageError if the file is too large.
     """
     request = urllib.request.Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
     with urllib.request.urlopen(request, timeout=IDLE_TIMEOUT) as answer:
@@ -152,7 +152,7 @@ def _continue(file: Published, url: str, target: Path, begun: int, deadline: Dea
                 deadline.check(f"downloading {url}")
                 have += len(block)
                 if most and have > most:
-                    raise file.other(url, f"it has more than {most} bytes")
+                    raise file.other(url, f"it is larger than {most} bytes")
                 output.write(block)
     if end and have < end:
-        raise ConnectionError("the connection ended early")
+        raise ConnectionError("the connection closed early")

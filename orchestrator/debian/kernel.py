@@ -1,4 +1,4 @@
-"""A distribution's kernel package taken apart: the kernel, its modules, those for the RAM disk."""
+"""Take a distribution's kernel package apart: the kernel and its modules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Kernel:
     modules: dict[str, bytes] = field(default_factory=dict)
 
     def by_name(self) -> dict[str, bytes]:
-        """The modules under the names they depend on each other by, unpacked."""
+        """The decompressed modules by the names used in their dependencies."""
         found = {}
         for path, data in self.modules.items():
             name, _, kind = Path(path).name.partition(".ko")
@@ -29,7 +29,7 @@ class Kernel:
 
 
 def take(deb: Path, target: Path, folders: Sequence[str]) -> Kernel:
-    """Write the kernel to ``target``; keep the modules in these folders of ``kernel/``.
+    """Write the kernel to ``target``; return it with the modules in these folders of ``kernel/``.
 
     Raises ImageError.
     """
@@ -42,5 +42,5 @@ def take(deb: Path, target: Path, folders: Sequence[str]) -> Kernel:
         kernel.version, _, path = member.path.partition("lib/modules/")[2].partition("/")
         kernel.modules[path] = member.data
     if not target.exists() or not kernel.version:
-        raise ImageError(f"{deb}: no kernel with modules in the package")
+        raise ImageError(f"package {deb} contains no kernel with modules")
     return kernel

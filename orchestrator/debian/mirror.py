@@ -1,4 +1,4 @@
-"""Which Debian mirror to use: the setting, else the host's own apt configuration.
+"""Choose a Debian mirror: the environment's, else the one in the host's apt configuration.
 
 A host that is not Debian has no Debian mirror in its apt sources; there the default mirror comes
 from the distribution data that python-apt ships (package python-apt-common).
@@ -24,8 +24,8 @@ def mirror() -> str:
     found = os.environ.get("ISOLAB_MIRROR") or from_apt(_SOURCES) or _from_template(_TEMPLATE)
     if not found:
         raise Unavailable(
-            "no Debian mirror is known on this host",
-            hint="set ISOLAB_MIRROR to the base URL of one (it ends in /debian)",
+            "no Debian mirror is configured on this host",
+            hint="set ISOLAB_MIRROR to the base URL of a mirror (ending in /debian)",
         )
     return found.rstrip("/")
 
@@ -48,7 +48,7 @@ def _one_line(text: str) -> list[str]:
 
 
 def _deb822(text: str) -> list[str]:
-    """The URIs of every stanza that is not switched off."""
+    """The URIs of every stanza that is not disabled."""
     from debian.deb822 import Deb822
 
     stanzas = list(Deb822.iter_paragraphs(text.splitlines()))

@@ -1,8 +1,8 @@
-"""Packages unpacked into one tar archive, with dpkg's own record that they are, not configured.
+"""Unpack packages into one tar archive, recorded in dpkg's database as unpacked, not configured.
 
-What ``dpkg --unpack`` does, on any host for any architecture: nothing of a package is run. Its
-preinst scripts are not run either: in a system without a past they have nothing to do (the
-image's tests know whether that stays so). Sources: deb(5), deb-conffiles(5), deb-triggers(5),
+This is what ``dpkg --unpack`` does, on any host for any architecture: no code of a package runs.
+Nor do preinst scripts: in a fresh system they have nothing to do (the image's tests would show
+if that changed). Sources: deb(5), deb-conffiles(5), deb-triggers(5),
 dpkg's doc/triggers.txt; status fields as in dpkg's lib/dpkg/parse.c.
 """
 
@@ -41,8 +41,8 @@ class DpkgDatabase:
     def add(
         self, control: Mapping[str, tuple[bytes, int]], paths: Sequence[str], sums: Mapping[str, str]
     ) -> None:
-        """Note one package. ``control`` are the files of its control.tar with their modes,
-        ``paths`` what it holds, ``sums`` the MD5 of its configuration files."""
+        """Record one package. ``control`` are the files of its control.tar with their modes,
+        ``paths`` its contents, ``sums`` the MD5 digests of its configuration files."""
         from debian.deb822 import Deb822
 
         text = control["control"][0].decode().strip("\n")
@@ -83,11 +83,11 @@ class DpkgDatabase:
 
 
 OWNERS = "usr/lib/isolab/owners"
-"""File with a line ``UID:GID MODE PATH`` for all that is not root's."""
+"""File with a line ``UID:GID MODE PATH`` for each entry not owned by root."""
 
 
 def unpack(debs: Sequence[Path], target: tarfile.TarFile) -> None:
-    """Write the contents of packages, and dpkg's record of them, into an archive.
+    """Write the contents of packages, and dpkg's database about them, into an archive.
 
     /bin, /sbin and /lib are links into /usr, whatever the packages say. Raises ImageError.
     """
@@ -96,7 +96,7 @@ def unpack(debs: Sequence[Path], target: tarfile.TarFile) -> None:
         try:
             owners += _unpack_one(deb, target, folders, database)
         except (tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as problem:
-            raise ImageError(f"{deb}: not a readable package: {problem}") from None
+            raise ImageError(f"cannot read package {deb}: {problem}") from None
     for name in (*_MERGED_FOLDERS, *(abi for abi in _OTHER_ABIS if f"usr/{abi}" in folders)):
         _folder(target, f"usr/{name}", folders)
         link = tarfile.TarInfo(name)
@@ -108,7 +108,7 @@ def unpack(debs: Sequence[Path], target: tarfile.TarFile) -> None:
 
 
 def merged(path: str) -> str:
-    """Where a file of a package is on a system whose /bin, /sbin and /lib* are links into /usr."""
+    """The path of a package's file on a system whose /bin, /sbin and /lib* are links into /usr."""
     return _MERGED.sub(r"usr/\1", path)
 
 
@@ -129,7 +129,7 @@ def _folder(target: tarfile.TarFile, path: str, folders: set[str]) -> None:
 
 
 def _unpack_one(deb: Path, target: tarfile.TarFile, folders: set[str], database: DpkgDatabase) -> list[str]:
-    """Gives a line of the file of owners for each entry that is not root's."""
+    """Unpack one package; returns a line of OWNERS for each entry not owned by root."""
     control: dict[str, tuple[bytes, int]] = {}
     with deb.open("rb") as file, part_of(file, "control.tar") as archive:
         for entry in archive:

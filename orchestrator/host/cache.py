@@ -1,8 +1,8 @@
-"""The content-addressed cache: a key, a maker, and a folder that is complete or absent.
+"""The content-addressed cache: each key has a folder that is either complete or absent.
 
-Everything here can be made again. A folder appears under its final name only when it is whole
+Everything here can be made again. A folder appears under its final name only when it is complete
 (made beside it, then renamed), so a killed maker leaves nothing half-done in use; a file lock
-per key lets several processes share one cache without making a thing twice.
+per key lets several processes share one cache without making anything twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ META = "meta.json"
 
 
 def digest(*parts: object) -> str:
-    """A short key for anything that has a stable ``repr`` (bytes are taken as they are)."""
+    """A short key for anything with a stable ``repr`` (bytes are used as they are)."""
     state = hashlib.sha256()
     for part in parts:
         state.update(part if isinstance(part, bytes) else repr(part).encode())
@@ -34,7 +34,7 @@ def digest(*parts: object) -> str:
 
 
 def place(kind: str, key: str) -> Path:
-    """Where the thing of this kind and key is, or would be."""
+    """The folder of this kind and key, whether or not it exists."""
     return cache_dir() / kind / key
 
 
@@ -52,12 +52,12 @@ def locked(kind: str, key: str, deadline: Deadline) -> Iterator[None]:
                 return False
             return True
 
-        poll(taken, deadline, f"waiting for another isolab to make {kind}/{key}", interval=0.01)
+        poll(taken, deadline, f"waiting for another isolab process to make {kind}/{key}", interval=0.01)
         yield
 
 
 def make(kind: str, key: str, maker: Callable[[Path], dict[str, Any]], deadline: Deadline) -> Path:
-    """The cached folder of this key, made by ``maker(folder)`` when it is not there yet.
+    """Return the cached folder of this key, made by ``maker(folder)`` if it does not exist yet.
 
     ``maker`` fills the folder it is given and returns facts for its ``meta.json``.
     """
@@ -83,7 +83,7 @@ def make(kind: str, key: str, maker: Callable[[Path], dict[str, Any]], deadline:
 
 
 def meta(folder: Path) -> dict[str, Any]:
-    """The facts its maker left about a cached folder."""
+    """The facts that a cached folder's maker recorded."""
     facts = json.loads((folder / META).read_text())
     assert isinstance(facts, dict)
     return facts

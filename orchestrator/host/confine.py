@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 
 
 def confined(folder: Path, relative: str) -> Path:
-    """What ``folder/relative`` really is, symbolic links followed.
+    """Resolve ``folder/relative``, following symbolic links.
 
-    Raises ValueError when it is not inside ``folder``, FileNotFoundError when it does not exist
-    or cannot be looked at.
+    Raises ValueError if it is not inside ``folder``, FileNotFoundError if it does not exist or
+    cannot be accessed.
     """
     written = PurePosixPath(relative)
     if written.is_absolute() or ".." in written.parts:
-        raise ValueError("leads outside its folder")
+        raise ValueError("points outside its folder")
     try:
         root = folder.resolve(strict=True)
         real = (root / written).resolve(strict=True)
@@ -21,5 +21,5 @@ def confined(folder: Path, relative: str) -> Path:
         # RuntimeError: a loop of links (before Python 3.13); ValueError: a NUL in the name.
         raise FileNotFoundError(relative) from None
     if not real.is_relative_to(root):
-        raise ValueError("leads outside its folder")
+        raise ValueError("points outside its folder")
     return real

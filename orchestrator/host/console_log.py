@@ -18,7 +18,7 @@ class Console:
     path: Path
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines, without control characters; "" while there are none."""
+        """The last lines, without control characters; "" if there are none."""
         try:
             with self.path.open("rb") as file:
                 file.seek(0, 2)
@@ -30,7 +30,7 @@ class Console:
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
     def last_line(self) -> str:
-        """The last line, shortened to what fits on a screen."""
+        """The last line, shortened to fit on a screen."""
         return self.tail(1)[-70:]
 
     def panicked(self) -> bool:
@@ -38,5 +38,5 @@ class Console:
         return bool(self.panic())
 
     def panic(self) -> str:
-        """The line in which the kernel or our init gave up, "" while neither did."""
+        """The line in which the kernel or our init gave up; "" if neither did."""
         return next((line for line in self.tail(60).splitlines() if _PANIC.search(line)), "")

@@ -1,4 +1,4 @@
-"""Programs of this host that something needs, and the packages they come in. Nothing is installed here."""
+"""Programs that this host needs, and the packages that contain them. Nothing is installed here."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from orchestrator.arch import ARCHITECTURES
 
 @dataclass(frozen=True)
 class Need:
-    """Something of the host. ``apt`` are alternatives, the first that exists is taken; ``pip`` is
-    for what comes from there instead, after all the rest, and ``lock`` the file in a checkout that
-    pins it."""
+    """A requirement of the host. ``apt`` lists alternatives, of which the first that exists is taken;
+    ``pip`` is for a package installed by pip instead, after all others, and ``lock`` is the file in a
+    checkout that pins it."""
 
     what: str
     present: Callable[[], bool]
@@ -23,7 +23,7 @@ class Need:
 
 
 def program(name: str) -> Callable[[], bool]:
-    """Whether a program is on PATH, asked anew each time: an installation changes the answer."""
+    """Return a test whether a program is on PATH, evaluated at each call: it may have been installed."""
     return lambda: shutil.which(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Processes on this host found by what they are, and ended for good. Linux's /proc only."""
+"""Find processes on this host by their properties, and end them. Linux's /proc only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def find(matches: Callable[[int], bool]) -> Iterator[int]:
-    """Ids of the live processes for which ``matches`` is true, ourselves left out."""
+    """Yield the ids of live processes for which ``matches`` is true, except our own."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -23,7 +23,7 @@ def find(matches: Callable[[int], bool]) -> Iterator[int]:
 
 
 def still(pid: int, matches: Callable[[int], bool]) -> bool:
-    """Whether a process that was found is still there: without a look at all others."""
+    """Whether a process found before still exists, without scanning all others."""
     with contextlib.suppress(OSError):
         return matches(pid)
     return False
@@ -41,8 +41,8 @@ def parent(pid: int) -> int:
 
 
 def memory(pid: int) -> int:
-    """Bytes of memory a process takes, its share of what it has in common with others (proc(5),
-    smaps_rollup: Pss); 0 when it is gone or may not be looked into."""
+    """Bytes of memory a process takes, shared pages counted proportionally (proc(5), smaps_rollup:
+    Pss); 0 if it is gone or access is denied."""
     with contextlib.suppress(OSError):
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         return sum(int(kib) for kib in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)) * 1024
@@ -50,8 +50,8 @@ def memory(pid: int) -> int:
 
 
 def within(first: int) -> set[int]:
-    """A process that is the first of a PID namespace, all processes in there, and those outside who
-    started them; empty when it is gone, and another of our own namespace has its number."""
+    """The first process of a PID namespace, all processes in it, and their parents outside; empty if
+    it is gone and a process of our own namespace has its id."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         namespace = Path(f"/proc/{first}/ns/pid").readlink()
@@ -64,7 +64,7 @@ def within(first: int) -> set[int]:
 
 
 def lives_in(folder: str) -> Callable[[int], bool]:
-    """Matches processes that run a program from ``folder`` or stand in it."""
+    """Return a match for processes whose program or working directory is inside ``folder``."""
 
     def matches(pid: int) -> bool:
         for link in ("exe", "cwd"):
@@ -78,7 +78,7 @@ def lives_in(folder: str) -> Callable[[int], bool]:
 
 
 def end(pid: int, patience: float) -> bool:
-    """SIGTERM, then SIGKILL after ``patience`` seconds; True when the process is gone."""
+    """Send SIGTERM, then SIGKILL after ``patience`` seconds; returns whether the process is gone."""
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:

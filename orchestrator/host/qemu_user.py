@@ -14,7 +14,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.host.packages import Need
 
 _OTHER_NAMES = {"ppc64el": "qemu-ppc64le"}
-"""Where it is not named like the whole-system emulator: that one does both byte orders."""
+"""Names that differ from the whole-system emulator's, which handles both byte orders."""
 
 
 def emulator_name(arch: Arch) -> str:
@@ -23,7 +23,7 @@ def emulator_name(arch: Arch) -> str:
 
 
 def emulator_path(arch: Arch) -> str | None:
-    """The emulator on this host; None when there is none."""
+    """The emulator's path on this host; None if it is not installed."""
     name = emulator_name(arch)
     return shutil.which(name) or shutil.which(f"{name}-static")
 
@@ -33,14 +33,14 @@ def require_emulator(arch: Arch) -> str:
     found = emulator_path(arch)
     if found is None:
         raise Unavailable(
-            f"{emulator_name(arch)} is not installed, which runs {arch.name} programs on this kernel",
+            f"{emulator_name(arch)} is not installed: {arch.name} programs need it to run on this kernel",
             hint="install the package qemu-user",
         )
     return found
 
 
 def emulator_need(arch: Arch) -> Need:
-    """The emulator, as what a host needs."""
+    """The emulator as a requirement of the host."""
     return Need(
         emulator_name(arch),
         lambda: emulator_path(arch) is not None,

@@ -1,4 +1,4 @@
-"""This host: what it is called and how much of it is free."""
+"""This host: its name and free resources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Host:
-    """What a host has to offer; memory in bytes."""
+    """A host's available resources; memory in bytes."""
 
     name: str
     memory: int
@@ -19,7 +19,7 @@ class Host:
 
 
 def this_host() -> Host:
-    """Name, memory available now (bytes) and processors we may use."""
+    """Return the host's name, available memory (bytes) and the number of processors we may use."""
     return Host(platform.node() or "localhost", _available(), len(os.sched_getaffinity(0)))
 
 

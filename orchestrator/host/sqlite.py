@@ -1,4 +1,4 @@
-"""A small SQLite file that several threads and processes of a user share."""
+"""A small SQLite file shared by a user's threads and processes."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PATIENCE_SECONDS = 30.0
-"""How long one waits for another's transaction."""
+"""How long to wait for another connection's transaction."""
 
 
 class Database:
-    """The file, with one table in it; a connection lasts for a transaction.
+    """A file with one table; each connection lasts for one transaction.
 
-    No write-ahead log: to switch to one, SQLite waits for nobody and fails when somebody else has the
-    file open. Connections as short as these gain nothing by it.
+    No write-ahead log: switching to one fails at once if another process has the file open, and such
+    short connections gain nothing from it.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
-        """``schema`` makes the table unless it is there."""
+        """``schema`` creates the table unless it exists."""
         self._path = path
         with self.opened() as connection:
             connection.execute(schema)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it is kept, or, if it raises, none."""
+        """Open a transaction: committed at the end of the block, rolled back if it raises."""
         connection = sqlite3.connect(self._path, timeout=PATIENCE_SECONDS)
         try:
             with connection:

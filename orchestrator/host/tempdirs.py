@@ -1,6 +1,6 @@
-"""Working folders that end with their owner: removed when done, and by ``gc`` when it was killed.
+"""Working folders tied to their owner: removed when done, or by ``gc`` if the owner was killed.
 
-A lock on a file inside says that the owner lives; the kernel lets go of it when it does not.
+A lock on a file inside shows that the owner lives; the kernel releases it when the owner dies.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from orchestrator.paths import scratch_dir
 
 LOCK = ".owner"
 _WORKING = re.compile(r"[a-z]+-[a-z0-9_]{8}")
-"""Their names: a purpose, and what mkdtemp(3) of Python adds. Those of runs begin with a date."""
+"""Their names: a purpose, and the suffix of Python's mkdtemp. Folders of runs start with a date."""
 
 
 @contextlib.contextmanager
 def working_folder(purpose: str) -> Iterator[Path]:
-    """A folder in scratch for the length of a ``with`` block; ``purpose``, in letters, begins its name."""
+    """Provide a scratch folder for a ``with`` block; ``purpose``, letters only, starts its name."""
     folder, lock = _begin(purpose)
     with lock:
         try:
@@ -35,7 +35,7 @@ def working_folder(purpose: str) -> Iterator[Path]:
 def _begin(purpose: str) -> tuple[Path, TextIO]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=scratch_dir()))
-        # Until it is locked, `gc` takes it for one whose owner was killed.
+        # Until it is locked, `gc` may take its owner for dead and remove it.
         with contextlib.suppress(FileNotFoundError):
             lock = (folder / LOCK).open("w")
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -45,8 +45,8 @@ def _begin(purpose: str) -> tuple[Path, TextIO]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a working folder, what says whose it is last: whoever is killed on the way leaves one that
-    can be told from others."""
+    """Remove a working folder, its lock file last: if we are killed meanwhile, the rest is still
+    recognised as a working folder."""
     with contextlib.suppress(OSError):
         for path in [path for path in folder.iterdir() if path.name != LOCK]:
             if path.is_dir() and not path.is_symlink():
@@ -57,12 +57,12 @@ def remove(folder: Path) -> None:
 
 
 def abandoned() -> Iterator[Path]:
-    """Working folders whose owner is gone; whoever asks removes them."""
+    """Yield working folders whose owner is gone; the caller removes them."""
     for path in scratch_dir().glob(f"*/{LOCK}"):
         with contextlib.suppress(OSError), path.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield path.parent
-    for path in scratch_dir().iterdir():  # killed when it was just made, or all but gone
+    for path in scratch_dir().iterdir():  # killed just after its creation, or almost removed
         if _WORKING.fullmatch(path.name):
             with contextlib.suppress(OSError):
                 path.rmdir()  # which takes nothing but an empty one

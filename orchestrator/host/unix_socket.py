@@ -1,4 +1,4 @@
-"""Connecting to a UNIX socket that QEMU listens at, or is about to."""
+"""Connect to a UNIX socket on which QEMU listens or is about to listen."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from orchestrator.deadline import Deadline, poll
 
 
 def connect(sock: socket.socket, path: Path, deadline: Deadline, what: str) -> None:
-    """Connect, however often that is refused: a socket has its name, bind(2), a moment before
-    anybody listens at it. Raises OSError for any other trouble, TimedOut, Interrupted."""
+    """Connect, retrying while refused: a socket gets its name by bind(2), shortly before its owner
+    listens on it. Raises OSError for other failures, TimedOut, Interrupted."""
 
     def connected() -> bool:
         try:
@@ -24,19 +24,19 @@ def connect(sock: socket.socket, path: Path, deadline: Deadline, what: str) -> N
 
 
 def first_line(path: Path, deadline: Deadline) -> socket.socket | None:
-    """A connection to a socket that serves one, ever: None for all but the first who asks.
+    """Connect to a socket that accepts a single connection, ever; None for all but the first caller.
 
     Raises OSError, TimedOut, Interrupted.
     """
     taken = path.with_name(f"{path.name}-taken")
     try:
-        os.link(path, taken)  # fails if it exists: of two that ask at once, one has it
+        os.link(path, taken)  # fails if it exists: of two concurrent callers, one wins
         path.unlink()
     except (FileNotFoundError, FileExistsError):
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connect(sock, taken, deadline.within(10), f"QEMU listening at {path.name}")
+        connect(sock, taken, deadline.within(10), f"connecting to QEMU at {path.name}")
     except BaseException:
         sock.close()
         raise

@@ -1,4 +1,4 @@
-"""Guest images: fetched and verified packages in, a kernel and a root file system out."""
+"""Guest images: built from downloaded and verified packages into a kernel and a root file system."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ BUILD_SECONDS = 1800.0
 
 @dataclass(frozen=True)
 class Image:
-    """A built image for one architecture: files in the cache that nobody writes to again."""
+    """A built image for one architecture: files in the cache that are never modified."""
 
     name: str
     arch: str
     key: str
     folder: Path
     memory: int = 0
-    """Bytes below which a machine of it does not get anywhere."""
+    """The least memory a machine of it needs, in bytes."""
     disk_size: int = 0
     """Bytes of the disk a machine sees; 0 when it needs none."""
     kind: str = "micro"
@@ -39,22 +39,22 @@ class Image:
 
     @property
     def effort(self) -> float:
-        """How many times longer than a micro machine one of these takes to come up."""
+        """How many times longer than a micro machine one of these takes to boot."""
         return KINDS[self.kind].effort
 
     @property
     def by_cloud_init(self) -> bool:
-        """Whether it boots by its own boot loader, and cloud-init makes it this machine."""
+        """Whether it boots with its own boot loader and is configured by cloud-init."""
         return KINDS[self.kind].by_cloud_init
 
     @property
     def answers_on_a_line(self) -> bool:
-        """Whether our init serves SSH, the first connection over a line of its own."""
+        """Whether our init serves SSH, the first connection over a virtio-serial port."""
         return KINDS[self.kind].our_init
 
     @property
     def disk(self) -> Path | None:
-        """What the machine's disk begins as (qcow2), for images that have one."""
+        """The initial content of the machine's disk (qcow2), for images that have one."""
         return self.folder / "disk.qcow2" if self.disk_size else None
 
     @property
@@ -72,15 +72,15 @@ class Image:
 
     @property
     def runner(self) -> Path:
-        """The runner, for programs that run on the host's own kernel."""
+        """The runner, for programs on the host's own kernel."""
         return self.folder / "run"
 
 
 class Builder(Protocol):
-    """What the module ``orchestrator.images.KIND`` of a kind of recipe offers."""
+    """The interface of a module ``orchestrator.images.KIND``, one for each kind of recipe."""
 
     def inputs(self, recipe: Any, arch: Arch) -> Sequence[object]:
-        """Everything that decides what is built: the recipe, versions, sources."""
+        """Everything that determines the result: the recipe, versions, sources."""
 
     def expected_seconds(self, _arch: Arch, /) -> float:
         """How long building takes on a laptop of the 2020s."""
@@ -99,12 +99,12 @@ def _builder(recipe: Recipe) -> Builder:
 
 
 def key(recipe: Recipe, arch: Arch) -> str:
-    """The content key: the same inputs give the same image."""
+    """The image's content key: the same inputs have the same key."""
     return f"{recipe.image}-{arch.name}-{cache.digest(*_builder(recipe).inputs(recipe, arch))}"
 
 
 def find(recipe: Recipe, arch: Arch) -> Image | None:
-    """The image if it is in the cache, else one that stands in for it: see ``_build``."""
+    """The image if it is cached, else a cached substitute (see ``_build``); None if neither is."""
     for source in (arch, arch.former):
         folder = cache.place("images", key(recipe, source)) if source else None
         if folder and (folder / cache.META).exists():
@@ -113,7 +113,7 @@ def find(recipe: Recipe, arch: Arch) -> Image | None:
 
 
 def name_of(recipe: Recipe, arch: Arch) -> str:
-    """What an image is called where people read what happens."""
+    """An image's name in progress messages."""
     return f"image {recipe.image}/{arch.name}"
 
 
@@ -127,10 +127,10 @@ def obtain(
     renew: bool = False,
     turn: AbstractContextManager[object] | None = None,
 ) -> Image:
-    """The image from the cache, or else built of verified parts, while people are told.
+    """Return the image from the cache, or build it from verified parts, reporting progress.
 
-    One that stands in for another (see ``_build``) will do, unless ``renew``. ``turn`` is entered
-    while something is built. Raises ImageError, BuildError, TimedOut, Interrupted.
+    A substitute (see ``_build``) will do, unless ``renew``. ``turn`` is entered while something is
+    built. Raises ImageError, BuildError, TimedOut, Interrupted.
     """
     who = name_of(recipe, arch)
     image = None if renew else find(recipe, arch)
@@ -140,9 +140,9 @@ def obtain(
             image = _build(recipe, arch, archives, deadline.within(BUILD_SECONDS))
         progress.done(who, "ready")
         if cache.meta(image.folder).get("outdated"):
-            progress.tell(f"{who}: made of an earlier release's packages: the mirror is being updated")
+            progress.tell(f"{who}: built from an earlier package index; the mirror is being updated")
     if why := substitution(image):
-        progress.tell(f"{who}: {why}" + ("" if renew else "; `isolab images build` tries again"))
+        progress.tell(f"{who}: {why}" + ("" if renew else "; run `isolab images build` to try again"))
     return image
 
 
@@ -151,18 +151,18 @@ def _image(recipe: Recipe, arch: Arch, folder: Path) -> Image:
 
 
 def substitution(image: Image) -> str:
-    """Why an image is not made of the release it should be, in words; "" for all others."""
+    """Why an image was built from another release than it should be; "" if it was not."""
     about = cache.meta(image.folder)
-    return f"made of Debian {about['suite']}: {about['stands_in']}" if "stands_in" in about else ""
+    return f"built from Debian {about['suite']}: {about['stands_in']}" if "stands_in" in about else ""
 
 
 def expectation(recipe: Recipe, arch: Arch) -> tuple[str, float]:
-    """What building an image consists of, in words, and its seconds on a laptop of the 2020s."""
+    """A description of an image's build, and its seconds on a laptop of the 2020s."""
     return KINDS[recipe.kind].making, _builder(recipe).expected_seconds(arch)
 
 
 def damaged(folder: Path) -> list[str]:
-    """Files of an image whose content is not what was built; ["meta.json"] for an unreadable one."""
+    """Files of an image that differ from what was built; ["meta.json"] if that is unreadable."""
     try:
         noted = cache.meta(folder)["sha256"]
     except (OSError, ValueError, KeyError):
@@ -173,11 +173,11 @@ def damaged(folder: Path) -> list[str]:
 
 
 def _build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -> Image:
-    """The image, built on first use.
+    """Build the image.
 
-    A mirror in the middle of an update lacks packages of some architectures for days. Then the
-    image is made of the release before, and says why in its facts (``stands_in``); it is used until
-    this is called again with more luck. Raises ImageError, BuildError, TimedOut, Interrupted.
+    A mirror in the middle of an update may lack packages of some architectures for days. Then the
+    image is built from the previous release, as a substitute whose facts say why (``stands_in``);
+    it is used until a later call succeeds. Raises ImageError, BuildError, TimedOut, Interrupted.
     """
     try:
         return _built(recipe, arch, arch, archives, deadline)
@@ -193,7 +193,7 @@ def _build(recipe: Recipe, arch: Arch, archives: Archives, deadline: Deadline) -
 def _built(
     recipe: Recipe, arch: Arch, source: Arch, archives: Archives, deadline: Deadline, why: str = ""
 ) -> Image:
-    """The image of ``arch``, made of the release that ``source`` names."""
+    """The image of ``arch``, built from the release that ``source`` names."""
 
     def fill(folder: Path) -> dict[str, object]:
         facts = _builder(recipe).build(recipe, source, archives, folder, deadline)

@@ -1,7 +1,7 @@
-"""A published cloud image: fetched, held against its digest, and left as it is.
+"""A published cloud image: downloaded, verified by its digest, and otherwise unchanged.
 
-Its machines boot as it says itself, by firmware and boot loader; cloud-init in it learns from us
-who it is (see ``orchestrator.drivers.guest.cloud_init``), and the runner is brought when it is up.
+Its machines boot with firmware and their own boot loader; cloud-init gets their identity from us
+(see ``orchestrator.drivers.guest.cloud_init``), and the runner is copied in when they are up.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from orchestrator.labfile.image_recipe import CloudRecipe, Source
 from orchestrator.paths import GUEST_SOURCES
 
 VERSION = 1
-"""Raised when the same inputs make another image."""
+"""Incremented when the same inputs build a different image."""
 
 
 def inputs(recipe: CloudRecipe, arch: Arch) -> list[object]:
-    """What decides the image: the digest of what is published, and our runner."""
+    """What determines the image: the digest of the published file, and our runner."""
     source = recipe.sources.get(arch.name)
     about = (VERSION, source.sha256 if source else "", arch.toolchain, compiler.STANDARD_FLAGS)
     return [*about, recipe.memory, recipe.disk, *((GUEST_SOURCES / n).read_bytes() for n in RUNNER_SOURCES)]
@@ -49,7 +49,7 @@ def build(
         known = ", ".join(recipe.sources)
         raise ImageError(
             f"image {recipe.image} is not published for {arch.name}",
-            hint=f"its recipe names sources for {known}; add one with its url and sha256",
+            hint=f"its recipe has sources for {known}; add one with `url:` and `sha256:`",
         )
     toolchain = compiler.prepare(arch, archives.suite(arch.suite), deadline)
     files = [GUEST_SOURCES / name for name in RUNNER_SOURCES]
@@ -75,24 +75,24 @@ def _published(source: Source) -> Published:
         (source.url,),
         source.sha256,
         described_by="the recipe",
-        if_other="compare with what its publisher says; a file published anew needs a new recipe",
-        if_absent="check the network and the recipe's `url:`; another try goes on where this one stopped",
+        if_other="compare the digest with the publisher's; if the file was replaced, update the recipe",
+        if_absent="check the network and the recipe's `url:`; the next attempt resumes this download",
     )
 
 
 def _virtual_size(file: Path, recipe: CloudRecipe, url: str, deadline: Deadline) -> int:
-    """Bytes of the disk in an image file of whatever format. Raises ImageError."""
-    # A backing file named by a stranger's image would be a file of this host's: qemu-img(1).
+    """The virtual disk size of an image file of any format, in bytes. Raises ImageError."""
+    # A backing file named by a foreign image would be a file on this host: qemu-img(1).
     done = process.run(["qemu-img", "info", "--output=json", file], deadline=deadline, check=False)
     if done.code != 0:
         raise ImageError(f"{url}: not a disk image: {done.tail(2)}")
     about = json.loads(done.stdout)
     if "backing-filename" in about or "data-file" in about.get("format-specific", {}).get("data", {}):
-        raise ImageError(f"{url}: refers to another file", hint="a published image is whole in itself")
+        raise ImageError(f"{url}: refers to another file", hint="use an image without a backing file")
     size = int(about["virtual-size"])
     if size > recipe.disk:
         raise ImageError(
-            f"{url}: a disk of {size // 2**20} MiB, and the recipe says {recipe.disk // 2**20} MiB",
-            hint=f"write `disk: {-(-size // 2**20)}MiB` or more into the recipe of {recipe.image}",
+            f"{url}: its disk has {size // 2**20} MiB, but the recipe allows {recipe.disk // 2**20} MiB",
+            hint=f"set `disk: {-(-size // 2**20)}MiB` or more in the recipe of {recipe.image}",
         )
     return size

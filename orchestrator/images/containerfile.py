@@ -1,4 +1,4 @@
-"""Images from a Containerfile: its folder as one archive, and our layer to go on top."""
+"""Images from a Containerfile: its folder as one archive, and isolab's layer for the top."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from orchestrator.images import layer
 from orchestrator.labfile.image_recipe import ContainerfileRecipe
 
 MOST_BYTES = 256 * 2**20
-"""Of a folder to build from: more than that is somebody's home, not a build."""
+"""Most bytes of a build context: anything larger is somebody's home folder, not a build."""
 
 
 def inputs(recipe: ContainerfileRecipe, arch: Arch) -> list[object]:
-    """What decides the image: every file of the folder. Raises ImageError."""
+    """What determines the image: every file of the folder. Raises ImageError."""
     return ["containerfile", recipe.file, recipe.network, pack(recipe), *layer.inputs(arch)]
 
 
 def expected_seconds(_arch: Arch) -> float:
-    """Our layer is made here; what the engine does is said when it does it."""
+    """How long building takes: only our layer is built here; the engine reports its own part."""
     return 2.0
 
 
 def build(
     recipe: ContainerfileRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
 ) -> dict[str, Any]:
-    """Fill ``folder`` with what is to be built from and our layer; the engine does the rest.
+    """Fill ``folder`` with the build context and our layer; the engine does the rest.
 
     Raises ImageError, BuildError, TimedOut, Interrupted.
     """
@@ -44,7 +44,7 @@ def build(
 
 
 def pack(recipe: ContainerfileRecipe) -> bytes:
-    """The folder as an archive that depends on names, modes and contents only. Raises ImageError."""
+    """The folder as an archive that depends only on names, modes and contents. Raises ImageError."""
     root = recipe.folder
     _require(recipe)
     buffer = io.BytesIO()
@@ -65,8 +65,8 @@ def pack(recipe: ContainerfileRecipe) -> bytes:
                     archive.addfile(about, file)
             if buffer.tell() > MOST_BYTES:
                 raise ImageError(
-                    f"image {recipe.image}: {root} holds more than {MOST_BYTES // 2**20} MiB",
-                    hint="give the Containerfile a folder of its own (`folder:` in the recipe)",
+                    f"image {recipe.image}: {root} is larger than {MOST_BYTES // 2**20} MiB",
+                    hint="move the Containerfile to a folder of its own (`folder:` in the recipe)",
                 )
     return buffer.getvalue()
 
@@ -84,5 +84,5 @@ def _require(recipe: ContainerfileRecipe) -> None:
             return
         reason = f"{recipe.folder / recipe.file} is not a file"
     except (FileNotFoundError, ValueError):
-        reason = f"there is no {recipe.file} in {recipe.folder}"
-    raise ImageError(f"image {recipe.image}: {reason}", hint="`folder:` and `file:` in the recipe name it")
+        reason = f"no {recipe.file} in {recipe.folder}"
+    raise ImageError(f"image {recipe.image}: {reason}", hint="check `folder:` and `file:` in the recipe")

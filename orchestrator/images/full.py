@@ -1,8 +1,8 @@
-"""A full image: a whole Debian on a disk, configured by itself, for any architecture.
+"""A full image: a whole Debian on a disk, for any architecture.
 
-Packages are chosen, verified and unpacked on the controller; what only their own programs can do
-is done in a guest of their architecture, whose one job it is. No foreign code runs on the host,
-no privilege is needed, and a processor that must be emulated only does what cannot be avoided.
+Packages are resolved, verified and unpacked on the controller; what only their own programs can
+do is done in a guest of their architecture, started just for that. No foreign code runs on the
+host, no privilege is needed, and an emulated processor only does what cannot be avoided.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from orchestrator.labfile.image_recipe import FullRecipe
 from orchestrator.paths import GUEST_SOURCES
 
 VERSION = 2
-"""Raised when the same inputs make another image."""
+"""Incremented when the same inputs build a different image."""
 
 SOURCES = GUEST_SOURCES / "full"
 IDENTITY = "usr/lib/isolab/identity"
@@ -43,7 +43,7 @@ _UNITS = {
 
 
 def inputs(recipe: FullRecipe, arch: Arch) -> list[object]:
-    """What decides the image: its recipe, the suite's names, our own guest sources."""
+    """What determines the image: its recipe, the suite's names, our own guest sources."""
     about = (VERSION, arch.suite, arch.kernel_package, arch.toolchain, compiler.STANDARD_FLAGS)
     ours = [GUEST_SOURCES / name for name in (*INIT_SOURCES, *RUNNER_SOURCES)]
     ours += [*sorted(GUEST_SOURCES.glob("*.h")), *sorted(SOURCES.iterdir())]
@@ -85,7 +85,7 @@ def build(
 
 
 def _extra(archive: Archive, arch: Arch) -> tuple[list[Package], Package]:
-    """Packages that files are taken from, though they are not installed; and the kernel."""
+    """Packages that only supply files and are not installed; and the kernel."""
     name = f"{arch.kernel_package}->"
     found = archive.resolve(arch.name, ["busybox-static", name])
     return [found["busybox-static"]], found[name]
@@ -99,7 +99,7 @@ def _compile(arch: Arch, archive: Archive, folder: Path, deadline: Deadline) -> 
 
 
 def _initrd(kernel: Kernel, recipe: FullRecipe, paths: dict[str, Path]) -> Tree:
-    """What finds the disk and starts the system on it."""
+    """The initial RAM disk, which finds the disk and starts the system on it."""
     tree = Tree()
     for path in ("proc", "sys", "dev", "root", "tmp", "etc"):
         tree.folder(path)

@@ -1,8 +1,8 @@
-"""The disk of a full image: unpacked packages become a file system, and configure themselves.
+"""Build the disk of a full image: a file system of unpacked packages, which are then configured.
 
-Their own programs have to do that. For the host's architecture, and when we are root, they run
-here, apart from the host's files and processes; for every other one they run in a guest of that
-architecture, whose console says which step it is at, and at the end that all is done. Sources:
+Only the packages' own programs can configure them. For the host's architecture, and as root, they
+run here, isolated from the host's files and processes; otherwise they run in a guest of their
+architecture, whose console reports each step and, at the end, success. Sources:
 mke2fs(8), mke2fs.conf(5), unshare(1), qemu(1).
 """
 
@@ -23,7 +23,7 @@ MEMORY = "1024M"
 MADE = "isolab: made"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 BOUND = ("setpriv", "--pdeathsig", "KILL")
-"""Should we be killed, so is what we started: nobody else knows of it."""
+"""If we are killed, so is the program we started: nobody else knows about it."""
 
 _MKE2FS_CONF = """\
 [defaults]
@@ -37,8 +37,8 @@ _MKE2FS_CONF = """\
 		features = extent,huge_file,flex_bg,64bit,dir_nlink,extra_isize
 	}
 """
-"""Ours, so that every host's mke2fs makes the same; without a journal, for no disk is used again
-after its machine was switched off."""
+"""Our own, so that every host's mke2fs makes the same file system; without a journal, since no disk
+is reused after its machine was switched off."""
 
 _HERE = """\
 mount -t proc proc "$1/proc"
@@ -49,8 +49,8 @@ exec chroot "$1" /bin/sh /usr/lib/isolab/configure
 
 @dataclass(frozen=True)
 class Making:
-    """One disk of ``size`` bytes to be made in ``folder``, which has the kernel and the initial RAM
-    disk; ``work`` has ``unpacked.tar``."""
+    """One disk of ``size`` bytes to build in ``folder``, which has the kernel and the initial RAM disk;
+    ``work`` has ``unpacked.tar``."""
 
     arch: Arch
     folder: Path
@@ -67,9 +67,9 @@ class Making:
 
 
 def make(order: Making, deadline: Deadline) -> str:
-    """Make ``disk.qcow2``, and for the host's architecture ``rootfs.tar``; says how.
+    """Build ``disk.qcow2``, and for the host's architecture ``rootfs.tar``; returns how.
 
-    Raises ImageError with the last words of what failed, Unavailable, TimedOut, Interrupted.
+    Raises ImageError with the last output of what failed, Unavailable, TimedOut, Interrupted.
     """
     root = order.work / "root"
     root.mkdir()
@@ -92,7 +92,7 @@ def make(order: Making, deadline: Deadline) -> str:
 
 
 def _may_unshare(deadline: Deadline) -> bool:
-    """Whether we may do as we like in namespaces of our own; in many containers root may not."""
+    """Whether we may create namespaces; in many containers root may not."""
     if os.getuid() != 0:
         return False
     return process.run(["unshare", "--mount", "--pid", "true"], deadline=deadline, check=False).code == 0
@@ -105,7 +105,7 @@ def _configure_here(root: Path, deadline: Deadline) -> None:
     )
     if done.code != 0:
         words = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        raise ImageError("the packages cannot be configured:\n" + "\n".join(words[-15:]))
+        raise ImageError("configuring the packages failed:\n" + "\n".join(words[-15:]))
 
 
 def _pack(root: Path, target: Path, deadline: Deadline) -> None:
@@ -115,7 +115,7 @@ def _pack(root: Path, target: Path, deadline: Deadline) -> None:
 def _write_file_system(root: Path, order: Making, deadline: Deadline) -> None:
     config = order.work / "mke2fs.conf"
     config.write_text(_MKE2FS_CONF)
-    # What we unpacked is root's in the image, though it may be ours here: user_namespaces(7).
+    # Unpacked files belong to root in the image, though maybe to us here: user_namespaces(7).
     mapped: list[str | Path] = [] if os.getuid() == 0 else ["unshare", "--map-root-user"]
     command = [*mapped, "mke2fs", "-q", "-F", "-t", "ext4", "-L", "isolab", "-d", root, order.raw]
     env = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{PATH}", "MKE2FS_CONFIG": str(config)}
@@ -147,8 +147,8 @@ def _configure_in_guest(order: Making, deadline: Deadline) -> None:
     console = Console(order.work / "console").tail(25)
     if MADE not in console:
         raise ImageError(
-            f"the {order.arch.name} guest that configures the packages ended early "
-            f"({order.arch.qemu}: {done.tail(3) or 'no words'}); its console said last:\n{console}"
+            f"the {order.arch.name} guest configuring the packages stopped early "
+            f"({order.arch.qemu}: {done.tail(3) or 'no message'}); the end of its console:\n{console}"
         )
     if order.native:
         _cut(packed)
@@ -156,7 +156,7 @@ def _configure_in_guest(order: Making, deadline: Deadline) -> None:
 
 
 def _cut(archive: Path) -> None:
-    """Take away what lies behind the end of an archive that was written to a disk."""
+    """Truncate an archive that was written to a disk to its actual length."""
     with tarfile.open(archive) as opened:
         last = opened.getmembers()[-1]
         length = last.offset_data + -(-(last.size if last.isreg() else 0) // 512) * 512

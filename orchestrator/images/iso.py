@@ -1,4 +1,4 @@
-"""ISO 9660 file systems, made by xorriso. Source: xorrisofs(1)."""
+"""Make ISO 9660 file systems with xorriso. Source: xorrisofs(1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAKER = "xorrisofs"
 
 
 def render_argv(volume: str, tree: Path, target: Path, further: Sequence[str] = ()) -> list[str]:
-    """The command that makes ``target`` of the files in ``tree``, links followed. Pure."""
+    """The command that makes ``target`` from the files in ``tree``, following links. Pure."""
     argv = [MAKER, "-quiet", "-follow-links", "-output", str(target), "-volid", volume, "-rational-rock"]
     return [*argv, *further, str(tree)]
 
@@ -22,8 +22,10 @@ def render_argv(volume: str, tree: Path, target: Path, further: Sequence[str] = 
 def make(volume: str, tree: Path, target: Path, deadline: Deadline, further: Sequence[str] = ()) -> None:
     """Make the file system; ``further`` are options of xorrisofs.
 
-    Raises Unavailable without xorriso, ProcessFailed, TimedOut, Interrupted.
+    Raises Unavailable if xorriso is missing, ProcessFailed, TimedOut, Interrupted.
     """
     if shutil.which(MAKER) is None:
-        raise Unavailable("an ISO image cannot be made: no xorriso", hint="install the package xorriso")
+        raise Unavailable(
+            "cannot make an ISO image: xorriso is not installed", hint="install the package xorriso"
+        )
     process.run(render_argv(volume, tree, target, further), deadline=deadline)

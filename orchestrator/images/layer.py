@@ -1,7 +1,7 @@
-"""What of ours goes on top of somebody else's container image: the runner and a folder to work in.
+"""isolab's layer on top of a foreign container image: the runner and a working folder.
 
-It comes as an archive that ``ADD`` unpacks, so that no program of the image is run and owners
-and modes are ours (Containerfile(5)).
+It is an archive that ``ADD`` unpacks, so no program of the image runs, and owners and modes are
+what we set (Containerfile(5)).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CMD []
 
 
 def inputs(arch: Arch) -> list[object]:
-    """What decides the layer."""
+    """What determines the layer."""
     sources = [(GUEST_SOURCES / name).read_bytes() for name in (*RUNNER_SOURCES, "run.h")]
     return [VERSION, CONTAINERFILE, arch.name, arch.toolchain, compiler.STANDARD_FLAGS, *sources]
 
@@ -38,7 +38,7 @@ def inputs(arch: Arch) -> list[object]:
 def write(arch: Arch, archives: Archives, folder: Path, deadline: Deadline) -> dict[str, Any]:
     """Fill ``folder`` with ``run``, ``layer.tar`` and the ``Containerfile`` that adds it to BASE.
 
-    Gives the facts every image has. Raises ImageError, BuildError, TimedOut, Interrupted.
+    Returns the facts every image has. Raises ImageError, BuildError, TimedOut, Interrupted.
     """
     archive = archives.suite(arch.suite)
     toolchain = compiler.prepare(arch, archive, deadline)

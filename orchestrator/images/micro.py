@@ -1,6 +1,6 @@
 """The micro image: kernel, busybox, dropbear, our init and runner, for one architecture.
 
-What goes in is decided by the recipe; everything is put together as data on the controller.
+The recipe determines its content; everything is assembled as data on the controller.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestrator.labfile.image_recipe import MicroRecipe
 from orchestrator.paths import GUEST_SOURCES
 
 VERSION = 4
-"""Raised when the same inputs make another image."""
+"""Incremented when the same inputs build a different image."""
 
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
@@ -44,7 +44,7 @@ _MERGED = re.compile(r"^(bin|sbin|lib|lib64|libx32|lib32)/")
 
 
 def inputs(recipe: MicroRecipe, arch: Arch) -> list[object]:
-    """What decides the image: its recipe, the suite's names, our own guest sources."""
+    """What determines the image: its recipe, the suite's names, our own guest sources."""
     about = (VERSION, arch.suite, arch.kernel_package, arch.toolchain, compiler.STANDARD_FLAGS)
     sources = [path.read_bytes() for path in sorted(GUEST_SOURCES.glob("*.[ch]"))]
     return [recipe.model_dump_json(), about, *sources]
@@ -107,7 +107,7 @@ def expected_seconds(_arch: Arch) -> float:
 
 
 def load_order(wanted: list[str], modules: dict[str, bytes]) -> list[tuple[str, bytes]]:
-    """Modules in the order they must be loaded: what each depends on comes first.
+    """Modules in loading order: dependencies first.
 
     A wanted module that is not among ``modules`` is built into this kernel (modinfo(8) reads
     the same ``depends=`` field).
@@ -127,13 +127,13 @@ def load_order(wanted: list[str], modules: dict[str, bytes]) -> list[tuple[str, 
 
 
 def depends(module: bytes) -> list[str]:
-    """The modules that a module needs, by name."""
+    """The names of the modules that a module depends on."""
     match = re.search(rb"(?:^|\0)depends=([^\0]*)\0", module)
     return [name.replace("-", "_") for name in (match[1].decode() if match else "").split(",") if name]
 
 
 def _take_kernel(deb: Path, target: Path) -> dict[str, bytes]:
-    """Write the kernel to ``target``; gives the modules of the kinds a guest needs, by name."""
+    """Write the kernel to ``target``; returns the modules of the kinds a guest needs, by name."""
     modules: dict[str, bytes] = {}
     patterns = [f"*lib/modules/*/kernel/drivers/{f}/*.ko*" for f in _MODULE_FOLDERS]
     wanted = re.compile(r"/(?:virtio|net_failover|failover|rng-core)[a-z_-]*\.ko(?:\.xz)?$")
@@ -145,12 +145,12 @@ def _take_kernel(deb: Path, target: Path) -> dict[str, bytes]:
             data = lzma.decompress(member.data) if member.path.endswith(".xz") else member.data
             modules[Path(member.path).name.split(".")[0].replace("-", "_")] = data
     if not target.exists():
-        raise ImageError(f"{deb}: no kernel in the package")
+        raise ImageError(f"package {deb} contains no kernel")
     return modules
 
 
 def _skeleton(applets: Sequence[str]) -> Tree:
-    """Folders, links, users and the few device nodes the kernel wants before /dev is mounted."""
+    """Folders, links, users and the few device nodes the kernel needs before /dev is mounted."""
     tree = Tree()
     for path in ("proc", "sys", "dev", "run", "etc/dropbear", "usr/bin", "usr/sbin", "usr/lib", "var/log"):
         tree.folder(path)

@@ -1,4 +1,4 @@
-"""Images from a registry: the reference by digest, and our layer to go on top of it."""
+"""Images from a registry: a reference by digest, and isolab's layer for the top."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from orchestrator.labfile.image_recipe import OciRecipe
 
 
 def inputs(recipe: OciRecipe, arch: Arch) -> list[object]:
-    """What decides the image: the digest is its content."""
+    """What determines the image: the digest identifies its content."""
     return ["oci", recipe.reference, *layer.inputs(arch)]
 
 
 def expected_seconds(_arch: Arch) -> float:
-    """Our layer is made here; what the engine does is said when it does it."""
+    """How long building takes: only our layer is built here; the engine reports its own part."""
     return 2.0
 
 
 def build(
     recipe: OciRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
 ) -> dict[str, Any]:
-    """Fill ``folder`` with our layer; the engine pulls the rest when a container is first made.
+    """Fill ``folder`` with our layer; the engine pulls the rest when a container is first created.
 
     Raises ImageError, BuildError, TimedOut, Interrupted.
     """

@@ -1,6 +1,6 @@
-"""A root file system as data, and the two forms it is written in: cpio for kernels, tar else.
+"""A root file system as data, written as cpio for kernels or as tar.
 
-The cpio form is "newc", the one the kernel unpacks
+The cpio format is "newc", the one the kernel unpacks
 (kernel.org: Documentation/driver-api/early-userspace/buffer-format.rst).
 """
 
@@ -55,7 +55,7 @@ class Tree:
             self.entries.setdefault(parent, TreeEntry(stat.S_IFDIR | 0o755))
 
     def write_cpio(self, path: Path) -> None:
-        """Write an initial RAM file system, entries in a stable order."""
+        """Write an initial RAM file system, with entries in a stable order."""
         with path.open("wb") as file:
             for number, name in enumerate(sorted(self.entries), start=1):
                 _cpio_entry(file, name, number, self.entries[name])

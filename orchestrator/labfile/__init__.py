@@ -1,1 +1,1 @@
-"""From a lab's folder to a checked Lab: files, models, every mistake at once, and the plan."""
+"""Turns a lab's folder into a checked Lab: files, models, all mistakes at once, and the plan."""

@@ -1,7 +1,7 @@
-"""Which machines of a lab can talk to each other, and at which addresses. Pure.
+"""Which machines of a lab can reach each other, and at which addresses. Pure.
 
-Addresses depend on the lab file alone, not on the part of it that is run: a machine is found at
-the same place every time.
+Addresses depend on the lab file alone, not on which of its machines run: a machine has the same
+address every time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from ipaddress import IPv4Address, IPv4Network
 from orchestrator.labfile.models import Lab
 
 MAC_PREFIX = "02:69"
-"""Begins the hardware address of a machine on a network: locally administered, unicast
-(IEEE 802, clause 8); its four other bytes are those of the IPv4 address."""
+"""First two bytes of a machine's MAC address on a lab network: locally administered, unicast
+(IEEE 802, clause 8). The other four bytes are its IPv4 address."""
 
 
 @dataclass(frozen=True)
 class Interface:
-    """One machine's place on one network."""
+    """A machine's interface on one network."""
 
     machine: str
     network: str
@@ -33,13 +33,13 @@ class Interface:
 
 
 def subnet_of(written: str | None, place: int) -> IPv4Network:
-    """The subnet of the network that is the ``place``-th of its lab, counted from 0."""
+    """The subnet of the lab's network number ``place``, counted from 0."""
     return IPv4Network(written or f"10.77.{place}.0/24")
 
 
 def interfaces(lab: Lab) -> tuple[Interface, ...]:
-    """Every place of every machine, in the lab's order. Raises ValueError for a full subnet,
-    which ``netlint`` tells beforehand."""
+    """Every interface of every machine, in the lab's order. Raises ValueError for a full subnet,
+    which ``check_networks`` reports first."""
     found: dict[tuple[str, str], Interface] = {}
     for place, (name, network) in enumerate(lab.networks.items()):
         subnet = subnet_of(network.subnet, place)
@@ -49,13 +49,13 @@ def interfaces(lab: Lab) -> tuple[Interface, ...]:
         for who, given in members.items():
             address = given or next(free, None)
             if address is None:
-                raise ValueError(f"network {name} ({subnet}) has no address left for {who}")
+                raise ValueError(f"network {name} ({subnet}) has no free address for {who}")
             found[who, name] = Interface(who, name, address, subnet.prefixlen, network.internet)
     return tuple(found[who, name] for who, machine in lab.machines.items() for name in machine.networks)
 
 
 def free_addresses(subnet: IPv4Network, taken: Collection[str]) -> Iterator[str]:
-    """The addresses a host can have there, in order, without those taken."""
+    """The host addresses of a subnet, in order, without those ``taken``."""
     return (str(host) for host in subnet.hosts() if str(host) not in taken)
 
 
@@ -73,8 +73,8 @@ def peers(lab: Lab, machine: str, chosen: Collection[str]) -> tuple[tuple[str, s
 
 def group_of(lab: Lab, machine: str, chosen: Collection[str]) -> tuple[str, ...]:
     """The chosen machines that must be up together with this one, itself among them, in the
-    lab's order: those it reaches through networks, however many machines are between. Empty for
-    a machine without a network."""
+    lab's order: those it reaches over networks, directly or through other machines. Empty for a
+    machine without a network."""
     if not lab.machines[machine].networks:
         return ()
     reached, todo = {machine}, [machine]
@@ -87,6 +87,6 @@ def group_of(lab: Lab, machine: str, chosen: Collection[str]) -> tuple[str, ...]
 
 
 def environment(own: str, known: Collection[tuple[str, str]]) -> dict[str, str]:
-    """What a program on a network finds in its environment."""
+    """The environment variables of a program on a network."""
     listed = " ".join(f"{name}={address}" for name, address in known)
     return {"ISOLAB_ADDRESS": own, "ISOLAB_PEERS": listed}

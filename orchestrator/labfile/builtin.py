@@ -1,4 +1,4 @@
-"""The labs that come with isolab, and which lab somebody means by what they type."""
+"""Built-in labs, and how a lab's name or path is resolved."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def builtin_labs() -> dict[str, Path]:
 def find_lab(written: str) -> Path:
     """The path of the lab meant by ``written``: a path where one exists, else a built-in lab's name.
 
-    A path with several parts is given back as it is, for the loader to say what is wrong with it.
-    Raises SpecError for a name that nothing has.
+    A path with several parts is returned as it is: the loader reports what is wrong with it.
+    Raises SpecError for an unknown name.
     """
     builtin = builtin_labs()
     path = Path(written)
     if path.exists():
         if written in builtin and path.is_dir() and not (path / LAB_FILE).is_file():
             raise SpecError(
-                f"{written} is a folder here, without a {LAB_FILE}; the built-in lab has the same name",
-                hint="change to another folder to use the built-in lab",
+                f"folder {written} has no {LAB_FILE}, and hides the built-in lab of that name",
+                hint="run isolab in another folder to use the built-in lab",
             )
         return path
     if written in builtin:
         return builtin[written]
     if path.name in builtin:
-        raise SpecError(f"no lab at {path}", hint=f"{ask(path.name)} it is a built-in lab")
+        raise SpecError(f"no lab at {path}", hint=f"{ask(path.name)} That is a built-in lab.")
     if os.sep in written or path.suffix:
         return path
     near = {file.parent.name for file in Path().glob(f"*/{LAB_FILE}")}
     hints = (did_you_mean(written, [*builtin, *near]), f"built-in labs: {', '.join(builtin)}")
-    raise SpecError(f"no lab {quote(written)}", hint=" ".join(filter(None, hints)))
+    raise SpecError(f"unknown lab {quote(written)}", hint=" ".join(filter(None, hints)))

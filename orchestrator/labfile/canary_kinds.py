@@ -36,7 +36,7 @@ LABELS: dict[str, str] = {
     "process": "signal a process of the same user",
     "other-process": "signal a process of another user",
     "memory": "read or write a process's memory",
-    "forks": "take all processes a user may have",
+    "forks": "exhaust the user's process limit",
     "shared-memory": "write POSIX shared memory",
     "segment": "write a System V segment",
     "queue": "take messages from a System V queue",
@@ -49,11 +49,11 @@ LABELS: dict[str, str] = {
     "left-file": "leave a file behind",
     "left-process": "leave a process behind",
 }
-"""What an attack on each kind tries, for a row of a table."""
+"""What an attack on each kind attempts, as a table row's label."""
 
 UNTOUCHED = "untouched"
 NOT_PLANTED = "not planted"
-"""Begins what is observed of a canary that could not be planted; the reason follows."""
+"""Prefix of the observation of a canary that could not be planted; the reason follows."""
 
 
 def observation(kind: str) -> str:
@@ -66,5 +66,5 @@ RESERVED = frozenset(observation(kind) for kind in LABELS)
 
 
 def unplanted(reason: str) -> str:
-    """What is observed of a canary that could not be planted."""
+    """The observation of a canary that could not be planted."""
     return f"{NOT_PLANTED} ({reason})"

@@ -1,4 +1,4 @@
-"""Mistakes in an exercise that no single value shows: missing files, commands that do not split."""
+"""Exercise mistakes that no single value shows: missing files, commands that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from orchestrator.labfile.yaml_document import Path as DataPath
 def exercise_problems(
     document: Document, folder: Path, spare: Collection[str] = (), shared: Collection[str] | None = None
 ) -> Iterator[Problem]:
-    """Files an exercise names that are missing or outside, and commands that do not split.
+    """Report files that are missing or outside the exercise, and commands that cannot be parsed.
 
-    ``spare`` are files that need not be there: a student writes them. ``shared`` are the files that its
-    sources may name of the folder above; None stands for those that this document says are shared.
+    ``spare`` are files that need not exist: a student writes them. ``shared`` are the files of the
+    folder above that its sources may name; None means those that this document shares.
     """
     data = document.data if isinstance(document.data, dict) else {}
     yield from _missing_files(document, folder, ("files",), data.get("files"), spare)
@@ -63,7 +63,7 @@ def _shared_problems(document: Document, folder: Path) -> Iterator[Problem]:
             files_of(folder, name)
         except FileNotFoundError:
             there = [entry.name for entry in folder.resolve().parent.iterdir()]
-            words = f"no {quote(name)} in the folder above"
+            words = f"no {quote(name)} in the parent folder"
             yield document.problem(path, words, did_you_mean(name, there))
         except ValueError as error:
             yield document.problem(path, f"{quote(name)} {error}")
@@ -82,14 +82,14 @@ def _build_problems(
     sources: Any = build.get("sources")
     above = [name for name in _texts(sources) if name.startswith(ABOVE)]
     for name in sorted({*above} - {*shared}):
-        advice = did_you_mean(name, shared) or f"name it in `shared:`, without {ABOVE}"
+        advice = did_you_mean(name, shared) or f"list it under `shared:`, without {ABOVE}"
         place = (*path, "sources", sources.index(name))
         yield document.problem(place, f"{quote(name)} is not shared", advice)
     yield from _missing_files(document, folder, (*path, "sources"), sources, [*spare, *above])
     yield from _missing_files(document, folder.parent, (*path, "headers"), build.get("headers"), ())
     output = build.get("output")
     if isinstance(output, str) and (output in ("", ".", "..") or "/" in output or "\0" in output):
-        yield document.problem((*path, "output"), "expected the name of a file, without a folder")
+        yield document.problem((*path, "output"), "expected a file name without a folder")
 
 
 def _texts(value: object) -> list[str]:
@@ -121,4 +121,4 @@ def _command_problems(document: Document, path: DataPath, command: object) -> It
             return
         yield document.problem(path, "expected a command")
     except ValueError as error:
-        yield document.problem(path, f"the command does not split into words: {str(error).lower()}")
+        yield document.problem(path, f"cannot parse the command: {str(error).lower()}")

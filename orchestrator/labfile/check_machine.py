@@ -1,4 +1,4 @@
-"""Mistakes in a machine that no single value shows: what contradicts its driver, the host or itself."""
+"""Machine mistakes that no single value shows: contradictions with its driver, the host or itself."""
 
 from __future__ import annotations
 
@@ -19,33 +19,32 @@ from orchestrator.labfile.yaml_nodes import Place
 
 _MIB = 2**20
 LEAST_MEMORY = 64 * _MIB
-"""Bytes below which no guest of ours boots, whatever its architecture."""
+"""The least memory in bytes with which a guest of any architecture boots."""
 
 _HOW_IT_IS_MADE = frozenset({"image", "memory", "cpus", "accel", "engine"})
-"""Keys that mean nothing to a machine that exists already."""
+"""Keys that do not apply to a machine that already exists."""
 
 
 def misplaced(driver: str, keys: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Each of a machine's own keys that means nothing to its driver, what is wrong with it, and what
-    to do. Defaults are not looked at: they are for machines of every driver."""
+    """The machine's own keys that its driver does not take, each with a message and advice. Defaults
+    are not checked: they apply to machines of every driver."""
     traits = TRAITS[driver]
     for key in keys:
         owners = [name for name, other in TRAITS.items() if key in other.own_keys]
         if owners and driver not in owners:
-            message = f"{key} is a key of driver {either(owners)}, not of {driver}"
+            message = f"{key} is a key for driver {either(owners)}, not {driver}"
             yield key, message, f"use driver: {either(owners)}, or leave it out"
         elif traits.existing and key in _HOW_IT_IS_MADE:
-            reason = "it is what that machine has, nothing is made there"
-            yield key, f"driver {driver} has no {key}: {reason}", "leave it out"
+            yield key, f"driver {driver} takes no {key}: its machines already exist", "leave it out"
 
 
 @dataclass(frozen=True)
 class MachineCheck:
     """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults, ``images``
-    what each image there is needs of memory at least, in bytes.
+    maps each available image to the least memory it needs, in bytes.
 
-    ``host`` is the architecture labs run on, by Debian's name; empty when it is not in our table.
-    ``boxed`` are the images that only containers can have.
+    ``host`` is the architecture labs run on, by Debian's name; empty when isolab does not know it.
+    ``boxed`` are the images that only containers can use.
     """
 
     document: Document
@@ -56,7 +55,7 @@ class MachineCheck:
     boxed: Collection[str] = ()
 
     def problems(self) -> Iterator[Problem]:
-        """What contradicts itself or the host; says nothing about values that are wrong alone."""
+        """Report contradictions in the machine or with the host; ignores values wrong by themselves."""
         sound = self._sound()
         if sound is None:
             return
@@ -64,7 +63,7 @@ class MachineCheck:
         traits = TRAITS[machine.driver]
         if "image" not in wrong and machine.image not in self.images:
             known = ", ".join(sorted(self.images))
-            advice = did_you_mean(machine.image, self.images) or f"known: {known}"
+            advice = did_you_mean(machine.image, self.images) or f"available: {known}"
             yield self._problem(f"unknown image {quote(machine.image)}", advice, "image")
         if machine.image in self.boxed and not traits.container_images:
             reason = f"image {quote(machine.image)} is for containers, not for driver {machine.driver}"
@@ -75,13 +74,13 @@ class MachineCheck:
         for key, message, advice in misplaced(machine.driver, own):
             yield self._problem(message, advice, key)
         if traits.existing and not self.merged.get("address"):
-            advice = "give `address:` the machine's host name"
+            advice = "set `address:` to the machine's host name"
             yield self._problem(f"driver {machine.driver} needs an address", advice)
         if traits.guest and not wrong & {"memory", "arch"}:
             yield from self._memory(machine)
 
     def _sound(self) -> tuple[Machine, set[str]] | None:
-        """The machine without the keys that are wrong alone, and these keys."""
+        """The machine without the keys that are invalid by themselves, and these keys."""
         try:
             return validate(Machine, self.merged), set()
         except ValidationError as error:
@@ -97,7 +96,7 @@ class MachineCheck:
         arch, host = machine.arch or self.host, self.host or "unknown"
         if traits.architectures and arch and arch not in traits.architectures:
             known = " and ".join(traits.architectures)
-            reason = f"driver {driver} runs machines of {known}, not {arch}"
+            reason = f"driver {driver} supports {known}, not {arch}"
             yield self._problem(reason, f"use driver: {self._instead(machine)}", "arch", "driver")
         elif arch == self.host:
             return
@@ -110,7 +109,7 @@ class MachineCheck:
             yield self._problem(reason, "use accel: auto", "accel", "arch")
 
     def _instead(self, machine: Machine) -> str:
-        """The drivers that can make a machine of this architecture, of those that boot guests where
+        """The drivers that can run a machine of this architecture; only drivers that boot guests if
         this one does."""
         arch, guest = machine.arch or self.host, TRAITS[machine.driver].guest
         return either(drivers_that(lambda o: arch in o.architectures and not o.existing and o.guest >= guest))
@@ -122,7 +121,7 @@ class MachineCheck:
         if machine.memory < least:
             needed = f"{least // _MIB}MiB"
             reason = f"{quote(self.merged['memory'])} of memory is too little for {self._who(machine, arch)}"
-            yield self._problem(reason, f"give at least {needed}", "memory", "arch")
+            yield self._problem(reason, f"use at least {needed}", "memory", "arch")
 
     def _who(self, machine: Machine, arch: str) -> str:
         """What needs more memory, in words."""
@@ -133,7 +132,7 @@ class MachineCheck:
         return Problem(self.document.file, *self._place(keys), message, suggestion)
 
     def _place(self, keys: tuple[str, ...]) -> Place:
-        """The first of these keys that the machine itself has, else that the defaults have."""
+        """Where the first of these keys is written: in the machine, else in the defaults."""
         for key in keys:
             if ("machines", self.name, key) in self.document.places:
                 return self.document.place(("machines", self.name, key))

@@ -1,4 +1,4 @@
-"""Mistakes in a lab's networks that no single value shows: who may join, and at which address."""
+"""Network mistakes that no single value shows: which machines may join, and at which address."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Path
 
 GUEST_SUBNET = IPv4Network("10.0.2.0/24")
-"""Where a guest's first interface is, over which it is managed (qemu(1), -netdev user)."""
+"""The subnet of a guest's first interface, used to manage it (qemu(1), -netdev user)."""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A machine on a network as the file has it; ``path`` is where that is written."""
+    """A machine's entry for a network as written in the file; ``path`` is its position there."""
 
     machine: str
     network: str
@@ -42,15 +42,18 @@ class _Place:
 
 
 def network_problems(validated: ValidatedDocument) -> Iterator[Problem]:
-    """What contradicts itself; says nothing about values that are wrong alone."""
+    """Report contradictions between networks and machines; ignores values wrong by themselves."""
     networks = _networks(validated)
     places = list(_places(validated))
     for place in places:
         if place.network not in networks:
             advice = did_you_mean(place.network, networks) or _known(networks)
-            yield _at(validated, place, f"the lab has no network {quote(place.network)}", advice)
+            yield _at(validated, place, f"unknown network {quote(place.network)}", advice)
         elif not place.traits.networks:
-            why = place.traits.no_networks or f"driver {place.driver} has no networks between machines"
+            why = (
+                place.traits.no_networks
+                or f"driver {place.driver} does not support networks between machines"
+            )
             able = sorted(drivers_that(lambda traits: traits.networks))
             yield _at(validated, place, f"{place.machine} cannot join a network: {why}",
                       f"drivers that can: {', '.join(able)}")  # fmt: skip
@@ -66,7 +69,7 @@ def network_problems(validated: ValidatedDocument) -> Iterator[Problem]:
 
 
 def _networks(validated: ValidatedDocument) -> dict[str, tuple[Network, IPv4Network]]:
-    """The networks that are sound alone, with their subnets."""
+    """The networks that are valid by themselves, with their subnets."""
     found = {}
     written = validated.data.get("networks") if isinstance(validated.data, dict) else None
     for number, (name, value) in enumerate(written.items() if isinstance(written, dict) else ()):
@@ -87,7 +90,7 @@ def _places(validated: ValidatedDocument) -> Iterator[_Place]:
             driver = merged["driver"]
             joined = validate(Machine, {"driver": driver, "networks": merged.get("networks", {})}).networks
         except ValidationError:
-            continue  # told as a mistake of its own
+            continue  # reported separately
         written = merged.get("networks")
         uri = str(merged.get("uri") or default_uri()) if "uri" in TRAITS[driver].own_keys else ""
         arch = ARCHITECTURES.get(str(merged.get("arch")))
@@ -102,8 +105,8 @@ def _overlaps(
     validated: ValidatedDocument, networks: Mapping[str, tuple[Network, IPv4Network]]
 ) -> Iterator[Problem]:
     seen: dict[str, IPv4Network] = {
-        "the guests' own": GUEST_SUBNET,
-        "the loopback": IPv4Network("127.0.0.0/8"),
+        "the guests' management network": GUEST_SUBNET,
+        "the loopback network": IPv4Network("127.0.0.0/8"),
     }
     for name, (_, subnet) in networks.items():
         for other, taken in seen.items():
@@ -111,22 +114,22 @@ def _overlaps(
                 message = f"network {name} ({subnet}) overlaps with {_named(other)} ({taken})"
                 own: Path = ("networks", name, "subnet")
                 path = own if own in validated.document.places else ("networks", name)
-                yield validated.document.problem(path, message, "give it a subnet of its own")
+                yield validated.document.problem(path, message, "choose another subnet")
         seen[name] = subnet
 
 
 def _unable(validated: ValidatedDocument, place: _Place) -> Iterator[Problem]:
-    """What keeps this machine from joining, though its driver can."""
+    """Why this machine cannot join although its driver supports networks."""
     most = place.traits.most_networks_on.get(place.board, place.traits.most_networks)
     if most is not None and place.number > most:
-        message = f"{place.machine} is on too many networks: driver {place.driver} can join {most}"
-        yield _at(validated, place, message, "leave this one out")
-    with contextlib.suppress(ValueError):  # told as a mistake of its own
+        message = f"{place.machine} is on too many networks: driver {place.driver} supports {most}"
+        yield _at(validated, place, message, "remove this one")
+    with contextlib.suppress(ValueError):  # reported separately
         uri = parse(place.uri) if place.uri else None
         if uri and uri.remote and uri.session:
-            why = "a libvirt session of another host has no networks between machines"
+            why = "a remote libvirt session does not support networks between machines"
             yield _at(validated, place, f"{place.machine} cannot join a network: {why}",
-                      "use the daemon at /system there")  # fmt: skip
+                      "use that host's /system daemon")  # fmt: skip
 
 
 def _named(other: str) -> str:
@@ -137,13 +140,13 @@ def _mixed(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Prob
     for place in members[1:]:
         first = members[0]
         if place.driver != first.driver:
-            reason = f"{first.machine} is of driver {first.driver}, {place.machine} of {place.driver}"
-            yield _at(validated, place, f"network {place.network} cannot join them: {reason}",
-                      "one network joins machines of one driver")  # fmt: skip
+            reason = f"{first.machine} uses {first.driver}, {place.machine} uses {place.driver}"
+            yield _at(validated, place, f"network {place.network} mixes drivers: {reason}",
+                      "use one driver for all machines on a network")  # fmt: skip
         elif place.uri != first.uri:
             reason = f"{first.machine} is at {first.uri}, {place.machine} at {place.uri}"
-            yield _at(validated, place, f"network {place.network} cannot join them: {reason}",
-                      "one network joins machines of one libvirt daemon")  # fmt: skip
+            yield _at(validated, place, f"network {place.network} mixes libvirt daemons: {reason}",
+                      "use one libvirt daemon for all machines on a network")  # fmt: skip
 
 
 def _addresses(validated: ValidatedDocument, members: list[_Place], subnet: IPv4Network) -> Iterator[Problem]:
@@ -154,33 +157,38 @@ def _addresses(validated: ValidatedDocument, members: list[_Place], subnet: IPv4
         address, example = IPv4Address(place.address), next(subnet.hosts())
         if address not in subnet:
             yield _at(
-                validated, place, f"{address} is not in {place.network} ({subnet})", f"such as {example}"
+                validated,
+                place,
+                f"{address} is outside network {place.network} ({subnet})",
+                f"for example {example}",
             )
         elif address in (subnet.network_address, subnet.broadcast_address):
             what = "network" if address == subnet.network_address else "broadcast"
-            yield _at(validated, place, f"{address} is the {what} address of {subnet}", f"such as {example}")
+            yield _at(
+                validated, place, f"{address} is the {what} address of {subnet}", f"for example {example}"
+            )
         elif place.address in taken:
-            yield _at(validated, place, f"{address} is {taken[place.address]}'s already",
-                      "leave addresses out to have them given in order")  # fmt: skip
+            yield _at(validated, place, f"{address} is already taken by {taken[place.address]}",
+                      "leave out addresses to have them assigned in order")  # fmt: skip
         taken.setdefault(place.address, place.machine)
     room = subnet.num_addresses - 2
     if len(members) > room:
-        yield _at(validated, members[room], f"{subnet} has room for {room} machines, this is one more",
-                  "give the network a larger subnet")  # fmt: skip
+        yield _at(validated, members[room], f"{subnet} has room for only {room} machines",
+                  "use a larger subnet")  # fmt: skip
 
 
 def _ways_out(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Problem]:
     able = ", ".join(sorted(drivers_that(lambda traits: traits.internet)))
     for place in members:
         if not place.traits.internet:
-            message = f"network {place.network} has `internet: true`, which driver {place.driver} cannot give"
+            message = (
+                f"network {place.network} has `internet: true`, which driver {place.driver} does not support"
+            )
             yield _at(validated, place, message, f"use driver: {able}")
 
 
 def _known(networks: Mapping[str, object]) -> str:
-    return (
-        f"there are: {', '.join(networks)}" if networks else "networks: {lan: {}} beside machines makes one"
-    )
+    return f"available: {', '.join(networks)}" if networks else "define it: `networks: {lan: {}}` in the lab"
 
 
 def _at(validated: ValidatedDocument, place: _Place, message: str, advice: str) -> Problem:

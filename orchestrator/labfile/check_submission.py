@@ -1,4 +1,4 @@
-"""Mistakes in what an exercise says of a student's work: its files, and the hidden tests of it."""
+"""Mistakes in an exercise's student files and hidden tests."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SKELETON, SOLUTION, WRONG = "skeleton", "solution", "wrong"
 
 
 def student_files(document: Document) -> list[str]:
-    """What a student writes, as far as this exercise file says so."""
+    """The files a student writes, as far as this exercise file is readable."""
     student = _mapping(document.data).get("student")
     return _texts(_mapping(student).get("files"))
 
 
 def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
-    """Files of a student that no program is made of, that are named twice, or that nobody begins."""
+    """Report student files that no build uses, that are listed twice, or that have no skeleton."""
     data = _mapping(document.data)
     names = student_files(document)
     if names:
@@ -48,28 +48,28 @@ def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
             yield document.problem(path, f"{quote(name)} is listed twice")
         if not in_machine and not name.endswith(".h") and name not in sources:
             near = did_you_mean(name, sources - set(names))
-            yield document.problem(path, f"no build is made of {quote(name)}", near)
+            yield document.problem(path, f"no build uses {quote(name)}", near)
         yield from _begun(document, path, folder, name)
 
 
 def hidden_problems(document: Document, exercise: Document, folder: Path) -> Iterator[Problem]:
-    """What is wrong with hidden tests beside an exercise: files, programs, names, wrong solutions."""
+    """Report mistakes in an exercise's hidden tests: files, programs, names, wrong solutions."""
     names, data, visible = student_files(exercise), _mapping(document.data), _mapping(exercise.data)
     yield from exercise_problems(document, folder, names, shared_sources(exercise, folder))
     yield from _command_problems(document)
     if "student" not in visible:
         yield document.problem(
-            (), f"hidden tests, and {exercise.file} has no student", "add `student:` to it"
+            (), f"hidden tests without `student:` in {exercise.file}", "add `student:` there"
         )
     built = {program: "exercise.yaml" for _, program in _programs(visible)}
     for path, program in _programs(data):
         if program in built:
-            yield document.problem(path, f"{quote(program)} is built by {built[program]} too")
+            yield document.problem(path, f"{quote(program)} is also built by {built[program]}")
         built[program] = "another entry"
     planted = {observation(kind) for kind in _texts(visible.get("canaries")) if kind in LABELS}
     for index, name in _checked(data):
         if name in RESERVED - planted:
-            words = f"{name} is what becomes of a canary, and canaries: of exercise.yaml has none for it"
+            words = f"{name} reports a canary that `canaries:` in exercise.yaml does not list"
             yield document.problem(("checks", index), words)
     yield from _wrong_problems(
         document, {name for _, name in (*_checked(data), *_checked(visible))}, folder, names
@@ -77,10 +77,10 @@ def hidden_problems(document: Document, exercise: Document, folder: Path) -> Ite
 
 
 def _begun(document: Document, path: DataPath, folder: Path, name: str) -> Iterator[Problem]:
-    """Where a student's file is missing. An exercise without a skeleton holds somebody's work itself."""
+    """Report where a student's file is missing. An exercise without a skeleton contains a solution itself."""
     places = [place for place in (SKELETON, SOLUTION) if (folder / place).is_dir()]
     if SKELETON in places and (folder / name).exists():
-        words = f"{quote(name)} is the student's: what there is of it belongs into {SKELETON}/"
+        words = f"{quote(name)} is a student's file: move it to {SKELETON}/"
         yield document.problem(path, words)
     if SKELETON not in places and not _is_there(folder, name):
         yield document.problem(path, f"no file {quote(f'{SKELETON}/{name}')} to start from")
@@ -102,17 +102,17 @@ def _wrong_problems(
             yield from _held_problems(document, kind, folder, names)
         for index, name in enumerate(misses if isinstance(misses, list) else []):
             if isinstance(name, str) and name not in checked:
-                words = f"no check is about {quote(name)}"
+                words = f"no check tests {quote(name)}"
                 yield document.problem(("wrong", kind, index), words, did_you_mean(name, checked))
     for kind in sorted(there - set(kinds)):
         yield document.problem(
-            ("wrong",), f"wrong has no entry for the folder {quote(f'{WRONG}/{kind}')}", key=True
+            ("wrong",), f"`wrong:` has no entry for the folder {quote(f'{WRONG}/{kind}')}", key=True
         )
 
 
 def _held_problems(document: Document, kind: str, folder: Path, names: list[str]) -> Iterator[Problem]:
-    """A wrong solution may lack what is the same in the reference. If it does, a file of another name is a
-    misspelt one, in whose place the reference's would be run."""
+    """A wrong solution may omit files that equal the reference's. If it does, a file of another name is
+    a misspelt one: the reference's file would run in its place."""
     place, path = folder / WRONG / kind, ("wrong", kind)
     missing = [name for name in names if not _is_there(place, name)]
     if not (folder / SOLUTION).is_dir() or missing == names:
@@ -122,7 +122,7 @@ def _held_problems(document: Document, kind: str, folder: Path, names: list[str]
         held = [str(file.relative_to(place)) for file in sorted(place.rglob("*")) if not file.is_dir()]
         for name in held:
             if name not in names:
-                words = f"{quote(f'{WRONG}/{kind}/{name}')} is no file that students write"
+                words = f"{quote(f'{WRONG}/{kind}/{name}')} is not a file that students write"
                 yield document.problem(path, words, did_you_mean(name, missing), key=True)
 
 
@@ -133,12 +133,12 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def _command_problems(document: Document) -> Iterator[Problem]:
-    """Commands that would meet a student's files on the controller: a makefile may be one of them, and
-    what a compiler is told to include cannot be seen from here."""
+    """Report build commands that would handle a student's files on the controller: one of these may be
+    a makefile, and what a command's compiler includes cannot be checked from here."""
     for path, build in _builds(_mapping(document.data)):
         if "command" in build and build.get("in") != "guest":
-            words = "a command would build a student's files on this host"
-            yield document.problem((*path, "command"), words, "give sources, or in: guest")
+            words = "a build command on this host would handle a student's files"
+            yield document.problem((*path, "command"), words, "use `sources:`, or `in: guest`")
 
 
 def _builds(data: dict[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:

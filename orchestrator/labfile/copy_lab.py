@@ -1,4 +1,4 @@
-"""A lab and its exercises as files to edit: built-in exercises become the lab's own."""
+"""Copy a lab and its exercises for editing: built-in exercises become the lab's own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _OWN = "./"
 def copy_lab(lab: LoadedLab, target: Path) -> tuple[str, ...]:
     """Copy ``lab`` into the folder ``target``: its file, its image recipes, and every exercise it names.
 
-    The file in ``target`` names all of them as its own (``./memory/address-space``); returned are
-    those names, in the lab's order. Raises SpecError when ``target`` is something else than an empty
-    folder or two exercises would have the same place, OSError.
+    The file in ``target`` names all of them as its own (``./memory/address-space``). Returns these
+    names in the lab's order. Raises SpecError when ``target`` exists and is not an empty folder, or
+    when two exercises would be copied to the same place; OSError.
     """
     _check_target(target, lab.exercises)
     names = _own_names(lab.exercises)
@@ -29,7 +29,7 @@ def copy_lab(lab: LoadedLab, target: Path) -> tuple[str, ...]:
         _copy_exercise(exercise, target)
     if lab.recipes:
         writable_copy(lab.path.parent / "images", target / "images")
-    # Last, so that what was interrupted is no lab.
+    # Last: an interrupted copy is not a lab.
     (target / LAB_FILE).write_text(text, encoding="utf-8")
     return names
 
@@ -43,7 +43,7 @@ def _check_target(target: Path, exercises: Sequence[LoadedExercise]) -> None:
     if any(target.resolve().is_relative_to(exercise.folder.resolve()) for exercise in exercises):
         wrong = "is inside one of the lab's exercises"
     if wrong:
-        raise SpecError(f"{target} {wrong}", hint="name a folder that does not exist yet, or an empty one")
+        raise SpecError(f"{target} {wrong}", hint="choose a new or empty folder")
 
 
 def _own_names(exercises: Sequence[LoadedExercise]) -> tuple[str, ...]:
@@ -51,8 +51,8 @@ def _own_names(exercises: Sequence[LoadedExercise]) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SpecError(
-            f"the lab names a built-in exercise and one of its own at {', '.join(twice)}",
-            hint="rename its own: in one folder only one of them finds room",
+            f"a built-in exercise and one of the lab's own would both be copied to {', '.join(twice)}",
+            hint="rename the lab's own exercise",
         )
     return names
 
@@ -62,14 +62,14 @@ def _own(name: str) -> str:
 
 
 def _renamed(text: str, file: str) -> str:
-    """The text of a lab file with ``./`` before the exercises that have none; all else stays as written.
+    """The text of a lab file with ``./`` before the exercises that lack it; all else stays as written.
 
-    Raises SpecError for a list of exercises that is not written out, name by name.
+    Raises SpecError for an exercise that is not written out by name.
     """
     document = parse(text, file)
     written: list[str] = document.data["exercises"]
     lines = text.split("\n")
-    # From the end: what is inserted moves nothing that is still to be looked at.
+    # From the end, so that an insertion does not move the entries still to come.
     for index in reversed(range(len(written))):
         name = written[index]
         line, column = document.place(("exercises", index))
@@ -77,13 +77,16 @@ def _renamed(text: str, file: str) -> str:
         before, rest = whole[: column - 1], whole[column - 1 :]
         quoted = rest[:1] if rest[:1] in {"'", '"'} else ""
         if not rest.startswith(quoted + name):
-            raise SpecError(f"{file}:{line}:{column}: the exercise {quote(name)} is not written out here")
+            raise SpecError(
+                f"{file}:{line}:{column}: exercise {quote(name)} is not written out here",
+                hint="list exercises by name, without aliases or escapes",
+            )
         lines[line - 1] = before + quoted + _own(name) + rest[len(quoted + name) :]
     return "\n".join(lines)
 
 
 def _copy_exercise(exercise: LoadedExercise, target: Path) -> None:
-    """The folder of an exercise, and what lies beside it for all exercises of its topic."""
+    """Copy an exercise's folder, and the files beside it that its topic's exercises share."""
     place = target / exercise.name
     writable_copy(exercise.folder, place)
     for path in _shared(exercise):
@@ -95,7 +98,7 @@ def _copy_exercise(exercise: LoadedExercise, target: Path) -> None:
 
 
 def _shared(exercise: LoadedExercise) -> Iterator[Path]:
-    """Headers that the exercise names, and in a topic's folder all that is not an exercise."""
+    """The headers that the exercise names, and everything in its topic's folder that is not an exercise."""
     beside = exercise.folder.parent
     for build in exercise.spec.build:
         yield from (beside / name for name in build.headers)

@@ -1,4 +1,4 @@
-"""The image recipes there are: ``images/*.yaml``, the project's, a lab's own, and in the user's folders."""
+"""The available image recipes (``images/*.yaml``): the project's, a lab's own, and the user's."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from orchestrator.labfile.yaml_document import parse
 from orchestrator.paths import RECIPES
 
 MORE = "ISOLAB_RECIPES"
-"""Environment variable with further folders of recipes, as PATH has them."""
+"""Environment variable with further recipe folders, separated as in PATH."""
 
 
 def least_memory(known: Mapping[str, Recipe]) -> dict[str, int]:
-    """The bytes of memory below which machines of each image do not get anywhere."""
+    """The least memory, in bytes, that a machine of each image needs."""
     return {name: recipe.memory for name, recipe in known.items()}
 
 
 def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
-    """Recipes by name. Raises SpecError for a file that is not one."""
+    """Recipes by name. Raises SpecError for a file that is not a recipe."""
     found = {}
     more = os.environ.get(MORE, "").split(os.pathsep) if folder == RECIPES else []
     folders = [folder, *(Path(name) for name in more if name)]
@@ -36,7 +36,7 @@ def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
 
 
 def lab_recipes(lab_folder: Path) -> dict[str, Recipe]:
-    """The recipes in a lab's own ``images/``. Raises SpecError, also for a name of the project's."""
+    """The recipes in a lab's own ``images/``. Raises SpecError, also when a name is taken by the project."""
     folder = lab_folder / "images"
     if not folder.is_dir() or folder.samefile(RECIPES):
         return {}
@@ -44,5 +44,5 @@ def lab_recipes(lab_folder: Path) -> dict[str, Recipe]:
     taken = sorted(own.keys() & recipes().keys())
     if taken:
         names = ", ".join(taken)
-        raise SpecError(f"{folder}: isolab itself has an image {names}", hint="give the lab's another name")
+        raise SpecError(f"{folder}: isolab already has images named {names}", hint="rename the lab's image")
     return own

@@ -1,7 +1,6 @@
-"""The kinds of image: what the recipe of each (``images/NAME.yaml``) may say, and what else sets it
-apart, in one table.
+"""The kinds of image, in one table: the content of their recipes (``images/NAME.yaml``) and their traits.
 
-Adding a kind is a row in ``KINDS`` with a model, and a module ``orchestrator.images.KIND`` that makes it.
+To add a kind, add a row to ``KINDS`` with a model, and a module ``orchestrator.images.KIND`` that builds it.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ class Recipe(Protocol):
 
     @property
     def memory(self) -> int:
-        """The least a machine gets, in bytes; 0 for nothing beyond what every machine needs."""
+        """The least memory a machine needs, in bytes; 0 for no more than every machine needs."""
 
     @property
     def disk(self) -> int:
-        """What a machine sees of a disk, in bytes; 0 for none."""
+        """The size of the disk a machine sees, in bytes; 0 for none."""
 
     def beside(self, folder: Path) -> Self:
-        """The recipe, read from a file in this folder."""
+        """The recipe with relative paths resolved against its file's folder."""
 
 
 class _Named(Spec):
@@ -47,14 +46,14 @@ class _Named(Spec):
     title: str = ""
 
     def beside(self, folder: Path) -> Self:
-        """The recipe, read from a file in this folder: for most kinds it does not matter which."""
+        """The recipe itself: most kinds have no paths."""
         return self
 
 
 class _Diskless(_Named):
     @property
     def memory(self) -> int:
-        """Nothing beyond what every machine needs."""
+        """No more than every machine needs."""
         return 0
 
     @property
@@ -64,11 +63,11 @@ class _Diskless(_Named):
 
 
 class MicroRecipe(_Diskless):
-    """Kernel, busybox, dropbear and our own init in a RAM disk.
+    """Recipe for a kernel, busybox, dropbear and our own init in a RAM disk.
 
     ``packages`` maps a Debian package to shell patterns of the files wanted from it;
-    ``modules`` are the kernel modules loaded at boot, ``applets`` the commands of busybox that
-    get a name of their own.
+    ``modules`` are the kernel modules loaded at boot, ``applets`` the busybox commands that get a
+    link of their own.
     """
 
     kind: Literal["micro"]
@@ -79,7 +78,7 @@ class MicroRecipe(_Diskless):
 
 class OciRecipe(_Diskless):
     """An image for container engines, by digest: ``registry/name@sha256:…``, or ``sha256:…`` for
-    one the engine has already. The engine pulls it and verifies it by that."""
+    one the engine already has. The engine pulls it and verifies the digest."""
 
     kind: Literal["oci"]
     reference: Annotated[str, Field(pattern=REFERENCE_PATTERN)]
@@ -88,8 +87,8 @@ class OciRecipe(_Diskless):
 class ContainerfileRecipe(_Diskless):
     """An image a container engine builds from a Containerfile.
 
-    ``folder`` is what the build may read, beside the recipe unless absolute, and ``file`` the
-    Containerfile in it. ``network`` none builds without one, default leaves it to the engine.
+    ``folder`` is the build context, relative to the recipe unless absolute, and ``file`` the
+    Containerfile in it. ``network: none`` builds without a network, ``default`` leaves it to the engine.
     """
 
     kind: Literal["containerfile"]
@@ -98,16 +97,16 @@ class ContainerfileRecipe(_Diskless):
     network: Literal["default", "none"] = "default"
 
     def beside(self, folder: Path) -> Self:
-        """The recipe, with what it builds from beside its file."""
+        """The recipe with its build context resolved against its file's folder."""
         return self.model_copy(update={"folder": folder / self.folder})
 
 
 class FullRecipe(_Named):
     """A whole distribution on a disk, configured in a guest of its own architecture.
 
-    ``packages`` come with all they depend on; ``modules`` are what the kernel loads before it has
-    the disk, ``module_folders`` which others are put on it (prefixes of their paths beneath
-    ``kernel/``). ``memory`` is the least a machine gets and ``disk`` what it sees, in bytes.
+    ``packages`` are installed with their dependencies; ``modules`` are loaded before the disk is
+    mounted, ``module_folders`` selects the others that are put on it (prefixes of their paths below
+    ``kernel/``). ``memory`` is the least a machine needs and ``disk`` the size it sees, in bytes.
     """
 
     kind: Literal["full"]
@@ -120,16 +119,16 @@ class FullRecipe(_Named):
 
 
 class Source(Spec):
-    """A published file: where (http, https, or a path on this host), and its digest."""
+    """A published file: its URL (http, https, or a path on this host) and digest."""
 
     url: Annotated[str, Field(min_length=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class CloudRecipe(_Named):
-    """A published image that cloud-init configures, by architecture.
+    """A published image per architecture, configured by cloud-init.
 
-    ``memory`` is the least a machine gets and ``disk`` what it sees, in bytes.
+    ``memory`` is the least a machine needs and ``disk`` the size it sees, in bytes.
     """
 
     kind: Literal["cloud"]
@@ -140,10 +139,10 @@ class CloudRecipe(_Named):
 
 @dataclass(frozen=True)
 class ImageKind:
-    """One kind of image; ``orchestrator.images.NAME`` makes it.
+    """One kind of image; ``orchestrator.images.NAME`` builds it.
 
-    ``making`` says in words what that consists of. ``effort`` is how many times longer than a micro
-    machine one of these takes to come up. ``programs`` are what the host must have beside an
+    ``making`` describes the build for progress messages. ``effort`` is how many times longer than a
+    micro machine one of these takes to boot. ``programs`` are what the host needs besides an
     emulator, for images with a disk.
     """
 
@@ -153,14 +152,14 @@ class ImageKind:
     effort: float = 1.0
     programs: tuple[str, ...] = ()
     our_init: bool = False
-    """Our own init runs it from a RAM disk; it serves SSH, the first connection over a line of its own."""
+    """Our own init runs it from a RAM disk and serves SSH, the first connection over a virtio-serial port."""
     by_cloud_init: bool = False
-    """It boots by its own boot loader, and cloud-init makes it this machine."""
+    """It boots with its own boot loader, and cloud-init configures it."""
     boxed: bool = False
-    """Only container engines can make a machine of it."""
+    """Only container engines can run it."""
 
 
-_LAYER = "making the layer that goes on top"
+_LAYER = "building isolab's layer"
 
 KINDS: Mapping[str, ImageKind] = {
     kind.name: kind
@@ -189,11 +188,11 @@ KINDS: Mapping[str, ImageKind] = {
 
 
 def read(data: object) -> Recipe:
-    """The recipe that the content of a file describes. Raises ValueError."""
+    """Parse the content of a recipe file. Raises ValueError."""
     name = data.get("kind") if isinstance(data, dict) else None
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ValueError(f"its kind is {name!r}; kinds: {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind {name!r}; kinds: {', '.join(KINDS)}")
     recipe: Any = kind.recipe.model_validate(data)
     found: Recipe = recipe
     return found

@@ -1,4 +1,4 @@
-"""Addresses of libvirt daemons: which ones we talk to, and the ssh(1) they are reached by. Pure.
+"""Connection URIs of libvirt daemons: which are supported, and the ssh(1) command for remote ones. Pure.
 
 Source: libvirt.org, "Connection URIs" and "Remote support"; ssh(1).
 """
@@ -15,8 +15,8 @@ EXPECTED = f"expected {SYSTEM}, {SESSION}, qemu+ssh://HOST/system or qemu+ssh://
 
 @dataclass(frozen=True)
 class Uri:
-    """One daemon. ``host`` is empty for one on this host; ``ssh`` is the program that takes us to
-    another one, ``keyfile`` the private key it is told to use, "" for its own choice."""
+    """One daemon. ``host`` is empty for this host; ``ssh`` is the program that connects to a remote
+    one, ``keyfile`` the private key it uses, "" for its own choice."""
 
     text: str
     session: bool
@@ -33,7 +33,7 @@ class Uri:
 
     @property
     def where(self) -> str:
-        """The daemon's host, in words for people."""
+        """The daemon's host, for messages."""
         return self.host or "this host"
 
     @property
@@ -45,7 +45,7 @@ class Uri:
         return user + (f"[{self.host}]" if ":" in self.host else self.host) + port
 
     def ssh_argv(self, *options: str) -> list[str]:
-        """The beginning of an ssh command line to the host: asks nothing, trusts no unknown key."""
+        """The start of an ssh command line to the host that never prompts and trusts no unknown key."""
         argv = [self.ssh, "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
         argv += ["-o", "ConnectTimeout=30", *(["-i", self.keyfile] if self.keyfile else [])]
         argv += [*(["-p", str(self.port)] if self.port else []), *(["-l", self.user] if self.user else [])]
@@ -53,7 +53,7 @@ class Uri:
 
 
 def parse(text: str) -> Uri:
-    """The daemon a URI names. Raises ValueError with what was expected."""
+    """Parse a URI. Raises ValueError stating what was expected."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -65,9 +65,9 @@ def parse(text: str) -> Uri:
     if not sound or bool(host) != over_ssh or parts.fragment or host.startswith("-"):
         raise ValueError(EXPECTED)
     if over_ssh and options.get("no_verify", "0") != "0":
-        raise ValueError("no_verify would trust any host that answers: put the host's key into known_hosts")
+        raise ValueError("no_verify would trust any host: add the host's key to known_hosts instead")
     if over_ssh and "no_tty" not in options:
-        # Its ssh must fail where it would ask: nobody may be there to answer.
+        # Its ssh must fail instead of prompting: nobody may be there to answer.
         text += f"{'&' if parts.query else '?'}no_tty=1"
     return Uri(
         text=text,
@@ -82,11 +82,11 @@ def parse(text: str) -> Uri:
 
 
 def default_uri() -> str:
-    """The daemon for machines whose lab names none: the system's for root, else our session's."""
+    """The daemon for machines whose lab names none: the system daemon for root, else the user's session."""
     return SYSTEM if os.getuid() == 0 else SESSION
 
 
 def checked(text: str) -> str:
-    """The text itself when it is an address we can use. Raises ValueError."""
+    """Return the text itself if it is a supported URI. Raises ValueError."""
     parse(text)
     return text

@@ -1,4 +1,4 @@
-"""Lab and exercise files -> frozen specifications, with every mistake reported at once."""
+"""Load lab and exercise files into frozen models, reporting every mistake at once."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _WITH_UNIT = ("memory", "boot_timeout", "timeout", "output_limit")
 class LoadedExercise:
     """An exercise: its name as the lab writes it, its folder, and what its file says.
 
-    ``hidden`` are the hidden tests of a student exercise. Once a student's work lies in it, ``folder``
-    and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what a report shows.
+    ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
+    and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
     """
 
     name: str
@@ -65,7 +65,7 @@ class LoadedExercise:
 
 @dataclass(frozen=True)
 class LoadedLab:
-    """A lab: what its file says with defaults merged in, the file, and its exercises in order.
+    """A lab: its file with defaults merged in, the file's path, and its exercises in order.
 
     ``recipes`` are those in its own folder ``images/``, by name.
     """
@@ -83,13 +83,13 @@ def load_lab(
     images: Mapping[str, int] = MappingProxyType({"micro": 0}),
     host: str | None = None,
 ) -> LoadedLab:
-    """The lab at ``path`` (its file, or the folder that holds ``lab.yaml``).
+    """Load the lab at ``path`` (its file, or the folder containing ``lab.yaml``).
 
     Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
-    ``images`` are the names of the project's images and the bytes of memory each needs at least,
-    to which those of recipes in the folder ``images`` beside the lab file are added; ``host`` is
-    the architecture labs run on, by Debian's name, by default this machine's. Raises SpecError
-    holding every problem of the lab file and of the exercise files it names.
+    ``images`` maps the project's images to the least memory each needs, in bytes; recipes in the
+    folder ``images`` beside the lab file are added. ``host`` is the architecture labs run on, by
+    Debian's name, by default this machine's. Raises SpecError with every problem of the lab file
+    and of the exercise files it names.
     """
     file = _lab_file(path)
     document = _read(file)
@@ -111,24 +111,24 @@ def load_lab(
 
 
 def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
-    """The lab with another driver for its guests: the machines whose driver boots a kernel of
-    their own. Raises SpecError for a driver that does not, and for a lab without guests."""
+    """The lab with another driver for its guests, the machines that boot a kernel of their own.
+    Raises SpecError for a driver that does not boot one, and for a lab without guests."""
     known = sorted(drivers_that(lambda traits: traits.guest))
     if driver not in known:
-        hint = did_you_mean(driver, known) or f"there are: {', '.join(known)}"
-        raise SpecError(f"{quote(driver)} is not a driver of virtual machines", hint=hint)
+        hint = did_you_mean(driver, known) or f"available: {', '.join(known)}"
+        raise SpecError(f"{quote(driver)} is not a virtual machine driver", hint=hint)
     machines = lab.lab.machines
     guests = {name: machine for name, machine in machines.items() if TRAITS[machine.driver].guest}
     if not guests:
         raise SpecError(
-            f"--driver {driver} changes nothing: {lab.path} has no virtual machine", hint="leave it out"
+            f"--driver {driver} has no effect: {lab.path} has no virtual machines", hint="leave it out"
         )
     changed = {name: machine.model_copy(update={"driver": driver}) for name, machine in guests.items()}
     return replace(lab, lab=lab.lab.model_copy(update={"machines": {**machines, **changed}}))
 
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:
-    """The exercise in ``folder``. Raises SpecError holding every problem of its files."""
+    """Load the exercise in ``folder``. Raises SpecError with every problem of its files."""
     file = folder / EXERCISE_FILE
     if not file.is_file():
         raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
@@ -148,7 +148,7 @@ def load_exercise(folder: Path, name: str) -> LoadedExercise:
 def _understood(
     model: type[Model], document: Document, found: list[Problem]
 ) -> tuple[Model | None, list[Problem]]:
-    """The document as a model, and everything wrong with it beside what was ``found``."""
+    """The document as a model, and all its problems, including those already ``found``."""
     validated = ValidatedDocument(document, _units_as_text(document.data))
     spec = None
     try:
@@ -178,7 +178,7 @@ def _read(file: Path) -> Document:
 
 
 def _unspoken(problems: list[Problem], document: Document) -> list[Problem]:
-    """Those problems that are not consequences of a problem of form at the same place."""
+    """The problems that do not merely follow from a syntax problem at the same place."""
     spoken = {(problem.file, problem.line, problem.column) for problem in document.problems}
     return [found for found in problems if (found.file, found.line, found.column) not in spoken]
 
@@ -191,7 +191,7 @@ def _host_name() -> str:
 
 
 def _units_as_text(data: Any) -> Any:
-    """``data`` with bare numbers as text where a size or duration stands: files carry units."""
+    """``data`` with bare numbers as text where a size or duration is expected: files carry units."""
     if not isinstance(data, dict):
         return data
     return {
@@ -206,7 +206,7 @@ def _mapping(data: Any, key: str) -> dict[str, Any]:
 
 
 def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> ValidatedDocument:
-    """The lab with its machines complete."""
+    """The lab with defaults merged into its machines."""
     defaults = _units_as_text(_mapping(document.data, "defaults"))
     inherited = {
         key: value
@@ -233,17 +233,17 @@ def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> 
 
 
 def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
-    """``machine`` with the path of its private key complete: written relative to the lab file."""
+    """``machine`` with its private key's path made absolute: in the file it is relative to the lab."""
     key = machine.get("key")
     if not isinstance(key, str) or not key:
         return machine
-    with contextlib.suppress(RuntimeError):  # ~somebody who is not there: opening it will say so
+    with contextlib.suppress(RuntimeError):  # ~user does not exist: opening the file reports that
         key = str(Path(key).expanduser())
     return {**machine, "key": str(Path(file).resolve().parent / key)}
 
 
 def _complete(machine: dict[str, Any], host: str, images: Mapping[str, int]) -> dict[str, Any]:
-    """``machine``, given what its architecture and its image need where the lab says nothing about memory."""
+    """``machine`` with the memory its architecture and image need, unless the lab sets it."""
     traits = TRAITS.get(str(machine.get("driver")))
     if "memory" in machine or traits is None or not traits.guest:
         return machine
@@ -266,7 +266,7 @@ def _machine_problems(
 def _load_exercises(
     document: Document, lab_folder: Path, root: Path
 ) -> tuple[list[LoadedExercise], list[Problem]]:
-    """The exercises a lab names, and what is wrong with the names and the files."""
+    """Load the exercises a lab names; also returns the problems of names and files."""
     loaded: list[LoadedExercise] = []
     problems: list[Problem] = []
     first: dict[str, int] = {}
@@ -303,11 +303,11 @@ def _not_found(document: Document, path: yaml_document.Path, name: str, base: Pa
         advice = did_you_mean(name, [prefix + there for there in _exercises_in(base)])
         return document.problem(path, f"no exercise {quote(name)} in {base}", advice)
     except ValueError:
-        return document.problem(path, f"exercise {quote(name)} is a link that leads out of {folder}")
+        return document.problem(path, f"exercise {quote(name)} is a link to outside {folder}")
     return None
 
 
 def _exercises_in(base: Path) -> list[str]:
-    """Names of the exercises up to three folders below ``base``; what lies deeper is not guessed at."""
+    """Names of the exercises up to three folders below ``base``; deeper ones are not suggested."""
     found = {file for depth in (1, 2, 3) for file in base.glob("*/" * depth + EXERCISE_FILE)}
     return sorted(file.parent.relative_to(base).as_posix() for file in found)

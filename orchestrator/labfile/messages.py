@@ -1,4 +1,4 @@
-"""What pydantic objects to -> problems in words people use, placed where the value is written."""
+"""Translate pydantic's validation errors into readable problems with file positions."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _EXPECTED = {
 }
 _SHORTHANDS: dict[tuple[Path, str], str] = {
     (("run",), "list_type"): "a command, or a list of steps",
-    (("build",), "list_type"): "a mapping with sources, or a list of these",
+    (("build",), "list_type"): "a mapping with sources, or a list of such mappings",
 }
 _FORMS = {
-    NAME_PATTERN: "a name of at most 40 lower-case letters, digits and dashes, a letter first",
+    NAME_PATTERN: "a name of at most 40 lower-case letters, digits and dashes, starting with a letter",
     FOLDER_PATTERN: "the path of a folder, such as /var/tmp",
     EXERCISE_PATTERN: "an exercise such as ipc/pipe-capacity, or ./name beside the lab file",
 }
@@ -43,9 +43,9 @@ _FORMS = {
 
 @dataclass(frozen=True)
 class ValidatedDocument:
-    """A document as it is validated: ``data`` may differ from it by the defaults merged in.
+    """A document and the data to validate: ``data`` may have defaults merged in.
 
-    ``origin`` says where in the document the value at a path of ``data`` was written.
+    ``origin`` maps a path in ``data`` to the path in the document where its value is written.
     """
 
     document: Document
@@ -54,14 +54,14 @@ class ValidatedDocument:
 
 
 def validate(model: type[Model], data: Any) -> Model:
-    """``data`` as a model; strict as JSON is, so the text "1" is no number. Raises ValidationError."""
+    """Validate ``data`` as strictly as JSON: the text "1" is not a number. Raises ValidationError."""
     return model.model_validate_json(json.dumps(data), strict=True)
 
 
 def problems_of(
     error: ValidationError, model: type[BaseModel], validated: ValidatedDocument
 ) -> list[Problem]:
-    """Everything ``error`` holds, translated."""
+    """All errors in ``error``, translated."""
     schema = model.model_json_schema(by_alias=True)
     return [_problem(details, schema, validated) for details in error.errors(include_url=False)]
 
@@ -87,7 +87,7 @@ def _words(details: ErrorDetails, schema: Schema, path: Path) -> tuple[str, str]
         return f"unknown key {quote(path[-1])}", did_you_mean(path[-1], known)
     if kind == "missing":
         inheritable = len(path) == 3 and path[0] == "machines"
-        return f"missing key {quote(path[-1])}", "give it here or under defaults" if inheritable else ""
+        return f"missing key {quote(path[-1])}", "set it here or under `defaults:`" if inheritable else ""
     if kind in ("literal_error", "enum", "value_error"):
         return _wrong_value(details, _at(schema, path).get("enum", []))
     if kind == "string_pattern_mismatch":
@@ -136,19 +136,19 @@ def _wrong_form(pattern: str, value: object) -> tuple[str, str]:
 
 
 def _conversion(kind: str, value: object) -> str:
-    """How to write ``value`` so that it has the type asked for."""
+    """Advice on how to write ``value`` so that it has the expected type."""
     if value is None and kind == "model_type":
-        return "write {} for one without keys of its own"
+        return "write {} to use the defaults"
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         return "put it in quotes"
     if kind == "bool_type":
         return did_you_mean(value, ("true", "false"))
     is_number = isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)
-    return "leave out the quotes" if kind in ("int_type", "float_type") and is_number else ""
+    return "remove the quotes" if kind in ("int_type", "float_type") and is_number else ""
 
 
 def _written(data: Any, path: Path) -> Path:
-    """``path`` without the list indexes that a shorthand (``run: ./a``) saves the writer."""
+    """``path`` without the list indexes that a shorthand (``run: ./a``) omits."""
     kept: list[str | int] = []
     for part in path:
         if isinstance(part, int) and not isinstance(data, list):
@@ -162,7 +162,7 @@ def _written(data: Any, path: Path) -> Path:
 
 
 def _at(schema: Schema, path: Path) -> Schema:
-    """The part of a JSON Schema that describes the value at ``path``; empty when it says nothing."""
+    """The part of a JSON Schema that describes the value at ``path``; empty if none does."""
     node = _resolved(schema, schema)
     for part in path:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""What a lab will take: its jobs, and the memory, processors and time they need. Pure."""
+"""The plan of a lab: its jobs, and the memory, processors and time they need. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import Machine, boundary_of
 
 EMULATOR_OVERHEAD = 110 * 2**20
-"""Bytes a QEMU process takes beside its guest's memory: translation cache, devices, itself."""
+"""Bytes a QEMU process takes besides its guest's memory: translation cache, devices, itself."""
 EXERCISE_SECONDS = 0.4
 
 
@@ -22,9 +22,9 @@ EXERCISE_SECONDS = 0.4
 class Job:
     """One machine and the exercises it runs: the unit an engine schedules. JSON-able.
 
-    ``group`` are the machines that wait for each other because a network joins them, this one
-    among them; an engine must run the jobs of a group side by side on one host. Empty for a
-    machine without a network.
+    ``group`` are the machines that wait for each other because they share networks, this one
+    included; an engine must run the jobs of a group in parallel on one host. Empty for a machine
+    without a network.
     """
 
     run: str
@@ -37,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True)
 class MachinePlan:
-    """What one machine of a lab will be and take; ``memory`` in bytes of the host."""
+    """One machine of a lab and the resources it needs; ``memory`` is the host's, in bytes."""
 
     name: str
     driver: str
@@ -73,7 +73,7 @@ class Plan:
 
 
 def arch_of(machine: Machine) -> Arch:
-    """The architecture a machine will have on this host."""
+    """A machine's architecture on this host."""
     return ARCHITECTURES[machine.arch] if machine.arch else host_arch()
 
 
@@ -85,9 +85,8 @@ def plan(
     building: float = 0.0,
     efforts: Mapping[str, float] = MappingProxyType({}),
 ) -> Plan:
-    """What running this lab takes; ``machines`` restricts it. ``building`` are the seconds that
-    missing images take to build, ``efforts`` how many times longer than others machines of an
-    image take to boot.
+    """Plan a run of this lab; ``machines`` restricts it. ``building`` is how many seconds missing images
+    take to build, ``efforts`` maps an image to how many times longer its machines take to boot.
     """
     chosen = [n for n in lab.lab.machines if not machines or n in machines]
     planned = tuple(
@@ -120,7 +119,7 @@ def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:
 def jobs(
     lab: LoadedLab, run: str, *, machines: Sequence[str] = (), exercises: Sequence[str] = ()
 ) -> list[Job]:
-    """The jobs of a run, machines that are up soonest first; those of a group follow each other."""
+    """The jobs of a run, fastest machines first; jobs of a group are adjacent."""
     names = [n for n in lab.lab.machines if not machines or n in machines]
     groups = {name: group_of(lab.lab, name, names) for name in names}
     seconds = {name: _machine(name, lab.lab.machines[name]).seconds for name in names}

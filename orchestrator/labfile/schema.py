@@ -27,7 +27,7 @@ def hidden_schema() -> dict[str, Any]:
 
 
 def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
-    """The schema of a model with ``run`` and ``build``, which may be written shorter."""
+    """The schema of a model with ``run`` and ``build``, both of which have shorthands."""
     result = _for_editors(model.model_json_schema(by_alias=True))
     properties = result["properties"]
     shorthands: Mapping[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
 
 
 def _for_editors(result: dict[str, Any]) -> dict[str, Any]:
-    """Names its dialect, and leaves out defaults that are bytes or seconds, not what one writes."""
+    """Name the dialect, and omit defaults in bytes or seconds, which are not what a file contains."""
     for model in (result, *result["$defs"].values()):
         for described in model.get("properties", {}).values():
             if described.get("type") == "string" and not isinstance(described.get("default", ""), str):

@@ -1,6 +1,6 @@
-"""SSH servers and their keys as people write them: ``host:port``, ``user@host``, a public key line.
+"""SSH servers and their keys as written in files: ``host:port``, ``user@host``, a public key line.
 
-Pure; knows nothing of connections. Sources: ssh(1), sshd(8), RFC 4253 section 6.6.
+Pure; opens no connections. Sources: ssh(1), sshd(8), RFC 4253 section 6.6.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEY_TYPES = (
     "ecdsa-sha2-nistp521",
     "ssh-rsa",
 )
-"""Kinds of host keys we can verify, those we prefer first."""
+"""Types of host keys we can verify, preferred ones first."""
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
@@ -36,7 +36,7 @@ class Endpoint:
 
     @property
     def known_as(self) -> str:
-        """The name it has in a known_hosts file: sshd(8)."""
+        """Its name in a known_hosts file: sshd(8)."""
         return self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ def parse_address(text: str) -> Endpoint:
 
 
 def parse_jump(text: str) -> tuple[str, Endpoint]:
-    """``user@host`` or ``user@host:port``; the user is "" when it is left out. Raises ValueError."""
+    """``user@host`` or ``user@host:port``; the user is "" if omitted. Raises ValueError."""
     user, _, host = text.rpartition("@")
     if user and not _USER.fullmatch(user):
         raise ValueError("expected a jump host such as user@gate.example")
@@ -78,14 +78,14 @@ def parse_host_key(line: str) -> bytes:
     try:
         blob = base64.b64decode(words[1], validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("expected a public key line: what follows its type is not base64") from None
+        raise ValueError("expected a public key line: the key is not base64") from None
     if key_type(blob) != words[0]:
-        raise ValueError(f"expected a public key line: what follows {words[0]} is no such key")
+        raise ValueError(f"expected a public key line: the key is not of type {words[0]}")
     return blob
 
 
 def key_type(blob: bytes) -> str:
-    """The type a public key itself names; "" for what is no key."""
+    """The type named in a public key itself; "" for anything else."""
     if len(blob) < 4:
         return ""
     (length,) = struct.unpack(">I", blob[:4])
@@ -93,31 +93,31 @@ def key_type(blob: bytes) -> str:
 
 
 def fingerprint(blob: bytes) -> str:
-    """As ssh-keygen(1) shows it."""
+    """A key's fingerprint as ssh-keygen(1) shows it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"SHA256:{digest} ({key_type(blob) or 'unknown type'})"
 
 
 def checked_address(text: str) -> str:
-    """For a lab file: the text itself when it is an address. Raises ValueError."""
+    """Return the text itself if it is an address. Raises ValueError."""
     parse_address(text)
     return text
 
 
 def checked_jump(text: str) -> str:
-    """For a lab file: the text itself when it is a jump host. Raises ValueError."""
+    """Return the text itself if it is a jump host. Raises ValueError."""
     parse_jump(text)
     return text
 
 
 def checked_host_key(text: str) -> str:
-    """For a lab file: the text itself when it is a public key line. Raises ValueError."""
+    """Return the text itself if it is a public key line. Raises ValueError."""
     parse_host_key(text)
     return text
 
 
 def checked_user(text: str) -> str:
-    """For a lab file: the text itself when it can be a user's name. Raises ValueError."""
+    """Return the text itself if it is a valid user name. Raises ValueError."""
     if not _USER.fullmatch(text):
-        raise ValueError("expected the name of a user")
+        raise ValueError("expected a user name")
     return text

@@ -1,4 +1,4 @@
-"""The words of a complaint: quoting what was written, and guessing what was meant."""
+"""Wording of error messages: quote what was written and guess what was meant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SYNONYMS = {
     "docker": "container", "podman": "container", "vm": "qemu", "kvm": "qemu", "seccomp": "sandbox",
     "yes": "true", "on": "true", "no": "false", "off": "false",
 }  # fmt: skip
-"""Names other projects use -> ours. A guess is offered only where ours is one of the choices."""
+"""Names other projects use -> ours. Suggested only where ours is one of the choices."""
 
 _SIZES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SIZE_SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -37,13 +37,13 @@ _DURATION_SPELLINGS: dict[str, tuple[str, ...]] = {
 
 
 def quote(text: object) -> str:
-    """``text`` in quotes, control characters escaped, cut to a length people read."""
+    """``text`` in quotes, control characters escaped, shortened to a readable length."""
     words = str(text)
     return repr(words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 3] + "...")
 
 
 def did_you_mean(written: object, choices: Collection[str]) -> str:
-    """A question naming the choice nearest to what was written; empty when none is near."""
+    """Ask about the choice closest to what was written; empty if none is close."""
     if not isinstance(written, str):
         return ""
     name = written.strip().lower()

@@ -1,4 +1,4 @@
-"""Copies of folders that may be written to, whatever the original allows."""
+"""Copy folders and files so that the copy is writable, whatever the original's permissions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 def writable_copy(
     source: Path, target: Path, ignore: Callable[[str, list[str]], Iterable[str]] | None = None
 ) -> None:
-    """Copy the folder ``source`` to ``target``, for its owner to write in.
+    """Copy the folder ``source`` to ``target``, writable for its owner.
 
-    The original may be read-only, as installed packages are on some systems. What is in ``target``
-    already stays, or is replaced; ``ignore`` is as for ``shutil.copytree``. Raises OSError.
+    The original may be read-only, as installed packages are on some systems. Existing files in
+    ``target`` are kept or replaced; ``ignore`` is as for ``shutil.copytree``. Raises OSError.
     """
     shutil.copytree(source, target, ignore=ignore, copy_function=writable_file, dirs_exist_ok=True)
     for path in (target, *target.rglob("*")):
@@ -23,7 +23,7 @@ def writable_copy(
 
 
 def writable_file(source: str | Path, target: str | Path) -> None:
-    """Copy one file, its permissions and its time. Raises OSError."""
+    """Copy one file with its permissions and times. Raises OSError."""
     shutil.copy2(source, target)
     _make_writable(Path(target))
 

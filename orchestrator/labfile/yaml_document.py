@@ -1,9 +1,9 @@
-"""YAML text -> plain data, and where each piece of it is written.
+"""Parse YAML text into plain data that knows the position of each value.
 
 The dialect is a strict part of YAML 1.2: mappings with text keys, lists, and the scalars null,
 true and false, whole numbers (decimal without leading zeros, or 0x), finite floats and text.
 So ``yes``, ``12:30``, ``2024-01-01`` and ``0666`` are text. Merge keys, tags and a second
-document are refused. Files are not trusted: size, depth and what aliases expand to are bounded.
+document are refused. Files are not trusted: size, depth and alias expansion are bounded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """The data of one file. ``problems`` are mistakes that leave the rest of it readable."""
+    """The data of one file. ``problems`` are mistakes that leave the rest readable."""
 
     file: str
     data: Any
@@ -76,7 +76,7 @@ def decode(raw: bytes, file: str) -> str:
 
 
 def parse(text: str, file: str) -> Document:
-    """The data in ``text``. Raises SpecError with every problem of form; ``file`` is their label."""
+    """The data in ``text``. Raises SpecError with every syntax problem; ``file`` is the name they give."""
     document = survey(text, file)
     if document.problems:
         raise refusal(document.problems)
@@ -86,14 +86,14 @@ def parse(text: str, file: str) -> Document:
 def survey(text: str, file: str) -> Document:
     """Like ``parse``, but problems that leave the rest readable are kept in the document.
 
-    Raises SpecError when nothing can be read: a syntax error, an empty file, a limit passed.
+    Raises SpecError when nothing can be read: a syntax error, an empty file, a limit exceeded.
     """
     if len(text) > MAX_BYTES:
         raise refusal([Problem(file, 0, 0, f"the file is larger than {MAX_BYTES // 2**20} MiB")])
     root, second = compose(text, file)
     builder = _Builder(file)
     if second is not None:
-        builder.complain(second, "a second document starts here; a file holds one")
+        builder.complain(second, "a second document starts here; only one is allowed")
     try:
         data = builder.build(root, ())
     except LimitPassed as limit:
@@ -103,7 +103,7 @@ def survey(text: str, file: str) -> Document:
 
 
 class _Builder:
-    """Nodes -> data; remembers places and collects problems on the way."""
+    """Builds data from nodes; records positions and collects problems on the way."""
 
     def __init__(self, file: str) -> None:
         self.problems: list[Problem] = []
@@ -121,7 +121,7 @@ class _Builder:
         self._count(node, path)
         self.places[path] = (place_of(node.start_mark), place_of((key or node).start_mark))
         if id(node) in self._open:
-            self.complain((key or node).start_mark, "an alias stands for something that contains it")
+            self.complain((key or node).start_mark, "an alias refers to a value that contains it")
             return None
         if isinstance(node, ScalarNode):
             return self._scalar(node)
@@ -139,7 +139,7 @@ class _Builder:
         self._characters += len(node.value) if isinstance(node, ScalarNode) else 0
         if self._nodes > MAX_NODES or self._characters > _MAX_CHARACTERS:
             raise LimitPassed(
-                f"with its aliases, the file holds more than {MAX_NODES} values", node.start_mark
+                f"with aliases expanded, the file has more than {MAX_NODES} values", node.start_mark
             )
         if len(path) > MAX_DEPTH:
             raise LimitPassed(f"nested deeper than {MAX_DEPTH} levels", node.start_mark)
@@ -185,7 +185,7 @@ class _Builder:
                 self._refuse_tag(node)
             return self._text(text, node)
         if not PLAIN[kind].fullmatch(text):
-            self.complain(node.start_mark, f"{quote(text)} is not what its tag !!{kind} says")
+            self.complain(node.start_mark, f"{quote(text)} does not match its tag !!{kind}")
             return self._text(text, node)
         if kind in ("int", "float"):
             return self._number(text, kind, node)
@@ -193,7 +193,7 @@ class _Builder:
 
     def _number(self, text: str, kind: str, node: ScalarNode) -> int | float:
         if len(text) > _MAX_NUMBER:
-            self.complain(node.start_mark, f"a number of more than {_MAX_NUMBER} digits")
+            self.complain(node.start_mark, f"the number has more than {_MAX_NUMBER} digits")
             return 0
         if kind == "int":
             return int(text, 16) if text.startswith("0x") else int(text)
@@ -209,7 +209,7 @@ class _Builder:
         try:
             text.encode()
         except UnicodeEncodeError:
-            self.complain(node.start_mark, "an escape here is half of a surrogate pair, not a character")
+            self.complain(node.start_mark, "this escape is half of a surrogate pair, not a character")
             return text.encode(errors="replace").decode()
         return text
 

@@ -1,6 +1,6 @@
-"""YAML text -> a tree of nodes, or one problem saying why there is none.
+"""Parse YAML text into a tree of nodes, or report the one problem that prevents it.
 
-Nothing is constructed here, so a tag can do no harm, and depth and size are bounded.
+No objects are constructed here, so tags are harmless, and depth and size are bounded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PLAIN = {
 
 
 def refusal(problems: Iterable[Problem]) -> SpecError:
-    """The exception that carries these problems, each once, in file order."""
+    """The exception with these problems, without duplicates, in file order."""
     unique = tuple(sorted(set(problems)))
     files = sorted({problem.file for problem in unique})
     where = files[0] if len(files) == 1 else f"{len(files)} files"
@@ -46,7 +46,7 @@ def refusal(problems: Iterable[Problem]) -> SpecError:
 
 
 class LimitPassed(Exception):
-    """The file is too deep or too large; ``mark`` is where that shows."""
+    """The file is nested too deeply or too large; ``mark`` is where a limit was exceeded."""
 
     def __init__(self, message: str, mark: Mark) -> None:
         super().__init__(message)
@@ -70,7 +70,7 @@ class _Tree(Reader, Scanner, Parser, Composer, BaseResolver):
             raise LimitPassed(f"nested deeper than {MAX_DEPTH} levels", self.next_mark())
         self._nodes += 1
         if self._nodes > 2 * MAX_NODES:  # as many keys as values
-            raise LimitPassed(f"the file holds more than {MAX_NODES} values", self.next_mark())
+            raise LimitPassed(f"the file has more than {MAX_NODES} values", self.next_mark())
         self._level += 1
         node = super().compose_node(parent, index)
         self._level -= 1
@@ -114,18 +114,18 @@ def compose(text: str, file: str) -> tuple[Node, Mark | None]:
 
 
 def _syntax(error: MarkedYAMLError | LimitPassed) -> tuple[int, int, str, str]:
-    """Line, column, message and suggestion of what stopped the parser."""
+    """Line, column, message and suggestion for a parser error."""
     if isinstance(error, LimitPassed):
         return (*place_of(error.mark), str(error), "")
     mark = error.problem_mark or error.context_mark
     place = place_of(mark) if mark else (1, 1)
-    problem = error.problem or "not YAML"
+    problem = error.problem or "syntax error"
     if "'\\t'" in problem:
-        return (*place, "a tab cannot stand here", "indent with spaces")
+        return (*place, "tabs are not allowed here", "indent with spaces")
     context = error.context or ""
     if context and error.context_mark:
         context = f" ({context} that starts on line {error.context_mark.line + 1})"
-    return (*place, f"not YAML: {problem}{context}", "")
+    return (*place, f"invalid YAML: {problem}{context}", "")
 
 
 def place_of(mark: Mark) -> Place:

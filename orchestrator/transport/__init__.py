@@ -1,1 +1,1 @@
-"""Ways to run commands and move files in a machine: SSH, programs of this host, the runner behind both."""
+"""Run commands and transfer files in a machine: SSH, programs on this host, the runner behind both."""

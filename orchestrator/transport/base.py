@@ -1,4 +1,4 @@
-"""Transports: a way to run a command in a machine. One method; files are tar streams over it."""
+"""The Transport contract: run a command in a machine; files are transferred as tar streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
 
 LIMIT = 16 * 2**20
-"""Bytes accepted of one answer, a bound on what a hostile machine can make us hold."""
+"""Most bytes accepted of one answer, which bounds what a hostile machine can make us store."""
 
 _MAX_OWNER = 0o7777777
 """The largest user id a USTAR header holds: tar(5)."""
@@ -20,14 +20,14 @@ _MAX_OWNER = 0o7777777
 
 @dataclass(frozen=True)
 class Site:
-    """Where things are inside a machine, and who runs them there.
+    """Paths inside a machine, and the users that run programs there.
 
-    ``runner`` is the argument list that starts the runner, ``work`` the folder beneath which
-    exercises are put, ``users`` the user ids a program can be run as (a name that is missing
-    cannot be had there); ``switch`` says whether the runner must change to them.
-    ``homes`` are the users' own folders, where their shells start.
-    ``emulator`` begins the command of every program made for the machine's architecture where
-    that is not the kernel's; ``probe`` prints the facts there, instead of the runner.
+    ``runner`` is the argument list that starts the runner, ``work`` the folder in which exercises
+    are placed, ``users`` the user ids a program can run as (a missing name is not available
+    there); ``switch`` says whether the runner must change to them. ``homes`` are the users' home
+    folders, where their shells start. ``emulator`` is the command prefix of every program built for
+    the machine's architecture where that is not the kernel's; ``probe`` then prints the facts
+    instead of the runner.
     """
 
     runner: tuple[str, ...]
@@ -56,28 +56,28 @@ class Transport(Protocol):
     def run(
         self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
     ) -> Result:
-        """Run a command, wait for its end.
+        """Run a command and wait for it to end.
 
-        ``hold_stdin`` keeps its standard input open until it ends. Raises TransportError when
-        the machine is gone or says too much, TimedOut, Interrupted.
+        ``hold_stdin`` keeps its standard input open until then. Raises TransportError if the
+        machine is gone or sends too much, TimedOut, Interrupted.
         """
 
 
 class Stream(Protocol):
-    """Standard input and output of a command that goes on running in a machine."""
+    """Standard input and output of a long-running command in a machine."""
 
     def send(self, data: bytes, deadline: Deadline) -> None:
-        """Raises TransportError, TimedOut, Interrupted."""
+        """Send data. Raises TransportError, TimedOut, Interrupted."""
 
     def receive(self, deadline: Deadline) -> bytes:
-        """At least one byte; none when the command has ended. Raises as ``send``."""
+        """Receive at least one byte; none if the command has ended. Raises as ``send``."""
 
     def close(self) -> None:
-        """End the conversation, and with it the command."""
+        """Close the stream and end the command."""
 
 
 class InteractiveTransport(Transport, Protocol):
-    """A transport that can also talk with a running command."""
+    """A transport that can also exchange data with a running command."""
 
     def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
         """Start a command and keep it running. Raises TransportError, TimedOut, Interrupted."""
@@ -85,7 +85,7 @@ class InteractiveTransport(Transport, Protocol):
 
 @dataclass(frozen=True)
 class Item:
-    """A file to be put into a machine; ``data`` None makes a folder."""
+    """A file to place in a machine; ``data`` None creates a folder."""
 
     path: str
     data: bytes | None
@@ -94,13 +94,13 @@ class Item:
 
 
 def pack(items: Sequence[Item]) -> bytes:
-    """Files as one tar stream, owners as numbers."""
+    """Pack files as one tar stream, with numeric owners."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for item in items:
             about = tarfile.TarInfo(item.path)
-            # Beyond USTAR's reach is only an ordinary user of a directory service: tar(1) of one who
-            # is not root makes the files his own whatever the archive says.
+            # Only an ordinary user from a directory service has a larger id: tar(1) run by a user who
+            # is not root makes them the owner, whatever the archive says.
             owner = item.uid if item.uid <= _MAX_OWNER else 0
             about.mode, about.uid, about.gid = item.mode, owner, owner
             if item.data is None:
@@ -115,7 +115,7 @@ def put(transport: Transport, folder: str, items: Sequence[Item], deadline: Dead
     """Place files beneath ``folder`` in the machine. Raises TransportError."""
     done = transport.run(["tar", "-x", "-p", "-f", "-", "-C", folder], deadline=deadline, stdin=pack(items))
     if done.code != 0:
-        raise TransportError(f"cannot put files into {folder}: {_words(done)}")
+        raise TransportError(f"cannot copy files to {folder}: {_words(done)}")
 
 
 def _words(result: Result) -> str:

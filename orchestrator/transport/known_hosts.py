@@ -1,7 +1,7 @@
-"""Host keys this user already trusts, from OpenSSH's known_hosts files; nothing is ever added.
+"""Look up host keys in OpenSSH's known_hosts files; nothing is ever added.
 
 The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT": comma-separated patterns, negation,
-hashed names, ``@revoked``. ``@cert-authority`` lines are passed over: certificates are not used.
+hashed names, ``@revoked``. ``@cert-authority`` lines are skipped: certificates are not used.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def files() -> tuple[Path, ...]:
 
 
 def trusted(server: Endpoint, through: str = "") -> tuple[bytes, ...]:
-    """The keys this server may show, as on the wire, best first. ``through`` is its jump host.
+    """The keys this server may present, as on the wire, best first. ``through`` is its jump host.
 
-    Raises Unavailable with what to type when none is known.
+    Raises Unavailable with the command to run if none is known.
     """
     text = ""
     for file in files():
@@ -38,18 +38,18 @@ def trusted(server: Endpoint, through: str = "") -> tuple[bytes, ...]:
     if keys:
         return keys
     raise Unavailable(
-        f"the host key of {server} is not known: whoever answers there could be anybody",
-        hint=f"{_how_to_learn(server, through)}, compare its fingerprint with what the machine's own "
-        "console or owner says (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there), or write "
-        "the key into the lab as `host_key:`",
+        f"the host key of {server} is unknown, so its identity cannot be verified",
+        hint=f"run `{_how_to_learn(server, through)}` and compare the fingerprint with the one shown by "
+        "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine's console, or set "
+        "`host_key:` in the lab",
     )
 
 
 def _how_to_learn(server: Endpoint, through: str) -> str:
     port = f"-p {server.port} " if server.port != SSH_PORT else ""
     if through:
-        return f"type: ssh -J {through} {port}{server.host}"
-    return f"type: ssh-keyscan {port}{server.host} >> ~/.ssh/known_hosts"
+        return f"ssh -J {through} {port}{server.host}"
+    return f"ssh-keyscan {port}{server.host} >> ~/.ssh/known_hosts"
 
 
 def known_keys(text: str, server: Endpoint) -> tuple[bytes, ...]:
@@ -66,7 +66,7 @@ def known_keys(text: str, server: Endpoint) -> tuple[bytes, ...]:
 
 
 def _entries(text: str) -> Iterator[tuple[str, Sequence[str], bytes]]:
-    """Marker, name patterns and key of each line that has all of them."""
+    """Marker, name patterns and key of each valid line."""
     for line in text.splitlines():
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""

@@ -1,4 +1,4 @@
-"""Commands on this host's own kernel: an argument prefix (none, or ``podman exec …``)."""
+"""Run commands on this host's own kernel, with an argument prefix (none, or ``podman exec …``)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CommandTransport:
             limit=LIMIT + 1,
         )
         if len(done.stdout) > LIMIT:
-            raise TransportError(f"`{argv[0]}` answered with more than {LIMIT} bytes")
+            raise TransportError(f"`{argv[0]}` wrote more than {LIMIT} bytes")
         return Result(done.code, done.stdout, done.stderr)
 
     def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:

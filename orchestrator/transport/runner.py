@@ -1,4 +1,4 @@
-"""The controller's side of the runner: one program in, the truth about its end out.
+"""The controller's side of the runner: run one program and learn reliably how it ended.
 
 The runner is ours but the machine may not be: its report is parsed as untrusted text.
 """
@@ -17,12 +17,12 @@ from orchestrator.labfile.models import User
 from orchestrator.transport.base import Site, Transport, environment
 
 GRACE = 15.0
-"""Seconds the runner itself may take beyond the program's time."""
+"""Seconds the runner may take in addition to the program's time limit."""
 
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """How a program ended. ``seconds`` is wall time beside the program; ``killed_for`` is "",
+    """How a program ended. ``seconds`` is wall time measured by the runner; ``killed_for`` is "",
     "timeout", "output" or "hangup"; ``start_error`` says why it could not be started."""
 
     exit_code: int | None
@@ -48,7 +48,7 @@ def run_program(
     deadline: Deadline,
     stdin: bytes = b"",
 ) -> ProcessResult:
-    """Run one program under the runner. ``timeout`` is in seconds of this machine's wall time.
+    """Run one program under the runner. ``timeout`` is in seconds of wall time on that machine.
 
     Raises TransportError, TimedOut, Interrupted.
     """
@@ -74,7 +74,7 @@ def run_program(
 
 
 def parse(answer: bytes) -> ProcessResult:
-    """The runner's report: a line of JSON, then the two outputs. Raises TransportError."""
+    """Parse the runner's report: a line of JSON, then the two outputs. Raises TransportError."""
     head, _, body = answer.partition(b"\n")
     try:
         report: dict[str, Any] = json.loads(head)
@@ -93,4 +93,4 @@ def parse(answer: bytes) -> ProcessResult:
             cut=int(report["stdout_total"]) > out or int(report["stderr_total"]) > err,
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        raise TransportError(f"the runner's report makes no sense: {head[:200]!r}") from None
+        raise TransportError(f"invalid report from the runner: {head[:200]!r}") from None

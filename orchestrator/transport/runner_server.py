@@ -1,8 +1,8 @@
-"""One runner per machine for all its programs: ``run --serve`` behind the Transport contract.
+"""One running runner per machine for all its programs: ``run --serve`` behind the Transport contract.
 
 Starting a runner costs an SSH channel, a shell and a program start, or a whole ``podman exec``,
-each time; an order to one that is running costs a round trip. Every other command goes through
-the transport underneath.
+each time; a request to a running one costs a round trip. All other commands use the underlying
+transport.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNPACK_SECONDS = 300.0
 
 
 class RunnerServer:
-    """Runs programs through one running runner, everything else as before."""
+    """Runs programs through one running runner, everything else through the inner transport."""
 
     def __init__(self, inner: InteractiveTransport, runner: str) -> None:
         self._inner = inner
@@ -39,7 +39,7 @@ class RunnerServer:
         return self._through_runner(argv[1:], stdin, deadline)
 
     def _unpack(self, argv: Sequence[str], stdin: bytes, deadline: Deadline) -> Result:
-        """A tar stream goes the same way, as a program of whoever runs the runner."""
+        """Unpack a tar stream in the same way, as a program run by the runner's own user."""
         limit = str(max(1, int(min(UNPACK_SECONDS, deadline.remaining()) * 1000)))
         order = ["--timeout", limit, "--stdin", str(len(stdin)), "--", "/bin/tar", *argv[1:]]
         result = parse(self._through_runner(order, stdin, deadline).stdout)
@@ -50,7 +50,7 @@ class RunnerServer:
         try:
             return self._order(arguments, stdin, deadline)
         except BaseException:
-            # Half an answer may be on its way: the next order gets a new runner.
+            # Half an answer may be in transit: the next request gets a new runner.
             self.close()
             raise
 
@@ -69,9 +69,9 @@ class RunnerServer:
             report = json.loads(head)
             size = int(report["stdout"]) + int(report["stderr"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            raise TransportError(f"the runner's report makes no sense: {head[:200]!r}") from None
+            raise TransportError(f"invalid report from the runner: {head[:200]!r}") from None
         if not 0 <= size <= LIMIT:
-            raise TransportError(f"the runner announces {size} bytes of output")
+            raise TransportError(f"the runner announced an invalid output size: {size} bytes")
         while len(self._pending) < size:
             self._pending += self._receive(self._stream, deadline)
         body, self._pending = self._pending[:size], self._pending[size:]
@@ -80,7 +80,7 @@ class RunnerServer:
     def _line(self, stream: Stream, deadline: Deadline) -> bytes:
         while b"\n" not in self._pending:
             if len(self._pending) > _MAX_HEAD:
-                raise TransportError("the runner's report has no end")
+                raise TransportError("the runner's report line is too long")
             self._pending += self._receive(stream, deadline)
         head, _, self._pending = self._pending.partition(b"\n")
         return head
@@ -88,13 +88,13 @@ class RunnerServer:
     def _receive(self, stream: Stream, deadline: Deadline) -> bytes:
         block = stream.receive(deadline)
         if not block:
-            raise TransportError("the runner ended before it reported")
+            raise TransportError("the runner exited without a report")
         return block
 
 
 @contextmanager
 def runner_server(inner: InteractiveTransport, runner: str) -> Iterator[RunnerServer]:
-    """A transport with one runner for all programs, ended with the block."""
+    """Provide a transport with one runner for all programs for a ``with`` block."""
     transport = RunnerServer(inner, runner)
     try:
         yield transport

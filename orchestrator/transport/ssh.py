@@ -1,7 +1,7 @@
 """SSH by paramiko: one connection per machine for its whole life, one channel per command.
 
 The machine's host key is known before the first connection, so there is no trust on first use.
-Servers of our own guests are talked to as is cheapest for them, others as they like.
+Our own guests get the cheapest algorithms, other servers choose.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from orchestrator.transport.ssh_auth import algorithms, authenticate, dial, tunn
 _KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 _CIPHERS = ("aes128-ctr",)
 _WINDOW = 2**21
-# Its threads print tracebacks of what reaches us as exceptions all the same.
+# Its threads log tracebacks of what we get as exceptions anyway.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
 
 @dataclass(frozen=True)
 class Address:
-    """How to reach a machine: where, as whom, with which key, and which key it must show.
+    """How to reach a machine: address, user, our key, and the key it must present.
 
-    ``foreign`` is a server that is not our guests' own: it may have any algorithms, any of
-    ``host_key`` and ``more_host_keys`` is good, ``client_key`` None tries the user's agent and
-    usual keys, and ``jump`` is the server through which it is reached.
+    ``foreign`` marks a server that is not in our own guests: it may use any algorithms, any of
+    ``host_key`` and ``more_host_keys`` is accepted, ``client_key`` None tries the user's agent and
+    default keys, and ``jump`` is the server through which it is reached.
     """
 
     host: str
@@ -103,11 +103,11 @@ class SshTransport:
             blocks.append(block)
             size += len(block)
             if size > LIMIT:
-                raise TransportError(f"{self._name}: `{what}` answered with more than {LIMIT} bytes")
+                raise TransportError(f"{self._name}: `{what}` wrote more than {LIMIT} bytes")
 
 
 class SshStream:
-    """A command that goes on running, over one channel."""
+    """A long-running command over one channel."""
 
     def __init__(self, channel: paramiko.Channel, name: str) -> None:
         self._channel = channel
@@ -142,22 +142,20 @@ def _send(channel: paramiko.Channel, data: bytes, deadline: Deadline, name: str)
 
 @contextlib.contextmanager
 def _broken(name: str) -> Iterator[None]:
-    """What paramiko raises when a connection is gone, in our words."""
+    """Translate paramiko's exceptions for lost connections."""
     try:
         yield
     except TimeoutError:
         raise
     except (paramiko.SSHException, OSError, EOFError) as problem:
-        raise TransportError(
-            f"{name}: the SSH connection broke: {problem or type(problem).__name__}"
-        ) from None
+        raise TransportError(f"{name}: SSH connection lost: {problem or type(problem).__name__}") from None
 
 
 @contextlib.contextmanager
 def connected(
     address: Address, name: str, deadline: Deadline, sock: socket.socket | None = None
 ) -> Iterator[SshTransport]:
-    """One authenticated connection, over ``plug`` where something else already reached the machine.
+    """Provide one authenticated connection, over ``sock`` if something already connected to the machine.
     Raises TransportError, Unavailable, TimedOut, Interrupted."""
     with contextlib.ExitStack() as stack:
         if sock is None:
@@ -171,7 +169,7 @@ def connected(
 def _connection(
     address: Address, name: str, deadline: Deadline, stack: contextlib.ExitStack
 ) -> paramiko.Transport:
-    """A connection, closed by the stack; before it the one to the jump host."""
+    """Connect, through the jump host if there is one; the stack closes the connections."""
     sock: socket.socket | paramiko.Channel
     if address.jump is None:
         sock = dial(address.host, address.port, name, deadline)
@@ -216,22 +214,22 @@ def _handshake(
 
 
 def _verify(shown: bytes, address: Address, name: str) -> None:
-    """Raises TransportError for a server that is not the one we know."""
+    """Raise TransportError if the server does not present a known host key."""
     if shown in address.host_keys:
         return
     if not address.foreign:
-        raise TransportError(f"{name}: the SSH server does not have the host key we gave it")
+        raise TransportError(f"{name}: the SSH server's host key is not the one isolab gave it")
     known = ", ".join(map(fingerprint, address.host_keys))
     raise TransportError(
-        f"{name}: {address} shows the host key {fingerprint(shown)}, known is {known}",
-        hint="somebody may be between you and the machine; when it was set up anew, verify its new key "
-        "on its console, then correct `host_key:` in the lab or ~/.ssh/known_hosts",
+        f"{name}: {address} presents host key {fingerprint(shown)}, expected {known}",
+        hint="someone may be intercepting the connection; if the machine was reinstalled, verify its new "
+        "key on its console, then update `host_key:` in the lab or ~/.ssh/known_hosts",
     )
 
 
 def _other_kinds(address: Address, name: str) -> TransportError:
     kinds = ", ".join(dict.fromkeys(map(key_type, address.host_keys)))
     return TransportError(
-        f"{name}: {address} has no host key of the kind that is known ({kinds})",
-        hint="verify which one it has on its console, then give that as `host_key:` or in known_hosts",
+        f"{name}: {address} offers no host key of a known type ({kinds})",
+        hint="verify its host key on its console, then set `host_key:` in the lab or update known_hosts",
     )

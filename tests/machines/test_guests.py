@@ -102,7 +102,7 @@ class TestSsh:
     def test_another_host_key_is_refused(self, twins: tuple[Bench, Bench]) -> None:
         address = replace(_address(twins[0]), host_key=make_keys().host_public)
         with (
-            pytest.raises(TransportError, match="does not have the host key"),
+            pytest.raises(TransportError, match="host key is not the one isolab gave it"),
             connected(address, "castor", Deadline.after(60)),
         ):
             pytest.fail("connected to a machine with another host key")

@@ -65,7 +65,7 @@ class TestWhoIsBelieved:
         problem = refused(home, server.keys(host_key=None))
         assert isinstance(problem, Unavailable)
         assert f"ssh-keyscan -p {server.port} 127.0.0.1 >> ~/.ssh/known_hosts" in problem.hint
-        assert "compare its fingerprint" in problem.hint
+        assert "compare the fingerprint" in problem.hint
 
     def test_one_with_another_key_is_not(self, home: Home, server: Server, tmp_path: Path) -> None:
         other = make_key(tmp_path / "other")
@@ -75,15 +75,13 @@ class TestWhoIsBelieved:
             ["ssh-keygen", "-lf", server.folder / "host_ed25519.pub"], deadline=Deadline.after(60)
         )
         assert said.stdout.decode().split()[1] in problem.message
-        assert "between you and the machine" in problem.hint
+        assert "intercepting the connection" in problem.hint
 
     def test_one_with_another_kind_of_key_is_not(self, home: Home, tmp_path: Path) -> None:
         other = make_key(tmp_path / "other", "ecdsa")
         with sshd(host_kinds=("ed25519",)) as server:
             keys = server.keys(host_key=Path(f"{other}.pub").read_text().strip())
-            assert (
-                "no host key of the kind that is known (ecdsa-sha2-nistp256)" in refused(home, keys).message
-            )
+            assert "no host key of a known type (ecdsa-sha2-nistp256)" in refused(home, keys).message
 
 
 class TestWhoIsLetIn:
@@ -97,14 +95,14 @@ class TestWhoIsLetIn:
 
     def test_not_by_a_key_nobody_knows_there(self, home: Home, server: Server, tmp_path: Path) -> None:
         problem = refused(home, server.keys(key=str(make_key(tmp_path / "stranger"))))
-        assert f"does not let root in: tried {tmp_path}/stranger" in problem.message
+        assert f"failed: tried {tmp_path}/stranger" in problem.message
         assert "ssh-copy-id root@" in problem.hint
 
     def test_not_by_a_key_with_a_passphrase(self, home: Home, server: Server, tmp_path: Path) -> None:
         locked = make_key(tmp_path / "locked", passphrase="secret")
         problem = refused(home, server.keys(key=str(locked)))
         assert "has a passphrase" in problem.message
-        assert problem.hint == f"type: ssh-add {locked}"
+        assert problem.hint == f"run: ssh-add {locked}"
 
     def test_but_by_the_agent_that_has_it(
         self, home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -136,7 +134,7 @@ class TestWhoIsLetIn:
     def test_not_where_keys_are_not_taken(self, home: Home) -> None:
         more = "PubkeyAuthentication no\nPasswordAuthentication yes"
         with sshd(more=more.replace("PasswordAuthentication yes", "HostbasedAuthentication yes")) as server:
-            assert "does not let root in" in refused(home, server.keys()).message
+            assert "login as root@" in refused(home, server.keys()).message
 
 
 @contextlib.contextmanager
@@ -158,7 +156,7 @@ class TestTheWayThere:
 
     def test_no_such_host(self, home: Home, server: Server) -> None:
         problem = refused(home, server.keys(address="there-is-no-such-host.invalid"))
-        assert "the host there-is-no-such-host.invalid is not known" in problem.message
+        assert "cannot resolve there-is-no-such-host.invalid" in problem.message
         assert "address:" in problem.hint
 
     def test_something_else_listens(self, home: Home, server: Server) -> None:
@@ -180,7 +178,7 @@ class TestTheWayThere:
     ) -> None:
         at_home(monkeypatch, home, server.known_hosts())
         problem = refused(home, server.keys(jump="gate.example"))
-        assert "the host key of gate.example is not known" in problem.message
+        assert "the host key of gate.example is unknown" in problem.message
 
     def test_a_jump_host_that_forbids_it(
         self, home: Home, server: Server, monkeypatch: pytest.MonkeyPatch
@@ -189,7 +187,7 @@ class TestTheWayThere:
             shutil.copy(f"{server.client_key}.pub", gate.folder / "authorized_keys")
             at_home(monkeypatch, home, gate.known_hosts())
             problem = refused(home, server.keys(jump=f"root@{gate.address}"))
-        assert f"the jump host root@{gate.address} does not reach {server.address}" in problem.message
+        assert f"jump host root@{gate.address} cannot reach {server.address}" in problem.message
         assert "AllowTcpForwarding" in problem.hint
 
 

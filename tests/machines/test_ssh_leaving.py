@@ -122,7 +122,7 @@ class TestTheCommand:
         answer = isolab(home, "run", lab_file(home, keys), "--out", home.out)
         assert answer.code == 3
         assert "cannot connect to 127.0.0.1:1: Connection refused" in answer.stderr
-        assert "hint: is its SSH server running" in answer.stderr
+        assert "hint: check that its SSH server is running" in answer.stderr
 
     def test_a_guest_of_another_architecture_runs_a_lab(self, home: Home) -> None:
         with guest("s390x", home) as keys:

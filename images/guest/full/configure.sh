@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs in the new system, once: configures the unpacked packages as dpkg would have, and makes
-# of them what every machine of ours is. Things that must differ between machines are left out.
+# Runs once in the new system: configures the unpacked packages as dpkg would have, and sets up what
+# all machines have in common. Things that must differ between machines are left out.
 set -e
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C HOME=/root
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-# Unpacked by somebody who could not give files away, all of them are root's.
+# If they were unpacked by a user who cannot change owners, all files belong to root.
 while read -r owner mode path; do
 	chown -h "$owner" "$path"
 	[ -h "$path" ] || chmod "$mode" "$path"
@@ -14,11 +14,11 @@ done </usr/lib/isolab/owners
 # Services are not started now: invoke-rc.d(8).
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
-# What other packages' scripts use before they may say so.
+# Used by other packages' scripts before dependencies are configured.
 [ -e /usr/bin/awk ] || ln -s mawk /usr/bin/awk
 sh /var/lib/dpkg/info/base-passwd.preinst install
 echo 'man-db man-db/auto-update boolean false' >/run/selections
-# Each machine gets its own host key; making one that nobody needs takes an emulated processor long.
+# Each machine gets its own host key; generating unused ones is slow on an emulated processor.
 for kind in rsa ecdsa ed25519; do
 	: >/etc/ssh/ssh_host_${kind}_key
 done
@@ -41,7 +41,7 @@ if [ "$STUDENT_MAY_SUDO" = yes ]; then
 fi
 passwd --lock root >/dev/null
 
-# Each machine gets its own from its identity.
+# Each machine gets its own with its identity.
 rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed /var/lib/dbus/machine-id
 : >/etc/machine-id
 printf '127.0.0.1 localhost\n' >/etc/hosts
@@ -51,7 +51,7 @@ for version in /usr/lib/modules/*; do
 done
 systemctl enable isolab-identity.service ssh.service
 systemctl disable ssh.socket 2>/dev/null || :
-# Chores of systems that live for long, and prompts on consoles where nobody has a password.
+# Maintenance that only long-lived systems need, and console logins, which need a password.
 systemctl mask e2scrub_all.timer e2scrub_reap.service fstrim.timer dpkg-db-backup.timer man-db.timer \
 	systemd-firstboot.service systemd-pstore.service systemd-update-utmp.service \
 	systemd-update-utmp-runlevel.service systemd-tmpfiles-clean.timer getty-static.service \

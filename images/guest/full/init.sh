@@ -1,6 +1,7 @@
 #!/bin/sh
 # Process 1 of the initial RAM disk of a full image: loads what the disk needs, mounts it, and
-# hands over to the system on it. Told "isolab.make" it completes that disk instead; see make.sh.
+# hands over to the system on it. With "isolab.make" on the command line, it completes that disk
+# instead; see make.sh.
 PATH=/bin
 fail() {
 	echo "isolab: failed: $*"
@@ -16,16 +17,16 @@ done </lib/modules/load
 tries=0
 until [ -b /dev/vda ]; do
 	tries=$((tries + 1))
-	[ $tries -lt 600 ] || fail "no disk"
+	[ $tries -lt 600 ] || fail "no disk found"
 	usleep 50000
 done
 if grep -qw isolab.make /proc/cmdline; then
-	/make || fail "the system cannot be installed"
+	/make || fail "cannot install the system"
 	echo "isolab: made"
 	sleep 1
 	reboot -f
 fi
-mount -t ext4 -o noatime /dev/vda /root || fail "the disk cannot be mounted"
+mount -t ext4 -o noatime /dev/vda /root || fail "cannot mount the disk"
 umount /sys
 umount /proc
 mount -o move /dev /root/dev

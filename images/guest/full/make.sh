@@ -15,7 +15,7 @@ chroot /root /bin/sh /usr/lib/isolab/configure </dev/null
 umount /root/proc
 umount /root/dev
 if grep -qw isolab.tar /proc/cmdline; then
-	step "packing"
+	step "writing the archive"
 	tar -c -f /dev/vdb -C /root .
 fi
 step "writing the disk"

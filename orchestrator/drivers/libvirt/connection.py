@@ -23,7 +23,7 @@ OPEN_SECONDS = 60.0
 KEEPALIVE = (5, 6)
 """Seconds between questions whether the daemon is there, and how many may stay unanswered."""
 
-INSTALL = "pip install 'isolab[libvirt]', after apt-get install libvirt-dev pkg-config gcc python3-dev"
+INSTALL = "pip install '.[libvirt]', after apt-get install libvirt-dev pkg-config gcc python3-dev"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Programs of this host: argument lists, a deadline, TERM then KILL, output to a file.
+"""Run programs on this host: argument lists, a deadline, TERM then KILL, output to a file.
 
 Only ``child`` starts processes.
 """
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class ProcessFailed(LabError):
-    """A program we ran ended with an error; the message shows its command and last words."""
+    """A program failed; the message shows its command and last lines of output."""
 
 
 def run(
@@ -49,12 +49,12 @@ def run(
     limit: int = 8 * 2**20,
     ignore_signals: bool = False,
 ) -> Finished:
-    """Run a program to its end.
+    """Run a program to completion.
 
-    ``hold_stdin`` keeps standard input open after ``stdin`` was sent, until the program ends
-    (the runner takes a closed input for the death of its controller). ``limit`` bounds the bytes
-    kept of each output stream. ``ignore_signals`` hands down Python's ignored SIGPIPE and
-    SIGXFSZ instead of restoring their defaults.
+    ``hold_stdin`` keeps standard input open after sending ``stdin``, until the program ends
+    (the runner takes end of file to mean that its controller died). ``limit`` bounds the bytes
+    kept of each output stream. ``ignore_signals`` lets the child inherit Python's ignored SIGPIPE
+    and SIGXFSZ instead of restoring their defaults.
 
     Raises Unavailable (no such program), TimedOut, Interrupted, and with ``check``
     ProcessFailed.
@@ -69,16 +69,16 @@ def run(
             end(child)
         finished = Finished(args, child.returncode, read(out, limit), read(err, limit))
     if check and finished.code != 0:
-        raise ProcessFailed(f"`{shlex.join(args)}` ended with status {finished.code}:\n{finished.tail()}")
+        raise ProcessFailed(f"`{shlex.join(args)}` exited with status {finished.code}:\n{finished.tail()}")
     return finished
 
 
 @contextlib.contextmanager
 def plugged(argv: Sequence[str], log: Path) -> Iterator[socket.socket]:
-    """A program whose standard input and output are one socket, for a ``with`` block; gives the
-    other end. It finds its input at an end when we are killed. What it complains of goes to ``log``.
+    """Run a program with a socket as standard input and output for a ``with`` block; yields the other
+    end. The child sees EOF if we die; its stderr goes to ``log``.
 
-    Raises Unavailable when the program cannot be started.
+    Raises Unavailable if the program cannot be started.
     """
     ours, theirs = socket.socketpair()
     with ours:
@@ -94,10 +94,10 @@ def plugged(argv: Sequence[str], log: Path) -> Iterator[socket.socket]:
 
 def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: Sequence[int] = ()) -> None:
     """Start a program that outlives us: not our child, in a session of its own, output to ``log``.
-    It gets the descriptors ``inherit`` under their own numbers.
+    It inherits the descriptors ``inherit`` under the same numbers.
 
-    SIGXFSZ and SIGPIPE stay ignored in it. Raises Unavailable when setsid(1) is not there; what
-    becomes of the program itself is for the caller to find out.
+    SIGXFSZ and SIGPIPE stay ignored in it. Raises Unavailable if setsid(1) is missing; the caller
+    must check whether the program itself started.
     """
     args = ("setsid", "--fork", *(str(a) for a in argv))
     with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
@@ -106,19 +106,19 @@ def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: S
 
 
 def become(argv: Sequence[str]) -> None:
-    """Replace this process by a program found on PATH; does not return. Raises Unavailable."""
+    """Replace this process with a program found on PATH; does not return. Raises Unavailable."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec(2) keeps that
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(argv[0], list(argv))
     except OSError as problem:
-        raise Unavailable(f"{argv[0]}: cannot be started: {problem.strerror}") from None
+        raise Unavailable(f"cannot start {argv[0]}: {problem.strerror}") from None
 
 
 @contextlib.contextmanager
 def attached(argv: Sequence[str], terminal: int) -> Iterator[Callable[[], int]]:
-    """A program on an open terminal, as long as the ``with`` block; what is given waits for its
-    end and tells its status, 128 and more for a signal. Raises Unavailable."""
+    """Run a program on an open terminal for a ``with`` block; yields a function that waits for its end
+    and returns its status, 128 plus the number for a signal. Raises Unavailable."""
     child = start(tuple(argv), terminal, terminal, terminal, env=None, cwd=None, restore=True)
 
     def status() -> int:

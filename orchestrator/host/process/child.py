@@ -37,7 +37,7 @@ class Finished:
     stderr: bytes
 
     def tail(self, lines: int = 8) -> str:
-        """The last lines the program wrote, standard error first choice."""
+        """The last lines the program wrote, to standard error if it wrote any there."""
         text = (self.stderr.strip() or self.stdout.strip()).decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
@@ -54,7 +54,7 @@ def start(
     inherit: Sequence[int] = (),
     user: int | None = None,
 ) -> Child:
-    """A new child; ``user`` is whom root starts it as, with no other group. Raises Unavailable."""
+    """Start a child; root runs it as user id ``user``, without other groups. Raises Unavailable."""
     try:
         return subprocess.Popen(
             args,
@@ -72,49 +72,49 @@ def start(
         )
     except FileNotFoundError:
         raise Unavailable(
-            f"{args[0]}: no such program", hint="`isolab doctor` lists what is missing"
+            f"{args[0]}: program not found", hint="`isolab doctor` lists what is missing"
         ) from None
     except OSError as problem:
-        raise Unavailable(f"{args[0]}: cannot be started: {problem.strerror}") from None
+        raise Unavailable(f"cannot start {args[0]}: {problem.strerror}") from None
 
 
 def wait(child: Child, deadline: Deadline, args: tuple[str, ...]) -> None:
-    """Wait for an event, not by polling: pidfd_open(2) becomes readable when the child ends."""
+    """Wait for a child without polling: its pidfd_open(2) becomes readable when it ends."""
     pidfd = os.pidfd_open(child.pid)
     try:
         while not select.select([pidfd], [], [], deadline.slice())[0]:
             try:
                 deadline.check(f"`{shlex.join(args)[:200]}`")
             except TimedOut as late:
-                raise TimedOut(late.message, hint="the machine may be overloaded; try again") from None
+                raise TimedOut(late.message, hint="this host may be overloaded; try again") from None
         child.wait()
     finally:
         os.close(pidfd)
 
 
 def end(child: Child) -> None:
-    """End a child that still runs, and its process group with it."""
+    """End a child that still runs, together with its process group."""
     if child.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):  # root's, started by sudo
         os.killpg(child.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(GRACE)
-    # Also when the child is gone: what it started may have ignored SIGTERM.
+    # Even if the child is gone: its own children may have ignored SIGTERM.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 
 
 def read(file: IO[bytes], limit: int) -> bytes:
-    """The first bytes of a file a child wrote."""
+    """Read the first ``limit`` bytes of a file that a child wrote."""
     file.seek(0)
     return file.read(limit)
 
 
 @contextlib.contextmanager
 def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
-    """A silent program that lives as long as the ``with`` block; gives its process id."""
+    """Run a silent program for a ``with`` block; yields its process id."""
     child = subprocess.Popen(
         [str(a) for a in argv],
         executable=str(executable),

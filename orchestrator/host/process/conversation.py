@@ -1,4 +1,4 @@
-"""A child that stays and is talked with over its standard input and output."""
+"""A long-running child process, driven over its standard input and output."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from orchestrator.host.process.child import (
 )
 
 MOST_ERRORS = 2**20
-"""Bytes of standard error taken from a program we talk with: a machine's words may be among them."""
+"""Bytes of standard error accepted from such a program: some may come from a machine."""
 
 
 class Conversation:
-    """A child that stays and is talked with over its standard input and output.
+    """A long-running child process, driven over its standard input and output.
 
-    Ends when closed: its input first (a well-behaved program takes that for the end), then its
-    process group by signals.
+    ``close`` closes its input first, at which a well-behaved program ends, then signals its process
+    group.
     """
 
     def __init__(
         self, argv: Sequence[str | Path], *, user: int | None = None, cwd: Path | None = None
     ) -> None:
-        """``user`` is whom root starts it as. Raises Unavailable when the program cannot be started."""
+        """``user`` is the user id that root runs it as. Raises Unavailable if it cannot be started."""
         self._args = tuple(str(a) for a in argv)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         try:
@@ -69,7 +69,7 @@ class Conversation:
             try:
                 view = view[os.write(fd, view) :]
             except BrokenPipeError:
-                raise TransportError(f"`{self._args[0]}` ended") from None
+                raise TransportError(f"`{self._args[0]}` exited unexpectedly") from None
 
     def receive(self, deadline: Deadline) -> bytes:
         assert self._child.stdout is not None
@@ -77,11 +77,11 @@ class Conversation:
         while not select.select([fd], [], [], deadline.slice())[0]:
             deadline.check(f"waiting for `{self._args[0]}`")
         if os.fstat(self._errors.fileno()).st_size > MOST_ERRORS:
-            raise TransportError(f"`{self._args[0]}` writes errors without end")
+            raise TransportError(f"`{self._args[0]}` wrote more than {MOST_ERRORS} bytes to standard error")
         return os.read(fd, 65536)
 
     def close(self, *, at_once: bool = False) -> None:
-        """``at_once``: it cannot end by itself, for it was stopped."""
+        """End the child; ``at_once`` kills it, since a stopped process cannot end by itself."""
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
@@ -93,12 +93,12 @@ class Conversation:
         self._errors.close()
 
     def end_input(self) -> None:
-        """The program has been sent everything."""
+        """Close the program's standard input."""
         assert self._child.stdin is not None
         self._child.stdin.close()
 
     def finish(self, deadline: Deadline) -> Finished:
-        """Wait for the program's end; gives its status and what it wrote to standard error.
+        """Wait for the program to end; returns its status and standard error.
         Raises TimedOut, Interrupted."""
         wait(self._child, deadline, self._args)
         return Finished(self._args, self._child.returncode, b"", read(self._errors, 65536))

@@ -1,4 +1,4 @@
-"""Standard input for a child: nothing, a file, or a pipe that is kept open."""
+"""Standard input for a child: empty, a file, or a pipe that is kept open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO
 
 
 class Feed:
-    """Standard input for a child: nothing, a file, or a pipe we keep open."""
+    """Standard input for a child: empty, a file, or a pipe we keep open."""
 
     def __init__(self, data: bytes, hold: bool) -> None:
         self._data = data
@@ -56,7 +56,7 @@ class Feed:
 
 @contextlib.contextmanager
 def given(data: bytes, hold: bool) -> Iterator[Feed]:
-    """A child's standard input for the length of a ``with`` block; ``hold`` keeps it open."""
+    """Provide a child's standard input for a ``with`` block; ``hold`` keeps it open."""
     feed = Feed(data, hold)
     try:
         yield feed

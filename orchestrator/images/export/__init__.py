@@ -1,1 +1,1 @@
-"""Images as machines for other programs: a disk that boots by itself, and the appliance around it."""
+"""Export images as machines for other hypervisors: a bootable disk, and the appliance around it."""

@@ -1,9 +1,9 @@
-"""An image as a machine that needs nobody: a disk that boots in VMware, VirtualBox, any PC.
+"""Export an image as a standalone machine: a disk that boots in VMware, VirtualBox, any PC.
 
-A guest of ours gets its name, keys and address from the controller when it boots; an exported one
-has no controller. So its RAM disk also holds its name, the keys of whoever may log in, and a
-script that makes a host key and asks for an address by DHCP (images/guest/appliance.sh); its
-kernel is the distribution's general one, with the drivers of the adapters these programs emulate.
+A guest gets its name, keys and address from the controller when it boots; an exported one has no
+controller. So its RAM disk also contains its name, the public keys that may log in, and a script
+that creates a host key and requests an address by DHCP (images/guest/appliance.sh); its kernel is
+the distribution's generic one, with drivers for the adapters that hypervisors emulate.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from orchestrator.paths import GUEST_SOURCES
 
 KERNELS = {"amd64": "linux-image-amd64->", "i386": "linux-image-686-pae->"}
 CMDLINE = "console=ttyS0 console=tty0 quiet loglevel=1 panic=10 net.ifnames=0 isolab.appliance"
-"""Both consoles, the screen last: that is where init speaks (kernel-parameters, console=)."""
+"""Both consoles, the screen last: init writes to the last one (kernel-parameters, console=)."""
 
 STORE_MAGIC = b"isolab-keys 1\n"
 STORE_BYTES = 2**20
-"""The partition that keeps the host key; its layout is in images/guest/appliance.sh."""
+"""Size of the partition that stores the host key; its layout is in images/guest/appliance.sh."""
 
 ADAPTERS = ("e1000", "e1000e", "vmxnet3", "pcnet32", "virtio_pci", "virtio_net")
 """Network adapters of VMware (E1000, E1000e, VMXNET3, Lance), VirtualBox and QEMU."""
 
 DISKS = ("ata_piix", "ahci", "mptspi", "mptsas", "vmw_pvscsi", "virtio_blk", "nvme", "sd_mod")
-"""Their disk controllers: the boot loader reads by the firmware, but the host key is kept."""
+"""Their disk controllers: booting needs only the firmware, but storing the host key needs these."""
 
 _FOLDERS = (
     "drivers/net/ethernet/intel/e1000/",
@@ -61,27 +61,27 @@ _FOLDERS = (
     "arch/x86/crypto/",
     "lib/crc",
 )
-"""Where in a kernel package these modules and what they depend on are."""
+"""Where a kernel package has these modules and their dependencies."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose machine it will be: its host name, and the lines of authorized_keys that let in."""
+    """The exported machine's host name, and the lines of its authorized_keys."""
 
     name: str
     authorised: bytes
 
 
 def disk(image: Image, arch: Arch, owner: Owner, archives: Archives, deadline: Deadline) -> Path:
-    """The raw disk, in the cache; made on first use.
+    """The raw disk, in the cache; built on first use.
 
     Raises Unavailable (an architecture without PC firmware), ImageError, TimedOut, Interrupted.
     """
     if not arch.pc_firmware:
         raise Unavailable(
-            f"{image.name}/{arch.name} cannot be exported: VMware and VirtualBox run PCs, that is "
+            f"{image.name}/{arch.name} cannot be exported: VMware and VirtualBox run only "
             f"{' and '.join(PC_ARCHITECTURES)}",
-            hint=f"{arch.name} guests run with `driver: qemu`",
+            hint=f"run {arch.name} guests with `driver: qemu`",
         )
     archive = archives.suite(arch.suite)
     packages = archive.resolve(arch.name, [KERNELS[arch.name], "dropbear-bin"])
@@ -99,8 +99,8 @@ def disk(image: Image, arch: Arch, owner: Owner, archives: Archives, deadline: D
 
 
 def overlay(owner: Owner, modules: Sequence[tuple[str, bytes]], keymaker: bytes) -> Tree:
-    """What an appliance has beyond the image: modules in the order of loading, name, keys, scripts. Pure but
-    for reading the scripts."""
+    """What an appliance adds to the image: modules in loading order, name, keys, scripts. Pure except for
+    reading the scripts."""
     tree = Tree()
     for name, data in modules:
         tree.file(f"usr/lib/modules/{name}.ko", data)
@@ -120,7 +120,7 @@ def overlay(owner: Owner, modules: Sequence[tuple[str, bytes]], keymaker: bytes)
 
 
 def _take_kernel(deb: Path, target: Path) -> list[tuple[str, bytes]]:
-    """Write the kernel to ``target``; gives the modules an appliance loads, in order."""
+    """Write the kernel to ``target``; returns the modules an appliance loads, in order."""
     modules: dict[str, bytes] = {}
     built_in: set[str] = set()
     patterns = [f"*lib/modules/*/kernel/{folder}*.ko*" for folder in _FOLDERS]
@@ -138,13 +138,13 @@ def _take_kernel(deb: Path, target: Path) -> list[tuple[str, bytes]]:
 def complete(
     ordered: list[tuple[str, bytes]], modules: Mapping[str, bytes], built_in: set[str]
 ) -> list[tuple[str, bytes]]:
-    """The modules themselves, when all they depend on is there. Raises ImageError."""
+    """Check that the modules' dependencies are complete, and return them. Raises ImageError."""
     needed = {name for _, data in ordered for name in depends(data)} | {*ADAPTERS, *DISKS}
     absent = sorted(needed - modules.keys() - built_in)
     if absent:
         raise ImageError(
-            f"the kernel package has no modules {', '.join(absent)} where they are looked for",
-            hint="this kernel is newer than this version of isolab: please report it",
+            f"kernel modules not found in the package: {', '.join(absent)}",
+            hint="the kernel is too new for this version of isolab; please report it",
         )
     return ordered
 

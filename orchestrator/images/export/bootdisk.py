@@ -1,9 +1,9 @@
-"""A disk that boots by itself: a kernel, its RAM disk and command line for any PC's firmware.
+"""A bootable disk: a kernel, its RAM disk and command line for any PC's firmware.
 
-For machines that take disks instead of kernels. The disk is raw, with the boot loader ISOLINUX
+For hypervisors that boot disks instead of kernels. The disk is raw, with the boot loader ISOLINUX
 in its "isohybrid" form: a boot sector loads it, it reads kernel and RAM disk from an ISO 9660 file
-system, which is the first partition; a root file system can be the second. No root and no mount is
-needed to make it. Sources: xorrisofs(1), the Syslinux project's pages on isohybrid and its
+system, which is the first partition; a root file system can be the second. Neither root nor a mount
+is needed to make it. Sources: xorrisofs(1), the Syslinux project's pages on isohybrid and its
 configuration file.
 """
 
@@ -22,23 +22,23 @@ from orchestrator.host.tempdirs import working_folder
 from orchestrator.images import iso
 
 VERSION = 1
-"""Raised when the same inputs make another disk."""
+"""Incremented when the same inputs build a different disk."""
 
 LONGEST_CMDLINE = 2047
-"""Characters the kernel takes on a PC: COMMAND_LINE_SIZE less the end mark."""
+"""Longest command line of a PC's kernel: COMMAND_LINE_SIZE less the terminating NUL."""
 
 _LOADER = "usr/lib/ISOLINUX/isolinux.bin"
 _SECTOR = "usr/lib/ISOLINUX/isohdpfx.bin"
 _CORE = "usr/lib/syslinux/modules/bios/ldlinux.c32"
 _FILES = {"isolinux": [_LOADER, _SECTOR], "syslinux-common": [_CORE]}
 _DATE = "1980010100000000"
-"""Of everything on the disk, so that the same files make the same disk, to the byte."""
+"""The date of everything on the disk, so that the same files make a byte-identical disk."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What is to boot. ``root``, an image of a root file system, becomes the second partition:
-    ``/dev/sda2`` or ``/dev/vda2``, or by the label it was made with."""
+    """What to boot. ``root``, an image of a root file system, becomes the second partition:
+    ``/dev/sda2`` or ``/dev/vda2``, or found by its label."""
 
     kernel: Path
     initrd: Path
@@ -47,16 +47,16 @@ class Contents:
 
 
 def bootable(contents: Contents, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
-    """The disk, raw, in the cache; made on first use.
+    """The raw disk, in the cache; built on first use.
 
-    Raises Unavailable (an architecture without such firmware, no xorriso), ImageError, TimedOut,
+    Raises Unavailable (an architecture without PC firmware, no xorriso), ImageError, TimedOut,
     Interrupted.
     """
     if not arch.pc_firmware:
         known = " and ".join(PC_ARCHITECTURES)
         raise Unavailable(
-            f"a disk that boots by itself can be made for {known}, not {arch.name}",
-            hint=f"{arch.name} guests boot with `driver: qemu`, which takes kernels",
+            f"bootable disks can be made for {known}, not {arch.name}",
+            hint=f"use `driver: qemu` for {arch.name} guests: it boots kernels directly",
         )
     configuration = render_configuration(contents.cmdline)
     inputs = [contents.kernel, contents.initrd, *([contents.root] if contents.root else [])]
@@ -70,19 +70,19 @@ def bootable(contents: Contents, arch: Arch, archives: Archives, deadline: Deadl
 
 
 def render_configuration(cmdline: str) -> str:
-    """ISOLINUX's configuration file. Pure. Raises ImageError for an impossible command line."""
+    """ISOLINUX's configuration file. Pure. Raises ImageError for an invalid command line."""
     if not cmdline.isprintable() or len(cmdline) > LONGEST_CMDLINE:
         raise ImageError(
-            f"a kernel cannot be given this command line: {cmdline[:80]!r}",
-            hint=f"one line of printable characters, at most {LONGEST_CMDLINE}",
+            f"invalid kernel command line: {cmdline[:80]!r}",
+            hint=f"use one line of at most {LONGEST_CMDLINE} printable characters",
         )
-    # SERIAL must come first: from there on the boot loader speaks on the console that is logged.
+    # SERIAL must come first: from there on the boot loader writes to the console that is logged.
     lines = ["SERIAL 0 115200", "PROMPT 0", "DEFAULT linux", "LABEL linux", "  LINUX /kernel"]
     return "\n".join([*lines, "  INITRD /initrd", f"  APPEND {cmdline}", ""])
 
 
 def render_options(sector: Path, root: Path | None) -> list[str]:
-    """What xorrisofs is told beyond the files. Pure."""
+    """xorrisofs options besides the files. Pure."""
     options = ["-eltorito-boot", "isolinux/isolinux.bin", "-eltorito-catalog", "isolinux/boot.cat"]
     options += [f"--modification-date={_DATE}", "--set_all_file_dates", _DATE]
     options += ["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "-isohybrid-mbr", str(sector)]
@@ -94,7 +94,7 @@ def render_options(sector: Path, root: Path | None) -> list[str]:
 def _make(
     contents: Contents, configuration: str, disk: Path, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Mapping[str, str]:
-    """Write the disk; gives the versions of the boot loader's packages."""
+    """Write the disk; returns the versions of the boot loader's packages."""
     archive = archives.suite(arch.suite)
     packages = archive.resolve(arch.name, list(_FILES))
     paths = archive.fetch(list(packages.values()))

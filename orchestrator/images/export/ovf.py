@@ -1,4 +1,4 @@
-"""Appliances as other programs import them: disk formats by qemu-img(1), OVA by DMTF's DSP0243.
+"""Write appliances for import elsewhere: disk formats by qemu-img(1), OVA as in DMTF's DSP0243.
 
 An OVA is a tar archive of a descriptor (OVF), its manifest with the files' hashes, and the disk, in
 that order: DSP0243 1.1.1, section 5.3. Numbers of resource types are CIM's, DSP0004 and
@@ -25,15 +25,15 @@ QEMU_IMG = "qemu-img"
 
 _OPTIONS = {"vmdk": ("-o", "adapter_type=ide"), "qcow2": ("-c",)}
 _STREAM = ("-o", "adapter_type=ide,subformat=streamOptimized")
-"""The compressed form that is read from beginning to end, which importers expect in an OVA."""
+"""The compressed, sequentially readable form that importers expect in an OVA."""
 
 _SYSTEMS = {"amd64": (101, "otherLinux64Guest", "Linux 64-Bit"), "i386": (36, "otherLinuxGuest", "Linux")}
-"""CIM_OperatingSystem's number, VMware's name, and words."""
+"""CIM_OperatingSystem's number, VMware's name, and a description."""
 
 
 @dataclass(frozen=True)
 class Appliance:
-    """A machine as its descriptor says it; sizes in bytes."""
+    """A machine as described in its OVF; sizes in bytes."""
 
     name: str
     arch: str
@@ -64,7 +64,9 @@ def export(raw: Path, form: str, target: Path, name: str, arch: str, deadline: D
 
 def _convert(raw: Path, form: str, target: Path, options: tuple[str, ...], deadline: Deadline) -> None:
     if shutil.which(QEMU_IMG) is None:
-        raise Unavailable("disks cannot be converted: no qemu-img", hint="install the package qemu-utils")
+        raise Unavailable(
+            "cannot convert disks: qemu-img is not installed", hint="install the package qemu-utils"
+        )
     process.run([QEMU_IMG, "convert", "-f", "raw", "-O", form, *options, raw, target], deadline=deadline)
 
 
@@ -94,26 +96,26 @@ def render_manifest(hashes: dict[str, str]) -> str:
 
 
 def pack_ova(target: Path, files: list[Path]) -> None:
-    """A tar archive in USTAR's form with these files in this order, told apart by content alone."""
+    """Write a USTAR archive of these files in this order, reproducibly: only contents matter."""
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
         for path in files:
             entry = tarfile.TarInfo(path.name)
             entry.size, entry.mode = path.stat().st_size, 0o644
             with path.open("rb") as file:
                 archive.addfile(entry, file)
-    os.chmod(target, 0o644)  # noqa: PTH101 - as any file people hand on
+    os.chmod(target, 0o644)  # noqa: PTH101 - a file to be passed on
 
 
 def render_ovf(about: Appliance) -> str:
     """The descriptor. Pure.
 
-    IDE disk and E1000 adapter, because every importer and our kernel have them; the network is
-    called NAT, as VirtualBox and VMware's ovftool call theirs.
+    IDE disk and E1000 adapter, because every importer and our kernel support them; the network is
+    named NAT, as in VirtualBox and VMware's ovftool.
     """
     number, vmware, words = _SYSTEMS[about.arch]
     megabytes = about.memory // 2**20
     hardware = [
-        _item(1, 3, f"{about.cpus} processors", AllocationUnits="hertz * 10^6", VirtualQuantity=about.cpus),
+        _item(1, 3, f"{about.cpus} virtual CPU", AllocationUnits="hertz * 10^6", VirtualQuantity=about.cpus),
         _item(2, 4, f"{megabytes} MB of memory", AllocationUnits="byte * 2^20", VirtualQuantity=megabytes),
         _item(3, 5, "IDE controller", Address=0, ResourceSubType="PIIX4"),
         _item(4, 17, "Disk", AddressOnParent=0, HostResource="ovf:/disk/vmdisk1", Parent=3),
@@ -142,7 +144,7 @@ def render_ovf(about: Appliance) -> str:
 
 
 def _item(instance: int, kind: int, name: str, **more: object) -> str:
-    """One piece of hardware; elements in alphabetical order, as the schema of CIM wants them."""
+    """One hardware item; elements in alphabetical order, as the CIM schema requires."""
     elements = {"ElementName": name, "InstanceID": instance, "ResourceType": kind, **more}
     lines = "".join(
         f"        <rasd:{key}>{escape(str(elements[key]))}</rasd:{key}>\n" for key in sorted(elements)
@@ -163,7 +165,7 @@ _DESCRIPTOR = """\
     <File ovf:href={file} ovf:id="file1" ovf:size="{size}"/>
   </References>
   <DiskSection>
-    <Info>The disk it boots from</Info>
+    <Info>Virtual disks</Info>
     <Disk ovf:capacity="{capacity}" ovf:capacityAllocationUnits="byte" ovf:diskId="vmdisk1"
         ovf:fileRef="file1"
         ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/>
@@ -171,18 +173,18 @@ _DESCRIPTOR = """\
   <NetworkSection>
     <Info>Networks</Info>
     <Network ovf:name="NAT">
-      <Description>One with DHCP, where the host can reach it</Description>
+      <Description>A network with DHCP, reachable from the host</Description>
     </Network>
   </NetworkSection>
   <VirtualSystem ovf:id={name}>
-    <Info>A machine for exercises</Info>
+    <Info>A virtual machine for exercises</Info>
     <Name>{title}</Name>
     <OperatingSystemSection ovf:id="{number}" vmw:osType="{vmware}">
-      <Info>What runs in it</Info>
+      <Info>The guest operating system</Info>
       <Description>{words}</Description>
     </OperatingSystemSection>
     <VirtualHardwareSection>
-      <Info>What it is made of</Info>
+      <Info>Virtual hardware</Info>
       <System>
         <vssd:ElementName>Virtual hardware</vssd:ElementName>
         <vssd:InstanceID>0</vssd:InstanceID>

@@ -1,4 +1,4 @@
-"""What a lab file, an exercise file and an image recipe may say. Frozen models; no I/O.
+"""Frozen models of lab files, exercise files and image recipes; no I/O.
 
 Unknown keys are errors everywhere: a misspelt ``boundary:`` must not silently run another
 experiment. Sizes and durations carry their unit in the file (``256MiB``, ``5s``) and are

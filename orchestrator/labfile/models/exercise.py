@@ -1,4 +1,4 @@
-"""What an exercise file may say: how programs are made and run, and what is expected of them."""
+"""The model of an exercise file: how programs are built and run, and what is expected of them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from orchestrator.units import Duration, Size
 
 
 class Build(Spec):
-    """How a program is made: from sources, or by a command.
+    """How a program is built: from sources, or by a command.
 
     ``output`` defaults to the stem of the first source. A ``command`` runs on the controller, in
     a copy of the exercise's folder, with ``CC`` set to a compiler for the machine's architecture;
-    it leaves the program ``output`` there (default: the one program it makes). Sources that begin
+    it leaves the program ``output`` there (default: the one program it builds). Sources starting
     with ``../`` are the exercise's ``shared`` files; ``headers`` is an older way to name such files.
     """
 
@@ -37,9 +37,9 @@ class Build(Spec):
         if bool(self.sources) == bool(self.command):
             raise ValueError("expected either sources or a command")
         if self.headers and (self.command or self.where == "guest"):
-            raise ValueError("headers go with sources compiled on the controller")
+            raise ValueError("headers apply only to sources compiled on the controller")
         if self.where == "guest" and any(name.startswith("../") for name in self.sources):
-            raise ValueError("shared sources are compiled on the controller")
+            raise ValueError("shared sources can be compiled only on the controller")
         return self
 
     @property
@@ -51,9 +51,9 @@ class Build(Spec):
 
 
 class Step(Spec):
-    """One command of an exercise; ``run`` is split like a shell splits words, no shell runs.
+    """One command of an exercise; ``run`` is split into words as a shell would, but no shell runs.
 
-    ``stdin`` names a file of the exercise's folder that the program reads.
+    ``stdin`` names a file in the exercise's folder that the program reads.
     """
 
     run: Annotated[str, Field(min_length=1)]
@@ -69,11 +69,11 @@ ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", ma
 
 
 class Needs(Spec):
-    """What a machine must have for an exercise to make sense there; unmet -> *skip*.
+    """What an exercise needs of a machine; if unmet, its status is *skip*.
 
     ``features`` are names the runner probes in the guest (see docs/exercise-format.md);
-    ``network`` is another machine on a network with this one; ``programs`` are names of programs
-    that the machine itself must have, looked for when the exercise comes up there.
+    ``network`` means another machine on the same network; ``programs`` are names of programs that
+    the machine itself must have, looked up just before the exercise runs there.
     """
 
     kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
@@ -86,7 +86,7 @@ class Needs(Spec):
 
 
 class Where(Spec):
-    """Restricts a check to the machines that match every key given."""
+    """Restrict a check to machines that match every given key."""
 
     boundary: list[Boundary] = []
     arch: list[ArchName] = []
@@ -128,7 +128,7 @@ class Check(Spec):
             try:
                 re.compile(self.matches)
             except re.error as problem:
-                raise ValueError(f"not a regular expression: {problem}") from None
+                raise ValueError(f"invalid regular expression: {problem}") from None
         return self
 
     @property
@@ -138,10 +138,10 @@ class Check(Spec):
 
 
 class Plot(Spec):
-    """Figures that belong together: one unit, one scale. ``shows`` maps observation -> label.
+    """Measurements shown together: one unit, one scale. ``shows`` maps observation -> label.
 
     An observation is a number, or an object with ``median``, ``q1``, ``q3`` and ``n``; see
-    ``orchestrator.exercises.measurement``. ``better`` says which end of the scale is cheap.
+    ``orchestrator.exercises.measurement``. ``better`` says which end of the scale is better.
     """
 
     title: Annotated[str, Field(min_length=1)]
@@ -156,7 +156,7 @@ ANSWERS: dict[str, str] = {
     "memory": "memory_bytes",
     "contention": "contention_percent",
 }
-"""What only the controller knows of a machine and its host, and the observations it makes of it."""
+"""Host metrics, which only the controller can measure, and the observations they are reported as."""
 
 
 def _steps(value: object) -> object:
@@ -168,7 +168,7 @@ def _builds(value: object) -> object:
 
 
 class Student(Spec):
-    """What a student writes of an exercise: files by their paths in its folder."""
+    """The files of an exercise that a student writes, by their paths in its folder."""
 
     files: Annotated[list[str], Field(min_length=1)]
 
@@ -176,7 +176,7 @@ class Student(Spec):
 class Hidden(Spec):
     """A ``hidden.yaml``: tests of a student exercise that are not handed out.
 
-    ``run`` comes after the visible steps. ``wrong`` maps a wrong solution to the observations whose
+    ``run`` follows the visible steps. ``wrong`` maps a wrong solution to the observations whose
     checks it misses.
     """
 
@@ -191,8 +191,8 @@ class Exercise(Spec):
     """An ``exercise.yaml``. ``shows`` maps observation -> row label of the comparison.
 
     ``shared`` are files and folders of the topic, the folder above the exercise's. ``student`` is
-    there when a student is to write some of its files. What ``plots`` show is measured: it is
-    drawn, and no row of the comparison. ``asks`` is what the controller is to say about the machine.
+    set when a student writes some of its files. What ``plots`` show is measured: it is drawn
+    instead of compared in a row. ``asks`` lists the host metrics that the controller measures.
     """
 
     title: Annotated[str, Field(min_length=1)]
@@ -201,8 +201,8 @@ class Exercise(Spec):
     shared: Annotated[
         list[str],
         Field(
-            description="files, and folders with all their files, that exercises of a topic share: paths in "
-            "the folder above the exercise's. Sources name and include them as ../PATH"
+            description="files and folders shared by the exercises of a topic: paths in the folder above the "
+            "exercise's. Sources name and include them as ../PATH"
         ),
     ] = []
     files: list[str] = []
@@ -222,7 +222,7 @@ class Exercise(Spec):
         planted = {observation(kind) for kind in self.canaries}
         for name in [*(check.that for check in self.checks), *self.shows]:
             if name in RESERVED - planted:
-                raise ValueError(f"{name} is what becomes of a canary, and canaries: has none for it")
+                raise ValueError(f"{name} reports a canary that `canaries:` does not list")
         return self
 
     @model_validator(mode="after")
@@ -230,17 +230,17 @@ class Exercise(Spec):
         asked = {ANSWERS[question] for question in self.asks}
         for name in [*(check.that for check in self.checks), *self.shows, *self.measured]:
             if name in set(ANSWERS.values()) - asked:
-                raise ValueError(f"{name} is the controller's to say, and asks: does not ask for it")
+                raise ValueError(f"{name} is measured by the controller, but `asks:` does not request it")
         return self
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The observations that are figures."""
+        """The observations that are measurements."""
         return tuple(name for plot in self.plots for name in plot.shows)
 
     @property
     def shares(self) -> tuple[str, ...]:
-        """The entries of ``shared``, and the headers that builds name in the older way."""
+        """The entries of ``shared``, and the headers that builds list in the older way."""
         return tuple(dict.fromkeys([*self.shared, *(name for build in self.build for name in build.headers)]))
 
     @property
@@ -249,13 +249,13 @@ class Exercise(Spec):
         return sum(check.points for check in self.checks) if self.checks else 1.0
 
     def is_students(self, build: Build) -> bool:
-        """Whether a program is made of what a student wrote: any source may include a header of theirs."""
+        """Whether a program is built from a student's files: any source may include a header of theirs."""
         theirs = self.student.files if self.student else []
         any_source = bool(build.command) or any(name.endswith(".h") for name in theirs)
         return bool(theirs) and (any_source or bool({*theirs} & {*build.sources}))
 
     def with_hidden(self, hidden: Hidden) -> Exercise:
-        """This exercise and its hidden tests as one, the visible ones first."""
+        """This exercise with its hidden tests, the visible ones first."""
         more = {name: [*getattr(self, name), *getattr(hidden, name)] for name in _JOINED}
         return self.model_copy(update=more)
 

@@ -1,4 +1,4 @@
-"""What a lab file may say: machines, the networks between them, exercises."""
+"""The model of a lab file: machines, the networks between them, exercises."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def _subnet(value: object) -> object:
     if found is None or "/" not in str(value):
         raise ValueError("expected a subnet such as 10.77.0.0/24")
     if str(found) != value:
-        raise ValueError(f"expected the address of a network, with no host in it: {found}")
+        raise ValueError(f"expected a network address without host bits: {found}")
     if not 8 <= found.prefixlen <= 30:
         raise ValueError("expected a prefix length of 8 to 30")
     return value
 
 
 def _driver(value: object) -> object:
-    """The name of a driver there is. Raises ValueError."""
+    """The name of an existing driver. Raises ValueError."""
     if value not in list(TRAITS):
         raise ValueError("expected one of: " + ", ".join(TRAITS))
     return value
@@ -75,7 +75,7 @@ Joined = Annotated[
         }
     ),
 ]
-"""Networks a machine joins, each with its address there; None is given the next that is free."""
+"""Networks a machine joins, each with its address there; None takes the next free one."""
 
 DriverName = Annotated[
     str, BeforeValidator(_driver), WithJsonSchema({"enum": list(TRAITS), "type": "string"})
@@ -112,8 +112,8 @@ class MachineDefaults(Spec):
 class Network(Spec):
     """A private network between machines of a lab.
 
-    ``subnet`` None is 10.77.N.0/24, N being the network's place among those of the lab.
-    ``internet`` gives its machines a way out.
+    ``subnet`` None is 10.77.N.0/24, N being the network's index in the lab. ``internet`` lets its
+    machines reach the Internet.
     """
 
     subnet: Subnet | None = None
@@ -123,12 +123,12 @@ class Network(Spec):
 class Machine(Spec):
     """One machine of a lab, complete. ``arch`` None means the host's own, ``pids`` (the processes a
     container may have) None the driver's usual limit;
-    ``uri`` None is libvirt's daemon of this host, the system's for root and else our session's.
+    ``uri`` None is this host's libvirt daemon: the system daemon for root, else the user's session.
 
-    The keys from ``address`` on are for machines that exist already (driver ssh): ``user`` None
-    is who starts isolab, ``key`` a path (None: the agent and the usual keys), ``host_key`` None
-    is looked up in known_hosts, ``folder`` is where its scratch folder is made, ``boundary``
-    what the machine is, and on a ``disposable`` one exercises may run as root.
+    The keys from ``address`` on are for machines that already exist (driver ssh): ``user`` None is
+    the user running isolab, ``key`` a path (None: the agent and the default keys), ``host_key`` None
+    is looked up in known_hosts, ``folder`` is where its scratch folder is created, ``boundary`` is
+    the machine's boundary, and on a ``disposable`` one exercises may run as root.
     """
 
     driver: DriverName
@@ -155,8 +155,8 @@ class Machine(Spec):
 class Lab(Spec):
     """A lab file. ``machines`` are complete: ``defaults`` are already merged in by ``load``.
 
-    ``at_once`` is how many of them may be up at a time, None as many as the engine likes: where
-    something is measured, one at a time. Machines that a network joins are up together all the same.
+    ``at_once`` limits how many of them may be up at a time (1 where something is measured); None
+    leaves it to the engine. Machines on a common network are up together regardless.
     """
 
     lab: Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -170,7 +170,7 @@ class Lab(Spec):
 
 
 def boundary_of(machine: Machine) -> Boundary:
-    """Which boundary a machine is: its driver and architecture decide, or its owner says."""
+    """A machine's boundary: determined by its driver and architecture, or declared by its owner."""
     traits = TRAITS[machine.driver]
     boundary = traits.native if machine.arch in (None, host_arch().name) else traits.foreign
     return boundary or Boundary(machine.boundary)

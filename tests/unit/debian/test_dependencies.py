@@ -54,9 +54,9 @@ def test_a_virtual_package_is_met_by_who_provides_it() -> None:
 
 
 def test_what_does_not_exist_is_named() -> None:
-    with pytest.raises(ImageError, match="there is no package 'nonsense'"):
+    with pytest.raises(ImageError, match="unknown package 'nonsense'"):
         index("Package: a").closure(["nonsense"])
-    with pytest.raises(ImageError, match="a needs b or c, which does not exist"):
+    with pytest.raises(ImageError, match="a depends on b or c, which does not exist"):
         index("Package: a\nDepends: b | c").closure(["a"])
 
 

@@ -93,7 +93,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped() -> None:
 
 def test_what_was_received_serves_the_next_try() -> None:
     with publisher(10, 10, 10, 10) as (url, ranges):
-        with pytest.raises(ImageError, match=r"ended early.*are kept"):
+        with pytest.raises(ImageError, match=r"closed early.*were kept"):
             take(url)
         assert take(url) == CONTENT
         assert ranges[-1] == "bytes=40-"
@@ -107,7 +107,7 @@ def test_a_server_that_cannot_continue_begins_anew() -> None:
 def test_another_file_is_refused_and_not_kept(own_cache: Path) -> None:
     with (
         publisher() as (url, _),
-        pytest.raises(ImageError, match=r"recipe describes.*, not 0000") as caught,
+        pytest.raises(ImageError, match=r"does not match the recipe.*, not 0000") as caught,
     ):
         take(url, "0" * 64)
     assert DIGEST in caught.value.message
@@ -161,7 +161,7 @@ def test_the_next_address_serves_when_the_first_does_not(tmp_path: Path) -> None
 @pytest.mark.parametrize("bound", [{"size": 1000}, {"most": 1000}])
 def test_no_more_is_taken_than_there_may_be(tmp_path: Path, bound: dict[str, int]) -> None:
     target = tmp_path / "file"
-    with publisher() as (url, ranges), pytest.raises(ImageError, match="more than 1000 bytes"):
+    with publisher() as (url, ranges), pytest.raises(ImageError, match="larger than 1000 bytes"):
         download(published(url, digest="", **bound), target, Deadline.after(60))
     assert ranges == [""]
     assert not target.exists()

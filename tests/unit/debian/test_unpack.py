@@ -111,5 +111,5 @@ def test_who_owns_what_is_noted_for_those_who_cannot_give_files_away(tmp_path: P
 
 def test_a_package_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.deb").write_bytes(b"nothing of the kind")
-    with pytest.raises(ImageError, match=r"bad\.deb: not a readable package"):
+    with pytest.raises(ImageError, match=r"cannot read package .*bad\.deb"):
         unpacked(tmp_path / "bad.deb")

@@ -46,10 +46,13 @@ def test_a_lab_may_name_it(lab: LoadedLab) -> None:
 @pytest.mark.parametrize(
     ("key", "complaint"),
     [
-        ("networks: [»lan]", "m cannot join a network: driver plain has no networks between machines"),
+        (
+            "networks: [»lan]",
+            "m cannot join a network: driver plain does not support networks between machines",
+        ),
         (f"arch: »{FOREIGN}", "driver plain runs on the host's kernel"),
-        ("pids: »64", "pids is a key of driver container, not of plain"),
-        ("address: »board", "address is a key of driver ssh, not of plain"),
+        ("pids: »64", "pids is a key for driver container, not plain"),
+        ("address: »board", "address is a key for driver ssh, not plain"),
     ],
 )
 def test_what_its_row_does_not_say_it_cannot_do(folder: Path, key: str, complaint: str) -> None:

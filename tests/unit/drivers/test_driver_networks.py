@@ -56,7 +56,7 @@ def test_each_network_has_a_subnet_of_its_own() -> None:
 
 
 def test_a_full_subnet_is_told() -> None:
-    with pytest.raises(ValueError, match="no address left for c"):
+    with pytest.raises(ValueError, match="no free address for c"):
         interfaces(lab({"lan": {"subnet": "10.0.0.0/30"}}, a=["lan"], b=["lan"], c=["lan"]))
 
 

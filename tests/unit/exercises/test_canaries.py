@@ -272,7 +272,7 @@ class TestExercises:
 
     def test_a_check_on_a_canary_that_is_not_planted_is_a_mistake(self) -> None:
         checks = [{"that": "file_canary", "equals": "untouched"}]
-        with pytest.raises(ValidationError, match="canaries: has none"):
+        with pytest.raises(ValidationError, match="`canaries:` does not list"):
             Exercise.model_validate({"title": "a", "run": "./a", "canaries": ["secret"], "checks": checks})
 
     def test_a_program_cannot_say_what_became_of_a_canary(self, garden: CanaryManager) -> None:

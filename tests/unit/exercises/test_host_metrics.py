@@ -65,7 +65,7 @@ def test_what_is_not_asked_for_cannot_be_shown(place: str) -> None:
         "plots": [{"title": "t", "unit": "B", "shows": {"memory_bytes": "Memory"}}],
         "checks": [{"that": "memory_bytes", "measured": 1}],
     }
-    with pytest.raises(ValidationError, match="asks: does not ask for it"):
+    with pytest.raises(ValidationError, match="`asks:` does not request it"):
         Exercise.model_validate({"title": "t", "run": "true", place: named[place]})
 
 

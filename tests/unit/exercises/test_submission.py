@@ -262,12 +262,12 @@ class TestHostileWork:
     def test_a_link_that_leads_outside(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").unlink()
         (hers / "service.c").symlink_to(hers.parent / "secret")
-        assert self.refused(hers, exercise) == "/service.c: leads outside its folder"
+        assert self.refused(hers, exercise) == "/service.c: points outside its folder"
 
     def test_a_folder_that_leads_outside(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "work").symlink_to(exercise.folder.parent)
         write(exercise.folder, {"service.c": "somebody else's", "sub/more.h": ""})
-        assert self.refused(hers, exercise) == "/work/serve/service.c: leads outside its folder"
+        assert self.refused(hers, exercise) == "/work/serve/service.c: points outside its folder"
 
     def test_a_link_within_is_a_file(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").rename(hers / "server.c")

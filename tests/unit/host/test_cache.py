@@ -88,7 +88,7 @@ def test_different_things_are_made_side_by_side() -> None:
 def test_waiting_for_another_maker_ends_with_the_deadline_or_the_users_wish() -> None:
     cancellation = Cancellation()
     with cache.locked("things", "key", soon()):
-        with pytest.raises(TimedOut, match="another isolab to make things/key"):
+        with pytest.raises(TimedOut, match="another isolab process to make things/key"):
             cache.make("things", "key", lambda _: {}, Deadline.after(0.05))
         cancellation.cancel()
         with pytest.raises(Interrupted):

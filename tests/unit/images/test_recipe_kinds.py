@@ -61,7 +61,7 @@ def test_what_an_images_building_needs_of_the_host() -> None:
 @pytest.mark.parametrize("text", ["image: a\nkind: nano\n", "image: a\n", "- a\n", "image: a\nkind: [oci]\n"])
 def test_a_file_of_no_kind_is_told_the_kinds_there_are(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
-    with pytest.raises(SpecError, match=r"not an image recipe: its kind is .*kinds: micro, full") as caught:
+    with pytest.raises(SpecError, match=r"not an image recipe: unknown kind .*kinds: micro, full") as caught:
         recipes(tmp_path)
     assert "a.yaml" in caught.value.message
 

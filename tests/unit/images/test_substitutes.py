@@ -76,15 +76,15 @@ def obtain(arch: Arch = S390X, progress: Progress | None = None, renew: bool = F
 def test_people_are_told_what_happens_and_of_the_substitute_each_time(mirror: Mirror) -> None:
     told = Told()
     obtain(progress=told)
-    why = "image micro/s390x: made of Debian bookworm: libc6 of trixie is not on the mirror"
+    why = "image micro/s390x: built from Debian bookworm: libc6 of trixie is not on the mirror"
     assert told.words == [
         "image micro/s390x: fetching packages, verifying, building",
         "image micro/s390x: ready",
-        f"{why}; `isolab images build` tries again",
+        f"{why}; run `isolab images build` to try again",
     ]
     told.words.clear()
     obtain(progress=told)
-    assert told.words == [f"{why}; `isolab images build` tries again"]
+    assert told.words == [f"{why}; run `isolab images build` to try again"]
     told.words.clear()
     build(progress=told)
     assert told.words[-1] == why
@@ -108,14 +108,14 @@ def test_an_older_index_is_told_of(mirror: Mirror, monkeypatch: pytest.MonkeyPat
     told = Told()
     monkeypatch.setattr(micro, "build", lambda *_: {"suite": "trixie", "outdated": True})
     obtain(progress=told)
-    assert told.words[-1].endswith("made of an earlier release's packages: the mirror is being updated")
+    assert told.words[-1].endswith("built from an earlier package index; the mirror is being updated")
 
 
 def test_the_release_before_stands_in_and_the_reason_is_kept(mirror: Mirror) -> None:
     image = build()
     assert image.kernel.read_text() == "bookworm libgcc-12-dev"
     assert image.arch == "s390x"
-    assert images.substitution(image) == "made of Debian bookworm: libc6 of trixie is not on the mirror"
+    assert images.substitution(image) == "built from Debian bookworm: libc6 of trixie is not on the mirror"
 
 
 def test_a_substitute_is_found_without_asking_the_mirror_again(mirror: Mirror) -> None:
@@ -142,7 +142,7 @@ def test_when_the_release_before_fails_too_the_first_reason_is_told(mirror: Mirr
 
 def test_any_other_trouble_is_not_covered_up(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     def forged(*_: object) -> dict[str, Any]:
-        raise ImageError("not what the signed index describes")
+        raise ImageError("does not match the signed index")
 
     monkeypatch.setattr(micro, "build", forged)
     with pytest.raises(ImageError, match="signed index"):

@@ -56,9 +56,7 @@ def test_kvm_runs_only_the_hosts_architecture(folder: Path) -> None:
 def test_virtualbox_runs_pcs_only(folder: Path, machine: str, host: str, arch: str) -> None:
     keys = machine if "driver" in machine else f"driver: virtualbox, {machine}"
     found = machine_mistakes(folder, f"m: {{{keys}}}", host=host)
-    assert found == [
-        f"» driver virtualbox runs machines of amd64 and i386, not {arch} (use driver: qemu or libvirt)"
-    ]
+    assert found == [f"» driver virtualbox supports amd64 and i386, not {arch} (use driver: qemu or libvirt)"]
 
 
 def test_virtualbox_runs_both_kinds_of_pc(folder: Path) -> None:
@@ -69,12 +67,12 @@ def test_virtualbox_runs_both_kinds_of_pc(folder: Path) -> None:
 @pytest.mark.parametrize(("arch", "least"), [("s390x", "64MiB"), ("ppc64el", "512MiB")])
 def test_memory_must_suffice_for_the_architecture(folder: Path, arch: str, least: str) -> None:
     found = machine_mistakes(folder, f"m: {{driver: qemu, memory: »63MiB, arch: {arch}}}")
-    assert found == [f"» '63MiB' of memory is too little for {arch} (give at least {least})"]
+    assert found == [f"» '63MiB' of memory is too little for {arch} (use at least {least})"]
 
 
 def test_too_little_memory_by_default_is_told_of_the_machine_that_needs_more(folder: Path) -> None:
     found = machine_mistakes(folder, "m: {driver: qemu, arch: »ppc64el}", "{memory: 256MiB}")
-    assert found == ["» '256MiB' of memory is too little for ppc64el (give at least 512MiB)"]
+    assert found == ["» '256MiB' of memory is too little for ppc64el (use at least 512MiB)"]
 
 
 def test_a_container_may_have_little_memory(folder: Path) -> None:
@@ -89,7 +87,7 @@ def test_a_contradiction_shows_beside_another_mistake_of_the_same_machine(folder
 
 def test_images_are_those_there_are(folder: Path) -> None:
     found = machine_mistakes(folder, "m: {driver: qemu, image: »debian}")
-    assert found == ["» unknown image 'debian' (known: micro)"]
+    assert found == ["» unknown image 'debian' (available: micro)"]
     loaded = load_lab(folder / "lab", folder / "exercises", images={"micro": 0, "debian": 0})
     assert loaded.lab.machines["m"].image == "debian"
 
@@ -106,7 +104,7 @@ def test_images_of_container_engines_are_for_containers(folder: Path) -> None:
 
 def test_a_limit_of_processes_is_for_containers(folder: Path) -> None:
     found = machine_mistakes(folder, "m: {driver: process, pids: »64}")
-    wanted = "» pids is a key of driver container, not of process"
+    wanted = "» pids is a key for driver container, not process"
     assert found == [f"{wanted} (use driver: container, or leave it out)"]
     mixed = "lab: a\ndefaults: {pids: 64}\nmachines: {m: {driver: process}}\nexercises: [ipc/pipes]\n"
     assert load(folder, mixed).lab.machines["m"].pids == 64
@@ -118,7 +116,7 @@ def test_a_limit_of_processes_is_for_containers(folder: Path) -> None:
 def test_keys_of_machines_that_exist_already_belong_to_no_other_driver(folder: Path, key: str) -> None:
     name, value = key.split(": ")
     found = machine_mistakes(folder, f"m: {{driver: qemu, {name}: »{value}}}")
-    reason = f"{name} is a key of driver ssh, not of qemu"
+    reason = f"{name} is a key for driver ssh, not qemu"
     assert found == [f"» {reason} (use driver: ssh, or leave it out)"]
 
 
@@ -127,12 +125,12 @@ def test_keys_of_machines_that_exist_already_belong_to_no_other_driver(folder: P
 )
 def test_nothing_is_made_of_a_machine_that_exists_already(folder: Path, key: str) -> None:
     (found,) = machine_mistakes(folder, f"m: {{driver: ssh, address: board, {key}}}")
-    assert found.startswith("» driver ssh has no ")
+    assert found.startswith("» driver ssh takes no ")
 
 
 def test_a_machine_that_exists_already_is_somewhere(folder: Path) -> None:
     (found,) = machine_mistakes(folder, "»m: {driver: ssh}")
-    assert found == "» driver ssh needs an address (give `address:` the machine's host name)"
+    assert found == "» driver ssh needs an address (set `address:` to the machine's host name)"
 
 
 def test_defaults_for_all_machines_may_hold_what_some_do_not_have(folder: Path) -> None:
@@ -159,10 +157,10 @@ def test_a_key_is_found_from_the_lab_file_or_home(folder: Path, monkeypatch: pyt
     [
         ("address: »'::1'", "expected an IPv6 address in brackets, as in [::1]"),
         ("address: »'a b'", "expected an address such as board.example or 192.0.2.7:2222"),
-        ("user: »'-l'", "expected the name of a user"),
+        ("user: »'-l'", "expected a user name"),
         (
             "host_key: »'ssh-ed25519 AAAA'",
-            "expected a public key line: what follows ssh-ed25519 is no such key",
+            "expected a public key line: the key is not of type ssh-ed25519",
         ),
         ("folder: »tmp", "expected the path of a folder, such as /var/tmp (did you mean '/tmp'?)"),
         ("boundary: »sandbox", "expected one of: process, container, vm, emulated"),

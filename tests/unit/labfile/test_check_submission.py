@@ -81,13 +81,13 @@ def test_what_students_are_given_is_an_exercise(folder: Path) -> None:
         (
             "[service.c]}\nbuild",
             "[service.c, »tester.c]}\nbuild",
-            ["»'tester.c' is the student's: what there is of it belongs into skeleton/",
+            ["»'tester.c' is a student's file: move it to skeleton/",
              "»no file 'skeleton/tester.c'", "»no file 'solution/tester.c'"],
         ),
         (
             "[service.c]}\nbuild",
             "[service.c, »other.c]}\nbuild",
-            ["»no build is made of 'other.c' (did you mean 'tester.c'?)",
+            ["»no build uses 'other.c' (did you mean 'tester.c'?)",
              "»no file 'skeleton/other.c'", "»no file 'solution/other.c'"],
         ),
         (
@@ -99,7 +99,7 @@ def test_what_students_are_given_is_an_exercise(folder: Path) -> None:
         (
             "{sources: [tester.c]}",
             "{command: »make}",
-            ["»a command would build a student's files on this host (give sources, or in: guest)"],
+            ["»a build command on this host would handle a student's files (use `sources:`, or `in: guest`)"],
         ),
         ("[tester.c]}", "[»tester2.c]}", ["»no file 'tester2.c' (did you mean 'tester.c'?)"]),
     ],
@@ -114,20 +114,20 @@ def test_mistakes_in_what_a_student_writes(folder: Path, before: str, after: str
     ("before", "after", "words"),
     [
         ("hidden/prober.c", "»hidden/probe.c", ["»no file 'hidden/probe.c'"]),
-        ("build: {sources", "build: »{output: tester, sources", ["»'tester' is built by exercise.yaml too"]),
+        ("build: {sources", "build: »{output: tester, sources", ["»'tester' is also built by exercise.yaml"]),
         ("that: survives,", "that: survives, »equal: true,",
          ["»unknown key 'equal' (did you mean 'equals'?)"]),
         ("{that: survives, equals", "»{that: file_canary, equals",
-         ["»file_canary is what becomes of a canary, and canaries: of exercise.yaml has none for it",
-          "6:11: no check is about 'survives'"]),
-        ("[greets]", "[»greet]", ["»no check is about 'greet' (did you mean 'greets'?)"]),
+         ["»file_canary reports a canary that `canaries:` in exercise.yaml does not list",
+          "6:11: no check tests 'survives'"]),
+        ("[greets]", "[»greet]", ["»no check tests 'greet' (did you mean 'greets'?)"]),
         ("  frail:", "  »frial:", ["»no folder 'wrong/frial' (did you mean 'frail'?)",
-                                   "4:1: wrong has no entry for the folder 'wrong/frail'"]),
+                                   "4:1: `wrong:` has no entry for the folder 'wrong/frail'"]),
         ("[greets]", "»[]", ["»expected at least one entry"]),
         ("run: ./prober", "run: »'./prober \"'",
-         ["»the command does not split into words: no closing quotation"]),
+         ["»cannot parse the command: no closing quotation"]),
         ("checks: [{that: survives, equals: true}]", "checks: »[]",
-         ["»expected at least one entry", "6:11: no check is about 'survives'"]),
+         ["»expected at least one entry", "6:11: no check tests 'survives'"]),
         ("run: ./prober", "timeout: 5s", ["2:1: unknown key 'timeout'"]),
     ],
 )  # fmt: skip
@@ -145,7 +145,7 @@ def test_hidden_tests_need_a_student(folder: Path) -> None:
     (folder / "exercise.yaml").write_text(VISIBLE.replace("student: {files: [service.c]}\n", ""))
     (folder / "service.c").touch()
     assert mistakes(folder, "hidden.yaml", HIDDEN) == [
-        f"1:1: hidden tests, and {folder / 'exercise.yaml'} has no student (add `student:` to it)"
+        f"1:1: hidden tests without `student:` in {folder / 'exercise.yaml'} (add `student:` there)"
     ]
 
 

@@ -76,14 +76,14 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("entry", "words"),
         [
-            ("suport", "no 'suport' in the folder above (did you mean 'support'?)"),
-            ("../secret", "'../secret' leads outside its folder"),
-            ("/etc/passwd", "'/etc/passwd' leads outside its folder"),
-            ("serve", "'serve' holds an exercise"),
-            (".", "'.' holds an exercise"),
-            ("empty", "'empty' holds no files"),
-            ("linked", "'linked' leads outside its folder"),
-            ("leaky", "'leaky' leads outside its folder"),
+            ("suport", "no 'suport' in the parent folder (did you mean 'support'?)"),
+            ("../secret", "'../secret' points outside its folder"),
+            ("/etc/passwd", "'/etc/passwd' points outside its folder"),
+            ("serve", "'serve' contains an exercise"),
+            (".", "'.' contains an exercise"),
+            ("empty", "'empty' contains no files"),
+            ("linked", "'linked' points outside its folder"),
+            ("leaky", "'leaky' points outside its folder"),
         ],
     )
     def test_what_cannot_be_shared(self, topic: Path, entry: str, words: str) -> None:
@@ -106,19 +106,19 @@ class TestMistakes:
     def test_a_source_of_hidden_tests_that_is_not_shared(self, topic: Path) -> None:
         text = HIDDEN.replace("../support/talk.c", "»../elsewhere.c")
         assert self.mistakes(topic, text, "hidden.yaml") == [
-            "» '../elsewhere.c' is not shared (name it in `shared:`, without ../)"
+            "» '../elsewhere.c' is not shared (list it under `shared:`, without ../)"
         ]
 
     def test_what_a_machine_compiles_shares_nothing(self, topic: Path) -> None:
         text = VISIBLE.replace(
             "{sources: [tester.c, ../support/talk.c]}", "»{sources: [tester.c, ../support/talk.c], in: guest}"
         )
-        assert self.mistakes(topic, text) == ["» shared sources are compiled on the controller"]
+        assert self.mistakes(topic, text) == ["» shared sources can be compiled only on the controller"]
 
     def test_a_misspelt_file_of_a_wrong_solution_is_not_replaced_by_the_reference(self, topic: Path) -> None:
         write(topic / "serve", "wrong/rude/extr.c")
         assert self.mistakes(topic, HIDDEN.replace("rude", "»rude"), "hidden.yaml") == [
-            "» 'wrong/rude/extr.c' is no file that students write (did you mean 'extra.c'?)"
+            "» 'wrong/rude/extr.c' is not a file that students write (did you mean 'extra.c'?)"
         ]
 
     def test_a_wrong_solution_differs_in_a_file(self, topic: Path) -> None:
@@ -151,8 +151,8 @@ def test_a_missing_file_is_an_error_with_its_name_and_the_exercises(
     topic: Path, exercise: LoadedExercise, name: str
 ) -> None:
     (topic / name).unlink()
-    seen = name.removeprefix("serve/") if name.startswith("serve/") else f"../{name}"
-    with pytest.raises(BuildError, match=f"^topic/serve: no file {seen}"):
+    seen = f"file {name.removeprefix('serve/')}" if name.startswith("serve/") else f"shared file ../{name}"
+    with pytest.raises(BuildError, match=f"^topic/serve: {seen} not found"):
         inputs(origin_of(exercise), exercise.spec.build[1])
 
 

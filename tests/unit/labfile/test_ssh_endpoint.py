@@ -81,7 +81,7 @@ def test_jump_hosts() -> None:
 def test_users() -> None:
     assert checked_user("pi") == "pi"
     assert checked_user("EXAMPLE\\me") == "EXAMPLE\\me"
-    with pytest.raises(ValueError, match="name of a user"):
+    with pytest.raises(ValueError, match="user name"):
         checked_user("-l root")
 
 

@@ -104,7 +104,7 @@ def test_other_tags_are_refused(tag: str) -> None:
 
 
 def test_a_tag_that_does_not_fit_its_value_is_refused() -> None:
-    assert complaints("a: !!int x\n") == [(1, 4, "'x' is not what its tag !!int says")]
+    assert complaints("a: !!int x\n") == [(1, 4, "'x' does not match its tag !!int")]
     assert complaints("a: !!str [x]\n") == [(1, 4, "the tag '!!str' is not supported")]
 
 
@@ -114,18 +114,18 @@ def test_an_empty_file_is_a_problem(text: str) -> None:
 
 
 def test_a_second_document_is_a_problem() -> None:
-    assert complaints("a: 1\n---\nb: 2\n") == [(2, 1, "a second document starts here; a file holds one")]
+    assert complaints("a: 1\n---\nb: 2\n") == [(2, 1, "a second document starts here; only one is allowed")]
 
 
 def test_a_syntax_error_says_where_it_is_and_where_it_began() -> None:
     place = "while parsing a flow sequence that starts on line 2"
     assert complaints("a: 1\nb: [1, 2\n") == [
-        (3, 1, f"not YAML: expected ',' or ']', but got '<stream end>' ({place})")
+        (3, 1, f"invalid YAML: expected ',' or ']', but got '<stream end>' ({place})")
     ]
 
 
 def test_a_tab_is_named() -> None:
-    assert complaints("a:\n\tb: 1\n") == [(2, 1, "a tab cannot stand here")]
+    assert complaints("a:\n\tb: 1\n") == [(2, 1, "tabs are not allowed here")]
 
 
 def test_characters_that_cannot_be_seen_are_named() -> None:
@@ -160,18 +160,18 @@ def test_a_billion_laughs_are_cut_short() -> None:
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)
     ]
     ((_, _, message),) = complaints("\n".join(levels))
-    assert message == f"with its aliases, the file holds more than {MAX_NODES} values"
+    assert message == f"with aliases expanded, the file has more than {MAX_NODES} values"
 
 
 def test_a_long_text_repeated_by_alias_is_cut_short() -> None:
     ((_, _, message),) = complaints(f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 100)}]\n")
-    assert "with its aliases" in message
+    assert "with aliases expanded" in message
 
 
 def test_an_alias_of_itself_ends() -> None:
     assert complaints("a: &a [*a, {b: *a}]\n") == [
-        (1, 4, "an alias stands for something that contains it"),
-        (1, 13, "an alias stands for something that contains it"),
+        (1, 4, "an alias refers to a value that contains it"),
+        (1, 13, "an alias refers to a value that contains it"),
     ]
 
 

@@ -89,6 +89,6 @@ def test_all_files_count(home: Path) -> None:
     ],
 )
 def test_a_server_nobody_knows_is_told_with_what_to_type(server: Endpoint, through: str, line: str) -> None:
-    with pytest.raises(Unavailable, match="is not known") as caught:
+    with pytest.raises(Unavailable, match="is unknown") as caught:
         trusted(server, through)
-    assert f"type: {line}, compare its fingerprint" in caught.value.hint
+    assert f"run `{line}` and compare the fingerprint" in caught.value.hint

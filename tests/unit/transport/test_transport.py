@@ -68,7 +68,7 @@ def test_files_go_over_a_real_command(tmp_path: Path) -> None:
 
 def test_a_machine_that_cannot_says_why() -> None:
     broken = FakeTransport([b""], code=2, stderr=b"tar: no space left\n")
-    with pytest.raises(TransportError, match="cannot put files into /work: tar: no space left"):
+    with pytest.raises(TransportError, match="cannot copy files to /work: tar: no space left"):
         put(broken, "/work", [], soon())
 
 
@@ -98,7 +98,7 @@ def test_a_conversation_with_who_has_left() -> None:
     stream = CommandTransport().open(["true"], soon())
     try:
         assert stream.receive(soon()) == b""
-        with pytest.raises(TransportError, match="ended"):
+        with pytest.raises(TransportError, match="exited"):
             stream.send(b"x" * 1_000_000, soon())
     finally:
         stream.close()
