@@ -25,7 +25,7 @@ RESULTS = ROOT / "test-results"
 """JUnit files, coverage, and the consoles of failed tests' machines."""
 QUICK_SECONDS = 1200.0
 MOST_WORKERS = 4
-"""Each worker may have several machines up."""
+"""The most tests at a time: each may have several machines up."""
 ENGINES = ("podman", "docker")
 ROOTLESS = Need("newuidmap", program("newuidmap"), ("uidmap",))
 """For tests of containers run by an ordinary user, which the tests create."""
@@ -73,7 +73,9 @@ def test(tier: Tier, extra: tuple[str, ...]) -> Exit:
     say(words)
     chosen = [*(["--ci"] if tier is Tier.CI else []), *extra]
     alone = _on_machines("alone", "alone", chosen)
-    others = _on_machines("machines", "(real or nested) and not alone", [*_parallel("loadgroup"), *chosen])
+    # Half of their time such tests wait for what machines do by the clock.
+    spread = _parallel("loadgroup", more=1)
+    others = _on_machines("machines", "(real or nested) and not alone", [*spread, *chosen])
     return Exit.PASSED if passed and alone and others else Exit.FAILED
 
 
@@ -108,9 +110,9 @@ def _reported(name: str) -> list[str]:
     return [f"--junitxml={RESULTS / name}.xml", f"--results={RESULTS}", f"--durations={SLOWEST}"]
 
 
-def _parallel(how: str) -> list[str]:
-    """Return the options to run tests in parallel, at least two at a time: they mostly wait."""
-    workers = max(2, min(os.cpu_count() or 1, MOST_WORKERS))
+def _parallel(how: str, more: int = 0) -> list[str]:
+    """Return the options to run tests in parallel, ``more`` at a time than there are processors."""
+    workers = max(2, min((os.cpu_count() or 1) + more, MOST_WORKERS))
     return ["-n", str(workers), "--dist", how, "--no-loadscope-reorder"]
 
 

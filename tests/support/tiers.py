@@ -15,13 +15,14 @@ from bench import Kind
 DAYS = 7
 GROUP = "xdist_group"
 LONGEST = (
-    "attacks",
-    "test_student_work",
     "libvirt",
     "test_kvm",
+    "test_student_work",
+    "test_cloud",
+    "attacks",
     "debian",
+    "test_export",
     "test_staying",
-    "test_joined_machines",
     "test_clones",
 )
 """Groups that take minutes each, the longest first: begun in the end, they would keep a processor alone."""
