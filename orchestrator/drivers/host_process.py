@@ -79,8 +79,8 @@ class HostProcessDriver:
             )
         if os.statvfs(scratch_dir()).f_flag & os.ST_NOEXEC:
             raise Unavailable(
-                f"programs cannot be run from {scratch_dir()}: it is mounted noexec",
-                hint="name another folder in ISOLAB_SCRATCH",
+                f"cannot run programs from {scratch_dir()}: mounted noexec",
+                hint="set ISOLAB_SCRATCH to another folder",
             )
 
     def needs(self, machine: Machine) -> list[Need]:
@@ -137,7 +137,7 @@ class HostProcessDriver:
     def down(self, handle: Handle) -> None:
         for pid in process_table.find(process_table.lives_in(handle.scratch)):
             if not process_table.end(pid, patience=0):
-                raise TeardownError(f"{handle.machine}: process {pid} cannot be ended")
+                raise TeardownError(f"{handle.machine}: cannot kill process {pid}")
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:

@@ -61,7 +61,7 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
     if needs.kernel and not facts.kernel_at_least(needs.kernel):
         return f"needs kernel {needs.kernel}, this is {facts.kernel}"
     for feature in needs.features:
-        reason = facts.features.get(feature, "the runner does not know this feature")
+        reason = facts.features.get(feature, "unknown to the runner")
         if reason:
             return f"needs {feature}: {reason}"
     return ""
@@ -74,15 +74,15 @@ def _out_of_place(needs: Needs, subject: Subject) -> str:
     if needs.arch and subject.arch not in needs.arch:
         return f"only for {', '.join(needs.arch)}, this is {subject.arch}"
     if needs.network and not subject.peers:
-        return "needs a network with another machine of this run, and this machine has none"
+        return "needs a network shared with another machine of the run"
     return ""
 
 
 def _missing_user(user: User, boundary: Boundary) -> str:
     if user is not User.ROOT:
-        return f"needs the user {user.value!r}, and isolab was not started as root"
+        return f"needs the user {user.value!r}, so isolab must run as root"
     if boundary is Boundary.SANDBOX:
-        return "needs root, and a sandboxed program never has it"
+        return "needs root, which a sandboxed program never has"
     return "needs root, and isolab runs nothing as root on the host itself"
 
 
@@ -123,9 +123,7 @@ def judge(exercise: Exercise, shown: Mapping[str, Any], subject: Subject) -> Ver
     """
     checks = [check for check in exercise.checks if applies(check.where, subject)]
     if not any(check.that in ("exit_code", "signal") for check in checks):
-        implied = Check(
-            that="exit_code", equals=0, points=0 if exercise.checks else 1, why="it ran to its end"
-        )
+        implied = Check(that="exit_code", equals=0, points=0 if exercise.checks else 1, why="normal exit")
         checks.insert(0, implied)
     misses = [miss for check in checks if (miss := _miss(check, shown, subject.facts))]
     points = sum(check.points for check in checks if not _miss(check, shown, subject.facts))
@@ -152,7 +150,7 @@ def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
         return ""
     observed = "was not observed" if found is _ABSENT else f"was {_show(found)}"
     if check.that == "exit_code" and found is None and shown.get("signal"):
-        observed = f"was none, killed by {shown['signal']}"
+        observed = f"was none (killed by {shown['signal']})"
     expected = f"{check.comparison.replace('_', ' ')} {_show(wanted)}"
     return f"{check.that} {observed}, expected {expected}" + (f" ({check.why})" if check.why else "")
 

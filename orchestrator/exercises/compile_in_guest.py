@@ -47,10 +47,10 @@ def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellatio
     if not builds:
         return ""
     if place.subject.boundary is Boundary.USER_EMULATION:
-        return "needs a compiler: the one here is the host's and would compile for the host"
+        return "needs a compiler for its architecture; the one here compiles for the host"
     compiler = _compiler(exercise, place, cancellation)
     if not compiler:
-        return "needs a compiler, and this machine has none (cc, gcc, clang or tcc)"
+        return "needs a compiler (cc, gcc, clang or tcc), and this machine has none"
     for build in builds:
         result = _run(render_command(build, compiler), exercise, place, compiler, cancellation)
         _require(build, result, WorkError if exercise.spec.is_students(build) else BuildError)
@@ -94,7 +94,7 @@ def _require(build: Build, result: ProcessResult, failure: type[BuildError]) -> 
     what = f"`{build.command}`" if build.command else shlex.join(build.sources)
     words = (result.stdout + result.stderr).rstrip()
     if result.killed_for:
-        raise failure(f"{what} does not compile in the machine: stopped for {result.killed_for}\n{words}")
+        raise failure(f"{what} does not compile in the machine: stopped ({result.killed_for})\n{words}")
     if result.exit_code != 0:
         reason = result.start_error or (f"killed by {result.signal}" if result.signal else words)
         raise failure(f"{what} does not compile in the machine:\n{reason}")

@@ -120,7 +120,7 @@ def _canary_set(
     if not kinds:
         return contextlib.nullcontext(CanarySet({}, {}))
     if place.canaries is None:
-        raise CanaryError("canaries cannot be planted here", hint="run the exercise with `isolab run`")
+        raise CanaryError("this command cannot plant canaries", hint="run the exercise with `isolab run`")
     attack = f"{place.tag}-{exercise.name}"
     whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
     inside = f"{place.site.work}/{folder_name(exercise.name)}"
@@ -223,9 +223,9 @@ def _record(
     verdict = judge(exercise.spec, shown, place.subject)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
-    notes = ["output was cut"] if any(result.cut for result in results) else []
+    notes = ["output truncated"] if any(result.cut for result in results) else []
     if forged:
-        notes.append(f"the program printed {', '.join(forged)}, which only the controller observes: ignored")
+        notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
     return replace(
         blank,
         status=Status.FAIL if misses else Status.PASS,
@@ -245,9 +245,9 @@ def _record(
 def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:
     """What stopped the program before it could answer; "" when nothing did."""
     if result.start_error:
-        return f"could not be started: {result.start_error}"
+        return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        return f"took longer than {limit:.0f} s ({timeout:g} s stretched to this machine's speed)"
+        return f"timed out after {limit:.0f} s ({timeout:g} s scaled to this machine's speed)"
     if result.killed_for == "output":
-        return "printed without end and was stopped"
+        return "stopped: too much output"
     return ""

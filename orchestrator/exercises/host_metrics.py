@@ -39,8 +39,8 @@ class HostMetrics:
 
     def _memory(self) -> int | str:
         if not isinstance(self.driver, ReportsMemory):
-            return f"unknown (driver {self.handle.driver} does not say)"
-        return self.driver.memory(self.handle) or "unknown (its processes may not be looked into)"
+            return f"unknown (not reported by the driver {self.handle.driver})"
+        return self.driver.memory(self.handle) or "unknown (permission denied)"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Busy:
         """The share of the time since then in which somebody waited, of 100."""
         now = waited_seconds(PRESSURE)
         if now is None or self.waited is None:
-            return "unknown (this kernel does not tell who waits)"
+            return "unknown (no pressure stall information on this host)"
         return round(min(100.0, 100 * (now - self.waited) / max(1e-6, time.monotonic() - self.began)), 1)
 
 

@@ -46,7 +46,7 @@ def missing_programs(exercise: LoadedExercise, place: ExerciseContext, cancellat
         deadline=cancellation.deadline(),
     )
     if result.exit_code != 0:
-        why = result.start_error or result.killed_for or f"its shell ended with {result.exit_code}"
-        return f"needs {', '.join(wanted)}: this machine cannot be asked for programs ({why})"
+        why = result.start_error or result.killed_for or f"its shell exited with {result.exit_code}"
+        return f"needs {', '.join(wanted)}: cannot look for programs in this machine ({why})"
     lacking = [name for name in wanted if name in result.stdout.splitlines()]
     return f"needs {', '.join(lacking)}: not installed in this machine" if lacking else ""

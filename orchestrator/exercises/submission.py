@@ -44,8 +44,8 @@ def with_work(
     if not wanted:
         if work is not None:
             raise SpecError(
-                f"--work {work} changes nothing: no exercise that runs is for students to solve",
-                hint="leave it out",
+                "--work has no effect: no student exercise selected",
+                hint="omit --work, or select an exercise for students",
             )
         yield lab, []
         return
@@ -69,8 +69,8 @@ def machines_for(
     if work is None or chosen or not here:
         return tuple(chosen), []
     others = tuple(name for name in lab.lab.machines if name not in here)
-    message = f"a student's work does not run on {', '.join(here)}: that is this host itself"
-    advice = "--only names machines, this host too"
+    message = f"student code does not run on {', '.join(here)}, which is this host itself"
+    advice = "to run it there anyway, name the machine with --only"
     if not others:
         raise SpecError(message, hint=advice)
     return others, [f"{message}; {advice}"]
@@ -127,7 +127,7 @@ def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:
             problems += error.problems
     if problems:
         message = refusal(problems)
-        hint = "work on an exercise is looked for in TOPIC/NAME/ and NAME/; --exercise runs only some"
+        hint = "each exercise is expected in TOPIC/NAME/ or NAME/; to run only some, use --exercise"
         raise SpecError(message.message, problems=message.problems, hint=hint)
     return found
 
@@ -151,16 +151,16 @@ def _origin(exercise: LoadedExercise) -> str:
 def _words(exercises: Sequence[LoadedExercise], work: Path | None) -> list[str]:
     """Whose work is run, in one line for each kind of answer."""
     if work is not None:
-        return [f"the work in {work} is run: {', '.join(e.name for e in exercises)}"]
+        return [f"running the work in {work}: {', '.join(e.name for e in exercises)}"]
     called = {
-        SOLUTION: "the reference solution is run",
-        SKELETON: "the skeleton is run",
-        "": "what lies in it is run",
+        SOLUTION: "running the reference solution",
+        SKELETON: "running the skeleton",
+        "": "running the exercise's own files",
     }
     groups: dict[str, list[str]] = {}
     for exercise in exercises:
         groups.setdefault(called[_origin(exercise)], []).append(exercise.name)
-    advice = "; --work FOLDER runs a student's"
+    advice = "; to run a student's work, use --work FOLDER"
     return [f"{what}: {', '.join(names)}{advice}" for what, names in groups.items()]
 
 
@@ -177,7 +177,7 @@ def _taken(place: Path, root: Path, names: Sequence[str]) -> Files:
         try:
             found[name] = _read(confined(root, str((place / name).relative_to(root))))
         except FileNotFoundError:
-            problems.append(Problem(str(place), 0, 0, f"has no file {name}"))
+            problems.append(Problem(str(place), 0, 0, f"missing file {name}"))
         except (ValueError, OSError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(Problem(str(place / name), 0, 0, words or "cannot be read"))
@@ -194,7 +194,7 @@ def _read(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is not a plain file")
+            raise ValueError("is not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(MOST_BYTES + 1)
     finally:

@@ -48,7 +48,7 @@ def render(name: str, table: Table) -> str:
     (Gradescope takes one student at a time).
     """
     if name not in FORMATS:
-        raise SpecError(f"there is no report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
+        raise SpecError(f"unknown report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
     return FORMATS[name].render(table)
 
 

@@ -11,7 +11,7 @@ from orchestrator.report.fold import Column, FoldedCell, fold
 from orchestrator.results.attack_matrix import AttackMatrix, AttackOutcome, AttackResult
 
 TITLE = "Attacks"
-NOTE = "verdicts are read off canaries outside the boundary, by the controller"
+NOTE = "the controller decides each verdict from canaries planted outside the boundary"
 _STYLES = {AttackOutcome.BLOCKED: "pass", AttackOutcome.THROUGH: "fail", AttackOutcome.NONE: "missing"}
 
 

@@ -14,8 +14,8 @@ from orchestrator.results.comparison import MachineColumn, Table
 _OUTPUT_LIMIT = 4000
 _STATUS = {Status.PASS: "passed", Status.FAIL: "failed"}
 _EXCUSED = {
-    Status.ERROR: "This could not be graded; that is not the submission's doing, and costs no points.",
-    Status.SKIP: "This was not run here, and costs no points.",
+    Status.ERROR: "This could not be graded. It is not the submission's fault and costs no points.",
+    Status.SKIP: "This was not run here and costs no points.",
 }
 
 
@@ -24,8 +24,8 @@ def render(table: Table) -> str:
     students = {column.student for column in table.machines}
     if len(students) > 1:
         raise SpecError(
-            f"Gradescope takes the results of one student, and these are of {len(students)}",
-            hint="report each student's records on their own",
+            f"Gradescope accepts the results of one student, but these records are from {len(students)}",
+            hint="report each student's records separately",
         )
     total = summarize(table).total
     tests = [

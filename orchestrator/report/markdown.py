@@ -41,15 +41,15 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
     if table.about.description:
         yield from (escape(" ".join(table.about.description.split())), "")
     yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
-    yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} in all.", "")
+    yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
     if telling := highlights.telling(table):
-        yield from ("**Most telling**", "")
+        yield from ("**Highlights**", "")
         for each in telling:
             words = escape(wording.difference(each.row))
             yield f"- **{escape(each.row.label)}**: {words} ({each.row.attribution})"
         yield ""
     if trouble := highlights.remarks(table):
-        yield from ("**What did not pass**", "")
+        yield from ("**Failures, errors and skips**", "")
         yield from (
             f"- {escape(section.name)}: {escape(wording.remark(item))}" for _, section, item in trouble
         )

@@ -9,7 +9,7 @@ from orchestrator.results.comparison import MachineColumn
 from orchestrator.results.plot_data import Mark, PlotData, Series
 
 TITLE = "Measured"
-NOTE = "medians, and the quartiles between which half of all readings lie"
+NOTE = "medians with quartiles (the middle half of the readings)"
 
 
 def title(plot: PlotData) -> str:
@@ -23,7 +23,7 @@ def extent(plot: PlotData) -> str:
     if not numbers:
         return "no readings"
     if numbers == [1]:
-        return "one reading each: no spread is known"
+        return "one reading each, so no spread"
     return f"{'–'.join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))} readings each"
 
 

@@ -72,11 +72,11 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
     if found := highlights.telling(table):
-        yield from (Text(), Text("Most telling", style="bold"))
+        yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
             yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.attribution})")
     if trouble := highlights.remarks(table):
-        yield from (Text(), Text("What did not pass", style="bold"))
+        yield from (Text(), Text("Failures, errors and skips", style="bold"))
         for _, section, item in trouble:
             yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
 
@@ -139,7 +139,7 @@ def _lesson(lesson: highlights.Lesson, table: Table, width: int) -> Iterator[Ren
 def _agreed(table: Table) -> Iterator[RenderableType]:
     found = [(section, rows) for section in table.sections if (rows := wording.agreeing(section))]
     if found:
-        yield from (Text(), Text("The same on every machine that answered", style="bold underline"))
+        yield from (Text(), Text("Same on every machine that answered", style="bold underline"))
     for section, rows in found:
         words = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
         yield _point(f"{printable(section.name)}: ", words, "dim")
@@ -171,7 +171,7 @@ def _grids(
 
 def _sums(table: Table) -> str:
     total = summarize(table).total
-    return f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} in all"
+    return f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} total"
 
 
 def _how_it_ended(table: Table) -> Iterator[RenderableType]:

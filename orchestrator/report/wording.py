@@ -23,24 +23,24 @@ SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKI
 NOT_RUN = "·"
 CAUSES: Mapping[Attribution, tuple[str, str]] = {
     "boundary": (
-        "Differences that go with the boundary",
+        "Differences explained by the boundary",
         "Machines behind the same boundary agree, whatever their architecture.",
     ),
     "privilege": (
-        "Differences that go with privilege",
-        "On the same kernel, what a bare process may do was taken away: capabilities, system calls, paths.",
+        "Differences explained by privilege",
+        "Same kernel as a bare process, but fewer capabilities, system calls or paths are allowed.",
     ),
     "architecture": (
-        "Differences that go with the architecture",
-        "Machines of one architecture agree, whatever boundary they stand behind.",
+        "Differences explained by the architecture",
+        "Machines of the same architecture agree, whatever their boundary.",
     ),
     "mixed": (
-        "Differences of more than one cause",
-        "Boundary and architecture both play a part, or these machines cannot tell the two apart.",
+        "Differences with several possible causes",
+        "Boundary and architecture both matter, or these machines do not allow telling the two apart.",
     ),
     "unexplained": (
-        "Differences without a visible cause",
-        "Even machines of the same boundary and architecture disagree.",
+        "Unexplained differences",
+        "Even machines with the same boundary and architecture disagree.",
     ),
 }
 _REASON_LIMIT = 300

@@ -42,7 +42,7 @@ class RunStore:
             self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
             raise Unavailable(
-                f"cannot write to {folder}: {problem.strerror}", hint="name another in --out"
+                f"cannot write to {folder}: {problem.strerror}", hint="choose another folder with --out"
             ) from None
 
     def __enter__(self) -> RunStore:
@@ -68,10 +68,9 @@ def require_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE:
         raise Unavailable(
-            f"only {free // 2**20} MiB are free on the disk of {folder}, "
-            f"and {LEAST_FREE // 2**20} MiB are needed",
-            hint="`isolab images prune` frees what can be made again; --out, ISOLAB_CACHE and ISOLAB_SCRATCH "
-            "name other places",
+            f"not enough disk space for {folder}: {free // 2**20} MiB free, {LEAST_FREE // 2**20} MiB needed",
+            hint="free space with `isolab images prune`, or use another disk with --out, ISOLAB_CACHE "
+            "and ISOLAB_SCRATCH",
         )
 
 
@@ -81,9 +80,11 @@ def load_run(folder: Path) -> list[Record]:
     try:
         return list(read_records(path))
     except FileNotFoundError:
-        raise SpecError(f"{folder}: not a run: it has no {RECORDS}", hint="runs are kept in runs/") from None
+        raise SpecError(
+            f"{folder}: not a run (no {RECORDS} in it)", hint="runs are stored in runs/"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise SpecError(f"{path}: not readable as records: {problem}") from None
+        raise SpecError(f"{path}: invalid records: {problem}") from None
 
 
 def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:

@@ -57,8 +57,8 @@ def create(namespace: str, scratch: Path, deadline: Deadline) -> None:
     """Make a network; its scratch folder says whose it is. Raises Unavailable, BootError."""
     if os.getuid() != 0:
         raise Unavailable(
-            "containers can be joined by a network only by root: it takes interfaces in their namespaces",
-            hint="start isolab as root, or use `driver: qemu`, whose networks need no rights",
+            "networks between containers need root",
+            hint="run isolab as root, or use `driver: qemu`, whose networks need no privileges",
         )
     scratch.mkdir(parents=True, mode=0o711)
     _all(render_create(namespace), f"network {scratch.name}", deadline)
@@ -76,7 +76,7 @@ def remove(handle: Handle) -> None:
         return
     done = process.run(["ip", "netns", "delete", handle.tag], deadline=Deadline.after(30), check=False)
     if done.code != 0 and (PLACE / handle.tag).exists():
-        raise TeardownError(f"network {handle.machine}: its namespace cannot be removed:\n{done.tail()}")
+        raise TeardownError(f"network {handle.machine}: cannot remove its namespace:\n{done.tail()}")
 
 
 def standing(scratch: Path) -> Iterator[tuple[str, str]]:
@@ -94,5 +94,5 @@ def _all(commands: list[list[str]], what: str, deadline: Deadline) -> None:
         if done.code != 0:
             raise BootError(
                 f"{what}: `{' '.join(argv)}` failed:\n{done.tail()}",
-                hint="containers' networks need network namespaces, veth and bridge of the host's kernel",
+                hint="the host's kernel must support network namespaces, veth and bridge",
             )

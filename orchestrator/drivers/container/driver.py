@@ -123,7 +123,7 @@ class Container:
             wanted = wanted_limits(order.machine)
             unlimited = (exceeded(wanted, found) if found else {}) | unlimited
             for name, reason in unlimited.items():
-                progress.tell(f"{order.name}: warning: `{name}` does not limit this container: {reason}")
+                progress.tell(f"{order.name}: warning: the limit `{name}` is not enforced: {reason}")
             about = {"wanted": wanted, "in_force": found and _finite(found), "unlimited": unlimited}
             (order.logs / "limits.json").write_text(json.dumps(about, indent=1))
             return replace(handle, data={**handle.data, "unlimited": unlimited})
@@ -210,7 +210,7 @@ def _start(
     done = process.run(argv, deadline=deadline.within(60), cwd=order.scratch, check=False)
     # To ask beforehand whether the engine has the image would cost a fifth of the start.
     if done.code != 0 and reference(order.image).encode() in done.stderr:
-        progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
+        progress.doing(order.name, f"importing the image {order.image.name} into {engine[0]}")
         provide(engine, order.image, order.scratch, deadline)
         progress.doing(order.name, f"starting a container ({engine[0]})")
         done = process.run(argv, deadline=deadline.cancellation.deadline(60), cwd=order.scratch, check=False)

@@ -33,8 +33,8 @@ def engine_command(wanted: str) -> tuple[str, ...]:
             return command(name)
     if wanted == "docker" or (wanted == "auto" and shutil.which("docker")):
         raise Unavailable(
-            "docker's daemon does not answer" if shutil.which("docker") else "docker is not installed",
-            hint="start dockerd (package docker.io), or name its socket in DOCKER_HOST, or use podman",
+            "the docker daemon does not answer" if shutil.which("docker") else "docker is not installed",
+            hint="start dockerd (package docker.io), set DOCKER_HOST to its socket, or use podman",
         )
     raise Unavailable(f"no container engine ({wanted}) is installed", hint="install the package podman")
 
@@ -73,7 +73,7 @@ def unenforced(engine: tuple[str, ...]) -> Mapping[str, str]:
         about = json.loads(done.stdout)
         return podman_cannot(about) if engine[0] == "podman" else docker_cannot(about)
     except (ValueError, KeyError, TypeError, AttributeError):
-        reason = f"`{engine[0]} info` does not say whether it can: {done.tail(2)}"
+        reason = f"`{engine[0]} info` does not report support for it: {done.tail(2)}"
         return dict.fromkeys(LIMITS, reason)
 
 
@@ -81,7 +81,7 @@ def podman_cannot(about: Mapping[str, Any]) -> dict[str, str]:
     """The limits a rootless podman cannot set, from ``podman info``. Pure."""
     host = about["host"]
     if host["cgroupVersion"] == "v1":
-        return dict.fromkeys(LIMITS, "rootless podman sets no limits with cgroups v1; run isolab as root")
+        return dict.fromkeys(LIMITS, "rootless podman cannot set limits with cgroups v1; run isolab as root")
     mine = host.get("cgroupControllers") or ()
     return {
         limit: f"the controller {controller!r} is not delegated to this user (systemd: Delegate= of user@)"
@@ -94,7 +94,7 @@ def docker_cannot(about: Mapping[str, Any]) -> dict[str, str]:
     """The limits a docker daemon cannot set, from ``docker info``. Pure."""
     where = f"cgroups v{about.get('CgroupVersion', '?')}, driver {about.get('CgroupDriver', '?')}"
     return {
-        limit: f"docker's daemon cannot set it on this host ({where})"
+        limit: f"the docker daemon cannot set it on this host ({where})"
         for limit, key in _DOCKER_INFO.items()
         if not about[key]
     }

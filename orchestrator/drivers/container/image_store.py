@@ -65,7 +65,7 @@ def _base(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Deadli
             if wanted.startswith("sha256:"):
                 raise ImageError(
                     f"image {image.name}: {engine[0]} has no image {wanted}",
-                    hint="load or import it there first, or name it as registry/name@sha256:…",
+                    hint="load or import it first, or use registry/name@sha256:…",
                 )
             _run([*engine, "pull", "--quiet", wanted], image, deadline)
         return wanted
@@ -92,10 +92,10 @@ def _require_tar(engine: tuple[str, ...], image: Image, deadline: Deadline) -> N
     process.run([*engine, "rmi", reference(image)], deadline=deadline, check=False)
     if b"/bin/tar" in done.stderr:
         raise ImageError(
-            f"image {image.name}: it has no /bin/tar that runs, by which files are pushed:\n{done.tail()}",
-            hint="derive one with tar or busybox in it by a Containerfile",
+            f"image {image.name}: no working /bin/tar, which pushing files needs:\n{done.tail()}",
+            hint="add tar or busybox to it with a Containerfile",
         )
-    raise ImageError(f"image {image.name}: {engine[0]} cannot start a container of it:\n{done.tail()}")
+    raise ImageError(f"image {image.name}: {engine[0]} cannot start a container from it:\n{done.tail()}")
 
 
 def _known(engine: tuple[str, ...], name: str, deadline: Deadline) -> bool:
@@ -109,5 +109,5 @@ def _run(argv: list[str | Path], image: Image, deadline: Deadline) -> None:
         verb = next(word for word in argv if word in ("pull", "build"))
         raise ImageError(
             f"image {image.name}: `{argv[0]} {verb}` failed:\n" + "\n".join(words),
-            hint="the recipe names what it is made of; the engine's words say what is missing",
+            hint="check the image's recipe against the engine's message above",
         )

@@ -92,9 +92,9 @@ def in_force(pid: int, container: str, root: Path = Path("/")) -> Mapping[str, f
 def exceeded(wanted: Mapping[str, float], found: Mapping[str, float]) -> dict[str, str]:
     """The limits that are not in force as wanted, and what is. Pure."""
     return {
-        name: "the kernel has no such limit in force"
+        name: "the kernel enforces no such limit"
         if found[name] == float("inf")
-        else f"it is {found[name]:g}"
+        else f"the limit in force is {found[name]:g}"
         for name, limit in wanted.items()
         if found[name] > limit
     }

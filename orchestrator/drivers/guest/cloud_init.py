@@ -82,7 +82,7 @@ def settle(
                 _finish(transport, name, image, deadline)
                 return
         except (TransportError, TimedOut, OSError) as problem:  # one try's time, not ours
-            deadline.check(f"{name}: waiting for its SSH server with our host key ({problem})")
+            deadline.check(f"{name}: waiting for its SSH server with the expected host key ({problem})")
             deadline.cancellation.wait(PAUSE_SECONDS)
 
 

@@ -135,7 +135,9 @@ class Port:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(max(0.1, deadline.within(10).remaining()))
         try:
-            connect(self._socket, path, deadline.within(10), "QEMU listening at the guest's port")
+            connect(
+                self._socket, path, deadline.within(10), "waiting for QEMU to open the guest's serial port"
+            )
         except BaseException:
             self._socket.close()
             raise
@@ -157,19 +159,19 @@ class Port:
                 block = self._receive(deadline.slice(0.25) or 0.001)
             except TimeoutError:
                 meanwhile()
-                deadline.check(f"waiting for the guest's init to say {word!r}")
+                deadline.check(f"waiting for {word!r} from the guest's init")
                 continue
             except ConnectionError:
                 block = b""
             if not block:
                 meanwhile()
-                raise BootError("the emulator closed the guest's port")
+                raise BootError("the emulator closed the guest's serial port")
             self._pending += block
-            deadline.check(f"waiting for the guest's init to say {word!r}")
+            deadline.check(f"waiting for {word!r} from the guest's init")
             if len(self._pending) > 4096:
-                raise BootError("the guest's init talks nonsense")
+                raise BootError("unexpected output from the guest's init")
         if line != word:
-            raise BootError(f"the guest's init said: {line[:200]}")
+            raise BootError(f"the guest's init reported: {line[:200]}")
 
     def _receive(self, seconds: float) -> bytes:
         """What came, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""

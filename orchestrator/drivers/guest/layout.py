@@ -36,5 +36,5 @@ def forwarded_port(usernet: str) -> int:
     """The host port QEMU chose for SSH, from ``info usernet``. Raises BootError."""
     match = re.search(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", usernet, re.MULTILINE)
     if match is None:
-        raise BootError(f"QEMU does not say which port it forwards:\n{usernet}")
+        raise BootError(f"QEMU did not report the port it forwards:\n{usernet}")
     return int(match[1])

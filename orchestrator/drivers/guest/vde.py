@@ -49,8 +49,8 @@ def require(qemu: str, deadline: Deadline) -> None:
     output = process.run(asked, deadline=deadline, check=False).stdout.decode(errors="replace")
     if "vde" not in output.split():
         raise Unavailable(
-            f"{qemu} was built without VDE: its machines cannot be joined by a network",
-            hint="use a QEMU with VDE support, as Debian's and Ubuntu's packages are",
+            f"{qemu} was built without VDE, which networks between machines need",
+            hint="install a QEMU with VDE support, such as Debian's or Ubuntu's packages",
         )
 
 
@@ -59,7 +59,7 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
     Raises Unavailable, BootError."""
     if shutil.which(PROGRAM) is None:
         raise Unavailable(
-            f"{PROGRAM} is not installed: machines cannot be joined by a network",
+            f"{PROGRAM} is not installed, and networks between machines need it",
             hint="install the package vde2",
         )
     root, folder = os.getuid() == 0, Path(sockets).parent
@@ -70,8 +70,8 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
     argv = render_argv(sockets, machines, user if root else None)
     done = process.run(argv, deadline=deadline, check=False)
     if done.code != 0:
-        raise BootError(f"{PROGRAM} does not start:\n{done.tail()}", hint="is the package vde2 whole?")
-    poll((Path(sockets) / "ctl").exists, deadline, f"{PROGRAM} listening")
+        raise BootError(f"{PROGRAM} does not start:\n{done.tail()}", hint="reinstall the package vde2")
+    poll((Path(sockets) / "ctl").exists, deadline, f"waiting for {PROGRAM} to listen")
 
 
 def end(handle: Handle) -> None:
@@ -79,7 +79,7 @@ def end(handle: Handle) -> None:
     ours = {endpoint(Path(handle.scratch), folder) for folder in (QEMU, LIBVIRT)}
     for pid in process_table.find(lambda pid: _sockets(pid) in ours):
         if not process_table.end(pid, patience=0):
-            raise TeardownError(f"network {handle.machine}: {PROGRAM} (process {pid}) cannot be ended")
+            raise TeardownError(f"network {handle.machine}: cannot kill {PROGRAM} (process {pid})")
 
 
 def running(scratch: Path, folder: str) -> Iterator[tuple[str, str]]:

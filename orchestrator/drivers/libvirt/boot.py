@@ -58,17 +58,17 @@ def bring_up(
     """From nothing to an SSH server with this machine's own host key; ``patience`` is for its
     kernel, 0 means none but the deadline's."""
     keys = folder_with_keys(Path(handle.scratch))
-    progress.doing(order.name, f"providing its image to {uri.where}")
+    progress.doing(order.name, f"preparing its image on {uri.where}")
     files = storage.provide(connection, uri, order.image, console_name(handle), deadline)
     # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
     owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
     xml = render_domain(order, handle, files, owner)
     (order.logs / "domain.xml").write_text(xml)
     libvirt = library()
-    with raised_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
+    with raised_as(BootError, f"{order.name}: libvirt on {uri.where} cannot start it"):
         domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
     with knows_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
-        with raised_as(BootError, f"{order.name}: it cannot be started"):
+        with raised_as(BootError, f"{order.name}: libvirt cannot start it"):
             domain.resume()
         meanwhile = _watcher(connection, order, handle, ended, progress)
         kernel = deadline.within(patience) if patience else deadline
@@ -92,7 +92,7 @@ def _watcher(
         if not over and time.monotonic() - last < LOOK_SECONDS:
             return
         last = time.monotonic()
-        with raised_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
+        with raised_as(BootError, f"{order.name}: lost the libvirt daemon while booting"):
             storage.fetch(connection, console_name(handle), log)
         words = console.last_line() or "firmware"
         progress.doing(order.name, f"booting: {words}", order.arch.boot_seconds)
@@ -101,17 +101,14 @@ def _watcher(
                 f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
             )
         if over:
-            raise BootError(
-                f"{order.name}: the machine stopped while booting; the console's last lines:\n"
-                f"{console.tail(12)}"
-            )
+            raise BootError(f"{order.name}: stopped while booting; last console lines:\n{console.tail(12)}")
 
     return look
 
 
 def _asked_port(domain: Any) -> int:
     """The port QEMU chose on its host. Raises BootError."""
-    with raised_as(BootError, "QEMU does not say which port it forwards"):
+    with raised_as(BootError, "QEMU did not report the port it forwards"):
         return forwarded_port(human_command(domain, "info usernet"))
 
 
@@ -121,5 +118,5 @@ def find_port(handle: Handle, deadline: Deadline) -> int:
     with opened(uri, deadline) as connection:
         domain = domain_of(connection, handle)
         if domain is None:
-            raise TransportError(f"{handle.machine}: it is not running on {uri.where}")
+            raise TransportError(f"{handle.machine}: not running on {uri.where}")
         return _asked_port(domain)

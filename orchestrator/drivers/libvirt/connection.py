@@ -87,7 +87,11 @@ def _open(uri: Uri, deadline: Deadline) -> Any:
             try:
                 deadline.check(f"connecting to libvirt at {uri.text}")
             except TimedOut as late:
-                hint = f"is {uri.where} up, and does `ssh` reach it?" if uri.remote else "does libvirtd hang?"
+                hint = (
+                    f"check that {uri.where} is up and `ssh` reaches it"
+                    if uri.remote
+                    else "check whether libvirtd hangs"
+                )
                 raise TimedOut(late.message, hint=hint) from None
             continue
         if isinstance(answer, libvirt.libvirtError):
@@ -98,20 +102,20 @@ def _open(uri: Uri, deadline: Deadline) -> Any:
 _HINTS = (
     (
         "Host key verification failed",
-        "compare the host's key with what its administrator tells you, then add it to "
+        "check the host's key with its administrator, then add it to "
         "~/.ssh/known_hosts (`ssh-keyscan HOST` shows it)",
     ),
     ("Permission denied", "`ssh HOST` must work without a password: a key in ~/.ssh or keyfile= in the URI"),
-    ("Could not resolve hostname", "the URI's host name is wrong, or has no address here"),
+    ("Could not resolve hostname", "check the host name in the URI"),
     ("authentication unavailable", "join the group libvirt, or use qemu:///session"),
     ("access denied", "join the group libvirt, or use qemu:///session"),
     ("Connection refused", "start libvirtd (or sshd) there: systemctl start libvirtd"),
 )
-START = "start it: systemctl start libvirtd; without systemd: virtlogd -d; libvirtd -d"
+START = "start it: systemctl start libvirtd (without systemd: virtlogd -d; libvirtd -d)"
 
 
 def _refused(uri: Uri, words: str) -> Unavailable:
-    hint = next((hint for mark, hint in _HINTS if mark in words), f"is libvirtd running there? {START}")
+    hint = next((hint for mark, hint in _HINTS if mark in words), f"check that libvirtd is running; {START}")
     if not uri.remote and ("No such file" in words or "Connection refused" in words):
         hint = START
     return Unavailable(f"libvirt does not answer at {uri.text}: {words}", hint=hint)
@@ -125,7 +129,7 @@ def raised_as(kind: type[LabError], what: str) -> Iterator[None]:
     except library().libvirtError as problem:
         words = str(problem)
         hint = "start virtlogd: virtlogd -d" if "virtlogd" in words else ""
-        raise kind(f"{what}: {words}", hint=hint or "`isolab doctor` looks at the daemon") from None
+        raise kind(f"{what}: {words}", hint=hint or "run `isolab doctor` to check the daemon") from None
 
 
 def lookup(question: Callable[[], Any]) -> Any:

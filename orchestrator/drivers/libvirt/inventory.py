@@ -66,13 +66,13 @@ def end(domain: Any, name: str, deadline: Deadline) -> None:
     with contextlib.suppress(library().libvirtError):
         domain.destroy()
         return
-    deadline.check(f"{name}: ending it")
+    deadline.check(f"{name}: stopping it")
     deadline.cancellation.wait(0.2)
 
 
 def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
     """Run and name of everything of ours: domains, logs whose domain is gone, networks and filters."""
-    with raised_as(Unavailable, "libvirt does not list its machines"):
+    with raised_as(Unavailable, "libvirt cannot list its machines"):
         for domain in connection.listAllDomains():
             run, machine, owner = tag_of(domain)
             if owner == mark:
@@ -99,8 +99,8 @@ def everywhere(mark: str) -> Iterator[tuple[Uri, str, str]]:
             if not uri.remote and not running_here():
                 continue
             raise Unavailable(
-                f"leftovers cannot be looked for: {problem.message}",
-                hint=f"{problem.hint}; if it is gone for ever, delete its line from {remembered_file()}",
+                f"cannot search for leftovers: {problem.message}",
+                hint=f"{problem.hint}; if it is gone for good, delete its line from {remembered_file()}",
             ) from None
         for run, machine in sorted(found - known):
             yield uri, run, machine

@@ -50,8 +50,8 @@ def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
             connection.networkCreateXML(render_network(handle))
         except library().libvirtError as problem:
             raise Unavailable(
-                f"libvirt on {uri.where} cannot make the network {wanted.name}: {problem}",
-                hint="its host must let it make bridges and firewall rules; "
+                f"libvirt on {uri.where} cannot create the network {wanted.name}: {problem}",
+                hint="its host must allow it to create bridges and firewall rules; "
                 "the networks of `uri: qemu:///session` and `driver: qemu` need neither",
             ) from None
 
@@ -59,8 +59,8 @@ def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
 def _create_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
     if uri.remote:
         raise Unavailable(
-            f"machines of a libvirt session on {uri.where} cannot be joined by a network: "
-            "a session may make no bridge there, and we start nothing of our own",
+            f"no networks between machines of a libvirt session on {uri.where}: "
+            "a session cannot create bridges there",
             hint=f"use uri: {uri.text.split('?')[0].replace('/session', '/system')}",
         )
     vde.require(wanted.arch.qemu, deadline)

@@ -34,7 +34,7 @@ def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
         if event in ends:
             ended.set()
 
-    with raised_as(BootError, "libvirt does not tell of its machines"):
+    with raised_as(BootError, "libvirt cannot report on its machines"):
         number = connection.domainEventRegisterAny(
             domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, note_end, None
         )
@@ -55,7 +55,7 @@ class Channel(Port):
         self._blocks: queue.Queue[bytes] = queue.Queue()
         self._pending = b""
         self._stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
-        with raised_as(BootError, "the guest's port cannot be opened"):
+        with raised_as(BootError, "cannot open the guest's serial port"):
             domain.openChannel(CHANNEL, self._stream, libvirt.VIR_DOMAIN_CHANNEL_FORCE)
         events = libvirt.VIR_STREAM_EVENT_READABLE
         events |= libvirt.VIR_STREAM_EVENT_ERROR | libvirt.VIR_STREAM_EVENT_HANGUP
@@ -93,7 +93,7 @@ class Channel(Port):
         deadline = Deadline.after(SEND_SECONDS)
         view = memoryview(data)
         while view:
-            with raised_as(LabError, "the guest's port does not take its identity"):
+            with raised_as(LabError, "cannot send the machine its identity"):
                 sent = self._stream.send(bytes(view[:4096]))
             if sent == _WOULD_BLOCK:
                 deadline.check("sending a machine its identity")

@@ -53,7 +53,7 @@ def _escaped(text: str) -> str:
 
 def pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     """Our pool, made when it is not there. Raises Unavailable."""
-    with raised_as(Unavailable, f"no storage pool for images on {uri.where}"):
+    with raised_as(Unavailable, f"cannot set up a storage pool for images on {uri.where}"):
         found = lookup(lambda: connection.storagePoolLookupByName(POOL))
         if found is None:
             found = _make_pool(connection, uri, deadline)
@@ -62,7 +62,7 @@ def pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     path = Xml.fromstring(found.XMLDesc()).findtext("./target/path") or ""
     if not path.endswith((SYSTEM_FOLDER, SESSION_FOLDER)):
         raise Unavailable(
-            f"the storage pool {POOL!r} on {uri.where} is not ours: it lies in {path}",
+            f"the storage pool {POOL!r} on {uri.where} does not belong to isolab: its folder is {path}",
             hint=f"rename it: virsh -c '{uri.text}' pool-edit {POOL}",
         )
     return found
@@ -102,7 +102,7 @@ def provide(connection: Any, uri: Uri, image: Image, console: str, deadline: Dea
     store = pool(connection, uri, deadline)
     kernel = _upload(connection, store, image.kernel, f"{image.key}-kernel", deadline)
     initrd = _upload(connection, store, image.initrd, f"{image.key}-initrd", deadline)
-    with raised_as(Unavailable, f"no console log on {uri.where}"):
+    with raised_as(Unavailable, f"cannot create a console log on {uri.where}"):
         log = store.createXML(render_volume(console, "0600"), 0)
     return Files(kernel, initrd, log.path())
 
@@ -113,7 +113,7 @@ def _upload(connection: Any, store: Any, source: Path, name: str, deadline: Dead
     size = source.stat().st_size
     with locked("libvirt-volumes", name, deadline):
         while True:
-            with raised_as(ImageError, f"{name} cannot be uploaded"):
+            with raised_as(ImageError, f"cannot upload {name}"):
                 found = lookup(lambda: store.storageVolLookupByName(name))
                 if found is not None and found.info()[1] == size:
                     return str(found.path())
@@ -176,7 +176,7 @@ def remove_console(connection: Any, name: str, deadline: Deadline) -> None:
     store = find_pool(connection)
     if store is None:
         return
-    with raised_as(LabError, f"the console log {name} cannot be removed"):
+    with raised_as(LabError, f"cannot remove the console log {name}"):
         _refresh(store, deadline)
         for volume in store.listAllVolumes():
             if volume.name().startswith(name):
@@ -196,7 +196,7 @@ def _refresh(store: Any, deadline: Deadline) -> None:
             return False
         return True
 
-    poll(refreshed, deadline, "uploads to end before a console log is removed", interval=0.1)
+    poll(refreshed, deadline, "waiting for uploads to finish before removing a console log", interval=0.1)
 
 
 def volumes(connection: Any) -> Iterator[str]:
@@ -212,7 +212,7 @@ def prune(connection: Any, keep: Collection[str]) -> Iterator[str]:
     store = find_pool(connection)
     if store is None:
         return
-    with raised_as(LabError, "old images cannot be removed"):
+    with raised_as(LabError, "cannot remove old images"):
         for volume in store.listAllVolumes():
             key, _, part = volume.name().rpartition("-")
             if part in ("kernel", "initrd") and key not in keep and _deleted(volume):

@@ -55,7 +55,7 @@ def choose(arch: Arch, wanted: str, image: Image, deadline: Deadline) -> Acceler
         return Accelerator("kvm", "a probe guest booted under KVM")
     if wanted == "kvm":
         raise Unavailable(
-            f"KVM cannot be used: {problem}", hint="`accel: auto` falls back to emulation and says so"
+            f"KVM cannot be used: {problem}", hint="use `accel: auto`, which falls back to emulation"
         )
     return Accelerator("tcg", problem)
 
@@ -65,7 +65,7 @@ def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:
     if not KVM.exists():
         return "this host has no /dev/kvm"
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return "/dev/kvm may not be opened by this user (join the group that owns it)"
+        return "no permission to open /dev/kvm (join the group that owns it)"
     qemu = shutil.which(arch.qemu)
     if qemu is None:
         raise Unavailable(
@@ -118,7 +118,7 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
             return (
                 ""
                 if "isolab:" in Console(log).tail(40)
-                else "QEMU ended when a probe guest was started under KVM"
+                else "QEMU exited while a probe guest booted under KVM"
             )
 
 

@@ -42,7 +42,7 @@ class Qemu:
     def check(self, machine: Machine, arch: Arch) -> None:
         if shutil.which(arch.qemu) is None:
             raise Unavailable(
-                f"{arch.qemu} is not installed: no {arch.name} machine can run",
+                f"{arch.qemu} is not installed, and {arch.name} machines need it",
                 hint=f"install the package {arch.qemu_packages[0]}",
             )
 
@@ -71,7 +71,7 @@ class Qemu:
                 except (BootError, TimedOut) as problem:
                     deadline.check(f"{order.name}: cloning")
                     progress.tell(
-                        f"{order.name}: its clone did not come up, booting it instead: {problem.message}"
+                        f"{order.name}: the clone did not come up, booting instead: {problem.message}"
                     )
                     self.down(handle)
             bring_up(replace(order, template=None), handle, deadline, progress)

@@ -247,7 +247,7 @@ def start(
             raise BootError(f"{order.name}: {order.arch.qemu} does not start:\n{words}")
         return False
 
-    poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
+    poll(listening, deadline.within(60), f"{order.name}: starting {order.arch.qemu}")
 
 
 def watcher(
@@ -262,7 +262,7 @@ def watcher(
         if console.panicked():
             raise BootError(f"{who}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}")
         if not alive(handle):
-            raise BootError(f"{who}: QEMU ended while {doing}; the console's last lines:\n{console.tail(12)}")
+            raise BootError(f"{who}: QEMU exited while {doing}; last console lines:\n{console.tail(12)}")
 
     return look
 
@@ -288,7 +288,7 @@ def end(handle: Handle) -> None:
     Raises TeardownError."""
     for pid in process_table.find(lambda pid: _tag(pid) == handle.tag):
         if not process_table.end(pid, patience=1.0):
-            raise TeardownError(f"{handle.machine}: QEMU (process {pid}) cannot be ended")
+            raise TeardownError(f"{handle.machine}: cannot kill QEMU (process {pid})")
 
 
 def running(scratch: Path) -> Iterator[tuple[str, str]]:

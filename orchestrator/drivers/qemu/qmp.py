@@ -48,11 +48,11 @@ def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
 
 def _connect(sock: socket.socket, path: Path, deadline: Deadline) -> None:
     try:
-        connect(sock, path, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+        connect(sock, path, deadline.within(REFUSED_SECONDS), f"waiting for QEMU to listen at {path.name}")
     except OSError as problem:
         raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
     except TimedOut:
-        raise BootError(f"QEMU does not answer at {path.name}: nobody listens there") from None
+        raise BootError(f"QEMU does not answer at {path.name}: nothing is listening there") from None
 
 
 def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
@@ -66,11 +66,11 @@ def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any
         stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         stream.flush()
     except OSError as problem:
-        raise BootError(f"QEMU does not take a command: {problem}") from None
+        raise BootError(f"QEMU did not accept a command: {problem}") from None
     while True:
         answer = _read(stream)
         if "error" in answer:
-            raise BootError(f"QEMU refuses {command}: {answer['error']}")
+            raise BootError(f"QEMU rejected {command}: {answer['error']}")
         if "return" in answer:
             return answer["return"]
 
@@ -83,5 +83,7 @@ def _read(stream: BufferedRWPair) -> dict[str, Any]:
     except (OSError, ValueError) as problem:
         raise BootError(f"QEMU does not answer: {problem}") from None
     if not isinstance(message, dict):
-        raise BootError("QEMU closed its monitor" if message is None else "QEMU's monitor talks nonsense")
+        raise BootError(
+            "QEMU closed its monitor" if message is None else "unexpected output from QEMU's monitor"
+        )
     return message

@@ -168,8 +168,8 @@ def _address(machine: Machine) -> Address:
     assert machine.address is not None
     if machine.key and not Path(machine.key).is_file():
         raise Unavailable(
-            f"there is no private key {machine.key}",
-            hint="correct `key:` in the lab (relative paths begin at the lab file), or leave it out to "
+            f"no private key {machine.key}",
+            hint="correct `key:` in the lab (relative paths begin at the lab file), or omit it to "
             "use your agent and usual keys",
         )
     jump_keys = known_hosts.trusted(parse_jump(machine.jump)[1]) if machine.jump else ()
@@ -213,30 +213,32 @@ def _ask(transport: Transport, name: str, deadline: Deadline) -> RemoteFacts:
     if len(lines) >= 4 and lines[0] == _MARK and lines[3].isdigit():
         return RemoteFacts(lines[1][:40], lines[2][:40], int(lines[3]), lines[4:] == ["tar"])
     if _MARK in lines:
-        reason = f"its login shell prints text when nobody looks: {lines[0][:80]!r}"
-        hint = "keep what prints out of .bashrc and the like, or in the part for interactive shells"
+        reason = f"its login shell prints text in non-interactive sessions: {lines[0][:80]!r}"
+        hint = "make .bashrc and the like print only in interactive shells"
     else:
         words = (done.stderr or done.stdout).decode(errors="replace").strip()[:200]
         reason, hint = (
             f"its shell does not run commands: {words!r}",
-            "is the login shell of that account /bin/sh?",
+            "check that the account's login shell is /bin/sh",
         )
-    raise BootError(f"{name}: programs cannot be run there: {reason}", hint=hint)
+    raise BootError(f"{name}: cannot run programs there: {reason}", hint=hint)
 
 
 def _require(about: RemoteFacts, order: Order) -> None:
     """Raises BootError when our programs cannot run there."""
     if about.system != "Linux":
-        raise BootError(f"{order.name}: runs {about.system}, and the exercises are for Linux")
+        raise BootError(f"{order.name}: runs {about.system}, but exercises need Linux")
     if about.machine not in order.arch.uname:
         right = next((a.name for a in ARCHITECTURES.values() if about.machine in a.uname), "")
-        hint = f"write `arch: {right}` in the lab" if right else "that architecture is not among ours"
+        hint = f"write `arch: {right}` in the lab" if right else "isolab does not support that architecture"
         raise BootError(
-            f"{order.name}: its processor is {about.machine}, but programs were made for {order.arch.name}",
+            f"{order.name}: its processor is {about.machine}, but programs are built for {order.arch.name}",
             hint=hint,
         )
     if not about.tar:
-        raise BootError(f"{order.name}: there is no /bin/tar to take files with", hint="install tar there")
+        raise BootError(
+            f"{order.name}: no /bin/tar there, which pushing files needs", hint="install tar there"
+        )
 
 
 def _settle_in(transport: Transport, handle: Handle, runner: bytes, deadline: Deadline) -> None:
@@ -247,14 +249,14 @@ def _settle_in(transport: Transport, handle: Handle, runner: bytes, deadline: De
     done = transport.run(["sh", "-c", f"{make} && {copy}"], deadline=deadline, stdin=runner)
     if done.code != 0:
         raise BootError(
-            f"{handle.machine}: cannot make {folder} there: {_words(done.stderr)}",
-            hint="`folder:` in the lab names another place, such as /var/tmp",
+            f"{handle.machine}: cannot create {folder} there: {_words(done.stderr)}",
+            hint="set `folder:` in the lab to another place, such as /var/tmp",
         )
     done = transport.run([program, "--facts"], deadline=deadline)
     if done.code != 0:
         raise BootError(
-            f"{handle.machine}: programs do not run from {folder} there: {_words(done.stderr)}",
-            hint="when it is mounted noexec, `folder:` in the lab names another place, such as /var/tmp",
+            f"{handle.machine}: cannot run programs from {folder} there: {_words(done.stderr)}",
+            hint="if it is mounted noexec, set `folder:` in the lab to another place, such as /var/tmp",
         )
 
 
@@ -267,13 +269,13 @@ def _remove(handle: Handle) -> None:
             done = transport.run(["sh"], deadline=deadline, stdin=render_removal(folder))
     except (TransportError, TimedOut, Unavailable) as problem:
         raise Unreachable(
-            f"{handle.machine}: {folder} on {address} may be left: {problem.message}",
-            hint="`isolab gc` tries again; when that machine is gone for good: `isolab gc --forget`",
+            f"{handle.machine}: {folder} may remain on {address}: {problem.message}",
+            hint="run `isolab gc` to try again, or `isolab gc --forget` if that machine is gone for good",
         ) from None
     if done.code != 0:
         raise TeardownError(
-            f"{handle.machine}: {folder} on {address} cannot be removed: {_words(done.stderr)}",
-            hint="remove it there, then `isolab gc`",
+            f"{handle.machine}: cannot remove {folder} on {address}: {_words(done.stderr)}",
+            hint="remove it there, then run `isolab gc`",
         )
 
 

@@ -43,7 +43,7 @@ class VirtualBox:
         if not (arch.pc_firmware and host_arch().pc_firmware):
             raise Unavailable(
                 f"VirtualBox on {host_arch().name} cannot run {arch.name} guests",
-                hint="it runs amd64 and i386 guests on amd64; `driver: qemu` runs all of them",
+                hint="it runs amd64 and i386 guests on amd64 hosts; `driver: qemu` runs every architecture",
             )
         if shutil.which(PROGRAM) is None:
             raise Unavailable(
@@ -53,7 +53,10 @@ class VirtualBox:
             )
         answer = vboxmachine.version()
         if "vboxdrv" in answer:
-            raise Unavailable("VirtualBox cannot start machines: no vboxdrv", hint=vboxmachine.NO_DRIVER)
+            raise Unavailable(
+                "VirtualBox cannot start machines: its kernel driver vboxdrv is not loaded",
+                hint=vboxmachine.NO_DRIVER,
+            )
         version = vboxmanage.version(answer)
         if version is not None and version < OLDEST:
             raise Unavailable(
@@ -114,7 +117,7 @@ class VirtualBox:
             except (Refused, TimedOut) as problem:
                 raise TeardownError(
                     f"{handle.machine}: VirtualBox cannot remove {handle.tag}: {problem.message}",
-                    hint="close it if it is open in VirtualBox's window, then `isolab gc`",
+                    hint="close it in VirtualBox's window if it is open, then run `isolab gc`",
                 ) from None
         shutil.rmtree(handle.scratch, ignore_errors=True)
 

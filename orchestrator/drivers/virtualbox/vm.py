@@ -35,10 +35,12 @@ GROWTH = 64 * MIB
 not fill the host's."""
 NO_DRIVER = (
     "install its kernel driver (Debian, Ubuntu: the packages virtualbox-dkms and linux-headers for "
-    "this kernel; elsewhere: run `vboxconfig`), then type: sudo modprobe vboxdrv"
+    "this kernel; elsewhere: run `vboxconfig`), then run: sudo modprobe vboxdrv"
 )
-_HELD = "another hypervisor holds the processor: end KVM's machines, or unload its module"
-_ABSENT = "the processor offers no virtualization: switch it on in the firmware; `driver: qemu` emulates"
+_HELD = "another hypervisor is using the processor: stop KVM's machines, or unload its module"
+_ABSENT = (
+    "hardware virtualization is unavailable: enable it in the firmware, or use `driver: qemu` to emulate"
+)
 _ADVICE = {
     "vboxdrv": NO_DRIVER,
     "VERR_VM_DRIVER": NO_DRIVER,
@@ -125,7 +127,10 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
         end(handle, deadline)
         words = ["modifyvm", handle.data["uuid"], *vboxmanage.render_paging(False)]
         poll(
-            lambda: vboxmanage.run_command(words, deadline).code == 0, deadline, "VirtualBox letting go", 0.3
+            lambda: vboxmanage.run_command(words, deadline).code == 0,
+            deadline,
+            "waiting for VirtualBox to unlock the machine",
+            0.3,
         )
         _boot(order, handle, keys, deadline, progress, patience=None)
         nested_paging.remember_useless(found)
@@ -159,7 +164,7 @@ def _advice(handle: Handle, done: process.Finished) -> str:
         done = replace(done, stderr=done.stderr + log(handle).read_bytes()[-65536:])
     text = (done.stdout + done.stderr).decode(errors="replace")
     known = (advice for word, advice in _ADVICE.items() if word in text)
-    return next(known, "VirtualBox's own log, VBox.log, is kept beside where the console log is")
+    return next(known, "see VirtualBox's own log, VBox.log, beside the console log")
 
 
 def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline) -> Callable[[], None]:
@@ -182,16 +187,16 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             )
         if given_up := _GIVEN_UP.search(next(grown)):
             raise BootError(
-                f"{order.name}: VirtualBox gave the machine up: {given_up[0].decode()}",
-                hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
+                f"{order.name}: VirtualBox gave up on the machine: {given_up[0].decode()}",
+                hint=f"see VirtualBox's own log, {order.logs / 'VBox.log'}",
             )
         if not there():
             raise BootError(
-                f"{order.name}: VirtualBox ended; the console's last lines:\n{console.tail(12)}",
-                hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
+                f"{order.name}: VirtualBox exited; last console lines:\n{console.tail(12)}",
+                hint=f"see VirtualBox's own log, {order.logs / 'VBox.log'}",
             )
         if not output and not silence.remaining():
-            raise EmptyConsole("the guest says nothing")
+            raise EmptyConsole("no output from the guest")
 
     return look
 
@@ -216,7 +221,7 @@ def _limit(handle: Handle, deadline: Deadline) -> None:
             ["prlimit", "--pid", str(pid), f"--fsize={GROWTH}"], deadline=deadline, check=False
         )
         if done.code != 0 and pid in _processes(handle):
-            raise BootError(f"{handle.machine}: its files cannot be bounded: {done.tail()}")
+            raise BootError(f"{handle.machine}: cannot limit its file sizes: {done.tail()}")
 
 
 def _reachable(handle: Handle, port: int, deadline: Deadline) -> int:
@@ -250,7 +255,7 @@ def end(handle: Handle, deadline: Deadline) -> None:
         vboxmanage.run_command(["controlvm", uuid, "poweroff"], deadline.within(60))
     for pid in _processes(handle):
         if not process_table.end(pid, patience=5.0):
-            raise TeardownError(f"{handle.machine}: VirtualBox (process {pid}) cannot be ended")
+            raise TeardownError(f"{handle.machine}: cannot kill VirtualBox (process {pid})")
 
 
 def remove(handle: Handle, deadline: Deadline) -> None:
@@ -266,7 +271,7 @@ def remove(handle: Handle, deadline: Deadline) -> None:
         return not vboxmanage.about(uuid, deadline)
 
     with _registry(deadline):
-        poll(gone, deadline, f"VirtualBox removing {handle.tag}", interval=0.3)
+        poll(gone, deadline, f"removing {handle.tag} from VirtualBox", interval=0.3)
         known = vboxmanage.media(deadline)
         if own in known:
             vboxmanage.ask(["closemedium", "disk", own], deadline)

@@ -98,7 +98,7 @@ class CanaryManager:
         with self._lock:
             turn = self._turns.setdefault(user, threading.Lock())
         while not turn.acquire(timeout=deadline.slice()):
-            deadline.check("waiting for another machine's attack on the same user to end")
+            deadline.check("waiting for another machine's attack on the same user to finish")
         try:
             yield
         finally:
@@ -125,16 +125,16 @@ class CanaryManager:
 def _plant(kind: CanaryKind, context: CanaryContext) -> Canary | str:
     """The canary, or why there is none. Raises CanaryError, TransportError, TimedOut, Interrupted."""
     if kind in ("other-file", "other-process") and context.owners.other is None:
-        return unplanted("isolab is not root: there is no other user")
+        return unplanted("isolab is not running as root, so there is no other user")
     if kind == "kernel-log" and not os.access("/dev/kmsg", os.R_OK):
-        return unplanted("isolab may not read the host's kernel log")
+        return unplanted("isolab has no permission to read the host's kernel log")
     try:
-        return _make(kind, context) or unplanted("the host has no address but its loopback")
+        return _make(kind, context) or unplanted("the host has only a loopback address")
     except (OSError, Unavailable) as problem:
         reason = problem.message if isinstance(problem, Unavailable) else problem.strerror or problem
         raise CanaryError(
-            f"the canary {kind!r} cannot be planted: {reason}",
-            hint="see `isolab doctor`; `isolab gc` removes what killed runs left",
+            f"cannot plant the canary {kind!r}: {reason}",
+            hint="run `isolab doctor`; `isolab gc` removes leftovers of killed runs",
         ) from None
 
 

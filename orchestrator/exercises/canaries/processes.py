@@ -50,8 +50,8 @@ class Process:
             if not isinstance(problem, TransportError | ValueError):
                 raise
             raise CanaryError(
-                f"the canary {kind!r} cannot be planted on this host",
-                hint=f"{context.program.parent} must be a folder every user can run programs from",
+                f"cannot plant the canary {kind!r}: its process did not start",
+                hint=f"every user must be able to run programs from {context.program.parent}",
             ) from None
         self.env = self._environment(address)
         assert word == "ready"
@@ -107,7 +107,7 @@ class Process:
         while not answer.endswith(b"\n"):
             block = self._talk.receive(deadline)
             if not block or len(answer) > 4096:
-                raise TransportError("the canary process ended")
+                raise TransportError("the canary process exited")
             answer += block
         return answer.decode(errors="replace")
 

@@ -37,7 +37,7 @@ class VisibleProcess:
                 )
                 self._thread.start()
         if not self._planted.wait(30):
-            raise LabError("the canary process cannot be started on this host")
+            raise LabError("cannot start the canary process on this host")
         return self.name
 
     def close(self) -> None:

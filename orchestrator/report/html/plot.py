@@ -23,7 +23,7 @@ from orchestrator.results.plot_data import Mark, PlotData, Series
 OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
 _WIDTH, _LEFT, _RIGHT = 460, 106, 294
 _TOP, _STEP, _FOOT = 34, 24, 22
-_NAME_LIMIT, _SAID_LIMIT = 13, 32
+_NAME_LIMIT, _WORDS_LIMIT = 13, 32
 _LEAST_EXTENT = 4.0
 """Times from one end of a scale to the other: what differs by less should not look far apart."""
 
@@ -71,8 +71,8 @@ def _panel(
     title = escape(f"{plot.title}: {group.label}")
     return Markup(
         f'<svg class="panel" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="{name}" '
-        f'aria-describedby="{name}-said"><title id="{name}">{title}</title>'
-        f'<desc id="{name}-said">{escape(measured.in_words(group, plot, machines))}</desc>'
+        f'aria-describedby="{name}-description"><title id="{name}">{title}</title>'
+        f'<desc id="{name}-description">{escape(measured.in_words(group, plot, machines))}</desc>'
         f'<text class="head" x="0" y="17">{escape(group.label)}</text>'
         f"{_ruler(plot, scale, height)}{rows}</svg>"
     )
@@ -101,7 +101,7 @@ def _row(plot: PlotData, mark: Mark, machine: MachineColumn, place: int, scale: 
 
 def _undrawn(mark: Mark, y: int) -> Markup:
     return Markup(
-        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.reported, _SAID_LIMIT))}</text>'
+        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.reported, _WORDS_LIMIT))}</text>'
     )
 
 
@@ -119,5 +119,5 @@ def _drawn(plot: PlotData, mark: Mark, machine: MachineColumn, y: int, scale: Sc
     beside = f' <tspan class="beside">{escape(more)}</tspan>' if more else ""
     return Markup(
         f'{bar if measurement.n > 1 else ""}<path class="dot" d="{shape}"/>'
-        f'<text class="told" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(words)}{beside}</text>'
+        f'<text class="amount" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(words)}{beside}</text>'
     )

@@ -207,7 +207,7 @@ def test_every_report_has_the_amounts_and_the_quartiles() -> None:
         assert "blocked (EACCES)" in report
         assert "15 readings each" in report
     assert "wall 7.2 µs" in render("markdown", compare(a_measuring_run(), MEASURED))
-    assert "one reading each: no spread is known" in render("text", compare(a_measuring_run(), MEASURED))
+    assert "one reading each, so no spread" in render("text", compare(a_measuring_run(), MEASURED))
 
 
 def test_other_programs_get_the_readings_themselves() -> None:
@@ -220,4 +220,4 @@ def test_other_programs_get_the_readings_themselves() -> None:
 
 def test_how_many_readings_is_said_once() -> None:
     assert measured.extent(titled("There & back")) == "15 readings each"
-    assert measured.extent(titled("Memory it takes")) == "one reading each: no spread is known"
+    assert measured.extent(titled("Memory it takes")) == "one reading each, so no spread"
