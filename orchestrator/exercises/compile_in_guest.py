@@ -1,4 +1,4 @@
-"""Programs compiled in the machine itself, by the student, with whatever compiler it has.
+"""Compile programs in the machine itself, as the student, with the compiler it has.
 
 For exercises with ``build: {in: guest}``: sources are pushed like any file, and the compiler runs
 under the runner, with a deadline and bounded output, as everything else a machine does.

@@ -20,7 +20,7 @@ _EXCUSED = {
 
 
 def render(table: Table) -> str:
-    """The report as JSON. Raises SpecError for records of several students."""
+    """Render the report as JSON. Raises SpecError for records of several students."""
     students = {column.student for column in table.machines}
     if len(students) > 1:
         raise SpecError(
@@ -38,7 +38,7 @@ def render(table: Table) -> str:
 
 
 def _test(column: MachineColumn, record: Record, *, alone: bool) -> dict[str, Any]:
-    """One test. Without ``score`` where the verdict is not the submission's."""
+    """Return one test, without ``score`` where the verdict does not depend on the submission."""
     name = printable(record.exercise)
     test: dict[str, Any] = {"name": name if alone else f"{name} on {column.name}"}
     if record.status in _STATUS:

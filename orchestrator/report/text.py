@@ -1,4 +1,4 @@
-"""The report for a terminal: the summary, the matrix of verdicts, then by cause what differs.
+"""The report for a terminal: summary, matrix of verdicts, then differences by likely cause.
 
 Everything is a rich ``Text``, never a string: rich reads markup in strings only.
 """
@@ -36,7 +36,7 @@ _STYLES = {
 
 
 def render(table: Table, width: int = 100) -> str:
-    """The report as plain text, ``width`` characters wide."""
+    """Render the report as plain text, ``width`` characters wide."""
     console = Console(
         file=StringIO(),
         width=width,
@@ -51,9 +51,9 @@ def render(table: Table, width: int = 100) -> str:
 
 
 def renderable(table: Table, width: int) -> RenderableType:
-    """The report for a rich console that is ``width`` characters wide.
+    """Render the report for a rich console that is ``width`` characters wide.
 
-    The sums stand at both ends: a terminal shows the end of what it printed.
+    The totals appear at both ends, because a terminal shows the end of its output.
     """
     parts: list[RenderableType] = [*_summary(table), Text(), *_matrix(table, width)]
     parts += [Text(wording.legend(), style="dim")]
@@ -82,7 +82,7 @@ def _summary(table: Table) -> Iterator[RenderableType]:
 
 
 def _point(about: str, words: str, style: str = "") -> RenderableType:
-    """A line of a list, indented where it goes on."""
+    """Format a list item with hanging indent."""
     return Padding(Text(style=style).append(about, style="bold").append(words), (0, 0, 0, 2))
 
 

@@ -1,4 +1,4 @@
-"""A domain from nothing to a guest whose SSH server answers, under the accelerator that truly works there."""
+"""Boot a domain until its SSH server answers, under an accelerator that really works there."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from orchestrator.labfile.libvirt_uri import Uri, parse
 from orchestrator.progress import Progress
 
 KVM_SECONDS = 10.0
-"""How long a guest on another host may take under its KVM before that is taken for broken."""
+"""How long a guest on another host may take under KVM before that KVM counts as broken."""
 LOOK_SECONDS = 0.5
 """How often the console of a booting machine is read."""
 without_kvm: set[str] = set()
-"""Daemons on other hosts whose KVM was found not to work by this process."""
+"""Daemons on other hosts whose KVM this process found not to work."""
 
 
 def accelerators(connection: Any, uri: Uri, order: Order) -> Iterator[tuple[str, float]]:
-    """What to try in turn, and for how many seconds (0: until the machine's own deadline). Only
-    for another host is anything open here; on this one KVM was proved or not beforehand."""
+    """Yield accelerators to try in turn, and for how many seconds (0: until the machine's deadline).
+    Only another host leaves a choice; on this one, KVM was tested beforehand."""
     if order.accel != "auto":
         yield order.accel, 0.0
         return
@@ -55,12 +55,12 @@ def bring_up(
     patience: float,
     progress: Progress,
 ) -> Handle:
-    """From nothing to an SSH server with this machine's own host key; ``patience`` is for its
-    kernel, 0 means none but the deadline's."""
+    """Start the domain and wait for an SSH server with its own host key; ``patience`` limits the
+    kernel's boot, 0: only the deadline does."""
     keys = folder_with_keys(Path(handle.scratch))
     progress.doing(order.name, f"preparing its image on {uri.where}")
     files = storage.provide(connection, uri, order.image, console_name(handle), deadline)
-    # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
+    # For its capabilities, a daemon queries every emulator it has, once: that may take a minute.
     owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
     xml = render_domain(order, handle, files, owner)
     (order.logs / "domain.xml").write_text(xml)
@@ -81,8 +81,8 @@ def bring_up(
 def _watcher(
     connection: Any, order: Order, handle: Handle, ended: threading.Event, progress: Progress
 ) -> Callable[[], None]:
-    """What to do while waiting for a guest: say what its console said last, raise BootError when it
-    is lost."""
+    """Return what to call while waiting for a guest: it reports the last console line, and raises
+    BootError when the guest is lost."""
     log = order.logs / "console.log"
     console, last = Console(log), 0.0
 
@@ -107,13 +107,13 @@ def _watcher(
 
 
 def _asked_port(domain: Any) -> int:
-    """The port QEMU chose on its host. Raises BootError."""
+    """Return the port QEMU chose on its host. Raises BootError."""
     with raised_as(BootError, "QEMU did not report the port it forwards"):
         return forwarded_port(human_command(domain, "info usernet"))
 
 
 def find_port(handle: Handle, deadline: Deadline) -> int:
-    """The port of the daemon's host that leads to the machine. Raises TransportError when it is gone."""
+    """Return the machine's port on the daemon's host. Raises TransportError when it is gone."""
     uri = parse(handle.data["uri"])
     with opened(uri, deadline) as connection:
         domain = domain_of(connection, handle)

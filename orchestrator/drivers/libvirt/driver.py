@@ -1,7 +1,7 @@
-"""libvirt: virtual machines by its daemon, on this host or on another one.
+"""libvirt: virtual machines run by its daemon, on this host or on another one.
 
-Domains are transient, so nothing stays defined; they carry our tag in their metadata. The daemon
-is asked anew each time: it may restart while its machines run on.
+Domains are transient, so nothing stays defined; they carry isolab's tag in their metadata. Each
+operation queries the daemon anew: it may restart while its machines keep running.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Libvirt:
             with opened(uri, deadline) as connection:
                 (networks if handle.is_network else inventory).remove(connection, handle, deadline)
         except (Unavailable, TimedOut) as problem:
-            # A machine gets its folder before anything else: without it there is no machine.
+            # A machine's folder is created first: without it there is no machine.
             if Path(handle.scratch).exists() or uri.remote:
                 raise TeardownError(
                     f"{handle.machine}: cannot remove it: {problem.message}", hint=problem.hint

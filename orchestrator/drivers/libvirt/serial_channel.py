@@ -25,7 +25,7 @@ _WOULD_BLOCK = -2
 
 @contextlib.contextmanager
 def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
-    """An event that is set when the domain stops, for whatever reason.
+    """Yield an event that is set when the domain stops, for whatever reason.
     Raises BootError."""
     libvirt, ended = library(), threading.Event()
     ends = (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED)
@@ -76,7 +76,7 @@ class Channel(Port):
         if block == _WOULD_BLOCK:
             return
         self._blocks.put(block)
-        if not block:  # it ended, and would be called readable for ever
+        if not block:  # it ended, and would be reported readable for ever
             with contextlib.suppress(library().libvirtError):
                 stream.eventRemoveCallback()
 
@@ -85,7 +85,7 @@ class Channel(Port):
             block = self._blocks.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError from None
-        if not block:  # mostly because the machine ended: the word of that may come a moment later
+        if not block:  # usually because the machine ended: that event may come a moment later
             self._ended.wait(END_SECONDS)
         return block
 

@@ -1,4 +1,4 @@
-"""A running QEMU's monitor, over its QMP socket."""
+"""Client for a running QEMU's monitor, over its QMP socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED_SECONDS = 5.0
 
 
 def human_command(path: Path, line: str, deadline: Deadline) -> str:
-    """What the human monitor answers to a line. Raises BootError."""
+    """Return the human monitor's answer to a line. Raises BootError."""
     answer = execute(path, "human-monitor-command", {"command-line": line}, deadline)
     return str(answer)
 
@@ -30,13 +30,13 @@ class Monitor:
         self._stream = stream
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        """One command. Raises BootError when QEMU refuses it."""
+        """Execute one command. Raises BootError when QEMU rejects it."""
         return _ask(self._stream, command, arguments or {})
 
 
 @contextmanager
 def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
-    """A QMP session for a ``with`` block. Raises BootError."""
+    """Open a QMP session for a ``with`` block. Raises BootError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(max(0.1, deadline.within(30).remaining()))
         _connect(sock, path, deadline)
@@ -56,7 +56,7 @@ def _connect(sock: socket.socket, path: Path, deadline: Deadline) -> None:
 
 
 def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
-    """One QMP command in a session of its own. Raises BootError."""
+    """Execute one QMP command in its own session. Raises BootError."""
     with monitor(path, deadline) as session:
         return session.execute(command, arguments)
 
@@ -76,7 +76,7 @@ def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any
 
 
 def _read(stream: BufferedRWPair) -> dict[str, Any]:
-    """The next message: an answer, an event or the greeting."""
+    """Read the next message: an answer, an event or the greeting."""
     try:
         line = stream.readline()
         message = json.loads(line) if line else None

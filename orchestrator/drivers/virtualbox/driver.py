@@ -1,8 +1,8 @@
-"""VirtualBox: virtual machines of PC architectures, by VBoxManage.
+"""VirtualBox: virtual machines of PC architectures, through VBoxManage.
 
-A machine is a linked clone: its disk holds only what differs from a base that all machines of an
-image share. It takes its identity over the second serial port, for VirtualBox has no port of
-virtio; the first is its console. Networks are VirtualBox's internal ones, known by their name alone.
+A machine is a linked clone: its disk holds only what differs from a base shared by all machines of an
+image. It receives its identity over the second serial port, since VirtualBox has no virtio-serial;
+the first is its console. Networks are VirtualBox's internal ones, identified only by name.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
 
 OLDEST = (7, 0)
-"""The first version with the option names used here; newer ones are never refused."""
+"""First version with the option names used here; newer ones are always accepted."""
 END_SECONDS = 180.0
-"""For what ends and removes a machine: each of a dozen of VBoxManage's commands takes seconds where
-VirtualBox is itself in a guest."""
+"""Time limit for removing a machine: each of a dozen VBoxManage commands takes seconds where
+VirtualBox itself runs in a guest."""
 
 
 class VirtualBox:
@@ -64,7 +64,7 @@ class VirtualBox:
             )
 
     def needs(self, machine: Machine) -> list[Need]:
-        """VirtualBox itself, with its kernel driver, is for people to install."""
+        """Return only xorriso: VirtualBox and its kernel driver must be installed by hand."""
         return [XORRISO]
 
     def prepare(self, order: Order) -> Handle:
@@ -106,7 +106,7 @@ class VirtualBox:
         return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
 
     def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
-        """Nothing: an internal network begins with its first machine and ends with its last."""
+        """Do nothing: an internal network exists while machines use it."""
 
     def down(self, handle: Handle) -> None:
         if shutil.which(PROGRAM) is not None and not handle.is_network:
@@ -126,7 +126,7 @@ class VirtualBox:
             return
         deadline, scratch = Deadline.after(END_SECONDS), scratch_dir()
         for name, uuid in vboxmanage.machines(deadline):
-            # One that lost its settings file has no name any more, but still the place of it.
+            # A machine that lost its settings file has no name, but still a path.
             if not name.startswith(f"{TAG}-") and name != "<inaccessible>":
                 continue
             place = Path(vboxmanage.about(uuid, deadline).get("CfgFile", ""))

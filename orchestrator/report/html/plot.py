@@ -1,8 +1,8 @@
-"""A group of a figure as a picture: a line per machine, a mark at the median, a bar between the quartiles.
+"""One series as an SVG plot: a line per machine, a mark at the median, a bar between the quartiles.
 
-Pure, and all the drawing there is: the page loads no library. The scale goes by powers, because machines
-differ by factors, and is the same for all groups of a figure. Shape and name tell machines apart as well
-as colours do: a diamond has a kernel of its own, a disc shares the host's. Looks are the style sheet's.
+Pure; the page loads no plotting library. The scale is logarithmic, because machines differ by factors,
+and shared by all series of a figure. Machines are told apart by shape and name, not only by colour: a
+diamond has its own kernel, a disc shares the host's. The style sheet decides the looks.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _WIDTH, _LEFT, _RIGHT = 460, 106, 294
 _TOP, _STEP, _FOOT = 34, 24, 22
 _NAME_LIMIT, _WORDS_LIMIT = 13, 32
 _LEAST_EXTENT = 4.0
-"""Times from one end of a scale to the other: what differs by less should not look far apart."""
+"""Minimum ratio of a scale's ends: smaller differences should not look large."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Where amounts lie on a line."""
+    """Position of amounts on a line."""
 
     low: float
     high: float
@@ -41,7 +41,7 @@ class Scale:
 
 
 def scale_of(plot: PlotData) -> Scale | None:
-    """A scale that holds all readings of a figure; None when there are none."""
+    """Return a scale that covers all readings of a figure; None without readings."""
     measurements = plot.measurements
     if not measurements:
         return None
@@ -52,7 +52,7 @@ def scale_of(plot: PlotData) -> Scale | None:
 
 
 def panels(plot: PlotData, number: int, machines: Sequence[MachineColumn]) -> list[Markup]:
-    """An SVG element for each group; ``number`` tells the figures of a page apart."""
+    """Return an SVG element for each series; ``number`` distinguishes the figures of a page."""
     scale = scale_of(plot)
     return [
         _panel(plot, group, f"plot-{number}-{place}", machines, scale)
@@ -79,7 +79,7 @@ def _panel(
 
 
 def _ruler(plot: PlotData, scale: Scale | None, height: int) -> Markup:
-    """Lines at round amounts, and what they are."""
+    """Draw grid lines at round amounts, with labels."""
     if scale is None:
         return Markup()
     unit, foot = unit_of(plot.unit), height - _FOOT
