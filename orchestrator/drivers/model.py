@@ -94,7 +94,7 @@ class Template:
 
     @property
     def initrd(self) -> Path:
-        """A page of nothing."""
+        """An empty page."""
         return self.folder / "initrd"
 
 

@@ -19,7 +19,7 @@ from orchestrator.labfile.models import Boundary, Build, User
 from orchestrator.transport.runner import ProcessResult, run_program
 
 COMPILE_SECONDS = 120.0
-"""On a native machine; stretched by the measured slowness as exercises' own deadlines are."""
+"""Time limit on a native machine; scaled by the measured slowness like exercises' own deadlines."""
 
 WORDS_LIMIT = 64 * 2**10
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", *WARNINGS)
@@ -27,21 +27,21 @@ _LOOK = "for c in cc gcc clang tcc; do command -v $c && exit 0; done; exit 1"
 
 
 def in_guest(exercise: LoadedExercise) -> list[Build]:
-    """The builds of an exercise that its machine does."""
+    """Return the builds of an exercise that run in its machine."""
     return [build for build in exercise.spec.build if build.where == "guest"]
 
 
 def sources(exercise: LoadedExercise) -> list[str]:
-    """The files a machine needs for its builds, by their names in the exercise's folder."""
+    """Return the files a machine needs for its builds, by their names in the exercise's folder."""
     found = (inputs(origin_of(exercise), build) for build in in_guest(exercise))
     top = exercise.folder.resolve()
     return list(dict.fromkeys(str(p.relative_to(top)) for paths in found for p in paths))
 
 
 def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
-    """Compile what is to be compiled here; gives why this machine cannot, "" when all is built.
+    """Run the builds meant for this machine; return why it cannot, "" when all are built.
 
-    Raises BuildError with the compiler's words, TransportError, TimedOut, Interrupted.
+    Raises BuildError with the compiler's output, TransportError, TimedOut, Interrupted.
     """
     builds = in_guest(exercise)
     if not builds:
@@ -58,7 +58,7 @@ def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellatio
 
 
 def render_command(build: Build, compiler: str) -> list[str]:
-    """The command that makes one program, in the exercise's folder. Pure."""
+    """Return the command that builds one program, in the exercise's folder. Pure."""
     if build.command:
         return ["/bin/sh", "-c", build.command]
     return [compiler, *FLAGS, *build.flags, "-o", build.program, *build.sources]

@@ -1,4 +1,4 @@
-"""The report as JSON, for other programs: the sums, the comparison, and every record."""
+"""The report as JSON, for other programs: the totals, the comparison, and every record."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ NOTE = "medians with quartiles (the middle half of the readings)"
 
 
 def title(plot: PlotData) -> str:
-    """``Start (lower is better)``."""
+    """Return a plot's title: ``Start (lower is better)``."""
     return f"{plot.title} ({plot.better} is better)"
 
 
@@ -53,14 +53,14 @@ def wall(mark: Mark, plot: PlotData) -> str:
 
 
 def cell(mark: Mark, plot: PlotData) -> str:
-    """``6.78 µs (6.66–6.91)``."""
+    """Format a measurement: ``6.78 µs (6.66–6.91)``."""
     between = quartiles(mark, plot)
     how = f" {mark.reported}" if mark.measurement and mark.reported else ""
     return value(mark, plot) + (f" ({between})" if between else "") + how
 
 
 def cell_with_wall(mark: Mark, plot: PlotData) -> str:
-    """``6.78 µs (6.66–6.91; wall 7.2 µs)``."""
+    """Format a measurement: ``6.78 µs (6.66–6.91; wall 7.2 µs)``."""
     clock = wall(mark, plot)
     text = cell(mark, plot)
     return text.replace(")", f"; wall {clock})", 1) if clock and mark.measurement and ")" in text else text

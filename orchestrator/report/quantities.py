@@ -40,7 +40,7 @@ def unit_of(word: str) -> Unit:
 
 
 def amount(value: float, unit: Unit) -> str:
-    """``6.78 µs``."""
+    """Format an amount: ``6.78 µs``."""
     name, size = unit.name_for(value)
     return f"{digits(value * unit.base / size)} {name}"
 

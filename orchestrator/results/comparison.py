@@ -83,7 +83,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Group:
-    """The machines that gave the same value. ``text`` is unique among the groups of a row."""
+    """The machines with the same value. ``text`` is unique among the groups of a row."""
 
     value: Any
     text: str

@@ -64,7 +64,7 @@ class RunStore:
 
 
 def require_space(folder: Path) -> None:
-    """Raises Unavailable when the disk of ``folder`` is nearly full."""
+    """Check that the disk of ``folder`` has enough space. Raises Unavailable."""
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE:
         raise Unavailable(

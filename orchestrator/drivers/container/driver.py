@@ -64,7 +64,7 @@ def render_run(
     ]
     # Names only; interfaces on private networks are added while it runs.
     argv += [word for name, address in order.hosts for word in ("--add-host", f"{name}:{address}")]
-    if engine[0] == "podman":  # docker is asked for it, at the price of another command
+    if engine[0] == "podman":  # docker needs a separate command to query it
         argv += ["--pidfile", str(_pid_file(handle))]
     argv += render_limits(order.machine, unlimited)
     argv += render_ulimits(hard)

@@ -47,7 +47,7 @@ def command(name: str) -> tuple[str, ...]:
         return ("docker", "--host", host) if host else ("docker",)
     if not legacy_cgroups():
         return ("podman",)
-    # crun refuses a hierarchy that mixes cgroups v1 and v2, and without systemd nobody
+    # crun refuses a hierarchy that mixes cgroups v1 and v2, and without systemd nothing
     # manages cgroups here; runc with plain cgroupfs works there.
     runtime = ("--runtime", "runc") if shutil.which("runc") else ()
     return ("podman", *runtime, "--cgroup-manager", "cgroupfs")

@@ -27,7 +27,7 @@ GATEWAY = "10.0.2.2 10.0.2.3"
 
 @dataclass(frozen=True)
 class Keys:
-    """A machine's own keys: ``host_private`` in dropbear's format, ``host_openssh`` the same key
+    """Keys of one machine: ``host_private`` in dropbear's format, ``host_openssh`` the same key
     in OpenSSH's, ``host_public`` as on the wire, ``client_private`` in OpenSSH's format,
     ``client_public`` as an authorized_keys line."""
 

@@ -60,7 +60,7 @@ def opened(uri: Uri, deadline: Deadline) -> Iterator[Any]:
     """Open a ``virConnect`` for a ``with`` block. Raises Unavailable, TimedOut, Interrupted."""
     connection = _open(uri, deadline.within(OPEN_SECONDS))
     try:
-        with contextlib.suppress(library().libvirtError):  # not every transport can
+        with contextlib.suppress(library().libvirtError):  # not every transport supports it
             connection.setKeepAlive(*KEEPALIVE)
         yield connection
     finally:

@@ -1,4 +1,4 @@
-"""A machine as libvirt's domain XML. Pure.
+"""Render a machine as libvirt domain XML. Pure.
 
 Direct kernel boot; a network that reaches nothing but one forwarded SSH port. libvirt's own
 ``<interface type='user'>`` can neither restrict nor forward (before 9.2, and then only by another

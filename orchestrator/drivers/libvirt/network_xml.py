@@ -23,7 +23,7 @@ NETWORK_NAMESPACE = "urn:isolab:network:1"
 _FILTERS = uuid.UUID("0f5b8ad4-3c64-5f0c-9d9a-7d6c9b3a4e21")
 _BROADCAST = "ff:ff:ff:ff:ff:ff"
 _FIRST_SLOT = 0x14
-"""Of the private interfaces, behind those of ``orchestrator.drivers.libvirt.domain_xml``."""
+"""First slot of the private interfaces, after those of ``orchestrator.drivers.libvirt.domain_xml``."""
 
 
 def render_network(handle: Handle) -> str:

@@ -46,7 +46,7 @@ def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
 
 
 class Channel(Port):
-    """A port whose bytes come by libvirt's events."""
+    """A port whose bytes arrive through libvirt's events."""
 
     def __init__(self, connection: Any, domain: Any, ended: threading.Event) -> None:
         """``ended`` is set when the domain stops. Raises BootError."""

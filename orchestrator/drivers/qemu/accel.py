@@ -30,7 +30,7 @@ from orchestrator.paths import state_dir
 KVM = Path("/dev/kvm")
 PROBE_SECONDS = 6.0
 PROBE_STARTS = 60
-"""A probe guest may take as long as this many starts of QEMU: milliseconds each on real hardware,
+"""Time limit of a probe guest, in starts of QEMU: milliseconds each on real hardware,
 half a second where the host is itself emulated."""
 PROBE_MOST = 60.0
 _lock = threading.Lock()

@@ -26,7 +26,7 @@ KEYS = 0x15AB
 _IPC_RMID = 0
 APART = range(60710, 61110)
 """User ids of canaries attacked by machines with their own kernel: unassigned ones (systemd.io/UIDS-GIDS),
-so that no container's or process's actions are taken for theirs."""
+so that actions of a container's or a process's user are not mistaken for the attack."""
 
 
 class Canary(Protocol):

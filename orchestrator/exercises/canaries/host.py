@@ -33,7 +33,7 @@ class Hostname:
 
 
 class KernelLog:
-    """The host's kernel log from now on: does the attacker's mark appear in it?"""
+    """The host's kernel log from now on; the attacker's mark must not appear in it."""
 
     env: Mapping[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML page, to project, to print and to click through.
+"""The report as one self-contained HTML page, for a projector, paper or a browser.
 
 Summary, matrix and differences are in the page itself and readable without JavaScript. Bulky data
 (``details``) is in one JSON element, which the script shows on demand. The page loads nothing.
