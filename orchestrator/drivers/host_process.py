@@ -1,10 +1,10 @@
 """Programs on this host's own kernel, each machine a scratch folder.
 
-What the drivers ``process`` and ``sandbox`` share; they differ in the runner's options. When
-isolab is root the programs run as two user ids of their own that no account has; otherwise as
-whoever started isolab, and what needs another user is skipped. Programs of a foreign architecture
-run under user-mode emulation; their runner is the host's own, so that how they end is not
-emulated, while the facts are found by the runner of their architecture.
+Shared by the drivers ``process`` and ``sandbox``, which differ in the runner's options. When
+isolab is root, programs run as two user ids that no account has; otherwise as isolab's own user,
+and exercises that need another user are skipped. Programs of a foreign architecture run under
+user-mode emulation; their runner is the host's own, so that exit statuses are not emulated, while
+the facts come from the runner of their architecture.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def render_site(scratch: Path, root: bool, options: tuple[str, ...] = (), emulator: str = "") -> Site:
-    """Where things are for programs on this host; ``emulator`` for those of another. Pure."""
+    """Return where things are on this host; ``emulator`` is for foreign programs. Pure."""
     users = dict(UNUSED_IDS) if root else {"student": os.getuid()}
     runner = (str(scratch / "bin" / "run"), *options)
     homes = {name: str(scratch / "home" / name) for name in users}
@@ -44,7 +44,7 @@ def render_site(scratch: Path, root: bool, options: tuple[str, ...] = (), emulat
 
 
 def render_entry(site: Site, user: str, argv: Sequence[str]) -> list[str]:
-    """The command line that runs a person's program. Pure."""
+    """Return the command line of an interactive program. Pure."""
     uid, home = site.users[user], site.homes[user]
     words = [*site.runner, "--inherit", "--dir", home]
     words += ["--user", f"{uid}:{uid}"] if site.switch else []
@@ -62,7 +62,7 @@ def _place(program: Path, where: Path) -> None:
 
 
 class HostProcessDriver:
-    """A driver for machines that are processes of this host, started with the runner's options."""
+    """A driver for machines that are processes of this host, with these runner options."""
 
     def __init__(self, name: str, runner_options: tuple[str, ...] = (), *, emulates: bool = False) -> None:
         self._name = name
@@ -79,8 +79,8 @@ class HostProcessDriver:
             )
         if os.statvfs(scratch_dir()).f_flag & os.ST_NOEXEC:
             raise Unavailable(
-                f"programs cannot be run from {scratch_dir()}: it is mounted noexec",
-                hint="name another folder in ISOLAB_SCRATCH",
+                f"cannot run programs from {scratch_dir()}: mounted noexec",
+                hint="set ISOLAB_SCRATCH to another folder",
             )
 
     def needs(self, machine: Machine) -> list[Need]:
@@ -126,7 +126,7 @@ class HostProcessDriver:
         yield CommandTransport()
 
     terminal_from_us = True
-    """Otherwise the machine's programs would hold the terminal of whoever looks in."""
+    """Otherwise the machine's programs would hold the user's own terminal."""
 
     def terminal(self, handle: Handle, user: str, argv: Sequence[str], tty: bool) -> list[str]:
         return render_entry(handle.site, user, argv)
@@ -137,11 +137,11 @@ class HostProcessDriver:
     def down(self, handle: Handle) -> None:
         for pid in process_table.find(process_table.lives_in(handle.scratch)):
             if not process_table.end(pid, patience=0):
-                raise TeardownError(f"{handle.machine}: process {pid} cannot be ended")
+                raise TeardownError(f"{handle.machine}: cannot kill process {pid}")
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:
-        """Scratch folders that hold a runner; folders of other drivers do not."""
+        """Yield scratch folders that hold a runner; those of other drivers do not."""
         for runner in scratch_dir().glob("*/*/bin/run"):
             folder = runner.parent.parent
             site = render_site(folder, os.getuid() == 0, self._options)

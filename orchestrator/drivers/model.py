@@ -1,4 +1,4 @@
-"""What a driver is ordered to make, and what it made, as data: Order, Handle and what they hold."""
+"""Order (the machine wanted) and Handle (the machine made), as data, and their parts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from orchestrator.labfile.models import Machine, boundary_of
 from orchestrator.transport.base import Site
 
 TAG = "isolab"
-"""Begins the name of everything we create on a host."""
+"""Prefix of the name of everything isolab creates on a host."""
 
 UNUSED_IDS: Mapping[str, int] = MappingProxyType({"student": 60600, "other": 60601})
-"""Whom programs run as where the accounts are not ours to make, by the user's name in exercises:
-in none of the ranges systemd.io/UIDS-GIDS gives away."""
+"""User ids of programs where isolab cannot create accounts, by the user's name in exercises: in none
+of the ranges assigned by systemd.io/UIDS-GIDS."""
 
 NETWORK_PREFIX = "net."
-"""Begins the name under which a network is journalled; no machine's name has a dot."""
+"""Prefix of the name under which a network is journalled; no machine's name has a dot."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Handle:
 
     @property
     def tag(self) -> str:
-        """The name that marks this machine's objects on the host."""
+        """Name that marks this machine's objects on the host."""
         return f"{TAG}-{self.run}-{self.machine}"
 
     @property
     def is_network(self) -> bool:
-        """Whether this is a network between machines instead of a machine."""
+        """Whether this is a network between machines rather than a machine."""
         return self.machine.startswith(NETWORK_PREFIX)
 
     def to_json(self) -> str:
@@ -64,9 +64,9 @@ class Handle:
 
 @dataclass(frozen=True)
 class Template:
-    """A frozen guest in the cache, tested: its memory and the state of its devices.
+    """A frozen, tested guest in the cache: its memory and the state of its devices.
 
-    ``facts`` is what the runner said in a clone when the template was tested, ``clone_seconds``
+    ``facts`` is the runner's output in a clone when the template was tested, ``clone_seconds``
     how long that clone took to answer.
     """
 
@@ -84,27 +84,27 @@ class Template:
 
     @property
     def disk(self) -> Path:
-        """What the frozen guest had written to its disk (qcow2, over the image's)."""
+        """Disk layer of the frozen guest (qcow2, over the image's)."""
         return self.folder / "disk.qcow2"
 
     @property
     def kernel(self) -> Path:
-        """The beginning of the kernel: enough for QEMU to accept it, never run."""
+        """Beginning of the kernel: enough for QEMU to accept it, never run."""
         return self.folder / "kernel"
 
     @property
     def initrd(self) -> Path:
-        """A page of nothing."""
+        """An empty page."""
         return self.folder / "initrd"
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A machine's place on a private network: an interface beside whatever it has anyway.
+    """A machine's attachment to a private network: an additional interface.
 
     ``address`` is IPv4, ``prefix`` the length of the network's; ``mac`` is unique within the
-    network. ``plug`` is where the driver's own network lets this machine in, as its
-    ``prepare_network`` said; an empty one leads nowhere. ``internet``: a way out is wanted.
+    network. ``endpoint`` is where the driver's network takes this machine, as its
+    ``prepare_network`` returned; an empty one leads nowhere. ``internet``: internet access is wanted.
     """
 
     network: str
@@ -117,9 +117,9 @@ class Attachment:
 
 @dataclass(frozen=True)
 class NetworkOrder:
-    """A network that is wanted: for which run, who is to join it, and where its files may be.
+    """A network to create: its run, the machines on it, and where its files may be.
 
-    ``arch`` is that of its first machine, ``uri`` the libvirt daemon that all its machines name.
+    ``arch`` is that of its first machine, ``uri`` the libvirt daemon all its machines use.
     """
 
     run: str
@@ -135,7 +135,7 @@ class NetworkOrder:
 
 @dataclass(frozen=True)
 class Order:
-    """A machine that is wanted: the specification with everything open in it decided.
+    """A machine to create: the specification with every open choice decided.
 
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
     kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``, or ``auto``
@@ -164,15 +164,15 @@ class Order:
 
     @property
     def internet(self) -> bool:
-        """Whether one of its networks gives a way out."""
+        """Whether one of its networks has internet access."""
         return any(place.internet for place in self.attachments)
 
     @property
     def memory_mib(self) -> int:
-        """The guest's memory: what the lab says, but at least what its firmware, kernel and system
+        """The guest's memory: what the lab sets, but at least what its firmware, kernel and system
         need."""
         return max(self.machine.memory, self.arch.memory, self.image.memory) // 2**20
 
     def unplugged(self) -> Order:
-        """The same machine with interfaces that lead nowhere."""
+        """Return the same order with interfaces that lead nowhere."""
         return replace(self, attachments=tuple(replace(place, endpoint="") for place in self.attachments))

@@ -1,1 +1,1 @@
-"""Exercises on a connected machine: pushed, run, and judged on the controller."""
+"""Exercises: pushed to a connected machine, run there, and judged on the controller."""

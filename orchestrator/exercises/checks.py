@@ -1,4 +1,4 @@
-"""Expectations against what a program showed. Pure; runs on the controller only."""
+"""Check a program's observations against expectations. Pure; runs on the controller only."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Subject:
-    """The machine an exercise runs on, as far as expectations may depend on it; ``peers`` says
-    whether another machine is on a network with it."""
+    """What expectations may depend on of the machine an exercise runs on; ``peers``: whether it
+    shares a network with another machine."""
 
     boundary: Boundary
     arch: str
@@ -32,7 +32,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Points won and possible, and why not all of them."""
+    """Points won and possible, and what was missed."""
 
     points: float
     max_points: float
@@ -42,14 +42,14 @@ class Verdict:
 def split(
     exercises: Sequence[LoadedExercise], subject: Subject
 ) -> tuple[list[LoadedExercise], dict[str, str]]:
-    """Those that make sense on this machine, and by name why the others do not."""
+    """Split exercises into those that can run on this machine and, by name, why the others cannot."""
     reasons = {exercise.name: unmet(exercise.spec, subject) for exercise in exercises}
     runnable = [exercise for exercise in exercises if not reasons[exercise.name]]
     return runnable, {name: reason for name, reason in reasons.items() if reason}
 
 
 def unmet(exercise: Exercise, subject: Subject) -> str:
-    """Why this exercise makes no sense on this machine; "" when it does."""
+    """Return why this exercise cannot run on this machine; "" when it can."""
     needs: Needs = exercise.needs
     facts = subject.facts
     if elsewhere := _out_of_place(needs, subject):
@@ -61,34 +61,34 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
     if needs.kernel and not facts.kernel_at_least(needs.kernel):
         return f"needs kernel {needs.kernel}, this is {facts.kernel}"
     for feature in needs.features:
-        reason = facts.features.get(feature, "the runner does not know this feature")
+        reason = facts.features.get(feature, "unknown to the runner")
         if reason:
             return f"needs {feature}: {reason}"
     return ""
 
 
 def _out_of_place(needs: Needs, subject: Subject) -> str:
-    """Why a machine of this kind, standing where it does, is not meant; "" when it is."""
+    """Return why the exercise is not meant for this kind of machine; "" when it is."""
     if needs.boundary and subject.boundary not in needs.boundary:
         return f"only for boundary {', '.join(needs.boundary)}, this is {subject.boundary}"
     if needs.arch and subject.arch not in needs.arch:
         return f"only for {', '.join(needs.arch)}, this is {subject.arch}"
     if needs.network and not subject.peers:
-        return "needs a network with another machine of this run, and this machine has none"
+        return "needs a network shared with another machine of the run"
     return ""
 
 
 def _missing_user(user: User, boundary: Boundary) -> str:
     if user is not User.ROOT:
-        return f"needs the user {user.value!r}, and isolab was not started as root"
+        return f"needs the user {user.value!r}, so isolab must run as root"
     if boundary is Boundary.SANDBOX:
-        return "needs root, and a sandboxed program never has it"
+        return "needs root, which a sandboxed program never has"
     return "needs root, and isolab runs nothing as root on the host itself"
 
 
 def observations(stdout: str) -> dict[str, Any]:
-    """The JSON object a program printed: the last line that is one. Bounded, finite, flat
-    enough to be stored; anything else counts as nothing observed."""
+    """Return the JSON object a program printed: the last line that is one. Its size, depth and numbers
+    are bounded; without such a line nothing was observed."""
     for line in reversed(stdout.splitlines()):
         if not line.lstrip().startswith("{"):
             continue
@@ -116,16 +116,14 @@ def _bounded(value: Any, depth: int = 3) -> Any:
 
 
 def judge(exercise: Exercise, shown: Mapping[str, Any], subject: Subject) -> Verdict:
-    """All expectations that apply to this machine, against what was shown.
+    """Check all expectations that apply to this machine.
 
     ``shown`` holds the observations and ``exit_code``, ``signal``, ``stdout``. Without checks
-    an exercise passes by ending with status 0.
+    an exercise passes by exiting with status 0.
     """
     checks = [check for check in exercise.checks if applies(check.where, subject)]
     if not any(check.that in ("exit_code", "signal") for check in checks):
-        implied = Check(
-            that="exit_code", equals=0, points=0 if exercise.checks else 1, why="it ran to its end"
-        )
+        implied = Check(that="exit_code", equals=0, points=0 if exercise.checks else 1, why="normal exit")
         checks.insert(0, implied)
     misses = [miss for check in checks if (miss := _miss(check, shown, subject.facts))]
     points = sum(check.points for check in checks if not _miss(check, shown, subject.facts))
@@ -133,7 +131,7 @@ def judge(exercise: Exercise, shown: Mapping[str, Any], subject: Subject) -> Ver
 
 
 def applies(where: Where, subject: Subject) -> bool:
-    """Whether a check is about this machine."""
+    """Return whether a check applies to this machine."""
     return (
         (not where.boundary or subject.boundary in where.boundary)
         and (not where.arch or subject.arch in where.arch)
@@ -143,7 +141,7 @@ def applies(where: Where, subject: Subject) -> bool:
 
 
 def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
-    """What is wrong, in words; "" when the expectation is met."""
+    """Describe the mismatch; "" when the expectation is met."""
     found = shown.get(check.that, _ABSENT)
     wanted = getattr(check, check.comparison)
     if check.comparison == "equals_fact":
@@ -152,7 +150,7 @@ def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
         return ""
     observed = "was not observed" if found is _ABSENT else f"was {_show(found)}"
     if check.that == "exit_code" and found is None and shown.get("signal"):
-        observed = f"was none, killed by {shown['signal']}"
+        observed = f"was none (killed by {shown['signal']})"
     expected = f"{check.comparison.replace('_', ' ')} {_show(wanted)}"
     return f"{check.that} {observed}, expected {expected}" + (f" ({check.why})" if check.why else "")
 
@@ -184,7 +182,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Equality without Python's ``True == 1``, at any depth."""
+    """Compare without Python's ``True == 1``, at any depth."""
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):

@@ -1,4 +1,4 @@
-"""Programs compiled in the machine itself, by the student, with whatever compiler it has.
+"""Compile programs in the machine itself, as the student, with the compiler it has.
 
 For exercises with ``build: {in: guest}``: sources are pushed like any file, and the compiler runs
 under the runner, with a deadline and bounded output, as everything else a machine does.
@@ -19,7 +19,7 @@ from orchestrator.labfile.models import Boundary, Build, User
 from orchestrator.transport.runner import ProcessResult, run_program
 
 COMPILE_SECONDS = 120.0
-"""On a native machine; stretched by the measured slowness as exercises' own deadlines are."""
+"""Time limit on a native machine; scaled by the measured slowness like exercises' own deadlines."""
 
 WORDS_LIMIT = 64 * 2**10
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", *WARNINGS)
@@ -27,30 +27,30 @@ _LOOK = "for c in cc gcc clang tcc; do command -v $c && exit 0; done; exit 1"
 
 
 def in_guest(exercise: LoadedExercise) -> list[Build]:
-    """The builds of an exercise that its machine does."""
+    """Return the builds of an exercise that run in its machine."""
     return [build for build in exercise.spec.build if build.where == "guest"]
 
 
 def sources(exercise: LoadedExercise) -> list[str]:
-    """The files a machine needs for its builds, by their names in the exercise's folder."""
+    """Return the files a machine needs for its builds, by their names in the exercise's folder."""
     found = (inputs(origin_of(exercise), build) for build in in_guest(exercise))
     top = exercise.folder.resolve()
     return list(dict.fromkeys(str(p.relative_to(top)) for paths in found for p in paths))
 
 
 def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
-    """Compile what is to be compiled here; gives why this machine cannot, "" when all is built.
+    """Run the builds meant for this machine; return why it cannot, "" when all are built.
 
-    Raises BuildError with the compiler's words, TransportError, TimedOut, Interrupted.
+    Raises BuildError with the compiler's output, TransportError, TimedOut, Interrupted.
     """
     builds = in_guest(exercise)
     if not builds:
         return ""
     if place.subject.boundary is Boundary.USER_EMULATION:
-        return "needs a compiler: the one here is the host's and would compile for the host"
+        return "needs a compiler for its architecture; the one here compiles for the host"
     compiler = _compiler(exercise, place, cancellation)
     if not compiler:
-        return "needs a compiler, and this machine has none (cc, gcc, clang or tcc)"
+        return "needs a compiler (cc, gcc, clang or tcc), and this machine has none"
     for build in builds:
         result = _run(render_command(build, compiler), exercise, place, compiler, cancellation)
         _require(build, result, WorkError if exercise.spec.is_students(build) else BuildError)
@@ -58,7 +58,7 @@ def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellatio
 
 
 def render_command(build: Build, compiler: str) -> list[str]:
-    """The command that makes one program, in the exercise's folder. Pure."""
+    """Return the command that builds one program, in the exercise's folder. Pure."""
     if build.command:
         return ["/bin/sh", "-c", build.command]
     return [compiler, *FLAGS, *build.flags, "-o", build.program, *build.sources]
@@ -94,7 +94,7 @@ def _require(build: Build, result: ProcessResult, failure: type[BuildError]) -> 
     what = f"`{build.command}`" if build.command else shlex.join(build.sources)
     words = (result.stdout + result.stderr).rstrip()
     if result.killed_for:
-        raise failure(f"{what} does not compile in the machine: stopped for {result.killed_for}\n{words}")
+        raise failure(f"{what} does not compile in the machine: stopped ({result.killed_for})\n{words}")
     if result.exit_code != 0:
         reason = result.start_error or (f"killed by {result.signal}" if result.signal else words)
         raise failure(f"{what} does not compile in the machine:\n{reason}")

@@ -1,4 +1,4 @@
-"""One exercise on one connected machine: what to push, how to run it, what it was worth."""
+"""Run one exercise on one connected machine: push, run, judge."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from orchestrator.transport.base import Item, Site, Transport, put
 from orchestrator.transport.runner import ProcessResult, run_program
 
 CONTENTION = 3.0
-"""Deadlines are stretched by the measured slowness and by this, for what others do meanwhile."""
+"""Deadlines are scaled by the measured slowness and by this factor, for the load of other machines."""
 LEAST_SECONDS = 10.0
 PUSH_SECONDS = 120.0
 SET_ASIDE = (
     'aside=$(mktemp -d "$0/.aside.XXXXXX") || exit; '
     'for file; do if [ -e "$file" ] || [ -L "$file" ]; then mv "$file" "$aside/" || exit; fi; done'
 )
-"""For sh: moves what it is given into a new folder that only whoever manages the machine can enter.
+"""Script for sh: moves its arguments into a new folder that only the machine's administrator can enter.
 
-Moved and not removed, for the pages of a program that ran must not be filled with another program: QEMU 7.2
-goes on executing what it has translated of the first. On s390x the guest's kernel copies by an instruction
+Moved rather than removed, because the pages of a program that ran must not be reused for another program:
+QEMU 7.2 keeps executing its translation of the first. On s390x the guest's kernel copies by an instruction
 (MVCOS) for which QEMU looks for translated code at the first byte of the write only (notdirty_write() with
-size 1 in accel/tcg/cputlb.c). Programs then die of SIGSEGV or SIGILL now and then.
+size 1 in accel/tcg/cputlb.c). Programs then occasionally die of SIGSEGV or SIGILL.
 """
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-"""What programs of an exercise find."""
+"""PATH of an exercise's programs."""
 _OURS = RESERVED | set(ANSWERS.values())
-"""Observations that only the controller makes."""
+"""Observations that only the controller may make."""
 
 
 def folder_name(name: str) -> str:
-    """The working folder of an exercise beneath the machine's ``work``."""
+    """Return the name of an exercise's working folder beneath the machine's ``work``."""
     return name.removeprefix("./").replace("/", "-")
 
 
 def items(
     exercise: LoadedExercise, programs: Mapping[str, Path], owner: int, sources: Sequence[str] = ()
 ) -> list[Item]:
-    """The files of one exercise as they are pushed: its folder, programs, data files and sources."""
+    """Return the files of one exercise to push: its folder, programs, data files and sources."""
     base = folder_name(exercise.name)
     found = [Item(base, None, 0o711, owner)]
     folders: set[str] = set()
@@ -72,10 +72,9 @@ def items(
 @dataclass(frozen=True)
 class ExerciseContext:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
-    ``slowest`` is how many times slower than a native core the slowest machine is that programs
-    here may have to wait for; ``garden`` is where canaries are planted. ``pushed`` are the files of
-    exercises with a student's work in them, which are put there anew before each further step;
-    ``scale`` says what only the controller knows."""
+    ``slowest`` is the slowness, relative to a native core, of the slowest machine that programs here
+    may wait for; ``canaries`` plants canaries. ``pushed`` are the files of exercises with student
+    code, pushed again before each further step; ``host_metrics`` are what only the controller knows."""
 
     transport: Transport
     site: Site
@@ -92,9 +91,9 @@ class ExerciseContext:
 def run_exercise(
     exercise: LoadedExercise, place: ExerciseContext, blank: Record, cancellation: Cancellation
 ) -> Record:
-    """Run every step and judge what was shown; ``blank`` is the record to fill in.
+    """Run every step and judge the observations; ``blank`` is the record to fill in.
 
-    Whether the exercise makes sense here (``checks.split``) is known before.
+    The caller has checked that the exercise can run here (``checks.split``).
 
     Raises TransportError, TimedOut, Interrupted: those are not the program's fault.
     """
@@ -102,7 +101,7 @@ def run_exercise(
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
-    # What the machine takes before the program runs, and what the host does meanwhile.
+    # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
     with _canary_set(exercise, place, cancellation) as canary_set:
         results = _run_steps(
@@ -115,12 +114,12 @@ def run_exercise(
 def _canary_set(
     exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation
 ) -> contextlib.AbstractContextManager[CanarySet]:
-    """The canaries of an exercise, outside this machine's boundary."""
+    """Plant the canaries of an exercise, outside this machine's boundary."""
     kinds = exercise.spec.canaries
     if not kinds:
         return contextlib.nullcontext(CanarySet({}, {}))
     if place.canaries is None:
-        raise CanaryError("canaries cannot be planted here", hint="run the exercise with `isolab run`")
+        raise CanaryError("this command cannot plant canaries", hint="run the exercise with `isolab run`")
     attack = f"{place.tag}-{exercise.name}"
     whose = owners(place.subject.boundary, place.site.users, os.getuid() == 0, attack)
     inside = f"{place.site.work}/{folder_name(exercise.name)}"
@@ -165,12 +164,12 @@ def _run_steps(
 
 
 def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> None:
-    """Give a step the programs and data that were pushed, whatever a student's program, which may write
-    to their folder, has made of them. What else it left there stays.
+    """Push a step's programs and data again, since a student's program can write to their folder and
+    may have changed them. Anything else it left there stays.
 
-    Nothing of it lives any more, so nobody can put a link in the way between the two commands. What
-    was there is moved aside, not removed: the memory of a removed program would be used for another
-    one, and QEMU 7.2 then runs the old code for s390x at times.
+    Its processes are gone, so nothing can plant a link between the two commands. The old files are
+    moved aside, not removed: the memory of a removed program would be reused for another one, and
+    QEMU 7.2 then sometimes runs the old code for s390x.
     """
     files = place.pushed.get(exercise.name, ())
     if not files:
@@ -187,9 +186,9 @@ def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Ca
 
 
 def _is_built(exercise: LoadedExercise, program: str) -> bool:
-    """Whether it is made for the machine's architecture: compiled for it, or brought as ELF (elf(5)).
+    """Return whether a program is for the machine's architecture: compiled, or pushed as ELF (elf(5)).
 
-    Scripts and the machine's own programs are for the kernel's.
+    Scripts and the machine's own programs are for the kernel's architecture.
     """
     name = program.removeprefix("./")
     if any(build.program == name for build in exercise.spec.build):
@@ -223,9 +222,9 @@ def _record(
     verdict = judge(exercise.spec, shown, place.subject)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
-    notes = ["output was cut"] if any(result.cut for result in results) else []
+    notes = ["output truncated"] if any(result.cut for result in results) else []
     if forged:
-        notes.append(f"the program printed {', '.join(forged)}, which only the controller observes: ignored")
+        notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
     return replace(
         blank,
         status=Status.FAIL if misses else Status.PASS,
@@ -243,11 +242,11 @@ def _record(
 
 
 def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:
-    """What stopped the program before it could answer; "" when nothing did."""
+    """Return what stopped the program before it could finish; "" when nothing did."""
     if result.start_error:
-        return f"could not be started: {result.start_error}"
+        return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        return f"took longer than {limit:.0f} s ({timeout:g} s stretched to this machine's speed)"
+        return f"timed out after {limit:.0f} s ({timeout:g} s scaled to this machine's speed)"
     if result.killed_for == "output":
-        return "printed without end and was stopped"
+        return "stopped: too much output"
     return ""

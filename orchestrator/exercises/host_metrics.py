@@ -1,4 +1,4 @@
-"""What only the controller knows of a machine that runs, as observations of the exercise that asks."""
+"""Host metrics: what only the controller can measure of a running machine, as observations."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ PRESSURE = Path("/proc/pressure/cpu")
 
 @dataclass(frozen=True)
 class HostMetrics:
-    """One machine, and how long it took to come up."""
+    """Metrics of one machine; ``start_seconds`` is how long it took to start."""
 
     driver: Driver
     handle: Handle
     start_seconds: float
 
     def asked(self, questions: Sequence[str]) -> Callable[[], dict[str, Any]]:
-        """Look at the machine as it is before the exercise; what is given is to be called after it, and
-        gives the observations by name, with words where nobody can say."""
+        """Measure before the exercise; call the result after it for the observations by name. An
+        observation is a text where the value is unknown."""
         busy = _Busy()
         memory = self._memory() if "memory" in questions else 0
 
@@ -39,28 +39,28 @@ class HostMetrics:
 
     def _memory(self) -> int | str:
         if not isinstance(self.driver, ReportsMemory):
-            return f"unknown (driver {self.handle.driver} does not say)"
-        return self.driver.memory(self.handle) or "unknown (its processes may not be looked into)"
+            return f"unknown (not reported by the driver {self.handle.driver})"
+        return self.driver.memory(self.handle) or "unknown (permission denied)"
 
 
 @dataclass(frozen=True)
 class _Busy:
-    """A moment, and how long somebody on this host had waited for a processor until then."""
+    """A moment, and how long tasks on this host had waited for a processor until then."""
 
     began: float = field(default_factory=time.monotonic)
     waited: float | None = field(default_factory=lambda: waited_seconds(PRESSURE))
 
     def percent(self) -> float | str:
-        """The share of the time since then in which somebody waited, of 100."""
+        """Return the percentage of the time since then in which a task waited."""
         now = waited_seconds(PRESSURE)
         if now is None or self.waited is None:
-            return "unknown (this kernel does not tell who waits)"
+            return "unknown (no pressure stall information on this host)"
         return round(min(100.0, 100 * (now - self.waited) / max(1e-6, time.monotonic() - self.began)), 1)
 
 
 def waited_seconds(file: Path) -> float | None:
-    """Seconds since boot in which at least one task waited for a processor, as the kernel's "Pressure
-    Stall Information" counts them; None where it does not."""
+    """Return the seconds since boot in which at least one task waited for a processor, from the kernel's
+    "Pressure Stall Information"; None where it is not available."""
     with contextlib.suppress(OSError):
         if found := re.search(r"^some .*\btotal=(\d{1,18})$", file.read_text(), re.MULTILINE):
             return int(found[1]) / 1e6

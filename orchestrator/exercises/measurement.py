@@ -1,6 +1,6 @@
-"""What was measured, as a machine reports it: a number, or a median with its quartiles. Pure.
+"""Measurements as machines report them: a number, or a median with its quartiles. Pure.
 
-Machines are not trusted: what is no figure is none, and says so.
+Machines are not trusted: an invalid measurement is none.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure above zero: the median of ``n`` readings and its quartiles, all the same when there was
-    but one. ``wall`` is the same by the wall clock, where the figure is processor time."""
+    """A measurement above zero: the median of ``n`` readings and its quartiles, all equal for a single
+    reading. ``wall`` is the wall-clock median, where the measurement is CPU time."""
 
     median: float
     q1: float
@@ -24,8 +24,8 @@ class Measurement:
 
 
 def measurement_of(value: Any) -> Measurement | None:
-    """The figure in an observation; None when it holds none: no number, not finite, not above zero,
-    or quartiles that do not enclose the median."""
+    """Return the measurement in an observation; None for an invalid one: not a number, not finite, not
+    above zero, or quartiles that do not enclose the median."""
     if not isinstance(value, Mapping):
         alone = _figure(value)
         return Measurement(alone, alone, alone) if alone else None
@@ -39,7 +39,7 @@ def measurement_of(value: Any) -> Measurement | None:
 
 
 def _figure(value: Any) -> float | None:
-    """A number above zero, the only ones that a scale of powers has a place for."""
+    """Return a number above zero, as a logarithmic scale needs; None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         return None
     return float(value)

@@ -1,7 +1,7 @@
-"""Whether a machine has the programs of its own that an exercise runs.
+"""Check that a machine has the programs that an exercise needs installed.
 
-Asked of the machine when an exercise with ``needs: {programs: […]}`` comes up there, so that machines
-which run no such exercise are not slower for it, and what is true after the earlier exercises counts.
+The check runs just before an exercise with ``needs: {programs: […]}``: other machines do not pay for it,
+and it sees what earlier exercises changed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ for program; do
     [ "$found" ] || echo "$program"
 done
 """
-"""Looks at files: a shell's own idea of a command includes its builtins."""
+"""Looks at files, because a shell's `command -v` also finds builtins."""
 
 
 def missing_programs(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
-    """Why this machine lacks programs for the exercise; "" when all are there.
+    """Return which programs this machine lacks for the exercise; "" when none.
 
     Raises TransportError, TimedOut, Interrupted.
     """
@@ -46,7 +46,7 @@ def missing_programs(exercise: LoadedExercise, place: ExerciseContext, cancellat
         deadline=cancellation.deadline(),
     )
     if result.exit_code != 0:
-        why = result.start_error or result.killed_for or f"its shell ended with {result.exit_code}"
-        return f"needs {', '.join(wanted)}: this machine cannot be asked for programs ({why})"
+        why = result.start_error or result.killed_for or f"its shell exited with {result.exit_code}"
+        return f"needs {', '.join(wanted)}: cannot look for programs in this machine ({why})"
     lacking = [name for name in wanted if name in result.stdout.splitlines()]
     return f"needs {', '.join(lacking)}: not installed in this machine" if lacking else ""

@@ -1,8 +1,8 @@
-"""A student's work laid into its exercise: which files are taken, from where, and the folder of both
-together that is built and run.
+"""Combine a student's work with its exercise: which files are taken, from where, and the folder of both
+that is built and run.
 
-What somebody hands in is hostile: only the files an exercise names are taken, as plain files of
-bounded size from within that folder, and they are copied once, before anything looks at them.
+Submissions are hostile: only the files an exercise names are taken, as regular files of bounded size
+from within the student's folder, and they are copied once, before anything reads them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orchestrator.labfile.writable_copy import writable_copy
 from orchestrator.labfile.yaml_nodes import refusal
 
 MOST_BYTES = 2**20
-"""Of one file that a student hands in."""
+"""Maximum size of one submitted file."""
 
 Files = Mapping[str, bytes]
 
@@ -34,18 +34,18 @@ Files = Mapping[str, bytes]
 def with_work(
     lab: LoadedLab, work: Path | None, chosen: Sequence[str] = ()
 ) -> Iterator[tuple[LoadedLab, list[str]]]:
-    """The lab with somebody's work in its student exercises, and words on whose it is.
+    """Yield the lab with work in its student exercises, and messages on whose work it is.
 
-    ``work`` is a student's folder; None stands for the reference solutions, and where there is none
-    for the skeletons. ``chosen`` are the exercises that will run (empty: all): work on others need not
-    be there. Raises SpecError, naming every file that is missing or cannot be taken.
+    ``work`` is a student's folder; None means the reference solutions or, without one, the skeletons.
+    ``chosen`` are the exercises that will run (empty: all): work on others may be missing. Raises
+    SpecError, naming every file that is missing or invalid.
     """
     wanted = [e for e in lab.exercises if e.spec.student and (not chosen or e.name in chosen)]
     if not wanted:
         if work is not None:
             raise SpecError(
-                f"--work {work} changes nothing: no exercise that runs is for students to solve",
-                hint="leave it out",
+                "--work has no effect: no student exercise selected",
+                hint="omit --work, or select an exercise for students",
             )
         yield lab, []
         return
@@ -62,15 +62,14 @@ def with_work(
 def machines_for(
     lab: LoadedLab, work: Path | None, chosen: Sequence[str]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The machines to run on, and words on those that are left out: what strangers wrote runs on this
-    host itself only where somebody has ``chosen`` that by name. Empty means all. Raises SpecError when
-    none is left."""
+    """Return the machines to run on, and messages on those left out: student code runs on this host
+    itself only on machines ``chosen`` by name. Empty means all. Raises SpecError when none is left."""
     here = [name for name, machine in lab.lab.machines.items() if TRAITS[machine.driver].on_host]
     if work is None or chosen or not here:
         return tuple(chosen), []
     others = tuple(name for name in lab.lab.machines if name not in here)
-    message = f"a student's work does not run on {', '.join(here)}: that is this host itself"
-    advice = "--only names machines, this host too"
+    message = f"student code does not run on {', '.join(here)}, which is this host itself"
+    advice = "to run it there anyway, name the machine with --only"
     if not others:
         raise SpecError(message, hint=advice)
     return others, [f"{message}; {advice}"]
@@ -79,10 +78,10 @@ def machines_for(
 def assembled(
     exercise: LoadedExercise, files: Files, target: Path, *, from_student: bool = True
 ) -> LoadedExercise:
-    """The exercise with these files of its student, in ``target``, and its hidden tests among the others.
+    """Assemble the exercise with these student files, and its hidden tests, in ``target``.
 
-    ``target`` is made; it holds the exercise's folder with what it is made of and none of what tells the
-    answers, and beside it what it shares. A report shows the files only when they are ``from_student``.
+    ``target`` is created; it holds the exercise's folder without its solutions, and beside it the files
+    it shares. A report shows the files only when they are ``from_student``.
     """
     withheld = {SKELETON, SOLUTION, WRONG, HIDDEN_FILE}
     top = exercise.folder.resolve()
@@ -105,8 +104,8 @@ def assembled(
 
 
 def provided(exercise: LoadedExercise, place: str) -> Files:
-    """The files of a folder that the exercise itself brings: skeleton, solution, wrong/KIND. What a wrong
-    solution does not hold is the reference solution's."""
+    """Return the files of one of the exercise's own folders: skeleton, solution, wrong/KIND. Files missing
+    from a wrong solution come from the reference solution."""
     names, own = _names(exercise), exercise.folder / place
     theirs = [name for name in names if Path(place).parts[:1] == (WRONG,) and not (own / name).exists()]
     files = _taken(own, exercise.folder, [name for name in names if name not in theirs])
@@ -114,7 +113,7 @@ def provided(exercise: LoadedExercise, place: str) -> Files:
 
 
 def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:
-    """What a student's folder holds for each of these exercises. Raises SpecError."""
+    """Return the files in a student's folder for each of these exercises. Raises SpecError."""
     if not work.is_dir():
         raise SpecError(f"--work {work}: no such folder")
     found: list[Files] = []
@@ -127,13 +126,13 @@ def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:
             problems += error.problems
     if problems:
         message = refusal(problems)
-        hint = "work on an exercise is looked for in TOPIC/NAME/ and NAME/; --exercise runs only some"
+        hint = "each exercise is expected in TOPIC/NAME/ or NAME/; to run only some, use --exercise"
         raise SpecError(message.message, problems=message.problems, hint=hint)
     return found
 
 
 def _place(work: Path, name: str, *, alone: bool) -> Path:
-    """Where in a student's folder the work on an exercise is, or should be."""
+    """Return where in a student's folder the work on an exercise is, or should be."""
     name = name.removeprefix("./")
     places = [work / name, work / name.rsplit("/", 1)[-1]]
     return next((place for place in places if place.is_dir()), work if alone else places[0])
@@ -144,23 +143,23 @@ def _provided(exercises: Sequence[LoadedExercise]) -> list[Files]:
 
 
 def _origin(exercise: LoadedExercise) -> str:
-    """Whose work runs when no student's is given; an exercise without a skeleton holds work itself."""
+    """Return the folder whose files run without a student's work; "" is the exercise's own."""
     return next((place for place in (SOLUTION, SKELETON) if (exercise.folder / place).is_dir()), "")
 
 
 def _words(exercises: Sequence[LoadedExercise], work: Path | None) -> list[str]:
-    """Whose work is run, in one line for each kind of answer."""
+    """Return whose work runs, one line for each kind."""
     if work is not None:
-        return [f"the work in {work} is run: {', '.join(e.name for e in exercises)}"]
+        return [f"running the work in {work}: {', '.join(e.name for e in exercises)}"]
     called = {
-        SOLUTION: "the reference solution is run",
-        SKELETON: "the skeleton is run",
-        "": "what lies in it is run",
+        SOLUTION: "running the reference solution",
+        SKELETON: "running the skeleton",
+        "": "running the exercise's own files",
     }
     groups: dict[str, list[str]] = {}
     for exercise in exercises:
         groups.setdefault(called[_origin(exercise)], []).append(exercise.name)
-    advice = "; --work FOLDER runs a student's"
+    advice = "; to run a student's work, use --work FOLDER"
     return [f"{what}: {', '.join(names)}{advice}" for what, names in groups.items()]
 
 
@@ -169,15 +168,15 @@ def _names(exercise: LoadedExercise) -> list[str]:
 
 
 def _taken(place: Path, root: Path, names: Sequence[str]) -> Files:
-    """These files of ``place``, which must really lie within ``root``. Raises SpecError, with all that
-    is wrong."""
+    """Read these files of ``place``, which must really be within ``root``. Raises SpecError with all
+    problems."""
     found: dict[str, bytes] = {}
     problems = []
     for name in names:
         try:
             found[name] = _read(confined(root, str((place / name).relative_to(root))))
         except FileNotFoundError:
-            problems.append(Problem(str(place), 0, 0, f"has no file {name}"))
+            problems.append(Problem(str(place), 0, 0, f"missing file {name}"))
         except (ValueError, OSError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(Problem(str(place / name), 0, 0, words or "cannot be read"))
@@ -187,14 +186,14 @@ def _taken(place: Path, root: Path, names: Sequence[str]) -> Files:
 
 
 def _read(path: Path) -> bytes:
-    """A plain file of bounded size. Raises ValueError for anything else, OSError.
+    """Read a regular file of bounded size. Raises ValueError for anything else, OSError.
 
-    Not blocking, for opening a FIFO would wait for its writer: fifo(7).
+    Non-blocking, because opening a FIFO would wait for its writer: fifo(7).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is not a plain file")
+            raise ValueError("is not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(MOST_BYTES + 1)
     finally:
@@ -205,5 +204,5 @@ def _read(path: Path) -> bytes:
 
 
 def _mode(begun: Path) -> int:
-    """A script is executable when what students start from is."""
+    """Return the mode of a file: executable when its skeleton is."""
     return 0o755 if begun.is_file() and begun.stat().st_mode & 0o100 else 0o644

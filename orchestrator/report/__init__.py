@@ -1,4 +1,4 @@
-"""Records as reports, by format. Pure, but for ``write_reports``; what a format needs loads with it."""
+"""Report formats. Pure, except ``write_reports``; a format's imports load when it is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.results.comparison import Table
 
 
 class Format(NamedTuple):
-    """A format: the name of its file in a run's folder, and what makes the text."""
+    """A report format: its file name in a run's folder, and the function that renders it."""
 
     file: str
     render: Callable[[Table], str]
@@ -42,18 +42,18 @@ _WRITTEN = ("html", "markdown", "junit")
 
 
 def render(name: str, table: Table) -> str:
-    """``table`` in the format ``name``.
+    """Render ``table`` in the format ``name``.
 
-    Raises SpecError when there is no such format, or it cannot say what the records hold
-    (Gradescope takes one student at a time).
+    Raises SpecError for an unknown format, or one that cannot express these records
+    (Gradescope accepts one student at a time).
     """
     if name not in FORMATS:
-        raise SpecError(f"there is no report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
+        raise SpecError(f"unknown report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
     return FORMATS[name].render(table)
 
 
 def write_reports(out: Path, table: Table) -> tuple[Path, ...]:
-    """Write the reports every run leaves into the folder ``out``, and return their paths.
+    """Write the reports every run produces to the folder ``out``, and return their paths.
 
     Raises OSError when they cannot be written.
     """

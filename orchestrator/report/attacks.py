@@ -1,4 +1,4 @@
-"""The attack matrix in words: columns, labels and reasons that the reports for people share."""
+"""Attack matrix as text: columns, labels and reasons shared by the human-readable reports."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from orchestrator.report.fold import Column, FoldedCell, fold
 from orchestrator.results.attack_matrix import AttackMatrix, AttackOutcome, AttackResult
 
 TITLE = "Attacks"
-NOTE = "verdicts are read off canaries outside the boundary, by the controller"
+NOTE = "the controller decides each verdict from canaries planted outside the boundary"
 _STYLES = {AttackOutcome.BLOCKED: "pass", AttackOutcome.THROUGH: "fail", AttackOutcome.NONE: "missing"}
 
 
 def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
-    """The matrix folded: machines on which every attack came to the same are one column.
+    """Fold the matrix: machines with the same outcome for every attack share a column.
 
-    The kind of an entry is a status: what went through looks like what failed.
+    The kind of an entry is a status: an attack that was not blocked looks like a failure.
     """
     return fold(
         (
@@ -33,14 +33,14 @@ def columns_of(matrix: AttackMatrix) -> tuple[Column, ...]:
 
 
 def labels_of(matrix: AttackMatrix) -> list[str]:
-    """A label for each row: the exercise, without a topic that all share, and what is tried."""
+    """Return a label for each row: the exercise (without a topic shared by all) and the attack."""
     topics = {attack.exercise.rpartition("/")[0] for attack in matrix.attacks}
     shared = f"{topics.pop()}/" if len(topics) == 1 else ""
     return [f"{attack.exercise.removeprefix(shared)}: {attack.label}" for attack in matrix.attacks]
 
 
 def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
-    """For each attack its label, and on which machines what decided it."""
+    """Yield each attack's label with its outcomes, their machines and reasons."""
     for label, attack in zip(labels_of(matrix), matrix.attacks, strict=True):
         grouped: dict[tuple[AttackOutcome, str], list[str]] = {}
         for result, machine in zip(attack.results, matrix.machines, strict=True):
@@ -49,14 +49,14 @@ def reasons(matrix: AttackMatrix) -> Iterator[tuple[str, list[str]]]:
 
 
 def in_words(result: AttackResult) -> str:
-    """What decided it; for what went through, what became of the canary as well."""
+    """Return what decided the outcome and, if not blocked, what happened to the canary."""
     if result.outcome is AttackOutcome.BLOCKED:
         return result.by or result.found
     return f"{result.found} ({result.by})" if result.by else result.found
 
 
 def explained(matrix: AttackMatrix) -> Iterator[RenderableType]:
-    """For a terminal: what decided each attack."""
+    """Render the reasons of each attack for a terminal."""
     for label, lines in reasons(matrix):
         yield Text(label)
         for line in lines:

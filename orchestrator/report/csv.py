@@ -11,12 +11,12 @@ from orchestrator.results.comparison import Table
 COLUMNS = (
     "student", "machine", "boundary", "arch", "exercise", "status", "points", "max_points", "reason",
 )  # fmt: skip
-# The full-width forms count too: spreadsheets in some languages read them as the plain ones.
+# Full-width forms too: spreadsheets in some languages treat them like the plain ones.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def render(table: Table) -> str:
-    """The report with a header line; no cell spans lines and none is a formula."""
+    """Render the report with a header line; no cell spans lines or is a formula."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

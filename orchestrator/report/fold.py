@@ -1,4 +1,4 @@
-"""Columns that say the same become one column, and columns too many for a page become blocks."""
+"""Merge identical columns, and split too many columns for a page into blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMES_WIDTH = 22
 
 @dataclass(frozen=True)
 class FoldedCell:
-    """What one cell shows, and its kind (a status, or whether it is the odd one out)."""
+    """Text of one cell, and its kind (a status, or whether it is the odd one out)."""
 
     text: str
     kind: str = ""
@@ -18,7 +18,7 @@ class FoldedCell:
 
 @dataclass(frozen=True)
 class Column:
-    """The machines that show the same entries."""
+    """Machines with the same entries."""
 
     names: tuple[str, ...]
     entries: tuple[FoldedCell, ...]
@@ -29,7 +29,7 @@ class Column:
 
 
 def fold(columns: Iterable[tuple[str, Sequence[FoldedCell]]]) -> tuple[Column, ...]:
-    """One column for each distinct list of entries, in order of first appearance."""
+    """Return one column for each distinct list of entries, in order of first appearance."""
     folded: dict[tuple[FoldedCell, ...], list[str]] = {}
     for name, entries in columns:
         folded.setdefault(tuple(entries), []).append(name)
@@ -37,7 +37,7 @@ def fold(columns: Iterable[tuple[str, Sequence[FoldedCell]]]) -> tuple[Column, .
 
 
 def column_width(column: Column, measure: Sequence[int], limit: int) -> int:
-    """Characters a column takes: its widest entry (``measure``), and a header of a few lines."""
+    """Return a column's width in characters: its widest entry (``measure``), or a header of a few lines."""
     longest = max((len(name) + 1 for name in column.names), default=0)
     header = (
         len(column.header) if len(column.names) == 1 else max(longest, min(len(column.header), _NAMES_WIDTH))
@@ -46,7 +46,7 @@ def column_width(column: Column, measure: Sequence[int], limit: int) -> int:
 
 
 def blocks(widths: Sequence[int], available: int, gap: int) -> tuple[range, ...]:
-    """Consecutive columns put into blocks, none wider than ``available`` unless a column alone is."""
+    """Group consecutive columns into blocks no wider than ``available``, unless a single column is."""
     starts, used = [0], 0
     for place, width in enumerate(widths):
         if place > starts[-1] and used + width + gap > available:

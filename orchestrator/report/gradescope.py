@@ -14,18 +14,18 @@ from orchestrator.results.comparison import MachineColumn, Table
 _OUTPUT_LIMIT = 4000
 _STATUS = {Status.PASS: "passed", Status.FAIL: "failed"}
 _EXCUSED = {
-    Status.ERROR: "This could not be graded; that is not the submission's doing, and costs no points.",
-    Status.SKIP: "This was not run here, and costs no points.",
+    Status.ERROR: "This could not be graded. It is not the submission's fault and costs no points.",
+    Status.SKIP: "This was not run here and costs no points.",
 }
 
 
 def render(table: Table) -> str:
-    """The report as JSON. Raises SpecError for records of several students."""
+    """Render the report as JSON. Raises SpecError for records of several students."""
     students = {column.student for column in table.machines}
     if len(students) > 1:
         raise SpecError(
-            f"Gradescope takes the results of one student, and these are of {len(students)}",
-            hint="report each student's records on their own",
+            f"Gradescope accepts the results of one student, but these records are from {len(students)}",
+            hint="report each student's records separately",
         )
     total = summarize(table).total
     tests = [
@@ -38,7 +38,7 @@ def render(table: Table) -> str:
 
 
 def _test(column: MachineColumn, record: Record, *, alone: bool) -> dict[str, Any]:
-    """One test. Without ``score`` where the verdict is not the submission's."""
+    """Return one test, without ``score`` where the verdict does not depend on the submission."""
     name = printable(record.exercise)
     test: dict[str, Any] = {"name": name if alone else f"{name} on {column.name}"}
     if record.status in _STATUS:

@@ -1,4 +1,4 @@
-"""What to say first about a table: its differences by cause, and the most telling of them. Pure."""
+"""Highlights of a table: its differences by likely cause, and the most instructive of them. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import Remark, Row, Section, Table
 
 CAUSES: tuple[Attribution, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
-"""The causes a difference may have, clearest lessons first."""
+"""The likely causes of a difference, clearest lessons first."""
 
 _TELLING = 4
 _EASILY_READ = 24
-"""Characters of a value that people take in at a glance."""
+"""Characters of a value that can be read at a glance."""
 
 
 class Difference(NamedTuple):
-    """A row on which machines differ, and its exercise; ``line`` is the exercise's place in the table."""
+    """A row on which machines differ, and its exercise; ``line`` is the exercise's index in the table."""
 
     line: int
     section: Section
@@ -27,7 +27,7 @@ class Difference(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """The differences of one cause in one exercise."""
+    """The differences with one likely cause in one exercise."""
 
     line: int
     section: Section
@@ -35,7 +35,7 @@ class Lesson(NamedTuple):
 
 
 def lessons(table: Table, attribution: Attribution) -> tuple[Lesson, ...]:
-    """What differs by ``cause``, exercise by exercise."""
+    """Return the differences attributed to ``attribution``, by exercise."""
     found = []
     for line, section in enumerate(table.sections):
         rows = tuple(row for row in section.rows if row.differs and row.attribution == attribution)
@@ -45,8 +45,8 @@ def lessons(table: Table, attribution: Attribution) -> tuple[Lesson, ...]:
 
 
 def telling(table: Table) -> tuple[Difference, ...]:
-    """Up to four differences to begin with: one of each clear cause, then more, never two of one
-    exercise as long as there are others; those that a check foresees, with few and short values, first."""
+    """Return up to four highlights: one of each clear cause first, and from different exercises where
+    possible; preferably foreseen by a check, with few and short values."""
     left = sorted(_differences(table), key=_difficulty)
     chosen: list[Difference] = []
     for attribution in (*CAUSES[:3], *CAUSES[:3], *CAUSES, *CAUSES):
@@ -61,7 +61,7 @@ def telling(table: Table) -> tuple[Difference, ...]:
 
 
 def remarks(table: Table) -> list[tuple[int, Section, Remark]]:
-    """Why what did not pass, the program's faults first, with each exercise and its place."""
+    """Return why exercises did not pass, failures first, with each exercise and its index."""
     found = [
         (line, section, remark) for line, section in enumerate(table.sections) for remark in section.remarks
     ]

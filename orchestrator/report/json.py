@@ -1,4 +1,4 @@
-"""The report as JSON, for other programs: the sums, the comparison, and every record."""
+"""The report as JSON, for other programs: the totals, the comparison, and every record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.results.plot_data import PlotData, plots_of
 
 
 def render(table: Table) -> str:
-    """One JSON object with ``summary``, ``machines``, ``comparison``, ``measured`` and ``records``."""
+    """Render one JSON object with ``summary``, ``machines``, ``comparison``, ``measured`` and ``records``."""
     summary = summarize(table)
     report = {
         "summary": _sums(summary.total) | {"slow": summary.slow},
@@ -26,7 +26,7 @@ def render(table: Table) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """``value`` with null for NaN and infinities, which JSON has no words for."""
+    """Replace NaN and infinities, which JSON lacks, with null."""
     if isinstance(value, float) and not isfinite(value):
         return None
     if isinstance(value, dict):

@@ -16,7 +16,7 @@ _FACTS = ("student", "driver", "boundary", "arch", "accel")
 
 
 def render(table: Table) -> str:
-    """The report as an XML document. Characters that XML 1.0 cannot hold are written as escapes."""
+    """Render the report as an XML document. Characters not allowed in XML 1.0 are escaped."""
     root = ET.Element("testsuites", _sums(table.records()))
     for place, column in enumerate(table.machines):
         _suite(root, column, table.records(place))
@@ -59,5 +59,5 @@ def _sums(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _legal(text: str) -> str:
-    """``text`` as XML 1.0 can hold it: what it cannot is not printable either."""
+    """Escape what XML 1.0 does not allow in ``text``, all of it unprintable."""
     return bounded(printable(text, keep="\n\t"), _TEXT_LIMIT)

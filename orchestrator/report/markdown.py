@@ -18,7 +18,7 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 
 
 def render(table: Table) -> str:
-    """The report as one Markdown document."""
+    """Render the report as one Markdown document."""
     summary = summarize(table)
     lines = [*_summary(table, summary), "## Verdicts", "", *_matrix(table), "", wording.legend(), ""]
     lines += [*_attacks(table), *_measured(table)]
@@ -41,15 +41,15 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
     if table.about.description:
         yield from (escape(" ".join(table.about.description.split())), "")
     yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
-    yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} in all.", "")
+    yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
     if telling := highlights.telling(table):
-        yield from ("**Most telling**", "")
+        yield from ("**Highlights**", "")
         for each in telling:
             words = escape(wording.difference(each.row))
             yield f"- **{escape(each.row.label)}**: {words} ({each.row.attribution})"
         yield ""
     if trouble := highlights.remarks(table):
-        yield from ("**What did not pass**", "")
+        yield from ("**Failures, errors and skips**", "")
         yield from (
             f"- {escape(section.name)}: {escape(wording.remark(item))}" for _, section, item in trouble
         )
@@ -57,7 +57,7 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
 
 
 def escape(text: str) -> str:
-    """``text`` as Markdown that shows exactly it: no markup, no HTML, no new cell, no mention."""
+    """Escape ``text`` for Markdown: no markup, no HTML, no new cell, no mention."""
     return _SPECIAL.sub(r"\\\1", printable(text)).translate(_ENTITIES)
 
 
@@ -130,7 +130,7 @@ def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:
 
 
 def _exercise(section: Section, table: Table) -> Iterator[str]:
-    """What is to be said of an exercise besides its differences; nothing when there is nothing."""
+    """Yield what to report about an exercise besides its differences, if anything."""
     rows = wording.agreeing(section)
     if not section.explain and not rows:
         return

@@ -1,4 +1,4 @@
-"""Amounts as people read them: 6.78 µs for 6782 ns, and the round ones that a scale is marked with. Pure."""
+"""Human-readable quantities, such as 6.78 µs for 6782 ns, and round amounts for a scale. Pure."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MOST_PLACES = 15
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit as figures are written in: ``names`` with their sizes, largest first; ``base`` is what one of
-    them is worth in terms of these sizes; ``powers`` are the steps a scale may go by, widest first."""
+    """A unit of measurement: ``names`` of its multiples with their sizes, largest first; ``base`` is the
+    size of one unit; ``powers`` are the steps a scale may use, widest first."""
 
     names: tuple[tuple[str, float], ...]
     base: float
     powers: tuple[float, ...]
 
     def name_for(self, value: float) -> tuple[str, float]:
-        """The largest name of which ``value`` is at least one, with its size."""
+        """Return the largest multiple not above ``value``, with its size."""
         return next((each for each in self.names if value * self.base >= 0.9995 * each[1]), self.names[-1])
 
 
@@ -37,37 +37,37 @@ _UNITS = {
 
 
 def unit_of(word: str) -> Unit:
-    """A unit by its word in a file; what is unknown has no multiples."""
+    """Return the unit with this name in a file; an unknown one has no multiples."""
     return _UNITS.get(word, Unit(((word, 1.0),), 1.0, _DECIMAL))
 
 
 def amount(value: float, unit: Unit) -> str:
-    """``6.78 µs``."""
+    """Format an amount: ``6.78 µs``."""
     name, size = unit.name_for(value)
     return f"{digits(value * unit.base / size)} {name}"
 
 
 def spread(low: float, middle: float, high: float, unit: Unit) -> str:
-    """``6.66–6.91``, in the multiple in which ``middle`` is written."""
+    """Format a range, ``6.66–6.91``, in the same multiple as ``middle``."""
     _, size = unit.name_for(middle)
     return "–".join(digits(value * unit.base / size) for value in (low, high))
 
 
 def ratio(times: float) -> str:
-    """``×12``, or ``÷3.5`` for what is smaller."""
+    """Format a ratio: ``×12``, or ``÷3.5`` below one."""
     larger, smaller = digits(times, 2), digits(1 / times, 2)
     return f"÷{smaller}" if times < 1 and smaller != "1" else f"×{larger if times > 1 else 1}"
 
 
 def digits(value: float, count: int = 3) -> str:
-    """The first digits that count, without an exponent and without zeros that say nothing."""
+    """Format significant digits, without exponent or trailing zeros."""
     places = max(0, count - 1 - math.floor(math.log10(value))) if value > 0 else 0
     text = f"{value:.{min(places, _MOST_PLACES)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def ticks(low: float, high: float, unit: Unit) -> Sequence[float]:
-    """Round amounts between ``low`` and ``high``, for a scale that goes by powers."""
+    """Return round amounts between ``low`` and ``high``, for a logarithmic scale."""
     found: list[float] = []
     for power in unit.powers:
         found = list(_powers(low * unit.base, high * unit.base, power))

@@ -1,4 +1,4 @@
-"""The sums over a table: how many of each status, points, time, and who was slow."""
+"""Totals of a table: counts by status, points, time, and slow machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.results.comparison import MachineColumn, Table
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums over records. Only *pass* and *fail* add to ``max_points``: the other two cost nothing."""
+    """Totals over records. Only *pass* and *fail* add to ``max_points``: the others cost nothing."""
 
     counts: Mapping[Status, int]
     points: float
@@ -23,7 +23,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Summary:
-    """The whole table, and each machine; ``slow`` names machines far above the median time."""
+    """Totals of the table and of each machine; ``slow`` names machines far above the median time."""
 
     total: Tally
     machines: tuple[tuple[MachineColumn, Tally], ...]
@@ -31,7 +31,7 @@ class Summary:
 
 
 def summarize(table: Table) -> Summary:
-    """Counts, points and seconds of the whole table and of each machine."""
+    """Return counts, points and seconds of the whole table and of each machine."""
     tallies = tuple((column, _tally(table.records(place))) for place, column in enumerate(table.machines))
     usual = median(tally.seconds for _, tally in tallies) if tallies else 0.0
     slowest = sorted(tallies, key=lambda pair: -pair[1].seconds)

@@ -1,4 +1,4 @@
-"""The report for a terminal: the summary, the matrix of verdicts, then by cause what differs.
+"""The report for a terminal: summary, matrix of verdicts, then differences by likely cause.
 
 Everything is a rich ``Text``, never a string: rich reads markup in strings only.
 """
@@ -36,7 +36,7 @@ _STYLES = {
 
 
 def render(table: Table, width: int = 100) -> str:
-    """The report as plain text, ``width`` characters wide."""
+    """Render the report as plain text, ``width`` characters wide."""
     console = Console(
         file=StringIO(),
         width=width,
@@ -51,9 +51,9 @@ def render(table: Table, width: int = 100) -> str:
 
 
 def renderable(table: Table, width: int) -> RenderableType:
-    """The report for a rich console that is ``width`` characters wide.
+    """Render the report for a rich console that is ``width`` characters wide.
 
-    The sums stand at both ends: a terminal shows the end of what it printed.
+    The totals appear at both ends, because a terminal shows the end of its output.
     """
     parts: list[RenderableType] = [*_summary(table), Text(), *_matrix(table, width)]
     parts += [Text(wording.legend(), style="dim")]
@@ -72,17 +72,17 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
     if found := highlights.telling(table):
-        yield from (Text(), Text("Most telling", style="bold"))
+        yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
             yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.attribution})")
     if trouble := highlights.remarks(table):
-        yield from (Text(), Text("What did not pass", style="bold"))
+        yield from (Text(), Text("Failures, errors and skips", style="bold"))
         for _, section, item in trouble:
             yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
 
 
 def _point(about: str, words: str, style: str = "") -> RenderableType:
-    """A line of a list, indented where it goes on."""
+    """Format a list item with hanging indent."""
     return Padding(Text(style=style).append(about, style="bold").append(words), (0, 0, 0, 2))
 
 
@@ -139,7 +139,7 @@ def _lesson(lesson: highlights.Lesson, table: Table, width: int) -> Iterator[Ren
 def _agreed(table: Table) -> Iterator[RenderableType]:
     found = [(section, rows) for section in table.sections if (rows := wording.agreeing(section))]
     if found:
-        yield from (Text(), Text("The same on every machine that answered", style="bold underline"))
+        yield from (Text(), Text("Same on every machine that answered", style="bold underline"))
     for section, rows in found:
         words = "; ".join(f"{row.label}: {wording.agreed(row, table.machines)}" for row in rows)
         yield _point(f"{printable(section.name)}: ", words, "dim")
@@ -171,7 +171,7 @@ def _grids(
 
 def _sums(table: Table) -> str:
     total = summarize(table).total
-    return f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} in all"
+    return f"{wording.counts(total)}; {wording.points(total)}; {wording.duration(total.seconds)} total"
 
 
 def _how_it_ended(table: Table) -> Iterator[RenderableType]:

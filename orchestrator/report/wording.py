@@ -1,4 +1,4 @@
-"""The words and symbols that all reports for people share."""
+"""Words and symbols shared by the human-readable reports."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKI
 NOT_RUN = "·"
 CAUSES: Mapping[Attribution, tuple[str, str]] = {
     "boundary": (
-        "Differences that go with the boundary",
+        "Differences explained by the boundary",
         "Machines behind the same boundary agree, whatever their architecture.",
     ),
     "privilege": (
-        "Differences that go with privilege",
-        "On the same kernel, what a bare process may do was taken away: capabilities, system calls, paths.",
+        "Differences explained by privilege",
+        "Same kernel as a bare process, but fewer capabilities, system calls or paths are allowed.",
     ),
     "architecture": (
-        "Differences that go with the architecture",
-        "Machines of one architecture agree, whatever boundary they stand behind.",
+        "Differences explained by the architecture",
+        "Machines of the same architecture agree, whatever their boundary.",
     ),
     "mixed": (
-        "Differences of more than one cause",
-        "Boundary and architecture both play a part, or these machines cannot tell the two apart.",
+        "Differences with several possible causes",
+        "Boundary and architecture both matter, or these machines do not allow telling the two apart.",
     ),
     "unexplained": (
-        "Differences without a visible cause",
-        "Even machines of the same boundary and architecture disagree.",
+        "Unexplained differences",
+        "Even machines with the same boundary and architecture disagree.",
     ),
 }
 _REASON_LIMIT = 300
@@ -48,29 +48,29 @@ _NAMES = 6
 
 
 def symbol(status: Status | None) -> str:
-    """The mark of a status; None is "not run"."""
+    """Return the symbol of a status; None is "not run"."""
     return NOT_RUN if status is None else SYMBOLS[status]
 
 
 def legend() -> str:
-    """What the marks of a table mean, as one line of text."""
+    """Return the legend of a table's symbols, as one line."""
     marks = [f"{mark} {status}" for status, mark in SYMBOLS.items()]
     return "   ".join([*marks, f"{NOT_RUN} not run"])
 
 
 def title(table: Table) -> str:
-    """The labs and runs a table is about, printable and bounded."""
+    """Return the table's labs and runs, printable and bounded."""
     runs = ", ".join(f"run {run}" for run in table.runs)
     return bounded(printable(" — ".join(part for part in (", ".join(table.labs), runs) if part)), 100)
 
 
 def name(table: Table) -> str:
-    """What to call a table: the title of its lab, else the lab."""
+    """Return a table's display name: the title of its lab, else the lab's name."""
     return bounded(printable(table.about.title or ", ".join(table.labs)), 100)
 
 
 def extent(table: Table) -> str:
-    """``15 exercises on 13 machines``."""
+    """Format the size of a table: ``15 exercises on 13 machines``."""
     return f"{_many(len(table.sections), 'exercise')} on {_many(len(table.machines), 'machine')}"
 
 
@@ -79,52 +79,52 @@ def _many(number: int, noun: str) -> str:
 
 
 def heading(section: Section) -> str:
-    """An exercise's name and title."""
+    """Return an exercise's name and title."""
     name = printable(section.name)
     return f"{name} — {printable(section.title)}" if section.title else name
 
 
 def counts(tally: Tally) -> str:
-    """``34 pass, 2 fail, 1 error, 3 skip``."""
+    """Format counts: ``34 pass, 2 fail, 1 error, 3 skip``."""
     return ", ".join(f"{number} {status}" for status, number in tally.counts.items())
 
 
 def points(tally: Tally) -> str:
-    """``31 of 36 points``; errors and skips are in neither number."""
+    """Format points: ``31 of 36 points``; errors and skips count in neither number."""
     return f"{number(tally.points)} of {number(tally.max_points)} points"
 
 
 def number(value: float) -> str:
-    """A number as reports print it: points, seconds."""
+    """Format a number for a report: points, seconds."""
     return format_value(float(value))
 
 
 def duration(seconds: float) -> str:
-    """Seconds as ``0.4 s``, ``75 s`` or ``3 min 5 s``."""
+    """Format seconds as ``0.4 s``, ``75 s`` or ``3 min 5 s``."""
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
 def reason(text: str) -> str:
-    """A record's reason, printable and bounded."""
+    """Return a record's reason, printable and bounded."""
     return bounded(printable(text), _REASON_LIMIT)
 
 
 def remark(item: Remark) -> str:
-    """``✗ fail on vm, s390x: why``."""
+    """Format a remark: ``✗ fail on vm, s390x: why``."""
     where = f"{symbol(item.status)} {item.status} on {', '.join(item.machines)}"
     return f"{where}: {reason(item.reason)}" if item.reason else where
 
 
 def silent(row: Row, columns: Sequence[MachineColumn]) -> tuple[str, ...]:
-    """The machines that gave no value for ``row``."""
+    """Return the machines without a value for ``row``."""
     pairs = zip(columns, row.values, strict=True)
     return tuple(column.name for column, value in pairs if isinstance(value, Missing))
 
 
 def agreed(row: Row, columns: Sequence[MachineColumn]) -> str:
-    """The one value of a row on which no machines differ, and who did not answer."""
+    """Return the common value of a row without differences, and which machines did not answer."""
     if not row.groups:
         return "no answer"
     quiet = silent(row, columns)
@@ -133,17 +133,17 @@ def agreed(row: Row, columns: Sequence[MachineColumn]) -> str:
 
 
 def agreeing(section: Section) -> tuple[Row, ...]:
-    """The rows on which no machines differ."""
+    """Return the rows on which no machines differ."""
     return tuple(row for row in section.rows if not row.differs)
 
 
 def attribution(row: Row) -> str:
-    """What the values of a row go with, in words for a narrow column."""
+    """Return a row's likely cause, in words for a narrow column."""
     return "no answer" if row.attribution == "unanswered" else row.attribution
 
 
 def difference(row: Row) -> str:
-    """``big on s390x; little on the other 11``: a row on which machines differ, the few first."""
+    """Format a difference, the minority first: ``big on s390x; little on the other 11``."""
     rest = row.groups[0]
     few = [f"{group.text} on {_on(group)}" for group in row.groups[1:]]
     most = f"the other {len(rest.machines)}" if len(rest.machines) > 2 else ", ".join(rest.machines)
@@ -156,12 +156,12 @@ def _on(group: Group) -> str:
 
 
 def wanted(check: Check) -> str:
-    """``equals 65536``."""
+    """Format a check's condition: ``equals 65536``."""
     return f"{check.comparison.replace('_', ' ')} {format_value(getattr(check, check.comparison), 80)}"
 
 
 def expectation(check: Check) -> str:
-    """``capacity equals 65536: 16 pages of 4 KiB (1 point)``."""
+    """Format a check: ``capacity equals 65536: 16 pages of 4 KiB (1 point)``."""
     worth = f"({number(check.points)} point{'' if check.points == 1 else 's'})"
     why = f": {printable(check.why)}" if check.why else ""
     return f"{printable(check.that)} {wanted(check)}{why} {worth}"

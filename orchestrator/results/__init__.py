@@ -1,1 +1,1 @@
-"""Records of a run: kept, compared, and their differences attributed."""
+"""Records of a run: stored, compared, and their differences attributed."""

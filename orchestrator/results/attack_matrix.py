@@ -1,7 +1,7 @@
-"""The attack matrix: what each attack came to behind each boundary, and what stopped it. Pure.
+"""Attack matrix: the outcome of each attack behind each boundary, and what stopped it. Pure.
 
 A row is one canary of one exercise, a column one machine. The verdict is the controller's own
-observation of the canary; by what an attack was stopped is the ``why`` of the check on it.
+observation of the canary; what stopped an attack is the ``why`` of the check on it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
 
 
 class AttackOutcome(StrEnum):
-    """What an attack came to."""
+    """Outcome of an attack."""
 
     BLOCKED = "blocked"
     THROUGH = "NOT blocked"
@@ -26,8 +26,8 @@ class AttackOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class AttackResult:
-    """One attack on one machine. ``found`` is what became of the canary, or why there is no
-    answer; ``by`` says what decided it. Both are printable."""
+    """One attack on one machine. ``found`` is what happened to the canary, or why there is no
+    answer; ``by`` is what decided the outcome. Both are printable."""
 
     outcome: AttackOutcome
     found: str
@@ -36,7 +36,7 @@ class AttackResult:
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack on all machines; ``label`` says what it tries."""
+    """One attack on all machines; ``label`` describes it."""
 
     exercise: str
     title: str
@@ -47,14 +47,14 @@ class Attack:
 
 @dataclass(frozen=True)
 class AttackMatrix:
-    """Attacks by machines; without rows when no exercise attacked anything."""
+    """Attacks by machines; empty when no exercise is an attack."""
 
     machines: tuple[MachineColumn, ...]
     attacks: tuple[Attack, ...]
 
 
 def matrix_of(table: Table) -> AttackMatrix:
-    """The attack matrix of records already laid side by side."""
+    """Return the attack matrix of a table."""
     rows = (_attack(section, kind, table) for section in table.sections for kind in section.canaries)
     return AttackMatrix(table.machines, tuple(rows))
 

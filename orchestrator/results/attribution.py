@@ -1,4 +1,4 @@
-"""What a difference between machines goes with, as far as the machines at hand can tell. Pure."""
+"""Attribute a difference to boundary, architecture or privilege, as far as the machines allow. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Attribution = Literal[
     "same", "boundary", "privilege", "architecture", "mixed", "unexplained", "unanswered"
 ]  # fmt: skip
 
-# A sandbox is a process from which privileges were taken (capabilities, system calls, paths) and
+# A sandbox is a process without some privileges (capabilities, system calls, paths) and
 # nothing else; a container's filter takes some of the same.
 _PRIVILEGES = {str(Boundary.SANDBOX), str(Boundary.CONTAINER)}
 
 
 class Observed(NamedTuple):
-    """Where a value was seen, and which of the values it was."""
+    """Where a value was observed, and which of the values it was."""
 
     boundary: str
     arch: str
@@ -25,12 +25,12 @@ class Observed(NamedTuple):
 
 
 def attribute(answers: Sequence[Observed]) -> Attribution:
-    """What the values go with.
+    """Return the likely cause of a difference.
 
     *boundary*: machines behind the same boundary agree, machines of one architecture do not.
-    *privilege*: so it is, and the only ones unlike a bare process are the sandbox, or the sandbox and
+    *privilege*: the same, and the only ones unlike a bare process are the sandbox, or the sandbox and
     the container: what is missing there was taken away, not hidden behind another kernel.
-    *architecture*: the other way round. *mixed*: neither alone explains it, or the machines differ
+    *architecture*: the reverse. *mixed*: neither alone explains it, or the machines differ
     in both at once (a process here against an emulated machine there), which proves nothing.
     *unexplained*: even machines alike in both disagree.
     """
@@ -53,8 +53,8 @@ def attribute(answers: Sequence[Observed]) -> Attribution:
 
 
 def _isolation(answer: Observed, user_emulation: str = Boundary.PROCESS) -> str:
-    """The boundary, by what it separates: an emulated machine is one like a virtual one, and qemu-user
-    separates nothing, like a process; only the instruction set sets each pair apart."""
+    """Map a boundary to what it separates: emulated machines count as virtual ones, and qemu-user, which
+    separates nothing, as a process; only the instruction set distinguishes each pair."""
     same = {str(Boundary.USER_EMULATION): str(user_emulation), str(Boundary.EMULATED): str(Boundary.VM)}
     return same.get(answer.boundary, answer.boundary)
 
@@ -67,6 +67,6 @@ def _was_taken_away(answers: Sequence[Observed]) -> bool:
 
 
 def _explains(pairs: Iterable[tuple[object, int]]) -> bool:
-    """Whether the first of each pair determines the second."""
+    """Return whether the first of each pair determines the second."""
     distinct = set(pairs)
     return len(distinct) == len({kind for kind, _ in distinct})

@@ -1,7 +1,7 @@
-"""Records laid side by side: a section per exercise, a column per machine, a row per observation.
+"""Compare records: a section per exercise, a column per machine, a row per observation.
 
-Pure. Labels, column names and the texts of values are ready to show; reasons and output are as
-recorded, and the report that shows them makes them printable.
+Pure. Labels, column names and the texts of values are ready to display; reasons and output are as
+recorded, and each report makes them printable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STRENGTH = {str(boundary): rank for rank, boundary in enumerate(Boundary)}
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What the run itself was: its lab's title and description, and the files of its exercises.
+    """Facts about the run: its lab's title and description, and its exercises' files.
 
     ``sources``: exercise -> file name -> text, as they were when the lab ran.
     """
@@ -47,7 +47,7 @@ class MachineColumn:
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of one exercise on one machine; ``record`` None: it was not run there."""
+    """Result of one exercise on one machine; ``record`` None: it was not run there."""
 
     record: Record | None = None
 
@@ -71,7 +71,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Missing:
-    """The place of a value that a machine did not give: one ``word``, and the ``reason``."""
+    """Stands for a value that a machine did not report: one ``word``, and the ``reason``."""
 
     word: str
     reason: str
@@ -83,7 +83,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Group:
-    """The machines that gave the same value. ``text`` is unique among the groups of a row."""
+    """The machines with the same value. ``text`` is unique among the groups of a row."""
 
     value: Any
     text: str
@@ -94,7 +94,7 @@ class Group:
 class Row:
     """One observation on all machines.
 
-    ``groups`` are the distinct values, largest first; ``ranks`` gives each machine's place in
+    ``groups`` are the distinct values, most common first; ``ranks`` is each machine's index in
     ``groups``, None where its value is ``Missing``. Missing values make no difference.
     """
 
@@ -107,7 +107,7 @@ class Row:
 
     @property
     def same(self) -> bool:
-        """Whether every machine that answered gave the same value (and one did)."""
+        """Whether at least one machine answered, and all that did gave the same value."""
         return len(self.groups) == 1
 
     @property
@@ -116,14 +116,14 @@ class Row:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The values as people read them, one per machine."""
+        """The values in human-readable form, one per machine."""
         places = zip(self.values, self.ranks, strict=True)
         return tuple(value.text if rank is None else self.groups[rank].text for value, rank in places)
 
 
 @dataclass(frozen=True)
 class Remark:
-    """Why an exercise did not pass, and on which machines it was so."""
+    """Why an exercise did not pass, and on which machines."""
 
     status: Status
     reason: str
@@ -152,7 +152,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Table:
-    """Records, compared. Every record is the ``record`` of exactly one cell."""
+    """A comparison of records. Every record is the ``record`` of exactly one cell."""
 
     labs: tuple[str, ...]
     runs: tuple[str, ...]
@@ -165,7 +165,7 @@ class Table:
         return tuple(row for section in self.sections for row in section.rows)
 
     def records(self, column: int | None = None) -> tuple[Record, ...]:
-        """The records in table order, machine by machine; of one ``column`` when it is given."""
+        """The records in table order, machine by machine, or only those of ``column``."""
         columns = range(len(self.machines)) if column is None else (column,)
         cells = (section.cells[place] for place in columns for section in self.sections)
         return tuple(cell.record for cell in cells if cell.record)
@@ -177,12 +177,12 @@ def compare(
     machines: Sequence[str] = (),
     about: RunInfo | None = None,
 ) -> Table:
-    """Lay ``records`` side by side.
+    """Compare ``records``.
 
-    ``exercises`` (by name) give titles, the rows to show and the order of the sections; an
-    exercise that is not among them, or shows nothing in particular, has a row for every key
-    observed. ``machines`` is the order of the columns; machines it leaves out follow, by strength
-    of boundary and then in order of appearance.
+    ``exercises`` (by name) provide titles, the rows to show and the order of the sections; an
+    exercise that is not among them, or has no ``shows``, has a row for every key observed.
+    ``machines`` is the order of the columns; other machines follow, by strength of boundary and
+    then in order of appearance.
     """
     known = exercises or {}
     places: dict[tuple[str, str, int], dict[str, Record]] = {}
@@ -219,7 +219,7 @@ def _column(key: tuple[str, str, int], records: Sequence[Record], several: bool)
     name = (f"{student}/{machine}" if several else machine) + (f" ({attempt})" if attempt > 1 else "")
 
     def fact(field: str) -> str:
-        # A record made before the machine was up may not know everything.
+        # A record made before the machine was up may be incomplete.
         return next((str(value) for record in records if (value := getattr(record, field))), "")
 
     return MachineColumn(
@@ -237,7 +237,7 @@ def _section(
     name: str, exercise: Exercise | None, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]
 ) -> Section:
     seen = _unique(key for cell in cells if cell.record for key in cell.record.observations)
-    # Two machines never measure the same; compared as answers are, figures would drown everything.
+    # Measurements always differ between machines; as rows they would drown everything else.
     measured = exercise.measured if exercise else ()
     shows = exercise.shows if exercise and exercise.shows else {k: k for k in seen if k not in measured}
     rows = tuple(_row(key, label, columns, cells) for key, label in shows.items())
@@ -278,7 +278,7 @@ def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[
 
 
 def value_of(cell: Cell, key: str) -> Any | Missing:
-    """The value observed, whatever the verdict: a failed check is where values are telling."""
+    """Return the observed value, whatever the verdict: values of failed checks matter most."""
     if cell.record is None:
         return Missing("not run", cell.reason)
     if key in cell.record.observations:
@@ -289,7 +289,7 @@ def value_of(cell: Cell, key: str) -> Any | Missing:
 
 
 def _distinct(text: str, groups: Sequence[Group]) -> str:
-    """``text``, numbered when another value reads the same (cut, or the word "yes" beside true)."""
+    """Number ``text`` when another value reads the same (truncated, or the word "yes" beside true)."""
     taken = {group.text for group in groups}
     numbered = (f"{text} ({number})" for number in range(2, len(taken) + 3))
     return text if text not in taken else next(each for each in numbered if each not in taken)

@@ -1,4 +1,4 @@
-"""Records -> figures: what exercises measured, by plot and label, a mark for each machine. Pure."""
+"""Plot data from records: measurements by plot and label, with a mark for each machine. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OF_THE_MACHINE = frozenset({ANSWERS["start"], ANSWERS["memory"]})
 
 @dataclass(frozen=True)
 class Mark:
-    """What one machine measured. ``said`` stands in the place of a figure; beside one it tells how the
-    machine came up, where that is what was measured. ``ratio`` is how many times the figure is that of
-    the first machine that has one, None for that machine itself."""
+    """One machine's measurement. ``reported`` replaces a missing measurement; beside one it is how the
+    machine started, where that was measured. ``ratio`` is relative to the first machine that has a
+    measurement, None for that machine itself."""
 
     measurement: Measurement | None
     reported: str
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Series:
-    """One thing that was measured, on all machines: a mark for each column of the table."""
+    """One measured quantity on all machines: a mark for each column of the table."""
 
     key: str
     label: str
@@ -36,7 +36,7 @@ class Series:
 
 @dataclass(frozen=True)
 class PlotData:
-    """Groups that share a unit and a scale; ``line`` is the exercise's place in the table."""
+    """Series that share a unit and a scale; ``line`` is the exercise's index in the table."""
 
     line: int
     exercise: str
@@ -51,19 +51,21 @@ class PlotData:
 
 
 def plots_of(table: Table) -> tuple[PlotData, ...]:
-    """The figures of a table, in its order."""
+    """Return the plots of a table, in its order."""
     return tuple(
-        _figure(line, section, plot) for line, section in enumerate(table.sections) for plot in section.plots
+        _plot_data(line, section, plot)
+        for line, section in enumerate(table.sections)
+        for plot in section.plots
     )
 
 
-def _figure(line: int, section: Section, plot: Plot) -> PlotData:
-    groups = tuple(_group(key, label, section.cells) for key, label in plot.shows.items())
+def _plot_data(line: int, section: Section, plot: Plot) -> PlotData:
+    groups = tuple(_series(key, label, section.cells) for key, label in plot.shows.items())
     title, unit = bounded(printable(plot.title), _LABEL_LIMIT), printable(plot.unit)
     return PlotData(line, section.name, title, unit, plot.better, groups)
 
 
-def _group(key: str, label: str, cells: tuple[Cell, ...]) -> Series:
+def _series(key: str, label: str, cells: tuple[Cell, ...]) -> Series:
     marks: list[Mark] = []
     first: Measurement | None = None
     for cell in cells:
@@ -80,5 +82,5 @@ def _start(cell: Cell, key: str) -> str:
 
 
 def _instead(value: Any | Missing) -> str:
-    """What stands where no figure is: a reason of the machine's own, or that there is none."""
+    """Return the text in place of a measurement: the machine's own reason, or that there is none."""
     return value.text if isinstance(value, Missing) else format_value(value)

@@ -1,6 +1,6 @@
-"""What a run's folder keeps of its lab: the lab file, and of each exercise the files it is made of.
+"""Snapshot of a lab in its run's folder: the lab file, and the files of each exercise.
 
-A report of the run shows these, not what has become of them since.
+A report of the run shows these files, not later versions of them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from orchestrator.results.comparison import RunInfo
 
 _FOLDER = "exercises"
 _MOST_BYTES = 64 * 2**10
-"""Of one source file, as it is shown."""
+"""Limit for one source file in a report."""
 
 
 def keep(lab: LoadedLab, folder: Path) -> None:
     """Copy the lab's file and its exercises' files into ``folder``. Raises OSError.
 
-    A file that is missing is left out: that is told where the exercise is built, with a reason.
+    A missing file is left out: building the exercise reports it, with a reason.
     """
     shutil.copyfile(lab.path, folder / LAB_FILE)
     for exercise in (whole.public for whole in lab.exercises):
@@ -46,7 +46,7 @@ def keep(lab: LoadedLab, folder: Path) -> None:
 
 
 def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
-    """What ``folder`` tells about the run of ``records``; a run that kept nothing is still a run."""
+    """Return what ``folder`` holds about the run of ``records``; it may hold nothing."""
     text: Mapping[str, object] = {}
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
         text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
@@ -55,9 +55,9 @@ def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
 
 
 def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
-    """Titles, row labels, checks and explanations: as kept, else of exercises that are still there.
+    """Return titles, row labels, checks and explanations: from the snapshot, else from the exercises.
 
-    Raises SpecError when one of these files cannot be understood.
+    Raises SpecError when one of these files is invalid.
     """
     found = {}
     for name in _names(records):
@@ -70,10 +70,9 @@ def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
 
 
 def _made_of(exercise: LoadedExercise) -> Iterator[str]:
-    """The files of an exercise that students may see: never more than its file names.
+    """Yield the files of an exercise that students may see: only those its exercise file names.
 
-    What a student is to write is kept as it was run, or, where the reference solution was, as students
-    find it.
+    A student's files are kept as they ran, or, where the reference solution ran, as the skeleton.
     """
     spec = exercise.spec
     for name in spec.student.files if spec.student else []:
@@ -92,7 +91,7 @@ def _copy(exercise: LoadedExercise, name: str, place: Path) -> None:
 
 
 def _sources(place: Path) -> Iterator[tuple[str, str]]:
-    """The files kept of an exercise, and those it shares with its neighbours."""
+    """Yield the files kept of an exercise, and those it shares with its neighbours."""
     for name in _kept_beside(place):
         yield f"{ABOVE}{name}", _text_of(place.parent / name)
     others = [path.parent for path in place.rglob(EXERCISE_FILE) if path.parent != place]
@@ -102,13 +101,13 @@ def _sources(place: Path) -> Iterator[tuple[str, str]]:
 
 
 def _kept_beside(place: Path) -> Sequence[str]:
-    with contextlib.suppress(LabError):  # its own file is not understood, or was not kept
+    with contextlib.suppress(LabError):  # its own file is invalid, or was not kept
         return _shared(load_exercise(place, place.name))
     return ()
 
 
 def _shared(exercise: LoadedExercise) -> Sequence[str]:
-    with contextlib.suppress(ValueError, OSError):  # missing: told where it is built
+    with contextlib.suppress(ValueError, OSError):  # missing: reported when it is built
         return shared_files(exercise.folder, exercise.spec.shares)
     return ()
 
@@ -119,7 +118,7 @@ def _text_of(path: Path) -> str:
 
 
 def _names(records: Iterable[Record]) -> Iterator[str]:
-    """The exercises of ``records``, but for names that no lab can give: they might lead elsewhere."""
+    """Yield the exercises of ``records``, except names no lab can have: they might lead elsewhere."""
     for name in dict.fromkeys(record.exercise for record in records):
         if re.fullmatch(EXERCISE_PATTERN, name):
             yield name

@@ -1,4 +1,4 @@
-"""What a run leaves behind: ``runs/<id>/`` with the lab, the records and the reports."""
+"""Store of a run: ``runs/<id>/`` with the lab, the records and the reports."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from orchestrator.results.snapshot import about_run, keep
 
 RECORDS = "records.jsonl"
 LEAST_FREE = 300 * 2**20
-"""Bytes that must be free where we write; a run needs far less, but a full disk breaks others."""
+"""Bytes that must be free where a run writes; it needs far less, but a full disk breaks others."""
 
 
 def new_run_id() -> str:
-    """A name for a run: when it began, and four digits against another at the same second."""
+    """Return a new run id: its start time, and four random digits in case two start in the same second."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 class RunStore:
-    """The folder of one run. Each record is on disk before the next one is waited for."""
+    """The folder of one run. Each record is written before the next is awaited."""
 
     def __init__(self, folder: Path, lab: LoadedLab) -> None:
         """Raises Unavailable when the folder cannot be written or its disk is full."""
@@ -42,7 +42,7 @@ class RunStore:
             self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
             raise Unavailable(
-                f"cannot write to {folder}: {problem.strerror}", hint="name another in --out"
+                f"cannot write to {folder}: {problem.strerror}", hint="choose another folder with --out"
             ) from None
 
     def __enter__(self) -> RunStore:
@@ -56,7 +56,7 @@ class RunStore:
         self._file.flush()
 
     def comparison(self) -> Table:
-        """The records that are on disk so far, side by side."""
+        """Compare the records written so far."""
         self._file.flush()
         records = list(read_records(self.folder / RECORDS))
         machines = list(self._lab.lab.machines)
@@ -64,26 +64,27 @@ class RunStore:
 
 
 def require_space(folder: Path) -> None:
-    """Raises Unavailable when the disk of ``folder`` is nearly full."""
+    """Check that the disk of ``folder`` has enough space. Raises Unavailable."""
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE:
         raise Unavailable(
-            f"only {free // 2**20} MiB are free on the disk of {folder}, "
-            f"and {LEAST_FREE // 2**20} MiB are needed",
-            hint="`isolab images prune` frees what can be made again; --out, ISOLAB_CACHE and ISOLAB_SCRATCH "
-            "name other places",
+            f"not enough disk space for {folder}: {free // 2**20} MiB free, {LEAST_FREE // 2**20} MiB needed",
+            hint="free space with `isolab images prune`, or use another disk with --out, ISOLAB_CACHE "
+            "and ISOLAB_SCRATCH",
         )
 
 
 def load_run(folder: Path) -> list[Record]:
-    """The records of an earlier run. Raises SpecError."""
+    """Return the records of an earlier run. Raises SpecError."""
     path = folder / RECORDS if folder.is_dir() else folder
     try:
         return list(read_records(path))
     except FileNotFoundError:
-        raise SpecError(f"{folder}: not a run: it has no {RECORDS}", hint="runs are kept in runs/") from None
+        raise SpecError(
+            f"{folder}: not a run (no {RECORDS} in it)", hint="runs are stored in runs/"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise SpecError(f"{path}: not readable as records: {problem}") from None
+        raise SpecError(f"{path}: invalid records: {problem}") from None
 
 
 def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:
@@ -91,10 +92,10 @@ def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:
 
 
 def machine_order(folder: Path, records: Sequence[Record]) -> list[str]:
-    """A run's machines as its lab lists them; those the lab does not name come last."""
+    """Return a run's machines in the order of its lab; those the lab does not name come last."""
     lab = folder / "lab.yaml" if folder.is_dir() else folder.parent / "lab.yaml"
     listed: list[str] = []
-    # A run without its lab is still a run.
+    # A run without its lab is still usable.
     with contextlib.suppress(OSError, LabError, KeyError, TypeError, ValueError):
         listed = list(survey(lab.read_text(encoding="utf-8"), str(lab)).data["machines"])
     appeared = dict.fromkeys(record.machine for record in records)

@@ -98,7 +98,7 @@ class TestDamagedImages:
         assert "Attempted to kill init" in reasons["panics"]
         assert reasons["silent"].startswith("silent: not up after 20 s")
         assert f"see its console log {home.out / 'silent'}" in answer.stderr
-        assert "the guest's init said: failed the SSH server does not start" in reasons["no-sshd"]
+        assert "the guest's init reported: failed the SSH server does not start" in reasons["no-sshd"]
         assert "the runner ended" in reasons["no-runner"]
         found = statuses(home)
         assert found.pop(("bare", "./fine")) == "pass"
@@ -180,7 +180,7 @@ def test_a_full_disk(home: Home) -> None:
     try:
         answer = run_lab(home, "box")
         assert answer.code == 3
-        assert f"MiB are free on the disk of {home.out}" in answer.stderr
+        assert f"not enough disk space for {home.out}: " in answer.stderr
         assert "--out" in answer.stderr
         assert list(home.out.iterdir()) == []
     finally:

@@ -214,7 +214,7 @@ def test_without_its_peer_a_machine_skips_what_needs_one(home: Home) -> None:
     assert done.code == 0, done.stderr
     (record,) = records(home)
     assert record["status"] == "skip"
-    assert "needs a network with another machine" in record["reason"]
+    assert "needs a network shared with another machine" in record["reason"]
 
 
 def test_a_peer_that_does_not_come_up_is_the_reason_of_an_error(home: Home) -> None:

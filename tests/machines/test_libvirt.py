@@ -114,7 +114,7 @@ def test_without_its_daemon_a_machine_is_not_said_to_be_gone(home: Home) -> None
     handle = up(order)
     daemons.stop(Path("/run/libvirtd.pid"))
     try:
-        with pytest.raises(TeardownError, match="cannot be removed") as caught:
+        with pytest.raises(TeardownError, match="cannot remove it") as caught:
             drivers.load("libvirt").down(handle)
         assert "libvirtd -d" in caught.value.hint
         with pytest.raises(Unavailable, match="leftovers"):

@@ -72,11 +72,11 @@ def test_a_strangers_network_and_filter_are_left_alone(home: Home) -> None:
             assert list(DRIVER.leftovers()) == []
             assert list(reclaim(Journal())) == []
             DRIVER.down(handle)
-            with pytest.raises(Unavailable, match="cannot make the network lan"):
+            with pytest.raises(Unavailable, match="cannot create the network lan"):
                 DRIVER.create_network(wanted, handle, Deadline.after(60))
             assert there(handle.tag) == (True, True)
             filtering.undefine()
-            with pytest.raises(Unavailable, match="cannot make the network lan"):
+            with pytest.raises(Unavailable, match="cannot create the network lan"):
                 DRIVER.create_network(wanted, handle, Deadline.after(60))
             assert there(handle.tag) == (True, False)  # our filter was made, and undone
         finally:
@@ -93,7 +93,7 @@ def test_a_host_that_allows_no_bridges_is_told(home: Home) -> None:
         wanted = replace(wanted_for(home, KIND), uri=uri)
         handle = DRIVER.prepare_network(wanted)
         with pytest.raises(
-            Unavailable, match=r"cannot make the network lan: .*Operation not permitted"
+            Unavailable, match=r"cannot create the network lan: .*Operation not permitted"
         ) as caught:
             DRIVER.create_network(wanted, handle, Deadline.after(60))
         assert "qemu:///session" in caught.value.hint

@@ -38,14 +38,14 @@ def test_each_has_a_name_and_says_what_it_shows(measured: Shown) -> None:
     page = measured.page
     pipe = page.get_by_role("img", name="There & back: Pipe")
     expect(pipe).to_have_accessible_description("process 6.78 µs; sandbox 6.8 µs; vm (skip); s390x 715 µs")
-    expect(pipe.locator(".told", has_text="715 µs ×105")).to_be_visible()
+    expect(pipe.locator(".amount", has_text="715 µs ×105")).to_be_visible()
     assert page.locator("svg.panel").count() == 5
     expect(page.get_by_role("figure", name="One way (higher is better)")).to_be_visible()
 
 
 def test_the_numbers_are_behind_it(measured: Shown) -> None:
     figure = measured.page.get_by_role("figure", name="There & back")
-    figure.get_by_text("The same in numbers").click()
+    figure.get_by_text("Data table").click()
     expect(figure.get_by_role("row", name="Queue <1>")).to_contain_text("blocked (EACCES)")
     expect(figure.get_by_role("row", name="Pipe")).to_contain_text("6.1–7.46, n 15")
 

@@ -82,7 +82,7 @@ class TestFilters:
     def test_by_topic(self, page: Page) -> None:
         page.get_by_label("Topic").select_option("ipc")
         assert rows(page) == ["ipc/pipe-capacity"]
-        expect(page.get_by_role("heading", name="Differences that go with the boundary")).to_be_hidden()
+        expect(page.get_by_role("heading", name="Differences explained by the boundary")).to_be_hidden()
         expect(page.get_by_text("1 of 5 exercises")).to_be_visible()
 
     def test_by_status(self, page: Page) -> None:
@@ -296,7 +296,7 @@ def test_without_script_the_summary_the_matrix_and_the_differences_read(browser:
         page = Shown(context.new_page(), file).page
         expect(page.get_by_text("12 machines")).to_be_visible()
         expect(page.get_by_role("button", name="ipc/pipe-capacity on ppc64el: fail")).to_be_visible()
-        expect(page.get_by_role("heading", name="Differences that go with the boundary")).to_be_visible()
+        expect(page.get_by_role("heading", name="Differences explained by the boundary")).to_be_visible()
         expect(page.locator("#filters")).to_be_hidden()
 
 

@@ -145,7 +145,7 @@ def test_limits_that_cannot_be_set_are_told(person: Person, home: Home) -> None:
     assert done.code == 0, told
     limits = json.loads((home.out / "crate/limits.json").read_text())
     for name in limits["unlimited"]:
-        assert f"crate: warning: `{name}` does not limit this container: " in told
+        assert f"crate: warning: the limit `{name}` is not enforced: " in told
     if limits["in_force"] is None:
         # Without cgroups of its own the container is in ours, and nothing limits it.
         assert set(limits["unlimited"]) == {"memory", "cpus", "pids"}

@@ -235,7 +235,7 @@ class TestWhatIsThere:
 
     def test_a_place_where_nothing_can_be_run(self, home: Home, server: Server) -> None:
         problem = refused(home, server.keys(folder="/proc"))
-        assert "cannot make /proc/isolab-" in problem.message
+        assert "cannot create /proc/isolab-" in problem.message
         assert "/var/tmp" in problem.hint
 
     def test_root_is_given_only_where_nothing_can_be_lost(self, home: Home, server: Server) -> None:

@@ -64,7 +64,7 @@ class TestWhatStays:
         folder.mkdir()
         try:
             (folder / "precious").touch()
-            with pytest.raises(BootError, match="cannot make"), on_bench(LOOPBACK, order):
+            with pytest.raises(BootError, match="cannot create"), on_bench(LOOPBACK, order):
                 pytest.fail("it was taken")
             assert (folder / "precious").exists()
         finally:
@@ -106,7 +106,7 @@ class TestTheCommand:
             run.wait()
         try:
             other = isolab(home, "run", LABS / "small", "--only", "bare", "--out", home.root / "other")
-            assert "may be left" in other.stderr
+            assert "may remain" in other.stderr
             assert other.code == 0, other.stderr
             failed = isolab(home, "gc")
             assert failed.code == 3
@@ -149,7 +149,7 @@ def test_a_machine_that_does_not_answer_when_it_is_to_be_left(home: Home) -> Non
             bench = stack.enter_context(on_bench(LOOPBACK, order))
             folder = Path(bench.live.handle.data["folder"])
             (server.folder / "authorized_keys").write_text("")
-            with pytest.raises(Unreachable, match="may be left") as caught:
+            with pytest.raises(Unreachable, match="may remain") as caught:
                 stack.close()
         assert "isolab gc --forget" in caught.value.hint
         shutil.copy(f"{server.client_key}.pub", server.folder / "authorized_keys")

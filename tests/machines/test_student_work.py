@@ -271,7 +271,7 @@ def test_a_students_work_is_run_by_the_command(home: Home, tmp_path: Path) -> No
     words = ("run", ROOT / "labs/workshop", "--exercise", "work/wire-protocol", "--only", "vm")
     done = isolab(home, *words, "--work", tmp_path, "--out", home.out)
     assert done.code == 1, done.stderr
-    assert f"the work in {tmp_path} is run: work/wire-protocol" in done.stderr
+    assert f"running the work in {tmp_path}: work/wire-protocol" in done.stderr
     (found,) = records(home)
     assert found["reason"].startswith("in_pieces was")
     page = (home.out / "report.html").read_text()
@@ -296,5 +296,5 @@ def test_work_that_does_not_compile_fails_without_points(home: Home, tmp_path: P
 def test_work_that_lacks_a_file_is_not_run(home: Home, tmp_path: Path) -> None:
     done = isolab(home, "run", ROOT / "labs/workshop", "--work", tmp_path)
     assert done.code == 2
-    assert f"{tmp_path}/work/wire-protocol: has no file wire.c" in done.stderr
-    assert f"{tmp_path}/work/close-the-ends: has no file pair.c" in done.stderr
+    assert f"{tmp_path}/work/wire-protocol: missing file wire.c" in done.stderr
+    assert f"{tmp_path}/work/close-the-ends: missing file pair.c" in done.stderr

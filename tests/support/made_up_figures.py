@@ -46,7 +46,7 @@ SEEN: dict[str, dict[str, dict[str, Any]]] = {
         "cost/ipc": {"pipe": figure(6782.0, wall=7200.0), "queue": figure(7900.0), "rate": figure(1.4e9)},
     },
     "sandbox": {
-        "cost/machine": {"start_seconds": 0.0091, "memory_bytes": "unknown (driver x does not say)"},
+        "cost/machine": {"start_seconds": 0.0091, "memory_bytes": "unknown (not reported by the driver x)"},
         "cost/ipc": {"pipe": figure(6800.0), "queue": "blocked (EACCES)", "rate": figure(1.3e9)},
     },
     "s390x": {

@@ -119,7 +119,7 @@ def _up_again(
         try:
             return _UP(driver, order, handle, deadline, progress)
         except BootError as problem:
-            if "gave the machine up" not in problem.message:
+            if "gave up on the machine" not in problem.message:
                 raise
             print(f"start {attempt}: {problem.message}")
             (order.logs / "console.log").unlink()

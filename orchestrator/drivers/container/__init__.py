@@ -1,1 +1,1 @@
-"""Containers by podman or docker."""
+"""Containers with podman or docker."""

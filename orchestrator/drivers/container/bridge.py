@@ -1,7 +1,7 @@
-"""One network between containers of a run: a bridge in a network namespace of its own.
+"""A network between containers of a run: a bridge in its own network namespace.
 
 Neither the host nor any other run has an interface there, so there is nothing to filter. Each
-container is joined by a veth pair, one end in its namespace, the other on the bridge. Making
+container is connected by a veth pair, one end in its namespace, the other on the bridge. Creating
 these takes root in the host's own network namespace. Sources: ip-netns(8), ip-link(8), veth(4),
 network_namespaces(7).
 """
@@ -24,19 +24,19 @@ PLACE = Path("/run/netns")
 
 
 def render_create(namespace: str) -> list[list[str]]:
-    """The commands that make a network. Pure."""
+    """Return the commands that create a network. Pure."""
     inside = ["ip", "-n", namespace, "link"]
     return [
         ["ip", "netns", "add", namespace],
-        # Otherwise whatever a machine sends to an unknown group would wait for the bridge to learn.
+        # Otherwise multicast to an unknown group would wait for the bridge to learn it.
         [*inside, "add", BRIDGE, "type", "bridge", "mcast_snooping", "0"],
         [*inside, "set", BRIDGE, "up"],
     ]
 
 
 def render_join(place: Attachment, pid: int, number: int) -> list[list[str]]:
-    """The commands that give the container whose first process is ``pid`` its ``number``-th
-    interface. Pure."""
+    """Return the commands that add the ``number``-th interface to the container whose first process
+    is ``pid``. Pure."""
     port, network, switch = port_name(place), f"lan{number}", ["ip", "-n", place.endpoint, "link"]
     inside = ["nsenter", "--target", str(pid), "--net", "ip"]
     pair = [port, "type", "veth", "peer", "name", network, "address", place.mac, "netns", str(pid)]
@@ -49,39 +49,39 @@ def render_join(place: Attachment, pid: int, number: int) -> list[list[str]]:
 
 
 def port_name(place: Attachment) -> str:
-    """The bridge's end of a machine's cable: IFNAMSIZ leaves 15 characters."""
+    """Return the name of the bridge's end of a veth pair: IFNAMSIZ leaves 15 characters."""
     return f"port{int(IPv4Address(place.address)):08x}"
 
 
 def create(namespace: str, scratch: Path, deadline: Deadline) -> None:
-    """Make a network; its scratch folder says whose it is. Raises Unavailable, BootError."""
+    """Create a network; its scratch folder marks its owner. Raises Unavailable, BootError."""
     if os.getuid() != 0:
         raise Unavailable(
-            "containers can be joined by a network only by root: it takes interfaces in their namespaces",
-            hint="start isolab as root, or use `driver: qemu`, whose networks need no rights",
+            "networks between containers need root",
+            hint="run isolab as root, or use `driver: qemu`, whose networks need no privileges",
         )
     scratch.mkdir(parents=True, mode=0o711)
     _all(render_create(namespace), f"network {scratch.name}", deadline)
 
 
 def join(places: Sequence[Attachment], pid: int, who: str, deadline: Deadline) -> None:
-    """Give a running container its interfaces. Raises BootError."""
+    """Add a running container's interfaces. Raises BootError."""
     for number, place in enumerate(places):
         _all(render_join(place, pid, number), f"{who}: joining {place.network}", deadline)
 
 
 def remove(handle: Handle) -> None:
-    """Remove a network, and with it every interface in it. Raises TeardownError."""
+    """Remove a network with all its interfaces. Raises TeardownError."""
     if not (PLACE / handle.tag).exists():
         return
     done = process.run(["ip", "netns", "delete", handle.tag], deadline=Deadline.after(30), check=False)
     if done.code != 0 and (PLACE / handle.tag).exists():
-        raise TeardownError(f"network {handle.machine}: its namespace cannot be removed:\n{done.tail()}")
+        raise TeardownError(f"network {handle.machine}: cannot remove its namespace:\n{done.tail()}")
 
 
 def standing(scratch: Path) -> Iterator[tuple[str, str]]:
-    """Run and name of every network of ours whose folder is beneath ``scratch``: one with its
-    folder elsewhere is another user's, and may be in use."""
+    """Yield the run and name of isolab's networks with a folder beneath ``scratch``: others belong to
+    another user, and may be in use."""
     for path in sorted(PLACE.glob(f"{TAG}-*-net.*")):
         _, day, clock, salt, name = path.name.split("-", 4)
         if (scratch / f"{day}-{clock}-{salt}" / name).exists():
@@ -94,5 +94,5 @@ def _all(commands: list[list[str]], what: str, deadline: Deadline) -> None:
         if done.code != 0:
             raise BootError(
                 f"{what}: `{' '.join(argv)}` failed:\n{done.tail()}",
-                hint="containers' networks need network namespaces, veth and bridge of the host's kernel",
+                hint="the host's kernel must support network namespaces, veth and bridge",
             )

@@ -1,8 +1,8 @@
-"""Containers by podman or docker: namespaces, cgroups and seccomp together.
+"""Containers with podman or docker: namespaces, cgroups and seccomp together.
 
-The container's root file system is the guests' own, or somebody's image with our layer on top.
-Its first process is our runner, waiting; commands enter by ``exec``. Limits the engine cannot set
-are left out and told. Sources: podman-run(1), podman-exec(1), docker's equivalents.
+The container's root file system is the guests' own, or another image with isolab's layer on top.
+Its first process is the runner, waiting; commands enter by ``exec``. Limits the engine cannot set
+are left out and reported. Sources: podman-run(1), podman-exec(1), docker's equivalents.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from orchestrator.transport.local import CommandTransport
 
 LABEL = "isolab.machine"
 PLACE = "isolab.scratch"
-"""Label with the scratch folder: a container that names another one is another user's."""
+"""Label with the scratch folder: a container with another one belongs to another user."""
 
 
 def render_run(
@@ -52,7 +52,7 @@ def render_run(
     hard: Mapping[str, int],
     unlimited: Collection[str] = (),
 ) -> list[str]:
-    """The command line that starts a container; ``unlimited`` are limits to leave out. Pure."""
+    """Return the command line that starts a container; ``unlimited`` are limits to leave out. Pure."""
     argv = [*engine, "run", "--detach", "--pull", "never", "--name", handle.tag, "--hostname", order.name]
     argv += ["--label", f"{LABEL}={handle.run}/{handle.machine}"]
     argv += [
@@ -62,9 +62,9 @@ def render_run(
         "none",
         "--no-healthcheck",
     ]
-    # Its names; its interfaces on private networks come when it runs.
+    # Names only; interfaces on private networks are added while it runs.
     argv += [word for name, address in order.hosts for word in ("--add-host", f"{name}:{address}")]
-    if engine[0] == "podman":  # docker is asked for it, at the price of another command
+    if engine[0] == "podman":  # docker needs a separate command to query it
         argv += ["--pidfile", str(_pid_file(handle))]
     argv += render_limits(order.machine, unlimited)
     argv += render_ulimits(hard)
@@ -74,7 +74,7 @@ def render_run(
 def render_exec(
     engine: tuple[str, ...], handle: Handle, user: str, argv: Sequence[str], tty: bool
 ) -> list[str]:
-    """The command line that runs a person's program in a container. Pure."""
+    """Return the command line of an interactive program in a container. Pure."""
     uid, home = handle.site.users[user], handle.site.homes[user]
     words = [*engine, "exec", "--interactive", *(["--tty", "--env", "TERM"] if tty else [])]
     words += ["--user", f"{uid}:{uid}", "--workdir", home, "--env", f"HOME={home}", "--env", f"USER={user}"]
@@ -123,7 +123,7 @@ class Container:
             wanted = wanted_limits(order.machine)
             unlimited = (exceeded(wanted, found) if found else {}) | unlimited
             for name, reason in unlimited.items():
-                progress.tell(f"{order.name}: warning: `{name}` does not limit this container: {reason}")
+                progress.tell(f"{order.name}: warning: the limit `{name}` is not enforced: {reason}")
             about = {"wanted": wanted, "in_force": found and _finite(found), "unlimited": unlimited}
             (order.logs / "limits.json").write_text(json.dumps(about, indent=1))
             return replace(handle, data={**handle.data, "unlimited": unlimited})
@@ -153,7 +153,7 @@ class Container:
         return render_exec(_engine(handle), handle, user, argv, tty)
 
     def memory(self, handle: Handle) -> int:
-        """What runs inside, and the engine's process that watches over it; not what entered it."""
+        """Yield the processes inside, and the engine's monitor process; not those entered by exec."""
         first = _process(_engine(handle), handle, Deadline.after(60))
         return sum(map(process_table.memory, process_table.within(first))) if first else 0
 
@@ -203,14 +203,14 @@ def _engine(handle: Handle) -> tuple[str, ...]:
 def _start(
     engine: tuple[str, ...], argv: list[str], order: Order, deadline: Deadline, progress: Progress
 ) -> str:
-    """Run the command line, with the image made first if the engine lacks it; gives the container's id."""
+    """Run the command line, importing the image if the engine lacks it; returns the container's id."""
     progress.doing(order.name, f"starting a container ({engine[0]})")
-    # Podman's watcher stays where it was started, and writes a file there when the kernel kills a program
-    # for its memory: conmon's "oom".
+    # Podman's monitor stays in the folder it was started in, and writes a file there when the kernel kills
+    # a program for its memory: conmon's "oom".
     done = process.run(argv, deadline=deadline.within(60), cwd=order.scratch, check=False)
-    # To ask beforehand whether the engine has the image would cost a fifth of the start.
+    # Checking first whether the engine has the image would cost a fifth of the start.
     if done.code != 0 and reference(order.image).encode() in done.stderr:
-        progress.doing(order.name, f"making the image {order.image.name} known to {engine[0]}")
+        progress.doing(order.name, f"importing the image {order.image.name} into {engine[0]}")
         provide(engine, order.image, order.scratch, deadline)
         progress.doing(order.name, f"starting a container ({engine[0]})")
         done = process.run(argv, deadline=deadline.cancellation.deadline(60), cwd=order.scratch, check=False)
@@ -224,7 +224,7 @@ def _pid_file(handle: Handle) -> Path:
 
 
 def _process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int:
-    """The process id of the container's first process on the host; 0 when the engine does not say."""
+    """Return the container's first process id on the host; 0 when the engine does not report it."""
     if engine[0] == "podman":
         file = _pid_file(handle)
         answer = file.read_bytes() if file.exists() else b""
@@ -235,7 +235,7 @@ def _process(engine: tuple[str, ...], handle: Handle, deadline: Deadline) -> int
 
 
 def _finite(limits: Mapping[str, float]) -> dict[str, float | None]:
-    """As JSON has it: no limit is null, not infinite."""
+    """Return the limits as JSON allows: no limit is null, not infinite."""
     return {name: value if value != float("inf") else None for name, value in limits.items()}
 
 

@@ -1,6 +1,6 @@
-"""Podman or Docker: which one is here, how it is called, and which limits it can enforce.
+"""Podman or Docker: which is installed, how to call it, and which limits it can enforce.
 
-An engine is the beginning of a command line. Sources: podman(1), podman-info(1), the Docker
+An engine is the first words of a command line. Sources: podman(1), podman-info(1), the Docker
 Engine API (``GET /info``), cgroups(7).
 """
 
@@ -25,7 +25,7 @@ _DOCKER_INFO = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "pids": "PidsLim
 
 
 def engine_command(wanted: str) -> tuple[str, ...]:
-    """The container engine to use, as the beginning of a command line. Raises Unavailable."""
+    """Return the container engine to use, as the first words of a command line. Raises Unavailable."""
     for name in NAMES if wanted == "auto" else (wanted,):
         if shutil.which(name) is None:
             continue
@@ -33,55 +33,55 @@ def engine_command(wanted: str) -> tuple[str, ...]:
             return command(name)
     if wanted == "docker" or (wanted == "auto" and shutil.which("docker")):
         raise Unavailable(
-            "docker's daemon does not answer" if shutil.which("docker") else "docker is not installed",
-            hint="start dockerd (package docker.io), or name its socket in DOCKER_HOST, or use podman",
+            "the docker daemon does not answer" if shutil.which("docker") else "docker is not installed",
+            hint="start dockerd (package docker.io), set DOCKER_HOST to its socket, or use podman",
         )
     raise Unavailable(f"no container engine ({wanted}) is installed", hint="install the package podman")
 
 
 def command(name: str) -> tuple[str, ...]:
-    """How this engine is called on this host."""
+    """Return how to call this engine on this host."""
     if name == "docker":
-        # Whoever tears the machine down later may have another environment.
+        # The process that tears the machine down later may have another environment.
         host = os.environ.get("DOCKER_HOST")
         return ("docker", "--host", host) if host else ("docker",)
     if not legacy_cgroups():
         return ("podman",)
-    # crun refuses a hierarchy that mixes cgroups v1 and v2, and without systemd nobody
-    # manages cgroups for us; runc with plain cgroupfs works there.
+    # crun refuses a hierarchy that mixes cgroups v1 and v2, and without systemd nothing
+    # manages cgroups here; runc with plain cgroupfs works there.
     runtime = ("--runtime", "runc") if shutil.which("runc") else ()
     return ("podman", *runtime, "--cgroup-manager", "cgroupfs")
 
 
 def legacy_cgroups() -> bool:
-    """Whether /sys/fs/cgroup is not the pure version 2 hierarchy (cgroups(7))."""
+    """Return whether /sys/fs/cgroup is not the pure version 2 hierarchy (cgroups(7))."""
     return not Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
 def docker_answers() -> bool:
-    """Whether docker's daemon is there for its client."""
+    """Return whether the docker daemon answers its client."""
     return process.run(["docker", "version"], deadline=Deadline.after(10), check=False).code == 0
 
 
 @remember
 def unenforced(engine: tuple[str, ...]) -> Mapping[str, str]:
-    """The limits this engine cannot set here, each with the reason. Asked once per process."""
+    """Return the limits this engine cannot set here, with reasons. Queried once per process."""
     if engine[0] == "podman" and os.getuid() == 0:
-        return {}  # may do everything, and the answer would take longer than a start
+        return {}  # root can set every limit, and asking would take longer than a start
     done = process.run([*engine, "info", "--format", "{{json .}}"], deadline=Deadline.after(60), check=False)
     try:
         about = json.loads(done.stdout)
         return podman_cannot(about) if engine[0] == "podman" else docker_cannot(about)
     except (ValueError, KeyError, TypeError, AttributeError):
-        reason = f"`{engine[0]} info` does not say whether it can: {done.tail(2)}"
+        reason = f"`{engine[0]} info` does not report support for it: {done.tail(2)}"
         return dict.fromkeys(LIMITS, reason)
 
 
 def podman_cannot(about: Mapping[str, Any]) -> dict[str, str]:
-    """The limits a rootless podman cannot set, from ``podman info``. Pure."""
+    """Return the limits a rootless podman cannot set, from ``podman info``. Pure."""
     host = about["host"]
     if host["cgroupVersion"] == "v1":
-        return dict.fromkeys(LIMITS, "rootless podman sets no limits with cgroups v1; run isolab as root")
+        return dict.fromkeys(LIMITS, "rootless podman cannot set limits with cgroups v1; run isolab as root")
     mine = host.get("cgroupControllers") or ()
     return {
         limit: f"the controller {controller!r} is not delegated to this user (systemd: Delegate= of user@)"
@@ -91,10 +91,10 @@ def podman_cannot(about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def docker_cannot(about: Mapping[str, Any]) -> dict[str, str]:
-    """The limits a docker daemon cannot set, from ``docker info``. Pure."""
+    """Return the limits a docker daemon cannot set, from ``docker info``. Pure."""
     where = f"cgroups v{about.get('CgroupVersion', '?')}, driver {about.get('CgroupDriver', '?')}"
     return {
-        limit: f"docker's daemon cannot set it on this host ({where})"
+        limit: f"the docker daemon cannot set it on this host ({where})"
         for limit, key in _DOCKER_INFO.items()
         if not about[key]
     }

@@ -1,6 +1,6 @@
-"""Images in a container engine's own store: imported, or built on top of what a recipe names.
+"""Images in a container engine's own store: imported, or built on a recipe's base image.
 
-What we put there is named by its content key, so it is made once per engine and never changes.
+Images are named by their content key, so each is made once per engine and never changes.
 Sources: podman-import(1), podman-build(1), Containerfile(5), docker's equivalents.
 """
 
@@ -18,18 +18,18 @@ from orchestrator.host.cache import locked, meta
 from orchestrator.images import Image
 
 MAKE_SECONDS = 1800.0
-"""For pulling and building, which happens once and is no part of a machine's start."""
+"""For pulling and building, which happens once and is not part of a machine's start."""
 
 
 def reference(image: Image) -> str:
-    """The engine's name for one of our images."""
+    """Return the engine's name for an image."""
     return f"localhost/isolab/{image.name}:{image.key.rsplit('-', 1)[-1]}"
 
 
 def provide(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Deadline) -> None:
-    """Make an image known to the engine unless it is; ``scratch`` is a folder for a while.
+    """Import an image into the engine unless it has it; ``scratch`` is a temporary folder.
 
-    Raises ImageError with the engine's words, TimedOut, Interrupted.
+    Raises ImageError with the engine's message, TimedOut, Interrupted.
     """
     name = reference(image)
     limit = deadline.cancellation.deadline(MAKE_SECONDS)
@@ -57,7 +57,7 @@ def provide(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Dead
 
 
 def _base(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Deadline) -> str:
-    """The engine's name of what our layer goes on top of: pulled, or built from its folder."""
+    """Return the engine's name of the base image, after pulling it or building it from its folder."""
     about = meta(image.folder)
     if "reference" in about:
         wanted = str(about["reference"])
@@ -65,7 +65,7 @@ def _base(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Deadli
             if wanted.startswith("sha256:"):
                 raise ImageError(
                     f"image {image.name}: {engine[0]} has no image {wanted}",
-                    hint="load or import it there first, or name it as registry/name@sha256:…",
+                    hint="load or import it first, or use registry/name@sha256:…",
                 )
             _run([*engine, "pull", "--quiet", wanted], image, deadline)
         return wanted
@@ -83,7 +83,7 @@ def _base(engine: tuple[str, ...], image: Image, scratch: Path, deadline: Deadli
 
 
 def _require_tar(engine: tuple[str, ...], image: Image, deadline: Deadline) -> None:
-    """Files are pushed as tar streams; told when the image is made, not when a lab runs."""
+    """Files are pushed as tar streams; a missing tar is reported when the image is made, not in a run."""
     probe = ["run", "--rm", "--pull", "never", "--network", "none", *render_ulimits(hard_limits())]
     probe += ["--entrypoint", "/bin/tar", reference(image), "--help"]
     done = process.run([*engine, *probe], deadline=deadline, check=False)
@@ -92,10 +92,10 @@ def _require_tar(engine: tuple[str, ...], image: Image, deadline: Deadline) -> N
     process.run([*engine, "rmi", reference(image)], deadline=deadline, check=False)
     if b"/bin/tar" in done.stderr:
         raise ImageError(
-            f"image {image.name}: it has no /bin/tar that runs, by which files are pushed:\n{done.tail()}",
-            hint="derive one with tar or busybox in it by a Containerfile",
+            f"image {image.name}: no working /bin/tar, which pushing files needs:\n{done.tail()}",
+            hint="add tar or busybox to it with a Containerfile",
         )
-    raise ImageError(f"image {image.name}: {engine[0]} cannot start a container of it:\n{done.tail()}")
+    raise ImageError(f"image {image.name}: {engine[0]} cannot start a container from it:\n{done.tail()}")
 
 
 def _known(engine: tuple[str, ...], name: str, deadline: Deadline) -> bool:
@@ -109,5 +109,5 @@ def _run(argv: list[str | Path], image: Image, deadline: Deadline) -> None:
         verb = next(word for word in argv if word in ("pull", "build"))
         raise ImageError(
             f"image {image.name}: `{argv[0]} {verb}` failed:\n" + "\n".join(words),
-            hint="the recipe names what it is made of; the engine's words say what is missing",
+            hint="check the image's recipe against the engine's message above",
         )

@@ -1,6 +1,6 @@
-"""Limits of containers: as options for an engine, and as the kernel has them in force.
+"""Limits of containers: as engine options, and as enforced by the kernel.
 
-Engines drop limits they cannot set, some with a warning; so what is in force is read from the
+Engines drop limits they cannot set, some with a warning, so the limits in force are read from the
 container's own cgroup. Sources: cgroups(7) and the kernel's Documentation/admin-guide,
 cgroup-v1 (memory.rst, pids.rst), scheduler/sched-bwc.rst, cgroup-v2.rst.
 """
@@ -15,16 +15,16 @@ from pathlib import Path
 from orchestrator.labfile.models import Machine
 
 PIDS = 512
-"""Processes a container may have unless its lab says otherwise; a fork bomb stops here."""
+"""Default process limit of a container; a fork bomb stops here."""
 
 
 MOST = 4096
-"""Open files and processes a user in a container may be allowed; engines lower their own limits
-before they start a container, so the host's full limit may already be out of reach."""
+"""Open files and processes a user in a container may have; engines lower their own limits before
+they start a container, so the host's full limit may already be out of reach."""
 
 
 def hard_limits() -> dict[str, int]:
-    """The host's hard limits on open files and processes, where it has some and we are root.
+    """Return the host's hard limits on open files and processes, if it has any and isolab is root.
 
     An engine's defaults may be above them, and raising a limit takes CAP_SYS_RESOURCE, which
     root lacks in some hosts that are containers themselves.
@@ -37,20 +37,20 @@ def hard_limits() -> dict[str, int]:
 
 
 def render_ulimits(hard: Mapping[str, int]) -> list[str]:
-    """The engine's options that keep a container's own limits below those. Pure."""
+    """Return the engine options that keep a container's own limits below those. Pure."""
     pairs = [("--ulimit", f"{name}={min(1024, limit)}:{limit}") for name, limit in hard.items()]
     return [word for pair in pairs for word in pair]
 
 
 def wanted(machine: Machine) -> dict[str, float]:
-    """The limits of a machine: bytes, processors, processes."""
+    """Return the limits of a machine: bytes, processors, processes."""
     return {"memory": machine.memory, "cpus": machine.cpus, "pids": machine.pids or PIDS}
 
 
 def render_limits(machine: Machine, without: Collection[str] = ()) -> list[str]:
-    """The engine's options that set them, but for those it cannot. Pure.
+    """Return the engine options for the limits, except those it cannot set. Pure.
 
-    Without a limit of its own, swap would double the memory.
+    Without its own limit, swap would double the memory.
     """
     memory, cpus, pids = str(machine.memory), str(machine.cpus), str(machine.pids or PIDS)
     options = {
@@ -62,10 +62,10 @@ def render_limits(machine: Machine, without: Collection[str] = ()) -> list[str]:
 
 
 def in_force(pid: int, container: str, root: Path = Path("/")) -> Mapping[str, float] | None:
-    """The limits the kernel has for a container, by its process and its id; inf for none.
+    """Return the limits the kernel enforces on a container, by its process and its id; inf for none.
 
-    None when that process is not seen from here in a cgroup of that container: the engine runs
-    it on another machine. ``root`` is where proc and sys are mounted.
+    None when that process is not visible here in a cgroup of that container: the engine runs it on
+    another machine. ``root`` is where proc and sys are mounted.
     """
     try:
         lines = (root / f"proc/{pid}/cgroup").read_text().splitlines()
@@ -90,18 +90,18 @@ def in_force(pid: int, container: str, root: Path = Path("/")) -> Mapping[str, f
 
 
 def exceeded(wanted: Mapping[str, float], found: Mapping[str, float]) -> dict[str, str]:
-    """The limits that are not in force as wanted, and what is. Pure."""
+    """Return the limits not in force as wanted, with the actual ones. Pure."""
     return {
-        name: "the kernel has no such limit in force"
+        name: "the kernel enforces no such limit"
         if found[name] == float("inf")
-        else f"it is {found[name]:g}"
+        else f"the limit in force is {found[name]:g}"
         for name, limit in wanted.items()
         if found[name] > limit
     }
 
 
 def _number(file: Path) -> float:
-    """A limit; infinite where there is none, written as ``max`` or as a number beyond any memory."""
+    """Parse a limit; infinite for none, written as ``max`` or as a number beyond any memory."""
     try:
         value = float(file.read_text())
     except (OSError, ValueError):

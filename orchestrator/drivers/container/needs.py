@@ -1,4 +1,4 @@
-"""What containers need of the host: an engine, and what it needs itself."""
+"""Host packages that containers need: an engine, and its own dependencies."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from orchestrator.host.packages import Need, program
 
 
 def _docker_is_here() -> bool:
-    """A client with a daemon: one that answers, or one that could be started."""
+    """A client with a daemon that answers, or could be started."""
     return bool(shutil.which("docker") and (docker_answers() or shutil.which("dockerd")))
 
 
 DOCKER = Need("docker", _docker_is_here, ("docker.io",))
 UIDMAP = Need("newuidmap", program("newuidmap"), ("uidmap",))
 IP = Need("ip", program("ip"), ("iproute2",))
-"""For networks between containers."""
+"""Needed for networks between containers."""
 
 
 def engine_needs(engine: str = "auto") -> list[Need]:
-    """A container engine, with the low-level runtime that suits the host's cgroups.
+    """Return the need for a container engine, with the low-level runtime for the host's cgroups.
 
-    Podman as an ordinary user also needs the program that gives it user ids (newuidmap(1)).
+    Podman as an ordinary user also needs the program that maps user ids (newuidmap(1)).
     """
     if engine == "docker":
         return [DOCKER]
@@ -41,7 +41,7 @@ def engine_needs(engine: str = "auto") -> list[Need]:
 
 
 def _engine_answers() -> bool:
-    """Asked anew each time: an installation changes the answer."""
+    """Checked each time: an installation changes the answer."""
     return bool(shutil.which("podman") or (shutil.which("docker") and docker_answers()))
 
 

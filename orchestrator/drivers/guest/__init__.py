@@ -1,1 +1,1 @@
-"""What drivers share whose machines are guests: layout, identity, cloud-init, a network switch."""
+"""Shared by drivers whose machines are guests: layout, identity, cloud-init, a network switch."""

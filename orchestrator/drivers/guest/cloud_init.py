@@ -1,7 +1,7 @@
-"""What a cloud image is told about the machine it is to become, and when it has become it.
+"""Seed a cloud image with a machine's configuration, and wait until it is applied.
 
-The seed is a small disk in the form cloud-init calls NoCloud: a file system named ``cidata`` with
-``user-data`` and ``meta-data``. The host key is in it, so that it is known beforehand. Sources:
+The seed is a small disk in cloud-init's NoCloud format: a file system named ``cidata`` with
+``user-data`` and ``meta-data``. It contains the host key, so that the key is known beforehand. Sources:
 cloud-init's documentation, "NoCloud", "Module reference" (ssh, users and groups), and
 "Return codes" of ``cloud-init status`` (2: done, with errors it could recover from).
 """
@@ -30,7 +30,7 @@ SETTLE_SECONDS = 1800.0
 
 
 def render_user_data(name: str, keys: Keys) -> str:
-    """The cloud-config: JSON is YAML, and needs no quoting rules of its own. Pure."""
+    """Return the cloud-config as JSON, which is YAML without its quoting rules. Pure."""
     public = f"ssh-ed25519 {base64.b64encode(keys.host_public).decode()}"
     people = [("student", STUDENT), ("other", OTHER)]
     config = {
@@ -45,7 +45,7 @@ def render_user_data(name: str, keys: Keys) -> str:
             {"name": "root", "ssh_authorized_keys": [keys.client_public.decode().strip()]},
             *({"name": n, "uid": str(i), "shell": "/bin/bash", "lock_passwd": True} for n, i in people),
         ],
-        "locale": False,  # stays what the image has; generating one takes long
+        "locale": False,  # keep the image's; generating one takes long
         "package_update": False,
         "package_upgrade": False,
     }
@@ -53,7 +53,7 @@ def render_user_data(name: str, keys: Keys) -> str:
 
 
 def write_seed(path: Path, name: str, keys: Keys, deadline: Deadline) -> None:
-    """Write the seed as an ISO 9660 file system; readable by us alone, for it holds the host key.
+    """Write the seed as an ISO 9660 file system, readable only by its owner: it holds the host key.
 
     Raises Unavailable without xorriso.
     """
@@ -70,7 +70,7 @@ def write_seed(path: Path, name: str, keys: Keys, deadline: Deadline) -> None:
 def settle(
     address: Address, name: str, image: Image, deadline: Deadline, meanwhile: Callable[[], None]
 ) -> None:
-    """Wait until the machine is what it was told to be, and bring the runner.
+    """Wait until the machine is configured, and copy the runner to it.
 
     ``meanwhile`` runs between tries and may raise. Raises BootError, TransportError, TimedOut,
     Interrupted.
@@ -81,8 +81,12 @@ def settle(
             with connected(address, name, deadline.within(TRY_SECONDS)) as transport:
                 _finish(transport, name, image, deadline)
                 return
-        except (TransportError, TimedOut, OSError) as problem:  # one try's time, not ours
-            deadline.check(f"{name}: waiting for its SSH server with our host key ({problem})")
+        except (
+            TransportError,
+            TimedOut,
+            OSError,
+        ) as problem:  # this attempt only
+            deadline.check(f"{name}: waiting for its SSH server with the expected host key ({problem})")
             deadline.cancellation.wait(PAUSE_SECONDS)
 
 

@@ -1,6 +1,6 @@
-"""What makes one machine different from its image: keys, name, time, entropy.
+"""Identity of a guest: keys, name, time, entropy.
 
-Handed to the guest's init over a virtio-serial port before its SSH server starts; see
+It is sent to the guest's init over a virtio-serial port before the SSH server starts; see
 ``images/guest/identity.c`` for the other end of the protocol.
 """
 
@@ -27,7 +27,7 @@ GATEWAY = "10.0.2.2 10.0.2.3"
 
 @dataclass(frozen=True)
 class Keys:
-    """A machine's own keys: ``host_private`` in dropbear's format, ``host_openssh`` the same key
+    """Keys of one machine: ``host_private`` in dropbear's format, ``host_openssh`` the same key
     in OpenSSH's, ``host_public`` as on the wire, ``client_private`` in OpenSSH's format,
     ``client_public`` as an authorized_keys line."""
 
@@ -39,7 +39,7 @@ class Keys:
 
 
 def make_keys() -> Keys:
-    """Fresh Ed25519 keys for both sides of one machine."""
+    """Generate Ed25519 keys for both sides of one machine."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -61,7 +61,7 @@ def make_keys() -> Keys:
 
 
 def folder_with_keys(folder: Path) -> Keys:
-    """Make a machine's folder, with fresh keys and in it what its controller needs of them."""
+    """Create a machine's folder and keys, and store in it the keys its controller needs."""
     folder.mkdir(parents=True, mode=0o711)
     keys = make_keys()
     keep(keys, folder)
@@ -69,8 +69,8 @@ def folder_with_keys(folder: Path) -> Keys:
 
 
 def keep(keys: Keys, folder: Path) -> None:
-    """Leave in a machine's folder what is needed to connect to it: ``client_key``, for our eyes
-    only, and ``host_key.pub``."""
+    """Store in a machine's folder the keys needed to connect to it: ``client_key``, readable only by
+    its owner, and ``host_key.pub``."""
     private = os.open(folder / "client_key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(private, "wb") as file:
         file.write(keys.client_private)
@@ -78,17 +78,17 @@ def keep(keys: Keys, folder: Path) -> None:
 
 
 def _string(data: bytes) -> bytes:
-    """RFC 4251, section 5."""
+    """Encode a string as in RFC 4251, section 5."""
     return struct.pack(">I", len(data)) + data
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What a machine is told about its networks: nothing, for one that has none.
+    """A machine's network configuration; empty without networks.
 
     ``network`` has a line for each interface: the hardware address it is found by, the one it is
     to have, its IPv4 address and prefix length. ``hosts`` is the text of /etc/hosts. ``gateway``
-    is the address of the way out and of the name server behind it.
+    is the address of the default gateway, and of the name server behind it.
     """
 
     network: str = ""
@@ -97,7 +97,7 @@ class NetworkConfig:
 
 
 def network_config(order: Order, device_macs: Sequence[str]) -> NetworkConfig:
-    """What this machine is told; ``device_macs`` are those its interfaces come up with. Pure."""
+    """Return a machine's network configuration; ``device_macs`` are its interfaces' initial ones. Pure."""
     if not order.attachments:
         return NetworkConfig()
     rows = [
@@ -111,8 +111,8 @@ def network_config(order: Order, device_macs: Sequence[str]) -> NetworkConfig:
 def render(
     name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: NetworkConfig | None = None
 ) -> bytes:
-    """The message that gives a machine its identity; ``now`` in seconds since the epoch,
-    ``nonce`` is its identity, which a clone must not share with another."""
+    """Return the message with a machine's identity; ``now`` is in seconds since the epoch, ``nonce``
+    is unique, since a clone must not share it with another."""
     about = asdict(lines or NetworkConfig())
     parts = {
         "hostname": name.encode(),
@@ -129,13 +129,15 @@ def render(
 
 
 class Port:
-    """Our end of the guest's virtio-serial port: lines from its init, bytes to it."""
+    """The controller's end of the guest's virtio-serial port: lines from its init, bytes to it."""
 
     def __init__(self, path: Path, deadline: Deadline) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(max(0.1, deadline.within(10).remaining()))
         try:
-            connect(self._socket, path, deadline.within(10), "QEMU listening at the guest's port")
+            connect(
+                self._socket, path, deadline.within(10), "waiting for QEMU to open the guest's serial port"
+            )
         except BaseException:
             self._socket.close()
             raise
@@ -150,29 +152,29 @@ class Port:
     def expect(self, word: str, deadline: Deadline, meanwhile: Callable[[], None]) -> None:
         """Wait for a line. ``meanwhile`` runs a few times a second and may raise.
 
-        Raises BootError when init says that it failed, TimedOut, Interrupted.
+        Raises BootError when init reports a failure, TimedOut, Interrupted.
         """
         while (line := self._line()) is None:
             try:
                 block = self._receive(deadline.slice(0.25) or 0.001)
             except TimeoutError:
                 meanwhile()
-                deadline.check(f"waiting for the guest's init to say {word!r}")
+                deadline.check(f"waiting for {word!r} from the guest's init")
                 continue
             except ConnectionError:
                 block = b""
             if not block:
                 meanwhile()
-                raise BootError("the emulator closed the guest's port")
+                raise BootError("the emulator closed the guest's serial port")
             self._pending += block
-            deadline.check(f"waiting for the guest's init to say {word!r}")
+            deadline.check(f"waiting for {word!r} from the guest's init")
             if len(self._pending) > 4096:
-                raise BootError("the guest's init talks nonsense")
+                raise BootError("unexpected output from the guest's init")
         if line != word:
-            raise BootError(f"the guest's init said: {line[:200]}")
+            raise BootError(f"the guest's init reported: {line[:200]}")
 
     def _receive(self, seconds: float) -> bytes:
-        """What came, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""
+        """Receive, waiting up to ``seconds``; b"" when the port is closed. Raises TimeoutError."""
         self._socket.settimeout(seconds)
         return self._socket.recv(4096)
 
@@ -189,6 +191,6 @@ class Port:
 
 
 def give(port: Port, name: str, keys: Keys, lines: NetworkConfig | None = None) -> None:
-    """Hand a waiting machine its identity, with fresh entropy and the time of now."""
+    """Send a waiting machine its identity, with fresh entropy and the current time."""
     entropy, nonce = os.urandom(ENTROPY_BYTES), secrets.token_hex(16)
     port.send(render(name, keys, time.time(), entropy, nonce, lines))

@@ -1,5 +1,5 @@
-"""What machines with a root file system of our own have in common, whichever driver makes them: where
-things are in them, how the SSH server of those that have one is reached, what emulation may take."""
+"""Layout of machines with isolab's own root file system, whatever their driver: paths in them, how to
+reach their SSH server, and how much memory emulation may take."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SITE = Site(
 )
 
 TRANSLATION_CACHE_MIB = 64
-"""TCG's code buffer, for each 512 MiB of a guest: a guest that is given more runs more. QEMU's own
+"""TCG's code buffer, for each 512 MiB of a guest: a guest with more memory runs more code. QEMU's own
 default is up to 1 GiB for each process."""
 
 
 def loopback_address(scratch: Path, port: int) -> Address:
-    """The SSH server behind a port of 127.0.0.1, with the keys that
+    """Return the address of the SSH server behind a port of 127.0.0.1, with the keys that
     ``orchestrator.drivers.guest.identity.keep`` left in the machine's folder."""
     return Address(
         host="127.0.0.1",
@@ -33,8 +33,8 @@ def loopback_address(scratch: Path, port: int) -> Address:
 
 
 def forwarded_port(usernet: str) -> int:
-    """The host port QEMU chose for SSH, from ``info usernet``. Raises BootError."""
+    """Return the host port QEMU chose for SSH, from ``info usernet``. Raises BootError."""
     match = re.search(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", usernet, re.MULTILINE)
     if match is None:
-        raise BootError(f"QEMU does not say which port it forwards:\n{usernet}")
+        raise BootError(f"QEMU did not report the port it forwards:\n{usernet}")
     return int(match[1])

@@ -1,9 +1,9 @@
-"""One network switch between QEMU processes of a run: a vde_switch(1) that reaches nothing else.
+"""A network switch between QEMU processes of a run: a vde_switch(1) connected to nothing else.
 
-It speaks Ethernet over Unix-domain sockets in a folder only its user and root can enter; no
-interface of the host is in it. It learns who is where, and drops what a machine does not take: one
-that stands still cannot hold up the others, which QEMU's own hub allows. Started as root it becomes
-whom the QEMU processes run as, without capabilities. Sources: vde_switch(1), qemu(1).
+It speaks Ethernet over Unix-domain sockets in a folder only its user and root can enter; no host
+interface is attached. It learns addresses, and drops what a machine does not take: a stopped machine
+cannot hold up the others, as it could on QEMU's own hub. Started as root, it becomes the user of the
+QEMU processes, without capabilities. Sources: vde_switch(1), qemu(1).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ PROGRAM = "vde_switch"
 NEED = Need(PROGRAM, program(PROGRAM), ("vde2",))
 SPARE_PORTS = 1
 UNPRIVILEGED = 65534
-"""Nobody, and nobody's group."""
+"""User and group id of nobody."""
 QEMU, LIBVIRT = "switch", "libvirt-switch"
-"""The folder of a switch's sockets beneath its scratch folder, by whose machines it joins."""
+"""Folder of a switch's sockets beneath its scratch folder, by the driver of its machines."""
 
 
 def endpoint(scratch: Path, folder: str) -> str:
-    """The folder of the switch's sockets, for QEMU's ``-netdev vde``."""
+    """Return the folder of the switch's sockets, for QEMU's ``-netdev vde``."""
     return str(scratch / folder / "ctl")
 
 
 def render_argv(sockets: str, ports: int, user: int | None) -> list[str]:
-    """The command line of a switch; ``user`` is whom it becomes, None for whoever starts it. Pure."""
+    """Return the command line of a switch; ``user`` is whom it becomes, None: no change. Pure."""
     who = ["setpriv", f"--reuid={user}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
     who += ["--no-new-privs", "--bounding-set=-all"]
     # No start-up commands of the user or the host, and a daemon: in the foreground it would end
@@ -44,13 +44,13 @@ def render_argv(sockets: str, ports: int, user: int | None) -> list[str]:
 
 
 def require(qemu: str, deadline: Deadline) -> None:
-    """Find out whether this QEMU can be plugged into a switch. Raises Unavailable."""
+    """Check that this QEMU can connect to a switch. Raises Unavailable."""
     asked = [qemu, "-machine", "none", "-netdev", "help"]
     output = process.run(asked, deadline=deadline, check=False).stdout.decode(errors="replace")
     if "vde" not in output.split():
         raise Unavailable(
-            f"{qemu} was built without VDE: its machines cannot be joined by a network",
-            hint="use a QEMU with VDE support, as Debian's and Ubuntu's packages are",
+            f"{qemu} was built without VDE, which networks between machines need",
+            hint="install a QEMU with VDE support, such as Debian's or Ubuntu's packages",
         )
 
 
@@ -59,7 +59,7 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
     Raises Unavailable, BootError."""
     if shutil.which(PROGRAM) is None:
         raise Unavailable(
-            f"{PROGRAM} is not installed: machines cannot be joined by a network",
+            f"{PROGRAM} is not installed, and networks between machines need it",
             hint="install the package vde2",
         )
     root, folder = os.getuid() == 0, Path(sockets).parent
@@ -70,20 +70,20 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
     argv = render_argv(sockets, machines, user if root else None)
     done = process.run(argv, deadline=deadline, check=False)
     if done.code != 0:
-        raise BootError(f"{PROGRAM} does not start:\n{done.tail()}", hint="is the package vde2 whole?")
-    poll((Path(sockets) / "ctl").exists, deadline, f"{PROGRAM} listening")
+        raise BootError(f"{PROGRAM} does not start:\n{done.tail()}", hint="reinstall the package vde2")
+    poll((Path(sockets) / "ctl").exists, deadline, f"waiting for {PROGRAM} to listen")
 
 
 def end(handle: Handle) -> None:
-    """End the switch of a network. Raises TeardownError."""
+    """Stop the switch of a network. Raises TeardownError."""
     ours = {endpoint(Path(handle.scratch), folder) for folder in (QEMU, LIBVIRT)}
     for pid in process_table.find(lambda pid: _sockets(pid) in ours):
         if not process_table.end(pid, patience=0):
-            raise TeardownError(f"network {handle.machine}: {PROGRAM} (process {pid}) cannot be ended")
+            raise TeardownError(f"network {handle.machine}: cannot kill {PROGRAM} (process {pid})")
 
 
 def running(scratch: Path, folder: str) -> Iterator[tuple[str, str]]:
-    """Run and name of every switch whose sockets are beneath ``scratch`` in a ``folder`` of this name."""
+    """Yield the run and name of every switch with sockets in a ``folder`` beneath ``scratch``."""
     for pid in list(process_table.find(lambda pid: bool(_sockets(pid)))):
         place = Path(_sockets(pid)).parent
         if place.name == folder and place.parent.parent.parent == scratch:
@@ -91,7 +91,7 @@ def running(scratch: Path, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _sockets(pid: int) -> str:
-    """Where the switch listens that this process is (or is about to become), "" for another."""
+    """Return where a switch process (or one about to become a switch) listens; "" for others."""
     words = process_table.arguments(pid)
     if not any(Path(word).name == PROGRAM for word in words[:8]) or "-s" not in words[:-1]:
         return ""

@@ -1,1 +1,1 @@
-"""Virtual machines by a libvirt daemon, on this host or on another one."""
+"""Virtual machines with libvirt, on this host or on another one."""

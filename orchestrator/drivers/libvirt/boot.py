@@ -1,4 +1,4 @@
-"""A domain from nothing to a guest whose SSH server answers, under the accelerator that truly works there."""
+"""Boot a domain until its SSH server answers, under an accelerator that really works there."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from orchestrator.labfile.libvirt_uri import Uri, parse
 from orchestrator.progress import Progress
 
 KVM_SECONDS = 10.0
-"""How long a guest on another host may take under its KVM before that is taken for broken."""
+"""How long a guest on another host may take under KVM before that KVM counts as broken."""
 LOOK_SECONDS = 0.5
 """How often the console of a booting machine is read."""
 without_kvm: set[str] = set()
-"""Daemons on other hosts whose KVM was found not to work by this process."""
+"""Daemons on other hosts whose KVM this process found not to work."""
 
 
 def accelerators(connection: Any, uri: Uri, order: Order) -> Iterator[tuple[str, float]]:
-    """What to try in turn, and for how many seconds (0: until the machine's own deadline). Only
-    for another host is anything open here; on this one KVM was proved or not beforehand."""
+    """Yield accelerators to try in turn, and for how many seconds (0: until the machine's deadline).
+    Only another host leaves a choice; on this one, KVM was tested beforehand."""
     if order.accel != "auto":
         yield order.accel, 0.0
         return
@@ -55,20 +55,20 @@ def bring_up(
     patience: float,
     progress: Progress,
 ) -> Handle:
-    """From nothing to an SSH server with this machine's own host key; ``patience`` is for its
-    kernel, 0 means none but the deadline's."""
+    """Start the domain and wait for an SSH server with its own host key; ``patience`` limits the
+    kernel's boot, 0: only the deadline does."""
     keys = folder_with_keys(Path(handle.scratch))
-    progress.doing(order.name, f"providing its image to {uri.where}")
+    progress.doing(order.name, f"preparing its image on {uri.where}")
     files = storage.provide(connection, uri, order.image, console_name(handle), deadline)
-    # To tell what it can do, a daemon asks every emulator it has, once: that may take a minute.
+    # For its capabilities, a daemon queries every emulator it has, once: that may take a minute.
     owner = "" if uri.session else owner_of_guests(connection.getCapabilities())
     xml = render_domain(order, handle, files, owner)
     (order.logs / "domain.xml").write_text(xml)
     libvirt = library()
-    with raised_as(BootError, f"{order.name}: libvirt on {uri.where} does not start it"):
+    with raised_as(BootError, f"{order.name}: libvirt on {uri.where} cannot start it"):
         domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
     with knows_its_end(connection, domain) as ended, Channel(connection, domain, ended) as port:
-        with raised_as(BootError, f"{order.name}: it cannot be started"):
+        with raised_as(BootError, f"{order.name}: libvirt cannot start it"):
             domain.resume()
         meanwhile = _watcher(connection, order, handle, ended, progress)
         kernel = deadline.within(patience) if patience else deadline
@@ -81,8 +81,8 @@ def bring_up(
 def _watcher(
     connection: Any, order: Order, handle: Handle, ended: threading.Event, progress: Progress
 ) -> Callable[[], None]:
-    """What to do while waiting for a guest: say what its console said last, raise BootError when it
-    is lost."""
+    """Return what to call while waiting for a guest: it reports the last console line, and raises
+    BootError when the guest is lost."""
     log = order.logs / "console.log"
     console, last = Console(log), 0.0
 
@@ -92,7 +92,7 @@ def _watcher(
         if not over and time.monotonic() - last < LOOK_SECONDS:
             return
         last = time.monotonic()
-        with raised_as(BootError, f"{order.name}: libvirt's daemon went away while it booted"):
+        with raised_as(BootError, f"{order.name}: lost the libvirt daemon while booting"):
             storage.fetch(connection, console_name(handle), log)
         words = console.last_line() or "firmware"
         progress.doing(order.name, f"booting: {words}", order.arch.boot_seconds)
@@ -101,25 +101,22 @@ def _watcher(
                 f"{order.name}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}"
             )
         if over:
-            raise BootError(
-                f"{order.name}: the machine stopped while booting; the console's last lines:\n"
-                f"{console.tail(12)}"
-            )
+            raise BootError(f"{order.name}: stopped while booting; last console lines:\n{console.tail(12)}")
 
     return look
 
 
 def _asked_port(domain: Any) -> int:
-    """The port QEMU chose on its host. Raises BootError."""
-    with raised_as(BootError, "QEMU does not say which port it forwards"):
+    """Return the port QEMU chose on its host. Raises BootError."""
+    with raised_as(BootError, "QEMU did not report the port it forwards"):
         return forwarded_port(human_command(domain, "info usernet"))
 
 
 def find_port(handle: Handle, deadline: Deadline) -> int:
-    """The port of the daemon's host that leads to the machine. Raises TransportError when it is gone."""
+    """Return the machine's port on the daemon's host. Raises TransportError when it is gone."""
     uri = parse(handle.data["uri"])
     with opened(uri, deadline) as connection:
         domain = domain_of(connection, handle)
         if domain is None:
-            raise TransportError(f"{handle.machine}: it is not running on {uri.where}")
+            raise TransportError(f"{handle.machine}: not running on {uri.where}")
         return _asked_port(domain)

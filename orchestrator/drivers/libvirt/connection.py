@@ -1,7 +1,7 @@
-"""Connections to libvirt daemons: opened for one piece of work, and what their errors mean.
+"""Connections to libvirt daemons, one per operation, and what their errors mean.
 
-A machine outlives every connection: whoever needs the daemon opens one, so a daemon that was
-restarted in between is never noticed. Source: libvirt.org, "API reference", libvirt-host and
+A machine outlives every connection: each operation opens its own, so a daemon restarted in
+between goes unnoticed. Source: libvirt.org, "API reference", libvirt-host and
 libvirt-event.
 """
 
@@ -21,14 +21,14 @@ from orchestrator.labfile.libvirt_uri import Uri
 
 OPEN_SECONDS = 60.0
 KEEPALIVE = (5, 6)
-"""Seconds between questions whether the daemon is there, and how many may stay unanswered."""
+"""Seconds between keepalive probes, and how many may stay unanswered."""
 
 INSTALL = "pip install '.[libvirt]', after apt-get install libvirt-dev pkg-config gcc python3-dev"
 
 
 @cache
 def library() -> Any:
-    """libvirt-python, with its events handled by a thread of ours. Raises Unavailable."""
+    """Import libvirt-python, with a thread that handles its events. Raises Unavailable."""
     try:
         libvirt = importlib.import_module("libvirt")
         importlib.import_module("libvirt_qemu")
@@ -37,7 +37,7 @@ def library() -> Any:
             f"libvirt-python is not installed ({problem})",
             hint=f"`isolab run` installs it for a lab that needs it; by hand: {INSTALL}",
         ) from None
-    libvirt.registerErrorHandler(lambda *_: None, None)  # it would print what it raises as well
+    libvirt.registerErrorHandler(lambda *_: None, None)  # by default it also prints what it raises
     libvirt.virEventRegisterDefaultImpl()
 
     def handle_events() -> None:
@@ -49,7 +49,7 @@ def library() -> Any:
 
 
 def installed() -> bool:
-    """Whether libvirt-python is there."""
+    """Return whether libvirt-python is installed."""
     with contextlib.suppress(Unavailable):
         return library() is not None
     return False
@@ -57,10 +57,10 @@ def installed() -> bool:
 
 @contextlib.contextmanager
 def opened(uri: Uri, deadline: Deadline) -> Iterator[Any]:
-    """A ``virConnect`` for a ``with`` block. Raises Unavailable, TimedOut, Interrupted."""
+    """Open a ``virConnect`` for a ``with`` block. Raises Unavailable, TimedOut, Interrupted."""
     connection = _open(uri, deadline.within(OPEN_SECONDS))
     try:
-        with contextlib.suppress(library().libvirtError):  # not every transport can
+        with contextlib.suppress(library().libvirtError):  # not every transport supports it
             connection.setKeepAlive(*KEEPALIVE)
         yield connection
     finally:
@@ -69,7 +69,7 @@ def opened(uri: Uri, deadline: Deadline) -> Iterator[Any]:
 
 
 def _open(uri: Uri, deadline: Deadline) -> Any:
-    """libvirt has no time-out for opening; a host that swallows packets must not hold us up."""
+    """Open with a time-out, which libvirt lacks: a host that drops packets must not hang isolab."""
     libvirt = library()
     answers: queue.Queue[Any] = queue.Queue()
 
@@ -87,7 +87,11 @@ def _open(uri: Uri, deadline: Deadline) -> Any:
             try:
                 deadline.check(f"connecting to libvirt at {uri.text}")
             except TimedOut as late:
-                hint = f"is {uri.where} up, and does `ssh` reach it?" if uri.remote else "does libvirtd hang?"
+                hint = (
+                    f"check that {uri.where} is up and `ssh` reaches it"
+                    if uri.remote
+                    else "check whether libvirtd hangs"
+                )
                 raise TimedOut(late.message, hint=hint) from None
             continue
         if isinstance(answer, libvirt.libvirtError):
@@ -98,20 +102,20 @@ def _open(uri: Uri, deadline: Deadline) -> Any:
 _HINTS = (
     (
         "Host key verification failed",
-        "compare the host's key with what its administrator tells you, then add it to "
+        "check the host's key with its administrator, then add it to "
         "~/.ssh/known_hosts (`ssh-keyscan HOST` shows it)",
     ),
     ("Permission denied", "`ssh HOST` must work without a password: a key in ~/.ssh or keyfile= in the URI"),
-    ("Could not resolve hostname", "the URI's host name is wrong, or has no address here"),
+    ("Could not resolve hostname", "check the host name in the URI"),
     ("authentication unavailable", "join the group libvirt, or use qemu:///session"),
     ("access denied", "join the group libvirt, or use qemu:///session"),
     ("Connection refused", "start libvirtd (or sshd) there: systemctl start libvirtd"),
 )
-START = "start it: systemctl start libvirtd; without systemd: virtlogd -d; libvirtd -d"
+START = "start it: systemctl start libvirtd (without systemd: virtlogd -d; libvirtd -d)"
 
 
 def _refused(uri: Uri, words: str) -> Unavailable:
-    hint = next((hint for mark, hint in _HINTS if mark in words), f"is libvirtd running there? {START}")
+    hint = next((hint for mark, hint in _HINTS if mark in words), f"check that libvirtd is running; {START}")
     if not uri.remote and ("No such file" in words or "Connection refused" in words):
         hint = START
     return Unavailable(f"libvirt does not answer at {uri.text}: {words}", hint=hint)
@@ -119,17 +123,17 @@ def _refused(uri: Uri, words: str) -> Unavailable:
 
 @contextlib.contextmanager
 def raised_as(kind: type[LabError], what: str) -> Iterator[None]:
-    """What libvirt raises, as an error of ours that begins with ``what``."""
+    """Raise libvirt's errors as ``kind``, with a message that begins with ``what``."""
     try:
         yield
     except library().libvirtError as problem:
         words = str(problem)
         hint = "start virtlogd: virtlogd -d" if "virtlogd" in words else ""
-        raise kind(f"{what}: {words}", hint=hint or "`isolab doctor` looks at the daemon") from None
+        raise kind(f"{what}: {words}", hint=hint or "run `isolab doctor` to check the daemon") from None
 
 
 def lookup(question: Callable[[], Any]) -> Any:
-    """The answer, None when there is no such thing."""
+    """Return the answer; None when libvirt reports that the object does not exist."""
     try:
         return question()
     except library().libvirtError as problem:
@@ -139,13 +143,13 @@ def lookup(question: Callable[[], Any]) -> Any:
 
 
 def human_command(domain: Any, line: str) -> str:
-    """What QEMU's human monitor answers to a line. Raises libvirtError."""
+    """Return the answer of QEMU's human monitor to a line. Raises libvirtError."""
     qemu = importlib.import_module("libvirt_qemu")
     return str(qemu.qemuMonitorCommand(domain, line, qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP))
 
 
 def missing(problem: Any) -> bool:
-    """Whether a ``libvirtError`` says that the thing asked for does not exist."""
+    """Return whether a ``libvirtError`` means that the object does not exist."""
     libvirt = library()
     return problem.get_error_code() in (
         libvirt.VIR_ERR_NO_DOMAIN,

@@ -1,4 +1,4 @@
-"""A machine as libvirt's domain XML. Pure.
+"""Render a machine as libvirt domain XML. Pure.
 
 Direct kernel boot; a network that reaches nothing but one forwarded SSH port. libvirt's own
 ``<interface type='user'>`` can neither restrict nor forward (before 9.2, and then only by another
@@ -19,16 +19,16 @@ from orchestrator.drivers.model import Handle, Order
 from orchestrator.labfile.libvirt_uri import parse
 
 NAMESPACE = "urn:isolab:machine:1"
-"""XML namespace of our tag in a domain's metadata."""
+"""XML namespace of isolab's tag in a domain's metadata."""
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 CHANNEL = "isolab"
-"""Name of the virtio-serial port our init listens at."""
+"""Name of the virtio-serial port the guest's init listens on."""
 
 _ARCH_NAMES = {
     "amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "i386": "i686", "ppc64el": "ppc64le",
 }  # fmt: skip
 
-# QEMU places devices given past libvirt before libvirt's own, so each needs a place of its own.
+# QEMU places devices passed around libvirt before libvirt's own, so each needs a fixed place.
 # Slots from 18: the first that have an interrupt line on the malta board (its kernel's table,
 # arch/mips/pci/fixup-malta.c), and free on all the others.
 _SERIAL_SLOT, _NIC_SLOT = "0x12", "0x13"
@@ -45,18 +45,18 @@ class Files:
 
 
 def arch_name(arch: Arch) -> str:
-    """libvirt's name of an architecture."""
+    """Return libvirt's name for an architecture."""
     return _ARCH_NAMES.get(arch.name, arch.name)
 
 
 def machine_type(arch: Arch) -> str:
-    """QEMU's machine without its options, which libvirt does not take."""
+    """Return QEMU's machine type without its options, which libvirt does not accept."""
     return arch.machine.split(",", 1)[0]
 
 
 def render_domain(order: Order, handle: Handle, files: Files, owner: str) -> str:
-    """The domain of one machine. ``owner`` is whom the daemon's host runs guests as (``+UID:+GID``),
-    "" where it has no choice: a session's guests are its user's."""
+    """Render the domain of one machine. ``owner`` is the user the daemon's host runs guests as
+    (``+UID:+GID``), "" for a session, whose guests run as its user."""
     kind = "kvm" if handle.accel == "kvm" else "qemu"
     root = Xml.Element("domain", {"type": kind, "xmlns:qemu": QEMU_NAMESPACE})
     _add(root, "name", handle.tag)
@@ -76,7 +76,7 @@ def render_domain(order: Order, handle: Handle, files: Files, owner: str) -> str
     session = parse(handle.data["uri"]).session
     root.append(_devices(order, files, session))
     if owner:
-        # The files are shared by many guests, and stay ours: no guest's QEMU may become their owner.
+        # Many guests share the files, so no guest's QEMU may become their owner.
         label = _add(root, "seclabel", type="static", model="dac", relabel="no")
         _add(label, "label", owner)
     commandline = _add(root, "qemu:commandline")
@@ -126,7 +126,7 @@ def _devices(order: Order, files: Files, session: bool) -> Xml.Element:
 
 
 def qemu_words(arch: Arch, kind: str, internet: bool = False) -> Iterator[str]:
-    """What QEMU is told past libvirt; ``internet``: its user network is to give a way out."""
+    """Yield the QEMU arguments passed around libvirt; ``internet``: its user network has internet access."""
     if kind == "qemu" and arch.cpu:
         yield from ("-cpu", arch.cpu)
     options = arch.machine.partition(",")[2]
@@ -139,13 +139,13 @@ def qemu_words(arch: Arch, kind: str, internet: bool = False) -> Iterator[str]:
 
 
 def read_tag(element: str) -> tuple[str, str, str]:
-    """Run, machine and place from the element that ``render_domain`` put into the metadata."""
+    """Return run, machine and owner from the element that ``render_domain`` put into the metadata."""
     found = Xml.fromstring(element)
     return found.get("run", ""), found.get("name", ""), found.get("place", "")
 
 
 def owner_of_guests(capabilities: str) -> str:
-    """Whom a daemon runs guests as, from its capabilities (``+UID:+GID``); "" for a session."""
+    """Return the user a daemon runs guests as, from its capabilities (``+UID:+GID``); "" for a session."""
     for model in Xml.fromstring(capabilities).iterfind("./host/secmodel"):
         if model.findtext("model") == "dac":
             return model.findtext("baselabel") or ""

@@ -1,7 +1,7 @@
-"""libvirt: virtual machines by its daemon, on this host or on another one.
+"""libvirt: virtual machines run by its daemon, on this host or on another one.
 
-Domains are transient, so nothing stays defined; they carry our tag in their metadata. The daemon
-is asked anew each time: it may restart while its machines run on.
+Domains are transient, so nothing stays defined; they carry isolab's tag in their metadata. Each
+operation queries the daemon anew: it may restart while its machines keep running.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Libvirt:
     def check(self, machine: Machine, arch: Arch) -> None:
         uri = parse(machine.uri or default_uri())
         if uri.text == SESSION and os.getuid() == 0:
-            raise Unavailable("libvirt has no session for root", hint="use uri: qemu:///system, or no root")
+            raise Unavailable(
+                "libvirt has no session for root",
+                hint="use `uri: qemu:///system`, or run isolab as an ordinary user",
+            )
         with opened(uri, Deadline.after(60)) as connection:
             try:
                 connection.getDomainCapabilities(None, arch_name(arch), machine_type(arch), "qemu", 0)
@@ -93,7 +96,7 @@ class Libvirt:
                         raise
                     boot.without_kvm.add(uri.text)
                     progress.tell(
-                        f"{order.name}: emulation (TCG), KVM on {uri.where} is of no use: {problem.message}"
+                        f"{order.name}: emulation (TCG), KVM on {uri.where} does not work: {problem.message}"
                     )
                 except BaseException:
                     self.down(handle)
@@ -120,7 +123,7 @@ class Libvirt:
                 through = stack.enter_context(connected(address, handle.machine, deadline, endpoint))
             except TransportError as problem:
                 words = log.read_text(errors="replace").strip()[-500:]
-                raise TransportError(f"{problem.message} (by way of {uri.host}: {words})") from None
+                raise TransportError(f"{problem.message} (through {uri.host}: {words})") from None
             yield through
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
@@ -143,10 +146,10 @@ class Libvirt:
             with opened(uri, deadline) as connection:
                 (networks if handle.is_network else inventory).remove(connection, handle, deadline)
         except (Unavailable, TimedOut) as problem:
-            # A machine gets its folder before anything else: without it there is no machine.
+            # A machine's folder is created first: without it there is no machine.
             if Path(handle.scratch).exists() or uri.remote:
                 raise TeardownError(
-                    f"{handle.machine}: cannot be removed: {problem.message}", hint=problem.hint
+                    f"{handle.machine}: cannot remove it: {problem.message}", hint=problem.hint
                 ) from None
         shutil.rmtree(handle.scratch, ignore_errors=True)
 

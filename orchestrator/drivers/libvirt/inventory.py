@@ -1,4 +1,4 @@
-"""What of ours is on a libvirt daemon: known by its tag whatever it is called, and removed."""
+"""Inventory of isolab's objects on a libvirt daemon: found by tag, not name, and removed."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ _NAME = rf"{TAG}-(\d{{8}}-\d{{6}}-[0-9a-f]{{4}})-"
 
 
 def console_name(handle: Handle) -> str:
-    """The volume with the machine's console."""
+    """Return the name of the volume with the machine's console."""
     return f"{handle.tag}.{handle.data['place']}.console"
 
 
 def domain_of(connection: Any, handle: Handle) -> Any:
-    """The machine's domain, None when there is none of this name that carries our tag."""
+    """Return the machine's domain; None when no domain of this name carries isolab's tag."""
     domain = lookup(lambda: connection.lookupByName(handle.tag))
     return domain if domain is not None and tag_of(domain)[2] == handle.data["place"] else None
 
 
 def tag_of(domain: Any) -> tuple[str, str, str]:
-    """Run, machine and place; three times "" for a domain that is not ours or is just going."""
+    """Return run, machine and owner; three times "" for a domain without isolab's tag or vanishing."""
     libvirt = library()
     element = lookup(lambda: domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE, 0))
     return ("", "", "") if element is None else read_tag(element)
 
 
 def network_tag(network: Any) -> tuple[str, str, str]:
-    """The same of a network."""
+    """Return the same for a network."""
     words = lookup(network.XMLDesc) or "<network/>"
     tag = Xml.fromstring(words).find(f"metadata/{{{NETWORK_NAMESPACE}}}network")
     return ("", "", "") if tag is None else read_tag(Xml.tostring(tag, encoding="unicode"))
 
 
 def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
-    """End a machine's domain and delete its console log, of which we keep a copy. Raises TeardownError."""
+    """Stop a machine's domain, and copy and delete its console log. Raises TeardownError."""
     logs = Path(handle.data.get("logs", ""))
     with raised_as(TeardownError, f"{handle.machine}: libvirt cannot remove it"):
         if handle.data.get("logs") and logs.is_dir():
@@ -61,18 +61,18 @@ def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
 
 
 def end(domain: Any, name: str, deadline: Deadline) -> None:
-    """Try to end a domain; on failure it waits a moment, for a busy host may need longer to end a
-    process than libvirt waits. Raises TimedOut."""
+    """Try to stop a domain; on failure, wait a moment: a busy host may need longer to end a process
+    than libvirt waits. Raises TimedOut."""
     with contextlib.suppress(library().libvirtError):
         domain.destroy()
         return
-    deadline.check(f"{name}: ending it")
+    deadline.check(f"{name}: stopping it")
     deadline.cancellation.wait(0.2)
 
 
 def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str]]:
-    """Run and name of everything of ours: domains, logs whose domain is gone, networks and filters."""
-    with raised_as(Unavailable, "libvirt does not list its machines"):
+    """Yield the run and name of each tagged object: domains, orphaned logs, networks and filters."""
+    with raised_as(Unavailable, "libvirt cannot list its machines"):
         for domain in connection.listAllDomains():
             run, machine, owner = tag_of(domain)
             if owner == mark:
@@ -81,15 +81,15 @@ def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str
         for name in storage.volumes(connection):
             if match := pattern.match(name):
                 yield match[1], match[2]
-    # A daemon without networks has none of ours; those it had, the journal knows.
+    # A daemon without network support has none; the journal knows those it had.
     with contextlib.suppress(library().libvirtError):
         if not session:
             yield from _networks(connection, mark)
 
 
 def everywhere(mark: str) -> Iterator[tuple[Uri, str, str]]:
-    """The same on every daemon that may hold something of ours, and that daemon. Raises Unavailable
-    when one of them does not answer."""
+    """Yield the same for every daemon that may hold such objects, with its URI. Raises Unavailable when
+    one of them does not answer."""
     known: set[tuple[str, str]] = set()  # one daemon may be reached by several addresses
     for uri in daemons():
         try:
@@ -99,8 +99,8 @@ def everywhere(mark: str) -> Iterator[tuple[Uri, str, str]]:
             if not uri.remote and not running_here():
                 continue
             raise Unavailable(
-                f"leftovers cannot be looked for: {problem.message}",
-                hint=f"{problem.hint}; if it is gone for ever, delete its line from {remembered_file()}",
+                f"cannot search for leftovers: {problem.message}",
+                hint=f"{problem.hint}; if it is gone for good, delete its line from {remembered_file()}",
             ) from None
         for run, machine in sorted(found - known):
             yield uri, run, machine
@@ -120,7 +120,7 @@ def _networks(connection: Any, mark: str) -> Iterator[tuple[str, str]]:
 
 
 def running_here() -> bool:
-    """Whether a machine of ours runs on this host, though no daemon may tell of it."""
+    """Return whether a machine of isolab runs on this host, without asking a daemon."""
     mark = f"guest={TAG}-"
     return any(
         True

@@ -1,4 +1,4 @@
-"""What libvirt's machines need of this host: its daemon or the way to another's, and libvirt-python."""
+"""Host packages for libvirt machines: a daemon or access to a remote one, and libvirt-python."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ LIBVIRT_HEADERS = (
     Need("libvirt's headers", _header("libvirt/libvirt.h"), ("libvirt-dev",)),
     Need("Python's headers", _python_header, ("python3-dev",)),
 )
-"""What pip builds libvirt-python with: there are no wheels of it."""
+"""Packages that pip needs to build libvirt-python, which has no wheels."""
 
 
 def needs(machine: Machine) -> list[Need]:
-    """The daemon and an emulator, unless they are another host's; and libvirt-python. A session's
-    networks are switches of ours."""
+    """Return the needs: the daemon and an emulator, unless on another host; libvirt-python; and the
+    network switch for a session."""
     uri = parse(machine.uri or default_uri())
     daemon = [LIBVIRTD, qemu_need(machine.arch or host_arch().name)]
     daemon += [vde.NEED] if machine.networks and uri.session else []

@@ -1,11 +1,10 @@
-"""How libvirt's machines are joined: networks, filters and interfaces as libvirt and QEMU take them.
-Pure.
+"""Networks, filters and interfaces between machines, as libvirt XML and QEMU arguments. Pure.
 
-A network of a system daemon is a bridge of its host, without address, DHCP or forwarding. That alone
-keeps nobody from the host: Linux takes at every interface what is for any of its addresses, and
-answers questions for them there (kernel.org, ip-sysctl, rp_filter and arp_ignore; measured). So each
-machine's end has a filter beneath the Internet protocols, which what is for the bridge itself does not
-pass. Sources: libvirt.org, "Network XML format", "Network Filters", "Domain XML format"; ebtables(8).
+A system daemon's network is a bridge on its host, without address, DHCP or forwarding. That alone does
+not shield the host: Linux accepts packets for any of its addresses on every interface, and answers ARP
+for them there (kernel.org, ip-sysctl, rp_filter and arp_ignore; measured). So each machine's interface
+has a filter below the Internet protocols that drops what is addressed to the bridge itself. Sources:
+libvirt.org, "Network XML format", "Network Filters", "Domain XML format"; ebtables(8).
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from orchestrator.drivers.model import Handle, Order
 from orchestrator.labfile.addresses import MAC_PREFIX
 
 NETWORK_NAMESPACE = "urn:isolab:network:1"
-"""XML namespace of our tag in a network's metadata."""
+"""XML namespace of isolab's tag in a network's metadata."""
 _FILTERS = uuid.UUID("0f5b8ad4-3c64-5f0c-9d9a-7d6c9b3a4e21")
 _BROADCAST = "ff:ff:ff:ff:ff:ff"
 _FIRST_SLOT = 0x14
-"""Of the private interfaces, behind those of ``orchestrator.drivers.libvirt.domain_xml``."""
+"""First slot of the private interfaces, after those of ``orchestrator.drivers.libvirt.domain_xml``."""
 
 
 def render_network(handle: Handle) -> str:
-    """The network: its bridge, whose name libvirt chooses, and our tag. Pure."""
+    """Render the network: its bridge, whose name libvirt chooses, and isolab's tag. Pure."""
     root = Xml.Element("network")
     Xml.SubElement(root, "name").text = handle.tag
     about = {"run": handle.run, "name": handle.machine, "place": str(handle.data["place"])}
@@ -41,18 +40,18 @@ def render_network(handle: Handle) -> str:
 
 
 def bridge_mac(handle: Handle) -> str:
-    """The hardware address of a network's bridge; no machine of ours has its prefix."""
+    """Return the hardware address of a network's bridge; no machine has its prefix."""
     salt = hashlib.sha256(handle.tag.encode()).digest()
     return f"52:54:00:{salt[0]:02x}:{salt[1]:02x}:{salt[2]:02x}"
 
 
 def filter_identity(tag: str, place: object) -> str:
-    """The UUID of a network's filter: unlike its name, nobody else has it."""
+    """Return the UUID of a network's filter, which, unlike its name, is unique."""
     return str(uuid.uuid5(_FILTERS, f"{place}\n{tag}"))
 
 
 def render_filter(handle: Handle, subnet: str) -> str:
-    """What a machine may send and be sent. Pure."""
+    """Render the filter: what a machine may send and receive. Pure."""
     root = Xml.Element("filter", {"name": handle.tag, "chain": "root"})
     Xml.SubElement(root, "uuid").text = filter_identity(handle.tag, handle.data["place"])
     for priority, (action, direction, about, match) in enumerate(_rules(handle, IPv4Network(subnet)), 100):
@@ -65,8 +64,8 @@ def render_filter(handle: Handle, subnet: str) -> str:
 
 
 def _rules(handle: Handle, subnet: IPv4Network) -> Iterator[tuple[str, str, str, Mapping[str, str]]]:
-    """In the order they are asked; ``out`` is what the machine sends. What is sent to everybody comes
-    to the bridge too: of that, only what no program of the host can be meant by."""
+    """Yield the rules in order of evaluation; ``out`` is what the machine sends. Broadcasts also reach
+    the bridge, so only those that no program on the host could receive are allowed."""
     bridge, ours = bridge_mac(handle), f"{MAC_PREFIX}:00:00:00:00"
     here = {"arpdstipaddr": str(subnet.network_address), "arpdstipmask": str(subnet.prefixlen)}
     everybody = {"dstmacaddr": _BROADCAST, "dstipaddr": str(subnet.broadcast_address)}
@@ -82,7 +81,7 @@ def _rules(handle: Handle, subnet: IPv4Network) -> Iterator[tuple[str, str, str,
 
 
 def interfaces(order: Order) -> Iterator[Xml.Element]:
-    """The machine's interfaces on networks of a system daemon."""
+    """Render the machine's interfaces on a system daemon's networks."""
     for number, place in enumerate(order.attachments):
         found = Xml.Element("interface", {"type": "network"})
         Xml.SubElement(found, "mac", {"address": place.mac})
@@ -97,7 +96,7 @@ def interfaces(order: Order) -> Iterator[Xml.Element]:
 
 
 def switch_words(order: Order) -> Iterator[str]:
-    """The machine's interfaces at switches of a session, as QEMU is told past libvirt."""
+    """Return QEMU arguments for the machine's interfaces on a session's switches."""
     for number, place in enumerate(order.attachments):
         yield from ("-netdev", f"vde,id=lan{number},sock={place.endpoint.replace(',', ',,')}")
         slot = (

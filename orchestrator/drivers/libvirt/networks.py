@@ -1,8 +1,8 @@
-"""Private networks between the machines of one libvirt daemon: made, and removed.
+"""Create and remove private networks between the machines of one libvirt daemon.
 
-A system daemon makes them itself, here or on another host. A session may make no bridges; on this
-host its machines are joined by a switch of ours (``orchestrator.drivers.guest.vde``), on another one they
-cannot be joined.
+A system daemon creates them itself, here or on another host. A session cannot create bridges; on this
+host its machines use a switch started by isolab (``orchestrator.drivers.guest.vde``), on another host
+they cannot have networks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from orchestrator.labfile.libvirt_uri import Uri, default_uri, parse
 
 
 def prepare(wanted: NetworkOrder) -> Handle:
-    """Every name of a network. Pure within one host."""
+    """Decide every name of a network. Pure within one host."""
     uri = parse(wanted.uri or default_uri())
     bare = Handle("libvirt", wanted.run, wanted.scratch.name, "", "", "", str(wanted.scratch), SITE)
     endpoint = vde.endpoint(wanted.scratch, vde.LIBVIRT) if uri.session else bare.tag
@@ -37,7 +37,7 @@ def prepare(wanted: NetworkOrder) -> Handle:
 
 
 def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
-    """Make the network; leaves to ``remove`` what a failure left. Raises Unavailable, BootError."""
+    """Create the network; ``remove`` cleans up after a failure. Raises Unavailable, BootError."""
     uri = parse(handle.data["uri"])
     if uri.session:
         _create_switch(uri, wanted, deadline)
@@ -50,8 +50,8 @@ def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
             connection.networkCreateXML(render_network(handle))
         except library().libvirtError as problem:
             raise Unavailable(
-                f"libvirt on {uri.where} cannot make the network {wanted.name}: {problem}",
-                hint="its host must let it make bridges and firewall rules; "
+                f"libvirt on {uri.where} cannot create the network {wanted.name}: {problem}",
+                hint="its host must allow it to create bridges and firewall rules; "
                 "the networks of `uri: qemu:///session` and `driver: qemu` need neither",
             ) from None
 
@@ -59,8 +59,8 @@ def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
 def _create_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
     if uri.remote:
         raise Unavailable(
-            f"machines of a libvirt session on {uri.where} cannot be joined by a network: "
-            "a session may make no bridge there, and we start nothing of our own",
+            f"no networks between machines of a libvirt session on {uri.where}: "
+            "a session cannot create bridges there",
             hint=f"use uri: {uri.text.split('?')[0].replace('/session', '/system')}",
         )
     vde.require(wanted.arch.qemu, deadline)
@@ -69,8 +69,8 @@ def _create_switch(uri: Uri, wanted: NetworkOrder, deadline: Deadline) -> None:
 
 
 def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
-    """Make a system daemon forget a network. Machines that are still on it are ended: they are of
-    the same run, which is over. Raises TeardownError, TimedOut."""
+    """Remove a network from a system daemon. Machines still on it are stopped: they belong to the
+    same run, which is over. Raises TeardownError, TimedOut."""
     with raised_as(TeardownError, f"network {handle.machine}: libvirt cannot remove it"):
         while users := [domain for domain in connection.listAllDomains() if _joined(domain, handle)]:
             for domain in users:
@@ -84,7 +84,7 @@ def remove(connection: Any, handle: Handle, deadline: Deadline) -> None:
 
 
 def _joined(domain: Any, handle: Handle) -> bool:
-    """Whether a domain is ours and on this network."""
+    """Return whether a domain is isolab's and on this network."""
     run, _, owner = tag_of(domain)
     if (run, owner) != (handle.run, handle.data["place"]):
         return False

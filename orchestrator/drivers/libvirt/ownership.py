@@ -1,6 +1,6 @@
-"""Whose a machine on a libvirt daemon is, and which daemons we ever used.
+"""Ownership of machines on a libvirt daemon, and the daemons isolab has used.
 
-A daemon may serve many controllers: only what carries our own place is ours to remove.
+A daemon may serve many controllers: each removes only what carries its own tag.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
 
 
 def place(scratch: Path) -> str:
-    """A short name for this controller, user and scratch folder; pure within one host."""
+    """Return a short name for this controller, user and scratch folder; pure within one host."""
     try:
         machine = Path("/etc/machine-id").read_text().strip()  # machine-id(5)
     except OSError:
@@ -28,20 +28,20 @@ def place(scratch: Path) -> str:
 
 
 def remembered_file() -> Path:
-    """Where the daemons we used are written down, a URI a line."""
+    """Return the file that lists the daemons used, one URI per line."""
     return state_dir() / "libvirt-uris"
 
 
 def remember(uri: Uri) -> None:
-    """Write down that we are about to use a daemon. Two at once may forget one of theirs, which
-    the journal still knows."""
+    """Record that a daemon is about to be used. Of two concurrent writers one may lose its entry,
+    which the journal still has."""
     known = [known.text for known in remembered()]
     if uri.text not in known:
         write_atomically(remembered_file(), "".join(f"{text}\n" for text in [*known, uri.text]).encode())
 
 
 def remembered() -> list[Uri]:
-    """The daemons we used."""
+    """Return the daemons used."""
     try:
         texts = remembered_file().read_text().split()
     except OSError:
@@ -50,8 +50,8 @@ def remembered() -> list[Uri]:
 
 
 def daemons() -> list[Uri]:
-    """The daemons that may hold something of ours: those we used, and the system's if it runs and
-    we are its user."""
+    """Return the daemons that may hold isolab's objects: those used, and the system's if it runs and
+    this user may use it."""
     known, system = remembered(), parse(SYSTEM)
     if os.getuid() == 0 and system not in known and any(Path(path).exists() for path in _SOCKETS):
         known.append(system)

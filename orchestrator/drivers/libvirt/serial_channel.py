@@ -25,7 +25,7 @@ _WOULD_BLOCK = -2
 
 @contextlib.contextmanager
 def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
-    """An event that is set when the domain stops, for whatever reason.
+    """Yield an event that is set when the domain stops, for whatever reason.
     Raises BootError."""
     libvirt, ended = library(), threading.Event()
     ends = (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED)
@@ -34,7 +34,7 @@ def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
         if event in ends:
             ended.set()
 
-    with raised_as(BootError, "libvirt does not tell of its machines"):
+    with raised_as(BootError, "libvirt cannot report on its machines"):
         number = connection.domainEventRegisterAny(
             domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, note_end, None
         )
@@ -46,7 +46,7 @@ def knows_its_end(connection: Any, domain: Any) -> Iterator[threading.Event]:
 
 
 class Channel(Port):
-    """A port whose bytes come by libvirt's events."""
+    """A port whose bytes arrive through libvirt's events."""
 
     def __init__(self, connection: Any, domain: Any, ended: threading.Event) -> None:
         """``ended`` is set when the domain stops. Raises BootError."""
@@ -55,7 +55,7 @@ class Channel(Port):
         self._blocks: queue.Queue[bytes] = queue.Queue()
         self._pending = b""
         self._stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
-        with raised_as(BootError, "the guest's port cannot be opened"):
+        with raised_as(BootError, "cannot open the guest's serial port"):
             domain.openChannel(CHANNEL, self._stream, libvirt.VIR_DOMAIN_CHANNEL_FORCE)
         events = libvirt.VIR_STREAM_EVENT_READABLE
         events |= libvirt.VIR_STREAM_EVENT_ERROR | libvirt.VIR_STREAM_EVENT_HANGUP
@@ -76,7 +76,7 @@ class Channel(Port):
         if block == _WOULD_BLOCK:
             return
         self._blocks.put(block)
-        if not block:  # it ended, and would be called readable for ever
+        if not block:  # it ended, and would be reported readable for ever
             with contextlib.suppress(library().libvirtError):
                 stream.eventRemoveCallback()
 
@@ -85,7 +85,7 @@ class Channel(Port):
             block = self._blocks.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError from None
-        if not block:  # mostly because the machine ended: the word of that may come a moment later
+        if not block:  # usually because the machine ended: that event may come a moment later
             self._ended.wait(END_SECONDS)
         return block
 
@@ -93,7 +93,7 @@ class Channel(Port):
         deadline = Deadline.after(SEND_SECONDS)
         view = memoryview(data)
         while view:
-            with raised_as(LabError, "the guest's port does not take its identity"):
+            with raised_as(LabError, "cannot send the machine its identity"):
                 sent = self._stream.send(bytes(view[:4096]))
             if sent == _WOULD_BLOCK:
                 deadline.check("sending a machine its identity")

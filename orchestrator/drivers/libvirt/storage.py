@@ -1,8 +1,8 @@
 """Files on a daemon's host: images that guests boot, and logs of their consoles.
 
-Both are volumes of a storage pool of our own, whatever the distance: uploading is the one way that
-works for every daemon, and its guests can read nothing of ours but this folder. Images are named
-by their content and stay, as images in the cache do, until they are pruned. Source: libvirt.org,
+Both are volumes of isolab's own storage pool, local or remote: uploading works for every daemon, and
+its guests can read nothing but this folder. Images are named by their content and, like images in
+the cache, stay until they are pruned. Source: libvirt.org,
 "Storage pool and volume XML format", "API reference" of libvirt-storage.
 """
 
@@ -31,7 +31,7 @@ _BLOCK = 2**18
 
 
 def render_pool(folder: str) -> str:
-    """The pool: a folder that everybody may pass through and nobody else may list."""
+    """Render the pool: a folder that everyone may traverse but only its owner may list."""
     return (
         f"<pool type='dir'><name>{POOL}</name><target><path>{_escaped(folder)}</path>"
         "<permissions><mode>0711</mode></permissions></target></pool>"
@@ -39,8 +39,8 @@ def render_pool(folder: str) -> str:
 
 
 def render_volume(name: str, mode: str) -> str:
-    """An empty volume that grows as it is written, readable by guests where ``mode`` says so. It
-    belongs to the daemon's user, whom the system's guests do not run as."""
+    """Render an empty volume that grows as it is written, readable by guests if ``mode`` allows. It
+    belongs to the daemon's user, which a system daemon's guests do not run as."""
     return (
         f"<volume><name>{_escaped(name)}</name><capacity>0</capacity><target><format type='raw'/>"
         f"<permissions><mode>{mode}</mode></permissions></target></volume>"
@@ -52,8 +52,8 @@ def _escaped(text: str) -> str:
 
 
 def pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
-    """Our pool, made when it is not there. Raises Unavailable."""
-    with raised_as(Unavailable, f"no storage pool for images on {uri.where}"):
+    """Return isolab's pool, creating it if needed. Raises Unavailable."""
+    with raised_as(Unavailable, f"cannot set up a storage pool for images on {uri.where}"):
         found = lookup(lambda: connection.storagePoolLookupByName(POOL))
         if found is None:
             found = _make_pool(connection, uri, deadline)
@@ -62,7 +62,7 @@ def pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     path = Xml.fromstring(found.XMLDesc()).findtext("./target/path") or ""
     if not path.endswith((SYSTEM_FOLDER, SESSION_FOLDER)):
         raise Unavailable(
-            f"the storage pool {POOL!r} on {uri.where} is not ours: it lies in {path}",
+            f"the storage pool {POOL!r} on {uri.where} does not belong to isolab: its folder is {path}",
             hint=f"rename it: virsh -c '{uri.text}' pool-edit {POOL}",
         )
     return found
@@ -73,7 +73,7 @@ def _make_pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
     xml = render_pool(f"{_home(uri, deadline)}/{SESSION_FOLDER}" if uri.session else SYSTEM_FOLDER)
     try:
         return connection.storagePoolCreateXML(xml, libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
-    except libvirt.libvirtError:  # another isolab may have been quicker
+    except libvirt.libvirtError:  # another isolab may have created it first
         found = lookup(lambda: connection.storagePoolLookupByName(POOL))
         if found is None:
             raise
@@ -81,13 +81,13 @@ def _make_pool(connection: Any, uri: Uri, deadline: Deadline) -> Any:
 
 
 def find_pool(connection: Any) -> Any:
-    """Our pool if it is there and active, else None."""
+    """Return isolab's pool if it exists and is active, else None."""
     found = lookup(lambda: connection.storagePoolLookupByName(POOL))
     return found if found is not None and found.isActive() else None
 
 
 def _home(uri: Uri, deadline: Deadline) -> str:
-    """The home of the user a session belongs to."""
+    """Return the home of the user a session belongs to."""
     if uri.remote:
         argv = [*uri.ssh_argv(), 'printf %s "$HOME"']
         return process.run(argv, deadline=deadline.within(60)).stdout.decode().strip()
@@ -97,23 +97,23 @@ def _home(uri: Uri, deadline: Deadline) -> str:
 
 
 def provide(connection: Any, uri: Uri, image: Image, console: str, deadline: Deadline) -> Files:
-    """The files of a machine on the daemon's host: its image, uploaded if need be, and an empty
-    log of the name ``console``. Raises Unavailable, ImageError, TimedOut, Interrupted."""
+    """Prepare a machine's files on the daemon's host: its image, uploaded if needed, and an empty
+    log named ``console``. Raises Unavailable, ImageError, TimedOut, Interrupted."""
     store = pool(connection, uri, deadline)
     kernel = _upload(connection, store, image.kernel, f"{image.key}-kernel", deadline)
     initrd = _upload(connection, store, image.initrd, f"{image.key}-initrd", deadline)
-    with raised_as(Unavailable, f"no console log on {uri.where}"):
+    with raised_as(Unavailable, f"cannot create a console log on {uri.where}"):
         log = store.createXML(render_volume(console, "0600"), 0)
     return Files(kernel, initrd, log.path())
 
 
 def _upload(connection: Any, store: Any, source: Path, name: str, deadline: Deadline) -> str:
-    """The path of a volume with this content. A volume of another size is still being written,
-    or was left so by a client that was killed: then nobody uses it and it can be deleted."""
+    """Return the path of a volume with this content, uploading it if needed. A volume of another size
+    is still being written, or was left by a killed client: then it is unused and can be deleted."""
     size = source.stat().st_size
     with locked("libvirt-volumes", name, deadline):
         while True:
-            with raised_as(ImageError, f"{name} cannot be uploaded"):
+            with raised_as(ImageError, f"cannot upload {name}"):
                 found = lookup(lambda: store.storageVolLookupByName(name))
                 if found is not None and found.info()[1] == size:
                     return str(found.path())
@@ -124,7 +124,7 @@ def _upload(connection: Any, store: Any, source: Path, name: str, deadline: Dead
 
 
 def _deleted(volume: Any) -> bool:
-    """Deletes a volume; False while somebody uses it."""
+    """Delete a volume; False while it is in use."""
     try:
         volume.delete(0)
     except library().libvirtError as problem:
@@ -155,8 +155,8 @@ def _send(connection: Any, store: Any, source: Path, name: str, deadline: Deadli
 
 
 def fetch(connection: Any, name: str, target: Path) -> None:
-    """Append what is new in a console's log to the file ``target``. The daemon's host keeps two
-    mebibytes of a log and begins anew then (virtlogd.conf, max_size); so do we."""
+    """Append what is new in a console's log to the file ``target``. The daemon's host starts the log
+    anew after two mebibytes (virtlogd.conf, max_size); so does this copy."""
     store = find_pool(connection)
     volume = store and lookup(lambda: store.storageVolLookupByName(name))
     if not volume:
@@ -171,12 +171,12 @@ def fetch(connection: Any, name: str, target: Path) -> None:
 
 
 def remove_console(connection: Any, name: str, deadline: Deadline) -> None:
-    """Delete a console's log with the older parts that virtlogd may have put aside.
+    """Delete a console's log and its older parts rotated by virtlogd.
     Raises LabError, TimedOut, Interrupted."""
     store = find_pool(connection)
     if store is None:
         return
-    with raised_as(LabError, f"the console log {name} cannot be removed"):
+    with raised_as(LabError, f"cannot remove the console log {name}"):
         _refresh(store, deadline)
         for volume in store.listAllVolumes():
             if volume.name().startswith(name):
@@ -184,7 +184,7 @@ def remove_console(connection: Any, name: str, deadline: Deadline) -> None:
 
 
 def _refresh(store: Any, deadline: Deadline) -> None:
-    """Have the daemon look into the folder. It refuses while somebody uploads."""
+    """Have the daemon rescan the folder. It refuses during an upload."""
     libvirt = library()
 
     def refreshed() -> bool:
@@ -196,23 +196,23 @@ def _refresh(store: Any, deadline: Deadline) -> None:
             return False
         return True
 
-    poll(refreshed, deadline, "uploads to end before a console log is removed", interval=0.1)
+    poll(refreshed, deadline, "waiting for uploads to finish before removing a console log", interval=0.1)
 
 
 def volumes(connection: Any) -> Iterator[str]:
-    """Names of what is in our pool."""
+    """Return the names of the volumes in isolab's pool."""
     store = find_pool(connection)
     if store is not None:
         yield from store.listVolumes()
 
 
 def prune(connection: Any, keep: Collection[str]) -> Iterator[str]:
-    """Delete the images that no recipe makes any more, naming each; ``keep`` are the others' keys.
-    A guest that runs has read its image, and needs it no longer. Raises LabError."""
+    """Delete images whose keys are not in ``keep``, and yield their names. A running guest has read
+    its image and no longer needs it. Raises LabError."""
     store = find_pool(connection)
     if store is None:
         return
-    with raised_as(LabError, "old images cannot be removed"):
+    with raised_as(LabError, "cannot remove old images"):
         for volume in store.listAllVolumes():
             key, _, part = volume.name().rpartition("-")
             if part in ("kernel", "initrd") and key not in keep and _deleted(volume):

@@ -1,1 +1,1 @@
-"""Virtual and emulated machines by QEMU, booted or cloned from a snapshot."""
+"""Virtual and emulated machines with QEMU, booted or cloned from a snapshot."""

@@ -1,10 +1,10 @@
-"""Which accelerator truly works here, and why.
+"""Choose the accelerator that really works here, and say why.
 
-A ``/dev/kvm`` that opens proves nothing: in nested clouds it is common that KVM creates virtual
-machines in which no kernel ever gets anywhere. So KVM is used only after a probe guest reached
-userspace under it, within seconds (more on a host so slow that starting QEMU takes as long: one
-that is itself emulated); the answer is remembered per boot of the host, QEMU and
-kernel image. QEMU's own ``kvm:tcg`` is no fall-back: it picks KVM and hangs.
+A ``/dev/kvm`` that opens proves nothing: in nested clouds KVM often creates virtual machines in
+which no kernel gets anywhere. So KVM is used only after a probe guest has reached userspace under
+it within seconds (longer on a host that is itself emulated, where starting QEMU alone takes as
+long); the result is remembered per boot of the host, QEMU and kernel image. QEMU's own ``kvm:tcg``
+is no fall-back: it picks KVM and hangs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from orchestrator.paths import state_dir
 KVM = Path("/dev/kvm")
 PROBE_SECONDS = 6.0
 PROBE_STARTS = 60
-"""A probe guest may take as long as this many starts of QEMU: milliseconds each on real hardware,
+"""Time limit of a probe guest, in starts of QEMU: milliseconds each on real hardware,
 half a second where the host is itself emulated."""
 PROBE_MOST = 60.0
 _lock = threading.Lock()
@@ -38,14 +38,14 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Accelerator:
-    """An accelerator (``kvm`` or ``tcg``) and the reason in words."""
+    """An accelerator (``kvm`` or ``tcg``) and the reason for it, as text."""
 
     accel: str
     reason: str
 
 
 def choose(arch: Arch, wanted: str, image: Image, deadline: Deadline) -> Accelerator:
-    """The accelerator for a machine. Raises Unavailable when ``kvm`` was demanded in vain."""
+    """Return the accelerator for a machine. Raises Unavailable when ``kvm`` is required but does not work."""
     if arch != host_arch():
         return Accelerator("tcg", f"{arch.name} is not the host's architecture")
     if wanted == "tcg":
@@ -55,17 +55,17 @@ def choose(arch: Arch, wanted: str, image: Image, deadline: Deadline) -> Acceler
         return Accelerator("kvm", "a probe guest booted under KVM")
     if wanted == "kvm":
         raise Unavailable(
-            f"KVM cannot be used: {problem}", hint="`accel: auto` falls back to emulation and says so"
+            f"KVM cannot be used: {problem}", hint="use `accel: auto`, which falls back to emulation"
         )
     return Accelerator("tcg", problem)
 
 
 def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:
-    """Why KVM is of no use here; "" when it works."""
+    """Return why KVM does not work here; "" when it does."""
     if not KVM.exists():
         return "this host has no /dev/kvm"
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return "/dev/kvm may not be opened by this user (join the group that owns it)"
+        return "no permission to open /dev/kvm (join the group that owns it)"
     qemu = shutil.which(arch.qemu)
     if qemu is None:
         raise Unavailable(
@@ -94,7 +94,7 @@ class _Answer:
 
 
 def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
-    """Boot a guest under KVM as far as its init; "" when it got there, else what happened."""
+    """Boot a guest under KVM as far as its init; return "" on success, else what happened."""
     with working_folder("kvm") as folder:
         log = folder / "console"
         argv = [arch.qemu, "-nodefaults", "-display", "none", "-machine", arch.machine, "-accel", "kvm"]
@@ -103,7 +103,7 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
         executable = shutil.which(arch.qemu)
         assert executable is not None
         patience = probe_patience(_start_seconds(executable, deadline))
-        # Should we be killed, so is the probe: nobody else knows of it.
+        # If isolab is killed, so is the probe: nothing else knows of it.
         argv[0] = executable
         bound = ["setpriv", "--pdeathsig", "KILL", *argv]
         with process.running(bound, executable=Path(shutil.which("setpriv") or "/usr/bin/setpriv")) as pid:
@@ -118,17 +118,17 @@ def probe(arch: Arch, image: Image, deadline: Deadline) -> str:
             return (
                 ""
                 if "isolab:" in Console(log).tail(40)
-                else "QEMU ended when a probe guest was started under KVM"
+                else "QEMU exited while a probe guest booted under KVM"
             )
 
 
 def probe_patience(start: float) -> float:
-    """Seconds to wait for a probe guest where QEMU takes ``start`` seconds to start."""
+    """Return the seconds to wait for a probe guest where QEMU takes ``start`` seconds to start."""
     return min(PROBE_MOST, max(PROBE_SECONDS, PROBE_STARTS * start))
 
 
 def _start_seconds(qemu: str, deadline: Deadline) -> float:
-    """The quicker of two starts: the first reads the program from disk."""
+    """Return the faster of two starts: the first reads the program from disk."""
     spent = []
     for _ in range(2):
         begun = time.monotonic()

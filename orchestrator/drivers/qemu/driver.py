@@ -1,6 +1,6 @@
-"""QEMU: virtual machines of the host's architecture (KVM or emulated) and of every other.
+"""QEMU: virtual machines of the host's architecture (KVM or emulated) and of every other one.
 
-A machine is a clone of a booted template where there is a good one, else it boots.
+A machine is a clone of a booted template if there is a good one; otherwise it boots.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from orchestrator.transport.ssh import Address, connected
 __all__ = ["DRIVER", "forwarded_port", "render_argv"]
 
 CLONE_SECONDS = 45.0
-"""How long a clone may take before it is given up for a cold boot; on a busy host a good one
-takes a second or two."""
+"""How long a clone may take before falling back to a cold boot; on a busy host a good one takes a
+second or two."""
 
 
 class Qemu:
@@ -42,7 +42,7 @@ class Qemu:
     def check(self, machine: Machine, arch: Arch) -> None:
         if shutil.which(arch.qemu) is None:
             raise Unavailable(
-                f"{arch.qemu} is not installed: no {arch.name} machine can run",
+                f"{arch.qemu} is not installed, and {arch.name} machines need it",
                 hint=f"install the package {arch.qemu_packages[0]}",
             )
 
@@ -71,7 +71,7 @@ class Qemu:
                 except (BootError, TimedOut) as problem:
                     deadline.check(f"{order.name}: cloning")
                     progress.tell(
-                        f"{order.name}: its clone did not come up, booting it instead: {problem.message}"
+                        f"{order.name}: the clone did not come up, booting instead: {problem.message}"
                     )
                     self.down(handle)
             bring_up(replace(order, template=None), handle, deadline, progress)
@@ -129,14 +129,14 @@ class Qemu:
 
 
 def _address(folder: Path, deadline: Deadline) -> Address:
-    """Where the machine of this scratch folder is reached."""
+    """Return the SSH address of the machine with this scratch folder."""
     return loopback_address(
         folder, forwarded_port(human_command(folder / "qmp.sock", "info usernet", deadline))
     )
 
 
 def _unmarked(_phase: str) -> None:
-    """Nobody measures."""
+    """Do nothing with a phase: not measured."""
 
 
 def bring_up(
@@ -146,9 +146,9 @@ def bring_up(
     progress: Progress,
     mark: Callable[[str], None] = _unmarked,
 ) -> None:
-    """From nothing to an SSH server with this machine's own host key.
+    """Start the machine and wait for an SSH server with its own host key.
 
-    ``mark`` is told the name of each phase when it is over: keys, spawn, load or boot,
+    ``mark`` is called with the name of each phase when it ends: keys, spawn, load or boot,
     identity. Raises BootError, TimedOut, Interrupted.
     """
     keys = folder_with_keys(Path(handle.scratch))

@@ -1,4 +1,4 @@
-"""One QEMU process on this host: its command line (pure), how it is started, found and ended.
+"""One QEMU process on this host: render its command line (pure), start, find and stop it.
 
 Direct kernel boot, user-mode network that reaches nothing (``restrict=on``) but one forwarded
 SSH port on 127.0.0.1, QEMU unprivileged with its seccomp sandbox on. Sources: qemu(1), the QMP
@@ -26,25 +26,25 @@ from orchestrator.progress import Progress
 
 MIB = 2**20
 UNPRIVILEGED = 65534
-"""Whom QEMU becomes when we are root: nobody, who owns no file."""
+"""User QEMU switches to when isolab is root: nobody, who owns no file."""
 RUNAS, RUN_WITH = "-runas", "-run-with"
 DISK = "disk.qcow2"
 SEED = "seed.iso"
 LINE = "ssh.sock"
-"""The line over which a guest's first SSH connection comes, without a network."""
+"""Socket of a guest's first SSH connection, which needs no network."""
 SYSTEM = "rw systemd.show_status=1"
-"""What the kernel of a system on a disk is told: whoever waits reads on the console how far it is."""
+"""Kernel command line for a system on a disk: the console shows its progress."""
 WARM = "isolab.warm"
-"""Tells our init to touch what every machine will need, before it is frozen."""
+"""Tells the guest's init to touch what every machine will need, before it is frozen."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What a guest's memory is: anonymous (no file), a file being baked, or a private copy of a
-    baked file that is cloned from.
+    """Backing of a guest's memory: anonymous (no file), the file of a template being built, or a
+    private copy of a template's file.
 
-    ``kernel`` and ``initrd`` stand in for the image's own: a clone has both in its memory already,
-    and QEMU would only keep another copy of them.
+    ``kernel`` and ``initrd`` replace the image's own: a clone already has both in its memory, and
+    QEMU would only keep another copy.
     """
 
     file: Path | None = None
@@ -59,8 +59,8 @@ ANONYMOUS = Memory()
 def render_argv(
     order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS, giving_up: str = RUNAS
 ) -> list[str]:
-    """The command line of one machine; ``root``: whether we start it as root, and ``giving_up`` the
-    option by which it then becomes nobody. Pure."""
+    """Return the command line of one machine; ``root``: it is started as root, and ``giving_up`` are
+    the options with which it then becomes nobody. Pure."""
     arch, folder = order.arch, Path(handle.scratch)
     accel = "kvm" if order.accel == "kvm" else _tcg(order)
     cpu = "host" if order.accel == "kvm" else arch.cpu
@@ -73,7 +73,7 @@ def render_argv(
     argv += ["-serial", "chardev:console"]
     argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
     argv += ["-device", f"virtio-serial-{arch.bus}"]
-    if order.image.answers_on_a_line:  # before the other: when init finds that one, this one is there
+    if order.image.answers_on_a_line:  # before the other: when init finds that one, this one exists
         argv += ["-chardev", f"socket,id=ssh,path={_escaped(folder / LINE)},server=on,wait=off"]
         argv += ["-device", "virtserialport,chardev=ssh,name=isolab.ssh"]
     argv += ["-device", "virtserialport,chardev=port,name=isolab"]
@@ -87,7 +87,7 @@ def render_argv(
 
 
 def _attached(order: Order, number: int) -> list[str]:
-    """An interface on a private network; unplugged, on a hub of its own."""
+    """Return an interface on a private network; without endpoint, on a hub of its own."""
     endpoint, arch, name = order.attachments[number].endpoint, order.arch, f"lan{number}"
     backend = (
         f"vde,id={name},sock={_escaped(Path(endpoint))}" if endpoint else f"hubport,id={name},hubid={number}"
@@ -97,13 +97,13 @@ def _attached(order: Order, number: int) -> list[str]:
 
 
 def device_mac(number: int) -> str:
-    """The hardware address of a guest's ``number``-th private interface, the same in all guests:
-    it is in the frozen state of a template. Init sets the machine's own in its place."""
+    """Return the initial hardware address of a guest's ``number``-th private interface, the same in all
+    guests: it is in the frozen state of a template. Init then sets the machine's own."""
     return f"52:54:00:69:6c:{number:02x}"
 
 
 def _boot_words(order: Order, memory: Memory) -> list[str]:
-    """How the machine comes to its kernel: from us, or as its disk says."""
+    """Return how the machine boots: a given kernel, or from its disk."""
     if order.image.by_cloud_init:
         return ["-bios", order.arch.firmware] if order.arch.firmware else []
     argv = ["-kernel", str(memory.kernel or order.image.kernel)]
@@ -113,8 +113,8 @@ def _boot_words(order: Order, memory: Memory) -> list[str]:
 
 
 def _disk_words(order: Order, folder: Path) -> list[str]:
-    """The machine's own layer over the image's disk; it is never used again, so that nobody has to
-    wait until it is safe on the host's."""
+    """Return the machine's own layer over the image's disk; it is never reused, so nothing waits for
+    it to be flushed to the host's disk."""
     if order.image.disk is None:
         return []
     drive = f"file={_escaped(folder / DISK)},if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap"
@@ -126,7 +126,7 @@ def _disk_words(order: Order, folder: Path) -> list[str]:
 
 
 def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
-    """Make the empty layer a machine writes to, over its image's disk or its template's.
+    """Create the empty layer a machine writes to, over its image's or its template's disk.
 
     Does nothing for a machine without a disk.
     """
@@ -152,7 +152,7 @@ def make_disk(order: Order, handle: Handle, deadline: Deadline) -> None:
         ],
         deadline=deadline.within(60),
     )
-    if os.getuid() == 0:  # whom QEMU becomes opens it again when a clone comes to life
+    if os.getuid() == 0:  # the user QEMU becomes opens it again when a clone starts
         os.chown(layer, UNPRIVILEGED, UNPRIVILEGED)
 
 
@@ -163,13 +163,13 @@ def _memory_words(order: Order, memory: Memory) -> list[str]:
     words = (
         f"memory-backend-file,id=mem,size={order.memory_mib}M,mem-path={_escaped(memory.file)},share={share}"
     )
-    # The frozen guest is to run again at once, whatever the state it was saved in.
+    # The frozen guest must run at once, whatever state it was saved in.
     argv = ["-object", words, "-global", "migration.store-global-state=off"]
     return argv if memory.building else [*argv, "-incoming", "defer"]
 
 
 def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
-    if memory.building:  # runs nothing but our own init, and must start `cat` to save itself
+    if memory.building:  # runs only the guest's own init, and must start `cat` to save itself
         return []
     # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
     # with spawn=deny (no exec), there is nothing left to elevate to.
@@ -180,8 +180,8 @@ def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
 
 
 def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
-    """How this QEMU is told whom to become: ``-runas`` until 9.2, ``-run-with user=`` in 10. Asked of
-    each QEMU once. Raises BootError."""
+    """Return the option with which this QEMU changes its user: ``-runas`` until 9.2, ``-run-with user=``
+    in 10. Each QEMU is queried once. Raises BootError."""
     program = program_identity(binary)
     if not program:
         raise BootError(f"{binary} is not installed")
@@ -197,7 +197,7 @@ def option_to_give_up_root(binary: str, deadline: Deadline) -> str:
 
 
 def program_identity(binary: str) -> tuple[str, int, int] | tuple[()]:
-    """Where this QEMU is, its size and when it was changed: another one is not the same. Empty when it
+    """Return this QEMU's path, size and modification time, which identify its version. Empty when it
     is not installed."""
     where = shutil.which(binary)
     if where is None:
@@ -207,7 +207,7 @@ def program_identity(binary: str) -> tuple[str, int, int] | tuple[()]:
 
 
 def _escaped(path: Path) -> str:
-    """A path as the value of one of several options in a word (qemu(1))."""
+    """Escape a path as the value of one of several options in a word (qemu(1))."""
     return str(path).replace(",", ",,")
 
 
@@ -224,14 +224,14 @@ def start(
     memory: Memory = ANONYMOUS,
     inherit: tuple[int, ...] = (),
 ) -> None:
-    """Start a machine's QEMU and wait until its sockets are there; ``inherit`` are descriptors
-    it gets from us. Raises BootError with QEMU's own words."""
+    """Start a machine's QEMU and wait until its sockets exist; ``inherit`` are descriptors it
+    inherits. Raises BootError with QEMU's own message."""
     root = os.getuid() == 0
     giving_up = option_to_give_up_root(order.arch.qemu, deadline) if root else RUNAS
     argv = render_argv(order, handle, root, memory, giving_up)
     order.logs.mkdir(parents=True, exist_ok=True)
     (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
-    # A guest that floods its console must not fill our disk: the emulator's files are limited,
+    # A guest that floods its console must not fill the disk: the emulator's files are limited,
     # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
     # fork would need what spawn=deny takes away.
     limit = max(order.image.disk_size, order.memory_mib * MIB if memory.building else 64 * MIB)
@@ -247,14 +247,14 @@ def start(
             raise BootError(f"{order.name}: {order.arch.qemu} does not start:\n{words}")
         return False
 
-    poll(listening, deadline.within(60), f"{order.name}: {order.arch.qemu} starting")
+    poll(listening, deadline.within(60), f"{order.name}: starting {order.arch.qemu}")
 
 
 def watcher(
     order: Order, handle: Handle, progress: Progress, who: str, doing: str, expected: float
 ) -> Callable[[], None]:
-    """What to do while waiting for a guest: say what its console said last, and raise BootError
-    when it is lost. ``expected`` is in seconds."""
+    """Return what to call while waiting for a guest: it reports the last console line, and raises
+    BootError when the guest is lost. ``expected`` is in seconds."""
     console = Console(order.logs / "console.log")
 
     def look() -> None:
@@ -262,14 +262,14 @@ def watcher(
         if console.panicked():
             raise BootError(f"{who}: the guest's kernel panicked:\n{console.panic()}\n{console.tail(12)}")
         if not alive(handle):
-            raise BootError(f"{who}: QEMU ended while {doing}; the console's last lines:\n{console.tail(12)}")
+            raise BootError(f"{who}: QEMU exited while {doing}; last console lines:\n{console.tail(12)}")
 
     return look
 
 
 def alive(handle: Handle) -> bool:
-    """Whether the machine's process exists. Asked again before a no: during exec(2) a process
-    has no arguments to know it by."""
+    """Return whether the machine's process exists. Checked again before False: during exec(2) a
+    process has no arguments to recognize it by."""
     for _ in range(10):
         if any(True for _ in process_table.find(lambda pid: _tag(pid) == handle.tag)):
             return True
@@ -278,22 +278,22 @@ def alive(handle: Handle) -> bool:
 
 
 def memory_in_use(handle: Handle) -> int:
-    """Bytes of memory the machine's process takes, with its share of what clones share; 0 when it is
-    gone or may not be looked into."""
+    """Return the bytes of memory the machine's process uses, with its share of what clones share; 0
+    when it is gone or permission is denied."""
     return sum(map(process_table.memory, process_table.find(lambda pid: _tag(pid) == handle.tag)))
 
 
 def end(handle: Handle) -> None:
-    """End the machine's process: it is disposable, and nothing in it is worth a shutdown.
+    """Kill the machine's process: the machine is disposable, so it needs no shutdown.
     Raises TeardownError."""
     for pid in process_table.find(lambda pid: _tag(pid) == handle.tag):
         if not process_table.end(pid, patience=1.0):
-            raise TeardownError(f"{handle.machine}: QEMU (process {pid}) cannot be ended")
+            raise TeardownError(f"{handle.machine}: cannot kill QEMU (process {pid})")
 
 
 def running(scratch: Path) -> Iterator[tuple[str, str]]:
-    """Run and machine of every QEMU of ours whose sockets are beneath ``scratch``: one with its
-    sockets elsewhere is another user's, and may be in use."""
+    """Yield the run and machine of each isolab QEMU with sockets beneath ``scratch``: others belong to
+    another user, and may be in use."""
     for pid in list(process_table.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
         run, machine = _split_tag(_tag(pid))
         mark = f"path={_escaped(scratch / run / machine)}/"
@@ -302,7 +302,7 @@ def running(scratch: Path) -> Iterator[tuple[str, str]]:
 
 
 def _tag(pid: int) -> str:
-    """The -name of a QEMU process of ours (or of the program about to become it), else ""."""
+    """Return the -name of an isolab QEMU process (or one about to become it), else ""."""
     words = process_table.arguments(pid)
     if "-name" not in words[:-1] or not any(Path(w).name.startswith("qemu-system-") for w in words):
         return ""

@@ -1,4 +1,4 @@
-"""A running QEMU's monitor, over its QMP socket."""
+"""Client for a running QEMU's monitor, over its QMP socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED_SECONDS = 5.0
 
 
 def human_command(path: Path, line: str, deadline: Deadline) -> str:
-    """What the human monitor answers to a line. Raises BootError."""
+    """Return the human monitor's answer to a line. Raises BootError."""
     answer = execute(path, "human-monitor-command", {"command-line": line}, deadline)
     return str(answer)
 
@@ -30,13 +30,13 @@ class Monitor:
         self._stream = stream
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        """One command. Raises BootError when QEMU refuses it."""
+        """Execute one command. Raises BootError when QEMU rejects it."""
         return _ask(self._stream, command, arguments or {})
 
 
 @contextmanager
 def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
-    """A QMP session for a ``with`` block. Raises BootError."""
+    """Open a QMP session for a ``with`` block. Raises BootError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(max(0.1, deadline.within(30).remaining()))
         _connect(sock, path, deadline)
@@ -48,15 +48,15 @@ def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
 
 def _connect(sock: socket.socket, path: Path, deadline: Deadline) -> None:
     try:
-        connect(sock, path, deadline.within(REFUSED_SECONDS), f"QEMU listening at {path.name}")
+        connect(sock, path, deadline.within(REFUSED_SECONDS), f"waiting for QEMU to listen at {path.name}")
     except OSError as problem:
         raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
     except TimedOut:
-        raise BootError(f"QEMU does not answer at {path.name}: nobody listens there") from None
+        raise BootError(f"QEMU does not answer at {path.name}: nothing is listening there") from None
 
 
 def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
-    """One QMP command in a session of its own. Raises BootError."""
+    """Execute one QMP command in its own session. Raises BootError."""
     with monitor(path, deadline) as session:
         return session.execute(command, arguments)
 
@@ -66,22 +66,24 @@ def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any
         stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         stream.flush()
     except OSError as problem:
-        raise BootError(f"QEMU does not take a command: {problem}") from None
+        raise BootError(f"QEMU did not accept a command: {problem}") from None
     while True:
         answer = _read(stream)
         if "error" in answer:
-            raise BootError(f"QEMU refuses {command}: {answer['error']}")
+            raise BootError(f"QEMU rejected {command}: {answer['error']}")
         if "return" in answer:
             return answer["return"]
 
 
 def _read(stream: BufferedRWPair) -> dict[str, Any]:
-    """The next message: an answer, an event or the greeting."""
+    """Read the next message: an answer, an event or the greeting."""
     try:
         line = stream.readline()
         message = json.loads(line) if line else None
     except (OSError, ValueError) as problem:
         raise BootError(f"QEMU does not answer: {problem}") from None
     if not isinstance(message, dict):
-        raise BootError("QEMU closed its monitor" if message is None else "QEMU's monitor talks nonsense")
+        raise BootError(
+            "QEMU closed its monitor" if message is None else "unexpected output from QEMU's monitor"
+        )
     return message

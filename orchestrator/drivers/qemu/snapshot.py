@@ -1,5 +1,5 @@
-"""Snapshots of a QEMU machine: a template is baked, its devices' state saved beside its memory, and
-machines begin there.
+"""Snapshots of a QEMU machine: build a template (its memory and its devices' state), and start clones
+from it.
 
 Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
 """
@@ -28,8 +28,8 @@ _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}
 
 
 def identity(order: Order) -> tuple[object, ...]:
-    """What a template of such machines depends on beside the image: QEMU, and the command line
-    without what differs from machine to machine."""
+    """Return what a template depends on besides the image: QEMU, and the command line without what
+    differs between machines."""
     fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
     handle = Handle("qemu", fixed.run, fixed.name, "", "", "", str(fixed.scratch), SITE)
     argv = emulator.render_argv(fixed.unplugged(), handle, True, Memory(Path("/m"), building=True))
@@ -40,7 +40,7 @@ def build_template(
     order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
 ) -> float:
     """Boot a machine, freeze it before its SSH server starts, and save it into the template's folder;
-    gives the seconds the boot took. Raises BootError, TimedOut, Interrupted."""
+    returns the seconds the boot took. Raises BootError, TimedOut, Interrupted."""
     begun = time.monotonic()
     emulator.make_disk(order, handle, deadline)
     emulator.start(order, handle, deadline, Memory(template.memory, building=True))
@@ -62,7 +62,7 @@ def restore(
     template: Template, order: Order, handle: Handle, deadline: Deadline, mark: Callable[[str], None]
 ) -> None:
     """Start a clone: the template's command line with a private mapping, then its state.
-    ``mark`` is told when a phase is over. Raises BootError."""
+    ``mark`` is called when a phase ends. Raises BootError."""
     state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
     try:
         memory = Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
@@ -70,7 +70,7 @@ def restore(
         mark("spawn")
         with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
             qmp.execute("migrate-set-capabilities", _CAPABILITY)
-            # Nobody has to learn where a clone is: without this its kernel would send ARP and
+            # Nothing needs to learn a clone's address: without this its kernel would send ARP and
             # router solicitations first of all.
             qmp.execute("migrate-set-parameters", {"announce-rounds": 0})
             qmp.execute("migrate-incoming", {"uri": f"fd:{state}"})
@@ -95,9 +95,8 @@ def save(qmp: Monitor, state: Path, deadline: Deadline) -> None:
 
 
 def _write_stand_ins(order: Order, template: Template) -> None:
-    """What QEMU is given as kernel and initial RAM disk of a clone. It must be able to open them,
-    but with memory that comes from a template it does not put them there. A kernel that is an
-    ELF file has to be whole."""
+    """Return the kernel and initial RAM disk of a clone. QEMU must be able to open them, but does not
+    load them into memory that comes from a template. A kernel that is an ELF file must be complete."""
     with order.image.kernel.open("rb") as file:
         head = file.read(STAND_IN_BYTES)
     if head.startswith(b"\x7fELF"):

@@ -1,4 +1,4 @@
-"""The in-process sandbox: this host, and what a program can give up about itself.
+"""The in-process sandbox: this host, with the privileges a program can drop by itself dropped.
 
 No namespaces: the runner drops every capability, sets no_new_privs, adds Landlock rules where
 the kernel has them and a seccomp filter, then starts the program (images/guest/sandbox.c).

@@ -1,8 +1,8 @@
-"""SSH: a machine that exists already, somewhere else: a board, a cloud server, a VMware guest.
+"""SSH: a machine that already exists elsewhere: a board, a cloud server, a VMware guest.
 
-Nothing is created but one folder on that machine, which holds our runner and the programs, and
-which ``down`` removes with every process that lives in it. A note in the state folder says that
-there may be such a folder; it is written before the folder and removed after it.
+Only one folder is created on that machine, for the runner and the programs; ``down`` removes it with
+every process that runs in it. A note in the state folder records that the folder may exist; it is
+written before the folder is created and removed after it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MARK = "isolab-probe"
 def render_address(
     machine: Machine, me: str, keys: tuple[bytes, ...], jump_keys: tuple[bytes, ...]
 ) -> Address:
-    """How to reach the machine; ``me`` is who starts isolab. Pure."""
+    """Return how to reach the machine; ``me`` is the user who runs isolab. Pure."""
     assert machine.address is not None
     server, user = parse_address(machine.address), machine.user or me
     client_key = Path(machine.key) if machine.key else None
@@ -56,10 +56,10 @@ def render_address(
 
 
 def render_site(folder: str, uid: int | None, disposable: bool) -> Site:
-    """Where things are on the machine, for a user id there (None: not known yet). Pure.
+    """Return where things are on the machine, for a user id there (None: not known yet). Pure.
 
-    Root runs programs as two ids no account has; exercises get root itself only where nothing
-    can be lost. Anybody else runs them as himself.
+    Root runs programs as two user ids no account has; exercises get root itself only on disposable
+    machines. Other users run programs as themselves.
     """
     if uid == 0:
         users = {**UNUSED_IDS, **({"root": 0} if disposable else {})}
@@ -69,10 +69,10 @@ def render_site(folder: str, uid: int | None, disposable: bool) -> Site:
 
 
 def render_removal(folder: str) -> bytes:
-    """A shell script that ends what lives in the folder and removes it. Pure.
+    """Return a shell script that kills what runs in the folder, and removes it. Pure.
 
-    POSIX but for readlink's answer in ``ls -l``, which every Linux gives. A folder that is not
-    the user's own, or a link, is a stranger's and stays.
+    POSIX, except for the link targets in ``ls -l``, which every Linux shows. A folder that is a link or
+    belongs to another user is left alone.
     """
     pattern = folder.replace(".", "\\.")
     return f"""\
@@ -94,7 +94,7 @@ rm -rf "$folder"
 
 @dataclass(frozen=True)
 class RemoteFacts:
-    """What a machine says of itself: system and architecture as uname(1), the user's id, tar."""
+    """Facts a machine reports: system and architecture as in uname(1), the user's id, tar."""
 
     system: str
     machine: str
@@ -106,7 +106,7 @@ class Ssh:
     """The driver."""
 
     def check(self, machine: Machine, arch: Arch) -> None:
-        if machine.address is not None:  # None: doctor asks whether there can be such machines
+        if machine.address is not None:  # None: `isolab doctor` checks the driver without a machine
             _address(machine)
 
     def prepare(self, order: Order) -> Handle:
@@ -154,7 +154,7 @@ class Ssh:
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:
-        """By the notes: whatever may be left lies on other machines."""
+        """Yield what the notes record: leftovers are on other machines."""
         for note in sorted(_notes().glob(f"{TAG}-*.json")):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 yield Handle.from_json(note.read_text())
@@ -164,12 +164,12 @@ class Ssh:
 
 
 def _address(machine: Machine) -> Address:
-    """Raises Unavailable when a host key is not known or a private key is not there."""
+    """Return the machine's address. Raises Unavailable for an unknown host key or a missing private key."""
     assert machine.address is not None
     if machine.key and not Path(machine.key).is_file():
         raise Unavailable(
-            f"there is no private key {machine.key}",
-            hint="correct `key:` in the lab (relative paths begin at the lab file), or leave it out to "
+            f"no private key {machine.key}",
+            hint="correct `key:` in the lab (relative paths begin at the lab file), or omit it to "
             "use your agent and usual keys",
         )
     jump_keys = known_hosts.trusted(parse_jump(machine.jump)[1]) if machine.jump else ()
@@ -206,60 +206,62 @@ def _from_data(data: Mapping[str, Any]) -> Address:
 
 
 def _ask(transport: Transport, name: str, deadline: Deadline) -> RemoteFacts:
-    """Raises BootError for an account that does not answer plainly."""
+    """Query the machine. Raises BootError for an account whose shell does not answer cleanly."""
     script = f"echo {_MARK}; uname -s; uname -m; id -u; test -x /bin/tar && echo tar"
     done = transport.run(["sh"], deadline=deadline, stdin=script.encode())
     lines = done.stdout.decode(errors="replace").splitlines()
     if len(lines) >= 4 and lines[0] == _MARK and lines[3].isdigit():
         return RemoteFacts(lines[1][:40], lines[2][:40], int(lines[3]), lines[4:] == ["tar"])
     if _MARK in lines:
-        reason = f"its login shell prints text when nobody looks: {lines[0][:80]!r}"
-        hint = "keep what prints out of .bashrc and the like, or in the part for interactive shells"
+        reason = f"its login shell prints text in non-interactive sessions: {lines[0][:80]!r}"
+        hint = "make .bashrc and the like print only in interactive shells"
     else:
         words = (done.stderr or done.stdout).decode(errors="replace").strip()[:200]
         reason, hint = (
             f"its shell does not run commands: {words!r}",
-            "is the login shell of that account /bin/sh?",
+            "check that the account's login shell is /bin/sh",
         )
-    raise BootError(f"{name}: programs cannot be run there: {reason}", hint=hint)
+    raise BootError(f"{name}: cannot run programs there: {reason}", hint=hint)
 
 
 def _require(about: RemoteFacts, order: Order) -> None:
-    """Raises BootError when our programs cannot run there."""
+    """Check that programs can run there. Raises BootError."""
     if about.system != "Linux":
-        raise BootError(f"{order.name}: runs {about.system}, and the exercises are for Linux")
+        raise BootError(f"{order.name}: runs {about.system}, but exercises need Linux")
     if about.machine not in order.arch.uname:
         right = next((a.name for a in ARCHITECTURES.values() if about.machine in a.uname), "")
-        hint = f"write `arch: {right}` in the lab" if right else "that architecture is not among ours"
+        hint = f"write `arch: {right}` in the lab" if right else "isolab does not support that architecture"
         raise BootError(
-            f"{order.name}: its processor is {about.machine}, but programs were made for {order.arch.name}",
+            f"{order.name}: its processor is {about.machine}, but programs are built for {order.arch.name}",
             hint=hint,
         )
     if not about.tar:
-        raise BootError(f"{order.name}: there is no /bin/tar to take files with", hint="install tar there")
+        raise BootError(
+            f"{order.name}: no /bin/tar there, which pushing files needs", hint="install tar there"
+        )
 
 
 def _settle_in(transport: Transport, handle: Handle, runner: bytes, deadline: Deadline) -> None:
-    """Make the folder and put the runner into it. Raises BootError."""
+    """Create the folder and copy the runner into it. Raises BootError."""
     folder, program = handle.data["folder"], handle.site.runner[0]
     make = f"umask 022; mkdir -m 711 {folder} && mkdir -m 711 {folder}/bin {folder}/work"
     copy = f"cat > {program} && chmod 755 {program}"
     done = transport.run(["sh", "-c", f"{make} && {copy}"], deadline=deadline, stdin=runner)
     if done.code != 0:
         raise BootError(
-            f"{handle.machine}: cannot make {folder} there: {_words(done.stderr)}",
-            hint="`folder:` in the lab names another place, such as /var/tmp",
+            f"{handle.machine}: cannot create {folder} there: {_words(done.stderr)}",
+            hint="set `folder:` in the lab to another place, such as /var/tmp",
         )
     done = transport.run([program, "--facts"], deadline=deadline)
     if done.code != 0:
         raise BootError(
-            f"{handle.machine}: programs do not run from {folder} there: {_words(done.stderr)}",
-            hint="when it is mounted noexec, `folder:` in the lab names another place, such as /var/tmp",
+            f"{handle.machine}: cannot run programs from {folder} there: {_words(done.stderr)}",
+            hint="if it is mounted noexec, set `folder:` in the lab to another place, such as /var/tmp",
         )
 
 
 def _remove(handle: Handle) -> None:
-    """Raises Unreachable, or TeardownError when the machine refuses."""
+    """Remove the folder. Raises Unreachable, or TeardownError when the machine refuses."""
     folder, address = handle.data["folder"], _from_data(handle.data["address"])
     deadline = Deadline.after(DOWN_SECONDS)
     try:
@@ -267,13 +269,13 @@ def _remove(handle: Handle) -> None:
             done = transport.run(["sh"], deadline=deadline, stdin=render_removal(folder))
     except (TransportError, TimedOut, Unavailable) as problem:
         raise Unreachable(
-            f"{handle.machine}: {folder} on {address} may be left: {problem.message}",
-            hint="`isolab gc` tries again; when that machine is gone for good: `isolab gc --forget`",
+            f"{handle.machine}: {folder} may remain on {address}: {problem.message}",
+            hint="run `isolab gc` to try again, or `isolab gc --forget` if that machine is gone for good",
         ) from None
     if done.code != 0:
         raise TeardownError(
-            f"{handle.machine}: {folder} on {address} cannot be removed: {_words(done.stderr)}",
-            hint="remove it there, then `isolab gc`",
+            f"{handle.machine}: cannot remove {folder} on {address}: {_words(done.stderr)}",
+            hint="remove it there, then run `isolab gc`",
         )
 
 

@@ -1,1 +1,1 @@
-"""Virtual machines by VirtualBox."""
+"""Virtual machines with VirtualBox."""

@@ -1,8 +1,8 @@
-"""VirtualBox: virtual machines of PC architectures, by VBoxManage.
+"""VirtualBox: virtual machines of PC architectures, through VBoxManage.
 
-A machine is a linked clone: its disk holds only what differs from a base that all machines of an
-image share. It takes its identity over the second serial port, for VirtualBox has no port of
-virtio; the first is its console. Networks are VirtualBox's internal ones, known by their name alone.
+A machine is a linked clone: its disk holds only what differs from a base shared by all machines of an
+image. It receives its identity over the second serial port, since VirtualBox has no virtio-serial;
+the first is its console. Networks are VirtualBox's internal ones, identified only by name.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
 
 OLDEST = (7, 0)
-"""The first version with the option names used here; newer ones are never refused."""
+"""First version with the option names used here; newer ones are always accepted."""
 END_SECONDS = 180.0
-"""For what ends and removes a machine: each of a dozen of VBoxManage's commands takes seconds where
-VirtualBox is itself in a guest."""
+"""Time limit for removing a machine: each of a dozen VBoxManage commands takes seconds where
+VirtualBox itself runs in a guest."""
 
 
 class VirtualBox:
@@ -43,7 +43,7 @@ class VirtualBox:
         if not (arch.pc_firmware and host_arch().pc_firmware):
             raise Unavailable(
                 f"VirtualBox on {host_arch().name} cannot run {arch.name} guests",
-                hint="it runs amd64 and i386 guests on amd64; `driver: qemu` runs all of them",
+                hint="it runs amd64 and i386 guests on amd64 hosts; `driver: qemu` runs every architecture",
             )
         if shutil.which(PROGRAM) is None:
             raise Unavailable(
@@ -53,7 +53,10 @@ class VirtualBox:
             )
         answer = vboxmachine.version()
         if "vboxdrv" in answer:
-            raise Unavailable("VirtualBox cannot start machines: no vboxdrv", hint=vboxmachine.NO_DRIVER)
+            raise Unavailable(
+                "VirtualBox cannot start machines: its kernel driver vboxdrv is not loaded",
+                hint=vboxmachine.NO_DRIVER,
+            )
         version = vboxmanage.version(answer)
         if version is not None and version < OLDEST:
             raise Unavailable(
@@ -61,7 +64,7 @@ class VirtualBox:
             )
 
     def needs(self, machine: Machine) -> list[Need]:
-        """VirtualBox itself, with its kernel driver, is for people to install."""
+        """Return only xorriso: VirtualBox and its kernel driver must be installed by hand."""
         return [XORRISO]
 
     def prepare(self, order: Order) -> Handle:
@@ -103,7 +106,7 @@ class VirtualBox:
         return replace(bare, data={"plugs": dict.fromkeys(wanted.machines, bare.tag)})
 
     def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
-        """Nothing: an internal network begins with its first machine and ends with its last."""
+        """Do nothing: an internal network exists while machines use it."""
 
     def down(self, handle: Handle) -> None:
         if shutil.which(PROGRAM) is not None and not handle.is_network:
@@ -114,7 +117,7 @@ class VirtualBox:
             except (Refused, TimedOut) as problem:
                 raise TeardownError(
                     f"{handle.machine}: VirtualBox cannot remove {handle.tag}: {problem.message}",
-                    hint="close it if it is open in VirtualBox's window, then `isolab gc`",
+                    hint="close it in VirtualBox's window if it is open, then run `isolab gc`",
                 ) from None
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
@@ -123,7 +126,7 @@ class VirtualBox:
             return
         deadline, scratch = Deadline.after(END_SECONDS), scratch_dir()
         for name, uuid in vboxmanage.machines(deadline):
-            # One that lost its settings file has no name any more, but still the place of it.
+            # A machine that lost its settings file has no name, but still a path.
             if not name.startswith(f"{TAG}-") and name != "<inaccessible>":
                 continue
             place = Path(vboxmanage.about(uuid, deadline).get("CfgFile", ""))

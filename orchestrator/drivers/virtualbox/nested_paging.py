@@ -1,8 +1,8 @@
-"""Whether VirtualBox's nested paging is of use on this host, as found out by starting machines.
+"""Remember whether VirtualBox's nested paging works on this host, as found by starting machines.
 
-On a host that is itself a virtual machine the second level of page tables may be so slow that a
-guest does not get through its firmware. That shows only in a guest that stays silent; what was
-found is remembered for this boot of the host and this version of VirtualBox.
+On a host that is itself a virtual machine, the second level of page tables may be so slow that a
+guest does not get past its firmware. The only symptom is a silent guest; the finding is remembered
+for this boot of the host and this version of VirtualBox.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def known_useless(version: str) -> bool:
-    """Whether guests of this version only spoke without it since the host was booted."""
+    """Return whether, since the host booted, guests of this version produced output only without it."""
     try:
         return bool(json.loads(_memory().read_text())["key"] == _key(version))
     except (OSError, ValueError, KeyError, TypeError):
@@ -25,7 +25,7 @@ def known_useless(version: str) -> bool:
 
 
 def remember_useless(version: str) -> None:
-    """A guest that was silent with nested paging spoke without."""
+    """Remember that a guest that was silent with nested paging produced output without it."""
     write_atomically(_memory(), json.dumps({"key": _key(version)}).encode())
 
 

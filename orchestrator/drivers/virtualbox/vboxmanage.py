@@ -1,7 +1,7 @@
-"""VBoxManage: the command lines for one machine (pure), and how its answers are read.
+"""VBoxManage: render the command lines for one machine (pure), and parse its answers.
 
-Option names are those of VirtualBox 7.0, which later versions keep accepting. Machines, media
-and answers go by UUID or path, never by a name that a person may have given as well. Source: the
+Option names are those of VirtualBox 7.0, which later versions still accept. Machines and media are
+identified by UUID or path, never by a name that a person may also have used. Source: the
 Oracle VirtualBox User Guide, chapter "VBoxManage".
 """
 
@@ -20,14 +20,14 @@ from orchestrator.host import process
 MIB = 2**20
 PROGRAM = "VBoxManage"
 PORT_DEVICE = "ttyS1"
-"""The guest's name of the serial port on which it takes its identity."""
+"""The guest's name for the serial port over which it receives its identity."""
 GUEST_ADDRESS = "10.0.2.15"
-"""What VirtualBox's NAT calls its guest, and our init its first interface."""
+"""Address of the guest behind VirtualBox's NAT, set by its init on the first interface."""
 RULE = "ssh"
 """Name of the port forward."""
 
 TRIES = 3
-"""How often VirtualBox is asked what it could not do for a passing reason."""
+"""How often a command that failed for a transient reason is tried."""
 
 _PASSING = (b"Failed to create the VirtualBox object", b"is already locked for a session")
 _NAMESPACE = uuid.UUID("8a1c35f0-2c5d-5d5e-9f5b-6f2b8f0c7d11")
@@ -36,51 +36,51 @@ _OS_TYPES = {"amd64": "Linux26_64", "i386": "Linux26"}
 
 
 class Refused(LabError):
-    """VBoxManage ended with an error; the message has its words."""
+    """VBoxManage exited with an error; the message quotes it."""
 
 
 def identity(*parts: str) -> str:
-    """A UUID for something of ours, the same for the same parts: names can be decided in advance."""
+    """Return the same UUID for the same parts, so that it can be decided in advance."""
     return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
 
 
 def machine_folder(handle: Handle) -> Path:
-    """Where VirtualBox keeps the machine's settings and logs: the group is part of the path."""
+    """Return the folder of the machine's settings and logs: the group is part of the path."""
     return Path(handle.scratch) / TAG / handle.run / handle.tag
 
 
 def disk(handle: Handle) -> Path:
-    """The machine's own disk: its differences to the base."""
+    """Return the machine's own disk: its differences from the base."""
     return Path(handle.scratch) / "disk.vdi"
 
 
 def render_create(order: Order, handle: Handle) -> list[str]:
-    """Makes the machine known, in our group and beneath our folder, with nothing in it. Pure."""
+    """Return the command that registers an empty machine, in isolab's group and folder. Pure."""
     words = ["createvm", "--name", handle.tag, "--uuid", handle.data["uuid"], "--register"]
     words += ["--groups", f"/{TAG}/{handle.run}", "--ostype", _OS_TYPES[order.arch.name]]
     return [*words, "--basefolder", handle.scratch]
 
 
 def render_clone(handle: Handle, base: Path) -> list[str]:
-    """Makes the machine's disk: empty, for it holds only what will differ from ``base``. Pure."""
+    """Return the command that creates the machine's disk, empty: it stores changes to ``base``. Pure."""
     words = ["createmedium", "disk", "--filename", str(disk(handle)), "--format", "VDI"]
     return [*words, "--diffparent", str(base)]
 
 
 def render_settings(order: Order, handle: Handle, port: int, nested_paging: bool) -> list[list[str]]:
-    """Everything the machine is; ``port`` on 127.0.0.1 leads to its SSH server. Pure."""
+    """Return the commands for all settings; ``port`` on 127.0.0.1 leads to its SSH server. Pure."""
     name, folder = handle.data["uuid"], Path(handle.scratch)
     settings = ["modifyvm", name, "--memory", str(order.memory_mib), "--cpus", str(order.machine.cpus)]
     settings += ["--ioapic", "on", "--pae", "on", "--rtc-use-utc", "on", *render_paging(nested_paging)]
     settings += ["--boot1", "disk", "--boot2", "none", "--boot3", "none", "--boot4", "none"]
     settings += ["--bios-boot-menu", "disabled", "--bios-logo-fade-in", "off", "--bios-logo-fade-out", "off"]
     settings += ["--graphicscontroller", "vboxvga", "--vram", "8", "--mouse", "ps2", "--keyboard", "ps2"]
-    # Nothing through which guest and host share more than a machine and its console need.
+    # Nothing that guest and host could share beyond what a machine and its console need.
     settings += ["--audio-enabled", "off", "--clipboard-mode", "disabled", "--drag-and-drop", "disabled"]
     settings += ["--usb-ohci", "off", "--usb-ehci", "off", "--usb-xhci", "off", "--vrde", "off"]
     settings += ["--uart1", "0x3F8", "4", "--uart-mode1", "file", str(order.logs / "console.log")]
     settings += ["--uart2", "0x2F8", "3", "--uart-mode2", "server", str(folder / "port.sock")]
-    # Sockets the NAT opens for the guest are bound to the loopback address: from there, nothing
+    # Sockets the NAT opens for the guest are bound to the loopback address: from it, nothing
     # but the host itself can be reached, and that it refuses its guests.
     settings += ["--nic1", "nat", "--nic-type1", "virtio", "--nat-bind-ip1", "127.0.0.1"]
     settings += ["--nat-localhostreachable1", "off", "--nat-pf1", forward(port)]
@@ -91,29 +91,29 @@ def render_settings(order: Order, handle: Handle, port: int, nested_paging: bool
 
 
 def render_interface(number: int, place: Attachment) -> list[str]:
-    """An interface on an internal network, which is there while machines are on it. Pure."""
+    """Return the options of an interface on an internal network, which exists while in use. Pure."""
     words = [f"--nic{number}", "intnet", f"--nic-type{number}", "virtio", f"--intnet{number}", place.endpoint]
     return [*words, f"--mac-address{number}", place.mac.replace(":", "").upper()]
 
 
 def render_attach(handle: Handle, medium: str) -> list[str]:
-    """Puts a disk into the machine, or with "none" takes it out. Pure."""
+    """Return the command that attaches a disk, or with "none" detaches it. Pure."""
     words = ["storageattach", handle.data["uuid"], "--storagectl", "disk", "--port", "0", "--device", "0"]
     return [*words, "--type", "hdd", "--medium", medium]
 
 
 def render_paging(nested_paging: bool) -> list[str]:
-    """The setting for processors whose second level of page tables is of no use. Pure."""
+    """Return the options that switch nested paging on or off. Pure."""
     return ["--nested-paging", "on" if nested_paging else "off"]
 
 
 def forward(port: int) -> str:
-    """The rule that leads from a port of the host to the guest's SSH server. Pure."""
+    """Return the rule that forwards a port of the host to the guest's SSH server. Pure."""
     return f"{RULE},tcp,127.0.0.1,{port},{GUEST_ADDRESS},22"
 
 
 def ask(words: Sequence[str], deadline: Deadline) -> str:
-    """What VBoxManage answers. Raises Refused, Unavailable, TimedOut, Interrupted."""
+    """Run VBoxManage and return its output. Raises Refused, Unavailable, TimedOut, Interrupted."""
     done = run_command(words, deadline)
     if done.code != 0:
         raise Refused(f"`{PROGRAM} {' '.join(words[:2])}` failed:\n{complaint(done)}")
@@ -121,11 +121,11 @@ def ask(words: Sequence[str], deadline: Deadline) -> str:
 
 
 def run_command(words: Sequence[str], deadline: Deadline) -> process.Finished:
-    """The same, whatever comes of it.
+    """Run VBoxManage, whatever its exit status.
 
-    VirtualBox's server ends when nobody has asked for a few seconds, and who asks in that moment is
-    told that there is none. Who merely reads a machine's settings, as another isolab does that looks
-    for leftovers, locks it meanwhile. Nothing was done in either case, so it is asked again.
+    VirtualBox's server exits after a few idle seconds, and a command in that moment fails to reach it.
+    Even reading a machine's settings, as another isolab does in search of leftovers, locks the machine
+    meanwhile. In both cases nothing was done, so the command is repeated.
     """
     for _ in range(TRIES - 1):
         done = process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
@@ -136,14 +136,14 @@ def run_command(words: Sequence[str], deadline: Deadline) -> process.Finished:
 
 
 def complaint(done: process.Finished) -> str:
-    """What VBoxManage calls an error, without the progress and warnings around it."""
+    """Return VBoxManage's error message, without the progress and warnings around it."""
     text = (done.stderr + done.stdout).decode(errors="replace")
     output = [line for line in text.splitlines() if line.startswith(f"{PROGRAM}: error:")]
     return "\n".join(output) or done.tail()
 
 
 def parse(answer: str) -> dict[str, str]:
-    """An answer in the machine-readable form. Other lines, such as warnings, are left out."""
+    """Parse machine-readable output. Other lines, such as warnings, are skipped."""
     found = {}
     for line in answer.splitlines():
         if match := _ANSWER.match(line):
@@ -153,7 +153,7 @@ def parse(answer: str) -> dict[str, str]:
 
 
 def about(name: str, deadline: Deadline) -> dict[str, str]:
-    """Everything VirtualBox knows of a machine; {} when there is no such machine."""
+    """Return everything VirtualBox knows of a machine; {} for an unknown one."""
     done = run_command(["showvminfo", name, "--machinereadable"], deadline)
     if done.code == 0:
         return parse(done.stdout.decode(errors="replace"))
@@ -164,17 +164,17 @@ def about(name: str, deadline: Deadline) -> dict[str, str]:
 
 
 def machines(deadline: Deadline) -> list[tuple[str, str]]:
-    """Name and UUID of every machine of this user."""
+    """Return the name and UUID of every machine of this user."""
     answer = ask(["list", "vms"], deadline)
     return re.findall(r'^"(.*)" \{([0-9a-f-]{36})\}$', answer, re.MULTILINE)
 
 
 def media(deadline: Deadline) -> list[str]:
-    """The paths of every hard disk VirtualBox knows."""
+    """Return the path of every hard disk VirtualBox knows."""
     return re.findall(r"^Location: +(.+)$", ask(["list", "hdds"], deadline), re.MULTILINE)
 
 
 def version(answer: str) -> tuple[int, int] | None:
-    """Major and minor version out of ``VBoxManage --version``; None for what nobody can read."""
+    """Parse major and minor version from ``VBoxManage --version``; None when unreadable."""
     match = re.search(r"^(\d+)\.(\d+)\.\d+", answer, re.MULTILINE)
     return (int(match[1]), int(match[2])) if match else None

@@ -1,4 +1,4 @@
-"""One VirtualBox machine on this host: created, started until it answers, found and ended.
+"""One VirtualBox machine on this host: create, start, find and stop it.
 
 Sources: the Oracle VirtualBox User Guide, setrlimit(2).
 """
@@ -26,19 +26,21 @@ from orchestrator.images.export.bootdisk import Contents, bootable
 from orchestrator.progress import Progress
 
 SILENCE_SECONDS = 30.0
-"""How long at least a guest may say nothing before nested paging is suspected."""
+"""Minimum time a guest may be silent before nested paging is suspected."""
 PORTS_TRIED = 3
 GREETING_SECONDS = 60.0
-"""A port nobody listens at is refused at once; a slow guest may take its time."""
+"""Connections to an unused port are refused at once; a slow guest may take this long."""
 GROWTH = 64 * MIB
-"""How large a machine may make each file of its own: a guest that floods its console or disk must
-not fill the host's."""
+"""How large each file of a machine may grow: a guest that floods its console or disk must not fill
+the host's."""
 NO_DRIVER = (
     "install its kernel driver (Debian, Ubuntu: the packages virtualbox-dkms and linux-headers for "
-    "this kernel; elsewhere: run `vboxconfig`), then type: sudo modprobe vboxdrv"
+    "this kernel; elsewhere: run `vboxconfig`), then run: sudo modprobe vboxdrv"
 )
-_HELD = "another hypervisor holds the processor: end KVM's machines, or unload its module"
-_ABSENT = "the processor offers no virtualization: switch it on in the firmware; `driver: qemu` emulates"
+_HELD = "another hypervisor is using the processor: stop KVM's machines, or unload its module"
+_ABSENT = (
+    "hardware virtualization is unavailable: enable it in the firmware, or use `driver: qemu` to emulate"
+)
 _ADVICE = {
     "vboxdrv": NO_DRIVER,
     "VERR_VM_DRIVER": NO_DRIVER,
@@ -48,11 +50,11 @@ _ADVICE = {
     "VERR_VMX_NO_VMX": _ABSENT,
     "_DISABLED": _ABSENT,
 }
-"""What to do, by what VirtualBox says or logs."""
+"""What to do, by words in VirtualBox's output or log."""
 
 
 _GIVEN_UP = re.compile(rb"Guru Meditation \d+ \(\w+\)")
-"""In VirtualBox's log: it cannot go on with a machine, whose process then stays, doing nothing."""
+"""In VirtualBox's log: it cannot continue a machine, whose process then stays idle."""
 
 
 class EmptyConsole(LabError):
@@ -60,7 +62,7 @@ class EmptyConsole(LabError):
 
 
 def define(order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> int:
-    """Create the machine with all its settings, not running; gives the port its SSH server will
+    """Create the machine with all its settings, switched off; returns the port its SSH server will
     have on 127.0.0.1."""
     Path(handle.scratch).mkdir(parents=True, mode=0o711)
     order.logs.mkdir(parents=True, exist_ok=True)
@@ -79,12 +81,12 @@ def define(order: Order, handle: Handle, deadline: Deadline, progress: Progress)
 
 
 def base_medium(order: Order, deadline: Deadline) -> Path:
-    """The disk, in VirtualBox's format, that all machines of an image are clones of; in the cache."""
+    """Return the disk, in VirtualBox's format, that all machines of an image clone; in the cache."""
     raw = boot_disk(order, deadline)
     key = raw.parent.name
 
     def convert(folder: Path) -> dict[str, object]:
-        # The same identity each time: VirtualBox refuses a known path with another one.
+        # The same UUID each time: VirtualBox rejects a known path with another one.
         words = ["convertfromraw", str(raw), str(folder / "base.vdi"), "--format", "VDI"]
         vboxmanage.ask([*words, f"--uuid={vboxmanage.identity(key)}"], deadline)
         return {"disk": key}
@@ -93,27 +95,27 @@ def base_medium(order: Order, deadline: Deadline) -> Path:
 
 
 def boot_disk(order: Order, deadline: Deadline) -> Path:
-    """The same disk, raw; in the cache."""
+    """Return the same disk, raw; in the cache."""
     cmdline = f"{kernel_cmdline(order.arch, order.accel)} isolab.port={PORT_DEVICE}"
     contents = Contents(order.image.kernel, order.image.initrd, cmdline)
     return bootable(contents, order.arch, Archives(deadline), deadline)
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens at now."""
+    """Return a port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress: Progress) -> int:
-    """From a machine that is off to an SSH server with its own host key; gives the port that leads
+    """Start a machine and wait for an SSH server with its own host key; returns the port that leads
     to it."""
     keys = make_keys()
     keep(keys, Path(handle.scratch))
     found = version()
     if nested_paging.known_useless(found):
-        # Another machine may have found that out after this one was defined.
+        # Another machine may have discovered that after this one was defined.
         vboxmanage.ask(["modifyvm", handle.data["uuid"], *vboxmanage.render_paging(False)], deadline)
         _boot(order, handle, keys, deadline, progress, patience=None)
         return _reachable(handle, port, deadline)
@@ -125,7 +127,10 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
         end(handle, deadline)
         words = ["modifyvm", handle.data["uuid"], *vboxmanage.render_paging(False)]
         poll(
-            lambda: vboxmanage.run_command(words, deadline).code == 0, deadline, "VirtualBox letting go", 0.3
+            lambda: vboxmanage.run_command(words, deadline).code == 0,
+            deadline,
+            "waiting for VirtualBox to unlock the machine",
+            0.3,
         )
         _boot(order, handle, keys, deadline, progress, patience=None)
         nested_paging.remember_useless(found)
@@ -135,8 +140,8 @@ def start(order: Order, handle: Handle, port: int, deadline: Deadline, progress:
 def _boot(
     order: Order, handle: Handle, keys: Keys, deadline: Deadline, progress: Progress, patience: float | None
 ) -> None:
-    """Switch on, and hand over the identity. Raises BootError, and Silent when the guest says
-    nothing for ``patience`` seconds."""
+    """Switch on, and send the identity. Raises BootError, and EmptyConsole when the guest is silent
+    for ``patience`` seconds."""
     done = vboxmanage.run_command(["startvm", handle.data["uuid"], "--type", "headless"], deadline)
     if done.code != 0:
         raise BootError(
@@ -154,19 +159,19 @@ def _boot(
 
 
 def _advice(handle: Handle, done: process.Finished) -> str:
-    """What to do about a machine that does not start, from what VirtualBox says and logs."""
+    """Return what to do about a machine that does not start, from VirtualBox's output and log."""
     with contextlib.suppress(OSError):
         done = replace(done, stderr=done.stderr + log(handle).read_bytes()[-65536:])
     text = (done.stdout + done.stderr).decode(errors="replace")
     known = (advice for word, advice in _ADVICE.items() if word in text)
-    return next(known, "VirtualBox's own log, VBox.log, is kept beside where the console log is")
+    return next(known, "see VirtualBox's own log, VBox.log, beside the console log")
 
 
 def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline) -> Callable[[], None]:
-    """What to do while waiting for the guest: say what its console said last, notice its end."""
+    """Return what to call while waiting for the guest: it reports the last console line or a failure."""
     console, runs = Console(order.logs / "console.log"), _runs(handle)
     grown = _growth(log(handle))
-    known: list[int] = []  # a search of all processes, four times a second, is what a slow host feels
+    known: list[int] = []  # searching all processes four times a second would burden a slow host
 
     def there() -> bool:
         if not any(process_table.still(pid, runs) for pid in known):
@@ -182,22 +187,22 @@ def _watcher(order: Order, handle: Handle, progress: Progress, silence: Deadline
             )
         if given_up := _GIVEN_UP.search(next(grown)):
             raise BootError(
-                f"{order.name}: VirtualBox gave the machine up: {given_up[0].decode()}",
-                hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
+                f"{order.name}: VirtualBox gave up on the machine: {given_up[0].decode()}",
+                hint=f"see VirtualBox's own log, {order.logs / 'VBox.log'}",
             )
         if not there():
             raise BootError(
-                f"{order.name}: VirtualBox ended; the console's last lines:\n{console.tail(12)}",
-                hint=f"VirtualBox's own log is {order.logs / 'VBox.log'}",
+                f"{order.name}: VirtualBox exited; last console lines:\n{console.tail(12)}",
+                hint=f"see VirtualBox's own log, {order.logs / 'VBox.log'}",
             )
         if not output and not silence.remaining():
-            raise EmptyConsole("the guest says nothing")
+            raise EmptyConsole("no output from the guest")
 
     return look
 
 
 def _growth(path: Path) -> Iterator[bytes]:
-    """The whole lines by which a file has grown, each time one asks."""
+    """Yield the complete lines by which a file has grown since the last time."""
     read = 0
     while True:
         more = b""
@@ -210,18 +215,18 @@ def _growth(path: Path) -> Iterator[bytes]:
 
 
 def _limit(handle: Handle, deadline: Deadline) -> None:
-    """Bound the files of a running machine: setrlimit(2), RLIMIT_FSIZE; beyond it, it is ended."""
+    """Limit the file sizes of a running machine (setrlimit(2), RLIMIT_FSIZE); beyond it, it is killed."""
     for pid in _processes(handle):
         done = process.run(
             ["prlimit", "--pid", str(pid), f"--fsize={GROWTH}"], deadline=deadline, check=False
         )
         if done.code != 0 and pid in _processes(handle):
-            raise BootError(f"{handle.machine}: its files cannot be bounded: {done.tail()}")
+            raise BootError(f"{handle.machine}: cannot limit its file sizes: {done.tail()}")
 
 
 def _reachable(handle: Handle, port: int, deadline: Deadline) -> int:
-    """The port that leads to the guest's SSH server: this one, unless somebody else took it before
-    VirtualBox did. Raises BootError."""
+    """Return the port that leads to the guest's SSH server: this one, unless another program took it
+    before VirtualBox did. Raises BootError."""
     for _ in range(PORTS_TRIED):
         if _greets(port, deadline.within(GREETING_SECONDS)):
             return port
@@ -232,7 +237,7 @@ def _reachable(handle: Handle, port: int, deadline: Deadline) -> int:
 
 
 def _greets(port: int, deadline: Deadline) -> bool:
-    """Whether an SSH server answers. That it is the right one shows by its host key."""
+    """Return whether an SSH server answers; its host key later proves that it is the right one."""
     patience = max(0.1, deadline.remaining())
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=patience) as endpoint:
@@ -242,7 +247,7 @@ def _greets(port: int, deadline: Deadline) -> bool:
 
 
 def end(handle: Handle, deadline: Deadline) -> None:
-    """End the machine's process: it is disposable, and nothing in it is worth a shutdown."""
+    """Stop the machine's process: the machine is disposable, so it needs no shutdown."""
     uuid = handle.data["uuid"]
     if not any(True for _ in _processes(handle)):
         return
@@ -250,14 +255,14 @@ def end(handle: Handle, deadline: Deadline) -> None:
         vboxmanage.run_command(["controlvm", uuid, "poweroff"], deadline.within(60))
     for pid in _processes(handle):
         if not process_table.end(pid, patience=5.0):
-            raise TeardownError(f"{handle.machine}: VirtualBox (process {pid}) cannot be ended")
+            raise TeardownError(f"{handle.machine}: cannot kill VirtualBox (process {pid})")
 
 
 def remove(handle: Handle, deadline: Deadline) -> None:
-    """Make VirtualBox forget the machine, its disk, and a base that no other machine needs."""
+    """Remove the machine from VirtualBox, with its disk, and a base that no other machine needs."""
     uuid, own = handle.data["uuid"], str(vboxmanage.disk(handle))
 
-    def gone() -> bool:  # for a moment after its end, a machine is still locked
+    def gone() -> bool:  # a machine stays locked for a moment after it stopped
         if not vboxmanage.about(uuid, deadline):
             return True
         # Never `unregistervm --delete`: with the last clone of a base it would delete the base.
@@ -266,7 +271,7 @@ def remove(handle: Handle, deadline: Deadline) -> None:
         return not vboxmanage.about(uuid, deadline)
 
     with _registry(deadline):
-        poll(gone, deadline, f"VirtualBox removing {handle.tag}", interval=0.3)
+        poll(gone, deadline, f"removing {handle.tag} from VirtualBox", interval=0.3)
         known = vboxmanage.media(deadline)
         if own in known:
             vboxmanage.ask(["closemedium", "disk", own], deadline)
@@ -276,17 +281,17 @@ def remove(handle: Handle, deadline: Deadline) -> None:
 
 
 def _registry(deadline: Deadline) -> contextlib.AbstractContextManager[None]:
-    """One of us at a time makes or removes machines and media: VirtualBox mixes them up."""
+    """Let one isolab at a time create or remove machines and media, which VirtualBox confuses otherwise."""
     return cache.locked("virtualbox", "registry", deadline)
 
 
 def _processes(handle: Handle) -> Iterator[int]:
-    """The process that runs the machine, if one does."""
+    """Yield the process that runs the machine, if any."""
     return process_table.find(_runs(handle))
 
 
 def _runs(handle: Handle) -> Callable[[int], bool]:
-    """Matches that process."""
+    """Return a predicate that matches that process."""
     return lambda pid: handle.data["uuid"] in _started(process_table.arguments(pid))
 
 
@@ -295,10 +300,10 @@ def _started(words: list[str]) -> list[str]:
 
 
 def log(handle: Handle) -> Path:
-    """VirtualBox's own log of a machine."""
+    """Return the path of VirtualBox's own log of a machine."""
     return vboxmanage.machine_folder(handle) / "Logs" / "VBox.log"
 
 
 def version() -> str:
-    """Which VirtualBox this is, as it says: ``7.2.22r170826``. Raises what ``manage.ask`` does."""
+    """Return VirtualBox's version, such as ``7.2.22r170826``. Raises what ``vboxmanage.ask`` does."""
     return vboxmanage.ask(["--version"], Deadline.after(60))

@@ -1,4 +1,5 @@
-"""What attacks aim at: harmless things the controller plants outside the boundary, for one attack.
+"""Canaries: harmless targets the controller plants outside the boundary, for one attack.
 
-``kinds`` says what there is, ``garden`` plants and inspects; the other modules are one sort each.
+``orchestrator.labfile.canary_kinds`` lists the kinds, ``manager`` plants and inspects them; the
+other modules implement one group of kinds each.
 """

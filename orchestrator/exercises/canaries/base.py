@@ -1,4 +1,4 @@
-"""Where a canary is planted, what it is marked with, and how what is planted is journalled."""
+"""Shared parts of canaries: their context, owners and marks, and the journal of what was planted."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from orchestrator.transport.base import Transport
 
 JOURNAL = "journal"
 PREFIX = "isolab-canary-"
-"""Begins the name of every object of the host that has one."""
+"""Prefix of the name of every named object on the host."""
 KEYS = 0x15AB
-"""The upper half of our System V keys."""
+"""Upper half of isolab's System V keys."""
 _IPC_RMID = 0
 APART = range(60710, 61110)
-"""User ids of canaries that machines with a kernel of their own attack: nobody's (systemd.io/UIDS-GIDS),
-so that what a container's or a process's user does is not taken for theirs."""
+"""User ids of canaries attacked by machines with their own kernel: unassigned ones (systemd.io/UIDS-GIDS),
+so that actions of a container's or a process's user are not mistaken for the attack."""
 
 
 class Canary(Protocol):
-    """A canary that stands. ``env`` tells the attacking program where."""
+    """A planted canary. ``env`` tells the attacking program where it is."""
 
     @property
     def env(self) -> Mapping[str, str]: ...
 
     def inspect(self, output: str) -> str:
-        """What became of it; ``said`` is all that the attacking programs printed."""
+        """Return what happened to it; ``output`` is everything the attacking programs printed."""
 
     def remove(self) -> None:
-        """Leave nothing of it; also when the attack already did."""
+        """Remove it completely, also when the attack already did."""
 
 
 @dataclass(frozen=True)
 class Owners:
-    """The user ids canaries belong to: the attacker's own as the host sees it, and another's.
+    """The user ids canaries belong to: the attacker's, as the host sees it, and another user's.
 
-    None: isolab is not root, and everything belongs to whoever started it.
+    None: isolab is not root, and everything belongs to its own user.
     """
 
     same: int | None
@@ -54,10 +54,10 @@ class Owners:
 
 
 def owners(boundary: Boundary, users: Mapping[str, int], root: bool, attack: str) -> Owners:
-    """Whose canaries a program in this machine attacks; ``attack`` is a name for it. Pure.
+    """Return the owners of the canaries that a program in this machine attacks. Pure.
 
-    On the host's own kernel a user id inside is (without a user namespace) the same outside, so
-    the canary is the attacker's own and only a boundary can be what protects it.
+    ``attack`` is a name for the attack. On the host's kernel, a user id inside is (without a user
+    namespace) the same outside, so the canary is the attacker's own and only a boundary can protect it.
     """
     if not root:
         return Owners(None, None)
@@ -69,11 +69,11 @@ def owners(boundary: Boundary, users: Mapping[str, int], root: bool, attack: str
 
 @dataclass(frozen=True)
 class CanaryContext:
-    """One attack's piece of ground: a folder with a name nobody can guess.
+    """Where the canaries of one attack are planted: a folder with an unguessable name.
 
-    ``secret`` is in one canary and nowhere else: who prints it has read one. ``mark`` is what
-    the attacker is to leave. ``program`` is the canary process's; ``inside`` the attacking
-    exercise's folder, reached by ``transport``, and ``student`` its owner there.
+    ``secret`` is in one canary and nowhere else: whoever prints it has read that canary. ``mark`` is
+    what the attacker should leave. ``program`` is the canary process's executable; ``inside`` is the
+    attacking exercise's folder, reached by ``transport``, and ``student`` its owner there.
     """
 
     folder: Path
@@ -88,12 +88,12 @@ class CanaryContext:
     mark: str = field(default_factory=lambda: f"isolab-mark-{secrets.token_hex(8)}")
 
     def note(self, kind: str, name: str | int) -> None:
-        """Journal an object that does not lie in the folder, before it is made."""
+        """Journal an object outside the folder, before it is created."""
         with self.journal.open("a") as file:
             file.write(json.dumps([kind, name]) + "\n")
 
     def judge(self, content: str | None, output: str) -> str:
-        """What became of something whose content was the secret; None when it is gone."""
+        """Return what happened to a canary that held the secret; ``content`` None: it is gone."""
         if content is None:
             return "deleted"
         if content != self.secret:
@@ -102,12 +102,12 @@ class CanaryContext:
 
 
 def new_secret() -> str:
-    """What a canary holds, and nothing else does."""
+    """Return a new secret for a canary to hold."""
     return f"isolab-secret-{secrets.token_hex(8)}"
 
 
 def new_key() -> int:
-    """A System V key of ours."""
+    """Return a new System V key."""
     return KEYS << 16 | secrets.randbits(16)
 
 
@@ -122,7 +122,7 @@ def remove_key(key: int) -> None:
 
 
 def remove_file(path: str | Path) -> None:
-    """Remove what is at this path, if anything: whose folder it lies in may have made it something else."""
+    """Remove what is at this path, if anything: the folder's owner may have replaced it."""
     try:
         Path(path).unlink(missing_ok=True)
     except OSError:
@@ -130,13 +130,13 @@ def remove_file(path: str | Path) -> None:
 
 
 def undo(folder: Path) -> Iterator[str]:
-    """Remove whatever a killed run left of the canaries in ``folder``, naming each."""
+    """Remove what a killed run left of the canaries in ``folder``, and yield each one's name."""
     for pid in list(process_table.find(process_table.lives_in(str(folder)))):
         if process_table.end(pid, patience=0):
             yield f"canary process {pid}"
     with contextlib.suppress(FileNotFoundError):
         for line in (folder / JOURNAL).read_text().splitlines():
-            with contextlib.suppress(ValueError):  # torn: we were killed
+            with contextlib.suppress(ValueError):  # incomplete line: isolab was killed
                 kind, name = json.loads(line)
                 if kind == "file":
                     remove_file(name)

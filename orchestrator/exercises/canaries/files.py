@@ -1,4 +1,4 @@
-"""Canaries that are files: of the attacker's user, of another's, in shared memory, in the machine."""
+"""File canaries: the attacker's own, another user's, in shared memory, in the machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.transport.base import Item, put
 
 SHARED_MEMORY = Path("/dev/shm")
 LEFT = (Path("/tmp"), Path("/var/tmp"), SHARED_MEMORY)
-"""Folders everybody may write to, where something may be left behind."""
+"""World-writable folders, where an attacker may leave something behind."""
 _MOST = 4096
 
 
@@ -22,7 +22,7 @@ class File:
 
     def __init__(self, context: CanaryContext, variable: str, path: Path, owner: int | None) -> None:
         self.env: Mapping[str, str] = {f"ISOLAB_CANARY_{variable}": str(path)}
-        self._plot, self._path = context, path
+        self._context, self._path = context, path
         make = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(make, "w") as file:
             file.write(context.secret)
@@ -31,7 +31,7 @@ class File:
 
     def inspect(self, output: str) -> str:
         try:
-            # Whoever owns the file may have put something else in its place.
+            # The file's owner may have put something else in its place.
             handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return "deleted"
@@ -41,14 +41,14 @@ class File:
             os.close(handle)
             return "written"
         with os.fdopen(handle, "rb") as file:
-            return self._plot.judge(file.read(_MOST).decode(errors="replace"), output)
+            return self._context.judge(file.read(_MOST).decode(errors="replace"), output)
 
     def remove(self) -> None:
         remove_file(self._path)
 
 
 def file(context: CanaryContext, variable: str, owner: int | None) -> File:
-    """A file in a folder of its owner's own, so that its owner may also delete it."""
+    """Plant a file in a folder of its owner, so that its owner may also delete it."""
     folder = context.folder / secrets.token_hex(8)
     folder.mkdir(mode=0o711)
     if owner is not None:
@@ -57,7 +57,7 @@ def file(context: CanaryContext, variable: str, owner: int | None) -> File:
 
 
 def shared_memory(context: CanaryContext) -> File:
-    """A POSIX shared memory object: on Linux a file in /dev/shm (shm_overview(7))."""
+    """Plant a POSIX shared memory object: on Linux a file in /dev/shm (shm_overview(7))."""
     name = PREFIX + secrets.token_hex(8)
     context.note("file", str(SHARED_MEMORY / name))
     made = File(context, "SHM", SHARED_MEMORY / name, context.owners.same)
@@ -66,13 +66,13 @@ def shared_memory(context: CanaryContext) -> File:
 
 
 class Own:
-    """A data file of the attacking program's own, in its machine: no boundary is in between."""
+    """A data file of the attacking program itself, in its machine: no boundary in between."""
 
     NAME = "own-data.txt"
 
     def __init__(self, context: CanaryContext) -> None:
         self.env: Mapping[str, str] = {"ISOLAB_CANARY_OWN": self.NAME}
-        self._plot = context
+        self._context = context
         put(
             context.transport,
             context.inside,
@@ -81,17 +81,17 @@ class Own:
         )
 
     def inspect(self, output: str) -> str:
-        # Not more than a little of it, whatever the program has made of it.
-        command = ["head", "-c", str(_MOST), f"{self._plot.inside}/{self.NAME}"]
-        done = self._plot.transport.run(command, deadline=self._plot.deadline.within(60))
-        return self._plot.judge(done.stdout.decode(errors="replace") if done.code == 0 else None, output)
+        # Bounded, whatever the program has made of it.
+        command = ["head", "-c", str(_MOST), f"{self._context.inside}/{self.NAME}"]
+        done = self._context.transport.run(command, deadline=self._context.deadline.within(60))
+        return self._context.judge(done.stdout.decode(errors="replace") if done.code == 0 else None, output)
 
     def remove(self) -> None:
-        """It goes with its machine."""
+        """Do nothing: the file goes with its machine."""
 
 
 class Left:
-    """A name under which the attacker leaves a file where everybody may write."""
+    """A name under which the attacker should leave a file in a world-writable folder."""
 
     def __init__(self, context: CanaryContext) -> None:
         name = PREFIX + secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Canaries that are of the host as a whole: its name, its kernel's log, its list of processes."""
+"""Canaries of the host as a whole: its name, its kernel log, its process list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_RECORDS = 10000
 
 
 class Hostname:
-    """The host's name, put back when it was changed."""
+    """The host's name, restored if it was changed."""
 
     env: Mapping[str, str] = {}
 
@@ -33,12 +33,12 @@ class Hostname:
 
 
 class KernelLog:
-    """The host's kernel log from now on: does the attacker's mark appear in it?"""
+    """The host's kernel log from now on; the attacker's mark must not appear in it."""
 
     env: Mapping[str, str] = {}
 
     def __init__(self, context: CanaryContext) -> None:
-        """Raises OSError when we may not read it ourselves."""
+        """Raises OSError without permission to read the log."""
         self._mark = context.mark.encode()
         self._log = os.open(_LOG, os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self._log, 0, os.SEEK_END)
@@ -50,7 +50,7 @@ class KernelLog:
                     return "written"
             except BlockingIOError:
                 break
-            except BrokenPipeError:  # records were overwritten before we read them: go on
+            except BrokenPipeError:  # records were overwritten before being read
                 continue
         return "untouched"
 
@@ -58,8 +58,8 @@ class KernelLog:
         os.close(self._log)
 
 
-class Stayer:
-    """A process of the host that has the attacker's mark among its arguments."""
+class LeftProcess:
+    """A process on the host that has the attacker's mark among its arguments."""
 
     env: Mapping[str, str] = {}
 
@@ -73,4 +73,4 @@ class Stayer:
         return any(self._mark in word for word in process_table.arguments(pid))
 
     def remove(self) -> None:
-        """Ended with its machine; the driver sees to it."""
+        """Do nothing: the driver ends the process with its machine."""

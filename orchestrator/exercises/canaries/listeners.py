@@ -1,6 +1,6 @@
 """Canaries that listen: on the host's loopback, on its own address, at an abstract UNIX name.
 
-Nothing is answered and nobody waits: the kernel keeps what arrives until it is asked for.
+Nothing answers and nothing waits: the kernel keeps what arrives until the canary is inspected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST, _CALLERS, _PATIENCE = 256, 16, 0.2
 
 
 class Listener:
-    """A bound socket; *reached* when the attacker's mark came in, *knocked on* when only a call did."""
+    """A bound socket; *reached* when the attacker's mark arrived, *knocked on* for any other connection."""
 
     def __init__(self, context: CanaryContext, bound: socket.socket, env: Mapping[str, str]) -> None:
         self.env = env
@@ -53,19 +53,19 @@ class Listener:
 
 
 def tcp(context: CanaryContext) -> Listener:
-    """TCP on the loopback interface."""
+    """Listen with TCP on the loopback interface."""
     bound = _bound(socket.SOCK_STREAM, LOOPBACK)
     return Listener(context, bound, {"ISOLAB_CANARY_PORT": str(bound.getsockname()[1])})
 
 
 def udp(context: CanaryContext) -> Listener:
-    """UDP on the loopback interface."""
+    """Listen with UDP on the loopback interface."""
     bound = _bound(socket.SOCK_DGRAM, LOOPBACK)
     return Listener(context, bound, {"ISOLAB_CANARY_UDP_PORT": str(bound.getsockname()[1])})
 
 
 def outside(context: CanaryContext) -> Listener | None:
-    """TCP on the address by which the host goes out; None when it has none."""
+    """Listen with TCP on the host's outgoing address; None without one."""
     address = own_address()
     if address is None:
         return None
@@ -75,7 +75,7 @@ def outside(context: CanaryContext) -> Listener | None:
 
 
 def abstract(context: CanaryContext) -> Listener:
-    """A UNIX datagram socket at a name without a file: unix(7), "abstract"."""
+    """Bind a UNIX datagram socket to an abstract name: unix(7)."""
     name = PREFIX + secrets.token_hex(8)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     bound.bind(f"\0{name}")
@@ -83,7 +83,7 @@ def abstract(context: CanaryContext) -> Listener:
 
 
 def own_address() -> str | None:
-    """The host's IPv4 address on the way out, None without a way."""
+    """Return the IPv4 address of the host's default route; None without one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)

@@ -1,7 +1,7 @@
 """The canaries of a run: planted for one attack, inspected after it, removed.
 
-Everything that outlives a process lies in one working folder or is noted in its journal, so that
-``gc`` finds it when we are killed.
+Everything that outlives a process is in one working folder or its journal, so that ``gc`` finds it
+after isolab was killed.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from orchestrator.labfile.canary_kinds import CanaryKind, observation, unplanted
 from orchestrator.transport.base import Transport
 
 PURPOSE = "canaries"
-"""Begins the name of the working folder."""
+"""Prefix of the working folder's name."""
 
 
 @dataclass(frozen=True)
 class CanarySet:
-    """What was planted for one attack. ``env`` is for the attacking programs."""
+    """The canaries planted for one attack. ``env`` is for the attacking programs."""
 
     env: Mapping[str, str]
     canaries: Mapping[str, Canary | str]
 
     def inspect(self, output: str) -> dict[str, str]:
-        """What became of each canary, by the observation's name."""
+        """Return what happened to each canary, by observation name."""
         return {
             observation(kind): canary if isinstance(canary, str) else canary.inspect(output)
             for kind, canary in self.canaries.items()
@@ -44,7 +44,7 @@ class CanarySet:
 
 
 class CanaryManager:
-    """Plants canaries; safe to use from several threads. Close it to remove its folder."""
+    """Plants canaries; thread-safe. Close it to remove its folder."""
 
     def __init__(self, program: Callable[[], Path]) -> None:
         self._program = program
@@ -63,7 +63,7 @@ class CanaryManager:
         student: int,
         deadline: Deadline,
     ) -> Iterator[CanarySet]:
-        """Canaries for the length of a ``with`` block.
+        """Plant canaries for a ``with`` block.
 
         A canary process dies with the thread that entered it. Raises CanaryError, TransportError,
         TimedOut, Interrupted.
@@ -71,7 +71,7 @@ class CanaryManager:
         if not kinds:
             yield CanarySet({}, {})
             return
-        folder = self._ground()
+        folder = self._working_folder()
         mine = folder / secrets.token_hex(8)
         mine.mkdir(mode=0o711)
         context = CanaryContext(
@@ -83,7 +83,7 @@ class CanaryManager:
             stack.callback(shutil.rmtree, mine, ignore_errors=True)
             canaries: dict[str, Canary | str] = {}
             for kind in kinds:
-                # A secret each: which one was read shows which canary was.
+                # Each has its own secret, which shows which canary was read.
                 canaries[kind] = planted = _plant(kind, replace(context, secret=new_secret()))
                 if not isinstance(planted, str):
                     stack.callback(planted.remove)
@@ -94,11 +94,11 @@ class CanaryManager:
 
     @contextlib.contextmanager
     def _alone(self, user: int | None, deadline: Deadline) -> Iterator[None]:
-        """One attack at a time on how many processes a user may have: the count is one for all."""
+        """Allow one attack at a time on a user's process limit, which its machines share."""
         with self._lock:
             turn = self._turns.setdefault(user, threading.Lock())
         while not turn.acquire(timeout=deadline.slice()):
-            deadline.check("waiting for another machine's attack on the same user to end")
+            deadline.check("waiting for another machine's attack on the same user to finish")
         try:
             yield
         finally:
@@ -107,8 +107,8 @@ class CanaryManager:
     def close(self) -> None:
         self._stack.close()
 
-    def _ground(self) -> Path:
-        """The working folder, made when first needed."""
+    def _working_folder(self) -> Path:
+        """Return the working folder, created when first needed."""
         program = self._program()
         with self._lock:
             if self._folder is None:
@@ -123,18 +123,18 @@ class CanaryManager:
 
 
 def _plant(kind: CanaryKind, context: CanaryContext) -> Canary | str:
-    """The canary, or why there is none. Raises CanaryError, TransportError, TimedOut, Interrupted."""
+    """Plant a canary, or return why not. Raises CanaryError, TransportError, TimedOut, Interrupted."""
     if kind in ("other-file", "other-process") and context.owners.other is None:
-        return unplanted("isolab is not root: there is no other user")
+        return unplanted("isolab is not running as root, so there is no other user")
     if kind == "kernel-log" and not os.access("/dev/kmsg", os.R_OK):
-        return unplanted("isolab may not read the host's kernel log")
+        return unplanted("isolab has no permission to read the host's kernel log")
     try:
-        return _make(kind, context) or unplanted("the host has no address but its loopback")
+        return _make(kind, context) or unplanted("the host has only a loopback address")
     except (OSError, Unavailable) as problem:
         reason = problem.message if isinstance(problem, Unavailable) else problem.strerror or problem
         raise CanaryError(
-            f"the canary {kind!r} cannot be planted: {reason}",
-            hint="see `isolab doctor`; `isolab gc` removes what killed runs left",
+            f"cannot plant the canary {kind!r}: {reason}",
+            hint="run `isolab doctor`; `isolab gc` removes leftovers of killed runs",
         ) from None
 
 
@@ -145,7 +145,7 @@ def _make(kind: CanaryKind, context: CanaryContext) -> Canary | None:
         "own-file": lambda: files.Own(context),
         "shared-memory": lambda: files.shared_memory(context),
         "left-file": lambda: files.Left(context),
-        "left-process": lambda: host.Stayer(context),
+        "left-process": lambda: host.LeftProcess(context),
         "hostname": host.Hostname,
         "kernel-log": lambda: host.KernelLog(context),
         "listener": lambda: listeners.tcp(context),

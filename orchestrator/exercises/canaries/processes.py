@@ -1,7 +1,7 @@
-"""Canaries that are processes, or are kept by one: memory, System V objects, the right to fork.
+"""Canaries that are processes, or held by one: memory, System V objects, the ability to fork.
 
-The program is images/host/canary.c. It is asked over its standard input what it noticed; what it
-cannot notice (that it was stopped or killed) shows from outside.
+The program is images/host/canary.c. Asked over its standard input, it reports what it noticed; what it
+cannot notice (that it was stopped or killed) is seen from outside.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VARIABLES = {"process": "PID", "other-process": "OTHER_PID", "memory": "MEMORY_
 
 
 def canary_program(archives: Archives, deadline: Deadline) -> Path:
-    """The canary process's program for this host, from the cache or compiled now.
+    """Return the canary process's program for this host, from the cache or newly compiled.
 
     Raises BuildError, ImageError, TimedOut, Interrupted.
     """
@@ -36,7 +36,7 @@ class Process:
 
     def __init__(self, context: CanaryContext, kind: str, owner: int | None) -> None:
         """Raises CanaryError, Unavailable, TimedOut, Interrupted."""
-        self._plot, self._kind = context, kind
+        self._context, self._kind = context, kind
         self._key = new_key() if kind in ("segment", "queue") else None
         argv: list[str | Path] = [context.program, "process" if kind == "other-process" else kind]
         if self._key is not None:
@@ -50,8 +50,8 @@ class Process:
             if not isinstance(problem, TransportError | ValueError):
                 raise
             raise CanaryError(
-                f"the canary {kind!r} cannot be planted on this host",
-                hint=f"{context.program.parent} must be a folder every user can run programs from",
+                f"cannot plant the canary {kind!r}: its process did not start",
+                hint=f"every user must be able to run programs from {context.program.parent}",
             ) from None
         self.env = self._environment(address)
         assert word == "ready"
@@ -75,11 +75,11 @@ class Process:
         except TransportError:
             return "killed"
         except ValueError:
-            # An attacker of the same user may have made it say anything.
+            # An attacker of the same user may have made it print anything.
             return "written"
 
     def _answered(self, answer: str, output: str) -> str:
-        """What its own words come to. Raises ValueError when they make no sense."""
+        """Interpret the process's answer. Raises ValueError when it is malformed."""
         signals, starved, there, content = answer.split()
         if self._kind == "forks":
             return "starved" if int(starved) else "untouched"
@@ -90,24 +90,24 @@ class Process:
     def _content(self, there: bool, content: bytes, output: str) -> str:
         if self._kind == "queue" and there and not content:
             return "emptied"
-        return self._plot.judge(content.decode(errors="replace") if there else None, output)
+        return self._context.judge(content.decode(errors="replace") if there else None, output)
 
     def _state(self) -> str:
-        """The process's state as proc(5) has it; "" when there is none."""
+        """Return the process's state (proc(5)); "" when it is gone."""
         with contextlib.suppress(OSError):
             text = Path(f"/proc/{self._talk.pid}/stat").read_text()
             return text.rsplit(")", 1)[1].split()[0]
         return ""
 
     def _ask(self, line: str) -> str:
-        """One line there, one line back. Raises TransportError, TimedOut, Interrupted."""
-        deadline = self._plot.deadline.within(SECONDS)
+        """Send a line and return the answer. Raises TransportError, TimedOut, Interrupted."""
+        deadline = self._context.deadline.within(SECONDS)
         self._talk.send(line.encode() + b"\n", deadline)
         answer = b""
         while not answer.endswith(b"\n"):
             block = self._talk.receive(deadline)
             if not block or len(answer) > 4096:
-                raise TransportError("the canary process ended")
+                raise TransportError("the canary process exited")
             answer += block
         return answer.decode(errors="replace")
 

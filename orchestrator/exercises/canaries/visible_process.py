@@ -1,6 +1,6 @@
-"""A harmless process on the host, to be seen or not from inside a boundary.
+"""A harmless process on the host, visible or not from inside a boundary.
 
-Exercises that look for the host's processes look for this one, by a name made for the run.
+Exercises about the host's processes look for this one, by a name unique to the run.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from orchestrator.host import process
 
 
 class VisibleProcess:
-    """Planted when first asked for, gone when closed, and with us if we are killed.
+    """A process started on first use, and ended on close or when isolab is killed.
 
-    It is told to die with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so it gets a
-    thread of its own that stays as long as it does.
+    It dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so it gets a thread of its
+    own that lives as long as it does.
     """
 
     def __init__(self, name: str, program: Callable[[], Path]) -> None:
@@ -28,7 +28,7 @@ class VisibleProcess:
         self._thread: threading.Thread | None = None
 
     def plant(self) -> str:
-        """The canary's name, once it lives. Raises LabError when it cannot."""
+        """Start the canary if needed, and return its name. Raises LabError when it cannot."""
         program = self._program()
         with self._lock:
             if self._thread is None:
@@ -37,7 +37,7 @@ class VisibleProcess:
                 )
                 self._thread.start()
         if not self._planted.wait(30):
-            raise LabError("the canary process cannot be started on this host")
+            raise LabError("cannot start the canary process on this host")
         return self.name
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
-"""The report as one self-contained HTML page, to project, to print and to click through.
+"""The report as one self-contained HTML page, for a projector, paper or a browser.
 
-Summary, matrix and differences are in the page itself and read without JavaScript; what is bulky
-(``details``) lies in one JSON element, and the script shows it on demand. The page loads nothing.
-Every string that reaches it is made printable and escaped in one place, the environment, and the
-policy admits one style and one script, by their hashes: markup smuggled in would do nothing.
+Summary, matrix and differences are in the page itself and readable without JavaScript. Bulky data
+(``details``) is in one JSON element, which the script shows on demand. The page loads nothing.
+Every string is made printable and escaped in one place, the environment, and the policy allows
+one style and one script, by their hashes: injected markup would do nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from orchestrator.results.plot_data import plots_of
 
 
 def render(table: Table) -> str:
-    """The report as an HTML document."""
+    """Render the report as an HTML document."""
     style, script = _part("style.css"), _part("script.js")
     return (
         _environment()
@@ -83,12 +83,12 @@ def _environment() -> Environment:
 
 
 def _breakable(name: str) -> Markup:
-    """The name of an exercise, which may break after its topic."""
+    """Return an exercise's name, which may wrap after its topic."""
     return Markup("/<wbr>").join(printable(name).split("/"))
 
 
 def _shown(value: object) -> object:
-    """Any expression of the templates, before it is escaped."""
+    """Make any expression of the templates printable, before it is escaped."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return printable(value, keep="\n\t")
     return value
@@ -99,7 +99,7 @@ def _part(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Content-Security-Policy (W3C, Level 3): nothing may load, and only these two may run."""
+    """Return the Content-Security-Policy (W3C, Level 3): only this style and script, and nothing may load."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
@@ -108,19 +108,19 @@ def _policy(style: str, script: str) -> str:
 
 
 def _by_topic(sections: Sequence[Section]) -> list[tuple[str, list[tuple[int, Section]]]]:
-    """The exercises in the lab's order with their places, in blocks of one topic."""
+    """Return the exercises in the lab's order with their indexes, grouped by topic."""
     return [
         (topic, list(block)) for topic, block in groupby(enumerate(sections), key=lambda pair: pair[1].topic)
     ]
 
 
 def _odd(section: Section, place: int) -> int:
-    """On how many rows a machine's value is unlike the most common one."""
+    """Count the rows on which a machine's value is not the most common one."""
     return sum(bool(row.ranks[place]) for row in section.rows if row.differs)
 
 
 def _edges(machines: Sequence[MachineColumn]) -> list[bool]:
-    """Whether another boundary begins with a machine."""
+    """Return whether each machine is the first of another boundary."""
     return [
         place > 0 and machine.boundary != machines[place - 1].boundary
         for place, machine in enumerate(machines)

@@ -1,7 +1,7 @@
-"""What the cells of the page open to, as JSON: observations, output, source, explanation. Pure.
+"""Details behind the cells of the page, as JSON: observations, output, source, explanation. Pure.
 
-Each text is stored once, however many machines said it. Limits shrink as the run grows, so that
-sixty exercises on fifteen machines stay a page that loads at once, whatever the guests print.
+Each text is stored once, however many machines printed it. Limits shrink as the run grows, so that
+the page of sixty exercises on fifteen machines loads at once, whatever the guests print.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from orchestrator.report import wording
 from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
 
 _OUTPUT_BUDGET, _SOURCE_BUDGET, _VALUE_BUDGET = 600_000, 500_000, 400_000
-"""Most of all texts of a kind together, in bytes of the page."""
+"""Limits for all texts of a kind together, in bytes of the page."""
 _OBSERVATIONS = 60
-"""Most of one cell; the rest is counted."""
+"""Limit for one cell; the rest is only counted."""
 
 
 class _Texts:
-    """Distinct texts, by number."""
+    """Distinct texts, by index."""
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
@@ -37,7 +37,7 @@ class _Texts:
 
 
 class _Limits:
-    """How long a text may be, by kind."""
+    """Maximum length of a text, by kind."""
 
     def __init__(self, table: Table) -> None:
         records = table.records()
@@ -50,15 +50,15 @@ class _Limits:
 
 
 def _fitting(texts: Collection[str], budget: int, limit: int) -> int:
-    """The greatest of ``limit`` and its halves at which the texts keep to the budget."""
+    """Halve ``limit`` until the texts fit the budget."""
     while limit > 100 and sum(len(_json(_block(text, limit)).encode()) for text in texts) > budget:
         limit //= 2
     return limit
 
 
 def details(table: Table) -> str:
-    """JSON that may stand in a ``script`` element: it has no ``<`` (HTML, "Restrictions for contents
-    of script elements")."""
+    """Return JSON that is safe in a ``script`` element: it has no ``<`` (HTML, "Restrictions for
+    contents of script elements")."""
     texts, limits = _Texts(), _Limits(table)
     data = {
         "machines": [[column.name, _facts(column)] for column in table.machines],
@@ -126,7 +126,7 @@ def _how(record: Record) -> Iterator[str]:
 
 
 def _applies(check: Check, column: MachineColumn) -> bool:
-    """Whether a check is about this machine, as far as its architecture tells."""
+    """Return whether a check applies to this machine, as far as its architecture tells."""
     where, arch = check.where, ARCHITECTURES.get(column.arch)
     return (
         (not where.boundary or column.boundary in where.boundary)

@@ -1,8 +1,8 @@
-"""A group of a figure as a picture: a line per machine, a mark at the median, a bar between the quartiles.
+"""One series as an SVG plot: a line per machine, a mark at the median, a bar between the quartiles.
 
-Pure, and all the drawing there is: the page loads no library. The scale goes by powers, because machines
-differ by factors, and is the same for all groups of a figure. Shape and name tell machines apart as well
-as colours do: a diamond has a kernel of its own, a disc shares the host's. Looks are the style sheet's.
+Pure; the page loads no plotting library. The scale is logarithmic, because machines differ by factors,
+and shared by all series of a figure. Machines are told apart by shape and name, not only by colour: a
+diamond has its own kernel, a disc shares the host's. The style sheet decides the looks.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from orchestrator.results.plot_data import Mark, PlotData, Series
 OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
 _WIDTH, _LEFT, _RIGHT = 460, 106, 294
 _TOP, _STEP, _FOOT = 34, 24, 22
-_NAME_LIMIT, _SAID_LIMIT = 13, 32
+_NAME_LIMIT, _WORDS_LIMIT = 13, 32
 _LEAST_EXTENT = 4.0
-"""Times from one end of a scale to the other: what differs by less should not look far apart."""
+"""Minimum ratio of a scale's ends: smaller differences should not look large."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Where amounts lie on a line."""
+    """Position of amounts on a line."""
 
     low: float
     high: float
@@ -41,7 +41,7 @@ class Scale:
 
 
 def scale_of(plot: PlotData) -> Scale | None:
-    """A scale that holds all readings of a figure; None when there are none."""
+    """Return a scale that covers all readings of a figure; None without readings."""
     measurements = plot.measurements
     if not measurements:
         return None
@@ -52,7 +52,7 @@ def scale_of(plot: PlotData) -> Scale | None:
 
 
 def panels(plot: PlotData, number: int, machines: Sequence[MachineColumn]) -> list[Markup]:
-    """An SVG element for each group; ``number`` tells the figures of a page apart."""
+    """Return an SVG element for each series; ``number`` distinguishes the figures of a page."""
     scale = scale_of(plot)
     return [
         _panel(plot, group, f"plot-{number}-{place}", machines, scale)
@@ -71,15 +71,15 @@ def _panel(
     title = escape(f"{plot.title}: {group.label}")
     return Markup(
         f'<svg class="panel" viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="{name}" '
-        f'aria-describedby="{name}-said"><title id="{name}">{title}</title>'
-        f'<desc id="{name}-said">{escape(measured.in_words(group, plot, machines))}</desc>'
+        f'aria-describedby="{name}-description"><title id="{name}">{title}</title>'
+        f'<desc id="{name}-description">{escape(measured.in_words(group, plot, machines))}</desc>'
         f'<text class="head" x="0" y="17">{escape(group.label)}</text>'
         f"{_ruler(plot, scale, height)}{rows}</svg>"
     )
 
 
 def _ruler(plot: PlotData, scale: Scale | None, height: int) -> Markup:
-    """Lines at round amounts, and what they are."""
+    """Draw grid lines at round amounts, with labels."""
     if scale is None:
         return Markup()
     unit, foot = unit_of(plot.unit), height - _FOOT
@@ -101,7 +101,7 @@ def _row(plot: PlotData, mark: Mark, machine: MachineColumn, place: int, scale: 
 
 def _undrawn(mark: Mark, y: int) -> Markup:
     return Markup(
-        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.reported, _SAID_LIMIT))}</text>'
+        f'<text class="none" x="{_LEFT}" y="{y + 5}">{escape(bounded(mark.reported, _WORDS_LIMIT))}</text>'
     )
 
 
@@ -119,5 +119,5 @@ def _drawn(plot: PlotData, mark: Mark, machine: MachineColumn, y: int, scale: Sc
     beside = f' <tspan class="beside">{escape(more)}</tspan>' if more else ""
     return Markup(
         f'{bar if measurement.n > 1 else ""}<path class="dot" d="{shape}"/>'
-        f'<text class="told" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(words)}{beside}</text>'
+        f'<text class="amount" x="{round(max(x + 7, end) + 7, 1)}" y="{y + 5}">{escape(words)}{beside}</text>'
     )

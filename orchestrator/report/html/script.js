@@ -6,7 +6,7 @@ const grid = document.getElementById("grid");
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const text = (number) => data.texts[number];
 
-// An element; children are elements or text, never markup: all of it was said by guests.
+// An element; children are elements or text, never markup: all of it comes from guests.
 function make(tag, about = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(about)) element.setAttribute(name, value);
@@ -80,7 +80,7 @@ function move(event) {
   }
 }
 
-// --- what a cell, or an exercise, opens to
+// --- the dialog of a cell or an exercise
 function observed(one, cell) {
   const expected = new Map(), labels = new Map(one.rows.map((row) => [row[1], row[0]]));
   for (const number of cell.checks) {
@@ -98,7 +98,7 @@ function observed(one, cell) {
 }
 
 function compared(one) {
-  const heads = ["observation", "goes with", ...data.machines.map(([name]) => name)].map((word) => make("th", { scope: "col" }, word));
+  const heads = ["observation", "likely cause", ...data.machines.map(([name]) => name)].map((word) => make("th", { scope: "col" }, word));
   const rows = one.rows.map(([label, , cause, values, ranks]) => make("tr", {},
     make("th", { scope: "row" }, label), make("td", {}, cause),
     ...values.map((value, place) => make("td", { class: ranks[place] ? "value other" : "value" }, text(value)))));
@@ -110,7 +110,7 @@ function block(title, body) {
   return body ? [make("h4", {}, title), typeof body === "string" ? printed(title, body) : body] : [];
 }
 
-// It may scroll, so it is a stop for the keyboard, with a name.
+// It may scroll, so the keyboard can reach it, and it has a name.
 function printed(name, body) {
   return make("pre", { tabindex: 0, role: "region", "aria-label": name }, body);
 }
@@ -140,7 +140,7 @@ function open(line, place) {
     make("h3", { id: "opened-title" }, one.title ? `${one.name} — ${one.title}` : one.name), ...head,
     ...(reason ? [make("p", { class: "why" }, reason)] : []),
     ...(one.explain ? block("Explanation", make("p", { class: "explain" }, one.explain)) : []),
-    ...(alone ? block("On every machine", one.rows.length ? compared(one) : null) : block("Observed and expected", observed(one, cell))),
+    ...(alone ? block("All machines", one.rows.length ? compared(one) : null) : block("Observed and expected", observed(one, cell))),
     ...(alone ? [] : [...block("Standard output", text(cell.out)), ...block("Standard error", text(cell.err))]),
     ...(one.sources.length ? block("Source", make("div", {}, ...one.sources.map(([name, number]) =>
       make("details", {}, make("summary", {}, name), printed(name, text(number)))))) : []));
@@ -178,7 +178,7 @@ filters.addEventListener("input", filter);
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.addEventListener("reset", () => setTimeout(filter));
 
-// On paper nothing can be opened.
+// Print with everything expanded.
 let opened = [];
 addEventListener("beforeprint", () => { opened = all("details:not([open])"); for (const one of opened) one.open = true; });
 addEventListener("afterprint", () => { for (const one of opened) one.open = false; });

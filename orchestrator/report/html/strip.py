@@ -1,6 +1,6 @@
-"""A difference as a small picture: a mark per machine, in the order of the columns. Pure.
+"""A difference as a small strip: one mark per machine, in the order of the columns. Pure.
 
-Shapes tell the values apart as well as colours do; a machine that did not answer has no mark.
+Values differ in shape as well as colour; a machine that did not answer has no mark.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 MARKS = ("▪", "■", "◆", "▲", "✚")
-"""The shapes as characters, for the values in words beside the picture."""
+"""The shapes as characters, for the values listed beside the strip."""
 
 _STEP, _HEIGHT = 12, 12
 _PATHS = (
@@ -24,12 +24,12 @@ _STARTS = (4, 1, 6, 6, 4)
 
 
 def shape(rank: int) -> int:
-    """Which of the shapes stands for a value; all rare ones share the last."""
+    """Return the shape for a value; all rare values share the last."""
     return min(rank, len(MARKS) - 1)
 
 
 def strip(ranks: Sequence[int | None]) -> Markup:
-    """An SVG element of one path for each value."""
+    """Return an SVG element with one path for each value."""
     shapes = {shape(rank) for rank in ranks if rank is not None}
     width = _STEP * len(ranks)
     paths = "".join(f'<path class="g{each}" d="{_path(each, ranks)}"/>' for each in sorted(shapes))

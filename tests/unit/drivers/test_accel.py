@@ -92,7 +92,7 @@ def test_a_host_without_kvm(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_kvm_that_may_not_be_opened(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "may not be opened by this user" in ask().reason
+    assert "no permission to open" in ask().reason
     assert host.probed == []
 
 
@@ -103,7 +103,7 @@ def test_without_the_emulator_its_package_is_told(host: FakeHost) -> None:
     assert host_arch().qemu_packages[0] in caught.value.hint
 
 
-@pytest.mark.parametrize("problem", ["", "QEMU ended"])
+@pytest.mark.parametrize("problem", ["", "QEMU exited"])
 def test_the_answer_is_remembered(host: FakeHost, problem: str) -> None:
     host.problem = problem
     first = ask()

@@ -142,8 +142,8 @@ class TestInForce:
     def test_less_than_wanted_is_in_force_more_is_not(self) -> None:
         found = {"memory": float("inf"), "cpus": 1.0, "pids": 100.0}
         assert exceeded(wanted(BOX), found) == {
-            "memory": "the kernel has no such limit in force",
-            "pids": "it is 100",
+            "memory": "the kernel enforces no such limit",
+            "pids": "the limit in force is 100",
         }
 
 

@@ -217,7 +217,7 @@ def test_the_forwarded_port_is_read_from_the_monitor() -> None:
     "text", ["", USERNET.replace("127.0.0.1", "0.0.0.0"), "TCP[HOST_FORWARD] 14 127.0.0.1"]
 )
 def test_without_a_forwarded_port_the_monitors_words_are_told(text: str) -> None:
-    with pytest.raises(BootError, match="which port"):
+    with pytest.raises(BootError, match="did not report the port"):
         forwarded_port(text)
 
 

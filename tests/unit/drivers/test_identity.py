@@ -146,7 +146,10 @@ def test_a_flood_ends_at_once(tmp_path: Path, block: bytes) -> None:
 
 
 def test_a_closed_port_is_told(tmp_path: Path) -> None:
-    with talking(tmp_path, lambda _: None) as port, pytest.raises(BootError, match="closed the guest's port"):
+    with (
+        talking(tmp_path, lambda _: None) as port,
+        pytest.raises(BootError, match="closed the guest's serial port"),
+    ):
         port.expect("ready", Deadline.after(20), nothing)
 
 
@@ -159,7 +162,7 @@ def test_a_better_reason_found_meanwhile_wins(tmp_path: Path) -> None:
 
 
 def test_silence_ends_with_the_deadline(tmp_path: Path) -> None:
-    with talking(tmp_path, says()) as port, pytest.raises(TimedOut, match="say 'ready'"):
+    with talking(tmp_path, says()) as port, pytest.raises(TimedOut, match="waiting for 'ready'"):
         port.expect("ready", Deadline.after(0.05), nothing)
 
 

@@ -71,7 +71,7 @@ def test_a_refusal_is_told_in_qemus_words(tmp_path: Path) -> None:
     refusal = {"error": {"class": "GenericError", "desc": "not like this"}}
     with (
         monitor(path, GREETING, [DONE], [refusal]),
-        pytest.raises(BootError, match=r"refuses query-status: .*not like this"),
+        pytest.raises(BootError, match=r"rejected query-status: .*not like this"),
     ):
         ask(path)
 

@@ -46,7 +46,7 @@ class Host:
     def boot(self, *_: object, patience: float | None = None) -> None:
         self.boots.append(self.nested_paging)
         if self.mute and self.nested_paging:
-            raise EmptyConsole("the guest says nothing")
+            raise EmptyConsole("no output from the guest")
 
 
 class Progress(NoProgress):
@@ -126,7 +126,7 @@ def test_silence_ends_with_the_first_line_of_the_console(tmp_path: Path) -> None
 def test_a_machine_that_ends_is_lost(tmp_path: Path) -> None:
     wanted, handle = machine(tmp_path / "m")
     look = vboxmachine._watcher(wanted, handle, NoProgress(), Deadline.never())
-    with pytest.raises(BootError, match="VirtualBox ended"):
+    with pytest.raises(BootError, match="VirtualBox exited"):
         look()
 
 
@@ -136,7 +136,7 @@ def test_a_machine_that_ends_while_it_is_watched_is_lost(tmp_path: Path) -> None
     with running_as(handle):
         look()
         look()
-    with pytest.raises(BootError, match="VirtualBox ended"):
+    with pytest.raises(BootError, match="VirtualBox exited"):
         look()
 
 
@@ -154,7 +154,7 @@ def test_a_machine_that_virtualbox_gives_up_is_not_waited_for(tmp_path: Path) ->
             look()  # that line is not whole yet
         file.write("\n")
         file.flush()
-        with pytest.raises(BootError, match=r"gave the machine up: Guru Meditation 1155 \(VINF_EM_TRIPLE"):
+        with pytest.raises(BootError, match=r"gave up on the machine: Guru Meditation 1155 \(VINF_EM_TRIPLE"):
             look()
 
 

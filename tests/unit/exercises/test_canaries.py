@@ -98,7 +98,7 @@ class TestFiles:
     def test_another_users_file_needs_root(self, garden: CanaryManager) -> None:
         with planted(garden, "other-file") as bed:
             (found,) = bed.inspect("").values()
-        assert found.startswith("not planted (isolab is not root")
+        assert found.startswith("not planted (isolab is not running as root")
 
     def test_files_left_where_everybody_may_write_are_found_and_removed(self, garden: CanaryManager) -> None:
         with planted(garden, "left-file") as bed:
@@ -195,7 +195,10 @@ class TestProcesses:
         talk = FakeConversation()
         talk.answers.clear()
         monkeypatch.setattr(process, "Conversation", talk)
-        with pytest.raises(CanaryError, match="'process' cannot be planted"), planted(garden, "process"):
+        with (
+            pytest.raises(CanaryError, match="cannot plant the canary 'process'"),
+            planted(garden, "process"),
+        ):
             pass
         assert talk.closed
 
@@ -221,7 +224,7 @@ class TestListeners:
         monkeypatch.setattr("orchestrator.exercises.canaries.listeners.own_address", lambda: None)
         with planted(garden, "outside-listener") as bed:
             (found,) = bed.inspect("").values()
-        assert found.startswith("not planted (the host has no address")
+        assert found.startswith("not planted (the host has only a loopback address")
 
 
 class TestWhatIsLeft:
@@ -279,7 +282,10 @@ class TestExercises:
         """It overwrites the file and claims it did not."""
         done = attacked(garden, answer(b'{"file_canary": "untouched", "process_canary": "killed", "a": 1}\n'))
         assert done.observations == {"file_canary": "written", "a": 1}
-        assert "printed file_canary, process_canary, which only the controller observes" in done.reason
+        assert (
+            "ignored file_canary, process_canary in the output: only the controller observes that"
+            in done.reason
+        )
         assert (done.status, done.points) == (Status.PASS, 1)
 
     def test_canaries_are_inspected_also_after_a_program_that_failed(self, garden: CanaryManager) -> None:
@@ -320,7 +326,7 @@ def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(
 
     monkeypatch.setattr(files, "shared_memory", refuse)
     with (
-        pytest.raises(CanaryError, match="'shared-memory' cannot be planted"),
+        pytest.raises(CanaryError, match="cannot plant the canary 'shared-memory'"),
         planted(garden, "shared-memory"),
     ):
         pass

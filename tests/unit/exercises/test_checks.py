@@ -164,7 +164,7 @@ def test_points_are_those_of_the_met_expectations() -> None:
 def test_ending_badly_is_a_miss_unless_an_expectation_is_about_it() -> None:
     shown = {"it": 1, "exit_code": 3}
     assert verdict(shown, {"that": "it", "equals": 1}).misses == (
-        "exit_code was 3, expected equals 0 (it ran to its end)",
+        "exit_code was 3, expected equals 0 (normal exit)",
     )
     assert verdict(shown, {"that": "exit_code", "equals": 3}).misses == ()
     killed = {"exit_code": None, "signal": "SIGSEGV"}
@@ -181,7 +181,7 @@ def test_expectations_about_other_machines_do_not_count() -> None:
     assert verdict({}, elsewhere) == Verdict(0, 0, ())
     about_the_end = {"that": "exit_code", "equals": 5, "where": {"arch": ["s390x"]}}
     assert verdict({"exit_code": 5}, about_the_end).misses == (
-        "exit_code was 5, expected equals 0 (it ran to its end)",
+        "exit_code was 5, expected equals 0 (normal exit)",
     )
 
 
@@ -214,7 +214,7 @@ def test_every_filter_must_match(where: dict[str, Any], about_this: bool) -> Non
         ({"needs": {"arch": ["s390x"]}}, "only for s390x, this is amd64"),
         ({"needs": {"kernel": ">=6.13"}}, "needs kernel >=6.13, this is 6.12.1"),
         ({"needs": {"features": ["landlock"]}}, "needs landlock: too old"),
-        ({"needs": {"features": ["magic"]}}, "needs magic: the runner does not know this feature"),
+        ({"needs": {"features": ["magic"]}}, "needs magic: unknown to the runner"),
     ],
 )
 def test_what_is_missing_is_said(keys: dict[str, Any], why: str) -> None:
@@ -230,8 +230,8 @@ def test_what_is_missing_is_said(keys: dict[str, Any], why: str) -> None:
             {"needs": {"root": True}},
             "runs nothing as root on the host",
         ),
-        (Boundary.SANDBOX, {"student"}, {"needs": {"root": True}}, "a sandboxed program never has it"),
-        (Boundary.PROCESS, {"student"}, {"run": [{"run": "a", "user": "other"}]}, "not started as root"),
+        (Boundary.SANDBOX, {"student"}, {"needs": {"root": True}}, "which a sandboxed program never has"),
+        (Boundary.PROCESS, {"student"}, {"run": [{"run": "a", "user": "other"}]}, "must run as root"),
         (Boundary.PROCESS, {"student"}, {"run": [{"run": "a", "user": "root"}]}, "needs root"),
     ],
 )

@@ -85,7 +85,7 @@ def test_without_a_compiler_it_is_skipped_with_that_reason(exercise: LoadedExerc
 
 def test_the_hosts_compiler_is_not_one_of_an_emulated_processor(exercise: LoadedExercise) -> None:
     where, transport = place(answer(b"/usr/bin/cc\n"), boundary=Boundary.USER_EMULATION)
-    assert "would compile for the host" in build_in_guest(exercise, where, Cancellation())
+    assert "compiles for the host" in build_in_guest(exercise, where, Cancellation())
     assert transport.asked == []
 
 
@@ -94,7 +94,7 @@ def test_the_hosts_compiler_is_not_one_of_an_emulated_processor(exercise: Loaded
     [
         (answer(err=b"one.c:1: error: ';' expected\n", exit=1), "';' expected"),
         (answer(exit=None, signal="SIGKILL"), "killed by SIGKILL"),
-        (answer(exit=None, killed_for="timeout"), "stopped for timeout"),
+        (answer(exit=None, killed_for="timeout"), "stopped (timeout)"),
     ],
 )
 def test_a_compiler_that_fails_is_quoted(exercise: LoadedExercise, ending: bytes, words: str) -> None:

@@ -49,10 +49,10 @@ def test_death_by_a_signal_is_the_programs_fail() -> None:
     [
         (
             {"exit": None, "signal": "SIGKILL", "killed_for": "timeout"},
-            "took longer than 10 s (1 s stretched",
+            "timed out after 10 s (1 s scaled",
         ),
-        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "printed without end and was stopped"),
-        ({"exit": None, "start_error": "pipe: no such file"}, "could not be started: pipe: no such file"),
+        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "stopped: too much output"),
+        ({"exit": None, "start_error": "pipe: no such file"}, "could not start: pipe: no such file"),
     ],
 )
 def test_what_stopped_a_program_is_the_reason_and_costs_all_points(
@@ -66,7 +66,7 @@ def test_what_stopped_a_program_is_the_reason_and_costs_all_points(
 
 def test_cut_output_is_noted_without_changing_the_verdict() -> None:
     done = run(answer(b'{"a": 1}\n', stdout_total=10**9), checks=[{"that": "a", "equals": 1}])
-    assert (done.status, done.reason) == (Status.PASS, "output was cut")
+    assert (done.status, done.reason) == (Status.PASS, "output truncated")
 
 
 def test_steps_run_in_order_each_as_its_user() -> None:

@@ -52,7 +52,7 @@ def test_a_program_cannot_say_what_only_the_controller_knows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "said"), [(object(), "driver qemu does not say"), (Weighing(0), "not be")]
+    ("driver", "said"), [(object(), "not reported by the driver qemu"), (Weighing(0), "permission denied")]
 )
 def test_what_is_not_known_is_said_in_words(driver: Any, said: str) -> None:
     assert said in run(driver, asks=["memory"]).observations["memory_bytes"]

@@ -52,12 +52,12 @@ def test_a_machine_cannot_add_words_of_its_own() -> None:
     [
         ({"exit": None, "start_error": "/bin/sh: No such file"}, "/bin/sh: No such file"),
         ({"exit": None, "signal": "SIGKILL", "killed_for": "timeout"}, "timeout"),
-        ({"exit": 2}, "its shell ended with 2"),
+        ({"exit": 2}, "its shell exited with 2"),
     ],
 )
 def test_a_machine_that_cannot_be_asked_is_said_to_be_so(report: dict[str, Any], why: str) -> None:
     reason, _ = ask(answer(**report), needs={"programs": ["strace"]})
-    assert reason == f"needs strace: this machine cannot be asked for programs ({why})"
+    assert reason == f"needs strace: cannot look for programs in this machine ({why})"
 
 
 def test_a_program_is_an_executable_file_on_the_path(tmp_path: Path) -> None:

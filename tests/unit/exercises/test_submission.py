@@ -174,7 +174,9 @@ class TestWhoseWork:
     ) -> None:
         with with_work(lab(tmp_path, exercise), None) as (whole, words):
             assert (whole.exercises[0].folder / "service.c").read_text() == "/* solution */"
-        assert words == ["the reference solution is run: work/serve; --work FOLDER runs a student's"]
+        assert words == [
+            "running the reference solution: work/serve; to run a student's work, use --work FOLDER"
+        ]
         assert not whole.exercises[0].folder.exists()
 
     def test_the_skeleton_in_a_students_own_copy(self, exercise: LoadedExercise, tmp_path: Path) -> None:
@@ -184,7 +186,7 @@ class TestWhoseWork:
         with with_work(lab(tmp_path, load_exercise(place, exercise.name)), None) as (whole, words):
             assert (whole.exercises[0].folder / "service.c").read_text() == "/* skeleton */"
             assert [check.that for check in whole.exercises[0].spec.checks] == ["greets"]
-        assert words[0].startswith("the skeleton is run: work/serve")
+        assert words[0].startswith("running the skeleton: work/serve")
 
     @pytest.mark.parametrize("inside", ["work/serve", "serve", ""])
     def test_a_students_folder_has_three_forms(
@@ -194,7 +196,7 @@ class TestWhoseWork:
         with with_work(lab(tmp_path, exercise), tmp_path / "hers") as (whole, words):
             assert (whole.exercises[0].folder / "service.c").read_text() == "hers"
             assert not (whole.exercises[0].folder / "prober.c").exists()
-        assert words == [f"the work in {tmp_path / 'hers'} is run: work/serve"]
+        assert words == [f"running the work in {tmp_path / 'hers'}: work/serve"]
 
     def test_only_what_is_chosen_must_be_there(self, tmp_path: Path) -> None:
         both = lab(tmp_path, make(tmp_path, "work/one"), make(tmp_path, "work/two"))
@@ -203,14 +205,14 @@ class TestWhoseWork:
             assert (whole.exercises[1].folder / "service.c").read_text() == "hers"
         with pytest.raises(SpecError) as caught, with_work(both, tmp_path / "hers"):
             pass
-        assert caught.value.describe().splitlines()[0] == f"{tmp_path}/hers/work/one: has no file service.c"
+        assert caught.value.describe().splitlines()[0] == f"{tmp_path}/hers/work/one: missing file service.c"
         assert "--exercise" in caught.value.hint
 
     def test_work_where_there_is_nothing_to_solve_is_a_mistake(self, tmp_path: Path) -> None:
         place = tmp_path / "work/plain"
         write(place, {"exercise.yaml": "title: a\nrun: cat words\nfiles: [words]\n", "words": ""})
         plain = lab(tmp_path, load_exercise(place, "work/plain"))
-        with pytest.raises(SpecError, match="changes nothing"), with_work(plain, tmp_path):
+        with pytest.raises(SpecError, match="no effect"), with_work(plain, tmp_path):
             pass
         with with_work(plain, None) as (whole, words):
             assert (whole, words) == (plain, [])
@@ -231,8 +233,8 @@ class TestWhereItRuns:
         machines, words = machines_for(self.of("here", "box", "vm"), Path("hers"), ())
         assert machines == ("vm",)
         assert words == [
-            "a student's work does not run on here, box: that is this host itself; "
-            "--only names machines, this host too"
+            "student code does not run on here, box, which is this host itself; "
+            "to run it there anyway, name the machine with --only"
         ]
 
     def test_unless_somebody_names_it(self) -> None:
@@ -277,12 +279,12 @@ class TestHostileWork:
     def test_a_fifo_is_not_waited_for(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").unlink()
         os.mkfifo(hers / "service.c")
-        assert self.refused(hers, exercise) == "/service.c: is not a plain file"
+        assert self.refused(hers, exercise) == "/service.c: is not a regular file"
 
     def test_a_folder_is_no_file(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").unlink()
         (hers / "service.c").mkdir()
-        assert self.refused(hers, exercise) == "/service.c: is not a plain file"
+        assert self.refused(hers, exercise) == "/service.c: is not a regular file"
 
     def test_a_file_without_end(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").write_bytes(b"x" * MOST_BYTES)
@@ -296,7 +298,7 @@ class TestHostileWork:
         with pytest.raises(SpecError) as caught:
             handed_in(hers, [exercise])
         assert [problem.message for problem in caught.value.problems] == [
-            "has no file service.c", "has no file sub/more.h",
+            "missing file service.c", "missing file sub/more.h",
         ]  # fmt: skip
 
 

@@ -199,7 +199,7 @@ def test_a_wrong_solution_is_the_reference_but_for_what_it_holds(exercise: Loade
     for place in ("wrong/rude", "skeleton"):
         with pytest.raises(SpecError) as caught:
             provided(exercise, place)
-        assert [problem.message for problem in caught.value.problems] == ["has no file extra.c"]
+        assert [problem.message for problem in caught.value.problems] == ["missing file extra.c"]
 
 
 @pytest.mark.parametrize("folder", SHARING, ids=lambda folder: folder.name)

@@ -152,22 +152,22 @@ class TestPictures:
     def test_a_machine_has_a_mark_a_bar_and_its_amount_or_the_reason_why_not(self) -> None:
         (pipe, queue) = self.svgs("There & back")
         process, _, vm, s390x = pipe.findall("g")
-        assert [each.get("class") for each in process] == ["who", "bar", "dot", "told"]
+        assert [each.get("class") for each in process] == ["who", "bar", "dot", "amount"]
         assert [each.get("class") for each in vm] == ["who", "none"]
         assert "".join(s390x[3].itertext()) == "715 µs ×105"
         assert queue.findall("g")[1][1].text == "blocked (EACCES)"
 
     def test_one_reading_has_no_bar_for_its_spread_is_unknown(self) -> None:
         (start,) = self.svgs("Until it answers")
-        assert [each.get("class") for each in start.findall("g")[0]] == ["who", "dot", "told"]
+        assert [each.get("class") for each in start.findall("g")[0]] == ["who", "dot", "amount"]
 
     def test_marks_lie_in_the_order_of_their_amounts_on_the_same_scale_for_all(self) -> None:
         pipe, queue = self.svgs("There & back")
 
         def place(row: ET.Element) -> float:
-            told = row.find("*[@class='told']")
-            assert told is not None
-            return float(str(told.get("x")))
+            amount = row.find("*[@class='amount']")
+            assert amount is not None
+            return float(str(amount.get("x")))
 
         process, sandbox, _, s390x = pipe.findall("g")
         assert place(process) < place(sandbox) < place(s390x)
@@ -207,7 +207,7 @@ def test_every_report_has_the_amounts_and_the_quartiles() -> None:
         assert "blocked (EACCES)" in report
         assert "15 readings each" in report
     assert "wall 7.2 µs" in render("markdown", compare(a_measuring_run(), MEASURED))
-    assert "one reading each: no spread is known" in render("text", compare(a_measuring_run(), MEASURED))
+    assert "one reading each, so no spread" in render("text", compare(a_measuring_run(), MEASURED))
 
 
 def test_other_programs_get_the_readings_themselves() -> None:
@@ -220,4 +220,4 @@ def test_other_programs_get_the_readings_themselves() -> None:
 
 def test_how_many_readings_is_said_once() -> None:
     assert measured.extent(titled("There & back")) == "15 readings each"
-    assert measured.extent(titled("Memory it takes")) == "one reading each: no spread is known"
+    assert measured.extent(titled("Memory it takes")) == "one reading each, so no spread"

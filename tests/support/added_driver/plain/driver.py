@@ -63,7 +63,7 @@ class Plain:
     def down(self, handle: Handle) -> None:
         for pid in process_table.find(process_table.lives_in(handle.scratch)):
             if not process_table.end(pid, patience=0):
-                raise TeardownError(f"{handle.machine}: process {pid} cannot be ended")
+                raise TeardownError(f"{handle.machine}: cannot kill process {pid}")
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self) -> Iterator[Handle]:
