@@ -166,12 +166,12 @@ class TestTheWayThere:
                 assert "SSH handshake failed" in refused_words(home, server.keys(address=f"127.0.0.1:{port}"))
 
     def test_through_a_jump_host(self, home: Home, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        with sshd(more="LogLevel DEBUG1") as gate:
-            shutil.copy(f"{server.client_key}.pub", gate.folder / "authorized_keys")
-            at_home(monkeypatch, home, gate.known_hosts())
-            with reached(home, server.keys(jump=f"{ACCOUNT}@{gate.address}")) as bench:
+        with sshd(more="LogLevel DEBUG1") as jump_host:
+            shutil.copy(f"{server.client_key}.pub", jump_host.folder / "authorized_keys")
+            at_home(monkeypatch, home, jump_host.known_hosts())
+            with reached(home, server.keys(jump=f"{ACCOUNT}@{jump_host.address}")) as bench:
                 assert bench.shell("echo in").stdout == "in\n"
-            assert f"target 127.0.0.1 port {server.port}" in (gate.folder / "log").read_text()
+            assert f"target 127.0.0.1 port {server.port}" in (jump_host.folder / "log").read_text()
 
     def test_a_jump_host_nobody_knows(
         self, home: Home, server: Server, monkeypatch: pytest.MonkeyPatch
@@ -183,11 +183,11 @@ class TestTheWayThere:
     def test_a_jump_host_that_forbids_it(
         self, home: Home, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with sshd(more="AllowTcpForwarding no") as gate:
-            shutil.copy(f"{server.client_key}.pub", gate.folder / "authorized_keys")
-            at_home(monkeypatch, home, gate.known_hosts())
-            problem = refused(home, server.keys(jump=f"root@{gate.address}"))
-        assert f"jump host root@{gate.address} cannot reach {server.address}" in problem.message
+        with sshd(more="AllowTcpForwarding no") as jump_host:
+            shutil.copy(f"{server.client_key}.pub", jump_host.folder / "authorized_keys")
+            at_home(monkeypatch, home, jump_host.known_hosts())
+            problem = refused(home, server.keys(jump=f"root@{jump_host.address}"))
+        assert f"jump host root@{jump_host.address} cannot reach {server.address}" in problem.message
         assert "AllowTcpForwarding" in problem.hint
 
 
@@ -204,10 +204,10 @@ def answering(listener: socket.socket, words: bytes) -> Iterator[None]:
 
     def answer() -> None:
         with contextlib.suppress(OSError):
-            plug, _ = listener.accept()
-            with plug:
-                plug.sendall(words)
-                plug.recv(1)
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(words)
+                connection.recv(1)
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()

@@ -180,10 +180,10 @@ def run_assembled(whole: LoadedExercise, place: str, bench: Bench) -> Done:
     site, facts = bench.live.handle.site, bench.live.facts
     boundary = Boundary(bench.live.handle.boundary)
     subject = Subject(boundary, bench.order.arch.name, facts, frozenset(site.users))
-    workplace = ExerciseContext(
+    exercise_context = ExerciseContext(
         bench.live.transport, site, subject, bench.order.run, "isolab-canary-none", pushed={whole.name: files}
     )
-    record = run_exercise(whole, workplace, _blank(bench, whole.name), Cancellation())
+    record = run_exercise(whole, exercise_context, _blank(bench, whole.name), Cancellation())
     return Done(record, whole, subject, _warnings(programs.values()))
 
 

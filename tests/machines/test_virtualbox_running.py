@@ -30,7 +30,7 @@ BANNER = b"from the host\n"
 
 
 @dataclass
-class Told(SilentProgress):
+class Notes(SilentProgress):
     """Keeps what the user is told."""
 
     words: list[str] = field(default_factory=list)
@@ -40,12 +40,12 @@ class Told(SilentProgress):
 
 
 @pytest.fixture(scope="module")
-def told() -> Told:
-    return Told()
+def told() -> Notes:
+    return Notes()
 
 
 @pytest.fixture(scope="module")
-def bench(request: pytest.FixtureRequest, told: Told) -> Iterator[Bench]:
+def bench(request: pytest.FixtureRequest, told: Notes) -> Iterator[Bench]:
     with fresh_home() as home, living_in(home), virtualbox_of(VIRTUALBOX, home):
         keep_consoles(request.session, home.root)
         order, driver = order_for(VIRTUALBOX, home, boot_timeout=SECONDS), load("virtualbox")
@@ -56,7 +56,7 @@ def bench(request: pytest.FixtureRequest, told: Told) -> Iterator[Bench]:
         assert not order.scratch.exists()
 
 
-def test_nested_paging_is_given_up_only_where_it_is_of_no_use(bench: Bench, told: Told) -> None:
+def test_nested_paging_is_given_up_only_where_it_is_of_no_use(bench: Bench, told: Notes) -> None:
     """Found out by the driver, told to the user, remembered for the next machine."""
     known = vboxmanage.about(bench.live.handle.data["uuid"], Deadline.after(60))
     given_up = known["nestedpaging"] == "off"
@@ -79,8 +79,11 @@ def test_it_reaches_nothing_on_the_hosts_loopback(bench: Bench, address: str) ->
 
 def test_what_listens_would_be_seen() -> None:
     """The control of the test above."""
-    with listening("127.0.0.1") as port, socket.create_connection(("127.0.0.1", port), timeout=30) as plug:
-        assert plug.recv(64) == BANNER
+    with (
+        listening("127.0.0.1") as port,
+        socket.create_connection(("127.0.0.1", port), timeout=30) as sock,
+    ):
+        assert sock.recv(64) == BANNER
 
 
 @contextlib.contextmanager
@@ -91,9 +94,9 @@ def listening(address: str) -> Iterator[int]:
         def greet() -> None:
             with contextlib.suppress(OSError):  # the server is closed
                 while True:
-                    plug, _ = server.accept()
-                    with plug:
-                        plug.sendall(BANNER)
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.sendall(BANNER)
 
         threading.Thread(target=greet, daemon=True).start()
         yield int(server.getsockname()[1])

@@ -178,8 +178,8 @@ def stop(file: Path) -> None:
 
 
 def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as plug:
-        return plug.connect_ex(str(path)) == 0
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
 
 
 @contextlib.contextmanager
@@ -269,8 +269,8 @@ def write_ssh(script: Path, known_hosts: Path) -> None:
 
 
 def _answers(port: int) -> bool:
-    with socket.socket() as plug:
-        return plug.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
@@ -287,5 +287,5 @@ def silent_server() -> Iterator[int]:
         threading.Thread(target=accept, daemon=True).start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
-        for plug in kept:
-            plug.close()
+        for sock in kept:
+            sock.close()

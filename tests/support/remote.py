@@ -158,11 +158,11 @@ def existing(kind: Kind, home: Home) -> Iterator[dict[str, object]]:
         with guest(kind.arch, home) as keys:
             yield keys
     elif kind.via == "jump":
-        with sshd() as gate, sshd() as inner, pytest.MonkeyPatch.context() as patch:
+        with sshd() as jump_host, sshd() as inner, pytest.MonkeyPatch.context() as patch:
             # The way through the gate is proved by the gate's log, in the tests of its own.
-            (inner.folder / "authorized_keys").write_text(Path(f"{gate.client_key}.pub").read_text())
-            at_home(patch, home, gate.known_hosts())
-            jump = {"jump": f"{ACCOUNT}@{gate.address}", "key": str(gate.client_key)}
+            (inner.folder / "authorized_keys").write_text(Path(f"{jump_host.client_key}.pub").read_text())
+            at_home(patch, home, jump_host.known_hosts())
+            jump = {"jump": f"{ACCOUNT}@{jump_host.address}", "key": str(jump_host.client_key)}
             yield inner.keys(**jump)
     else:
         with sshd() as server:

@@ -102,9 +102,9 @@ def test_a_cable_is_no_way_to_the_host(name: str, uri: str) -> None:
     assert netdevs == (["user", "vde", "vde"] if uri == SESSION else ["user"])
     assert len(cables) == (0 if uri == SESSION else 2)
     tag = f"isolab-{RUN}-net.lan"
-    for cable in cables:
-        (filtered,), (source,) = cable.findall("filterref"), cable.findall("source")
-        assert (cable.get("type"), source.attrib, filtered.attrib) == (
+    for interface in cables:
+        (filtered,), (source,) = interface.findall("filterref"), interface.findall("source")
+        assert (interface.get("type"), source.attrib, filtered.attrib) == (
             "network", {"network": tag}, {"filter": tag},
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ def lab(networks: Mapping[str, Any], **joined: Any) -> Lab:
 
 
 def addresses(found: Lab) -> dict[tuple[str, str], str]:
-    return {(seat.machine, seat.network): seat.address for seat in interfaces(found)}
+    return {(interface.machine, interface.network): interface.address for interface in interfaces(found)}
 
 
 def test_addresses_are_given_in_order_around_those_that_are_taken() -> None:
@@ -63,7 +63,7 @@ def test_a_full_subnet_is_told() -> None:
 @given(st.integers(1, 40))
 def test_hardware_addresses_are_unicast_local_and_different(machines: int) -> None:
     names = {f"m{number}": ["lan"] for number in range(machines)}
-    macs = [seat.mac for seat in interfaces(lab({"lan": {}}, **names))]
+    macs = [interface.mac for interface in interfaces(lab({"lan": {}}, **names))]
     assert len(set(macs)) == machines
     assert all(int(mac[:2], 16) & 3 == 2 for mac in macs)
 
@@ -172,17 +172,17 @@ def test_every_name_of_a_network_is_decided_beforehand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "plug"),
+    ("uri", "endpoint"),
     [
         ("qemu:///system", f"isolab-{RUN}-net.lan"),
         ("qemu+ssh://lab1/system", f"isolab-{RUN}-net.lan"),
         ("qemu:///session", f"/scratch/{RUN}/net.lan/libvirt-switch/ctl"),
     ],
 )
-def test_a_network_of_libvirt_is_its_daemons_or_a_switch_of_a_session(uri: str, plug: str) -> None:
+def test_a_network_of_libvirt_is_its_daemons_or_a_switch_of_a_session(uri: str, endpoint: str) -> None:
     found = LIBVIRT.prepare_network(replace(network("libvirt"), uri=uri))
     assert found == LIBVIRT.prepare_network(replace(network("libvirt"), uri=uri))
-    assert found.data["plugs"] == dict.fromkeys("ab", plug)
+    assert found.data["plugs"] == dict.fromkeys("ab", endpoint)
     assert found.data["uri"].startswith(uri)
 
 

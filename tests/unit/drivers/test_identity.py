@@ -96,8 +96,8 @@ def talking(folder: Path, guest: Guest) -> Iterator[Port]:
         server.listen()
 
         def serve() -> None:
-            with contextlib.suppress(OSError), server.accept()[0] as plug:
-                guest(plug)
+            with contextlib.suppress(OSError), server.accept()[0] as sock:
+                guest(sock)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -111,10 +111,10 @@ def talking(folder: Path, guest: Guest) -> Iterator[Port]:
 def says(*blocks: bytes) -> Guest:
     """A guest that says this, then listens until we hang up."""
 
-    def guest(plug: socket.socket) -> None:
+    def guest(sock: socket.socket) -> None:
         for block in blocks:
-            plug.sendall(block)
-        while plug.recv(4096):
+            sock.sendall(block)
+        while sock.recv(4096):
             pass
 
     return guest
@@ -176,8 +176,8 @@ def test_silence_ends_with_the_users_wish(tmp_path: Path) -> None:
 def test_an_identity_is_handed_over_whole(tmp_path: Path) -> None:
     heard = bytearray()
 
-    def guest(plug: socket.socket) -> None:
-        while block := plug.recv(4096):
+    def guest(sock: socket.socket) -> None:
+        while block := sock.recv(4096):
             heard.extend(block)
 
     keys = make_keys()

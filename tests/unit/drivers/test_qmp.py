@@ -30,11 +30,11 @@ def monitor(path: Path, greeting: object, *answers: Sequence[object]) -> Iterato
         return b"".join(v if isinstance(v, bytes) else json.dumps(v).encode() + b"\r\n" for v in values)
 
     def serve() -> None:
-        with contextlib.suppress(OSError), server.accept()[0] as plug, plug.makefile("rb") as questions:
-            plug.sendall(lines([greeting]))
+        with contextlib.suppress(OSError), server.accept()[0] as sock, sock.makefile("rb") as questions:
+            sock.sendall(lines([greeting]))
             for answer in answers:
                 asked.append(json.loads(questions.readline()))
-                plug.sendall(lines(answer))
+                sock.sendall(lines(answer))
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(path))

@@ -182,9 +182,9 @@ def ssh_server() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
-            plug, _ = server.accept()
-            with plug:
-                plug.sendall(b"SSH-2.0-test\r\n")
+            sock, _ = server.accept()
+            with sock:
+                sock.sendall(b"SSH-2.0-test\r\n")
 
         thread = threading.Thread(target=greet)
         thread.start()

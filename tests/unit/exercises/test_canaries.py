@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import CanaryError, TimedOut
-from orchestrator.exercises.canaries import base as plots
+from orchestrator.exercises.canaries import base as canary_base
 from orchestrator.exercises.canaries import files
 from orchestrator.exercises.canaries.base import APART, Owners, owners
 from orchestrator.exercises.canaries.manager import PURPOSE, CanaryManager, CanarySet
@@ -31,7 +31,7 @@ NOBODY = Owners(None, None)
 
 
 @pytest.fixture
-def garden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CanaryManager]:
+def canaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CanaryManager]:
     """In a scratch of its own; its program is never run."""
     for name in ("SCRATCH", "STATE", "CACHE"):
         monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
@@ -42,12 +42,12 @@ def garden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CanaryMa
     made.close()
 
 
-def planted(garden: CanaryManager, *kinds: CanaryKind) -> Any:
-    return garden.planted(kinds, NOBODY, FakeTransport([b""]), "/work/x", 1000, Deadline.never())
+def planted(canaries: CanaryManager, *kinds: CanaryKind) -> Any:
+    return canaries.planted(kinds, NOBODY, FakeTransport([b""]), "/work/x", 1000, Deadline.never())
 
 
-def path_of(bed: CanarySet, kind: str) -> Path:
-    return Path(bed.env[f"ISOLAB_CANARY_{kind.upper()}"])
+def path_of(standing: CanarySet, kind: str) -> Path:
+    return Path(standing.env[f"ISOLAB_CANARY_{kind.upper()}"])
 
 
 class TestWhose:
@@ -70,51 +70,53 @@ class TestWhose:
 
 
 class TestFiles:
-    def test_what_nobody_touched_is_untouched(self, garden: CanaryManager) -> None:
-        with planted(garden, "secret", "file", "entry") as bed:
-            assert set(bed.inspect("nothing to see").values()) == {"untouched"}
+    def test_what_nobody_touched_is_untouched(self, canaries: CanaryManager) -> None:
+        with planted(canaries, "secret", "file", "entry") as standing:
+            assert set(standing.inspect("nothing to see").values()) == {"untouched"}
 
-    def test_who_prints_a_secret_has_read_that_canary_and_no_other(self, garden: CanaryManager) -> None:
-        with planted(garden, "secret", "file") as bed:
-            said = f"it says {path_of(bed, 'secret').read_text()}"
-            assert bed.inspect(said) == {"secret_canary": "read", "file_canary": "untouched"}
+    def test_who_prints_a_secret_has_read_that_canary_and_no_other(self, canaries: CanaryManager) -> None:
+        with planted(canaries, "secret", "file") as standing:
+            said = f"it says {path_of(standing, 'secret').read_text()}"
+            assert standing.inspect(said) == {"secret_canary": "read", "file_canary": "untouched"}
 
-    def test_the_secret_is_not_told_to_the_attacker(self, garden: CanaryManager) -> None:
-        with planted(garden, "secret") as bed:
-            assert path_of(bed, "secret").read_text() not in " ".join(bed.env.values())
+    def test_the_secret_is_not_told_to_the_attacker(self, canaries: CanaryManager) -> None:
+        with planted(canaries, "secret") as standing:
+            assert path_of(standing, "secret").read_text() not in " ".join(standing.env.values())
 
     def test_writing_deleting_and_putting_something_else_in_its_place_are_seen(
-        self, garden: CanaryManager
+        self, canaries: CanaryManager
     ) -> None:
-        with planted(garden, "secret", "file", "entry") as bed:
-            path_of(bed, "file").write_text("mine")
-            path_of(bed, "entry").unlink()
-            path_of(bed, "secret").unlink()
-            path_of(bed, "secret").symlink_to("/dev/zero")
-            assert bed.inspect("") == {
+        with planted(canaries, "secret", "file", "entry") as standing:
+            path_of(standing, "file").write_text("mine")
+            path_of(standing, "entry").unlink()
+            path_of(standing, "secret").unlink()
+            path_of(standing, "secret").symlink_to("/dev/zero")
+            assert standing.inspect("") == {
                 "secret_canary": "written", "file_canary": "written", "entry_canary": "deleted",
             }  # fmt: skip
 
-    def test_another_users_file_needs_root(self, garden: CanaryManager) -> None:
-        with planted(garden, "other-file") as bed:
-            (found,) = bed.inspect("").values()
+    def test_another_users_file_needs_root(self, canaries: CanaryManager) -> None:
+        with planted(canaries, "other-file") as standing:
+            (found,) = standing.inspect("").values()
         assert found.startswith("not planted (isolab is not running as root")
 
-    def test_files_left_where_everybody_may_write_are_found_and_removed(self, garden: CanaryManager) -> None:
-        with planted(garden, "left-file") as bed:
-            left = Path("/tmp") / bed.env["ISOLAB_CANARY_LEFT"]
-            assert bed.inspect("") == {"left_file_canary": "untouched"}
+    def test_files_left_where_everybody_may_write_are_found_and_removed(
+        self, canaries: CanaryManager
+    ) -> None:
+        with planted(canaries, "left-file") as standing:
+            left = Path("/tmp") / standing.env["ISOLAB_CANARY_LEFT"]
+            assert standing.inspect("") == {"left_file_canary": "untouched"}
             left.touch()
-            assert bed.inspect("") == {"left_file_canary": "on the host"}
+            assert standing.inspect("") == {"left_file_canary": "on the host"}
         assert not left.exists()
 
     @pytest.mark.parametrize(("content", "became"), [(b"", "written"), (b"junk", "written")])
     def test_the_programs_own_file_is_read_back_from_its_machine(
-        self, garden: CanaryManager, content: bytes, became: str
+        self, canaries: CanaryManager, content: bytes, became: str
     ) -> None:
         there = FakeTransport([b"", content])
-        with garden.planted(["own-file"], NOBODY, there, "/work/x", 1000, Deadline.never()) as bed:
-            assert bed.inspect("") == {"own_file_canary": became}
+        with canaries.planted(["own-file"], NOBODY, there, "/work/x", 1000, Deadline.never()) as standing:
+            assert standing.inspect("") == {"own_file_canary": became}
         assert there.asked[1] == ["head", "-c", "4096", "/work/x/own-data.txt"]
 
 
@@ -160,7 +162,7 @@ class TestProcesses:
     )
     def test_what_it_says_it_noticed(
         self,
-        garden: CanaryManager,
+        canaries: CanaryManager,
         monkeypatch: pytest.MonkeyPatch,
         kind: CanaryKind,
         answer: str,
@@ -168,87 +170,87 @@ class TestProcesses:
     ) -> None:
         talk = FakeConversation(answer)
         monkeypatch.setattr(process, "Conversation", talk)
-        with planted(garden, kind) as bed:
-            assert bed.inspect("") == {observation(kind): became}
+        with planted(canaries, kind) as standing:
+            assert standing.inspect("") == {observation(kind): became}
         assert talk.closed
 
     def test_attacks_on_one_users_count_of_processes_take_turns(
-        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
+        self, canaries: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(process, "Conversation", FakeConversation())
         there = FakeTransport([b""])
-        with planted(garden, "forks"):
-            late = garden.planted(["forks"], NOBODY, there, "/work/x", 1000, Deadline.after(0.05))
+        with planted(canaries, "forks"):
+            late = canaries.planted(["forks"], NOBODY, there, "/work/x", 1000, Deadline.after(0.05))
             with pytest.raises(TimedOut, match="another machine's attack"), late:
                 pass
 
     def test_one_that_says_nothing_more_was_killed(
-        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
+        self, canaries: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(process, "Conversation", FakeConversation())
-        with planted(garden, "process") as bed:
-            assert bed.inspect("") == {"process_canary": "killed"}
+        with planted(canaries, "process") as standing:
+            assert standing.inspect("") == {"process_canary": "killed"}
 
     def test_one_that_does_not_get_ready_is_closed_and_told(
-        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
+        self, canaries: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         talk = FakeConversation()
         talk.answers.clear()
         monkeypatch.setattr(process, "Conversation", talk)
         with (
             pytest.raises(CanaryError, match="cannot plant the canary 'process'"),
-            planted(garden, "process"),
+            planted(canaries, "process"),
         ):
             pass
         assert talk.closed
 
 
 class TestListeners:
-    def test_a_mark_reaches_and_a_call_alone_knocks(self, garden: CanaryManager) -> None:
-        with planted(garden, "listener", "datagram", "socket") as bed:
-            mark = bed.env["ISOLAB_CANARY_MARK"].encode()
-            with socket.create_connection(("127.0.0.1", int(bed.env["ISOLAB_CANARY_PORT"]))):
+    def test_a_mark_reaches_and_a_call_alone_knocks(self, canaries: CanaryManager) -> None:
+        with planted(canaries, "listener", "datagram", "socket") as standing:
+            mark = standing.env["ISOLAB_CANARY_MARK"].encode()
+            with socket.create_connection(("127.0.0.1", int(standing.env["ISOLAB_CANARY_PORT"]))):
                 pass
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.sendto(mark, "\0" + bed.env["ISOLAB_CANARY_SOCKET"])
-            assert bed.inspect("") == {
+                sender.sendto(mark, "\0" + standing.env["ISOLAB_CANARY_SOCKET"])
+            assert standing.inspect("") == {
                 "listener_canary": "knocked on", "datagram_canary": "untouched", "socket_canary": "reached",
             }  # fmt: skip
-            with socket.create_connection(("127.0.0.1", int(bed.env["ISOLAB_CANARY_PORT"]))) as caller:
+            with socket.create_connection(("127.0.0.1", int(standing.env["ISOLAB_CANARY_PORT"]))) as caller:
                 caller.sendall(mark)
-            assert bed.inspect("")["listener_canary"] == "reached"
+            assert standing.inspect("")["listener_canary"] == "reached"
 
     def test_a_host_without_a_way_out_has_no_address_to_listen_at(
-        self, garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
+        self, canaries: CanaryManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("orchestrator.exercises.canaries.listeners.own_address", lambda: None)
-        with planted(garden, "outside-listener") as bed:
-            (found,) = bed.inspect("").values()
+        with planted(canaries, "outside-listener") as standing:
+            (found,) = standing.inspect("").values()
         assert found.startswith("not planted (the host has only a loopback address")
 
 
 class TestWhatIsLeft:
-    def test_nothing_of_an_attack_and_nothing_of_a_run(self, garden: CanaryManager, tmp_path: Path) -> None:
+    def test_nothing_of_an_attack_and_nothing_of_a_run(self, canaries: CanaryManager, tmp_path: Path) -> None:
         scratch = tmp_path / "SCRATCH"
-        with planted(garden, "file", "shared-memory") as bed:
-            shared = Path(f"/dev/shm{bed.env['ISOLAB_CANARY_SHM']}")
+        with planted(canaries, "file", "shared-memory") as standing:
+            shared = Path(f"/dev/shm{standing.env['ISOLAB_CANARY_SHM']}")
             assert shared.exists()
         (folder,) = scratch.glob(f"{PURPOSE}-*")
         assert sorted(p.name for p in folder.iterdir()) == [LOCK, "bin", "journal"]
         assert not shared.exists()
-        garden.close()
+        canaries.close()
         assert list(scratch.iterdir()) == []
 
-    def test_a_file_exchanged_for_a_folder_is_removed_as_well(self, garden: CanaryManager) -> None:
-        with planted(garden, "shared-memory") as bed:
-            shared = Path(f"/dev/shm{bed.env['ISOLAB_CANARY_SHM']}")
+    def test_a_file_exchanged_for_a_folder_is_removed_as_well(self, canaries: CanaryManager) -> None:
+        with planted(canaries, "shared-memory") as standing:
+            shared = Path(f"/dev/shm{standing.env['ISOLAB_CANARY_SHM']}")
             shared.unlink()
             (shared / "deeper").mkdir(parents=True)
-            assert bed.inspect("") == {"shared_memory_canary": "written"}
+            assert standing.inspect("") == {"shared_memory_canary": "written"}
         assert not shared.exists()
 
     def test_gc_undoes_what_a_killed_run_had_planted(
-        self, garden: CanaryManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, canaries: CanaryManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = tmp_path / "SCRATCH" / f"{PURPOSE}-x"
         folder.mkdir()
@@ -265,7 +267,7 @@ class TestWhatIsLeft:
         assert not folder.exists()
 
     def test_keys_of_ours_can_be_told_from_others(self) -> None:
-        assert {plots.new_key() >> 16 for _ in range(9)} == {plots.KEYS}
+        assert {canary_base.new_key() >> 16 for _ in range(9)} == {canary_base.KEYS}
 
 
 class TestExercises:
@@ -278,9 +280,11 @@ class TestExercises:
         with pytest.raises(ValidationError, match="`canaries:` does not list"):
             Exercise.model_validate({"title": "a", "run": "./a", "canaries": ["secret"], "checks": checks})
 
-    def test_a_program_cannot_say_what_became_of_a_canary(self, garden: CanaryManager) -> None:
+    def test_a_program_cannot_say_what_became_of_a_canary(self, canaries: CanaryManager) -> None:
         """It overwrites the file and claims it did not."""
-        done = attacked(garden, answer(b'{"file_canary": "untouched", "process_canary": "killed", "a": 1}\n'))
+        done = attacked(
+            canaries, answer(b'{"file_canary": "untouched", "process_canary": "killed", "a": 1}\n')
+        )
         assert done.observations == {"file_canary": "written", "a": 1}
         assert (
             "ignored file_canary, process_canary in the output: only the controller observes that"
@@ -288,8 +292,8 @@ class TestExercises:
         )
         assert (done.status, done.points) == (Status.PASS, 1)
 
-    def test_canaries_are_inspected_also_after_a_program_that_failed(self, garden: CanaryManager) -> None:
-        done = attacked(garden, answer(exit=None, signal="SIGSEGV"))
+    def test_canaries_are_inspected_also_after_a_program_that_failed(self, canaries: CanaryManager) -> None:
+        done = attacked(canaries, answer(exit=None, signal="SIGSEGV"))
         assert done.status is Status.FAIL
         assert done.observations == {"file_canary": "written"}
 
@@ -309,8 +313,8 @@ class Attacker(FakeTransport):
         return super().run(argv, **options)
 
 
-def attacked(garden: CanaryManager, said: bytes) -> Any:
-    place = ExerciseContext(Attacker([said]), SITE, subject(), "tag", "canary", canaries=garden)
+def attacked(canaries: CanaryManager, said: bytes) -> Any:
+    place = ExerciseContext(Attacker([said]), SITE, subject(), "tag", "canary", canaries=canaries)
     checks = [{"that": "file_canary", "equals": "written"}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestrator.exercises.execute.owners", lambda *_: NOBODY)
@@ -319,7 +323,7 @@ def attacked(garden: CanaryManager, said: bytes) -> Any:
 
 
 def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(
-    garden: CanaryManager, monkeypatch: pytest.MonkeyPatch
+    canaries: CanaryManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -327,6 +331,6 @@ def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(
     monkeypatch.setattr(files, "shared_memory", refuse)
     with (
         pytest.raises(CanaryError, match="cannot plant the canary 'shared-memory'"),
-        planted(garden, "shared-memory"),
+        planted(canaries, "shared-memory"),
     ):
         pass

@@ -18,7 +18,7 @@ from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 
 
-class Weighing:
+class MemoryDriver:
     """As much of a driver as is asked here."""
 
     def __init__(self, size: int) -> None:
@@ -36,23 +36,24 @@ def run(driver: Any, printed: bytes = b"", **text: Any) -> Record:
 
 def test_an_exercise_that_asks_is_answered() -> None:
     checks = [{"that": "start_seconds", "measured": 1}, {"that": "memory_bytes", "equals": 4096}]
-    done = run(Weighing(4096), asks=["start", "memory"], checks=checks)
+    done = run(MemoryDriver(4096), asks=["start", "memory"], checks=checks)
     assert done.observations == {"start_seconds": 1.25, "memory_bytes": 4096}
     assert done.status is Status.PASS
 
 
 def test_one_that_does_not_ask_is_not() -> None:
-    assert run(Weighing(4096), b'{"a": 1}\n').observations == {"a": 1}
+    assert run(MemoryDriver(4096), b'{"a": 1}\n').observations == {"a": 1}
 
 
 def test_a_program_cannot_say_what_only_the_controller_knows() -> None:
     printed = b'{"start_seconds": 0.001, "memory_bytes": 1}\n'
-    assert run(Weighing(4096), printed, asks=["start"]).observations == {"start_seconds": 1.25}
-    assert "only the controller observes" in run(Weighing(4096), printed).reason
+    assert run(MemoryDriver(4096), printed, asks=["start"]).observations == {"start_seconds": 1.25}
+    assert "only the controller observes" in run(MemoryDriver(4096), printed).reason
 
 
 @pytest.mark.parametrize(
-    ("driver", "said"), [(object(), "not reported by the driver qemu"), (Weighing(0), "permission denied")]
+    ("driver", "said"),
+    [(object(), "not reported by the driver qemu"), (MemoryDriver(0), "permission denied")],
 )
 def test_what_is_not_known_is_said_in_words(driver: Any, said: str) -> None:
     assert said in run(driver, asks=["memory"]).observations["memory_bytes"]
@@ -90,9 +91,9 @@ def test_contention_is_counted_while_the_exercise_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.exercises.host_metrics.PRESSURE", tmp_path / "cpu")
-    assert "unknown" in run(Weighing(1), asks=["contention"]).observations["contention_percent"]
+    assert "unknown" in run(MemoryDriver(1), asks=["contention"]).observations["contention_percent"]
     (tmp_path / "cpu").write_text("some total=5000000\n")
-    answer_ = HostMetrics(Weighing(1), handle(), 1.0).asked(["contention"])  # type: ignore[arg-type]
+    answer_ = HostMetrics(MemoryDriver(1), handle(), 1.0).asked(["contention"])  # type: ignore[arg-type]
     assert answer_() == {"contention_percent": 0.0}
     (tmp_path / "cpu").write_text("some total=5000000000\n")
     assert answer_() == {"contention_percent": 100.0}

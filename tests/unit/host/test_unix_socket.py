@@ -36,7 +36,7 @@ def test_the_first_who_asks_has_it_and_nobody_after(listening: Path) -> None:
 
 def test_of_many_who_ask_at_once_one_has_it(listening: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        found = [plug for plug in pool.map(ask, [listening] * 8) if plug is not None]
+        found = [sock for sock in pool.map(ask, [listening] * 8) if sock is not None]
     assert len(found) == 1
     found[0].close()
 

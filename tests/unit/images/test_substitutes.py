@@ -47,7 +47,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     return made
 
 
-class Told(SilentProgress):
+class Notes(SilentProgress):
     """What people were told."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def obtain(arch: Arch = S390X, progress: Progress | None = None, renew: bool = F
 
 
 def test_people_are_told_what_happens_and_of_the_substitute_each_time(mirror: Mirror) -> None:
-    told = Told()
+    told = Notes()
     obtain(progress=told)
     why = "image micro/s390x: built from Debian bookworm: libc6 of trixie is not on the mirror"
     assert told.words == [
@@ -105,7 +105,7 @@ def test_a_turn_is_waited_for_only_when_something_is_built(mirror: Mirror) -> No
 
 
 def test_an_older_index_is_told_of(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told()
+    told = Notes()
     monkeypatch.setattr(micro, "build", lambda *_: {"suite": "trixie", "outdated": True})
     obtain(progress=told)
     assert told.words[-1].endswith("built from an earlier package index; the mirror is being updated")

@@ -30,9 +30,9 @@ class Fake:
     done: list[str] = field(default_factory=list)
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
-        plugs = {name: f"plug-{name}" for name in wanted.machines}
+        endpoints = {name: f"plug-{name}" for name in wanted.machines}
         name, scratch = wanted.scratch.name, str(wanted.scratch)
-        return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": plugs})
+        return Handle("qemu", wanted.run, name, "", "", "", scratch, SITE, {"plugs": endpoints})
 
     def create_network(self, wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
         assert [entry.handle for entry in self.journal.entries()] == [handle]  # journalled before it is

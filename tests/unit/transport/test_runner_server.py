@@ -38,7 +38,7 @@ class FakeStream:
 
 
 @dataclass
-class Conversing(FakeTransport):
+class Streaming(FakeTransport):
     """A machine whose runners are the given streams, one after the other."""
 
     streams: list[FakeStream] = field(default_factory=list)
@@ -49,11 +49,11 @@ class Conversing(FakeTransport):
         return self.streams[len(self.opened) - 1]
 
 
-def machine(*runners: list[bytes | Exception]) -> Conversing:
-    return Conversing([b"plain"], streams=[FakeStream(blocks) for blocks in runners])
+def machine(*runners: list[bytes | Exception]) -> Streaming:
+    return Streaming([b"plain"], streams=[FakeStream(blocks) for blocks in runners])
 
 
-def order(transport: Conversing, times: int = 1) -> list[bytes]:
+def order(transport: Streaming, times: int = 1) -> list[bytes]:
     """The answers to the same order, given again and again to one served machine."""
     with runner_server(transport, RUNNER) as runner:
         return [
