@@ -74,7 +74,7 @@ def test_a_surprising_value_is_understood_or_refused(key: str, surprise: Any) ->
 def test_nonsense_is_refused(head: bytes) -> None:
     with pytest.raises(TransportError, match="invalid report"):
         parse(head + b"\n")
-    with pytest.raises(TransportError, match="make no sense"):
+    with pytest.raises(TransportError, match="invalid facts"):
         facts_of.parse(head)
 
 
