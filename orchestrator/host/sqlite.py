@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.errors import Unavailable
+
 PATIENCE_SECONDS = 30.0
 """How long to wait for another connection's transaction."""
 
@@ -26,10 +28,17 @@ class Database:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
-        """Open a transaction: committed at the end of the block, rolled back if it raises."""
-        connection = sqlite3.connect(self._path, timeout=PATIENCE_SECONDS)
+        """Open a transaction: committed at the end of the block, rolled back if it raises.
+
+        Raises Unavailable when the file is not such a database, or stays locked.
+        """
         try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+            with contextlib.closing(sqlite3.connect(self._path, timeout=PATIENCE_SECONDS)) as connection:
+                with connection:
+                    yield connection
+        except sqlite3.DatabaseError as problem:
+            raise Unavailable(
+                f"{self._path}: cannot be used: {problem}",
+                hint="wait for another isolab that holds it; if it is damaged, move it away: "
+                "`isolab gc` then finds the machines by their names",
+            ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from orchestrator.errors import LabError, SpecError, Unavailable
-from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.load import LAB_FILE, LoadedLab
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import Record, read_records
@@ -36,6 +36,7 @@ class RunStore:
         self.folder = folder.absolute()
         self._lab = lab
         try:
+            self._require_own(lab)
             self.folder.mkdir(parents=True, exist_ok=True)
             require_space(self.folder)
             keep(lab, self.folder)
@@ -44,6 +45,15 @@ class RunStore:
             raise Unavailable(
                 f"cannot write to {folder}: {problem.strerror}", hint="choose another folder with --out"
             ) from None
+
+    def _require_own(self, lab: LoadedLab) -> None:
+        """Raises SpecError for a folder whose ``lab.yaml`` is somebody's lab and no run's snapshot."""
+        there = self.folder / LAB_FILE
+        if there.exists() and (there.samefile(lab.path) or not (self.folder / RECORDS).exists()):
+            raise SpecError(
+                f"{self.folder} is a lab's folder: the run's {LAB_FILE} would replace it",
+                hint="choose another folder with --out",
+            )
 
     def __enter__(self) -> RunStore:
         return self

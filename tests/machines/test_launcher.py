@@ -35,3 +35,11 @@ def test_modules_are_compiled_once_even_where_python_is_told_to_keep_nothing(tmp
         process.run([ISOLAB, "schema"], deadline=Deadline.after(SECONDS), env=env)
     kept = {path.name.split(".")[0] for path in tmp_path.rglob("orchestrator/**/*.pyc")}
     assert {"errors", "load"} <= kept  # one loaded before Invoke reads the command line, one after
+
+
+def test_it_runs_through_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "lab").symlink_to(ISOLAB)
+    (tmp_path / "isolab").symlink_to("there/lab")
+    done = process.run([tmp_path / "isolab", "--version"], deadline=Deadline.after(SECONDS), cwd=tmp_path)
+    assert done.stdout.startswith(b"isolab ")

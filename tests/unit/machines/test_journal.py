@@ -15,6 +15,7 @@ from factories import RUN, handle
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Handle
+from orchestrator.errors import Unavailable
 from orchestrator.host import process
 from orchestrator.machines import journal as module
 from orchestrator.machines.journal import Journal, start_time
@@ -150,3 +151,19 @@ def test_the_same_machine_of_two_runs_are_two_intents(path: Path) -> None:
     journal.intend(handle(run=other))
     journal.forget(handle())
     assert [entry.handle.run for entry in journal.entries()] == [other]
+
+
+def test_a_damaged_journal_is_named_with_a_way_on(path: Path) -> None:
+    path.write_bytes(os.urandom(5000))
+    with pytest.raises(Unavailable, match="not a database") as caught:
+        Journal(path)
+    assert str(path) in caught.value.message
+    assert "move it away" in caught.value.hint
+
+
+def test_a_journal_of_another_shape_is_named_with_a_way_on(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE machines (a TEXT)")
+    with pytest.raises(Unavailable, match="no such column") as caught:
+        Journal(path).entries()
+    assert "isolab gc" in caught.value.hint

@@ -60,6 +60,22 @@ def test_a_nearly_full_disk_is_refused(
     assert "images prune" in caught.value.hint
 
 
+def test_a_lab_of_somebodys_is_never_replaced(tmp_path: Path, lab: LoadedLab) -> None:
+    (tmp_path / "lab.yaml").write_text("lab: mine\n")
+    with pytest.raises(SpecError, match="is a lab's folder") as caught:
+        RunStore(tmp_path, lab)
+    assert "--out" in caught.value.hint
+    assert (tmp_path / "lab.yaml").read_text() == "lab: mine\n"
+    with pytest.raises(SpecError, match="is a lab's folder"):
+        RunStore(lab.path.parent, lab)
+
+
+def test_a_run_may_take_the_place_of_an_earlier_one(tmp_path: Path, lab: LoadedLab) -> None:
+    for _ in range(2):
+        with RunStore(tmp_path / "one", lab) as store:
+            assert load_run(store.folder) == []
+
+
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, lab: LoadedLab) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Unavailable, match=r"cannot write to .*file/one") as caught:

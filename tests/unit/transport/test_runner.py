@@ -69,7 +69,9 @@ def test_a_surprising_value_is_understood_or_refused(key: str, surprise: Any) ->
 
 
 @pytest.mark.parametrize(
-    "head", [b"{" * 100_000, b"[" * 100_000, b"", b"[]", b"7", b'{"stdout": 1}', b"\xff\xfe"]
+    "head",
+    [b"{" * 100_000, b"[" * 100_000, b"", b"[]", b"7", b'{"stdout": 1}', b"\xff\xfe"],
+    ids=lambda head: repr(head)[:12],
 )
 def test_nonsense_is_refused(head: bytes) -> None:
     with pytest.raises(TransportError, match="invalid report"):
