@@ -33,9 +33,9 @@ class Database:
         Raises Unavailable when the file is not such a database, or stays locked.
         """
         try:
-            with contextlib.closing(sqlite3.connect(self._path, timeout=PATIENCE_SECONDS)) as connection:
-                with connection:
-                    yield connection
+            opened = sqlite3.connect(self._path, timeout=PATIENCE_SECONDS)
+            with contextlib.closing(opened) as connection, connection:
+                yield connection
         except sqlite3.DatabaseError as problem:
             raise Unavailable(
                 f"{self._path}: cannot be used: {problem}",
