@@ -12,6 +12,7 @@ from habitat import Home, fresh_home
 from test_export import exported, folder
 
 from orchestrator.deadline import Deadline
+from orchestrator.drivers.virtualbox import vboxmanage
 from orchestrator.host import process
 
 pytestmark = pytest.mark.real
@@ -27,8 +28,8 @@ def home() -> Iterator[Home]:
 
 
 def manage(*words: str | Path) -> str:
-    argv = ["VBoxManage", "-q", *words]
-    return process.run(argv, deadline=Deadline.after(300)).stdout.decode(errors="replace")
+    """VBoxManage's answer; asked as the driver asks, for its server ends between two commands."""
+    return vboxmanage.ask([str(word) for word in words], Deadline.after(300))
 
 
 def test_it_imports_as_the_machine_the_descriptor_says(home: Home, folder: Path) -> None:

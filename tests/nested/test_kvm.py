@@ -50,7 +50,7 @@ _BESIDE_A_TIMER = """
 python3 -c 'import time\nwhile True: time.sleep(0.0003)' & timer=$!
 PYTHONPATH=$PYTHONPATH:tests/support python3 -c '
 from bench import HOST, image_of
-from orchestrator import accel
+from orchestrator.drivers.qemu import accel
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 print(accel.probe(ARCHITECTURES[HOST], image_of(HOST), Deadline.after(300)) or "booted")'
