@@ -151,7 +151,7 @@ def test_a_program_cannot_deny_what_it_did() -> None:
         assert statuses(home) == {("bare", "./forger"): "pass"}
         (found,) = map(json.loads, (home.out / "records.jsonl").read_text().splitlines())
         assert found["observations"] == {"file_canary": "written", "honest": False}
-        assert "printed file_canary, which only the controller observes" in found["reason"]
+        assert "ignored file_canary in the output: only the controller observes that" in found["reason"]
 
 
 def _standing(names: set[str]) -> set[str]:

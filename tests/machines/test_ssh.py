@@ -219,14 +219,14 @@ class TestWhatIsThere:
     def test_another_architecture_than_the_lab_says(self, home: Home, server: Server) -> None:
         kind = Kind("ssh", "s390x")
         order = order_for(kind, home, keys=server.keys())
-        with pytest.raises(BootError, match="programs were made for s390x") as caught, on_bench(kind, order):
+        with pytest.raises(BootError, match="programs are built for s390x") as caught, on_bench(kind, order):
             pytest.fail("it was taken")
         assert caught.value.hint == f"write `arch: {HOST}` in the lab"
 
     def test_a_shell_that_talks(self, home: Home) -> None:
         with sshd(more='ForceCommand echo Welcome; eval "$SSH_ORIGINAL_COMMAND"') as server:
             problem = refused(home, server.keys())
-        assert "prints text when nobody looks: 'Welcome'" in problem.message
+        assert "prints text in non-interactive sessions: 'Welcome'" in problem.message
         assert ".bashrc" in problem.hint
 
     def test_an_account_without_a_shell(self, home: Home) -> None:

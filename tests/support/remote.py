@@ -1,7 +1,7 @@
 """Machines that exist already: OpenSSH servers on loopback, and guests somebody else started.
 
-A server runs in a mount namespace of its own with its own /etc/passwd and /etc/shadow, so that
-it has an ordinary account although the host gets none.
+A server runs in a mount namespace of its own with its own /etc, so that it has an ordinary account
+although the host gets none.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ PermitRootLogin prohibit-password
 {more}
 """
 _START = """\
-mount --bind {folder}/passwd /etc/passwd
-mount --bind {folder}/shadow /etc/shadow
+mount --bind {folder}/etc /etc
 mkdir -p /run/sshd
 exec {sshd} -D -f {folder}/sshd_config -E {folder}/log
 """
@@ -107,8 +106,11 @@ def sshd(*, host_kinds: tuple[str, ...] = KEY_KINDS, more: str = "") -> Iterator
         (folder / "home").mkdir()
         os.chown(folder / "home", ACCOUNT_ID, ACCOUNT_ID)
         account = f"{ACCOUNT}:x:{ACCOUNT_ID}:{ACCOUNT_ID}::{folder}/home:/bin/sh\n"
-        (folder / "passwd").write_text(Path("/etc/passwd").read_text() + account)
-        (folder / "shadow").write_text(f"root:*:19000::::::\n{ACCOUNT}:*:19000::::::\n")
+        # All of /etc: a file that is mounted over another goes when that one is replaced, as useradd(8) does.
+        process.run(["cp", "--archive", "/etc", folder / "etc"], deadline=Deadline.after(60))
+        with (folder / "etc" / "passwd").open("a") as accounts:
+            accounts.write(account)
+        (folder / "etc" / "shadow").write_text(f"root:*:19000::::::\n{ACCOUNT}:*:19000::::::\n")
         host_keys = "\n".join(f"HostKey {folder}/host_{kind}" for kind in host_kinds)
         text = _CONFIGURATION.format(port=server.port, host_keys=host_keys, folder=folder, more=more)
         (folder / "sshd_config").write_text(text)
