@@ -11,10 +11,10 @@ from xml.etree import ElementTree as Xml
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.libvirt import storage
-from orchestrator.drivers.libvirt.connection import installed, library, lookup, opened, raised_as
+from orchestrator.drivers.libvirt.connection import library, lookup, opened, raised_as
 from orchestrator.drivers.libvirt.domain_xml import NAMESPACE, read_tag
 from orchestrator.drivers.libvirt.network_xml import NETWORK_NAMESPACE, filter_identity
-from orchestrator.drivers.libvirt.ownership import daemons, remembered, remembered_file
+from orchestrator.drivers.libvirt.ownership import daemons, remembered_file
 from orchestrator.drivers.model import NETWORK_PREFIX, TAG, Handle
 from orchestrator.errors import LabError, TeardownError, Unavailable
 from orchestrator.host import process_table
@@ -92,8 +92,6 @@ def everywhere(mark: str) -> Iterator[tuple[Uri, str, str]]:
     one of them does not answer."""
     known: set[tuple[str, str]] = set()  # one daemon may be reached by several addresses
     for uri in daemons():
-        if uri not in remembered() and not installed():
-            continue  # never used from here: libvirt-python was never there
         try:
             with opened(uri, Deadline.after(60)) as connection:
                 found = set(tagged(connection, mark, uri.session))

@@ -10,6 +10,7 @@ import os
 import platform
 from pathlib import Path
 
+from orchestrator.drivers.libvirt.connection import installed
 from orchestrator.host.cache import write_atomically
 from orchestrator.labfile.libvirt_uri import SYSTEM, Uri, parse
 from orchestrator.paths import state_dir
@@ -51,8 +52,9 @@ def remembered() -> list[Uri]:
 
 def daemons() -> list[Uri]:
     """Return the daemons that may hold isolab's objects: those used, and the system's if it runs and
-    this user may use it."""
+    this user may use it. Without libvirt-python it was never used from here, unless it is remembered."""
     known, system = remembered(), parse(SYSTEM)
-    if os.getuid() == 0 and system not in known and any(Path(path).exists() for path in _SOCKETS):
+    runs = any(Path(path).exists() for path in _SOCKETS)
+    if os.getuid() == 0 and system not in known and runs and installed():
         known.append(system)
     return known

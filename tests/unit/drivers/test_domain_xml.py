@@ -216,6 +216,19 @@ def test_daemons_are_remembered_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert ownership.daemons() == [parse("qemu:///session"), parse("qemu+ssh://lab1/system")]
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_systems_daemon_never_used_is_asked_only_with_libvirt_python(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool
+) -> None:
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path))
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    monkeypatch.setattr(ownership, "_SOCKETS", (str(tmp_path),))
+    monkeypatch.setattr(ownership, "installed", lambda: installed)
+    assert ownership.daemons() == ([parse("qemu:///system")] if installed else [])
+    ownership.remember(parse("qemu:///system"))
+    assert ownership.daemons() == [parse("qemu:///system")]
+
+
 def test_without_libvirt_python_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
