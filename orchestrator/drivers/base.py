@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from orchestrator.arch import Arch
@@ -44,8 +45,9 @@ class Driver(Protocol):
     def down(self, handle: Handle) -> None:
         """Remove every trace; idempotent; returns when it is gone. Raises TeardownError."""
 
-    def leftovers(self) -> Iterator[Handle]:
-        """Yield everything on this host that carries isolab's tag, found without the journal."""
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        """Yield everything on this host that carries isolab's tag and the ownership token of this scratch
+        folder (``orchestrator.paths.scratch_dir``), found without the journal."""
 
 
 @runtime_checkable

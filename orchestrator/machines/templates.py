@@ -28,6 +28,7 @@ from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
+from orchestrator.paths import make_folder
 from orchestrator.progress import SilentProgress
 from orchestrator.transport.base import InteractiveTransport
 
@@ -118,7 +119,7 @@ def _journalled(
     context.journal.intend(handle)
     try:
         if what == "build":
-            scratch.mkdir(parents=True, mode=0o711)
+            make_folder(scratch, 0o711)
         yield fixed, handle
     finally:
         driver.down(handle)

@@ -18,7 +18,7 @@ from orchestrator.errors import Unavailable
     [
         ("ISOLAB_CACHE", paths.cache_dir),
         ("ISOLAB_STATE", paths.state_dir),
-        ("ISOLAB_SCRATCH", paths.scratch_dir),
+        ("ISOLAB_SCRATCH", paths.scratch_base),
     ],
 )
 def test_the_environment_names_a_folder_which_is_made(
@@ -55,8 +55,8 @@ def test_without_a_setting_the_desktop_standard_decides(
 def test_the_default_scratch_folder_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ISOLAB_SCRATCH", raising=False)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
-    assert paths.scratch_dir() == tmp_path / f"isolab-{os.getuid()}"
-    assert paths.scratch_dir().stat().st_mode & 0o777 == 0o711
+    assert paths.scratch_base() == tmp_path / f"isolab-{os.getuid()}"
+    assert paths.scratch_base().stat().st_mode & 0o777 == 0o711
 
 
 @pytest.fixture

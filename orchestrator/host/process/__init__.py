@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, Unavailable
-from orchestrator.host.process.child import Finished, end, read, running, start, wait
+from orchestrator.host.process.child import UMASK, Finished, end, read, running, start, wait
 from orchestrator.host.process.conversation import Conversation
 from orchestrator.host.process.feed import given
 
@@ -109,6 +109,7 @@ def become(argv: Sequence[str]) -> None:
     """Replace this process with a program found on PATH; does not return. Raises Unavailable."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec(2) keeps that
         signal.signal(number, signal.SIG_DFL)
+    os.umask(UMASK)
     try:
         os.execvp(argv[0], list(argv))
     except OSError as problem:

@@ -76,8 +76,7 @@ def test_a_process_id_used_again_is_another_owner(path: Path) -> None:
 def test_after_a_reboot_every_owner_is_dead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(path)
     journal.intend(handle())
-    real = start_time(os.getpid())
-    monkeypatch.setattr(module, "start_time", lambda _: "another-boot:" + real.rpartition(":")[2])
+    monkeypatch.setattr(module, "_boot", lambda: "another-boot")
     assert [entry.owner_alive for entry in journal.entries()] == [False]
 
 

@@ -17,6 +17,7 @@ from orchestrator.drivers.model import Handle
 from orchestrator.errors import TeardownError, Unreachable
 from orchestrator.host import process, process_table
 from orchestrator.machines.journal import Journal
+from orchestrator.paths import STATE_NOTE, scratch_dir
 from orchestrator.run import gc as module
 from orchestrator.run.gc import reclaim
 
@@ -47,7 +48,7 @@ class FakeDriver:
             raise TeardownError(f"{about.machine}: cannot be ended")
         self.downed.append(about.machine)
 
-    def leftovers(self) -> Iterator[Handle]:
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
         yield from self.found
 
 
@@ -92,7 +93,7 @@ def test_kept_machines_and_their_folders_are_nobodys_leftovers(
 ) -> None:
     journal.keep([handle("a")])
     driver.found = [handle("a"), handle("z")]
-    folder = tmp_path / "SCRATCH" / RUN
+    folder = scratch_dir() / RUN
     folder.mkdir()
     said = list(reclaim(journal))
     assert driver.downed == ["b"]
@@ -159,19 +160,20 @@ def test_the_quick_way_takes_only_the_journals_word(journal: Journal, driver: Fa
 
 
 def test_scratch_folders_of_dead_runs_go(journal: Journal, tmp_path: Path) -> None:
-    scratch = tmp_path / "SCRATCH"
+    scratch = scratch_dir()
     for name in (RUN, LIVE, "something-else"):
         (scratch / name / "vm").mkdir(parents=True)
     assert f"scratch folder {scratch / RUN}" in list(reclaim(journal))
-    assert {path.name for path in scratch.iterdir()} == {LIVE, "something-else"}
+    assert {path.name for path in scratch.iterdir()} == {LIVE, "something-else", STATE_NOTE}
 
 
 def test_a_scratch_folder_somebody_lives_in_stays(journal: Journal, tmp_path: Path) -> None:
-    folder = tmp_path / "SCRATCH" / RUN / "process" / "bin"
+    folder = scratch_dir() / RUN / "process" / "bin"
     folder.mkdir(parents=True)
     shutil.copy(shutil.which("sleep") or "", folder / "sleep")
     with process.running(["sleep", "1000"], executable=folder / "sleep"):
-        list(reclaim(journal))
+        with pytest.raises(TeardownError, match=r"in use by process \d+ \(sleep\)"):
+            list(reclaim(journal))
         assert folder.exists()
     list(reclaim(journal))
     assert not folder.exists()
@@ -190,6 +192,7 @@ class FakeProcesses:
         )
         monkeypatch.setattr(process_table, "arguments", lambda pid: self.table[pid][0])
         monkeypatch.setattr(process_table, "parent", lambda pid: self.table[pid][1])
+        monkeypatch.setattr(process_table, "ancestors", set)
         monkeypatch.setattr(process_table, "end", self.end)
 
     def end(self, pid: int, patience: float) -> bool:
@@ -198,7 +201,7 @@ class FakeProcesses:
 
 
 def test_only_orphaned_canaries_of_dead_runs_go(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead, live = f"{CANARY_TAG}-canary-{RUN}", f"{CANARY_TAG}-canary-{LIVE}"
+    dead, live = (f"{CANARY_TAG}-canary-{scratch_dir().name}-{run}" for run in (RUN, LIVE))
     first = 2**30  # beyond any process id
     processes = FakeProcesses(
         {
@@ -208,6 +211,7 @@ def test_only_orphaned_canaries_of_dead_runs_go(journal: Journal, monkeypatch: p
             first + 3: ([dead, "--serve"], 1),
             first + 4: (["vi", dead, "--canary"], 1),
             first + 5: ([], 1),
+            first + 6: ([f"{CANARY_TAG}-canary-abcdefgh-{RUN}", "--canary"], 1),  # of another state folder
         }
     )
     processes.install(monkeypatch)
