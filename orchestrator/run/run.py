@@ -85,6 +85,8 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
     require_space(cache_dir())
     announce(lab, choice, progress)
     with RunStore(out or Path("runs") / run, lab) as store:
+        if store.replaced:
+            progress.tell(f"replacing the finished run in {store.folder}")
         try:
             with closing(results(lab, run, choice, store.folder, journal, progress)) as found:
                 for record in found:
