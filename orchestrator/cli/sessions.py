@@ -212,4 +212,4 @@ def _failure_rows(failures: Sequence[Failure]) -> list[dict[str, str]]:
 
 def _complain(failures: Sequence[Failure]) -> None:
     for failure in failures:
-        sys.stderr.write(f"isolab: {failure.machine}: {failure.problem.describe()}\n")
+        sys.stderr.write(f"isolab: {failure.problem.describe_for(failure.machine)}\n")

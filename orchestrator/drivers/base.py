@@ -59,6 +59,15 @@ class NeedsPackages(Protocol):
 
 
 @runtime_checkable
+class OpensSockets(Protocol):
+    """A driver whose machines have UNIX sockets in the scratch folder: their paths' length is limited."""
+
+    def longest_sockets(self, name: str, machine: Machine) -> Iterable[str]:
+        """Return the longest paths of sockets of the machine of this name and of its networks, relative to
+        the run's scratch folder. Pure."""
+
+
+@runtime_checkable
 class Networking(Protocol):
     """A driver that can connect its machines by private networks.
 

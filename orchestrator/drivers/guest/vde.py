@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.model import Handle
+from orchestrator.drivers.model import NETWORK_PREFIX, Handle
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.host import process, process_table
 from orchestrator.host.packages import Need, program
@@ -33,6 +33,12 @@ QEMU, LIBVIRT = "switch", "libvirt-switch"
 def endpoint(scratch: Path, folder: str) -> str:
     """Return the folder of the switch's sockets, for QEMU's ``-netdev vde``."""
     return str(scratch / folder / "ctl")
+
+
+def longest_socket(network: str, folder: str) -> str:
+    """Return the longest path of a socket of a network's switch, relative to the run's scratch folder: those
+    of its members end with a number and their process id. Pure."""
+    return f"{NETWORK_PREFIX}{network}/{folder}/ctl/001.4194304"
 
 
 def render_argv(sockets: str, ports: int, user: int | None) -> list[str]:

@@ -58,6 +58,10 @@ class Libvirt:
     def needs(self, machine: Machine) -> list[Need]:
         return needs(machine)
 
+    def longest_sockets(self, name: str, machine: Machine) -> list[str]:
+        session = parse(machine.uri or default_uri()).session
+        return [vde.longest_socket(n, vde.LIBVIRT) for n in machine.networks] if session else []
+
     def prepare(self, order: Order) -> Handle:
         uri = parse(order.machine.uri or default_uri())
         data = {

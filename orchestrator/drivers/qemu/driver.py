@@ -48,6 +48,10 @@ class Qemu:
     def needs(self, machine: Machine) -> list[Need]:
         return [qemu_need(machine.arch or host_arch().name), *([vde.NEED] if machine.networks else [])]
 
+    def longest_sockets(self, name: str, machine: Machine) -> list[str]:
+        # While its template is built, a machine's folder has a longer name.
+        return [f"{name}-build/port.sock", *(vde.longest_socket(n, vde.QEMU) for n in machine.networks)]
+
     def prepare(self, order: Order) -> Handle:
         return Handle(
             driver="qemu",

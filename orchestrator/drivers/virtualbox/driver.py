@@ -66,6 +66,9 @@ class VirtualBox:
         """Return only xorriso: VirtualBox and its kernel driver must be installed by hand."""
         return [XORRISO]
 
+    def longest_sockets(self, name: str, machine: Machine) -> list[str]:
+        return [f"{name}/port.sock"]
+
     def prepare(self, order: Order) -> Handle:
         handle = Handle(
             driver="virtualbox",
