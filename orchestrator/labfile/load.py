@@ -56,6 +56,8 @@ class LoadedExercise:
     spec: Exercise
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
+    built: Mapping[str, Mapping[str, Path]] | None = None
+    """Its programs if they are built already: by architecture, by name."""
 
     @property
     def public(self) -> LoadedExercise:
