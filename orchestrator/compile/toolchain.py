@@ -93,7 +93,21 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
         _add_start_files(arch, folder, deadline)
         return {"arch": arch.name, "packages": {p.name: p.version for p in packages.values()}}
 
-    return cache.make("toolchain", f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}", fill, deadline)
+    return cache.make("toolchain", _key(arch), fill, deadline)
+
+
+def _key(arch: Arch) -> str:
+    return f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}"
+
+
+def libc_version(arch: Arch) -> str:
+    """Return the version of musl that programs of an architecture are linked with, such as ``1.2.5``;
+    "" before its toolchain is first used."""
+    for source in (arch, arch.former):
+        folder = cache.place("toolchain", _key(source)) if source else None
+        if folder and (folder / cache.META).exists():
+            return str(cache.meta(folder)["packages"]["musl-dev"]).partition("-")[0]
+    return ""
 
 
 def _place(folder: Path, path: str, data: bytes) -> None:

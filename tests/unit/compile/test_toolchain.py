@@ -1,0 +1,31 @@
+"""The toolchain of an architecture: which C library it has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.compile import toolchain
+
+S390X = ARCHITECTURES["s390x"]
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_the_version_of_the_c_library_is_unknown_before_there_is_a_toolchain() -> None:
+    assert toolchain.libc_version(S390X) == ""
+
+
+def test_the_version_of_the_c_library_is_that_of_the_package(cache_folder: Path) -> None:
+    about = {"packages": {"musl-dev": "1.2.5-3.1~deb13u1", "libgcc-14-dev": "14.2.0-19"}}
+    folder = cache_folder / "toolchain" / toolchain._key(S390X)
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text(json.dumps(about))
+    assert toolchain.libc_version(S390X) == "1.2.5"
