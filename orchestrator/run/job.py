@@ -16,6 +16,7 @@ from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
     BuildError,
     CanaryError,
+    HostLacks,
     Interrupted,
     LabError,
     TimedOut,
@@ -48,6 +49,9 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
     blank = _blank(job, context)
     pending = [e for e in context.lab.exercises if e.name in job.exercises]
     done: set[str] = set()
+    if lack := context.machines.shortfall.problem(job.machine):  # told when the run began
+        yield from _skipped(pending, blank, lack)
+        return
     try:
         barrier = context.barrier.participant(job.machine, job.group, job.student, context.cancellation)
         with barrier as participant:
@@ -56,6 +60,9 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
                 yield record
     except Interrupted:
         raise
+    except HostLacks as lack:
+        context.progress.tell(f"{job.machine}: {lack.describe()}")
+        yield from _skipped(pending, blank, lack)
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
         context.progress.tell(f"{job.machine}: {problem.describe()}")
@@ -65,6 +72,13 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
                 yield replace(blank, exercise=exercise.name, status=Status.ERROR, reason=reason)
     finally:
         context.progress.done(job.machine)
+
+
+def _skipped(exercises: Sequence[LoadedExercise], blank: Record, lack: HostLacks) -> Iterator[Record]:
+    """Yield the records of a machine that this host lacks something for, with what to type."""
+    reason = f"{lack.message}; {lack.hint}" if lack.hint else lack.message
+    for exercise in exercises:
+        yield replace(blank, exercise=exercise.name, status=Status.SKIP, reason=reason)
 
 
 def _run(
