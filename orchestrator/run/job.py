@@ -6,6 +6,7 @@ infrastructure error becomes records with status *error*.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -187,7 +188,8 @@ def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) ->
     handle, order = machine.handle, machine.order
     site, others = handle.site, order.hosts[1:]
     users = frozenset(site.users)
-    subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others))
+    root = os.getuid() == 0
+    subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others), root)
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag, canary = f"{job.run}-{job.machine}", context.visible_process.plant()
     metrics = HostMetrics(machine.driver, handle, machine.start_seconds)
