@@ -5,6 +5,7 @@
     LabError                 an error for the user to read; carries a hint
     ├── SpecError            the input is wrong                              exit 2
     ├── Unavailable          this host lacks what is needed                  exit 3
+    │   └── HostLacks        for some machines only: theirs are skipped      exit 3
     ├── ImageError           an image could not be fetched, verified, built  exit 3
     │   └── NotPublished     because the file is not at its address
     │       └── NotOnMirror  although a signed index lists it
@@ -89,6 +90,10 @@ class SpecError(LabError):
 
 class Unavailable(LabError):
     """This host cannot do it: a program, permission or kernel feature is missing."""
+
+
+class HostLacks(Unavailable):
+    """This host lacks packages or rights that one kind of machine needs: such machines are skipped."""
 
 
 class ImageError(LabError):

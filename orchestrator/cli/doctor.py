@@ -8,15 +8,18 @@ from dataclasses import asdict, dataclass
 from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.cli.readiness import usual_packages
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
+from orchestrator.drivers.base import NeedsPackages
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import Exit, LabError
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import Machine
 from orchestrator.machines import host_packages
+from orchestrator.machines.shortfall import LACKS
 from orchestrator.progress import shown
 
 
@@ -34,18 +37,18 @@ def doctor(form: str) -> Exit:
     check_format(form)
     host = this_host()
     found = [*_drivers(), *_architectures(), _accelerator()]
-    absent = host_packages.missing(host_packages.usual_needs())
-    line = " ".join(host_packages.install_line(absent, Deadline.after(60))) if absent else ""
+    packages = usual_packages()
+    absent = list(dict.fromkeys(name for names in packages.lacking.values() for name in names))
     if form == JSON:
         data = {"host": asdict(host), "arch": host_arch().name, "findings": [asdict(f) for f in found]}
-        say_json({**data, "missing": [n.what for n in absent], "install": line})
+        say_json({**data, "missing": absent, "install": packages.line})
         return Exit.PASSED
     say(f"{host.name}: {host_arch().name}, {host.cpus} processors, {mib(host.memory)} of free memory\n")
     say(table(("WORKS", "CHECK", "DETAILS"), [("yes" if f.works else "no", f.what, f.detail) for f in found]))
     if absent:
-        say(f"\nmissing: {', '.join(n.what for n in absent)}")
-        say(f"to install: {line or host_packages.in_words(absent)}")
-        if line:
+        say(f"\nmissing for the built-in labs: {', '.join(absent)}")
+        say(f"to install: {packages.line or packages.advice}")
+        if packages.line:
             say("(`isolab run` installs what a lab needs, if run as root or with passwordless sudo)")
     return Exit.PASSED
 
@@ -55,8 +58,11 @@ def _drivers() -> list[Finding]:
     for name in TRAITS:
         machine = Machine(driver=name)
         try:
-            drivers.load(name).check(machine, host_arch())
-            found.append(Finding(f"driver {name}", True, ""))
+            driver = drivers.load(name)
+            driver.check(machine, host_arch())
+            needs = driver.needs(machine) if isinstance(driver, NeedsPackages) else ()
+            absent = ", ".join(need.what for need in host_packages.missing(needs))
+            found.append(Finding(f"driver {name}", not absent, absent and f"{LACKS} {absent}"))
         except LabError as problem:
             words = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
             found.append(Finding(f"driver {name}", False, words))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from orchestrator import images
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.cli.readiness import readiness
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
 from orchestrator.host.resources import this_host
@@ -61,9 +62,12 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
     efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
+    ready = readiness(lab, only)
     if form == JSON:
         data = asdict(planned)
-        say_json({**data, "memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by})
+        sums = {"memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by}
+        packages, line = ready.packages.lacking, ready.packages.line
+        say_json({**data, **sums, "missing": packages, "obstacles": ready.obstacles, "install": line})
         return Exit.PASSED
     rows = [
         (m.name, m.driver, m.boundary, m.arch, mib(m.memory) if m.memory else "-", str(m.cpus), str(m.ports))
@@ -78,5 +82,8 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
         + (f" ({counted(len(absent), 'image')} to build)" if absent else "")
     )
     free = f"{host.name} has {mib(host.memory)} free and {host.cpus} processors"
-    say(f"fits: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
+    fits = "fits, but not every machine can run" if ready.blocked else "fits"
+    say(f"{fits}: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
+    for words in ready.sentences():
+        say(words)
     return Exit.PASSED

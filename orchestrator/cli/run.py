@@ -10,6 +10,7 @@ from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.labfile.load import with_driver
+from orchestrator.machines.shortfall import lacks
 from orchestrator.progress import shown
 from orchestrator.report import render
 from orchestrator.run.run import RunOutcome, Selection, run_lab
@@ -57,6 +58,7 @@ def _print(outcome: RunOutcome, form: str) -> None:
                 "folder": str(outcome.folder),
                 "exit_code": int(outcome.exit_code),
                 "counts": counts,
+                "missing": lacks(outcome.records),
                 "files": files,
             }
         )
@@ -69,4 +71,6 @@ def _print(outcome: RunOutcome, form: str) -> None:
         Console().print(renderable(outcome.table, width()))
     else:
         say(render("text", outcome.table))
+    for words in lacks(outcome.records):  # whole: the report breaks lines, and this one is to be typed
+        say(f"\nskipped: {words}")
     say(f"\nreport:  {outcome.folder / 'report.html'}\nrecords: {outcome.folder / 'records.jsonl'}")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
-from orchestrator.errors import Exit, Interrupted, SpecError
+from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
 from orchestrator.formatting import printable
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.machines.journal import Journal
+from orchestrator.machines.shortfall import lacks
 from orchestrator.progress import shown
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
@@ -44,11 +45,17 @@ def try_everywhere(
     order = list(lab.lab.machines)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
+    absent = lacks(records)
+    records = [record for record in records if record.status is not Status.SKIP]
+    if not records:
+        raise Unavailable("the program ran nowhere", hint="\n".join(absent))
     answers = fold(records)
     if form == JSON:
-        _print_json(records, answers, spent)
+        _print_json(records, answers, absent, spent)
     else:
         say(_render(Path(path).name, records, answers, spent))
+        for words in absent:
+            say(f"not run on {words}")
     return _exit(records, answers)
 
 
@@ -125,7 +132,9 @@ def _safe(text: str) -> str:
     return "\n".join(printable(line) for line in text.splitlines())
 
 
-def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float) -> None:
+def _print_json(
+    records: Sequence[Record], answers: Sequence[ProgramAnswer], absent: Sequence[str], spent: float
+) -> None:
     groups = [
         {"machines": a.machines, "ending": a.result, "stdout": a.stdout, "stderr": a.stderr} for a in answers
     ]
@@ -143,4 +152,5 @@ def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spe
         }
         for r in records
     ]
-    say_json({"same": len(answers) == 1, "seconds": round(spent, 3), "answers": groups, "machines": machines})
+    about = {"same": len(answers) == 1, "seconds": round(spent, 3), "missing": absent}
+    say_json({**about, "answers": groups, "machines": machines})

@@ -13,8 +13,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.deadline import Deadline
+from orchestrator.debian.mirror import proxy_of
 from orchestrator.errors import ImageError, NotPublished
 from orchestrator.host import cache
 from orchestrator.paths import cache_dir
@@ -131,6 +133,15 @@ def download(file: Published, target: Path, deadline: Deadline) -> None:
     )
 
 
+def _open(request: urllib.request.Request) -> Any:
+    """Open by the environment's proxies, else by apt's own."""
+    proxy = proxy_of(request.full_url)
+    if not proxy:
+        return urllib.request.urlopen(request, timeout=IDLE_TIMEOUT)
+    own = urllib.request.ProxyHandler({request.type: proxy})
+    return urllib.request.build_opener(own).open(request, timeout=IDLE_TIMEOUT)
+
+
 def _received(target: Path) -> int:
     return target.stat().st_size if target.exists() else 0
 
@@ -141,7 +152,7 @@ def _continue(file: Published, url: str, target: Path, begun: int, deadline: Dea
     Raises ConnectionError if it ends early, ImageError if the file is too large.
     """
     request = urllib.request.Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
-    with urllib.request.urlopen(request, timeout=IDLE_TIMEOUT) as answer:
+    with _open(request) as answer:
         going_on = begun > 0 and answer.status == _PARTIAL
         have = begun if going_on else 0
         length = answer.headers.get("Content-Length")

@@ -21,13 +21,14 @@ _ABSENT = object()
 @dataclass(frozen=True)
 class Subject:
     """What expectations may depend on of the machine an exercise runs on; ``peers``: whether it
-    shares a network with another machine."""
+    shares a network with another machine; ``root``: whether isolab runs as root on this host."""
 
     boundary: Boundary
     arch: str
     facts: Facts
     users: frozenset[str]
     peers: bool = False
+    root: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def applies(where: Where, subject: Subject) -> bool:
         and (not where.arch or subject.arch in where.arch)
         and where.bits in (None, subject.facts.bits)
         and where.byte_order in (None, subject.facts.byte_order)
+        and where.root in (None, subject.root)
     )
 
 

@@ -21,6 +21,7 @@ from orchestrator.labfile.check_exercise import exercise_problems
 from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
+from orchestrator.labfile.foreign_arch import resolve
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
 from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.messages import Model, ValidatedDocument, problems_of, validate
@@ -215,14 +216,22 @@ def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> 
         for key, value in defaults.items()
         if value is not None and key in MachineDefaults.model_fields
     }
-    machines = {
-        name: _complete(_located({**inherited, **_units_as_text(own)}, document.file), host, images)
-        if isinstance(own, dict)
-        else own
-        for name, own in _mapping(document.data, "machines").items()
-    }
+    written = _mapping(document.data, "machines")
+    machines: dict[str, Any] = {}
+    names: dict[str, str] = {}  # of machines named after the architecture they got, as written
+    for name, own in written.items():
+        if not isinstance(own, dict):
+            machines[name] = own
+            continue
+        resolved, title = resolve({**inherited, **_units_as_text(own)}, str(name), host)
+        called = name if title == str(name) or title in written or title in machines else title
+        names[called] = name
+        machines[called] = _complete(_located(resolved, document.file), host, images)
+    defaults, _ = resolve(defaults, "", host)
 
     def origin(path: yaml_document.Path) -> yaml_document.Path:
+        if len(path) > 1 and path[0] == "machines":
+            path = ("machines", names.get(str(path[1]), path[1]), *path[2:])
         is_inherited = len(path) > 2 and path[0] == "machines" and path[:3] not in document.places
         return ("defaults", *path[2:]) if is_inherited and path[2] in inherited else path
 
@@ -262,7 +271,8 @@ def _machine_problems(
     boxed = {name for name, recipe in own.items() if KINDS[recipe.kind].boxed}
     for name, merged in _mapping(validated.data, "machines").items():
         if isinstance(merged, dict):
-            yield from MachineCheck(validated.document, name, merged, known, host, boxed).problems()
+            written = str(validated.origin(("machines", name))[1])
+            yield from MachineCheck(validated.document, written, merged, known, host, boxed).problems()
 
 
 def _load_exercises(

@@ -13,6 +13,10 @@ def schema() -> dict[str, Any]:
     result = _for_editors(Lab.model_json_schema(by_alias=True))
     # A machine's driver may come from the defaults, which JSON Schema cannot say.
     result["$defs"]["Machine"].pop("required")
+    for model in ("Machine", "MachineDefaults"):
+        arch = result["$defs"][model]["properties"]["arch"]
+        one = next(each for each in arch["anyOf"] if each.get("type") != "null")
+        arch["anyOf"].append({"type": "array", "items": one, "minItems": 1})
     return result
 
 

@@ -20,7 +20,7 @@ from orchestrator.arch import ARCHITECTURES
 from orchestrator.deadline import Deadline
 from orchestrator.debian.mirror import KEYRING
 from orchestrator.drivers.base import NeedsPackages
-from orchestrator.errors import LabError, Unavailable
+from orchestrator.errors import HostLacks, Interrupted, LabError, Unavailable
 from orchestrator.host import process
 from orchestrator.host.packages import XORRISO, Need, program, qemu_need
 from orchestrator.host.process import ProcessFailed
@@ -98,6 +98,13 @@ def install_line(needs: Sequence[Need], deadline: Deadline) -> list[str]:
     return ["apt-get", "install", "-y", "--no-install-recommends", *dict.fromkeys(names)]
 
 
+def line_to_type(needs: Sequence[Need], deadline: Deadline) -> str:
+    """Return the command that installs them as a user types it, with sudo unless they are root; "" for
+    hosts without apt-get."""
+    line = " ".join(install_line(needs, deadline))
+    return f"sudo {line}" if line and os.getuid() != 0 else line
+
+
 def in_words(needs: Sequence[Need]) -> str:
     """Describe what to install on hosts without apt-get, by Debian's package names."""
     names = ", ".join(dict.fromkeys(need.apt[0] for need in needs if need.apt))
@@ -116,6 +123,29 @@ def ensure(needs: Sequence[Need], progress: Progress, deadline: Deadline) -> Non
     absent = missing(needs)
     _ensure_packages([need for need in absent if not need.pip], progress, deadline)
     _ensure_modules([need for need in absent if need.pip], progress, deadline)
+
+
+def ensure_each(needs: Sequence[Need], deadline: Deadline) -> dict[str, LabError]:
+    """Install what is missing one by one, after installing all at once failed: one package that cannot be
+    installed must not keep the others away. Returns the errors by what is missing. Raises Interrupted."""
+    problems: dict[str, LabError] = {}
+    rights = _rights(deadline) or []
+    for need in missing(needs):
+        try:
+            if not need.pip:
+                _install([*rights, *install_line([need], deadline)], deadline)
+        except Interrupted:
+            raise
+        except LabError as problem:
+            problems[need.what] = problem
+        if not need.present():
+            problems.setdefault(need.what, Unavailable(f"{need.what} cannot be installed"))
+    return problems
+
+
+def may_install(deadline: Deadline) -> bool:
+    """Return whether isolab can install packages here: with apt-get, as root or by passwordless sudo."""
+    return shutil.which("apt-get") is not None and _rights(deadline) is not None
 
 
 def _ensure_modules(absent: Sequence[Need], progress: Progress, deadline: Deadline) -> None:
@@ -152,10 +182,10 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
     names = ", ".join(need.what for need in absent)
     line = install_line(absent, deadline)
     if not line:
-        raise Unavailable(f"this host lacks {names}", hint=in_words(absent))
+        raise HostLacks(f"this host lacks {names}", hint=in_words(absent))
     rights = _rights(deadline)
     if rights is None:
-        raise Unavailable(f"this host lacks {names}", hint=f"run: sudo {' '.join(line)}")
+        raise HostLacks(f"this host lacks {names}", hint=f"run: {line_to_type(absent, deadline)}")
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         progress.doing("system packages", "reading package lists", 10)
         _install([*rights, "apt-get", "update"], deadline)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator import drivers, images
 from orchestrator.arch import Arch, host_arch
@@ -21,6 +22,7 @@ from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Cloning, Driver, OpensSockets
 from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
+from orchestrator.errors import LabError
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
@@ -32,31 +34,36 @@ from orchestrator.machines.context import MachineContext
 from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import RunningMachine, StartedMachine, connected, start
 from orchestrator.machines.networks import Networks
+from orchestrator.machines.shortfall import NOTHING, Shortfall, install, needs_of_lab, refused
 from orchestrator.machines.templates import obtain
 from orchestrator.paths import foreign_home, require_socket_path, scratch_dir
 from orchestrator.progress import Progress
 
 MAKE_SECONDS = 1200.0
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class LabContext:
     """What is needed to provision the machines of one lab.
 
-    ``packages`` is done when this host has the programs its drivers need; ``make_slots`` limit parallel
-    builds of images and programs; ``cold``: no templates.
+    ``packages`` is done when this host has the programs its drivers need, and holds the error of each
+    machine for which it has not; ``shortfall`` are those that were missing from the start. ``make_slots``
+    limit parallel builds of images and programs; ``cold``: no templates.
     """
 
     machines: MachineContext
     lab: LoadedLab
     recipes: Mapping[str, Recipe]
     archives: Archives
-    packages: Future[None]
+    packages: Future[Mapping[str, LabError]]
     make_slots: threading.Semaphore
     networks: Networks
     scratch: Path
     out: Path
     cold: bool = False
+    shortfall: Shortfall = NOTHING
 
     @property
     def progress(self) -> Progress:
@@ -77,22 +84,19 @@ def lab_context(
     """Yield the context for these machines of a lab (empty: all) while their packages are installed.
 
     ``out`` is the folder for the machines' logs. On leaving, whatever still waits is cancelled.
+    Raises HostLacks if packages are missing for every machine and may not be installed.
     """
     cancellation = Cancellation()
     cpus = len(os.sched_getaffinity(0))
-    machines = [machine for name, machine in lab.lab.machines.items() if not names or name in names]
     known = {**recipes(), **lab.recipes}
-    needs = host_packages.needs_of(machines)
-    for wanted in machines:
-        more = host_packages.image_needs(known[wanted.image], arch_of(wanted).name)
-        needs += [need for need in more if need not in needs]
+    needs = needs_of_lab(lab, names, known)
+    absent = refused(needs, progress, cancellation.deadline())
+    needs = {name: own for name, own in needs.items() if name not in absent.lacking}
     # Install what verifies images first; emulators install while images are built.
     first = [host_packages.GPGV, host_packages.KEYS]
     host_packages.ensure(first, progress, cancellation.deadline())
     with ThreadPoolExecutor(1) as background:
-        installing: Future[None] = background.submit(
-            host_packages.ensure, needs, progress, cancellation.deadline()
-        )
+        installing = background.submit(install, needs, progress, cancellation.deadline())
         # A clone spends as much time waiting as computing, and must not wait for a boot.
         boots, clones = threading.Semaphore(cpus), threading.Semaphore(2 * cpus)
         context = MachineContext(journal, progress, cancellation, boots, clones)
@@ -110,6 +114,7 @@ def lab_context(
                 scratch=scratch_dir(),
                 out=out,
                 cold=cold,
+                shortfall=absent,
             )
         finally:
             cancellation.cancel()
@@ -124,12 +129,16 @@ def provision(
     BootError, TransportError, TimedOut, Interrupted.
     """
     wanted = context.lab.lab.machines[job.machine]
-    arch, driver = arch_of(wanted), drivers.load(wanted.driver)
+    arch = arch_of(wanted)
+    driver = drivers.load(wanted.driver)
     _require_short_paths(job, wanted, driver, context.scratch)
+    # What this host cannot do is told before an image is built for it, unless packages still install.
+    early = context.packages.done() or context.recipes[wanted.image].disk
+    if early:
+        _require_host(job, driver, context)
     image = make_image(context, wanted.image, arch)
-    context.progress.doing(job.machine, "waiting for system packages")
-    _await(context.packages, context.cancellation)
-    driver.check(wanted, arch)
+    if not early:
+        _require_host(job, driver, context)
     order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
     if order.internet:
         context.progress.tell(f"{job.machine}: has internet access, including to services of this host")
@@ -143,6 +152,17 @@ def _require_short_paths(job: Job, wanted: Machine, driver: Driver, scratch: Pat
     by an emulator when all is built."""
     for longest in driver.longest_sockets(job.machine, wanted) if isinstance(driver, OpensSockets) else ():
         require_socket_path(scratch / job.run, longest)
+
+
+def _require_host(job: Job, driver: Driver, context: LabContext) -> None:
+    """Wait for packages. Raises the error of this machine: HostLacks, Unavailable, another LabError."""
+    if lack := context.shortfall.problem(job.machine):
+        raise lack
+    context.progress.doing(job.machine, "waiting for system packages")
+    if problem := _await(context.packages, context.cancellation).get(job.machine):
+        raise problem
+    wanted = context.lab.lab.machines[job.machine]
+    driver.check(wanted, arch_of(wanted))
 
 
 @contextlib.contextmanager
@@ -214,7 +234,7 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
     return replace(order, template=found)
 
 
-def _await(future: Future[None], cancellation: Cancellation) -> None:
+def _await(future: Future[T], cancellation: Cancellation) -> T:
     while True:
         with contextlib.suppress(TimeoutError):
             return future.result(timeout=0.2)

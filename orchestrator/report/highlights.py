@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from orchestrator.formatting import counted
 from orchestrator.labfile.models import Where
 from orchestrator.record import Status
 from orchestrator.results.attribution import Attribution
@@ -14,6 +15,8 @@ CAUSES: tuple[Attribution, ...] = ("boundary", "privilege", "architecture", "mix
 """The likely causes of a difference, clearest lessons first."""
 
 _TELLING = 4
+_FEW_NAMES = 3
+"""Exercises named one by one where a cause kept several from running."""
 _EASILY_READ = 24
 """Characters of a value that can be read at a glance."""
 
@@ -60,13 +63,46 @@ def telling(table: Table) -> tuple[Difference, ...]:
     return tuple(sorted(chosen, key=lambda each: CAUSES.index(each.row.attribution)))
 
 
-def remarks(table: Table) -> list[tuple[int, Section, Remark]]:
-    """Return why exercises did not pass, failures first, with each exercise and its index."""
-    found = [
-        (line, section, remark) for line, section in enumerate(table.sections) for remark in section.remarks
-    ]
+class Exercises(NamedTuple):
+    """One or several exercises by a common ``name``, in words."""
+
+    name: str
+
+
+class Trouble(NamedTuple):
+    """Why exercises did not pass, and the index of the first of them in the table."""
+
+    line: int
+    exercises: Exercises
+    remark: Remark
+
+
+def remarks(table: Table) -> list[Trouble]:
+    """Return why exercises did not pass, failures first.
+
+    A cause outside of the exercises, which errors and skips have, is told once for all of them that it
+    kept from running on the same machines.
+    """
+    found: dict[Remark | tuple[int, Remark], list[int]] = {}
+    for line, section in enumerate(table.sections):
+        for remark in section.remarks:
+            alone = remark.status is Status.FAIL or not remark.reason
+            found.setdefault((line, remark) if alone else remark, []).append(line)
     order = (Status.FAIL, Status.ERROR, Status.SKIP)
-    return sorted(found, key=lambda each: order.index(each[2].status))
+    told = [
+        Trouble(lines[0], Exercises(_together(table, lines)), key if isinstance(key, Remark) else key[1])
+        for key, lines in found.items()
+    ]
+    return sorted(told, key=lambda each: (order.index(each.remark.status), each.line))
+
+
+def _together(table: Table, lines: Sequence[int]) -> str:
+    names = [table.sections[line].name for line in lines]
+    if len(names) > _FEW_NAMES and len(names) == len(table.sections):
+        return f"all {len(names)} exercises"
+    shown = ", ".join(names[:_FEW_NAMES])
+    more = counted(len(names) - _FEW_NAMES, "more exercise")
+    return shown if len(names) <= _FEW_NAMES else f"{shown} and {more}"
 
 
 def _differences(table: Table) -> Iterator[Difference]:

@@ -6,6 +6,7 @@ infrastructure error becomes records with status *error*.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
     BuildError,
     CanaryError,
+    HostLacks,
     Interrupted,
     LabError,
     TimedOut,
@@ -48,6 +50,9 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
     blank = _blank(job, context)
     pending = [e for e in context.lab.exercises if e.name in job.exercises]
     done: set[str] = set()
+    if lack := context.machines.shortfall.problem(job.machine):  # told when the run began
+        yield from _skipped(pending, blank, lack)
+        return
     try:
         barrier = context.barrier.participant(job.machine, job.group, job.student, context.cancellation)
         with barrier as participant:
@@ -56,6 +61,9 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
                 yield record
     except Interrupted:
         raise
+    except HostLacks as lack:
+        context.progress.tell(f"{job.machine}: {lack.describe()}")
+        yield from _skipped(pending, blank, lack)
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
         context.progress.tell(problem.describe_for(job.machine))
@@ -65,6 +73,13 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
                 yield replace(blank, exercise=exercise.name, status=Status.ERROR, reason=reason)
     finally:
         context.progress.done(job.machine)
+
+
+def _skipped(exercises: Sequence[LoadedExercise], blank: Record, lack: HostLacks) -> Iterator[Record]:
+    """Yield the records of a machine that this host lacks something for, with what to type."""
+    reason = f"{lack.message}; {lack.hint}" if lack.hint else lack.message
+    for exercise in exercises:
+        yield replace(blank, exercise=exercise.name, status=Status.SKIP, reason=reason)
 
 
 def _run(
@@ -173,7 +188,8 @@ def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) ->
     handle, order = machine.handle, machine.order
     site, others = handle.site, order.hosts[1:]
     users = frozenset(site.users)
-    subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others))
+    root = os.getuid() == 0
+    subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others), root)
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag, canary = f"{job.run}-{job.machine}", context.visible_process.plant()
     metrics = HostMetrics(machine.driver, handle, machine.start_seconds)

@@ -15,6 +15,7 @@ from orchestrator.labfile.plan import jobs as plan_jobs
 from orchestrator.labfile.plan import plan
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines.journal import Journal
+from orchestrator.machines.shortfall import all_lack
 from orchestrator.paths import cache_dir
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
@@ -52,9 +53,10 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> Exit:
-        """3 on an infrastructure error, else 1 if an exercise failed, else 0."""
+        """3 on an infrastructure error or if this host lacks something for every machine, else 1 if an
+        exercise failed, else 0."""
         statuses = {record.status for record in self.records}
-        if Status.ERROR in statuses:
+        if Status.ERROR in statuses or all_lack(self.records):
             return Exit.INFRASTRUCTURE
         return Exit.FAILED if Status.FAIL in statuses else Exit.PASSED
 

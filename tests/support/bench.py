@@ -129,6 +129,8 @@ KINDS += UNDER_KVM
 VIRTUALBOX = Kind("virtualbox", "amd64")
 """Likewise: where there is a VirtualBox that can start machines, and in an outer guest."""
 KINDS += [VIRTUALBOX] if HOST == "amd64" else []
+EVERY_KIND = tuple(KINDS)
+"""All there are, whoever runs the tests."""
 if os.getuid() != 0:
     KINDS = [PODMAN]  # rootless: test_rootless.py runs the contract as another user
 

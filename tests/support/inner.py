@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from bench import KINDS, Kind
+from bench import EVERY_KIND, Kind
 from outer import Outer
 
 from orchestrator.deadline import Deadline
@@ -28,7 +28,7 @@ class Case:
 
 def selection(kind: Kind) -> str:
     """The expression for pytest's ``-k`` that means this kind and none whose name is longer."""
-    longer = [str(k) for k in KINDS if k != kind and str(kind) in str(k)]
+    longer = [str(k) for k in EVERY_KIND if k != kind and str(kind) in str(k)]
     return " and ".join([str(kind), *(f"not {name}" for name in longer)])
 
 
@@ -40,7 +40,7 @@ def contract(outer: Outer, kinds: Sequence[Kind], seconds: float) -> tuple[list[
 
 def of_kind(kind: Kind, found: Sequence[Case]) -> list[Case]:
     """Those of the contract's tests that a machine of this kind was asked."""
-    longer = tuple(f"[{k}" for k in KINDS if k != kind and str(k).startswith(str(kind)))
+    longer = tuple(f"[{k}" for k in EVERY_KIND if k != kind and str(k).startswith(str(kind)))
     mark = f"[{kind}"
     return [c for c in found if mark in c.name and not any(name in c.name for name in longer)]
 

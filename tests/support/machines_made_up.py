@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from factories import SITE, FakeTransport, answer, image
 from orchestrator import drivers
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.drivers.model import Handle, Order
+from orchestrator.errors import LabError
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines import provision
 from orchestrator.machines.context import MachineContext
@@ -101,8 +102,8 @@ def lab_context_of(
     """The context of a lab whose images are there and whose every driver is this one."""
     patch.setattr(drivers, "load", lambda _: driver)
     patch.setattr(provision, "make_image", lambda *_: image("amd64"))
-    packages: Future[None] = Future()
-    packages.set_result(None)
+    packages: Future[Mapping[str, LabError]] = Future()
+    packages.set_result({})
     machines = context_of(driver.journal)
     return LabContext(
         machines=machines,

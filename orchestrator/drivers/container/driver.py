@@ -27,7 +27,7 @@ from orchestrator.drivers.container.limits import (
     render_ulimits,
 )
 from orchestrator.drivers.container.limits import wanted as wanted_limits
-from orchestrator.drivers.container.needs import IP, engine_needs
+from orchestrator.drivers.container.needs import IP, engine_needs, require_user_ids
 from orchestrator.drivers.guest.layout import SITE
 from orchestrator.drivers.model import Handle, NetworkOrder, Order
 from orchestrator.errors import BootError, TeardownError, Unavailable
@@ -91,7 +91,8 @@ class Container:
                 f"a container runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
                 hint="use `driver: qemu` for a foreign architecture",
             )
-        engine_command(machine.engine)
+        if engine_command(machine.engine)[0] == "podman":
+            require_user_ids()
 
     def needs(self, machine: Machine) -> list[Need]:
         return [*engine_needs(machine.engine), *([IP] if machine.networks else [])]

@@ -67,7 +67,7 @@ def docker_answers() -> bool:
 def unenforced(engine: tuple[str, ...]) -> Mapping[str, str]:
     """Return the limits this engine cannot set here, with reasons. Queried once per process."""
     if engine[0] == "podman" and os.getuid() == 0:
-        return {}  # root can set every limit, and asking would take longer than a start
+        return kernel_cannot()  # root can set what the kernel has, and asking would take longer than a start
     done = process.run([*engine, "info", "--format", "{{json .}}"], deadline=Deadline.after(60), check=False)
     try:
         about = json.loads(done.stdout)
@@ -75,6 +75,22 @@ def unenforced(engine: tuple[str, ...]) -> Mapping[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         reason = f"`{engine[0]} info` does not report support for it: {done.tail(2)}"
         return dict.fromkeys(LIMITS, reason)
+
+
+def kernel_cannot(root: Path = Path("/sys/fs/cgroup")) -> dict[str, str]:
+    """Return the limits that nobody can set here: a hierarchy of cgroups v2 lacks their controllers, because
+    the kernel has none or a version 1 hierarchy holds them. A runtime would fail to write them."""
+    for place in (root, root / "unified"):
+        try:
+            there = (place / "cgroup.controllers").read_text().split()
+        except OSError:
+            continue
+        return {
+            limit: f"this host's cgroups have no controller {controller!r}"
+            for limit, controller in _CONTROLLERS.items()
+            if controller not in there and not (root / controller / "cgroup.procs").exists()
+        }
+    return {}
 
 
 def podman_cannot(about: Mapping[str, Any]) -> dict[str, str]:

@@ -53,12 +53,14 @@ def render_limits(machine: Machine, without: Collection[str] = ()) -> list[str]:
     Without its own limit, swap would double the memory.
     """
     memory, cpus, pids = str(machine.memory), str(machine.cpus), str(machine.pids or PIDS)
+    # Without a word podman would set a limit of its own on processes.
+    unset = ["--pids-limit", "-1"] if "pids" in without else []
     options = {
         "memory": ["--memory", memory, "--memory-swap", memory],
         "cpus": ["--cpus", cpus],
         "pids": ["--pids-limit", pids],
     }
-    return [word for name, words in options.items() if name not in without for word in words]
+    return [word for name, words in options.items() if name not in without for word in words] + unset
 
 
 def in_force(pid: int, container: str, root: Path = Path("/")) -> Mapping[str, float] | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
+import re
 import shutil
+from pathlib import Path
 
 from orchestrator.drivers.container.engine import docker_answers, legacy_cgroups
+from orchestrator.errors import HostLacks
 from orchestrator.host.packages import Need, program
 
 
@@ -38,6 +42,37 @@ def engine_needs(engine: str = "auto") -> list[Need]:
         if os.getuid() != 0 and platform.system() == "Linux":
             needs.append(UIDMAP)
     return needs
+
+
+def require_user_ids(subuid: Path = Path("/etc/subuid")) -> None:
+    """Check that rootless Podman has user ids to give to a container's users (subuid(5)).
+
+    Raises HostLacks with the command that adds them. Ids from a directory service are not looked up.
+    """
+    if os.getuid() == 0 or re.search(r"^\s*subid:", _text(Path("/etc/nsswitch.conf")), re.MULTILINE):
+        return
+    name, text = _user_name(), _text(subuid)
+    ranges = [line.split(":") for line in text.splitlines() if line.count(":") == 2]
+    if any(owner in (name, str(os.getuid())) for owner, _, _ in ranges):
+        return
+    ends = [int(first) + int(size) for _, first, size in ranges if first.isdigit() and size.isdigit()]
+    first = max([100000, *ends])
+    span = f"{first}-{first + 65535}"
+    raise HostLacks(
+        f"this host lacks user ids for the containers of {name}: {subuid} has none",
+        hint=f"run: sudo usermod --add-subuids {span} --add-subgids {span} {name}",
+    )
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def _engine_answers() -> bool:

@@ -58,6 +58,14 @@ class KernelLog:
         os.close(self._log)
 
 
+def unreadable_log(problem: OSError) -> str:
+    """Return why the kernel log cannot be watched. Its file's mode does not tell: kernel.dmesg_restrict makes
+    opening a file that all may read fail, and a container may have none."""
+    if isinstance(problem, PermissionError):
+        return "isolab has no permission to read the host's kernel log"
+    return f"the host's kernel log cannot be read: {problem.strerror or problem}"
+
+
 class LeftProcess:
     """A process on the host that has the attacker's mark among its arguments."""
 

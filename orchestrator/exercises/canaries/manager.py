@@ -7,7 +7,6 @@ after isolab was killed.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import threading
@@ -127,11 +126,11 @@ def _plant(kind: CanaryKind, context: CanaryContext) -> Canary | str:
     """Plant a canary, or return why not. Raises CanaryError, TransportError, TimedOut, Interrupted."""
     if kind in ("other-file", "other-process") and context.owners.other is None:
         return unplanted("isolab is not running as root, so there is no other user")
-    if kind == "kernel-log" and not os.access("/dev/kmsg", os.R_OK):
-        return unplanted("isolab has no permission to read the host's kernel log")
     try:
         return _make(kind, context) or unplanted("the host has only a loopback address")
     except (OSError, Unavailable) as problem:
+        if kind == "kernel-log" and isinstance(problem, OSError):
+            return unplanted(host.unreadable_log(problem))
         reason = problem.message if isinstance(problem, Unavailable) else problem.strerror or problem
         raise CanaryError(
             f"cannot plant the canary {kind!r}: {reason}",

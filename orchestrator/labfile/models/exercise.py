@@ -86,12 +86,14 @@ class Needs(Spec):
 
 
 class Where(Spec):
-    """Restrict a check to machines that match every given key."""
+    """Restrict a check to machines that match every given key; ``root``: whether isolab runs as root on
+    the host, without which a sandbox or a container can be given less."""
 
     boundary: list[Boundary] = []
     arch: list[ArchName] = []
     bits: Literal[32, 64] | None = None
     byte_order: Literal["little", "big"] | None = None
+    root: bool | None = None
 
 
 COMPARISONS = (

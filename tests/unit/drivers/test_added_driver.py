@@ -56,7 +56,7 @@ def test_a_lab_may_name_it(lab: LoadedLab) -> None:
     ],
 )
 def test_what_its_row_does_not_say_it_cannot_do(folder: Path, key: str, complaint: str) -> None:
-    (found,) = mistakes(folder, LAB.replace("driver: plain", f"driver: plain, {key}"))
+    (found,) = mistakes(folder, LAB.replace("driver: plain", f"driver: plain, {key}"), host_arch().name)
     assert found.startswith(f"» {complaint}")
 
 

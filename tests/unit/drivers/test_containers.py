@@ -17,6 +17,7 @@ from orchestrator.drivers.container.engine import (
     command,
     docker_cannot,
     engine_command,
+    kernel_cannot,
     podman_cannot,
 )
 from orchestrator.drivers.container.limits import exceeded, in_force, render_limits, wanted
@@ -40,6 +41,9 @@ class TestOptions:
     def test_what_cannot_be_enforced_is_not_asked_for(self) -> None:
         assert render_limits(BOX, {"memory", "cpus"}) == ["--pids-limit", "40"]
 
+    def test_processes_that_cannot_be_limited_are_not_limited_by_the_engine_either(self) -> None:
+        assert render_limits(BOX, {"memory", "cpus", "pids"}) == ["--pids-limit", "-1"]
+
     def test_a_fork_bomb_stops_somewhere(self) -> None:
         assert wanted(Machine(driver="container"))["pids"] == 512
 
@@ -54,6 +58,29 @@ class TestWhatEnginesCannot:
         found = podman_cannot({"host": {"cgroupVersion": "v2", "cgroupControllers": ["memory", "pids"]}})
         assert list(found) == ["cpus"]
         assert "'cpu' is not delegated" in found["cpus"]
+
+    @pytest.mark.parametrize(
+        ("there", "old", "lacking"),
+        [
+            ({"cgroup.controllers": "cpu memory pids\n"}, (), []),
+            ({"cgroup.controllers": "hugetlb\n"}, (), ["memory", "cpus", "pids"]),
+            ({"unified/cgroup.controllers": "hugetlb\n"}, ("memory", "cpu", "pids"), []),
+            ({"unified/cgroup.controllers": "cpu\n"}, ("memory",), ["pids"]),
+            ({}, (), []),
+        ],
+    )
+    def test_nobody_can_set_what_the_kernel_has_no_controller_for(
+        self, tmp_path: Path, there: dict[str, str], old: tuple[str, ...], lacking: list[str]
+    ) -> None:
+        for name, text in there.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        for name in old:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "cgroup.procs").touch()
+        found = kernel_cannot(tmp_path)
+        assert list(found) == lacking
+        assert all("no controller" in reason for reason in found.values())
 
     def test_a_docker_daemon_says_so(self) -> None:
         about = {"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": False, "CgroupVersion": "1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -196,8 +197,9 @@ def ssh_server() -> Iterator[int]:
 def running_as(handle: Handle) -> Iterator[None]:
     """A process that is called as the one that runs the machine."""
 
-    argv = ["VBoxHeadless", "-c", "sleep 60; true", "--startvm", handle.data["uuid"]]
-    with process.running(argv, executable=Path("/bin/sh")):
+    # A shell would do its work in a child, which has the same arguments until its exec(2), and outlives it.
+    argv = ["VBoxHeadless", "-c", "import time; time.sleep(60)", "--startvm", handle.data["uuid"]]
+    with process.running(argv, executable=Path(sys.executable)):
         # Until its exec(2) it has our own arguments.
         there = lambda: any(True for _ in vboxmachine._processes(handle))  # noqa: E731
         poll(there, Deadline.after(30), "the stand-in", interval=0.01)

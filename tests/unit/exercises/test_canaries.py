@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import CanaryError, TimedOut
 from orchestrator.exercises.canaries import base as canary_base
-from orchestrator.exercises.canaries import files
+from orchestrator.exercises.canaries import files, host
 from orchestrator.exercises.canaries.base import APART, Owners, owners
 from orchestrator.exercises.canaries.manager import PURPOSE, CanaryManager, CanarySet
 from orchestrator.exercises.execute import ExerciseContext, run_exercise
@@ -335,3 +335,24 @@ def test_a_canary_that_cannot_be_planted_is_our_error_and_says_which(
         planted(canaries, "shared-memory"),
     ):
         pass
+
+
+class TestKernelLog:
+    @pytest.mark.parametrize(
+        ("problem", "why"),
+        [
+            (PermissionError(1, "Operation not permitted"), "no permission to read the host's kernel log"),
+            (FileNotFoundError(2, "No such file or directory"), "kernel log cannot be read: No such file"),
+        ],
+    )
+    def test_one_that_may_not_be_opened_is_not_planted(
+        self, canaries: CanaryManager, monkeypatch: pytest.MonkeyPatch, problem: OSError, why: str
+    ) -> None:
+        """Whatever its mode says: kernel.dmesg_restrict refuses the open(2) of a file that all may read."""
+
+        def refuse(_: object) -> None:
+            raise problem
+
+        monkeypatch.setattr(host, "KernelLog", refuse)
+        with planted(canaries, "kernel-log") as standing:
+            assert why in standing.inspect("")[observation("kernel-log")]

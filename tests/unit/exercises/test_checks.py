@@ -195,6 +195,8 @@ def test_expectations_about_other_machines_do_not_count() -> None:
         ({"bits": 64}, True),
         ({"bits": 32}, False),
         ({"byte_order": "big"}, False),
+        ({"root": True}, True),
+        ({"root": False}, False),
         ({"boundary": ["vm"], "bits": 32}, False),
     ],
 )

@@ -26,7 +26,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended (a zombie that nobody here can wait for has)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended before, or between, open and read
         return True
 
 

@@ -16,7 +16,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers.container import needs as container_needs
 from orchestrator.drivers.container.needs import engine_needs
 from orchestrator.drivers.libvirt import needs as libvirt_needs
-from orchestrator.errors import LabError, Unavailable
+from orchestrator.errors import HostLacks, LabError, Unavailable
 from orchestrator.host.packages import Need, qemu_need
 from orchestrator.host.qemu_user import emulator_name
 from orchestrator.labfile.models import Machine
@@ -287,3 +287,21 @@ def test_a_checkout_installs_the_locked_version(in_checkout: bool, monkeypatch: 
         ensure([absent], SilentProgress(), soon())
     assert ("--require-hashes" in caught.value.hint) == in_checkout
     assert ("--no-such-option" in caught.value.hint) != in_checkout
+
+
+@pytest.mark.parametrize("owner", ["me", "1000"])
+def test_rootless_containers_need_user_ids_and_the_line_that_adds_free_ones(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    monkeypatch.setattr(container_needs, "_user_name", lambda: "me")
+    subuid = tmp_path / "subuid"
+    for text, span in (("", "100000-165535"), ("you:100000:65536\nnonsense\n", "165536-231071")):
+        subuid.write_text(text)
+        with pytest.raises(HostLacks, match="this host lacks user ids for the containers of me") as caught:
+            container_needs.require_user_ids(subuid)
+        assert caught.value.hint == f"run: sudo usermod --add-subuids {span} --add-subgids {span} me"
+    subuid.write_text(f"you:100000:65536\n{owner}:165536:65536\n")
+    container_needs.require_user_ids(subuid)
+    subuid.unlink()
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    container_needs.require_user_ids(subuid)

@@ -80,3 +80,24 @@ def test_the_faults_of_programs_come_before_ours_and_what_was_skipped() -> None:
     assert [(section.name, item.status) for _, section, item in remarks(compare(records))] == [
         ("c", "fail"), ("b", "error"), ("a", "skip"),
     ]  # fmt: skip
+
+
+def test_a_cause_outside_of_exercises_is_told_once_for_all_that_it_kept_from_running() -> None:
+    lost = [record(name, machine="c", status=Status.SKIP, reason="no package") for name in "abcde"]
+    broken = [record(name, machine="d", status=Status.ERROR, reason="gone") for name in "de"]
+    ran = [record(name, machine="d", status=Status.FAIL, reason="1 != 2") for name in "abc"]
+    told = [
+        (each.name, item.status, item.machines) for _, each, item in remarks(compare(lost + broken + ran))
+    ]
+    assert told == [
+        ("a", Status.FAIL, ("d",)), ("b", Status.FAIL, ("d",)), ("c", Status.FAIL, ("d",)),
+        ("d, e", Status.ERROR, ("d",)),
+        ("all 5 exercises", Status.SKIP, ("c",)),
+    ]  # fmt: skip
+
+
+def test_of_many_exercises_with_one_cause_a_few_are_named() -> None:
+    lost = [record(name, machine="c", status=Status.SKIP, reason="no package") for name in "abcde"]
+    lost += [record("f", machine="c", status=Status.PASS)]
+    (told,) = remarks(compare(lost))
+    assert (told.line, told.exercises.name) == (0, "a, b, c and 2 more exercises")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,12 +13,13 @@ from factories import RUN, lab, loaded
 from machines_made_up import NotedDriver, lab_context_of
 
 from orchestrator.drivers.model import Handle
-from orchestrator.errors import BootError, BuildError, Interrupted, WorkError
+from orchestrator.errors import BootError, BuildError, HostLacks, Interrupted, LabError, WorkError
 from orchestrator.exercises import checks
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.plan import jobs
 from orchestrator.machines.journal import Journal
+from orchestrator.machines.shortfall import Shortfall
 from orchestrator.record import Record, Status
 from orchestrator.run import job as module
 from orchestrator.run.context import RunContext
@@ -111,6 +113,40 @@ def test_without_a_machine_every_exercise_is_our_error(context: RunContext, driv
     driver.before_up = no_kernel
     assert told(records(context)) == [(name, Status.ERROR, "no kernel") for name in NAMES]
     assert (driver.downs, driver.journal.entries()) == (["m"], [])
+
+
+def test_a_machine_that_this_host_lacks_a_package_for_is_skipped_and_not_even_tried(
+    context: RunContext, driver: NotedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "build_exercise", lambda *_: pytest.fail("nothing is to be compiled"))
+    absent = Shortfall({"m": ("newuidmap",)}, "sudo install it", "run: sudo install it")
+    lacking = replace(context, machines=replace(context.machines, shortfall=absent))
+    why = "this host lacks newuidmap; run: sudo install it"
+    assert told(records(lacking)) == [(name, Status.SKIP, why) for name in NAMES]
+    assert driver.ups == []
+
+
+def test_what_only_the_driver_finds_lacking_is_skipped_too(
+    context: RunContext, driver: NotedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(*_: object) -> None:
+        raise HostLacks("this host lacks user ids", hint="add some")
+
+    monkeypatch.setattr(driver, "check", check)
+    assert {reason for _, _, reason in told(records(context))} == {"this host lacks user ids; add some"}
+    assert driver.ups == []
+
+
+def test_a_package_that_could_not_be_installed_is_an_error_of_its_machine(
+    context: RunContext, driver: NotedDriver
+) -> None:
+    failed: Future[Mapping[str, LabError]] = Future()
+    failed.set_result({"m": LabError("no such package")})
+    machines = replace(context.machines, packages=failed)
+    assert {each[1:] for each in told(records(replace(context, machines=machines)))} == {
+        (Status.ERROR, "no such package")
+    }
+    assert driver.ups == []
 
 
 def test_an_interruption_is_no_record(context: RunContext, driver: NotedDriver) -> None:

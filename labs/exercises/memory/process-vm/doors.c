@@ -38,6 +38,7 @@ static const char *verdict(int error)
     case 0: return "allowed";
     case EPERM: return "blocked (EPERM)";
     case EACCES: return "blocked (EACCES)";
+    case ENOENT: return "blocked (ENOENT)"; /* proc(5): hidepid hides the folders of others */
     case ENOSYS: return "blocked (ENOSYS)";
     case EIO: return "blocked (EIO)";
     case WRONG_CONTENT: return "open, but wrong content";

@@ -1,0 +1,89 @@
+"""What keeps machines from running is told beforehand, the same by plan and by doctor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import doctor, main
+from orchestrator.drivers.sandbox.driver import DRIVER as SANDBOX
+from orchestrator.errors import Exit, Unavailable
+from orchestrator.host.packages import Need
+from orchestrator.machines import host_packages
+
+LINE = "sudo apt-get install -y --no-install-recommends uidmap"
+
+
+@pytest.fixture(autouse=True)
+def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host where nothing is missing but what rootless containers need, and nothing may be installed."""
+    for name in ("CACHE", "STATE", "SCRATCH"):
+        monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
+
+    def missing(needs: Sequence[Need]) -> list[Need]:
+        podman = any(need.what == "podman" for need in needs)
+        return [Need("newuidmap", lambda: False, ("uidmap",))] if podman else []
+
+    def needs_of(machines: Sequence[Any]) -> list[Need]:
+        wanted = ["podman", "newuidmap"] if machines[0].driver == "container" else ["gpgv"]
+        return [Need(name, lambda: True, (name,)) for name in wanted]
+
+    monkeypatch.setattr(host_packages, "missing", missing)
+    monkeypatch.setattr(host_packages, "needs_of", needs_of)
+    monkeypatch.setattr(host_packages, "may_install", lambda _: False)
+    monkeypatch.setattr(host_packages, "line_to_type", lambda *_: LINE)
+    monkeypatch.setattr(doctor, "_accelerator", lambda: doctor.Finding("KVM", False, "not asked"))
+    # Only the container's own answer counts here.
+    monkeypatch.setattr("orchestrator.drivers.container.driver.Container.check", lambda *_: None)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main.run(["isolab", *words]) == Exit.PASSED
+    return capsys.readouterr().out
+
+
+def test_a_plan_names_what_is_missing_for_which_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = said(capsys, "plan", "separation", "--only", "process,container")
+    assert "fits, but not every machine can run" in plan
+    assert plan.splitlines()[-2:] == ["this host lacks newuidmap, needed by container", f"to install: {LINE}"]
+
+
+def test_machines_that_lack_nothing_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = said(capsys, "plan", "separation", "--only", "process")
+    assert "\nfits: " in plan
+    assert "lacks" not in plan
+
+
+def test_what_may_be_installed_is_said_to_be(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_packages, "may_install", lambda _: True)
+    plan = said(capsys, "plan", "separation", "--only", "container")
+    assert "\nfits: " in plan
+    assert "`isolab run` installs it by itself" in plan
+
+
+def test_doctor_agrees_with_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = said(capsys, "doctor")
+    assert "no     driver container   this host lacks newuidmap" in answer
+    assert f"to install: {LINE}" in answer
+    about = json.loads(said(capsys, "doctor", "--format", "json"))
+    planned = json.loads(said(capsys, "plan", "separation", "--format", "json"))
+    assert (about["missing"], about["install"]) == (["newuidmap"], LINE)
+    assert (planned["missing"], planned["install"]) == ({"container": ["newuidmap"]}, LINE)
+
+
+def test_a_driver_that_cannot_is_an_obstacle_without_a_package(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Unavailable("mounted noexec", hint="set it elsewhere")
+
+    monkeypatch.setattr(SANDBOX, "check", refuse)
+    plan = said(capsys, "plan", "separation", "--only", "process,sandbox")
+    assert "fits, but not every machine can run" in plan
+    assert plan.splitlines()[-1] == "sandbox: mounted noexec (set it elsewhere)"
