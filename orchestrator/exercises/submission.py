@@ -100,7 +100,7 @@ def assembled(
         place.chmod(_mode(exercise.folder / SKELETON / name))
     spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
     shown = LoadedExercise(exercise.name, whole, exercise.spec) if from_student else exercise
-    return LoadedExercise(exercise.name, whole, spec, shown=shown)
+    return LoadedExercise(exercise.name, whole, spec, exercise.hidden, shown)
 
 
 def provided(exercise: LoadedExercise, place: str) -> Files:

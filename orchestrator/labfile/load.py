@@ -49,6 +49,7 @@ class LoadedExercise:
 
     ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
     and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
+    ``not_handed_in`` says which of the student's files is missing: the exercise does not run.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LoadedExercise:
     spec: Exercise
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
+    not_handed_in: str = ""
 
     @property
     def public(self) -> LoadedExercise:
