@@ -13,7 +13,6 @@ from orchestrator.results.for_student import for_student
 from orchestrator.results.snapshot import about_run, specs_of
 from orchestrator.results.store import load_run, machine_order
 
-
 STUDENT, LECTURER = READERS = ("student", "lecturer")
 OF_THE_STUDENT = ("gradescope",)
 """Formats that are always the student's, and say of themselves which parts only lecturers see."""

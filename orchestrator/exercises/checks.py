@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.check_result import CheckResult, missed_lines
 from orchestrator.exercises.measurement import measurement_of
 from orchestrator.formatting import counted, printable
+from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, Where
 from orchestrator.labfile.suggest import did_you_mean
@@ -184,21 +185,11 @@ def _instead(name: str, shown: Mapping[str, Any]) -> str:
 
 
 def _wanted(check: Check, wanted: Any) -> str:
-    """Describe what a check expects, as it follows the word "expected"."""
-    match check.comparison:
-        case "not_equals":
-            return f"anything but {_show(wanted)}"
-        case "one_of":
-            return f"one of {', '.join(map(_show, wanted))}"
-        case "at_least" | "at_most":
-            return f"{check.comparison.replace('_', ' ')} {_show(int(wanted) if wanted % 1 == 0 else wanted)}"
-        case "matches":
-            return f"a text that matches {_show(wanted)}"
-        case "measured":
-            return f"a measurement of at least {counted(wanted, 'reading')}"
-        case "equals_fact":
-            return f"{_show(wanted)}, this machine's {check.equals_fact}"
-    return _show(wanted)
+    """Describe what a check expects, with the value of a fact."""
+    words = expectation(check, _show)
+    if check.comparison != "equals_fact":
+        return words
+    return f"{words}, which is {_show(wanted)}" if wanted is not _ABSENT else f"{words}, unknown here"
 
 
 def _holds(comparison: str, found: Any, wanted: Any) -> bool:
@@ -239,8 +230,6 @@ def _same(a: Any, b: Any) -> bool:
 def _show(value: Any) -> str:
     """Format a value as JSON, whole up to the length of a stored text: what is left out is at the end,
     and is counted."""
-    if value is _ABSENT:
-        return "a fact unknown here"
     text = printable(json.dumps(value, ensure_ascii=False))
     rest = len(text) - MAX_TEXT
     return text if rest <= 0 else f"{text[:MAX_TEXT]}… ({counted(rest, 'more character')})"

@@ -18,6 +18,7 @@ from orchestrator.record import Record, Status
 from orchestrator.report.summary import summarize
 from orchestrator.results.comparison import MachineColumn, Table
 from orchestrator.results.for_student import for_student, output_for_people
+
 _KEPT = "\n\t"
 """Characters that stay as they are."""
 _OUTPUT_LIMIT = 4000
@@ -106,7 +107,10 @@ def _labels(checks: list[CheckResult]) -> list[str]:
 
 def _checked(check: CheckResult) -> dict[str, Any]:
     words = printable("\n".join(missed_lines([check])), keep="\n")
-    return {**_scores(check.points, check.max_points, check.held), "output": whole_lines(words, _OUTPUT_LIMIT)}
+    return {
+        **_scores(check.points, check.max_points, check.held),
+        "output": whole_lines(words, _OUTPUT_LIMIT),
+    }
 
 
 def _output(seen: Record) -> str:
@@ -116,4 +120,3 @@ def _output(seen: Record) -> str:
         f"{name}:\n{bounded(printable(text, keep=_KEPT), _OUTPUT_LIMIT)}" for name, text in streams if text
     ]
     return "\n".join(part for part in (_EXCUSED.get(seen.status, ""), reason, *said) if part)
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from orchestrator.formatting import bounded, format_value, printable, whole_lines
+from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.models import Check
 from orchestrator.record import Status
 from orchestrator.report.summary import Tally
@@ -183,19 +184,4 @@ def _on(group: Group) -> str:
 
 def wanted(check: Check) -> str:
     """Format what a check expects, as it follows the word "expected": ``65536``, ``at least 2``."""
-    value = getattr(check, check.comparison)
-    words = format_value(value, 80)
-    match check.comparison:
-        case "not_equals":
-            return f"anything but {words}"
-        case "one_of":
-            return f"one of {', '.join(format_value(one, 80) for one in value)}"
-        case "at_least" | "at_most":
-            return f"{check.comparison.replace('_', ' ')} {words}"
-        case "matches":
-            return f"a text that matches {words}"
-        case "equals_fact":
-            return f"this machine's {words}"
-        case "measured":
-            return f"a measurement of at least {words} readings"
-    return words
+    return expectation(check, lambda value: format_value(value, 80))

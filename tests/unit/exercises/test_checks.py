@@ -154,7 +154,7 @@ def test_what_was_not_observed_never_meets_an_expectation(comparison: dict[str, 
         (1, {"at_least": 1048577}, "got 1, expected at least 1048577"),
         (9, {"at_most": 2.5}, "got 9, expected at most 2.5"),
         ("b", {"matches": "^a"}, 'got "b", expected a text that matches "^a"'),
-        (1, {"equals_fact": "page_size"}, "got 1, expected 4096, this machine's page_size"),
+        (1, {"equals_fact": "page_size"}, "got 1, expected this machine's page_size, which is 4096"),
         (1, {"measured": 15}, "got 1, expected a measurement of at least 15 readings"),
         ("é", {"equals": "e"}, 'got "é", expected "e"'),
         (1, {"equals": 2, "why": "two pages"}, "got 1, expected 2  (two pages)"),
@@ -227,9 +227,7 @@ def test_expectations_about_other_machines_do_not_count() -> None:
     here = verdict({}, elsewhere)
     assert (here.points, here.max_points, here.misses) == (0, 0, ())
     about_the_end = {"that": "exit_code", "equals": 5, "where": {"arch": ["s390x"]}}
-    assert verdict({"exit_code": 5}, about_the_end).misses == (
-        "exit_code: got 5, expected 0  (normal exit)",
-    )
+    assert verdict({"exit_code": 5}, about_the_end).misses == ("exit_code: got 5, expected 0  (normal exit)",)
 
 
 @pytest.mark.parametrize(
