@@ -16,6 +16,7 @@ from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.host_metrics import HostMetrics
+from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS
@@ -219,16 +220,17 @@ def _record(
     seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
     stdout = "".join(result.stdout for result in results)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
-    verdict = judge(exercise.spec, shown, place.subject)
+    hidden = exercise.hidden.checks if exercise.hidden else ()
+    verdict = judge(exercise.spec, shown, place.subject, hidden)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
     notes = ["output truncated"] if any(result.cut for result in results) else []
     if forged:
         notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
-    return replace(
+    record = replace(
         blank,
         status=Status.FAIL if misses else Status.PASS,
-        reason="; ".join([*misses, *notes]),
+        reason="\n".join([*misses, *notes]),
         points=0.0 if trouble else verdict.points,
         max_points=verdict.max_points,
         seconds=round(seconds, 4),
@@ -238,7 +240,9 @@ def _record(
         observations=seen,
         stdout=stdout,
         stderr="".join(result.stderr for result in results),
+        checks=tuple(replace(one, points=0.0) for one in verdict.results) if trouble else verdict.results,
     )
+    return replace(record, student_view=view_of(exercise, record, results, place.subject, trouble, notes))
 
 
 def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:

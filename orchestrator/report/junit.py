@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from orchestrator.formatting import bounded, printable
 from orchestrator.record import Record, Status
+from orchestrator.report import wording
 from orchestrator.results.comparison import MachineColumn, Table
 
 _TEXT_LIMIT = 4000
@@ -41,7 +42,11 @@ def _case(suite: ET.Element, column: MachineColumn, record: Record) -> None:
     names = {"classname": _legal(column.name), "name": _legal(record.exercise)}
     case = ET.SubElement(suite, "testcase", {**names, "time": f"{record.seconds:.3f}"})
     if element := _ELEMENTS.get(record.status):
-        ET.SubElement(case, element, {"message": _legal(record.reason)})
+        reason = wording.reason(record.reason)
+        head, several, _ = reason.partition("\n")
+        told = ET.SubElement(case, element, {"message": head})
+        if several:  # an attribute has no lines: XML 1.0, "Attribute-Value Normalization"
+            told.text = reason
     for name, output in (("system-out", record.stdout), ("system-err", record.stderr)):
         if output:
             ET.SubElement(case, name).text = _legal(output)

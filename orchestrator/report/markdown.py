@@ -14,6 +14,7 @@ from orchestrator.results.comparison import Section, Table
 from orchestrator.results.plot_data import plots_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
+_TICKS = re.compile("`+")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 
 
@@ -42,6 +43,8 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
         yield from (escape(" ".join(table.about.description.split())), "")
     yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
     yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
+    if note := wording.note(table):
+        yield from (escape(note), "")
     if telling := highlights.telling(table):
         yield from ("**Highlights**", "")
         for each in telling:
@@ -50,15 +53,24 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
         yield ""
     if trouble := highlights.remarks(table):
         yield from ("**Failures, errors and skips**", "")
-        yield from (
-            f"- {escape(section.name)}: {escape(wording.remark(item))}" for _, section, item in trouble
-        )
+        for _, section, item in trouble:
+            line, block = wording.remark(item)
+            yield f"- {escape(section.name)}: {escape(line)}"
+            yield from _code(block, "  ") if block else ()
         yield ""
 
 
 def escape(text: str) -> str:
     """Escape ``text`` for Markdown: no markup, no HTML, no new cell, no mention."""
     return _SPECIAL.sub(r"\\\1", printable(text)).translate(_ENTITIES)
+
+
+def _code(text: str, indent: str = "") -> Iterator[str]:
+    """Yield a block of code in a list item; nothing in it is markup, nor ends it."""
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+    yield ""
+    yield from (f"{indent}{line}".rstrip() for line in (f"{fence}text", *text.split("\n"), fence))
+    yield ""
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

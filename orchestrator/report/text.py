@@ -71,6 +71,8 @@ def _summary(table: Table) -> Iterator[RenderableType]:
         yield Text(wording.name(table), style="bold")
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
+    if note := wording.note(table):
+        yield Text(note, style="yellow")
     if found := highlights.telling(table):
         yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
@@ -78,7 +80,10 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     if trouble := highlights.remarks(table):
         yield from (Text(), Text("Failures, errors and skips", style="bold"))
         for _, section, item in trouble:
-            yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
+            line, block = wording.remark(item)
+            yield _point(f"{printable(section.name)}: ", line, _STYLES[item.status])
+            if block:
+                yield Padding(Text(block), (0, 0, 0, 6))
 
 
 def _point(about: str, words: str, style: str = "") -> RenderableType:

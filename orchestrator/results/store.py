@@ -9,11 +9,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.exercises.student_view import sealed
 from orchestrator.labfile.load import LAB_FILE, LoadedLab
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
@@ -45,6 +47,7 @@ class RunStore:
         isolab writes; Unavailable when the folder cannot be written or its disk is full."""
         self.folder = folder.absolute()
         self._lab = lab
+        self._with_hidden = {exercise.name for exercise in lab.exercises if exercise.hidden}
         try:
             self._require_folder()
             # The lock comes first: what another isolab writes now is no finished run yet.
@@ -108,6 +111,9 @@ class RunStore:
         self._file.close()
 
     def add(self, record: Record) -> None:
+        """Write a record. One of hidden tests that does not say what its student may see shows nothing."""
+        if record.student_view is None and record.exercise in self._with_hidden:
+            record = replace(record, student_view=sealed(record))
         self._file.write(record.to_json() + "\n")
         self._file.flush()
 
