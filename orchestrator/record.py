@@ -9,6 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+RECORDS = "records.jsonl"
+"""The file of a run's records, in its folder."""
+
 
 class Status(StrEnum):
     """The verdict. ``pass`` and ``fail`` are about the program; ``error`` is an infrastructure error."""
@@ -85,17 +88,41 @@ class Record:
         raw = json.loads(line)
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
+        if raw["status"] not in list(Status):
+            raise ValueError(f"unknown status {raw['status']!r}, expected one of: {', '.join(Status)}")
         return cls(**{**values, "status": Status(raw["status"])})
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a ``records.jsonl``; an incomplete last line (isolab was killed) is skipped."""
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    """Yield the records of a ``records.jsonl``; a part of a record at its end (isolab was killed) is skipped,
+    see ``ends_in_a_part``. Raises OSError, and ValueError with the line of an invalid record."""
+    lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
+        last = number == len(lines)  # nothing, or a line without an end
+        if last and not _is_json(line):
+            return
+        if not line:
+            continue
         try:
             record = Record.from_json(line)
-        except ValueError:
-            if number != len(lines):
-                raise
-            return
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(f"line {number}: {_words(problem)}") from None
         yield record
+
+
+def ends_in_a_part(path: Path) -> bool:
+    """Return whether a ``records.jsonl`` ends in a part of a record. Raises OSError."""
+    line = path.read_bytes().rpartition(b"\n")[2].decode(errors="replace")
+    return bool(line) and not _is_json(line)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _words(problem: Exception) -> str:
+    return f"no {problem}" if isinstance(problem, KeyError) else str(problem)

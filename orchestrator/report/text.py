@@ -63,6 +63,8 @@ def renderable(table: Table, width: int) -> RenderableType:
             parts += [Text(), Text(wording.CAUSES[attribution][0], style="bold underline")]
             for lesson in found:
                 parts += [Text(), *_lesson(lesson, table, width)]
+    if agreement := wording.agreement(table):
+        parts += [Text(), Text(agreement)]
     return Group(*parts, *_agreed(table), Text(), *_how_it_ended(table))
 
 
@@ -71,14 +73,24 @@ def _summary(table: Table) -> Iterator[RenderableType]:
         yield Text(wording.name(table), style="bold")
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
+    yield from _incomplete(table)
     if found := highlights.telling(table):
         yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
-            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.attribution})")
+            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({wording.cause(each.row)})")
     if trouble := highlights.remarks(table):
         yield from (Text(), Text("Failures, errors and skips", style="bold"))
         for _, section, item in trouble:
             yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
+    if noted := highlights.notes(table):
+        yield from (Text(), Text("Passed, but", style="bold"))
+        for _, section, item in noted:
+            yield _point(f"{printable(section.name)}: ", wording.remark(item))
+
+
+def _incomplete(table: Table) -> Iterator[RenderableType]:
+    if words := wording.incomplete(table):
+        yield Text(words, style=_STYLES[str(Status.ERROR)])
 
 
 def _point(about: str, words: str, style: str = "") -> RenderableType:
@@ -175,6 +187,7 @@ def _sums(table: Table) -> str:
 
 
 def _how_it_ended(table: Table) -> Iterator[RenderableType]:
+    yield from _incomplete(table)
     yield Text(_sums(table))
     summary = summarize(table)
     if summary.slow:

@@ -75,7 +75,8 @@ def details(records: Sequence[Record]) -> str:
     match records[0].killed_for:
         case "timeout" | "processor":
             times = sorted(record.guest_seconds for record in records)
-            return f"still running after {_span([f'{time:.3g}' for time in (times[0], times[-1])])} s"
+            span = _span([f"{time:.3g}" for time in (times[0], times[-1])])
+            return f"still running after {span} s, scaled to its speed"
         case "output":
             sizes = sorted(max(record.stdout_bytes or 0, record.stderr_bytes or 0) for record in records)
             return f"{_span([size_words(sizes[0]), size_words(sizes[-1])])} when it was stopped"

@@ -37,8 +37,8 @@ def of(*records: Record) -> Answers:
 
 def test_equal_answers_become_one_and_the_most_common_comes_first() -> None:
     found = of(ran("s390x", "1\n"), ran("vm", "4\n"), ran("arm64", "4\n"))
-    assert [answer.machines for answer in found.answers] == [("vm", "arm64"), ("s390x",)]
-    assert found.answers[0].result == "exit 0"
+    assert [family.machines for family in found.families] == [("vm", "arm64"), ("s390x",)]
+    assert found.families[0].first.result == "exit 0"
     assert not found.same
 
 
@@ -69,10 +69,10 @@ def test_answers_that_are_not_the_same(one: Record, other: Record) -> None:
 )
 def test_a_program_that_was_stopped_or_killed_has_not_answered(why: str) -> None:
     found = of(stopped("a", why), stopped("b", why))
-    assert len(found.answers) == 1
-    assert (found.same, found.comparable) == (False, ())
+    assert len(found.others) == 1
+    assert (found.same, found.families) == (False, ())
     by = "isolab" if why in ("timeout", "output", "processor", "hangup") else "kernel"
-    assert by in found.answers[0].result
+    assert by in found.others[0].result
 
 
 def test_how_much_a_stopped_program_printed_is_chance() -> None:
@@ -80,25 +80,28 @@ def test_how_much_a_stopped_program_printed_is_chance() -> None:
         stopped("a", "output", stdout="x", stdout_bytes=2**20),
         stopped("b", "output", stdout="xx", stdout_bytes=2**21),
     )
-    (answer,) = found.answers
+    (answer,) = found.others
     assert answer.result == "stopped by isolab: too much output (1.0 MiB to 2.0 MiB when it was stopped)"
 
 
 def test_a_timeout_says_how_long_it_ran() -> None:
     found = of(stopped("a", "timeout", guest_seconds=1.0), stopped("b", "timeout", guest_seconds=4.25))
-    assert found.answers[0].result == "stopped by isolab: time limit (still running after 1 to 4.25 s)"
+    assert (
+        found.others[0].result
+        == "stopped by isolab: time limit (still running after 1 to 4.25 s, scaled to its speed)"
+    )
 
 
 def test_dying_of_a_signal_of_its_own_is_an_answer() -> None:
     found = of(*(ran(name, exit_code=None, signal="SIGSEGV", status=Status.FAIL) for name in "ab"))
     assert found.same
-    assert found.answers[0].result == "killed by SIGSEGV"
+    assert found.families[0].first.result == "killed by SIGSEGV"
 
 
 def test_what_was_cut_is_the_same_if_its_digest_is() -> None:
     found = of(*(ran(name, "begin", cut=True, stdout_sha256="1" * 64) for name in "ab"))
     assert found.same
-    assert found.answers[0].cut
+    assert found.families[0].first.cut
 
 
 def test_a_machine_without_a_record_has_not_answered() -> None:
@@ -187,3 +190,11 @@ def test_answers_that_differ_only_in_what_passes_say_so_and_are_still_not_the_sa
     assert late.only_in == ()
     partly = of(ran("a", "pid 1\n"), ran("b", "pid 2\n"), stopped("c", "timeout"))
     assert partly.only_in == ()
+
+
+def test_the_largest_family_comes_first_even_if_no_two_of_it_are_equal() -> None:
+    found = of(
+        ran("x", "pid 1\n4\n"), ran("y", "pid 1\n4\n"), *(ran(f"m{n}", f"pid {n}\n8\n") for n in range(3))
+    )
+    assert [family.machines for family in found.families] == [("m0", "m1", "m2"), ("x", "y")]
+    assert [family.kinds for family in found.families] == [(PROCESS_IDS,), ()]
