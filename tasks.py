@@ -148,13 +148,14 @@ def try_program(
         "run": "folder of a run",
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
+        "for": "student (without anything of hidden tests) or lecturer (default; Gradescope: student)",
     }
 )
-def report(_context: Context, run: str, format: str = "text", out: str = "") -> None:  # noqa: A002
+def report(_context: Context, run: str, format: str = "text", out: str = "", for_: str = "") -> None:  # noqa: A002
     """Show a finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
     from orchestrator.cli.report import report
 
-    raise Exit(code=report(run, format, out))
+    raise Exit(code=report(run, format, out, for_))
 
 
 @task(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from orchestrator.check_result import CheckResult
 
 RECORDS = "records.jsonl"
 """The file of a run's records, in its folder."""
@@ -40,6 +42,9 @@ class Record:
     ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
     measured next to the program; both in seconds. ``reason`` says why a record is not a pass.
     ``exit_code`` and ``signal`` are None when the program did not get that far.
+
+    ``checks`` are the results of the checks, hidden ones included. Where an exercise has hidden tests,
+    ``student_view`` is what its student may see instead: other values of the fields it names.
     """
 
     run: str
@@ -73,6 +78,8 @@ class Record:
     stderr_sha256: str = ""
     stderr_escaped: str = ""
     platform: Mapping[str, Any] = field(default_factory=dict)
+    checks: Sequence[CheckResult] = ()
+    student_view: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.
@@ -90,7 +97,8 @@ class Record:
         values = {key: value for key, value in raw.items() if key in known}
         if raw["status"] not in list(Status):
             raise ValueError(f"unknown status {raw['status']!r}, expected one of: {', '.join(Status)}")
-        return cls(**{**values, "status": Status(raw["status"])})
+        checks = tuple(CheckResult.from_data(one) for one in raw.get("checks", ()))
+        return cls(**{**values, "status": Status(raw["status"]), "checks": checks})
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -17,6 +17,7 @@ from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import HostMetrics
+from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS
@@ -222,7 +223,8 @@ def _record(
     seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
     stdout = "".join(result.stdout for result in results)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
-    verdict = judge(exercise.spec, shown, place.subject)
+    hidden = exercise.hidden.checks if exercise.hidden else ()
+    verdict = judge(exercise.spec, shown, place.subject, hidden)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
     notes = [words] if (words := killed_words(last)) else []
@@ -230,10 +232,10 @@ def _record(
         notes.append("output truncated")
     if forged:
         notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
-    return replace(
+    record = replace(
         blank,
         status=Status.FAIL if misses else Status.PASS,
-        reason="; ".join([*misses, *notes]),
+        reason="\n".join([*misses, *notes]),
         points=0.0 if trouble else verdict.points,
         max_points=verdict.max_points,
         seconds=round(seconds, 4),
@@ -244,7 +246,9 @@ def _record(
         stdout=stdout,
         stderr="".join(result.stderr for result in results),
         **printed_fields(results),
+        checks=tuple(replace(one, points=0.0) for one in verdict.results) if trouble else verdict.results,
     )
+    return replace(record, student_view=view_of(exercise, record, results, place.subject, trouble, notes))
 
 
 def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:

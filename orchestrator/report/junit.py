@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from orchestrator.formatting import bounded, printable
 from orchestrator.record import Record, Status
+from orchestrator.report import wording
 from orchestrator.results.comparison import MachineColumn, Table
 
 _TEXT_LIMIT = 4000
@@ -52,7 +53,11 @@ def _case(suite: ET.Element, column: MachineColumn, record: Record) -> None:
     names = {"classname": _legal(column.name), "name": _legal(record.exercise)}
     case = ET.SubElement(suite, "testcase", {**names, "time": f"{record.seconds:.3f}"})
     if element := _ELEMENTS.get(record.status):
-        ET.SubElement(case, element, {"message": _legal(record.reason)})
+        reason = wording.reason(record.reason)
+        head, several, _ = reason.partition("\n")
+        told = ET.SubElement(case, element, {"message": head})
+        if several:  # an attribute has no lines: XML 1.0, "Attribute-Value Normalization"
+            told.text = reason
     elif record.reason:
         noted = ET.SubElement(case, "properties")
         ET.SubElement(noted, "property", {"name": "note", "value": _legal(record.reason)})

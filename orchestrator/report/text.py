@@ -20,7 +20,7 @@ from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.fold import Column, FoldedCell, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.results.attack_matrix import matrix_of
-from orchestrator.results.comparison import Section, Table
+from orchestrator.results.comparison import Remark, Section, Table
 from orchestrator.results.plot_data import Mark, PlotData, plots_of
 
 _GAP = 2
@@ -74,18 +74,26 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
     yield from _incomplete(table)
+    if note := wording.note(table):
+        yield Text(note, style="yellow")
     if found := highlights.telling(table):
         yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
             yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({wording.cause(each.row)})")
     if trouble := highlights.remarks(table):
         yield from (Text(), Text("Failures, errors and skips", style="bold"))
-        for _, section, item in trouble:
-            yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
+        yield from _remarks(trouble)
     if noted := highlights.notes(table):
         yield from (Text(), Text("Passed, but", style="bold"))
-        for _, section, item in noted:
-            yield _point(f"{printable(section.name)}: ", wording.remark(item))
+        yield from _remarks(noted)
+
+
+def _remarks(found: Sequence[tuple[int, Section, Remark]]) -> Iterator[RenderableType]:
+    for _, section, item in found:
+        line, block = wording.remark(item)
+        yield _point(f"{printable(section.name)}: ", line, _STYLES[item.status])
+        if block:
+            yield Padding(Text(block), (0, 0, 0, 6))
 
 
 def _incomplete(table: Table) -> Iterator[RenderableType]:

@@ -18,7 +18,7 @@ from orchestrator.labfile.load import (
     LAB_FILE,
     LoadedExercise,
     LoadedLab,
-    load_exercise,
+    load_kept_exercise,
 )
 from orchestrator.labfile.models import EXERCISE_PATTERN, Exercise
 from orchestrator.labfile.shared import ABOVE, shared_files
@@ -66,7 +66,7 @@ def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
         places = [folder / _FOLDER / _inside(name), *([] if name.startswith("./") else [EXERCISES / name])]
         for place in places:
             if (place / EXERCISE_FILE).is_file():
-                found[name] = load_exercise(place, name).spec
+                found[name] = load_kept_exercise(place, name).spec
                 break
     return found
 
@@ -104,7 +104,7 @@ def _sources(place: Path) -> Iterator[tuple[str, str]]:
 
 def _kept_beside(place: Path) -> Sequence[str]:
     with contextlib.suppress(LabError):  # its own file is invalid, or was not kept
-        return _shared(load_exercise(place, place.name))
+        return _shared(load_kept_exercise(place, place.name))
     return ()
 
 

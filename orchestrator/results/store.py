@@ -7,10 +7,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.exercises.student_view import sealed
 from orchestrator.labfile.load import LAB_FILE, LoadedLab
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
@@ -39,6 +41,7 @@ class RunStore:
         self.folder = folder.absolute()
         self._lab = lab
         self._expected: Mapping[str, Sequence[str]] = {}
+        self._with_hidden = {exercise.name for exercise in lab.exercises if exercise.hidden}
         try:
             self._require_own(lab)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +70,9 @@ class RunStore:
         self._file.close()
 
     def add(self, record: Record) -> None:
+        """Write a record. One of hidden tests that does not say what its student may see shows nothing."""
+        if record.student_view is None and record.exercise in self._with_hidden:
+            record = replace(record, student_view=sealed(record))
         self._file.write(record.to_json() + "\n")
         self._file.flush()
 

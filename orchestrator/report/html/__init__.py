@@ -49,6 +49,7 @@ def render(table: Table) -> str:
             remarks=highlights.remarks(table),
             notes=highlights.notes(table),
             agreement=wording.agreement(table),
+            reason_limit=wording.fitting_reason([item.reason for _, _, item in highlights.remarks(table)]),
             edges=_edges(table.machines),
             attacks=matrix_of(table),
             attacked=attacks,

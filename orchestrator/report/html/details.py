@@ -46,6 +46,7 @@ class _Limits:
         values = sum(min(len(record.observations), _OBSERVATIONS) for record in records)
         self.output = _fitting(outputs, _OUTPUT_BUDGET, 4000)
         self.source = _fitting(sources, _SOURCE_BUDGET, 32_000)
+        self.reason = wording.fitting_reason({record.reason for record in records})
         self.value = max(40, min(400, _VALUE_BUDGET // max(values, 1)))
 
 
@@ -107,8 +108,9 @@ def _cell(
     return {
         "status": record.status,
         "how": texts("; ".join(_how(record))),
-        "reason": texts(wording.reason(record.reason)),
+        "reason": texts(wording.reason(record.reason, limits.reason)),
         "checks": [place for place, check in enumerate(section.checks) if _applies(check, column)],
+        "missed": [_words(one.that) for one in record.checks if not one.held],
         "seen": [[texts(_words(key)), texts(format_value(value, limits.value))] for key, value in shown],
         "more": len(record.observations) - len(shown),
         "out": texts(_block(record.stdout, limits.output)),
