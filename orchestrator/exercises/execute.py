@@ -15,6 +15,7 @@ from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
+from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
@@ -101,7 +102,9 @@ def run_exercise(
     spec = exercise.spec
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
-    limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
+    limit = spec.timeout * slowness
+    if not exercise.exact_timeout:
+        limit = max(LEAST_SECONDS, limit * CONTENTION)
     # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
     with _canary_set(exercise, place, cancellation) as canary_set:
@@ -224,7 +227,9 @@ def _record(
     verdict = judge(exercise.spec, shown, place.subject, hidden)
     trouble = _trouble(last, exercise.spec.timeout, limit)
     misses = [trouble] if trouble else list(verdict.misses)
-    notes = ["output truncated"] if any(result.cut for result in results) else []
+    notes = [words] if (words := killed_words(last)) else []
+    if any(result.cut for result in results):
+        notes.append("output truncated")
     if forged:
         notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
     record = replace(
@@ -240,6 +245,7 @@ def _record(
         observations=seen,
         stdout=stdout,
         stderr="".join(result.stderr for result in results),
+        **printed_fields(results),
         checks=tuple(replace(one, points=0.0) for one in verdict.results) if trouble else verdict.results,
     )
     return replace(record, student_view=view_of(exercise, record, results, place.subject, trouble, notes))
@@ -250,7 +256,12 @@ def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:
     if result.start_error:
         return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        return f"timed out after {limit:.0f} s ({timeout:g} s scaled to this machine's speed)"
+        scaled = f"{timeout:g} s scaled to this machine's speed"
+        return f"timed out after {_seconds(limit)} s ({scaled}), stopped by isolab"
     if result.killed_for == "output":
-        return "stopped: too much output"
-    return ""
+        return "stopped by isolab: too much output"
+    return f"stopped by isolab: {result.killed_for}" if result.killed_for else ""
+
+
+def _seconds(limit: float) -> str:
+    return f"{limit:.0f}" if limit >= LEAST_SECONDS else f"{limit:.3g}"

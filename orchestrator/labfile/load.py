@@ -20,8 +20,8 @@ from orchestrator.labfile import yaml_document
 from orchestrator.labfile.check_exercise import exercise_problems
 from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
-from orchestrator.labfile.check_use import use_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
+from orchestrator.labfile.check_use import use_problems
 from orchestrator.labfile.foreign_arch import resolve
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
 from orchestrator.labfile.image_recipe import KINDS, Recipe
@@ -51,6 +51,7 @@ class LoadedExercise:
 
     ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
     and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
+    ``exact_timeout``: somebody asked for just this timeout, so it is scaled by the machine's speed only.
     ``not_handed_in`` says which of the student's files is missing: the exercise does not run.
     """
 
@@ -59,6 +60,7 @@ class LoadedExercise:
     spec: Exercise
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
+    exact_timeout: bool = False
     not_handed_in: str = ""
     built: Mapping[str, Mapping[str, Path]] | None = None
     """Its programs if they are built already: by architecture, by name."""

@@ -11,7 +11,9 @@ from orchestrator.record import Status
 from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import Remark, Row, Section, Table
 
-CAUSES: tuple[Attribution, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
+CAUSES: tuple[Attribution, ...] = (
+    "boundary", "privilege", "architecture", "library", "kernel", "versions", "mixed", "unexplained",
+)  # fmt: skip
 """The likely causes of a difference, clearest lessons first."""
 
 _TELLING = 4
@@ -70,7 +72,7 @@ class Exercises(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why exercises did not pass, and the index of the first of them in the table."""
+    """Why exercises did not pass, or what is to be said of them, and the index of the first in the table."""
 
     line: int
     exercises: Exercises
@@ -84,8 +86,8 @@ def remarks(table: Table) -> list[Trouble]:
     kept from running on the same machines.
     """
     found: dict[Remark | tuple[int, Remark], list[int]] = {}
-    for line, section in enumerate(table.sections):
-        for remark in section.remarks:
+    for line, _, remark in _remarks(table):
+        if remark.status is not Status.PASS:
             alone = remark.status is Status.FAIL or not remark.reason
             found.setdefault((line, remark) if alone else remark, []).append(line)
     order = (Status.FAIL, Status.ERROR, Status.SKIP)
@@ -103,6 +105,21 @@ def _together(table: Table, lines: Sequence[int]) -> str:
     shown = ", ".join(names[:_FEW_NAMES])
     more = counted(len(names) - _FEW_NAMES, "more exercise")
     return shown if len(names) <= _FEW_NAMES else f"{shown} and {more}"
+
+
+def notes(table: Table) -> list[Trouble]:
+    """Return what is to be said of exercises that passed."""
+    return [
+        Trouble(line, Exercises(section.name), remark)
+        for line, section, remark in _remarks(table)
+        if remark.status is Status.PASS
+    ]
+
+
+def _remarks(table: Table) -> Iterator[tuple[int, Section, Remark]]:
+    for line, section in enumerate(table.sections):
+        for remark in section.remarks:
+            yield line, section, remark
 
 
 def _differences(table: Table) -> Iterator[Difference]:

@@ -89,10 +89,16 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
     with RunStore(out or Path("runs") / run, lab) as store:
         if store.replaced:
             progress.tell(f"replacing the finished run in {store.folder}")
+        todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
+        store.expect({job.machine: job.exercises for job in todo})
         try:
             with closing(results(lab, run, choice, store.folder, journal, progress)) as found:
                 for record in found:
                     store.add(record)
+            store.finished()
+        except BaseException:
+            store.interrupted()
+            raise
         finally:
             table = store.comparison()
             write_reports(store.folder, table)

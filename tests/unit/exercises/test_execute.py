@@ -51,7 +51,7 @@ def test_death_by_a_signal_is_the_programs_fail() -> None:
             {"exit": None, "signal": "SIGKILL", "killed_for": "timeout"},
             "timed out after 10 s (1 s scaled",
         ),
-        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "stopped: too much output"),
+        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "stopped by isolab: too much output"),
         ({"exit": None, "start_error": "pipe: no such file"}, "could not start: pipe: no such file"),
     ],
 )
