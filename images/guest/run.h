@@ -1,6 +1,29 @@
-/* The parts of run: the sandbox it can put a program into, and the facts it can find out. */
+/* The parts of run: what a program finds around it, the sandbox it can be put into, what it used. */
 #ifndef ISOLAB_RUN_H
 #define ISOLAB_RUN_H
+
+#include <stdint.h>
+#include <sys/time.h>
+
+/* Each of these makes what a program inherits isolab's own. 0, or -1 with errno. */
+int default_signals(void);
+int default_limits(void);
+int default_priority(void);
+int close_the_rest_on_exec(void);
+
+/* Microseconds of processor time of all children that were waited for, and of all living descendants. */
+uint64_t processor_time_of_the_dead(void);
+uint64_t processor_time_of_the_living(void);
+uint64_t microseconds(struct timeval value);
+
+/* The name of a signal, which unlike its number is the same everywhere. */
+const char *signal_name(int number);
+
+/* A shell's exit status for a wait status; says on standard error which signal it was. */
+int exit_status(int status);
+
+/* Run a program in this session until it ends. Returns its exit status. */
+int stand_by(char **argv);
 
 /* Empty the capability bounding set, while we still may (CAP_SETPCAP). 0, or -1 with errno. */
 int sandbox_drop_bounding_set(void);
