@@ -31,6 +31,14 @@ class Record:
     ``start`` says how the machine came up: ``clone`` (of a booted template), ``cold`` (booted),
     or "" where nothing boots.
 
+    ``killed_for`` says what ended the program when it did not end by itself: isolab stopped it
+    (``timeout``, ``output``, ``hangup``, …), or the kernel did (``memory``, ``cpu-limit``,
+    ``file-limit``), or somebody did (``unknown``).
+    ``cut``: more was printed than is kept. ``stdout_bytes`` and ``stdout_sha256`` are about all that was
+    printed, kept or not (None and "": not known); ``stdout_escaped`` is what is kept with bytes that
+    are not UTF-8 as ``\\xff``, or "" when there are none. The same for stderr. ``platform`` is what may
+    explain a difference between machines, see ``orchestrator.results.platform``.
+
     ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
     measured next to the program; both in seconds. ``reason`` says why a record is not a pass.
     ``exit_code`` and ``signal`` are None when the program did not get that far.
@@ -58,6 +66,15 @@ class Record:
     stdout: str = ""
     stderr: str = ""
     start: str = ""
+    killed_for: str = ""
+    cut: bool = False
+    stdout_bytes: int | None = None
+    stdout_sha256: str = ""
+    stdout_escaped: str = ""
+    stderr_bytes: int | None = None
+    stderr_sha256: str = ""
+    stderr_escaped: str = ""
+    platform: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.

@@ -56,7 +56,7 @@
 #include <unistd.h>
 
 /* An order is more than the kernel passes to a program, so that it is the kernel that refuses. */
-enum { DEFAULT_OUTPUT = 64 * 1024, FLOOD = 16, MAX_ORDER = 16 * 1024 * 1024 };
+enum { DEFAULT_OUTPUT = 64 * 1024, FLOOD = 16, MOST_FLOOD = 1024 * 1024, MAX_ORDER = 16 * 1024 * 1024 };
 
 /* Pages of the longest argument, and the part of the stack for all of them: execve(2). */
 enum { ARGUMENT_PAGES = 32, STACK_PART = 4 };
@@ -88,6 +88,7 @@ struct stream {
 	char *data;
 	size_t kept;
 	uint64_t total;
+	struct digest digest; /* of all of it, once more came than is kept */
 };
 
 struct outcome {
@@ -98,6 +99,8 @@ struct outcome {
 	uint64_t used_before, used; /* microseconds of processor time: of earlier orders, of this one */
 	struct rusage usage;
 };
+
+static long kills_before = -1;
 
 static void die(const char *format, ...)
 {
@@ -355,6 +358,13 @@ static bool pump(struct stream *stream, size_t limit)
 	size_t room = limit - stream->kept;
 	size_t keep = (size_t)got < room ? (size_t)got : room;
 	memcpy(stream->data + stream->kept, buffer, keep);
+	if (keep < (size_t)got) {
+		if (stream->total == stream->kept) {
+			digest_begin(&stream->digest);
+			digest_add(&stream->digest, stream->data, stream->kept + keep);
+		}
+		digest_add(&stream->digest, buffer + keep, (size_t)got - keep);
+	}
 	stream->kept += keep;
 	stream->total += (uint64_t)got;
 	return true;
@@ -491,6 +501,10 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 	uint64_t flood = (uint64_t)order->output * FLOOD;
 	long due_ms = earliest_ms((uint64_t)order->processor_ms * 1000);
 
+	/* More than what is kept, but not without end. */
+	if (flood > MOST_FLOOD)
+		flood = order->output > MOST_FLOOD ? order->output : MOST_FLOOD;
+
 	for (;;) {
 		while (reap(leader, outcome) > 0)
 			continue;
@@ -573,8 +587,47 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-static int report(const struct outcome *outcome, const struct stream *out, const struct stream *err,
-		  const char *why)
+/* The digest of a stream of which a part is not kept; the other side makes it of a whole one. */
+static void print_digest(const char *name, struct stream *stream)
+{
+	char text[DIGEST_TEXT];
+
+	if (stream->total == stream->kept)
+		return;
+	digest_end(&stream->digest, text);
+	printf(", \"%s\": \"%s\"", name, text);
+}
+
+/* How often the kernel killed a process for want of memory, anywhere on it; -1 if it does not say:
+ * proc(5), /proc/vmstat. */
+static long out_of_memory_kills(void)
+{
+	char line[128];
+	long found = -1;
+	FILE *file = fopen("/proc/vmstat", "re");
+
+	if (file == NULL)
+		return -1;
+	while (found == -1 && fgets(line, sizeof line, file) != NULL)
+		if (sscanf(line, "oom_kill %ld", &found) != 1)
+			found = -1;
+	fclose(file);
+	return found;
+}
+
+/* Whether memory ran out since the last time somebody was killed, or since we began: "true",
+ * "false" or "null". */
+static const char *ran_out_of_memory(void)
+{
+	long before = kills_before, now = out_of_memory_kills();
+
+	kills_before = now;
+	if (before == -1 || now == -1)
+		return "null";
+	return now > before ? "true" : "false";
+}
+
+static int report(const struct outcome *outcome, struct stream *out, struct stream *err, const char *why)
 {
 	const struct rusage *usage = &outcome->usage;
 	int64_t wall = (int64_t)(outcome->done.tv_sec - outcome->begun.tv_sec) * 1000000 +
@@ -594,6 +647,10 @@ static int report(const struct outcome *outcome, const struct stream *out, const
 	printf(", \"processor_us\": %" PRIu64, outcome->used);
 	printf(", \"start_error\": ");
 	print_string(why);
+	if (outcome->ended && WIFSIGNALED(outcome->status) && WTERMSIG(outcome->status) == SIGKILL)
+		printf(", \"out_of_memory\": %s", ran_out_of_memory());
+	print_digest("stdout_sha256", out);
+	print_digest("stderr_sha256", err);
 	printf(", \"stdout\": %zu, \"stdout_total\": %" PRIu64 ", \"stderr\": %zu, \"stderr_total\": %" PRIu64
 	       "}\n",
 	       out->kept, out->total, err->kept, err->total);
@@ -607,6 +664,7 @@ static int prepare(void)
 {
 	sigset_t children;
 
+	kills_before = out_of_memory_kills();
 	/* Nobody may look into us through /proc: proc(5), ptrace(2). */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		die("prctl: %s", strerror(errno));

@@ -1,7 +1,9 @@
-/* The parts of run: what a program finds around it, the sandbox it can be put into, what it used. */
+/* The parts of run: what a program finds around it, the sandbox it can be put into, what it used,
+ * facts, digests. */
 #ifndef ISOLAB_RUN_H
 #define ISOLAB_RUN_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/time.h>
 
@@ -36,5 +38,20 @@ int landlock_abi(void);
 
 /* Print what this machine is and allows, as one line of JSON. Returns an exit status. */
 int facts(void);
+
+/* SHA-256, made of any number of pieces. */
+struct digest {
+	uint32_t state[8];
+	uint64_t length;
+	unsigned char pending[64];
+};
+
+enum { DIGEST_TEXT = 64 + 1 };
+
+void digest_begin(struct digest *digest);
+void digest_add(struct digest *digest, const void *data, size_t length);
+
+/* Write the digest as DIGEST_TEXT characters, NUL included; nothing can be added any more. */
+void digest_end(struct digest *digest, char *text);
 
 #endif

@@ -8,6 +8,7 @@ program, so ten of them are ready in a few seconds; see docs/architecture.md.
 from __future__ import annotations
 
 import importlib.util
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,23 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
                 _place(folder, member.path.replace(f"/{libc}/", "/"), member.data)
         return {"arch": arch.name, "packages": {p.name: p.version for p in packages.values()}}
 
-    return cache.make("toolchain", f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}", fill, deadline)
+    return cache.make("toolchain", _key(arch), fill, deadline)
+
+
+def _key(arch: Arch) -> str:
+    return f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}"
+
+
+def libc_of(arch: Arch) -> str:
+    """Return the C library that programs for an architecture are linked with, as ``musl 1.2.5``; "" as
+    long as there is no toolchain. Its version may differ between architectures, and with it what
+    programs do."""
+    for candidate in (arch, arch.former):
+        folder = cache.place("toolchain", _key(candidate)) if candidate else None
+        if folder and (folder / cache.META).is_file():
+            version = re.match(r"\d+(\.\d+)*", str(cache.meta(folder)["packages"].get("musl-dev", "")))
+            return f"musl {version[0]}" if version else ""
+    return ""
 
 
 def _place(folder: Path, path: str, data: bytes) -> None:

@@ -15,6 +15,7 @@ from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
+from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.labfile.canary_kinds import RESERVED
@@ -101,7 +102,9 @@ def run_exercise(
     spec = exercise.spec
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
-    limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
+    limit = spec.timeout * slowness
+    if not exercise.exact_timeout:
+        limit = max(LEAST_SECONDS, limit * CONTENTION)
     processor = processor_seconds(spec, place.subject.facts, slowness)
     # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
@@ -248,7 +251,9 @@ def _record(
     verdict = judge(exercise.spec, shown, place.subject)
     trouble = _trouble(last, exercise.spec.timeout, limits)
     misses = [trouble] if trouble else list(verdict.misses)
-    notes = ["output truncated"] if any(result.cut for result in results) else []
+    notes = [words] if (words := killed_words(last)) else []
+    if any(result.cut for result in results):
+        notes.append("output truncated")
     if forged:
         notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
     return replace(
@@ -264,6 +269,7 @@ def _record(
         observations=seen,
         stdout=stdout,
         stderr="".join(result.stderr for result in results),
+        **printed_fields(results),
     )
 
 
@@ -272,9 +278,14 @@ def _trouble(result: ProcessResult, timeout: float, limits: _Limits) -> str:
     if result.start_error:
         return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        return f"timed out after {limits.wall:.0f} s ({timeout:g} s scaled to this machine's speed)"
+        scaled = f"{timeout:g} s scaled to this machine's speed"
+        return f"timed out after {_seconds(limits.wall)} s ({scaled}), stopped by isolab"
     if result.killed_for == "processor":
-        return f"used {limits.processor:.0f} s of processor time and did not end: stopped"
+        return f"used {limits.processor:.0f} s of processor time, stopped by isolab"
     if result.killed_for == "output":
-        return "stopped: too much output"
-    return ""
+        return "stopped by isolab: too much output"
+    return f"stopped by isolab: {result.killed_for}" if result.killed_for else ""
+
+
+def _seconds(limit: float) -> str:
+    return f"{limit:.0f}" if limit >= LEAST_SECONDS else f"{limit:.3g}"

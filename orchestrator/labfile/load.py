@@ -49,6 +49,7 @@ class LoadedExercise:
 
     ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
     and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
+    ``exact_timeout``: somebody asked for just this timeout, so it is scaled by the machine's speed only.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LoadedExercise:
     spec: Exercise
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
+    exact_timeout: bool = False
 
     @property
     def public(self) -> LoadedExercise:

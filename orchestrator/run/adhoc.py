@@ -1,10 +1,9 @@
-"""An ad-hoc lab that runs one program on every boundary and architecture, and its results, grouped."""
+"""An ad-hoc lab that runs one program on every boundary and architecture."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES, host_arch
@@ -12,19 +11,11 @@ from orchestrator.errors import SpecError
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.labfile.models import Build, Exercise, Lab, Machine, Step
 from orchestrator.labfile.suggest import did_you_mean
-from orchestrator.record import Record
 
 EXERCISE = "./program"
-
-
-@dataclass(frozen=True)
-class ProgramAnswer:
-    """A result shared by several machines: the same exit and the same output."""
-
-    machines: tuple[str, ...]
-    result: str
-    stdout: str
-    stderr: str
+_KEPT = 2**20
+"""Bytes kept of each output: a program that prints more is stopped for it, so that nothing is compared
+that nobody can see."""
 
 
 def machines_for(on: str) -> dict[str, Machine]:
@@ -67,25 +58,8 @@ def lab_of(
     step = Step(
         run=shlex.join([f"./{build.program}", *arguments]), stdin=str(stdin.resolve()) if stdin else None
     )
-    exercise = Exercise(title=path.name, build=[build], run=[step], timeout=timeout)
+    exercise = Exercise(title=path.name, build=[build], run=[step], timeout=timeout, output_limit=_KEPT)
     lab = Lab(lab="try", machines=machines_for(on), exercises=[EXERCISE])
-    return LoadedLab(lab=lab, path=path, exercises=(LoadedExercise(EXERCISE, folder, exercise),))
-
-
-def result(record: Record) -> str:
-    """Describe how a program ended, in a few words."""
-    if record.exit_code is None and record.signal is None:
-        return record.reason or record.status.value
-    if record.signal:
-        late = record.reason if record.reason.startswith("took longer") else ""
-        return late or f"killed by {record.signal}"
-    return f"exit {record.exit_code}"
-
-
-def fold(records: Sequence[Record]) -> list[ProgramAnswer]:
-    """Group equal results, the most common first."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for record in records:
-        groups.setdefault((result(record), record.stdout, record.stderr), []).append(record.machine)
-    folded = [ProgramAnswer(tuple(names), *about) for about, names in groups.items()]
-    return sorted(folded, key=lambda answer: -len(answer.machines))
+    return LoadedLab(
+        lab=lab, path=path, exercises=(LoadedExercise(EXERCISE, folder, exercise, exact_timeout=True),)
+    )
