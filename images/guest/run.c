@@ -4,7 +4,7 @@
  *   run [--user UID:GID] [--dir DIR] [--timeout MS] [--processor MS] [--output BYTES] [--stdin BYTES]
  *       [--env NAME=VALUE]... [--sandbox] [--exec FILE] -- NAME [ARG...]
  *   run --inherit [--user UID:GID] [--dir DIR] [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
- *   run --stand-by -- PROGRAM [ARG...]
+ *   run --stand-by [--user UID:GID] [--dir DIR] [--env NAME=VALUE]... -- PROGRAM [ARG...]
  *   run --serve
  *   run --facts
  *   run --canary
@@ -66,22 +66,6 @@ enum { MAX_PROCESSES = 256 };
 
 /* Milliseconds between two looks at how much processor time was used. */
 enum { LEAST_LOOK = 100 };
-
-struct order {
-	uid_t uid;
-	gid_t gid;
-	bool switch_user;
-	bool sandbox;
-	bool inherit;
-	const char *dir;
-	const char *file;
-	long timeout_ms;
-	long processor_ms; /* 0: no limit */
-	size_t output;
-	size_t input;
-	char **env;
-	char **argv;
-};
 
 struct stream {
 	int fd;
@@ -191,6 +175,10 @@ static struct order parse(char **argv)
 		}
 		if (strcmp(argv[i], "--inherit") == 0) {
 			order.inherit = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--stand-by") == 0) {
+			order.stand_by = true;
 			continue;
 		}
 		if (argv[i + 1] == NULL)
@@ -859,9 +847,9 @@ int main(int argc, char **argv)
 		return canary();
 	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
 		return serve(argv[0]);
-	if (argc > 3 && strcmp(argv[1], "--stand-by") == 0 && strcmp(argv[2], "--") == 0)
-		return stand_by(argv + 3);
 	struct order order = parse(argv);
+	if (order.stand_by)
+		return stand_by(&order);
 	if (order.inherit)
 		return accompany(&order);
 	return supervise(&order, prepare());

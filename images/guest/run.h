@@ -3,9 +3,28 @@
 #ifndef ISOLAB_RUN_H
 #define ISOLAB_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/time.h>
+#include <sys/types.h>
+
+struct order {
+	uid_t uid;
+	gid_t gid;
+	bool switch_user;
+	bool sandbox;
+	bool inherit;
+	bool stand_by;
+	const char *dir;
+	const char *file;
+	long timeout_ms;
+	long processor_ms; /* 0: no limit */
+	size_t output;
+	size_t input;
+	char **env;
+	char **argv;
+};
 
 /* Each of these makes what a program inherits isolab's own. 0, or -1 with errno. */
 int default_signals(void);
@@ -25,7 +44,7 @@ const char *signal_name(int number);
 int exit_status(int status);
 
 /* Run a program in this session until it ends. Returns its exit status. */
-int stand_by(char **argv);
+int stand_by(const struct order *order);
 
 /* Empty the capability bounding set, while we still may (CAP_SETPCAP). 0, or -1 with errno. */
 int sandbox_drop_bounding_set(void);

@@ -1,16 +1,18 @@
 /*
  * run --stand-by: between an SSH server and the command it starts for a person.
  *
- * The program stays in the server's session, on its terminal and with its environment, and what it
- * leaves running goes on. But it finds every signal at its default (a server may ignore some), and
+ * The program stays in the server's session, on its terminal and with its environment (to which
+ * --env adds), and what it leaves running goes on. But it finds every signal at its default (a server may ignore some), and
  * when a signal ends it, we say so and exit with 128 plus the number, as a shell would: an SSH
  * client gives 255 for a signal, the status of a lost connection.
  */
 #include "run.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +28,20 @@ int exit_status(int status)
 	return 128 + number;
 }
 
-int stand_by(char **argv)
+static int become(const struct order *order)
+{
+	if (default_signals() == -1 || (order->dir != NULL && chdir(order->dir) == -1))
+		return -1;
+	if (order->switch_user &&
+	    (setgroups(0, NULL) == -1 || setgid(order->gid) == -1 || setuid(order->uid) == -1))
+		return -1;
+	for (size_t i = 0; order->env[i] != NULL; i++)
+		if (putenv(order->env[i]) != 0)
+			return -1;
+	return execv(order->file, order->argv);
+}
+
+int stand_by(const struct order *order)
 {
 	int status;
 	pid_t pid = fork();
@@ -36,9 +51,8 @@ int stand_by(char **argv)
 		return 125;
 	}
 	if (pid == 0) {
-		if (default_signals() == 0)
-			execv(argv[0], argv);
-		fprintf(stderr, "run: %s: %s\n", argv[0], strerror(errno));
+		become(order);
+		fprintf(stderr, "run: %s: %s\n", order->file, strerror(errno));
 		_exit(127);
 	}
 	/* What the keyboard sends goes to both of us, and is the program's business. */
