@@ -110,6 +110,9 @@ def become(argv: Sequence[str]) -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec(2) keeps that
         signal.signal(number, signal.SIG_DFL)
     os.umask(UMASK)
+    for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        with contextlib.suppress(OSError):  # the listing itself, closed by now
+            os.set_inheritable(descriptor, descriptor <= 2)  # what our caller left open is not for a machine
     try:
         os.execvp(argv[0], list(argv))
     except OSError as problem:
