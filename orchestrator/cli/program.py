@@ -31,6 +31,9 @@ VERSION = frozenset({"-V", "--version"})
 SCRIPT = "--print-completion-script"
 CANDIDATES = "--complete"
 """For the completion scripts: prints what the words that follow it may continue with."""
+CHECK = "--check"
+"""For the launcher: only says by its exit code whether the words that follow it can be run."""
+CAN_RUN = 64
 PORTABLE = frozenset({"copy", "list", "new", "report", "schema", "validate"})
 """Verbs that need nothing of Linux."""
 
@@ -81,6 +84,8 @@ def execute(argv: Sequence[str]) -> int:
     """Run the command line ``argv`` (program name first); returns the exit code. Raises LabError."""
     program, words = Command(), list(argv[1:])
     verbs = program.verbs()
+    only_check = words[:1] == [CHECK]
+    words = words[1:] if only_check else words
     if words[:1] == [CANDIDATES]:
         completion.print_candidates(verbs, words[1:])
         return int(Code.PASSED)
@@ -89,6 +94,8 @@ def execute(argv: Sequence[str]) -> int:
         return int(Code.PASSED)
     verb = _verb(verbs, words[0])
     fill(verb, words[1:])
+    if only_check:
+        return CAN_RUN
     _require_host(verb.name)
     return program.run_verb(verb)
 

@@ -36,7 +36,7 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    _leave_current_folder_out()
+    leave_current_folder_out()
 
 
 def _fill(descriptor: int, flags: int) -> None:
@@ -48,7 +48,7 @@ def _fill(descriptor: int, flags: int) -> None:
         os.set_inheritable(descriptor, True)
 
 
-def _leave_current_folder_out() -> None:
+def leave_current_folder_out() -> None:
     """An empty entry of PATH is the current folder, which may hold students' work."""
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join(one for one in entries if one not in ("", "."))
