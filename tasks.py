@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
+_RUN = {"run": "folder of a run, or `last` for the latest one"}
 _NAME = "running machine: MACHINE or SESSION/MACHINE"
 _USER = "user on the machine: student (default), other or root"
 _ONLY = {"only": "machines of the lab, separated by commas (default: all)"}
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(words: Iterable[str] | None) -> tuple[str, ...]:
+    """The names in words that may each hold several, separated by commas."""
+    return tuple(name.strip() for word in words or () for name in word.split(",") if name.strip())
 
 
-@task(help=_FORMAT)
+@task(help={**_FORMAT})
 def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     """Check what this host can run: drivers, architectures, accelerator, missing packages."""
     from orchestrator.cli.doctor import doctor
@@ -33,7 +36,10 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
     raise Exit(code=validate(lab, format))
 
 
-@task(help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"})
+@task(
+    help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"},
+    positional=["kind"],
+)
 def schema(_context: Context, kind: str = "lab") -> None:
     """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
     from orchestrator.cli.labs import print_schema
@@ -41,8 +47,8 @@ def schema(_context: Context, kind: str = "lab") -> None:
     raise Exit(code=print_schema(kind))
 
 
-@task(help={**_LAB, **_ONLY, **_FORMAT})
-def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> None:  # noqa: A002
+@task(help={**_LAB, **_ONLY, **_FORMAT}, iterable=["only"])
+def plan(_context: Context, lab: str, only: list[str] | None = None, format: str = "text") -> None:  # noqa: A002
     """Dry run: machines, memory, ports and expected time, and whether they fit."""
     from orchestrator.cli.labs import show_plan
 
@@ -58,13 +64,17 @@ def plan(_context: Context, lab: str, only: str = "", format: str = "text") -> N
         "out": "export: file to write",
         "authorized-key": "export: file with the public key that may log in to the machine",
         "name": "export: host name of the machine (default: isolab-IMAGE)",
-    }
+        "names": "images, as with --image",
+    },
+    positional=["action", "names"],
+    iterable=["names", "image", "arch"],
 )
 def images(
     _context: Context,
     action: str,
-    image: str = "",
-    arch: str = "",
+    names: list[str] | None = None,
+    image: list[str] | None = None,
+    arch: list[str] | None = None,
     format: str = "",  # noqa: A002
     out: str = "",
     authorized_key: str = "",
@@ -73,9 +83,11 @@ def images(
     """Build, list, verify and prune guest images, or export one for VMware or VirtualBox."""
     from orchestrator.cli.images import act, export
 
+    chosen = _names([*(names or ()), *(image or ())])
     if action == "export":
-        raise Exit(code=export(image, _names(arch), format or "ova", out, authorized_key, name))
-    raise Exit(code=act(action, _names(arch), format or "text", _names(image)))
+        only = ",".join(chosen)
+        raise Exit(code=export(only, _names(arch), format or "ova", out, authorized_key, name))
+    raise Exit(code=act(action, _names(arch), format or "text", chosen))
 
 
 @task(
@@ -83,18 +95,19 @@ def images(
         **_LAB,
         **_ONLY,
         **_FORMAT,
-        "exercise": "exercises of the lab, separated by commas (default: all)",
+        "exercise": "exercises or topics of the lab, separated by commas, with * and ? (default: all)",
         "out": "folder for records and reports (default: runs/<id>)",
         "cold": "boot every machine instead of cloning booted templates",
         "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
         "work": "a student's folder: run its files in place of the reference solutions",
-    }
+    },
+    iterable=["only", "exercise"],
 )
 def run(
     _context: Context,
     lab: str,
-    only: str = "",
-    exercise: str = "",
+    only: list[str] | None = None,
+    exercise: list[str] | None = None,
     out: str = "",
     cold: bool = False,
     driver: str = "",
@@ -115,23 +128,45 @@ def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None
     raise Exit(code=copy(lab, folder, format))
 
 
+@task(help={"folder": "folder to create (may exist if empty)", **_FORMAT})
+def new(_context: Context, folder: str, format: str = "text") -> None:  # noqa: A002
+    """Start a lab of your own: a lab file, an exercise and its README, ready to run."""
+    from orchestrator.cli.new import new
+
+    raise Exit(code=new(folder, format))
+
+
+@task(
+    name="list",
+    help={"what": "labs, exercises or images (default: labs)", **_FORMAT},
+    positional=["what"],
+)
+def list_content(_context: Context, what: str = "labs", format: str = "text") -> None:  # noqa: A002
+    """List the labs, exercises or images there are to use."""
+    from orchestrator.cli.list_ import list_content
+
+    raise Exit(code=list_content(what, format))
+
+
 @task(
     name="try",
     help={
         "program": "a C file, or a folder with a Makefile",
-        "args": "arguments of the program, as one string",
+        "args": "arguments of the program; after -- they may begin with a dash",
         "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
         "stdin": "file to use as the program's standard input",
         "build": "build command, run with CC set to each architecture's compiler",
         "timeout": "time limit on a native machine (default: 10s)",
         **_FORMAT,
     },
+    positional=["program", "args"],
+    iterable=["args", "on"],
 )
 def try_program(
     _context: Context,
     program: str,
-    args: str = "",
-    on: str = "all",
+    args: list[str] | None = None,
+    on: list[str] | None = None,
     stdin: str = "",
     build: str = "",
     timeout: str = "10s",
@@ -140,12 +175,13 @@ def try_program(
     """Compile a C program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
-    raise Exit(code=try_everywhere(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
+    machines = ",".join(_names(on)) or "all"
+    raise Exit(code=try_everywhere(program, tuple(args or ()), machines, stdin, build, timeout, format))
 
 
 @task(
     help={
-        "run": "folder of a run",
+        **_RUN,
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
         "for": "student (without anything of hidden tests) or lecturer (default; Gradescope: student)",
@@ -165,23 +201,29 @@ def report(_context: Context, run: str, format: str = "text", out: str = "", for
         **_FORMAT,
         "name": "name of the session (default: the lab's name)",
         "cold": "boot every machine instead of cloning booted templates",
-    }
+        "machine": "machines without a lab file, separated by commas: s390x, vm, container …",
+    },
+    positional=["lab"],
+    iterable=["only", "machine"],
 )
 def up(
     _context: Context,
-    lab: str,
-    only: str = "",
+    lab: str = "",
+    only: list[str] | None = None,
+    machine: list[str] | None = None,
     name: str = "",
     cold: bool = False,
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Bring up a lab's machines and leave them running; those already up are left alone."""
+    """Bring up a lab's machines and leave them running; those already up are left alone.
+
+    Without a lab file: isolab up --machine s390x, then isolab ssh s390x, isolab down s390x."""
     from orchestrator.cli.sessions import up
 
-    raise Exit(code=up(lab, _names(only), cold, name, format))
+    raise Exit(code=up(lab, _names(only), cold, name, format, _names(machine)))
 
 
-@task(help=_FORMAT)
+@task(help={**_FORMAT})
 def status(_context: Context, format: str = "text") -> None:  # noqa: A002
     """List running machines, and whether they respond."""
     from orchestrator.cli.sessions import status
@@ -195,13 +237,21 @@ def status(_context: Context, format: str = "text") -> None:  # noqa: A002
         "command": "command to run instead of a shell: isolab ssh NAME -- COMMAND ARGUMENT…",
         "user": _USER,
         "tty": "allocate a terminal for the command",
-    }
+    },
+    positional=["name", "command"],
+    iterable=["command"],
 )
-def ssh(_context: Context, name: str, command: str = "", user: str = "student", tty: bool = False) -> None:
+def ssh(
+    _context: Context,
+    name: str,
+    command: list[str] | None = None,
+    user: str = "student",
+    tty: bool = False,
+) -> None:
     """Open a terminal in a running machine, or run one command in it."""
     from orchestrator.cli.ssh import ssh
 
-    raise Exit(code=ssh(name, tuple(shlex.split(command)), user, tty))
+    raise Exit(code=ssh(name, tuple(command or ()), user, tty))
 
 
 @task(
@@ -210,19 +260,21 @@ def ssh(_context: Context, name: str, command: str = "", user: str = "student", 
         "files": "isolab push NAME FILE… [FOLDER]: of several paths, the last is the folder on the machine",
         "user": _USER,
         **_FORMAT,
-    }
+    },
+    positional=["name", "files"],
+    iterable=["files"],
 )
 def push(
     _context: Context,
     name: str,
-    files: str = "",
+    files: list[str] | None = None,
     user: str = "student",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Copy files and folders to a running machine."""
     from orchestrator.cli.copy_files import push
 
-    raise Exit(code=push(name, tuple(shlex.split(files)), user, format))
+    raise Exit(code=push(name, tuple(files or ()), user, format))
 
 
 @task(
@@ -232,12 +284,14 @@ def push(
         "user": _USER,
         "limit": "maximum size, such as 4GiB (default: 1GiB)",
         **_FORMAT,
-    }
+    },
+    positional=["name", "paths"],
+    iterable=["paths"],
 )
 def pull(
     _context: Context,
     name: str,
-    paths: str = "",
+    paths: list[str] | None = None,
     user: str = "student",
     limit: str = "1GiB",
     format: str = "text",  # noqa: A002
@@ -245,7 +299,7 @@ def pull(
     """Copy files and folders from a running machine."""
     from orchestrator.cli.copy_files import pull
 
-    raise Exit(code=pull(name, tuple(shlex.split(paths)), user, limit, format))
+    raise Exit(code=pull(name, tuple(paths or ()), user, limit, format))
 
 
 @task(help={"name": _NAME, "follow": "keep printing until the machine is taken down, or Ctrl-C", **_FORMAT})
@@ -264,12 +318,16 @@ def logs(_context: Context, name: str, format: str = "text") -> None:  # noqa: A
     raise Exit(code=logs(name, format))
 
 
-@task(help={"name": _NAME + "; SESSION for all of its machines", "further": "more names", **_FORMAT})
-def reset(_context: Context, name: str, further: str = "", format: str = "text") -> None:  # noqa: A002
+@task(
+    help={"name": _NAME + "; SESSION for all of its machines", "further": "more names", **_FORMAT},
+    positional=["name", "further"],
+    iterable=["further"],
+)
+def reset(_context: Context, name: str, further: list[str] | None = None, format: str = "text") -> None:  # noqa: A002
     """Replace a running machine by a fresh one; everything in it is lost."""
     from orchestrator.cli.sessions import reset
 
-    raise Exit(code=reset((name, *shlex.split(further)), format))
+    raise Exit(code=reset((name, *(further or ())), format))
 
 
 @task(
@@ -283,12 +341,21 @@ def ssh_config(_context: Context, out: str = "", user: str = "student", format: 
     raise Exit(code=ssh_config(out, user, format))
 
 
-@task(help={"names": "machines or sessions: isolab down NAME…", "all": "all running machines", **_FORMAT})
-def down(_context: Context, names: str = "", all: bool = False, format: str = "text") -> None:  # noqa: A002
+@task(
+    help={"names": "machines or sessions", "all": "all running machines", **_FORMAT},
+    positional=["names"],
+    iterable=["names"],
+)
+def down(
+    _context: Context,
+    names: list[str] | None = None,
+    all: bool = False,  # noqa: A002
+    format: str = "text",  # noqa: A002
+) -> None:
     """Take down running machines, with everything in them."""
     from orchestrator.cli.sessions import down
 
-    raise Exit(code=down(tuple(shlex.split(names)), all, format))
+    raise Exit(code=down(tuple(names or ()), all, format))
 
 
 @task(
@@ -316,7 +383,7 @@ def test(_context: Context, ci: bool = False, all: bool = False, args: str = "")
     """Run the project's own tests: the quick ones, those of CI, or all."""
     from orchestrator.cli.test import test, tier_of
 
-    raise Exit(code=test(tier_of(ci, all), tuple(args.split())))
+    raise Exit(code=test(tier_of(ci, all), tuple(shlex.split(args))))
 
 
 @task(

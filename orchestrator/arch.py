@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from orchestrator.errors import Unavailable
+
 
 @dataclass(frozen=True)
 class Toolchain:
@@ -288,15 +290,31 @@ _TABLE = (
 ARCHITECTURES = MappingProxyType({arch.name: arch for arch in _TABLE})
 """Every architecture isolab knows, by Debian's name."""
 
+
+class UnknownHost(Unavailable):
+    """This host is of an architecture that isolab does not know."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            f"isolab does not run on hosts of architecture {machine!r}; here work only: copy, list, new, "
+            "report, schema, validate",
+            hint=f"use a host of one of these: {', '.join(ARCHITECTURES)}",
+        )
+
+
 _HOST_NAMES = {
-    "x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "i686": "i386",
+    "x86_64": "amd64", "i586": "i386", "i686": "i386",
+    "aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "armv8l": "armhf",
     "ppc64le": "ppc64el", "s390x": "s390x", "riscv64": "riscv64", "mips64": "mips64el",
 }  # fmt: skip
 
 
 def host_arch() -> Arch:
-    """Return the architecture of this host. Raises KeyError for one not in the table."""
-    return ARCHITECTURES[_HOST_NAMES[platform.machine()]]
+    """Return the architecture of this host. Raises UnknownHost for one not in the table."""
+    try:
+        return ARCHITECTURES[_HOST_NAMES[platform.machine()]]
+    except KeyError:
+        raise UnknownHost(platform.machine()) from None
 
 
 PC_ARCHITECTURES = tuple(arch.name for arch in _TABLE if arch.pc_firmware)

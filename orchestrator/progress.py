@@ -6,6 +6,8 @@ All write to standard error, so that standard output has only the result.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import threading
 import time
@@ -69,8 +71,7 @@ class LineProgress:
         self._print(text)
 
     def _print(self, text: str) -> None:
-        sys.stderr.write(f"[{time.monotonic() - self._begun:6.1f}s] {_plain(text)}\n")
-        sys.stderr.flush()
+        write_error(f"[{time.monotonic() - self._begun:6.1f}s] {_plain(text)}\n")
 
 
 class LiveProgress:
@@ -133,6 +134,19 @@ def shown(quiet: bool = False) -> Iterator[Progress]:
             yield live
     else:
         yield LineProgress()
+
+
+def write_error(text: str) -> None:
+    """Write to standard error, if it can be written: a full disk or a closed pipe there ends no run."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # What is still buffered would fail again when the interpreter ends.
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)
 
 
 def _plain(text: str) -> str:

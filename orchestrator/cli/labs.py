@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from orchestrator import images
+from orchestrator.cli.choose import chosen as chosen_of
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.readiness import readiness
 from orchestrator.errors import Exit, SpecError
@@ -56,6 +57,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
     """Show what a run would need, and whether it fits this host."""
     check_format(form)
     lab = open_lab(path)
+    only = chosen_of(only, list(lab.lab.machines), "machine")
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
     absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}

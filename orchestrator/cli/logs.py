@@ -37,7 +37,8 @@ def console(name: str, follow: bool, form: str) -> Exit:
         return Exit.PASSED
     try:
         for line in _lines(path, machine if follow else None):
-            say(_safe(line))
+            if not say(_safe(line)):
+                break
     except KeyboardInterrupt:
         raise Interrupted() from None
     return Exit.PASSED

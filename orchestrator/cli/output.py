@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 
+from orchestrator.cli.streams import write_output
 from orchestrator.errors import SpecError
 
 TEXT, JSON = "text", "json"
@@ -19,10 +19,9 @@ def check_format(name: str, known: Sequence[str] = (TEXT, JSON)) -> None:
         raise SpecError(f"unknown format {name!r}", hint=f"formats: {', '.join(known)}")
 
 
-def say(text: str) -> None:
-    """Print text and one newline, and flush."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
-    sys.stdout.flush()
+def say(text: str) -> bool:
+    """Print text and one newline. Returns False when its reader has gone; raises OutputLost."""
+    return write_output(text.rstrip("\n") + "\n")
 
 
 def say_json(data: object) -> None:

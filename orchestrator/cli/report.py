@@ -10,6 +10,7 @@ from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.report import FORMATS, render
 from orchestrator.results.comparison import compare
 from orchestrator.results.for_student import for_student
+from orchestrator.results.last_run import find_run
 from orchestrator.results.snapshot import about_run, specs_of
 from orchestrator.results.store import load_run, machine_order
 
@@ -22,8 +23,9 @@ def report(run: str, form: str, out: str, reader: str = "") -> Exit:
     """Print a run's report, or write it to a file; ``reader`` is whose it is."""
     check_format(form, tuple(FORMATS))
     hidden_shown = _is_for_lecturer(form, reader)
-    records = load_run(Path(run))
-    folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    path = find_run(run)
+    records = load_run(path)
+    folder = path if path.is_dir() else path.parent
     if not hidden_shown and form not in OF_THE_STUDENT:
         records = [for_student(record) for record in records]
     machines = machine_order(folder, records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
@@ -13,6 +14,7 @@ from orchestrator.labfile.load import with_driver
 from orchestrator.machines.shortfall import lacks
 from orchestrator.progress import shown
 from orchestrator.report import render
+from orchestrator.results.last_run import remember
 from orchestrator.run.run import RunOutcome, Selection, run_lab
 
 
@@ -32,6 +34,8 @@ def run(
     lab = open_lab(path)
     if driver:
         lab = with_driver(lab, driver)
+    only = chosen(only, list(lab.lab.machines), "machine")
+    exercises = chosen(exercises, [one.name for one in lab.exercises], "exercise")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             choice = Selection(only, exercises, cold, Path(work) if work else None)
@@ -40,6 +44,10 @@ def run(
         raise Interrupted(
             "interrupted: machines were removed, records of finished exercises were kept"
         ) from None
+    finally:
+        if out:
+            remember(Path(out))
+    remember(outcome.folder)
     _print(outcome, form)
     return outcome.exit_code
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator import drivers
+from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.signals import stop_signals
@@ -18,26 +19,42 @@ from orchestrator.errors import Exit, Interrupted, LabError, SpecError, Unavaila
 from orchestrator.labfile.models import NAME_PATTERN
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir
-from orchestrator.progress import Progress, shown
+from orchestrator.progress import Progress, shown, write_error
 from orchestrator.results.store import require_space
+from orchestrator.run.adhoc import lab_of_machines
 from orchestrator.run.gc import reclaim
-from orchestrator.run.run import Selection, announce, require
+from orchestrator.run.run import Selection, announce
 from orchestrator.sessions.lifecycle import Failure, bring_up, held, renew, side_by_side, take_down
 from orchestrator.sessions.lookup import SessionMachine, State, ask_all, chosen_in, select, session_machines
 
 
-def up(path: str, only: tuple[str, ...], cold: bool, session: str, form: str) -> Exit:
-    """Bring up those machines of a lab that are not up, and leave them running. Returns 3 if one fails."""
+def up(
+    path: str,
+    only: tuple[str, ...],
+    cold: bool,
+    session: str,
+    form: str,
+    machines: tuple[str, ...] = (),
+) -> Exit:
+    """Bring up those machines of a lab that are not up, and leave them running. Returns 3 if one fails.
+
+    Without a lab, ``machines`` are brought up, named for what they are: ``s390x``, ``vm``.
+    """
     import re
 
     check_format(form)
-    lab = open_lab(path)
+    if bool(path) == bool(machines):
+        raise SpecError(
+            "name a lab, or machines with --machine (not both)",
+            hint="isolab up separation, or isolab up --machine s390x",
+        )
+    lab = open_lab(path) if path else lab_of_machines(machines)
     session = session or lab.lab.lab
     if not re.match(NAME_PATTERN, session):
         raise SpecError(
             f"invalid session name {session!r}", hint="use lower-case letters, digits and hyphens"
         )
-    require(only, list(lab.lab.machines), "machine")
+    only = chosen(only, list(lab.lab.machines), "machine")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             for gone in reclaim(Journal(), only_dead_owners=True):
@@ -212,4 +229,4 @@ def _failure_rows(failures: Sequence[Failure]) -> list[dict[str, str]]:
 
 def _complain(failures: Sequence[Failure]) -> None:
     for failure in failures:
-        sys.stderr.write(f"isolab: {failure.problem.describe_for(failure.machine)}\n")
+        write_error(f"isolab: {failure.problem.describe_for(failure.machine)}\n")

@@ -26,6 +26,10 @@ class Recipe(Protocol):
         """The image's name."""
 
     @property
+    def title(self) -> str:
+        """What it holds, in a few words; "" if its file does not say."""
+
+    @property
     def kind(self) -> str:
         """The name of its kind: see ``KINDS``."""
 

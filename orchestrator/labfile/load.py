@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.arch import ARCHITECTURES, UnknownHost, host_arch
 from orchestrator.driver_traits import TRAITS, drivers_that
 from orchestrator.errors import Problem, SpecError
 from orchestrator.host.confine import confined
@@ -208,7 +208,7 @@ def _unspoken(problems: list[Problem], document: Document) -> list[Problem]:
 def _host_name() -> str:
     try:
         return host_arch().name
-    except KeyError:
+    except UnknownHost:
         return ""
 
 

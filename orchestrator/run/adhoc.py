@@ -11,15 +11,19 @@ from orchestrator.errors import SpecError
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.labfile.models import Build, Exercise, Lab, Machine, Step
 from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.paths import state_dir
 
 EXERCISE = "./program"
+MACHINES = "machines"
+"""The name of the lab, and so of the session, of machines brought up without a lab file."""
 _KEPT = 2**20
 """Bytes kept of each output: a program that prints more is stopped for it, so that nothing is compared
 that nobody can see."""
 
 
-def machines_for(on: str) -> dict[str, Machine]:
-    """Return the machines named by ``--on``: "all", or names separated by commas. Raises SpecError.
+def machines_for(on: str, option: str = "--on") -> dict[str, Machine]:
+    """Return the machines named by ``--on`` (or ``option``): "all", or names separated by commas. Raises
+    SpecError.
 
     ``user-s390x`` is that architecture under user-mode emulation; not part of "all": it would need one
     more emulator per architecture and show the same instruction sets again.
@@ -35,10 +39,22 @@ def machines_for(on: str) -> dict[str, Machine]:
     for name in wanted:
         if name not in known:
             hint = did_you_mean(name, list(known)) or f"machines: {', '.join(known)}"
-            raise SpecError(f"--on: unknown machine {name!r}", hint=hint)
+            raise SpecError(f"{option}: unknown machine {name!r}", hint=hint)
     if not wanted:
-        raise SpecError("--on names no machine", hint=f"machines: {', '.join(known)}")
+        raise SpecError(f"{option} names no machine", hint=f"machines: {', '.join(known)}")
     return {name: known[name] for name in wanted}
+
+
+def lab_of_machines(names: Sequence[str]) -> LoadedLab:
+    """Return a lab of these machines, each named for what it is, with nothing to run. Raises SpecError.
+
+    Its path lies in the state folder and is the same for all such labs: their machines share one session.
+    """
+    machines = machines_for(",".join(names), "--machine")
+    lab = Lab.model_construct(
+        lab=MACHINES, title="Machines without a lab file", machines=machines, exercises=[]
+    )
+    return LoadedLab(lab=lab, path=state_dir() / MACHINES, exercises=())
 
 
 def lab_of(

@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.arch import ARCHITECTURES, UnknownHost, host_arch
 from orchestrator.compile.toolchain import zig_folder
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -63,7 +63,13 @@ def test_no_two_architectures_answer_uname_alike() -> None:
 
 @pytest.mark.parametrize(
     ("machine", "name"),
-    [("x86_64", "amd64"), ("aarch64", "arm64"), ("arm64", "arm64"), ("ppc64le", "ppc64el")],
+    [
+        ("x86_64", "amd64"),
+        ("aarch64", "arm64"),
+        ("arm64", "arm64"),
+        ("ppc64le", "ppc64el"),
+        ("armv8l", "armhf"),
+    ],
 )
 def test_the_host_is_known_by_what_uname_says(
     monkeypatch: pytest.MonkeyPatch, machine: str, name: str
@@ -74,5 +80,5 @@ def test_the_host_is_known_by_what_uname_says(
 
 def test_a_host_of_an_unknown_architecture_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "vax")
-    with pytest.raises(KeyError, match="vax"):
+    with pytest.raises(UnknownHost, match="vax"):
         host_arch()

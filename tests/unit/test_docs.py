@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invoke import Collection, ParseError
-from invoke.parser import Parser, ParserContext
+from invoke.parser import ParserContext
 
-import tasks
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.cli.main import gather
+from orchestrator.cli.choose import chosen
+from orchestrator.cli.grammar import fill, spelling
+from orchestrator.cli.program import Command
 from orchestrator.driver_traits import TRAITS, Boundary, drivers_that
 from orchestrator.errors import Exit, SpecError
 from orchestrator.labfile.builtin import builtin_labs
@@ -41,8 +41,8 @@ from orchestrator.run.adhoc import machines_for
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-VERBS = Collection.from_module(tasks)
-PARSER = Parser(contexts=VERBS.to_contexts())
+PROGRAM = Command()
+VERBS = {*PROGRAM.verbs()}
 TOPICS = {path.name for path in EXERCISES.iterdir() if path.is_dir()}
 OF_READERS = {"my-lab"}
 """Labs that readers are to make themselves."""
@@ -145,17 +145,17 @@ def _isolab_in(line: str) -> Iterator[list[str]]:
 
 
 def parsed(words: list[str]) -> ParserContext | None:
-    """The verb with its arguments; None for a verb alone, named in a sentence. Raises ParseError."""
-    words = [word for word in words if word not in {"--help", "--version", "VERB"}]
-    if len(words) < 2:
-        if not {*words} <= {*VERBS.task_names}:
-            raise ParseError(f"there is no verb {words[0]}")
+    """The verb with its arguments; None for a verb alone, named in a sentence. Raises SpecError."""
+    words = [word for word in words if word not in {"--help", "--version", "VERB", "help"}]
+    if not words or words[0].startswith("--print-completion-script"):
         return None
-    argv = gather(["isolab", *words])[1:]
-    found = PARSER.parse_argv(argv)
-    assert [context.name for context in found] == [words[0]]
-    context: ParserContext = found[0]
-    return context
+    if words[0] not in VERBS:
+        raise SpecError(f"there is no verb {words[0]}")
+    if len(words) < 2:
+        return None
+    verb = PROGRAM.verbs()[words[0]]
+    fill(verb, words[1:])
+    return verb.context
 
 
 @functools.cache
@@ -170,7 +170,9 @@ def unknown(verb: ParserContext) -> list[str]:
     values: Mapping[str, Any] = {name: argument.value for name, argument in verb.args.items()}
 
     def names(option: str) -> set[str]:
-        return {one for one in str(values.get(option) or "").split(",") if one and not one.isupper()}
+        value = values.get(option) or ()
+        listed = [value] if isinstance(value, str) else value
+        return {one for word in listed for one in word.split(",") if one and not one.isupper()}
 
     wrong = {*(names("image") - {*recipes()}), *(names("arch") - {*ARCHITECTURES})}
     wrong |= (names("driver") - {*drivers_that(lambda traits: traits.guest)}) | (names("action") - ACTIONS)
@@ -184,8 +186,16 @@ def unknown(verb: ParserContext) -> list[str]:
         except SpecError:
             return sorted({*wrong, lab})
         wrong |= names("only") - {*loaded.lab.machines}
-        wrong |= names("exercise") - {exercise.name for exercise in loaded.exercises}
+        exercises = [exercise.name for exercise in loaded.exercises]
+        wrong |= {one for one in names("exercise") if not _matches(one, exercises)}
     return sorted(wrong)
+
+
+def _matches(written: str, known: list[str]) -> bool:
+    try:
+        return bool(chosen([written], known, "exercise"))
+    except SpecError:
+        return False
 
 
 @pytest.mark.parametrize("page", PAGES, ids=short)
@@ -194,7 +204,7 @@ def test_commands_are_understood_and_name_what_is_there(page: Path) -> None:
     for words in commands(page):
         try:
             verb = parsed(words)
-        except ParseError as problem:
+        except SpecError as problem:
             wrong[shlex.join(words)] = [str(problem)]
             continue
         if verb and unknown(verb):
@@ -204,7 +214,7 @@ def test_commands_are_understood_and_name_what_is_there(page: Path) -> None:
 
 def test_stale_commands_are_noticed() -> None:
     for words in (["launch", "separation"], ["run", "separation", "--onyl", "vm"], ["fetch"]):
-        with pytest.raises(ParseError):
+        with pytest.raises(SpecError):
             parsed(words)
     stale = parsed(["run", "separation", "--only", "vm,arm65", "--exercise", "ipc/pip", "--driver", "qemu"])
     assert stale
@@ -306,7 +316,7 @@ def test_every_step_need_and_boundary_of_an_exercise_file_is_described() -> None
 def test_every_verb_and_exit_code_is_described() -> None:
     page = DOCS / "commands.md"
     described = {code.split()[0] for code in re.findall(r"`([^`]+)`", section(page, "Verbs"))}
-    assert set(VERBS.task_names) <= described
+    assert described >= VERBS
     listed = re.findall(r"^\| `(--[a-z-]+)", section(page, "`run`"), re.MULTILINE)
     assert set(listed) == _options("run")
     codes = re.findall(r"^\| (\d+) \|", section(page, "Exit codes"), re.MULTILINE)
@@ -314,8 +324,7 @@ def test_every_verb_and_exit_code_is_described() -> None:
 
 
 def _options(verb: str) -> set[str]:
-    (context,) = [one for one in VERBS.to_contexts() if one.name == verb]
-    return {f"--{name.replace('_', '-')}" for name, one in context.args.items() if not one.positional}
+    return {f"--{spelling(one)}" for one in PROGRAM.verbs()[verb].options}
 
 
 def test_every_setting_is_described() -> None:
@@ -324,5 +333,6 @@ def test_every_setting_is_described() -> None:
         for path in (ROOT / "orchestrator").rglob("*.py")
         for name in re.findall(r'"(ISOLAB_[A-Z]+)"', path.read_text())
     }
+    read |= {*re.findall(r"ISOLAB_[A-Z]+", (ROOT / "isolab").read_text())}
     guests = {"ISOLAB_TAG", "ISOLAB_CANARY", "ISOLAB_ADDRESS", "ISOLAB_PEERS"}
     assert read - guests == keys(section(DOCS / "install.md", "Folders and settings"))

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from factories import record
-from invoke import Collection
 from lab_files import GOOD_LAB, make_folder
 
-import tasks
 from orchestrator import __version__
 from orchestrator.cli import main
+from orchestrator.cli.grammar import fill
+from orchestrator.cli.program import Command
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Exit
 from orchestrator.host import process
-from orchestrator.paths import LABS
+from orchestrator.paths import LABS, ROOT
 from orchestrator.record import Status
 
 VERBS: tuple[str, ...] = (
@@ -32,6 +32,7 @@ VERBS: tuple[str, ...] = (
     "gc",
     "test",
 )
+VERBS += ("copy", "list", "new", "bench")
 VERBS += ("up", "status", "ssh", "push", "pull", "console", "logs", "reset", "ssh-config", "down")
 
 
@@ -48,19 +49,61 @@ def isolab(*words: str) -> int:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("bogus",), "unknown verb or option 'bogus'"),
-        (("status", "--bogus"), "unknown verb or option '--bogus'"),
-        (("validate",), "validate: missing 'lab'"),
+        (("bogus",), "unknown verb 'bogus'"),
+        (("--bogus",), "unknown option '--bogus'"),
+        (("status", "--bogus"), "status: unknown option --bogus"),
+        (("status", "bogus"), "status: unexpected argument 'bogus'"),
+        (("try", "a.c", "-o", "vm"), "try: unknown option -o"),
+        (("validate",), "validate: LAB is missing"),
+        (("run", "separation", "--only"), "run: --only needs a value"),
+        (("run", "separation", "--only", ""), "run: --only is empty"),
+        (("try", "a.c", "--on="), "try: --on is empty"),
+        (("try", ""), "try: FILE is empty"),
+        (("run", "separation", "--only", "vm,,s390x"), "run: --only vm,,s390x has an empty name"),
+        (("run", "separation", "--cold=yes"), "run: --cold takes no value"),
+        (("run", "separation", "--out", "a", "--out", "b"), "run: --out is given twice"),
+        (("bench", "--rounds", "many"), "bench: --rounds needs a number, not 'many'"),
+        (("help", "bogus"), "unknown verb 'bogus'"),
     ],
 )
 def test_a_command_line_that_cannot_be_parsed(
     words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert isolab(*words) == Exit.BAD_INPUT
-    assert capsys.readouterr().err.splitlines()[0] == f"isolab: {message}"
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"isolab: {message}")
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
+@pytest.mark.parametrize(
+    ("words", "suggestion"),
+    [
+        (("rum", "separation"), "'run'"),
+        (("exec", "vm"), "'ssh'"),
+        (("separation",), "isolab run separation"),
+        (("docs/examples/hello.c",), "isolab try docs/examples/hello.c"),
+        (("try", "a.c", "-o", "vm"), "--on?"),
+        (("try", "a.c", "-v"), "follow --"),
+        (("run", "separation", "--onyl", "vm"), "--only"),
+        (("help", "stauts"), "'status'"),
+        (("--on", "vm"), "options follow the verb"),
+        (("list", "lab"), "'labs'"),
+        (("--print-completion-script", "tcsh"), "bash, zsh, fish"),
+    ],
+    ids=str,
+)
+def test_a_slip_on_the_command_line_gets_a_suggestion(
+    words: tuple[str, ...],
+    suggestion: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert isolab(*words) == Exit.BAD_INPUT
+    assert suggestion in capsys.readouterr().err.split("hint:")[1]
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
 def test_help_lists_every_verb_with_what_it_does(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,17 +112,38 @@ def test_help_lists_every_verb_with_what_it_does(
         line.split(None, 1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")
     )
     for verb in VERBS:
-        assert shown[verb] == (Collection.from_module(tasks).tasks[verb].__doc__ or "").splitlines()[0]
+        assert shown[verb] == Command().verbs()[verb].text.splitlines()[0]
+
+
+FRAMEWORK = ("core-opts", "Docstring", "none", "STRING", "task", "[other")
+"""Words of Invoke's own help pages."""
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert isolab(verb, "--help") == Exit.PASSED
-    assert f"isolab [--core-opts] {verb}" in capsys.readouterr().out
+@pytest.mark.parametrize("words", [("{}", "--help"), ("help", "{}"), ("--help", "{}"), ("{}", "-h")], ids=str)
+def test_every_verb_explains_itself_and_each_of_its_arguments(
+    verb: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isolab(*(word.format(verb) for word in words)) == Exit.PASSED
+    page = capsys.readouterr().out
+    assert page.startswith(f"usage: isolab {verb} ") or page.startswith(f"usage: isolab {verb}\n")
+    assert not [word for word in FRAMEWORK if word in page]
+    for argument in Command().verbs()[verb].arguments:
+        assert argument.help
+        assert f"  --{argument.names[0]}" in page or argument.positional
 
 
-def test_help_for_a_verb_that_is_not_there() -> None:
-    assert isolab("frobnicate", "--help") != Exit.PASSED
+def test_help_is_shown_even_when_other_words_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert isolab("run", "--onyl", "vm", "--help") == Exit.PASSED
+    assert "usage: isolab run LAB" in capsys.readouterr().out
+
+
+def test_help_that_belongs_to_a_command_in_a_machine_is_left_to_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert isolab("ssh", "nobody", "ls", "--help") == Exit.BAD_INPUT
+    assert isolab("try", "nothing.c", "--", "--help") == Exit.BAD_INPUT
+    assert "usage" not in capsys.readouterr().out
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,25 +308,43 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("typed", "understood"),
     [
-        (["try", "a.c"], ["try", "a.c"]),
-        (["try", "a.c", "one", "two words"], ["try", "a.c", "--args=one 'two words'"]),
-        (["try", "--on", "vm", "a.c", "x"], ["try", "a.c", "--on", "vm", "--args=x"]),
-        (["try", "a.c", "--", "--on", "-x"], ["try", "a.c", "--args=--on -x"]),
-        (["schema", "exercise"], ["schema", "--kind=exercise"]),
-        (["ssh", "vm"], ["ssh", "vm"]),
-        (["ssh", "vm", "ls", "-l", "--user"], ["ssh", "vm", "--command=ls -l --user"]),
-        (
-            ["ssh", "--user", "root", "vm", "--", "ls", "-l"],
-            ["ssh", "vm", "--user", "root", "--command=ls -l"],
-        ),
-        (["ssh", "--tty", "vm", "a b;c"], ["ssh", "vm", "--tty", "--command='a b;c'"]),
-        (["push", "vm", "a b", "c"], ["push", "vm", "--files='a b' c"]),
-        (["pull", "vm", "a", "--limit", "2GiB"], ["pull", "vm", "--limit", "2GiB", "--paths=a"]),
-        (["reset", "a", "b"], ["reset", "a", "--further=b"]),
-        (["down", "--all"], ["down", "--all"]),
-        (["down", "a", "s/b"], ["down", "--names=a s/b"]),
-        (["run", "a", "b"], ["run", "a", "b"]),
+        (["try", "a.c"], {"program": "a.c", "args": []}),
+        (["try", "a.c", "one", "two words"], {"args": ["one", "two words"]}),
+        (["try", "a.c", "", "x"], {"args": ["", "x"]}),
+        (["try", "--on", "vm", "a.c", "x"], {"on": ["vm"], "program": "a.c", "args": ["x"]}),
+        (["try", "a.c", "x", "--on=vm,s390x"], {"on": ["vm", "s390x"], "args": ["x"]}),
+        (["try", "a.c", "--on", "vm", "--on", "s390x"], {"on": ["vm", "s390x"]}),
+        (["try", "a.c", "--", "--on", "-x"], {"args": ["--on", "-x"], "on": []}),
+        (["try", "a.c", "--st", "x"], {"stdin": "x"}),
+        (["schema", "exercise"], {"kind": "exercise"}),
+        (["schema", "--kind", "exercise"], {"kind": "exercise"}),
+        (["images", "build", "debian", "--arch", "amd64"], {"names": ["debian"], "arch": ["amd64"]}),
+        (["images", "build", "--image", "a,b"], {"image": ["a", "b"], "names": []}),
+        (["ssh", "vm"], {"name": "vm", "command": []}),
+        (["ssh", "vm", "ls", "-l", "--user"], {"command": ["ls", "-l", "--user"], "user": "student"}),
+        (["ssh", "--user", "root", "vm", "--", "ls", "-l"], {"user": "root", "command": ["ls", "-l"]}),
+        (["ssh", "vm", "--user", "root", "ls", "--", "x"], {"user": "root", "command": ["ls", "--", "x"]}),
+        (["ssh", "--tty", "vm", "a b;c"], {"tty": True, "command": ["a b;c"]}),
+        (["push", "vm", "a b", "c"], {"name": "vm", "files": ["a b", "c"]}),
+        (["push", "vm", "--", "-a"], {"files": ["-a"]}),
+        (["pull", "vm", "a", "--limit", "2GiB"], {"paths": ["a"], "limit": "2GiB"}),
+        (["reset", "a", "b"], {"name": "a", "further": ["b"]}),
+        (["down", "--all"], {"names": [], "all": True}),
+        (["down", "a", "s/b"], {"names": ["a", "s/b"]}),
+        (["bench", "--rounds", "7"], {"rounds": 7}),
+        (["run", "a", "--only", "caf\udce9"], {"only": ["caf\udce9"]}),
     ],
+    ids=str,
 )
-def test_words_beyond_a_verbs_arguments_become_an_option(typed: list[str], understood: list[str]) -> None:
-    assert main.gather(["isolab", *typed]) == ["isolab", *understood]
+def test_a_command_line_is_read_as_getopt_does(typed: list[str], understood: dict[str, object]) -> None:
+    verb = Command().verbs()[typed[0]]
+    fill(verb, typed[1:])
+    values = verb.context.as_kwargs
+    assert {name: values[name] for name in understood} == understood
+
+
+def test_a_command_line_means_the_same_when_posixly_correct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSIXLY_CORRECT", "1")
+    verb = Command().verbs()["try"]
+    fill(verb, ["a.c", "x", "--on", "vm"])
+    assert verb.context.as_kwargs["on"] == ["vm"]

@@ -23,7 +23,12 @@ def test_a_console_is_followed_through_a_reset_until_it_is_taken_down(
     said: list[str] = []
     monkeypatch.setattr(logs, "find", lambda _: there[0])
     monkeypatch.setattr(logs, "session_machines", lambda: list(there))
-    monkeypatch.setattr(logs, "say", said.append)
+
+    def say(line: str) -> bool:
+        said.append(line)
+        return True
+
+    monkeypatch.setattr(logs, "say", say)
     monkeypatch.setattr(logs, "ASK_EVERY", 0.05)
     monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
     console = tmp_path / "console.log"
@@ -44,3 +49,17 @@ def test_a_console_is_followed_through_a_reset_until_it_is_taken_down(
         follower.join(60)
     assert not follower.is_alive()
     assert said == ["first", "half done \\x1b[31m", "anew"]
+
+
+def test_a_console_whose_reader_has_gone_is_followed_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = member_of("one", "/labs/one/lab.yaml", replace(order(), name="vm", logs=tmp_path))
+    monkeypatch.setattr(logs, "find", lambda _: SessionMachine(place, handle("vm")))
+    monkeypatch.setattr(logs, "session_machines", lambda: [SessionMachine(place, handle("vm"))])
+    monkeypatch.setattr(logs, "say", lambda _: False)
+    (tmp_path / "console.log").write_bytes(b"first\nsecond\n")
+    follower = threading.Thread(target=logs.console, args=("vm", True, "text"), daemon=True)
+    follower.start()
+    follower.join(60)
+    assert not follower.is_alive()

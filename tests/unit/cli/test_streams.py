@@ -1,0 +1,179 @@
+"""The command's streams: full, closed, given up by their readers, in any encoding; and Ctrl-C at any time."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from factories import record
+from lab_files import GOOD_LAB, make_folder
+
+from orchestrator.cli import main, streams
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Exit
+from orchestrator.host import process
+from orchestrator.host.process import Finished
+from orchestrator.paths import ROOT
+from orchestrator.record import Status
+
+START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+MAIN = "from orchestrator.cli.main import main; main()"
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    line = record("ipc/pipe", status=Status.FAIL, reason="naïve – 日本語").to_json()
+    (folder / "records.jsonl").write_text(line + "\n")
+    return folder
+
+
+def shell(line: str, tmp_path: Path, **env: str) -> Finished:
+    """Run a command line in which ``isolab`` is this isolab."""
+    whole = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHON"))}
+    whole |= {f"ISOLAB_{name}": str(tmp_path / name) for name in ("CACHE", "STATE", "SCRATCH")}
+    start = f"isolab() {{ '{sys.executable}' -P -c '{START}{MAIN}' \"$@\"; }}\n"
+    argv = ["bash", "-c", start + line]
+    return process.run(argv, deadline=Deadline.after(60), env={**whole, **env}, cwd=tmp_path, check=False)
+
+
+@pytest.mark.parametrize("command", ["help", "report run", "list --format json", "schema"])
+@pytest.mark.parametrize(
+    ("where", "reason"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+def test_an_output_that_is_lost_is_an_error_with_its_cause(
+    run_folder: Path, tmp_path: Path, command: str, where: str, reason: str
+) -> None:
+    done = shell(f"isolab {command} {where}", tmp_path)
+    assert done.code == Exit.INFRASTRUCTURE
+    assert done.stderr.decode() == f"isolab: cannot write to standard output: {reason}\n"
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", "2>&- <&-"])
+def test_a_lost_standard_error_changes_nothing_else(run_folder: Path, tmp_path: Path, where: str) -> None:
+    done = shell(f"isolab report run --format csv {where}", tmp_path)
+    assert (done.code, done.stdout.count(b"ipc/pipe")) == (Exit.PASSED, 1)
+    assert shell(f"isolab report nowhere {where}", tmp_path).code == Exit.BAD_INPUT
+
+
+def test_both_lost_streams_leave_the_exit_code(tmp_path: Path) -> None:
+    assert shell("isolab status >&- 2>&-", tmp_path).code == Exit.INFRASTRUCTURE
+    assert shell("isolab statsu >&- 2>&-", tmp_path).code == Exit.BAD_INPUT
+
+
+def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path) / "lab"
+    (folder / "lab.yaml").write_text(GOOD_LAB.replace("cpus: 2", "cpus: 0"))
+    for command, code in ((f"validate {folder} --format json", 2), ("schema", 0)):
+        done = shell(f"isolab {command} | true; exit ${{PIPESTATUS[0]}}", tmp_path)
+        assert (done.code, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "iso-8859-1"},
+        {"PYTHONIOENCODING": "euc_jp"},
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ],
+    ids=str,
+)
+def test_characters_that_an_encoding_lacks_are_replaced(
+    run_folder: Path, tmp_path: Path, env: dict[str, str]
+) -> None:
+    for form in ("text", "markdown", "csv"):
+        done = shell(f"isolab report run --format {form}", tmp_path, **env)
+        assert (done.code, done.stderr) == (Exit.PASSED, b"")
+        assert b"ipc/pipe" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["validate", "run", "try", "report", "ssh", "new x", ""])
+def test_arguments_may_hold_any_bytes(tmp_path: Path, words: str) -> None:
+    done = shell(f"isolab {words} $'caf\\xe9\\x01'", tmp_path)
+    assert done.code == Exit.BAD_INPUT
+    assert b"Traceback" not in done.stderr
+    assert b"caf" in done.stderr
+
+
+def test_a_lab_may_lie_in_a_folder_with_any_name(tmp_path: Path) -> None:
+    done = shell("isolab new $'caf\\xe9' && isolab validate $'caf\\xe9' && isolab list", tmp_path)
+    assert (done.code, done.stderr) == (Exit.PASSED, b"")
+    assert b"caf?" in done.stdout
+
+
+def test_an_empty_entry_of_the_path_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", ":/usr/bin::.:/opt/b:")
+    streams.leave_current_folder_out()
+    assert os.environ["PATH"] == "/usr/bin:/opt/b"
+
+
+def test_ctrl_c_while_modules_load_is_silent(tmp_path: Path) -> None:
+    """The first module that is loaded after the start presses Ctrl-C."""
+    (tmp_path / "invoke").mkdir()
+    (tmp_path / "invoke" / "__init__.py").write_text("import os\nos.kill(os.getpid(), 2)\nimport no_such\n")
+    done = shell("isolab status", tmp_path, PYTHONPATH=str(tmp_path))
+    assert (done.code, done.stdout, done.stderr) == (Exit.INTERRUPTED, b"", b"")
+
+
+def test_ctrl_c_before_any_module_is_loaded_is_silent(tmp_path: Path) -> None:
+    """What the launcher gives Python to run; a site customization presses Ctrl-C."""
+    (found,) = re.findall(r"-c '\n(.*?)' \"\$@\"", (ROOT / "isolab").read_text(), re.DOTALL)
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.kill(os.getpid(), 2)\nimport no_such\n")
+    argv = [sys.executable, "-P", "-S", "-c", found, "status"]
+    # A test run in the background hands down an ignored SIGINT.
+    heeding = ["env", "--default-signal=INT", *argv]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = process.run(heeding, deadline=Deadline.after(60), env=env, check=False)
+    assert (done.code, done.stdout, done.stderr) == (Exit.INTERRUPTED, b"", b"")
+
+
+def test_an_ignored_ctrl_c_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        main.quiet_interrupts()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert main.run(["isolab", "list", "images"]) == Exit.PASSED
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def broken(*_: object) -> int:
+    raise RuntimeError("nobody thought of this")
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_nobody_foresaw_is_3_with_its_traceback_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], writable: bool
+) -> None:
+    state = tmp_path / "state"
+    if not writable:
+        state.write_text("")
+    monkeypatch.setenv("ISOLAB_STATE", str(state))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("orchestrator.cli.labs.validate", broken)
+    assert main.run(["isolab", "validate", "caf\udce9"]) == Exit.INFRASTRUCTURE
+    said = capsys.readouterr().err
+    assert said.startswith("isolab: unexpected error: RuntimeError: nobody thought of this\n")
+    (file,) = (state / "crashes" if writable else tmp_path).glob("crash-*.txt")
+    assert str(file) in said
+    assert "isolab validate" in file.read_text()
+    assert "in broken" in file.read_text()
+
+
+def test_what_nobody_foresaw_is_told_even_where_no_file_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").write_text("")
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "state"))
+    monkeypatch.setattr("orchestrator.cli.labs.validate", broken)
+    assert main.run(["isolab", "validate", "x"]) == Exit.INFRASTRUCTURE
+    assert "in broken" in capsys.readouterr().err
