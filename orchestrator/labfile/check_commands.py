@@ -21,7 +21,7 @@ from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_document import Path as DataPath
 
 SKELETON = "skeleton"
-INTERPRETERS = frozenset("sh ash bash dash ksh zsh python python3 perl ruby lua awk node tclsh".split())
+INTERPRETERS = frozenset(["sh", "ash", "bash", "dash", "ksh", "zsh", "python", "python3", "perl", "ruby", "lua", "awk", "node", "tclsh"])
 """Programs whose first argument is usually a script."""
 
 

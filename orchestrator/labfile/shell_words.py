@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 BUILTINS = frozenset(
-    ". : alias bg cd command eval exec exit export fg hash jobs local read readonly return set shift "
-    "source times trap type ulimit umask unalias unset wait".split()
+    [".", ":", "alias", "bg", "cd", "command", "eval", "exec", "exit", "export", "fg", "hash", "jobs", "local", "read", "readonly", "return", "set", "shift", "source", "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"]
 )
 """Commands that exist only in a shell."""
 
