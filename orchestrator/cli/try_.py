@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.try_build import build_data, failures_text, say_build
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import printable
 from orchestrator.host.tempdirs import working_folder
@@ -18,6 +19,7 @@ from orchestrator.progress import shown
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
 from orchestrator.run.adhoc import ProgramAnswer, fold, lab_of, result
+from orchestrator.run.prebuild import prebuilt
 from orchestrator.run.run import Selection, results
 from orchestrator.units import parse_duration
 
@@ -25,7 +27,15 @@ SHOWN_LINES = 60
 
 
 def try_everywhere(
-    path: str, arguments: tuple[str, ...], on: str, stdin: str, command: str, timeout: str, form: str
+    path: str,
+    arguments: tuple[str, ...],
+    on: str,
+    stdin: str,
+    command: str,
+    timeout: str,
+    form: str,
+    program: str = "",
+    warnings: bool = False,
 ) -> Exit:
     """Compile, run everywhere, show the differences. Returns 1 if machines differ or the program
     does not compile, 3 on an infrastructure error."""
@@ -36,20 +46,27 @@ def try_everywhere(
     with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Selection(), logs, Journal(), progress)
-                with closing(found):
-                    records = list(found)
+                ready = prebuilt(lab, arguments, program, progress)
+                records = list(ready.absent)
+                if ready.lab is not None:
+                    found = results(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                    with closing(found):
+                        records += found
         except KeyboardInterrupt:
             raise Interrupted() from None
     order = list(lab.lab.machines)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
     answers = fold(records)
+    ending = _exit(records, answers)
     if form == JSON:
-        _print_json(records, answers, spent)
+        _print_json(records, answers, spent, build_data(ready))
+    elif ready.lab is None:
+        say(failures_text(Path(path).name, ready))
     else:
         say(_render(Path(path).name, records, answers, spent))
-    return _exit(records, answers)
+        say_build(Path(path).name, ready, warnings=warnings or ending is Exit.FAILED)
+    return ending
 
 
 def seconds(text: str) -> float:
@@ -125,7 +142,9 @@ def _safe(text: str) -> str:
     return "\n".join(printable(line) for line in text.splitlines())
 
 
-def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float) -> None:
+def _print_json(
+    records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float, build: Mapping[str, object]
+) -> None:
     groups = [
         {"machines": a.machines, "ending": a.result, "stdout": a.stdout, "stderr": a.stderr} for a in answers
     ]
@@ -143,4 +162,6 @@ def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spe
         }
         for r in records
     ]
-    say_json({"same": len(answers) == 1, "seconds": round(spent, 3), "answers": groups, "machines": machines})
+    same = len(answers) == 1 and not build["failures"]
+    about = {"same": same, "seconds": round(spent, 3), "build": build}
+    say_json({**about, "answers": groups, "machines": machines})

@@ -15,11 +15,10 @@ from typing import Any
 from orchestrator.arch import Arch
 from orchestrator.compile.built_before import CMAKE_FOLDER, BuiltBefore, remove_what_make_makes
 from orchestrator.compile.elf import Binary, binary
-from orchestrator.compile.explain import explained
+from orchestrator.compile.explain import explained, shortened
 from orchestrator.compile.makefile_tools import Libraries, Tools, write_tools
-from orchestrator.compile.toolchain import zig_folder
 from orchestrator.deadline import Deadline
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, TimedOut
 from orchestrator.formatting import counted
 from orchestrator.host import process
 from orchestrator.host.sparse import digest_of
@@ -72,7 +71,8 @@ def build_folder(
             kept = _list(attempt.before.fits(arch.name))
             notes.append(f"used as it is, for nothing builds it anew: {kept}")
             attempt = second
-    words = _shortened(attempt.words, attempt.copy, tools, libraries)
+    shorter = {attempt.copy: ".", tools.folder: "isolab", **libraries.short_names()}
+    words = shortened(attempt.words, shorter)
     if not attempt.good:
         hint = explained(words, attempt.before, arch)
         raise BuildError(f"`{work.command}` failed for {arch.name}", words=words, hint=hint)
@@ -95,17 +95,13 @@ def _attempt(work: Work, tools: Tools, copy: Path, deadline: Deadline, *, again:
         before = before.with_removed(remove_what_make_makes(copy, tools.environment, deadline))
     limit = deadline.within(COMMAND_SECONDS)
     command = ["sh", "-c", work.command]
-    done = process.run(command, deadline=limit, cwd=copy, env=tools.environment, check=False)
+    try:
+        done = process.run(command, deadline=limit, cwd=copy, env=tools.environment, check=False)
+    except TimedOut:
+        deadline.check(f"`{work.command}`")
+        raise BuildError(f"`{work.command}` took longer than {COMMAND_SECONDS:.0f} s") from None
     words = (done.stdout + done.stderr).decode(errors="replace")
     return _Attempt(copy, words, done.code == 0, left_out, before)
-
-
-def _shortened(words: str, copy: Path, tools: Tools, libraries: Libraries) -> str:
-    """What the build wrote, without the paths of this build: they are the same for every architecture."""
-    shorter = {copy: ".", tools.folder: "isolab", libraries.toolchain: "musl", zig_folder() / "lib": "clang"}
-    for path, name in shorter.items():
-        words = words.replace(str(path), name)
-    return words
 
 
 def _notes(attempt: _Attempt, tools: Tools) -> list[str]:

@@ -59,6 +59,10 @@ class Libraries:
     toolchain: Path
     cxx: Path | None = None
 
+    def short_names(self) -> Mapping[Path, str]:
+        """Names for messages of the folders that headers and archives are in."""
+        return {self.toolchain: "musl", zig_folder() / "lib": "clang"}
+
 
 def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path, source: Path) -> Tools:
     """Write the tools for an architecture into ``folder``; ``host`` are the libraries of this host's
