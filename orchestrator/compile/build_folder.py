@@ -68,7 +68,8 @@ def build_folder(
     if not attempt.good and attempt.before.fits(arch.name):
         second = _attempt(work, tools, target / "again" / "exercise", deadline, again=True)
         if second.good:
-            kept = _list(attempt.before.fits(arch.name))
+            fits = attempt.before.fits(arch.name)
+            kept = _list([name for name in fits if name in attempt.words] or fits)
             notes.append(f"used as it is, for nothing builds it anew: {kept}")
             attempt = second
     shorter = {attempt.copy: ".", tools.folder: "isolab", **libraries.short_names()}
@@ -109,6 +110,8 @@ def _notes(attempt: _Attempt, tools: Tools) -> list[str]:
     if tools.called():
         names = ", ".join(tools.called())
         notes.append(f"the build calls {names} by name: it got isolab's compiler for the architecture")
+    if shared := tools.in_place_of_shared():
+        notes.append(f"linked statically, as programs here are: {', '.join(f'{name}.so' for name in shared)}")
     if attempt.before.binaries:
         notes.append(f"built before, and made anew: {_list([b.path for b in attempt.before.binaries])}")
     notes += [f"left out: {e.path}, {e.left_out}" for e in attempt.left_out if not e.is_lock]

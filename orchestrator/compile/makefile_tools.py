@@ -28,6 +28,8 @@ _CXX_NAMES = ("g++", "clang++", *_GNU_CXX)
 _ARCHIVERS = {"ar": ("gcc-ar", "llvm-ar"), "ranlib": ("gcc-ranlib", "llvm-ranlib")}
 _NO_CXX = "no-c++"
 """Stands in for the C++ library where no source is C++: build systems only check that a program links."""
+_SHARED = "shared"
+"""The folder for archives in place of shared libraries."""
 MADE = "hostcc.made"
 """The file that lists what the build made for this host, to run it."""
 CALLED = ".called"
@@ -44,6 +46,10 @@ class Tools:
     def called(self) -> tuple[str, ...]:
         """The names, other than ``cc`` and ``c++``, by which the build called a compiler."""
         return tuple(sorted(path.name.removesuffix(CALLED) for path in self.folder.glob(f"*{CALLED}")))
+
+    def in_place_of_shared(self) -> tuple[str, ...]:
+        """The shared libraries that were made as archives too, by the names without ``.so``."""
+        return tuple(sorted(path.stem for path in (self.folder / _SHARED).glob("*.a")))
 
     def for_this_host(self) -> frozenset[Path]:
         """The programs that the build made to run them itself."""
@@ -72,6 +78,7 @@ def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path,
     (folder / "host").mkdir()
     for place in (folder / _NO_CXX, folder / "host" / _NO_CXX):
         place.mkdir()
+        (place.parent / _SHARED).mkdir()
         for empty in ("libc++.a", "libunwind.a", "libstdc++.a"):
             (place / empty).write_bytes(b"!<arch>\n")
     zig = shlex.quote(str(zig_folder() / "zig"))
@@ -102,7 +109,6 @@ def _compilers(folder: Path, arch: Arch, libraries: Libraries, source: Path) -> 
         for other in others:
             (folder / other).symlink_to(name)
     _script(folder / "cpp", 'exec "${0%/*}/cc" -E "$@"\n')
-    _script(folder / "as", 'exec "${0%/*}/cc" -c -x assembler "$@"\n')
 
 
 def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, source: Path) -> str:
@@ -110,16 +116,17 @@ def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, source
     plus = name == "c++"
     always = [*clang(arch), *(["--driver-mode=g++"] if plus else []), "-nostdinc", "-D_ALL_SOURCE"]
     always += ["-Qunused-arguments", "-Wno-unknown-warning-option", f"-ffile-prefix-map={source}=."]
-    places = [libraries.toolchain, libraries.cxx or linkers / _NO_CXX]
+    # The C++ library's folder first: it has an unwinder of its own in place of libgcc's.
+    places = [libraries.cxx or linkers / _NO_CXX, libraries.toolchain, linkers / _SHARED]
     link: list[str | Path] = [f"--sysroot={libraries.toolchain}", "-fuse-ld=lld", f"-B{linkers}"]
     link += [x for path in places for x in (f"-B{path}", f"-L{path}")]
-    link += ["-stdlib=libc++", "-rtlib=libgcc", "-Wl,--strip-debug"]
-    # libgcc's own unwinder asks a function of glibc's; C++ needs one that does not.
-    link += [f"-unwindlib={'libunwind' if plus or libraries.cxx else 'libgcc'}"]
+    link += ["-stdlib=libc++", "-rtlib=libgcc", "-unwindlib=libgcc", "-Wl,--strip-debug"]
     parts = {"always": always, "link": link}
     parts["c"] = [x for path in system_headers(arch, libraries.toolchain) for x in ("-idirafter", path)]
     parts["cxx"] = [*CXX_CONFIGURATION, *(x for path in cxx_headers() for x in ("-idirafter", path))]
     words = {key: shlex.join(map(str, value)) for key, value in parts.items()}
+    words["shared"] = shlex.quote(str(linkers / _SHARED))
+    words["ar"] = shlex.join([str(zig_folder() / "zig"), "ar"])
     about = {"arch": arch.name, "bits": arch.bits, "other": 96 - arch.bits}
     return _DRIVER.format(**words, **about, plus="yes" if plus else "no")
 
@@ -174,7 +181,9 @@ done
 """
 
 _DRIVER = """# A C compiler driver that compiles for {arch}.
-plus={plus} link=-static before=
+# Programs are static. A shared library is made as it is asked for, and for programs that link with it also
+# as an archive.
+plus={plus} link=-static before= output= shared={shared}
 name=${{0##*/}}
 case $name in
 cc | c++ | hostcc) ;;
@@ -194,16 +203,27 @@ for word; do
 	-pg | --coverage | -coverage | -fprofile-arcs | -ftest-coverage | -fprofile-generate*)
 		say "$word" "left out: profiling has a run-time library for this host only"; continue ;;
 	-fanalyzer) say "$word" "left out: only gcc knows it"; continue ;;
-	-shared) link=-nostdlib ;;
+	-shared) link=-shared; continue ;;
 	-static-pie) link= ;;
+	*.so | *.so.[0-9]*)
+		archive=${{word##*/}}
+		archive=$shared/${{archive%%.so*}}.a
+		if [ "$before" != -o ] && [ -e "$archive" ]; then word=$archive; fi ;;
 	*.cc | *.cpp | *.cxx | *.c++ | *.C | c++ | -xc++) plus=yes ;;
 	esac
-	case $name$before in hostcc-o) printf '%s\n' "$PWD/$word" >>"$0.made" ;; esac
+	if [ "$before" = -o ]; then
+		output=$word
+		[ "$name" != hostcc ] || printf '%s\\n' "$PWD/$word" >>"$0.made"
+	fi
 	before=$word
 	set -- "$@" "$word"
 done
-if [ $plus = yes ]; then
-	exec {always} $link "$@" {cxx} {c} {link}
-fi
-exec {always} $link "$@" {c} {link}
+if [ $plus = yes ]; then set -- "$@" {cxx}; fi
+set -- {always} "$@" {c} {link}
+[ "$link" = -shared ] || exec "$@" $link
+"$@" -shared -nostdlib || exit
+archive=${{output##*/}}
+archive=$shared/${{archive%%.so*}}.a
+if "$@" -r -nostdlib -o "$archive.o" 2>/dev/null; then {ar} rcs "$archive" "$archive.o"; fi
+exit 0
 """

@@ -51,7 +51,7 @@ def prebuilt(lab: LoadedLab, arguments: Sequence[str], program: str, progress: P
     absent = tuple(_absent(lab, name) for name in lab.lab.machines if name not in machines)
     if not machines:
         return Prebuilt(None, made, failures, absent)
-    chosen = {arch: _choose(result, program) for arch, result in made.items()}
+    chosen = {arch: choose(result, program) for arch, result in made.items()}
     ready = _ready(exercise, made, chosen, arguments)
     some = lab.lab.model_copy(update={"machines": machines})
     return Prebuilt(replace(lab, lab=some, exercises=(ready,)), made, failures, absent)
@@ -84,7 +84,7 @@ def _build_all(
     return made, {name: result for name, result in results.items() if isinstance(result, BuildError)}
 
 
-def _choose(result: Built, program: str) -> str:
+def choose(result: Built, program: str) -> str:
     """The path of the program to run. Raises SpecError."""
     paths = list(result.programs)
     found = [path for path in paths if path == program] or [
