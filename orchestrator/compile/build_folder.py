@@ -21,7 +21,6 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, TimedOut
 from orchestrator.formatting import counted
 from orchestrator.host import process
-from orchestrator.host.sparse import digest_of
 from orchestrator.labfile.writable_copy import Entry, entries, writable_copy
 
 COMMAND_SECONDS = 600.0
@@ -142,7 +141,7 @@ def _keep(
             data.append(entry.path)
         elif what.kind == "program" and (copy / entry.path) not in tools.for_this_host():
             found[entry.path] = what
-    programs = _distinct(copy, [path for path, what in found.items() if _starts(what, arch)])
+    programs = [path for path, what in found.items() if _starts(what, arch)]
     if not programs:
         raise BuildError(_no_program(found, arch, command), words=words)
     going, notes = _bounded(copy, data)
@@ -159,14 +158,6 @@ def _is_scrap(path: str) -> bool:
 
 def _starts(what: Binary, arch: Arch) -> bool:
     return what.arch == arch.name and not what.loader
-
-
-def _distinct(copy: Path, paths: Sequence[str]) -> list[str]:
-    """Leave out copies of a program, as ``make install`` makes them: the shortest path is kept."""
-    kept: dict[str, str] = {}
-    for path in sorted(paths, key=lambda path: (path.count("/"), path)):
-        kept.setdefault(digest_of(copy / path), path)
-    return sorted(kept.values())
 
 
 def _no_program(found: Mapping[str, Binary], arch: Arch, command: str) -> str:

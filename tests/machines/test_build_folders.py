@@ -103,7 +103,7 @@ SHAPES = {
     ),
     "C++": (
         "CXXFLAGS = -std=c++17\nbuild/prog: main.o\n\tmkdir -p build\n\t$(CXX) -o $@ $^ -lstdc++\n",
-        {"main.cpp": "#include <iostream>\nint main() { try { throw 1; } catch (int) { std::cout << 1; } }\n"},
+        {"main.cpp": "#include <iostream>\nint main() { try { throw 1; } catch (int) { std::cout << 1; } }"},
     ),
 }  # fmt: skip
 

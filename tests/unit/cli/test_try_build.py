@@ -84,8 +84,20 @@ def test_warnings_are_shown_if_wanted_and_notes_always(
     assert ("the compiler warns:\n  x.c:1:1: warning: w" in shown) == wanted
 
 
-def test_one_of_several_programs_is_chosen_by_path_or_by_name() -> None:
-    built = Built({name: Path(name) for name in ("bin/a", "bin/b", "test/b")}, {})
+def programs(folder: Path, **contents: str) -> Built:
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    return Built({name.replace("_", "/"): folder / name for name in contents}, {})
+
+
+def test_of_copies_one_is_chosen_and_all_can_be_named(tmp_path: Path) -> None:
+    built = programs(tmp_path, dist_bin_a="one", a="one")
+    assert choose(built, "") == "a"
+    assert choose(built, "dist/bin/a") == "dist/bin/a"
+
+
+def test_one_of_several_programs_is_chosen_by_path_or_by_name(tmp_path: Path) -> None:
+    built = programs(tmp_path, bin_a="1", bin_b="2", test_b="3")
     assert choose(built, "bin/b") == "bin/b"
     assert choose(built, "a") == "bin/a"
     for program, words, hint in (
