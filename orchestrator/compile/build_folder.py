@@ -61,11 +61,12 @@ def build_folder(
 
     Raises BuildError if the command fails or makes no program for the architecture.
     """
-    tools = write_tools(arch, libraries, host, target / "tools", target / "source")
-    attempt = _attempt(work, tools, target / "source" / "exercise", deadline, again=False)
+    copy, second_copy = target / "source" / "exercise", target / "again" / "exercise"
+    tools = write_tools(arch, libraries, host, target / "tools", (copy, second_copy))
+    attempt = _attempt(work, tools, copy, deadline, again=False)
     notes: list[str] = []
     if not attempt.good and attempt.before.fits(arch.name):
-        second = _attempt(work, tools, target / "again" / "exercise", deadline, again=True)
+        second = _attempt(work, tools, second_copy, deadline, again=True)
         if second.good:
             fits = attempt.before.fits(arch.name)
             kept = _list([name for name in fits if name in attempt.words] or fits)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.toolchain import CXX_CONFIGURATION, clang, cxx_headers, system_headers, zig_folder
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's key: raise it when the scripts change."""
 _HOST_COMPILERS = ("HOSTCC", "HOST_CC", "BUILD_CC", "CC_FOR_BUILD")
 _RELEASES = range(9, 23)
@@ -70,10 +70,12 @@ class Libraries:
         return {self.toolchain: "musl", zig_folder() / "lib": "clang"}
 
 
-def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path, source: Path) -> Tools:
+def write_tools(
+    arch: Arch, libraries: Libraries, host: Libraries, folder: Path, sources: Sequence[Path]
+) -> Tools:
     """Write the tools for an architecture into ``folder``; ``host`` are the libraries of this host's
-    architecture, for programs that the build itself runs. ``source`` is where the build runs: its path
-    stays out of the programs."""
+    architecture, for programs that the build itself runs. ``sources`` are where the build may run: these
+    paths stay out of the programs."""
     folder.mkdir(parents=True)
     (folder / "host").mkdir()
     for place in (folder / _NO_CXX, folder / "host" / _NO_CXX):
@@ -84,7 +86,7 @@ def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path,
     zig = shlex.quote(str(zig_folder() / "zig"))
     _script(folder / "ld.lld", f'exec {zig} ld.lld "$@"\n')
     _script(folder / "ld", f'exec {zig} ld.lld -m {arch.toolchain.emulation} "$@"\n')
-    _compilers(folder, arch, libraries, source)
+    _compilers(folder, arch, libraries, sources)
     for name, others in _ARCHIVERS.items():
         _script(folder / name, f'exec {zig} {name} "$@"\n')
         for other in others:
@@ -93,7 +95,7 @@ def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path,
     _script(folder / "strip", _STRIP)
     mine = folder / "host"
     _script(mine / "ld.lld", f'exec {zig} ld.lld "$@"\n')
-    _script(folder / "hostcc", _compiler("cc", host_arch(), host, mine, source))
+    _script(folder / "hostcc", _compiler("cc", host_arch(), host, mine, sources))
     _cmake(folder / "toolchain.cmake", folder, arch)
     return Tools(folder, _environment(folder, arch))
 
@@ -103,19 +105,23 @@ def _script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _compilers(folder: Path, arch: Arch, libraries: Libraries, source: Path) -> None:
+def _compilers(folder: Path, arch: Arch, libraries: Libraries, sources: Sequence[Path]) -> None:
     for name, others in (("cc", _C_NAMES), ("c++", _CXX_NAMES)):
-        _script(folder / name, _compiler(name, arch, libraries, folder, source))
+        _script(folder / name, _compiler(name, arch, libraries, folder, sources))
         for other in others:
             (folder / other).symlink_to(name)
     _script(folder / "cpp", 'exec "${0%/*}/cc" -E "$@"\n')
 
 
-def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, source: Path) -> str:
+def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, sources: Sequence[Path]) -> str:
     """The script ``cc`` or ``c++``."""
     plus = name == "c++"
     always = [*clang(arch), *(["--driver-mode=g++"] if plus else []), "-nostdinc", "-D_ALL_SOURCE"]
-    always += ["-Qunused-arguments", "-Wno-unknown-warning-option", f"-ffile-prefix-map={source}=."]
+    always += [
+        "-Qunused-arguments",
+        "-Wno-unknown-warning-option",
+        *(f"-ffile-prefix-map={place}=." for place in sources),
+    ]
     # The C++ library's folder first: it has an unwinder of its own in place of libgcc's.
     places = [libraries.cxx or linkers / _NO_CXX, libraries.toolchain, linkers / _SHARED]
     link: list[str | Path] = [f"--sysroot={libraries.toolchain}", "-fuse-ld=lld", f"-B{linkers}"]

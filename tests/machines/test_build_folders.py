@@ -213,3 +213,12 @@ def test_data_go_along_within_bounds(tmp_path: Path) -> None:
     assert "made.txt" in made.data
     assert "huge.img" not in made.data
     assert any("huge.img" in note for note in made.notes)
+
+
+def test_paths_of_the_build_are_not_in_the_program(tmp_path: Path) -> None:
+    """They would make answers differ: assert(3) prints them."""
+    main = "#include <stdio.h>\nint main(void) { return puts(__FILE__) < 0; }\n"
+    made = build(tmp_path, {"Makefile": "prog: main.c\n\t$(CC) -o $@ $(CURDIR)/main.c\n", "main.c": main})
+    program = made.programs["prog"].read_bytes()
+    assert b"main.c\0" in program
+    assert b"/main.c" not in program
