@@ -93,7 +93,7 @@ def _attempt(work: Work, tools: Tools, copy: Path, deadline: Deadline, *, again:
         (copy.parent / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(work.folder.parent / name, copy.parent / name)
     if not again:
-        before = before.with_removed(remove_what_make_makes(copy, tools.environment, deadline))
+        before = before.with_removed(remove_what_make_makes(work.folder, copy, tools.environment, deadline))
     limit = deadline.within(COMMAND_SECONDS)
     command = ["sh", "-c", work.command]
     try:

@@ -116,7 +116,7 @@ def test_what_make_clean_would_remove_is_removed_without_running_it(tmp_path: Pa
     (copy / "Makefile").write_text(
         f"clean:\n\t@rm -f table.h ../precious {tmp_path}/precious *\n\ttouch ran\n\t$(MAKE) -C sub clean\n"
     )
-    removed = remove_what_make_makes(copy, os.environ, Deadline.after(60))
+    removed = remove_what_make_makes(copy, copy, os.environ, Deadline.after(60))
     assert sorted(removed) == ["sub/x.tmp", "table.h"]
     assert sorted(path.name for path in copy.rglob("*")) == ["Makefile", "Makefile", "main.c", "notes", "sub"]
     assert (tmp_path / "precious").exists()
@@ -124,7 +124,19 @@ def test_what_make_clean_would_remove_is_removed_without_running_it(tmp_path: Pa
 
 def test_a_makefile_without_such_a_target_removes_nothing(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("all:\n\ttrue\n")
-    assert remove_what_make_makes(tmp_path, os.environ, Deadline.after(60)) == []
+    assert remove_what_make_makes(tmp_path, tmp_path, os.environ, Deadline.after(60)) == []
+
+
+def test_targets_that_git_ignores_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".git/objects").mkdir(parents=True)
+    (tmp_path / ".git/refs").mkdir()
+    (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    (tmp_path / ".gitignore").write_text("*.gen\n")
+    (tmp_path / "Makefile").write_text("all: a.gen parser.c\na.gen parser.c:\n\ttouch $@\n")
+    for name in ("a.gen", "data.gen", "parser.c"):
+        (tmp_path / name).write_text("x")
+    assert remove_what_make_makes(tmp_path, tmp_path, os.environ, Deadline.after(60)) == ["a.gen"]
+    assert (tmp_path / "data.gen").exists()
 
 
 def test_a_program_depends_on_what_its_sources_include_wherever_it_is(tmp_path: Path) -> None:
