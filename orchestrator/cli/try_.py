@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.try_build import build_data, failures_text, say_build
 from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
 from orchestrator.formatting import bounded, printable
 from orchestrator.host.tempdirs import working_folder
@@ -21,6 +22,7 @@ from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
 from orchestrator.results.store import new_run_id
 from orchestrator.run.adhoc import lab_of
+from orchestrator.run.prebuild import prebuilt
 from orchestrator.run.run import Selection, results
 from orchestrator.units import parse_duration
 
@@ -28,7 +30,15 @@ _RESULT_WIDTH = 60
 
 
 def try_everywhere(
-    path: str, arguments: tuple[str, ...], on: str, stdin: str, command: str, timeout: str, form: str
+    path: str,
+    arguments: tuple[str, ...],
+    on: str,
+    stdin: str,
+    command: str,
+    timeout: str,
+    form: str,
+    program: str = "",
+    warnings: bool = False,
 ) -> Exit:
     """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
     answer, 3 on an infrastructure error."""
@@ -39,9 +49,12 @@ def try_everywhere(
     with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Selection(), logs, Journal(), progress)
-                with closing(found):
-                    records = list(found)
+                ready = prebuilt(lab, arguments, program, progress)
+                records = list(ready.absent)
+                if ready.lab is not None:
+                    found = results(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                    with closing(found):
+                        records += found
         except KeyboardInterrupt:
             raise Interrupted() from None
     order = list(lab.lab.machines)
@@ -53,13 +66,17 @@ def try_everywhere(
     if not records:
         raise Unavailable("the program ran nowhere", hint="\n".join(absent))
     answers = answers_of(records, [name for name in order if name not in skipped])
+    ending = _exit(records, answers)
     if form == JSON:
-        _print_json(records, answers, absent, spent)
+        _print_json(records, answers, absent, spent, build_data(ready))
+    elif ready.lab is None:
+        say(failures_text(Path(path).name, ready))
     else:
         say(_render(Path(path).name, records, answers, spent))
         for words in absent:
             say(f"not run on {words}")
-    return _exit(records, answers)
+        say_build(Path(path).name, ready, warnings=warnings or ending is Exit.FAILED)
+    return ending
 
 
 def seconds(text: str) -> float:
@@ -93,7 +110,13 @@ def _render(name: str, records: Sequence[Record], answers: Answers, spent: float
     return f"{grid}\n\n{render(name, answers)}\n{spent:.1f} s"
 
 
-def _print_json(records: Sequence[Record], answers: Answers, absent: Sequence[str], spent: float) -> None:
+def _print_json(
+    records: Sequence[Record],
+    answers: Answers,
+    absent: Sequence[str],
+    spent: float,
+    build: Mapping[str, object],
+) -> None:
     machines = [
         {
             "machine": r.machine,
@@ -111,4 +134,4 @@ def _print_json(records: Sequence[Record], answers: Answers, absent: Sequence[st
         for r in records
     ]
     about = {"exit_code": int(_exit(records, answers)), "seconds": round(spent, 3), "missing": absent}
-    say_json(as_data(answers) | about | {"machines": machines})
+    say_json(as_data(answers) | about | {"build": build, "machines": machines})

@@ -12,6 +12,8 @@ from typing import Any
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile import cplusplus, makefile_tools
 from orchestrator.compile.build_folder import FILES, Work, build_folder
+from orchestrator.compile.built_before import BuiltBefore
+from orchestrator.compile.explain import explained, shortened
 from orchestrator.compile.included import included
 from orchestrator.compile.makefile_tools import Libraries
 from orchestrator.compile.toolchain import (
@@ -61,6 +63,14 @@ class Built:
     warnings: str = ""
     notes: tuple[str, ...] = ()
 
+    def distinct(self) -> tuple[str, ...]:
+        """The programs without copies of another, as ``make install`` makes them: of equal ones, the one with
+        the shortest path."""
+        kept: dict[str, str] = {}
+        for path in sorted(self.programs, key=lambda path: (path.count("/"), path)):
+            kept.setdefault(digest_of(self.programs[path]), path)
+        return tuple(sorted(kept.values()))
+
 
 def build_exercise(
     exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
@@ -88,11 +98,12 @@ def _the_program(build: Build, made: Built, arch: Arch) -> Path:
         return made.programs[build.program]
     if build.output and build.output in {**made.programs, **made.data}:
         return {**made.programs, **made.data}[build.output]
-    if len(made.programs) != 1 or build.output:
-        found = ", ".join(made.programs)
+    programs = made.distinct()
+    if len(programs) != 1 or build.output:
+        found = ", ".join(programs)
         what = f"`{build.output}`" if build.output else "exactly one program"
         raise BuildError(f"`{build.command}` did not build {what} for {arch.name} (found: {found})")
-    return next(iter(made.programs.values()))
+    return made.programs[programs[0]]
 
 
 def origin_of(exercise: LoadedExercise) -> Origin:
@@ -160,19 +171,7 @@ def _build(
                 host = _libraries(host_arch(), archives, deadline, cxx=False)
             work = Work(origin.folder, wanted.command, origin.shared)
             return build_folder(work, arch, libraries, host, target, deadline)
-        within = (origin.folder, *_above(origin)) if foreign else None
-        (target / FILES).mkdir()
-        words = compile_program(
-            arch,
-            libraries.toolchain,
-            [origin.folder / source for source in wanted.sources],
-            tuple(wanted.flags),
-            target / FILES / wanted.program,
-            deadline,
-            within,
-            standard=PROGRAM_FLAGS,
-            cxx=libraries.cxx,
-        )
+        words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, foreign=foreign)
         return {"arch": arch.name, "programs": [wanted.program], "warnings": words}
 
     place = cache.make("programs", name, compile_now, deadline)
@@ -184,6 +183,40 @@ def _build(
         facts["warnings"],
         tuple(facts.get("notes", ())),
     )
+
+
+def _compile(
+    origin: Origin,
+    wanted: Build,
+    arch: Arch,
+    libraries: Libraries,
+    place: Path,
+    deadline: Deadline,
+    *,
+    foreign: bool,
+) -> str:
+    """Compile a program from its sources into the folder ``place``; returns the compiler's warnings."""
+    (place / wanted.program).parent.mkdir(parents=True)
+    sources = [origin.folder / source for source in wanted.sources]
+    within = (origin.folder, *_above(origin)) if foreign else None
+    shorter = libraries.short_names()
+    try:
+        words = compile_program(
+            arch,
+            libraries.toolchain,
+            sources,
+            tuple(wanted.flags),
+            place / wanted.program,
+            deadline,
+            within,
+            standard=PROGRAM_FLAGS,
+            cxx=libraries.cxx,
+        )
+    except BuildError as problem:
+        words = shortened(problem.words, shorter)
+        hint = problem.hint or explained(words, BuiltBefore(), arch)
+        raise BuildError(problem.summary, words=words, hint=hint) from None
+    return shortened(words, shorter)
 
 
 def _settings(wanted: Build) -> tuple[object, ...]:

@@ -88,7 +88,7 @@ def _guest_drivers(_typed: Typed) -> Candidates:
 
 
 def _runs(_typed: Typed) -> Candidates:
-    from orchestrator.results.store import RECORDS
+    from orchestrator.record import RECORDS
 
     yield "last", "the latest run"
     yield from ((str(file.parent), "run") for file in sorted(Path("runs").glob(f"*/{RECORDS}"), reverse=True))
