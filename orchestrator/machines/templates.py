@@ -82,8 +82,8 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     _forget_expired(cache.place("templates", name))
     try:
         found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
-    except NoSpaceError as full:
-        return full.message
+    except (NoSpaceError, cache.CacheUnwritableError) as problem:
+        return problem.message  # which costs the clone, not the machine
     except BaseException:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows to remove it

@@ -63,3 +63,9 @@ def test_without_space_the_machine_boots_and_says_why(obtain: Any, tmp_path: Pat
 def test_with_space_it_is_a_fault(obtain: Any) -> None:
     with pytest.raises(BootError, match="QEMU exited while booting"):
         obtain(free=2**30)
+
+
+def test_a_cache_that_cannot_be_written_costs_the_clone_only(obtain: Any, tmp_path: Path) -> None:
+    (tmp_path / "CACHE").mkdir()
+    (tmp_path / "CACHE" / "locks").touch()
+    assert obtain(free=2**30).startswith(f"cannot write to the cache {tmp_path / 'CACHE'}")
