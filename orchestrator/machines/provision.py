@@ -21,6 +21,7 @@ from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Cloning, Driver, OpensSockets
 from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
+from orchestrator.host.cache import CacheUnwritableError
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
@@ -123,12 +124,13 @@ def provision(
     A machine of a session is journalled as a member of the session. Raises ImageError, Unavailable,
     BootError, TransportError, TimedOut, Interrupted.
     """
+    _require_short_paths(job, context)
     wanted = context.lab.lab.machines[job.machine]
-    arch, driver = arch_of(wanted), drivers.load(wanted.driver)
-    _require_short_paths(job, wanted, driver, context.scratch)
+    arch = arch_of(wanted)
     image = make_image(context, wanted.image, arch)
     context.progress.doing(job.machine, "waiting for system packages")
     _await(context.packages, context.cancellation)
+    driver = drivers.load(wanted.driver)
     driver.check(wanted, arch)
     order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
     if order.internet:
@@ -138,11 +140,13 @@ def provision(
     return start(order, driver, context.machines, undo, member)
 
 
-def _require_short_paths(job: Job, wanted: Machine, driver: Driver, scratch: Path) -> None:
+def _require_short_paths(job: Job, context: LabContext) -> None:
     """Raise Unavailable if the scratch folder's path is too long for the machine's sockets: now, rather than
     by an emulator when all is built."""
+    wanted = context.lab.lab.machines[job.machine]
+    driver = drivers.load(wanted.driver)
     for longest in driver.longest_sockets(job.machine, wanted) if isinstance(driver, OpensSockets) else ():
-        require_socket_path(scratch / job.run, longest)
+        require_socket_path(context.scratch / job.run, longest)
 
 
 @contextlib.contextmanager
@@ -207,7 +211,10 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
     """Return the order with a template to clone from, if there is a working one."""
     if not isinstance(driver, Cloning) or context.cold or order.image.by_cloud_init:
         return order
-    found = obtain(order, driver, context.machines)
+    try:
+        found = obtain(order, driver, context.machines)
+    except CacheUnwritableError as problem:  # which costs the clone, not the machine
+        found = problem.message
     if isinstance(found, str):
         context.progress.tell(f"{order.name}: cold boot: {found}")
         return order

@@ -27,8 +27,7 @@ from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
 from orchestrator.results.comparison import RunInfo
 
-SNAPSHOT = "exercises"
-"""Folder of the exercises' files."""
+_FOLDER = "exercises"
 _MOST_BYTES = 64 * 2**10
 """Limit for one source file in a report."""
 
@@ -40,7 +39,7 @@ def keep(lab: LoadedLab, folder: Path) -> None:
     """
     shutil.copyfile(lab.path, folder / LAB_FILE)
     for exercise in (whole.public for whole in lab.exercises):
-        place = folder / SNAPSHOT / _inside(exercise.name)
+        place = folder / _FOLDER / _inside(exercise.name)
         for name in (EXERCISE_FILE, *_made_of(exercise)):
             with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                 _copy(exercise, name, place)
@@ -51,7 +50,7 @@ def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
     text: Mapping[str, object] = {}
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
         text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
-    sources = {name: dict(_sources(folder / SNAPSHOT / _inside(name))) for name in _names(records)}
+    sources = {name: dict(_sources(folder / _FOLDER / _inside(name))) for name in _names(records)}
     return RunInfo(_text(text.get("title")), _text(text.get("description")), sources)
 
 
@@ -62,7 +61,7 @@ def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
     """
     found = {}
     for name in _names(records):
-        places = [folder / SNAPSHOT / _inside(name), *([] if name.startswith("./") else [EXERCISES / name])]
+        places = [folder / _FOLDER / _inside(name), *([] if name.startswith("./") else [EXERCISES / name])]
         for place in places:
             if (place / EXERCISE_FILE).is_file():
                 found[name] = load_exercise(place, name).spec
@@ -131,3 +130,8 @@ def _inside(name: str) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def exercises_in(folder: Path) -> Path:
+    """Return where ``keep`` puts the exercises' files of a run in ``folder``."""
+    return folder / _FOLDER

@@ -19,7 +19,7 @@ from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import Record, read_records
 from orchestrator.results.comparison import Table, compare
-from orchestrator.results.snapshot import SNAPSHOT, about_run, keep
+from orchestrator.results.snapshot import about_run, exercises_in, keep
 
 RECORDS = "records.jsonl"
 REPORTS = ("report.html", "report.md", "junit.xml")
@@ -93,7 +93,7 @@ class RunStore:
                 f"{self.folder} holds an unfinished run: records, but no {REPORTS[0]}",
                 hint=f"remove it if nobody needs it, or {_ANOTHER}",
             )
-        mine = () if run else (*REPORTS, SNAPSHOT, *lab.lab.machines)
+        mine = () if run else (*REPORTS, exercises_in(self.folder).name, *lab.lab.machines)
         for name in mine:
             if (self.folder / name).exists():
                 raise SpecError(

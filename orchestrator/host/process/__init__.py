@@ -107,9 +107,9 @@ def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: S
 
 def become(argv: Sequence[str]) -> None:
     """Replace this process with a program found on PATH; does not return. Raises Unavailable."""
+    os.umask(UMASK)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec(2) keeps that
         signal.signal(number, signal.SIG_DFL)
-    os.umask(UMASK)
     try:
         os.execvp(argv[0], list(argv))
     except OSError as problem:
