@@ -50,12 +50,15 @@ def state_dir() -> Path:
     path = _home("ISOLAB_STATE", "XDG_STATE_HOME", ".local/state")
     if os.access(path, os.W_OK | os.X_OK):
         return path
-    owner = path.stat().st_uid
-    whose = "it is read-only" if owner == os.getuid() else f"it belongs to {_user_name(owner)}"
+    owner, elsewhere = path.stat().st_uid, "or set ISOLAB_STATE to another folder"
+    if os.getuid() == 0:  # whom no mode keeps out
+        raise Unavailable(
+            f"cannot write to the state folder {path}: it is read-only",
+            hint=f"mount its disk for writing, {elsewhere}",
+        )
     raise Unavailable(
-        f"cannot write to the state folder {path}: {whose}",
-        hint=f"make it yours (`sudo chown -R {_user_name(os.getuid())} '{path}'`), or set ISOLAB_STATE to "
-        "another folder",
+        f"cannot write to the state folder {path}, which belongs to {_user_name(owner)}",
+        hint=f"make it yours and writable (`sudo chown -R {_user_name(os.getuid())} '{path}'`), {elsewhere}",
     )
 
 

@@ -26,6 +26,10 @@ from orchestrator.paths import cache_dir
 META = "meta.json"
 
 
+class CacheUnwritableError(Unavailable):
+    """The cache is full, read-only or another user's."""
+
+
 def digest(*parts: object) -> str:
     """A short key for anything with a stable ``repr`` (bytes are used as they are)."""
     state = hashlib.sha256()
@@ -49,12 +53,12 @@ def _lock_file(kind: str, key: str) -> IO[str]:
 
 @contextlib.contextmanager
 def _writable() -> Iterator[None]:
-    """Turn an error in writing to the cache into Unavailable, with a hint."""
+    """Turn an error in writing to the cache into CacheUnwritableError, with a hint."""
     try:
         yield
     except OSError as problem:
         full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise Unavailable(
+        raise CacheUnwritableError(
             f"cannot write to the cache {cache_dir()}: {problem.strerror} ({problem.filename})",
             hint="free space (`isolab images prune` removes what can be rebuilt), or set ISOLAB_CACHE to a "
             "folder on another disk"

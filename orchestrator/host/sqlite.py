@@ -39,12 +39,13 @@ class Database:
         except sqlite3.DatabaseError as problem:
             code = (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF
             raise Unavailable(
-                f"{self._path}: cannot be used: {problem}", hint=_HINTS.get(code, _DAMAGED)
+                f"{self._path}: cannot be used: {problem}",
+                hint=_HINTS.get(code, _DAMAGED).format(folder=self._path.parent),
             ) from None
 
 
 _ELSEWHERE = "or set ISOLAB_STATE to another folder"
-_MINE = f'make it and its folder yours (`sudo chown -R "$USER"`), {_ELSEWHERE}'
+_MINE = "make it and its folder yours (`sudo chown -R \"$USER\" '{folder}'`), " + _ELSEWHERE
 _DAMAGED = (
     "if it is damaged, move it away: `isolab gc` then finds the machines by the token in the state folder"
 )
@@ -57,4 +58,4 @@ _HINTS = {
     sqlite3.SQLITE_CANTOPEN: _MINE,
     sqlite3.SQLITE_IOERR: f"its disk may be full or failing: free space, {_ELSEWHERE}",
 }
-"""What to do, by SQLite's primary result code."""
+"""What to do, by SQLite's primary result code; ``{folder}`` is the database's."""

@@ -23,6 +23,7 @@ from orchestrator.drivers.base import Cloning, Driver, OpensSockets
 from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import LabError
+from orchestrator.host.cache import CacheUnwritableError
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
@@ -128,10 +129,10 @@ def provision(
     A machine of a session is journalled as a member of the session. Raises ImageError, Unavailable,
     BootError, TransportError, TimedOut, Interrupted.
     """
+    _require_short_paths(job, context)
     wanted = context.lab.lab.machines[job.machine]
     arch = arch_of(wanted)
     driver = drivers.load(wanted.driver)
-    _require_short_paths(job, wanted, driver, context.scratch)
     # What this host cannot do is told before an image is built for it, unless packages still install.
     early = context.packages.done() or context.recipes[wanted.image].disk
     if early:
@@ -147,11 +148,13 @@ def provision(
     return start(order, driver, context.machines, undo, member)
 
 
-def _require_short_paths(job: Job, wanted: Machine, driver: Driver, scratch: Path) -> None:
+def _require_short_paths(job: Job, context: LabContext) -> None:
     """Raise Unavailable if the scratch folder's path is too long for the machine's sockets: now, rather than
     by an emulator when all is built."""
+    wanted = context.lab.lab.machines[job.machine]
+    driver = drivers.load(wanted.driver)
     for longest in driver.longest_sockets(job.machine, wanted) if isinstance(driver, OpensSockets) else ():
-        require_socket_path(scratch / job.run, longest)
+        require_socket_path(context.scratch / job.run, longest)
 
 
 def _require_host(job: Job, driver: Driver, context: LabContext) -> None:
@@ -227,7 +230,10 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
     """Return the order with a template to clone from, if there is a working one."""
     if not isinstance(driver, Cloning) or context.cold or order.image.by_cloud_init:
         return order
-    found = obtain(order, driver, context.machines)
+    try:
+        found = obtain(order, driver, context.machines)
+    except CacheUnwritableError as problem:  # which costs the clone, not the machine
+        found = problem.message
     if isinstance(found, str):
         context.progress.tell(f"{order.name}: cold boot: {found}")
         return order

@@ -22,7 +22,7 @@ from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import RECORDS, Record, read_records
 from orchestrator.results.comparison import Table, compare
 from orchestrator.results.run_state import RunState, write_state
-from orchestrator.results.snapshot import SNAPSHOT, about_run, keep
+from orchestrator.results.snapshot import about_run, exercises_in, keep
 
 REPORTS = ("report.html", "report.md", "junit.xml")
 """Written when a run ends: a folder without the first holds no finished run."""
@@ -100,7 +100,7 @@ class RunStore:
                 f"{self.folder} holds an unfinished run: records, but no {REPORTS[0]}",
                 hint=f"remove it if nobody needs it, or {_ANOTHER}",
             )
-        mine = () if run else (*REPORTS, SNAPSHOT, *lab.lab.machines)
+        mine = () if run else (*REPORTS, exercises_in(self.folder).name, *lab.lab.machines)
         for name in mine:
             if (self.folder / name).exists():
                 raise SpecError(
