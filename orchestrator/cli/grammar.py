@@ -136,7 +136,8 @@ def _guess(verb: Verb, written: str, begun: Names[str]) -> str:
     known = [f"--{spelling(one)}" for one in verb.options]
     guess = f"did you mean {either([*begun])}?" if begun else did_you_mean(f"--{written}", known)
     if verb.name in PROGRAMS:
-        guess = f"{guess} Arguments of the program that begin with a dash follow --".lstrip()
+        dashes = "rguments of the program that begin with a dash follow --"
+        return f"{guess} A{dashes}" if guess else f"a{dashes}"
     return guess or usage_hint(verb)
 
 

@@ -9,6 +9,7 @@ from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.streams import OutputLost
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.labfile.load import with_driver
 from orchestrator.progress import shown
@@ -47,7 +48,10 @@ def run(
         if out:
             remember(Path(out))
     remember(outcome.folder)
-    _print(outcome, form)
+    try:
+        _print(outcome, form)
+    except OutputLost as lost:
+        raise OutputLost(lost.problem, hint=f"records and reports are in {outcome.folder}") from None
     return outcome.exit_code
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.swapped import require_program
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import printable
 from orchestrator.host.tempdirs import working_folder
@@ -30,6 +31,7 @@ def try_everywhere(
     """Compile, run everywhere, show the differences. Returns 1 if machines differ or the program
     does not compile, 3 on an infrastructure error."""
     check_format(form)
+    require_program(path, arguments)
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
     begun = time.monotonic()
@@ -79,7 +81,7 @@ def _render(name: str, records: Sequence[Record], answers: Sequence[ProgramAnswe
         )
         for r in records
     ]
-    parts = [table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS"), rows), ""]
+    parts = [table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS IN MACHINE"), rows), ""]
     first = answers[0]
     if len(answers) == 1:
         parts.append(f"{name}: {_agreement(records)}: {first.result}")
@@ -91,7 +93,7 @@ def _render(name: str, records: Sequence[Record], answers: Sequence[ProgramAnswe
     for other in answers[1:]:
         parts.append(f"different on {_names(other)}: {_safe(other.result)}")
         parts.append(_difference(first, other))
-    parts.append(f"{spent:.1f} s")
+    parts.append(f"wall time: {spent:.1f} s")
     return "\n".join(parts)
 
 
