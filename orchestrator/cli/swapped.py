@@ -18,8 +18,10 @@ SOURCES = (".c", ".cc", ".cpp", ".cxx")
 
 
 def require_program(path: str, arguments: Sequence[str]) -> None:
-    """Raise SpecError if the ``path`` given to ``isolab try`` is a lab, a machine or nearly a file's name, or if
-    the program is among its arguments."""
+    """Raise SpecError if the ``path`` given to ``isolab try`` is a lab, a machine or nearly a file's name.
+
+    Also if the program is among its arguments.
+    """
     place, shown = Path(path), printable(path)
     if (
         (place / LAB_FILE).is_file()
