@@ -324,6 +324,8 @@ def value_of(cell: Cell, key: str) -> Any | Missing:
         return Missing("not run", cell.reason)
     if key in cell.record.observations:
         return cell.record.observations[key]
+    if cell.record.cut:
+        return Missing("cut", "the program printed more than is kept; it may have reported it there")
     if cell.record.status is Status.PASS:
         return Missing("none", "the program did not report it")
     return Missing(cell.record.status, cell.reason)
