@@ -61,6 +61,8 @@ class LoadedExercise:
     shown: LoadedExercise | None = None
     exact_timeout: bool = False
     not_handed_in: str = ""
+    built: Mapping[str, Mapping[str, Path]] | None = None
+    """Its programs if they are built already: by architecture, by name."""
 
     @property
     def public(self) -> LoadedExercise:
