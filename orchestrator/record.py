@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -22,6 +23,10 @@ class Status(StrEnum):
     FAIL = "fail"
     ERROR = "error"
     SKIP = "skip"
+
+
+_HALF_PAIR = re.compile(r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)")
+"""An escape in a JSON text; the group is half of a surrogate pair."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,10 @@ class Record:
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.
 
-        ASCII, because guests are hostile: a lone surrogate cannot be encoded, and U+2028 would
-        end the line for some readers.
+        ASCII, because guests are hostile: U+2028 would end the line for some readers. Half of a surrogate
+        pair, as Python has for bytes of file names that are no UTF-8, becomes U+FFFD: RFC 8259, section 8.2.
         """
-        return json.dumps(asdict(self))
+        return _HALF_PAIR.sub(lambda found: r"\ufffd" if found[1] else found[0], json.dumps(asdict(self)))
 
     @classmethod
     def from_json(cls, line: str) -> Record:

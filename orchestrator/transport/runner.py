@@ -36,8 +36,8 @@ class Printed:
 @dataclass(frozen=True)
 class ProcessResult:
     """How a program ended. ``seconds`` is wall time measured by the runner; ``killed_for`` is "",
-    "timeout", "output" or "hangup"; ``start_error`` says why it could not be started. ``cut``: more was
-    printed than ``stdout`` and ``stderr`` hold; ``out`` and ``err`` are about all of it.
+    "timeout", "processor", "output" or "hangup"; ``start_error`` says why it could not be started.
+    ``cut``: more was printed than ``stdout`` and ``stderr`` hold; ``out`` and ``err`` are about all of it.
     ``out_of_memory`` is whether the kernel killed a process for want of memory, where the program died
     of SIGKILL; None: not known."""
 
@@ -66,8 +66,12 @@ def run_program(
     env: Mapping[str, str],
     deadline: Deadline,
     stdin: bytes = b"",
+    file: str = "",
+    processor: float = 0.0,
 ) -> ProcessResult:
-    """Run one program under the runner. ``timeout`` is in seconds of wall time on that machine.
+    """Run one program under the runner. ``timeout`` is in seconds of wall time on that machine,
+    ``processor`` in seconds of its processors' time (0: no limit). ``file`` is what is executed, where
+    that is not ``argv[0]``; a relative path begins at ``folder``.
 
     Raises TransportError, TimedOut, Interrupted.
     """
@@ -83,6 +87,8 @@ def run_program(
     if site.switch and user is not User.ROOT:
         uid = site.users[user.value]
         command += ["--user", f"{uid}:{uid}"]
+    command += ["--processor", str(int(processor * 1000))] if processor else []
+    command += ["--exec", file] if file else []
     command += ["--stdin", str(len(stdin)), *environment(env), "--", *argv]
     limit = deadline.within(timeout + GRACE)
     done = transport.run(command, deadline=limit, stdin=stdin, hold_stdin=True)
