@@ -345,7 +345,7 @@ def printed_value(stream: str) -> Callable[[Cell], tuple[str | Missing, str]]:
     def printed(cell: Cell) -> tuple[str | Missing, str]:
         if cell.record is None or cell.status in (Status.ERROR, Status.SKIP):
             return Missing(cell.status or "not run", cell.reason), ""
-        text: str = getattr(cell.record, stream)
+        text: str = getattr(cell.record, f"{stream}_escaped") or getattr(cell.record, stream)
         return text, getattr(cell.record, f"{stream}_sha256") or text
 
     return printed

@@ -114,8 +114,8 @@ def _cell(
         "missed": [_words(one.that) for one in record.checks if not one.held],
         "seen": [[texts(_words(key)), texts(format_value(value, limits.value))] for key, value in shown],
         "more": len(record.observations) - len(shown),
-        "out": texts(_block(record.stdout, limits.output)),
-        "err": texts(_block(record.stderr, limits.output)),
+        "out": texts(_block(record.stdout_escaped or record.stdout, limits.output)),
+        "err": texts(_block(record.stderr_escaped or record.stderr, limits.output)),
     }
 
 

@@ -84,6 +84,15 @@ def test_a_program_that_observes_nothing_is_compared_by_what_it_prints() -> None
     assert len({*cut.rows[0].texts}) == 2
 
 
+def test_bytes_that_are_no_text_are_shown_where_they_differ() -> None:
+    one, other = (
+        ran(name, observations={}, stdout="\ufffd", stdout_escaped=text, stdout_sha256=text)
+        for name, text in (("a", "\\xff"), ("b", "\\xfe"))
+    )
+    (row,) = compare([one, other]).rows
+    assert row.texts == ("\\xff", "\\xfe")
+
+
 def test_a_single_machine_and_no_results_claim_nothing() -> None:
     assert "there is only one machine" in render("text", compare([ran("a")]))
     assert "No differences: there are no results." in render("text", compare([]))
