@@ -16,7 +16,12 @@ SAME = "all machines gave the same answers"
 
 
 def ran(machine: str, **changes: Any) -> Record:
-    known = {"status": Status.PASS, "exit_code": 0, "observations": {"a": 1}, "stdout": '{"a": 1}\n'}
+    known: dict[str, Any] = {
+        "status": Status.PASS,
+        "exit_code": 0,
+        "observations": {"a": 1},
+        "stdout": '{"a": 1}\n',
+    }
     return record(machine=machine, **(known | changes))
 
 
