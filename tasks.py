@@ -151,32 +151,37 @@ def list_content(_context: Context, what: str = "labs", format: str = "text") ->
 @task(
     name="try",
     help={
-        "program": "a C file, or a folder with a Makefile",
+        "path": "a C or C++ file, or a folder with a Makefile",
         "args": "arguments of the program; after -- they may begin with a dash",
         "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
         "stdin": "file to use as the program's standard input",
-        "build": "build command, run with CC set to each architecture's compiler",
+        "build": "build command, such as 'cmake -B build && make -C build', run for each architecture",
+        "program": "which program to run, if the build makes several: its name or its path in the folder",
+        "warnings": "show the compiler's warnings even if all answers are the same",
         "timeout": "time limit on a native machine (default: 10s)",
         **_FORMAT,
     },
-    positional=["program", "args"],
+    positional=["path", "args"],
     iterable=["args", "on"],
 )
 def try_program(
     _context: Context,
-    program: str,
+    path: str,
     args: list[str] | None = None,
     on: list[str] | None = None,
     stdin: str = "",
     build: str = "",
+    program: str = "",
+    warnings: bool = False,
     timeout: str = "10s",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Compile a C program for every architecture, run it everywhere, show the differences."""
+    """Compile a C or C++ program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
-    machines = ",".join(_names(on)) or "all"
-    raise Exit(code=try_everywhere(program, tuple(args or ()), machines, stdin, build, timeout, format))
+    machines, words = ",".join(_names(on)) or "all", tuple(args or ())
+    code = try_everywhere(path, words, machines, stdin, build, timeout, format, program, warnings)
+    raise Exit(code=code)
 
 
 @task(
@@ -184,13 +189,14 @@ def try_program(
         **_RUN,
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
+        "for": "student (without anything of hidden tests) or lecturer (default; Gradescope: student)",
     }
 )
-def report(_context: Context, run: str, format: str = "text", out: str = "") -> None:  # noqa: A002
+def report(_context: Context, run: str, format: str = "text", out: str = "", for_: str = "") -> None:  # noqa: A002
     """Show a finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
     from orchestrator.cli.report import report
 
-    raise Exit(code=report(run, format, out))
+    raise Exit(code=report(run, format, out, for_))
 
 
 @task(

@@ -27,6 +27,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def size_words(size: int) -> str:
+    """Format bytes for people: ``17 bytes``, ``76 KiB``, ``1.1 MiB``."""
+    if size < 10 * 2**10:
+        return counted(size, "byte")
+    return f"{size / 2**10:.0f} KiB" if size < 2**20 else f"{size / 2**20:.1f} MiB"
+
+
 def printable(text: str, keep: str = "") -> str:
     r"""Escape what is not printable in ``text`` (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
 
@@ -44,6 +51,16 @@ def bounded(text: str, limit: int) -> str:
     """Replace the middle of ``text`` by an ellipsis if it is longer than ``limit`` characters."""
     tail = limit // 3
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def whole_lines(text: str, limit: int) -> str:
+    """Return the text, or as many of its first lines as fit into ``limit`` characters and how many are left
+    out: never a part of a line, unless the first one is too long."""
+    if len(text) <= limit:
+        return text
+    kept = text[:limit].rpartition("\n")[0] or text[:limit]
+    rest = text[len(kept) :].strip("\n").count("\n") + 1
+    return f"{kept}\n… ({counted(rest, 'more line')}, see records.jsonl)"
 
 
 def identity(value: object) -> str:

@@ -20,6 +20,7 @@ from orchestrator.labfile import yaml_document
 from orchestrator.labfile.check_exercise import exercise_problems
 from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
+from orchestrator.labfile.check_use import use_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
 from orchestrator.labfile.image_recipe import KINDS, Recipe
@@ -49,6 +50,8 @@ class LoadedExercise:
 
     ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
     and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
+    ``exact_timeout``: somebody asked for just this timeout, so it is scaled by the machine's speed only.
+    ``not_handed_in`` says which of the student's files is missing: the exercise does not run.
     """
 
     name: str
@@ -56,6 +59,10 @@ class LoadedExercise:
     spec: Exercise
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
+    exact_timeout: bool = False
+    not_handed_in: str = ""
+    built: Mapping[str, Mapping[str, Path]] | None = None
+    """Its programs if they are built already: by architecture, by name."""
 
     @property
     def public(self) -> LoadedExercise:
@@ -129,16 +136,30 @@ def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:
     """Load the exercise in ``folder``. Raises SpecError with every problem of its files."""
+    return _load_exercise(folder, name, kept=False)
+
+
+def load_kept_exercise(folder: Path, name: str) -> LoadedExercise:
+    """Load an exercise as a run kept it: without what a program needs only to be built and run, which is
+    therefore not checked. Raises SpecError."""
+    return _load_exercise(folder, name, kept=True)
+
+
+def _load_exercise(folder: Path, name: str, *, kept: bool) -> LoadedExercise:
     file = folder / EXERCISE_FILE
     if not file.is_file():
         raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
     document = _read(file)
+    tests = _read(folder / HIDDEN_FILE) if (folder / HIDDEN_FILE).is_file() else None
     found = [*exercise_problems(document, folder, student_files(document)), *work_problems(document, folder)]
-    spec, problems = _understood(Exercise, document, found)
+    if tests is not None:
+        found += hidden_problems(tests, document, folder)
+    if not kept:
+        found += use_problems(document, tests, folder, tuple(found))
+    spec, problems = _understood(Exercise, document, [one for one in found if one.file == document.file])
     hidden = None
-    if (folder / HIDDEN_FILE).is_file():
-        tests = _read(folder / HIDDEN_FILE)
-        hidden, more = _understood(Hidden, tests, list(hidden_problems(tests, document, folder)))
+    if tests is not None:
+        hidden, more = _understood(Hidden, tests, [one for one in found if one.file == tests.file])
         problems += more
     if problems or spec is None:
         raise refusal(problems)

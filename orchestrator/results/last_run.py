@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.errors import SpecError
 from orchestrator.host.cache import write_atomically
 from orchestrator.paths import state_dir
-from orchestrator.results.store import RECORDS
+from orchestrator.record import RECORDS
 
 LAST = "last"
 RUNS = Path("runs")

@@ -18,7 +18,7 @@ from orchestrator.labfile.load import (
     LAB_FILE,
     LoadedExercise,
     LoadedLab,
-    load_exercise,
+    load_kept_exercise,
 )
 from orchestrator.labfile.models import EXERCISE_PATTERN, Exercise
 from orchestrator.labfile.shared import ABOVE, shared_files
@@ -26,6 +26,7 @@ from orchestrator.labfile.yaml_document import survey
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
 from orchestrator.results.comparison import RunInfo
+from orchestrator.results.run_state import incomplete
 
 _FOLDER = "exercises"
 _MOST_BYTES = 64 * 2**10
@@ -51,7 +52,8 @@ def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
         text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
     sources = {name: dict(_sources(folder / _FOLDER / _inside(name))) for name in _names(records)}
-    return RunInfo(_text(text.get("title")), _text(text.get("description")), sources)
+    missing = incomplete(folder, records)
+    return RunInfo(_text(text.get("title")), _text(text.get("description")), sources, missing)
 
 
 def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
@@ -64,7 +66,7 @@ def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
         places = [folder / _FOLDER / _inside(name), *([] if name.startswith("./") else [EXERCISES / name])]
         for place in places:
             if (place / EXERCISE_FILE).is_file():
-                found[name] = load_exercise(place, name).spec
+                found[name] = load_kept_exercise(place, name).spec
                 break
     return found
 
@@ -102,7 +104,7 @@ def _sources(place: Path) -> Iterator[tuple[str, str]]:
 
 def _kept_beside(place: Path) -> Sequence[str]:
     with contextlib.suppress(LabError):  # its own file is invalid, or was not kept
-        return _shared(load_exercise(place, place.name))
+        return _shared(load_kept_exercise(place, place.name))
     return ()
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.cross import build_exercise
+from orchestrator.compile.toolchain import libc_of
+from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
     BuildError,
@@ -28,6 +31,7 @@ from orchestrator.exercises.compile_in_guest import build_in_guest, sources
 from orchestrator.exercises.execute import PUSH_SECONDS, ExerciseContext, items, run_exercise
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.required_programs import missing_programs
+from orchestrator.exercises.student_view import view_unbuilt
 from orchestrator.formatting import counted
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
@@ -74,6 +78,11 @@ def _run(
     context: RunContext,
     participant: Participant,
 ) -> Iterator[Record]:
+    if all(exercise.not_handed_in for exercise in exercises):  # nothing to start a machine for
+        for exercise in exercises:
+            filled = replace(blank, exercise=exercise.name)
+            yield _not_built(exercise, filled, WorkError(exercise.not_handed_in))
+        return
     programs, failures = _programs(job, exercises, context)
     with provisioned(job, context.machines) as machine:
         handle = machine.handle
@@ -95,7 +104,9 @@ def _run(
                 yield replace(blank, exercise=exercise.name, status=Status.ERROR, reason=lost)
             else:
                 context.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
-                yield _one(exercise, place, replace(blank, exercise=exercise.name), context)
+                about = _platform(exercise, machine, arch_of(context.lab.lab.machines[job.machine]))
+                filled = replace(blank, exercise=exercise.name, platform=about)
+                yield _one(exercise, place, filled, context)
         # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
 
@@ -145,10 +156,11 @@ def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, contex
 
 def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
     """Return a *fail* record for a student's code, else *error*: a program of the lab does not compile."""
+    words = for_any_architecture(errors_first(problem.message), blank.arch)
     if isinstance(problem, WorkError):
-        points = exercise.spec.max_points
-        return replace(blank, status=Status.FAIL, reason=problem.message, max_points=points)
-    return replace(blank, status=Status.ERROR, reason=problem.message)
+        filled = replace(blank, status=Status.FAIL, reason=words, max_points=exercise.spec.max_points)
+        return replace(filled, student_view=view_unbuilt(exercise, words))
+    return replace(blank, status=Status.ERROR, reason=words)
 
 
 def _programs(
@@ -160,6 +172,9 @@ def _programs(
     failures: dict[str, BuildError] = {}
     context.progress.doing(job.machine, f"compiling {counted(len(exercises), 'exercise')} for {arch.name}")
     for exercise in exercises:
+        if exercise.not_handed_in:
+            failures[exercise.name] = WorkError(exercise.not_handed_in)
+            continue
         try:
             with context.machines.make_slots:
                 limit = context.deadline(MAKE_SECONDS)
@@ -167,6 +182,13 @@ def _programs(
         except BuildError as problem:
             failures[exercise.name] = problem
     return programs, failures
+
+
+def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
+    """Return what may explain a difference: the machine's facts, and the C library that was linked in."""
+    here = any(build.where == "controller" for build in exercise.spec.build)
+    libc = libc_of(arch) if here else ""
+    return machine.facts.platform | ({"libc": libc} if libc else {})
 
 
 def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:

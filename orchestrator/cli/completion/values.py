@@ -88,7 +88,7 @@ def _guest_drivers(_typed: Typed) -> Candidates:
 
 
 def _runs(_typed: Typed) -> Candidates:
-    from orchestrator.results.store import RECORDS
+    from orchestrator.record import RECORDS
 
     yield "last", "the latest run"
     yield from ((str(file.parent), "run") for file in sorted(Path("runs").glob(f"*/{RECORDS}"), reverse=True))
@@ -122,6 +122,7 @@ _OF_VERB: Mapping[tuple[str, str], Callable[[Typed], Candidates]] = {
     ("logs", "name"): partial(_running, sessions=False),
     ("pull", "name"): partial(_running, sessions=False),
     ("push", "name"): partial(_running, sessions=False),
+    ("report", "for"): _words("student", "lecturer"),
     ("report", "format"): _report_formats,
     ("reset", "further"): partial(_running, sessions=True),
     ("reset", "name"): partial(_running, sessions=True),

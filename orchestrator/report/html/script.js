@@ -88,9 +88,10 @@ function observed(one, cell) {
     expected.set(that, [...(expected.get(that) ?? []), why ? `${wanted} — ${why}` : wanted]);
   }
   const seen = new Map(cell.seen.map(([key, value]) => [text(key), text(value)]));
-  const rows = [...new Set([...seen.keys(), ...expected.keys()])].map((key) => make("tr", {},
-    make("th", { scope: "row" }, labels.get(key) ?? key, labels.has(key) ? make("small", {}, key) : null),
-    make("td", { class: "value" }, seen.get(key) ?? ""),
+  const missed = new Set(cell.missed);
+  const rows = [...new Set([...seen.keys(), ...expected.keys()])].map((key) => make("tr", missed.has(key) ? { class: "missed" } : {},
+    make("th", { scope: "row" }, missed.has(key) ? make("span", { class: "mark fail" }, "✗ fail") : null, missed.has(key) ? " " : null, labels.get(key) ?? key, labels.has(key) ? make("small", {}, key) : null),
+    make("td", { class: "value" }, seen.get(key) ?? (missed.has(key) ? "(nothing)" : "")),
     make("td", {}, ...(expected.get(key) ?? []).map((line) => make("div", {}, line)))));
   if (cell.more) rows.push(make("tr", {}, make("td", { colspan: 3 }, `and ${cell.more} more`)));
   const heads = ["observation", "observed", "expected"].map((word) => make("th", { scope: "col" }, word));

@@ -59,17 +59,6 @@ def test_what_is_not_known_is_said_in_words(driver: Any, said: str) -> None:
     assert said in run(driver, asks=["memory"]).observations["memory_bytes"]
 
 
-@pytest.mark.parametrize("place", ["shows", "plots", "checks"])
-def test_what_is_not_asked_for_cannot_be_shown(place: str) -> None:
-    named: dict[str, Any] = {
-        "shows": {"memory_bytes": "Memory"},
-        "plots": [{"title": "t", "unit": "B", "shows": {"memory_bytes": "Memory"}}],
-        "checks": [{"that": "memory_bytes", "measured": 1}],
-    }
-    with pytest.raises(ValidationError, match="`asks:` does not request it"):
-        Exercise.model_validate({"title": "t", "run": "true", place: named[place]})
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
