@@ -37,6 +37,8 @@ from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 
 MAKE_SECONDS = 1200.0
+SOON = 0.5
+"""Seconds in which a host that lacks no packages is known to."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,7 @@ def provision(
     wanted = context.lab.lab.machines[job.machine]
     arch = arch_of(wanted)
     image = make_image(context, wanted.image, arch)
-    context.progress.doing(job.machine, "waiting for system packages")
-    _await(context.packages, context.cancellation)
+    _await_packages(context, job.machine)
     driver = drivers.load(wanted.driver)
     driver.check(wanted, arch)
     order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
@@ -163,8 +164,7 @@ def _turn(context: LabContext, recipe: Recipe, who: str) -> Iterator[None]:
     """Wait for a free processor and the host packages to build an image."""
     context.progress.doing(who, "waiting for a free processor")
     if recipe.disk:
-        context.progress.doing(who, "waiting for system packages")
-        _await(context.packages, context.cancellation)
+        _await_packages(context, who)
     with context.make_slots:
         yield
 
@@ -203,6 +203,15 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
         context.progress.tell(f"{order.name}: cold boot: {found}")
         return order
     return replace(order, template=found)
+
+
+def _await_packages(context: LabContext, who: str) -> None:
+    """Wait for the host's packages; say so only if it takes a while, that is, if some are installed."""
+    with contextlib.suppress(TimeoutError):
+        context.packages.result(timeout=SOON)
+        return
+    context.progress.doing(who, "waiting for system packages")
+    _await(context.packages, context.cancellation)
 
 
 def _await(future: Future[None], cancellation: Cancellation) -> None:
