@@ -14,9 +14,11 @@ from orchestrator.machines import provision
 
 
 def context(packages: Future[None], told: list[str]) -> Any:
-    progress = SimpleNamespace(
-        doing=lambda who, what: (told.append(f"{who}: {what}"), packages.set_result(None))
-    )
+    def doing(who: str, what: str) -> None:
+        told.append(f"{who}: {what}")
+        packages.set_result(None)
+
+    progress = SimpleNamespace(doing=doing)
     return SimpleNamespace(packages=packages, progress=progress, cancellation=Cancellation())
 
 
