@@ -11,7 +11,7 @@ from factories import record
 from orchestrator.record import Record, Status
 from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
-from orchestrator.results.line_diff import ADDRESSES, PROCESS_IDS, TIMES, compare_lines
+from orchestrator.results.line_diff import ADDRESSES, PROCESS_IDS, TIMES, compare_lines, passing_only
 
 
 def ran(machine: str, out: str = "", err: str = "", **changes: Any) -> Record:
@@ -134,7 +134,8 @@ def test_endings_are_told_apart() -> None:
     ],
 )
 def test_what_changes_by_itself_is_recognised(one: str, other: str, only_in: tuple[str, ...]) -> None:
-    assert sorted(compare_lines(one, other).only_in) == sorted(only_in)
+    assert sorted(passing_only(one, other) or ()) == sorted(only_in)
+    assert (compare_lines(one, other).lines, sorted(compare_lines(one, other).kinds)) == ((), sorted(only_in))
 
 
 @pytest.mark.parametrize(
@@ -157,28 +158,38 @@ def test_what_changes_by_itself_is_recognised(one: str, other: str, only_in: tup
     ],
 )
 def test_a_real_difference_is_never_taken_for_one(one: str, other: str) -> None:
-    found = compare_lines(one, other)
-    assert (found.only_in, bool(found.lines)) == ((), True)
+    assert compare_lines(one, other).lines
+    assert passing_only(one, other) is None
 
 
 def test_lines_that_pass_do_not_hide_those_that_differ() -> None:
     found = compare_lines("pid 1\nlong 8\nend\n", "pid 2\nlong 4\nend\n")
     assert found.lines == ("-long 8", "+long 4")
-    assert (found.kinds, found.passing, found.only_in) == ((PROCESS_IDS,), 1, ())
+    assert (found.kinds, found.passing) == ((PROCESS_IDS,), 1)
+
+
+def test_lines_in_the_same_place_are_shown_together() -> None:
+    found = compare_lines("a\nb\nsame\n", "c\nd\nsame\n")
+    assert found.lines == ("-a", "+c", "-b", "+d")
+    assert compare_lines("a\nsame\n", "b\nc\nsame\n").lines == ("-a", "+b", "+c")
 
 
 def test_a_missing_newline_at_the_end_is_a_difference() -> None:
     assert compare_lines("x\n", "x").lines == ("+\\ no newline at the end",)
 
 
-def test_very_long_outputs_are_compared_in_time() -> None:
+def test_of_very_long_outputs_only_the_first_differences_are_compared() -> None:
     one = "".join(f"{n} a\n" for n in range(50_000))
     other = "".join(f"{n} b\n" for n in range(49_999))
-    assert len(compare_lines(one, other).lines) == 99_999
+    found = compare_lines(one, other)
+    assert (len(found.lines), found.unexamined) == (2000, 49_000)
+    late = compare_lines(one, one.replace("40000 a", "40000 b"))
+    assert (late.lines, late.unexamined) == (("-40000 a", "+40000 b"), 0)
+    assert passing_only("pid 1\n" * 6000, "pid 2\n" * 6000) is None
 
 
 def test_equal_outputs_do_not_differ() -> None:
-    assert compare_lines("a\n", "a\n").only_in == ()
+    assert compare_lines("a\n", "a\n").lines == passing_only("a\n", "a\n") == ()
 
 
 def test_answers_that_differ_only_in_what_passes_say_so_and_are_still_not_the_same() -> None:
