@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.driver_traits import Boundary
 from orchestrator.labfile.canary_kinds import RESERVED, CanaryKind, observation
-from orchestrator.labfile.models.base import NAME_PATTERN, ArchName, Spec, User
+from orchestrator.labfile.models.base import NAME_PATTERN, AnyText, ArchName, Spec, User
 from orchestrator.units import Duration, Size
 
 
@@ -25,10 +25,10 @@ class Build(Spec):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    sources: list[str] = []
+    sources: list[AnyText] = []
     headers: list[str] = []
     command: str | None = None
-    output: str | None = None
+    output: AnyText | None = None
     flags: list[str] = []
     where: Literal["controller", "guest"] = Field("controller", alias="in")
 
@@ -56,9 +56,9 @@ class Step(Spec):
     ``stdin`` names a file in the exercise's folder that the program reads.
     """
 
-    run: Annotated[str, Field(min_length=1)]
+    run: Annotated[AnyText, Field(min_length=1)]
     user: User = User.STUDENT
-    stdin: str | None = None
+    stdin: AnyText | None = None
 
     @property
     def argv(self) -> list[str]:
@@ -195,7 +195,7 @@ class Exercise(Spec):
     instead of compared in a row. ``asks`` lists the host metrics that the controller measures.
     """
 
-    title: Annotated[str, Field(min_length=1)]
+    title: Annotated[AnyText, Field(min_length=1)]
     explain: str = ""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
     shared: Annotated[
