@@ -88,6 +88,7 @@ def images(
         "cold": "boot every machine instead of cloning booted templates",
         "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
         "work": "a student's folder: run its files in place of the reference solutions",
+        "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
     }
 )
 def run(
@@ -99,12 +100,13 @@ def run(
     cold: bool = False,
     driver: str = "",
     work: str = "",
+    timeout: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring up a lab, run its exercises on every machine, compare the results, tear it down."""
     from orchestrator.cli.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work, timeout))
 
 
 @task(help={**_LAB, "folder": "folder to create (may exist if empty)", **_FORMAT})
