@@ -47,6 +47,6 @@ class User(StrEnum):
 
 
 class Spec(BaseModel):
-    """Base of all models: frozen, and strict about keys. The text below a field describes it in the schema."""
+    """Base of all models: frozen, and strict about keys. The text below a field is for the schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

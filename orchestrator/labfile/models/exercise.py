@@ -74,7 +74,9 @@ class Step(Spec):
         return shlex.split(self.run)
 
 
-ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=64)]
+KERNEL_PATTERN = r"^>=\d+(\.\d+){0,2}$"
+PROGRAM_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
+ProgramName = Annotated[str, Field(pattern=PROGRAM_PATTERN, max_length=64)]
 
 
 class Needs(Spec):
@@ -85,7 +87,7 @@ class Needs(Spec):
     the machine itself must have, looked up just before the exercise runs there.
     """
 
-    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    kernel: Annotated[str, Field(pattern=KERNEL_PATTERN)] | None = None
     """The oldest kernel it works on, such as >=5.10."""
     root: bool = False
     """Whether it must be able to run programs as root."""
