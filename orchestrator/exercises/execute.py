@@ -15,7 +15,7 @@ from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
-from orchestrator.exercises.host_metrics import HostMetrics
+from orchestrator.exercises.host_metrics import Busy, HostMetrics
 from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
@@ -104,11 +104,13 @@ def run_exercise(
     limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
     # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
+    busy = Busy()
     with _canary_set(exercise, place, cancellation) as canary_set:
         results = _run_steps(
             exercise, replace(place, env={**place.env, **canary_set.env}), limit, cancellation
         )
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
+    blank = replace(blank, contention=busy.percent())
     return _record(exercise, place, blank, results, time.monotonic() - begun, limit, outside)
 
 

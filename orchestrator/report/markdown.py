@@ -43,8 +43,8 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
         yield from (escape(" ".join(table.about.description.split())), "")
     yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
     yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
-    if note := wording.note(table):
-        yield from (escape(note), "")
+    for words in wording.warnings(table):
+        yield from (f"**{escape(words)}**", "")
     if telling := highlights.telling(table):
         yield from ("**Highlights**", "")
         for each in telling:

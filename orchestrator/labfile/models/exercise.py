@@ -245,13 +245,8 @@ class Exercise(Spec):
     """What is to be learned from it; shown in the report."""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
     """Programs to compile."""
-    shared: Annotated[
-        list[str],
-        Field(
-            description="files and folders shared by the exercises of a topic: paths in the folder above the "
-            "exercise's. Sources name and include them as ../PATH"
-        ),
-    ] = []
+    shared: list[str] = []
+    """Files and folders of the folder above that its exercises share. Sources name them as ../PATH."""
     files: list[str] = []
     """Files to copy into the machine as they are; executable there if they are executable here."""
     run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lab_files import MARK, make_folder, unmarked, write_exercise
 from lab_files import told as problems_told
-from places import ROOT
 
 from orchestrator.errors import SpecError
 from orchestrator.labfile.image_recipe import MicroRecipe
 from orchestrator.labfile.load import load_exercise, load_kept_exercise, load_lab
 from orchestrator.labfile.models import Fact, Feature
 from orchestrator.labfile.shell_words import shell_syntax
+from orchestrator.paths import ROOT
 
 SOURCE = r'int main(void) { printf("{\"capacity\": %d, \"blocked\": true}\n", 1); }'
 PROGRAM = "title: t\nbuild: {sources: [pipes.c]}\n"
