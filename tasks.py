@@ -120,29 +120,35 @@ def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None
 @task(
     name="try",
     help={
-        "program": "a C file, or a folder with a Makefile",
+        "path": "a C or C++ file, or a folder with a Makefile",
         "args": "arguments of the program, as one string",
         "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
         "stdin": "file to use as the program's standard input",
-        "build": "build command, run with CC set to each architecture's compiler",
+        "build": "build command, such as 'cmake -B build && make -C build', run for each architecture",
+        "program": "which program to run, if the build makes several: its name or its path in the folder",
+        "warnings": "show the compiler's warnings even if all answers are the same",
         "timeout": "time limit on a native machine (default: 10s)",
         **_FORMAT,
     },
 )
 def try_program(
     _context: Context,
-    program: str,
+    path: str,
     args: str = "",
     on: str = "all",
     stdin: str = "",
     build: str = "",
+    program: str = "",
+    warnings: bool = False,
     timeout: str = "10s",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Compile a C program for every architecture, run it everywhere, show the differences."""
+    """Compile a C or C++ program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
-    raise Exit(code=try_everywhere(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
+    words = tuple(shlex.split(args))
+    code = try_everywhere(path, words, on, stdin, build, timeout, format, program, warnings)
+    raise Exit(code=code)
 
 
 @task(

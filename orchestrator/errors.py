@@ -99,7 +99,13 @@ class NotOnMirror(NotPublished):
 
 
 class BuildError(LabError):
-    """A program does not compile; the message ends with the compiler's output."""
+    """A program does not compile. ``summary`` says what and for which machine; ``words`` is all that the
+    compiler or the build command wrote. The message is both."""
+
+    def __init__(self, message: str, *, hint: str = "", words: str = "") -> None:
+        super().__init__(f"{message}:\n{words.rstrip()}" if words.strip() else message, hint=hint)
+        self.summary = message
+        self.words = words
 
 
 class WorkError(BuildError):

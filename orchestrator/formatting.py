@@ -27,6 +27,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def size_words(size: int) -> str:
+    """Format bytes for people: ``17 bytes``, ``76 KiB``, ``1.1 MiB``."""
+    if size < 10 * 2**10:
+        return counted(size, "byte")
+    return f"{size / 2**10:.0f} KiB" if size < 2**20 else f"{size / 2**20:.1f} MiB"
+
+
 def printable(text: str, keep: str = "") -> str:
     r"""Escape what is not printable in ``text`` (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
 

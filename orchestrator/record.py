@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.check_result import CheckResult
+
+RECORDS = "records.jsonl"
+"""The file of a run's records, in its folder."""
 
 
 class Status(StrEnum):
@@ -21,12 +25,24 @@ class Status(StrEnum):
     SKIP = "skip"
 
 
+_HALF_PAIR = re.compile(r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)")
+"""An escape in a JSON text; the group is half of a surrogate pair."""
+
+
 @dataclass(frozen=True)
 class Record:
     """One line of ``records.jsonl``; the field names and their order are a fixed format.
 
     ``start`` says how the machine came up: ``clone`` (of a booted template), ``cold`` (booted),
     or "" where nothing boots.
+
+    ``killed_for`` says what ended the program when it did not end by itself: isolab stopped it
+    (``timeout``, ``output``, ``hangup``, …), or the kernel did (``memory``, ``cpu-limit``,
+    ``file-limit``), or somebody did (``unknown``).
+    ``cut``: more was printed than is kept. ``stdout_bytes`` and ``stdout_sha256`` are about all that was
+    printed, kept or not (None and "": not known); ``stdout_escaped`` is what is kept with bytes that
+    are not UTF-8 as ``\\xff``, or "" when there are none. The same for stderr. ``platform`` is what may
+    explain a difference between machines, see ``orchestrator.results.platform``.
 
     ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
     measured next to the program; both in seconds. ``reason`` says why a record is not a pass.
@@ -60,6 +76,15 @@ class Record:
     stdout: str = ""
     stderr: str = ""
     start: str = ""
+    killed_for: str = ""
+    cut: bool = False
+    stdout_bytes: int | None = None
+    stdout_sha256: str = ""
+    stdout_escaped: str = ""
+    stderr_bytes: int | None = None
+    stderr_sha256: str = ""
+    stderr_escaped: str = ""
+    platform: Mapping[str, Any] = field(default_factory=dict)
     checks: Sequence[CheckResult] = ()
     student_view: Mapping[str, Any] | None = None
     contention: float | None = None
@@ -67,10 +92,10 @@ class Record:
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.
 
-        ASCII, because guests are hostile: a lone surrogate cannot be encoded, and U+2028 would
-        end the line for some readers.
+        ASCII, because guests are hostile: U+2028 would end the line for some readers. Half of a surrogate
+        pair, as Python has for bytes of file names that are no UTF-8, becomes U+FFFD: RFC 8259, section 8.2.
         """
-        return json.dumps(asdict(self))
+        return _HALF_PAIR.sub(lambda found: r"\ufffd" if found[1] else found[0], json.dumps(asdict(self)))
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -78,18 +103,42 @@ class Record:
         raw = json.loads(line)
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
+        if raw["status"] not in list(Status):
+            raise ValueError(f"unknown status {raw['status']!r}, expected one of: {', '.join(Status)}")
         checks = tuple(CheckResult.from_data(one) for one in raw.get("checks", ()))
         return cls(**{**values, "status": Status(raw["status"]), "checks": checks})
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a ``records.jsonl``; an incomplete last line (isolab was killed) is skipped."""
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    """Yield the records of a ``records.jsonl``; a part of a record at its end (isolab was killed) is skipped,
+    see ``ends_in_a_part``. Raises OSError, and ValueError with the line of an invalid record."""
+    lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
+        last = number == len(lines)  # nothing, or a line without an end
+        if last and not _is_json(line):
+            return
+        if not line:
+            continue
         try:
             record = Record.from_json(line)
-        except ValueError:
-            if number != len(lines):
-                raise
-            return
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(f"line {number}: {_words(problem)}") from None
         yield record
+
+
+def ends_in_a_part(path: Path) -> bool:
+    """Return whether a ``records.jsonl`` ends in a part of a record. Raises OSError."""
+    line = path.read_bytes().rpartition(b"\n")[2].decode(errors="replace")
+    return bool(line) and not _is_json(line)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _words(problem: Exception) -> str:
+    return f"no {problem}" if isinstance(problem, KeyError) else str(problem)

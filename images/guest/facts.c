@@ -9,10 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
+#include <limits.h>
 #include <linux/seccomp.h>
 #include <mqueue.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +34,12 @@
 #include <unistd.h>
 
 enum { SPIN_ROUNDS = 2000000 };
+
+/* How a compiler lays out a 64-bit number in a structure. */
+struct padded {
+	char before;
+	long long value;
+};
 
 static int64_t spin_us(void)
 {
@@ -156,6 +165,9 @@ int facts(void)
 	printf(", \"bits\": %d, \"byte_order\": \"%s\", \"page_size\": %ld, \"cpus\": %ld",
 	       (int)sizeof(void *) * 8, *(const unsigned char *)&one == 1 ? "little" : "big",
 	       sysconf(_SC_PAGESIZE), sysconf(_SC_NPROCESSORS_ONLN));
+	printf(", \"long\": %d, \"long_double\": %d, \"char_signed\": %s, \"wchar_signed\": %s, \"aligned\": %d",
+	       (int)sizeof(long), LDBL_MANT_DIG, CHAR_MIN < 0 ? "true" : "false",
+	       WCHAR_MIN < 0 ? "true" : "false", (int)offsetof(struct padded, value));
 	printf(", \"memory\": %llu, \"uid\": %d, \"landlock_abi\": %d, \"no_new_privs\": %s",
 	       (unsigned long long)memory.totalram * memory.mem_unit, (int)getuid(), landlock_abi(),
 	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? "true" : "false");

@@ -63,6 +63,24 @@ static void mount_all(void)
 	}
 }
 
+/* Names of a program's own descriptors: proc(5), which every distribution has. */
+static void link_descriptors(void)
+{
+	static const char *const links[][2] = {
+		{"/proc/self/fd", "/dev/fd"},
+		{"/proc/self/fd/0", "/dev/stdin"},
+		{"/proc/self/fd/1", "/dev/stdout"},
+		{"/proc/self/fd/2", "/dev/stderr"},
+	};
+
+	for (size_t i = 0; i < LENGTH(links); i++)
+		if (symlink(links[i][0], links[i][1]) == -1 && errno != EEXIST)
+			say("cannot make %s: %s", links[i][1], strerror(errno));
+	/* The kernel's first file system is open to all, as temporary ones are. */
+	if (chmod("/", 0755) == -1)
+		say("cannot change the mode of /: %s", strerror(errno));
+}
+
 static void load_modules(void)
 {
 	char path[256];
@@ -182,6 +200,7 @@ int main(int argc, char **argv)
 	for (int fd = 0; fd < 3 && console != -1; fd++)
 		dup2(console, fd);
 	say("kernel up, mounts done");
+	link_descriptors();
 	load_modules();
 	mount_point_files();
 	network();

@@ -1,9 +1,10 @@
 /*
  * run - start one program, watch it, and tell the truth about how it ended.
  *
- *   run [--user UID:GID] [--dir DIR] [--timeout MS] [--output BYTES] [--stdin BYTES]
- *       [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
+ *   run [--user UID:GID] [--dir DIR] [--timeout MS] [--processor MS] [--output BYTES] [--stdin BYTES]
+ *       [--env NAME=VALUE]... [--sandbox] [--exec FILE] -- NAME [ARG...]
  *   run --inherit [--user UID:GID] [--dir DIR] [--env NAME=VALUE]... [--sandbox] -- PROGRAM [ARG...]
+ *   run --stand-by [--user UID:GID] [--dir DIR] [--env NAME=VALUE]... -- PROGRAM [ARG...]
  *   run --serve
  *   run --facts
  *   run --canary
@@ -12,11 +13,12 @@
  * container and an emulated guest report in the same words. On standard output it writes one
  * line of JSON, then exactly as many bytes of the program's standard output and standard error
  * as that line announces. The program never holds a descriptor of ours: it cannot write into
- * the report.
+ * the report. FILE is what is executed, by default NAME, which the program sees as argv[0].
  *
  * The whole process tree dies with the program: run is a child subreaper (prctl(2)), so every
  * orphan comes back to it, and it kills until wait(2) says ECHILD. It also kills the tree when
- * its own standard input is closed: the controller is gone.
+ * its own standard input is closed: the controller is gone. --timeout limits the time it takes,
+ * --processor the time that it and all it started compute.
  *
  * With --serve it takes orders, one after the other, on standard input, and answers each with a
  * report: a line "ARGUMENT-BYTES INPUT-BYTES", then the arguments as above, each ended by a NUL,
@@ -53,39 +55,36 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_OUTPUT = 64 * 1024, MAX_ENV = 32, FLOOD = 16, MAX_ORDER = 64 * 1024, MAX_ARGUMENTS = 512 };
+/* An order is more than the kernel passes to a program, so that it is the kernel that refuses. */
+enum { DEFAULT_OUTPUT = 64 * 1024, FLOOD = 16, MOST_FLOOD = 1024 * 1024, MAX_ORDER = 16 * 1024 * 1024 };
+
+/* Pages of the longest argument, and the part of the stack for all of them: execve(2). */
+enum { ARGUMENT_PAGES = 32, STACK_PART = 4 };
 
 /* Processes a user other than root may have: a fork bomb must leave room for us. */
 enum { MAX_PROCESSES = 256 };
 
-struct order {
-	uid_t uid;
-	gid_t gid;
-	bool switch_user;
-	bool sandbox;
-	bool inherit;
-	const char *dir;
-	long timeout_ms;
-	size_t output;
-	size_t input;
-	char *env[MAX_ENV + 1];
-	char **argv;
-};
+/* Milliseconds between two looks at how much processor time was used. */
+enum { LEAST_LOOK = 100 };
 
 struct stream {
 	int fd;
 	char *data;
 	size_t kept;
 	uint64_t total;
+	struct digest digest; /* of all of it, once more came than is kept */
 };
 
 struct outcome {
 	int status;
 	bool ended;
-	const char *killed_for; /* "", "timeout", "output", "hangup" */
+	const char *killed_for; /* "", "timeout", "processor", "output", "hangup" */
 	struct timespec begun, done;
+	uint64_t used_before, used; /* microseconds of processor time: of earlier orders, of this one */
 	struct rusage usage;
 };
+
+static long kills_before = -1;
 
 static void die(const char *format, ...)
 {
@@ -127,12 +126,48 @@ static void parse_user(struct order *order, const char *text)
 	order->switch_user = true;
 }
 
+static size_t count_of(char **words)
+{
+	size_t count = 0;
+
+	while (words[count] != NULL)
+		count++;
+	return count;
+}
+
+/* An option with a value. Ends the program for one that does not exist. */
+static void take_option(struct order *order, const char *option, char *value, size_t *environment)
+{
+	if (strcmp(option, "--user") == 0)
+		parse_user(order, value);
+	else if (strcmp(option, "--dir") == 0)
+		order->dir = value;
+	else if (strcmp(option, "--exec") == 0)
+		order->file = value;
+	else if (strcmp(option, "--timeout") == 0)
+		order->timeout_ms = number(value, option);
+	else if (strcmp(option, "--processor") == 0)
+		order->processor_ms = number(value, option);
+	else if (strcmp(option, "--output") == 0)
+		order->output = (size_t)number(value, option);
+	else if (strcmp(option, "--stdin") == 0)
+		order->input = (size_t)number(value, option);
+	else if (strcmp(option, "--env") == 0)
+		order->env[(*environment)++] = value;
+	else
+		die("unknown option %s", option);
+}
+
+/* The environment of an order is to be freed; the rest is where the arguments are. */
 static struct order parse(char **argv)
 {
 	struct order order = {.timeout_ms = 10000, .output = DEFAULT_OUTPUT};
-	int environment = 0;
+	size_t environment = 0;
 	int i = 1;
 
+	order.env = calloc(count_of(argv) + 1, sizeof *order.env);
+	if (order.env == NULL)
+		die("no memory for the environment");
 	for (; argv[i] != NULL && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], "--sandbox") == 0) {
 			order.sandbox = true;
@@ -142,28 +177,20 @@ static struct order parse(char **argv)
 			order.inherit = true;
 			continue;
 		}
-		const char *value = argv[i + 1];
-		if (value == NULL)
+		if (strcmp(argv[i], "--stand-by") == 0) {
+			order.stand_by = true;
+			continue;
+		}
+		if (argv[i + 1] == NULL)
 			die("%s: value missing", argv[i]);
-		if (strcmp(argv[i], "--user") == 0)
-			parse_user(&order, value);
-		else if (strcmp(argv[i], "--dir") == 0)
-			order.dir = value;
-		else if (strcmp(argv[i], "--timeout") == 0)
-			order.timeout_ms = number(value, argv[i]);
-		else if (strcmp(argv[i], "--output") == 0)
-			order.output = (size_t)number(value, argv[i]);
-		else if (strcmp(argv[i], "--stdin") == 0)
-			order.input = (size_t)number(value, argv[i]);
-		else if (strcmp(argv[i], "--env") == 0 && environment < MAX_ENV)
-			order.env[environment++] = argv[i + 1];
-		else
-			die("unknown option %s", argv[i]);
+		take_option(&order, argv[i], argv[i + 1], &environment);
 		i++;
 	}
 	if (argv[i] == NULL || argv[i + 1] == NULL)
 		die("no program given");
 	order.argv = argv + i + 1;
+	if (order.file == NULL)
+		order.file = order.argv[0];
 	return order;
 }
 
@@ -199,25 +226,55 @@ static void fail_start(int fd, const char *what)
 	_exit(127);
 }
 
+/* E2BIG says too little: which argument, and what would be short enough. */
+static void fail_long(int fd, const struct order *order)
+{
+	size_t most = (size_t)sysconf(_SC_PAGESIZE) * ARGUMENT_PAGES - 1, all = 0;
+	struct rlimit stack;
+
+	for (size_t i = 0; order->argv[i] != NULL; i++) {
+		size_t length = strlen(order->argv[i]);
+		all += length + 1 + sizeof order->argv[i];
+		if (length <= most)
+			continue;
+		dprintf(fd, "argument %zu is too long: it has %zu bytes, and this kernel takes at most %zu", i,
+			length, most);
+		_exit(127);
+	}
+	if (getrlimit(RLIMIT_STACK, &stack) == -1)
+		fail_start(fd, "getrlimit");
+	dprintf(fd, "the arguments are too long: together %zu bytes, and this kernel takes at most %zu with the environment",
+		all, (size_t)(stack.rlim_cur / STACK_PART));
+	_exit(127);
+}
+
+static int give_to(const struct order *order, int fd)
+{
+	return fchown(fd, order->uid, order->gid);
+}
+
 /* In the child: become the program. Whatever fails is told through `tell`, closed by exec. */
 static void become(const struct order *order, int input, int output, int error, int tell)
 {
-	sigset_t none;
-	struct rlimit no_core = {0, 0}, processes = {MAX_PROCESSES, MAX_PROCESSES};
+	struct rlimit processes = {MAX_PROCESSES, MAX_PROCESSES};
 
-	/* A program must find every signal at its default, whoever started us: signal(7). */
-	for (int number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL); /* fails for KILL, STOP and numbers that do not exist */
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1 || setsid() == -1)
+	if (default_signals() == -1 || setsid() == -1)
 		fail_start(tell, "setsid");
 	if (dup2(input, STDIN_FILENO) == -1 || dup2(output, STDOUT_FILENO) == -1 ||
 	    dup2(error, STDERR_FILENO) == -1)
 		fail_start(tell, "dup2");
 	if (order->inherit && isatty(STDIN_FILENO) && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
 		fail_start(tell, "cannot take the terminal");
-	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
+	if (close_the_rest_on_exec() == -1)
+		fail_start(tell, "cannot close what we were given");
+	umask(022);
+	if (default_limits() == -1)
 		fail_start(tell, "setrlimit");
+	if (default_priority() == -1)
+		fail_start(tell, "setpriority");
+	/* /dev/stdout opens the pipe anew, which only its owner may: pipe(7). */
+	if (order->switch_user && !order->inherit && (give_to(order, output) == -1 || give_to(order, error) == -1))
+		fail_start(tell, "cannot hand over the pipes");
 	/* Ours are exempt from the out-of-memory killer, programs are not. Fails where we are no
 	 * exception ourselves and may not change it: proc(5). */
 	int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -237,8 +294,10 @@ static void become(const struct order *order, int input, int output, int error, 
 		fail_start(tell, "prctl");
 	if (order->sandbox && sandbox_enter(order->dir) == -1)
 		fail_start(tell, "cannot enter the sandbox");
-	execve(order->argv[0], order->argv, (char *const *)order->env);
-	fail_start(tell, order->argv[0]);
+	execve(order->file, order->argv, order->env);
+	if (errno == E2BIG)
+		fail_long(tell, order);
+	fail_start(tell, order->file);
 }
 
 static pid_t launch(const struct order *order, struct stream *out, struct stream *err, char *why,
@@ -287,6 +346,13 @@ static bool pump(struct stream *stream, size_t limit)
 	size_t room = limit - stream->kept;
 	size_t keep = (size_t)got < room ? (size_t)got : room;
 	memcpy(stream->data + stream->kept, buffer, keep);
+	if (keep < (size_t)got) {
+		if (stream->total == stream->kept) {
+			digest_begin(&stream->digest);
+			digest_add(&stream->digest, stream->data, stream->kept + keep);
+		}
+		digest_add(&stream->digest, buffer + keep, (size_t)got - keep);
+	}
 	stream->kept += keep;
 	stream->total += (uint64_t)got;
 	return true;
@@ -362,14 +428,49 @@ static void kill_tree(pid_t leader, struct outcome *outcome)
 	}
 }
 
-static long remaining_ms(const struct outcome *outcome, long timeout_ms)
+static long spent_ms(const struct outcome *outcome)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	long spent = (now.tv_sec - outcome->begun.tv_sec) * 1000 +
-		     (now.tv_nsec - outcome->begun.tv_nsec) / 1000000;
+	return (now.tv_sec - outcome->begun.tv_sec) * 1000 + (now.tv_nsec - outcome->begun.tv_nsec) / 1000000;
+}
+
+static long remaining_ms(const struct outcome *outcome, long timeout_ms)
+{
+	long spent = spent_ms(outcome);
+
 	return timeout_ms > spent ? timeout_ms - spent : 0;
+}
+
+/* The earliest at which this much processor time can have been used, on all processors there are.
+ * Looking costs more than waiting, so it is not done more often. */
+static long earliest_ms(uint64_t microseconds)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	long earliest = (long)(microseconds / 1000) / (processors > 0 ? processors : 1);
+
+	return earliest > LEAST_LOOK ? earliest : LEAST_LOOK;
+}
+
+/* Looks how much processor time was used, when it is time to. Returns in how many milliseconds to look
+ * next: LONG_MAX without a limit. Says why a program is to be killed. */
+static long look_at_usage(const struct order *order, struct outcome *outcome, long *due_ms)
+{
+	uint64_t most = (uint64_t)order->processor_ms * 1000;
+	long spent = spent_ms(outcome);
+
+	if (most == 0)
+		return LONG_MAX;
+	if (spent >= *due_ms) {
+		/* In this order: who dies in between is missed, not counted twice. */
+		uint64_t dead = processor_time_of_the_dead();
+		uint64_t used = dead + processor_time_of_the_living() - outcome->used_before;
+		if (used >= most)
+			outcome->killed_for = "processor";
+		*due_ms = spent + earliest_ms(used < most ? most - used : 0);
+	}
+	return *due_ms - spent;
 }
 
 /* End of file on standard input, without taking a byte of the next order away. */
@@ -386,6 +487,11 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 		  struct outcome *outcome, int child_events)
 {
 	uint64_t flood = (uint64_t)order->output * FLOOD;
+	long due_ms = earliest_ms((uint64_t)order->processor_ms * 1000);
+
+	/* More than what is kept, but not without end. */
+	if (flood > MOST_FLOOD)
+		flood = order->output > MOST_FLOOD ? order->output : MOST_FLOOD;
 
 	for (;;) {
 		while (reap(leader, outcome) > 0)
@@ -398,7 +504,11 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 			{.fd = err->fd, .events = POLLIN},
 			{.fd = STDIN_FILENO, .events = POLLIN},
 		};
-		int ready = poll(fds, 4, (int)remaining_ms(outcome, order->timeout_ms));
+		long look = look_at_usage(order, outcome, &due_ms);
+		long pause = remaining_ms(outcome, order->timeout_ms);
+		if (look < pause)
+			pause = look;
+		int ready = poll(fds, 4, pause < INT_MAX ? (int)pause : INT_MAX);
 		if (ready == -1 && errno != EINTR)
 			die("poll: %s", strerror(errno));
 		if (remaining_ms(outcome, order->timeout_ms) == 0)
@@ -423,11 +533,12 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 	}
 	clock_gettime(CLOCK_MONOTONIC, &outcome->done);
 	kill_tree(leader, outcome);
+	outcome->used = processor_time_of_the_dead() - outcome->used_before;
 	drain(out, order->output);
 	drain(err, order->output);
 }
 
-static const char *signal_name(int number)
+const char *signal_name(int number)
 {
 	/* Numbers differ between architectures (signal(7)), names do not. */
 	static const struct {
@@ -464,13 +575,47 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-static int64_t microseconds(struct timeval value)
+/* The digest of a stream of which a part is not kept; the other side makes it of a whole one. */
+static void print_digest(const char *name, struct stream *stream)
 {
-	return (int64_t)value.tv_sec * 1000000 + value.tv_usec;
+	char text[DIGEST_TEXT];
+
+	if (stream->total == stream->kept)
+		return;
+	digest_end(&stream->digest, text);
+	printf(", \"%s\": \"%s\"", name, text);
 }
 
-static int report(const struct outcome *outcome, const struct stream *out, const struct stream *err,
-		  const char *why)
+/* How often the kernel killed a process for want of memory, anywhere on it; -1 if it does not say:
+ * proc(5), /proc/vmstat. */
+static long out_of_memory_kills(void)
+{
+	char line[128];
+	long found = -1;
+	FILE *file = fopen("/proc/vmstat", "re");
+
+	if (file == NULL)
+		return -1;
+	while (found == -1 && fgets(line, sizeof line, file) != NULL)
+		if (sscanf(line, "oom_kill %ld", &found) != 1)
+			found = -1;
+	fclose(file);
+	return found;
+}
+
+/* Whether memory ran out since the last time somebody was killed, or since we began: "true",
+ * "false" or "null". */
+static const char *ran_out_of_memory(void)
+{
+	long before = kills_before, now = out_of_memory_kills();
+
+	kills_before = now;
+	if (before == -1 || now == -1)
+		return "null";
+	return now > before ? "true" : "false";
+}
+
+static int report(const struct outcome *outcome, struct stream *out, struct stream *err, const char *why)
 {
 	const struct rusage *usage = &outcome->usage;
 	int64_t wall = (int64_t)(outcome->done.tv_sec - outcome->begun.tv_sec) * 1000000 +
@@ -483,12 +628,17 @@ static int report(const struct outcome *outcome, const struct stream *out, const
 		printf("null, \"signal\": \"%s\"", signal_name(WTERMSIG(outcome->status)));
 	else
 		printf("null, \"signal\": null");
-	printf(", \"killed_for\": \"%s\", \"wall_us\": %" PRId64 ", \"user_us\": %" PRId64
-	       ", \"system_us\": %" PRId64 ", \"max_rss_kib\": %ld, \"minor_faults\": %ld",
+	printf(", \"killed_for\": \"%s\", \"wall_us\": %" PRId64 ", \"user_us\": %" PRIu64
+	       ", \"system_us\": %" PRIu64 ", \"max_rss_kib\": %ld, \"minor_faults\": %ld",
 	       outcome->killed_for, wall, microseconds(usage->ru_utime), microseconds(usage->ru_stime),
 	       (long)usage->ru_maxrss, (long)usage->ru_minflt);
+	printf(", \"processor_us\": %" PRIu64, outcome->used);
 	printf(", \"start_error\": ");
 	print_string(why);
+	if (outcome->ended && WIFSIGNALED(outcome->status) && WTERMSIG(outcome->status) == SIGKILL)
+		printf(", \"out_of_memory\": %s", ran_out_of_memory());
+	print_digest("stdout_sha256", out);
+	print_digest("stderr_sha256", err);
 	printf(", \"stdout\": %zu, \"stdout_total\": %" PRIu64 ", \"stderr\": %zu, \"stderr_total\": %" PRIu64
 	       "}\n",
 	       out->kept, out->total, err->kept, err->total);
@@ -502,6 +652,7 @@ static int prepare(void)
 {
 	sigset_t children;
 
+	kills_before = out_of_memory_kills();
 	/* Nobody may look into us through /proc: proc(5), ptrace(2). */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		die("prctl: %s", strerror(errno));
@@ -526,6 +677,7 @@ static int supervise(const struct order *order, int child_events)
 	if (out.data == NULL || err.data == NULL)
 		die("no memory for %zu bytes of output", order->output);
 	clock_gettime(CLOCK_MONOTONIC, &outcome.begun);
+	outcome.used_before = processor_time_of_the_dead();
 	pid_t leader = launch(order, &out, &err, why, sizeof why);
 	watch(leader, order, &out, &err, &outcome, child_events);
 	if (out.fd != -1)
@@ -601,7 +753,7 @@ static int accompany(const struct order *order)
 	kill_tree(leader, &outcome);
 	if (!outcome.ended)
 		return 125;
-	return WIFEXITED(outcome.status) ? WEXITSTATUS(outcome.status) : 128 + WTERMSIG(outcome.status);
+	return exit_status(outcome.status);
 }
 
 static bool read_fully(char *buffer, size_t length)
@@ -618,48 +770,64 @@ static bool read_fully(char *buffer, size_t length)
 	return true;
 }
 
-/* Take one order from standard input. False at its end. */
-static bool next_order(char *arguments, char **argv, size_t *input)
+/* Take one order from standard input: its arguments, each ended by a NUL, in memory to be freed.
+ * NULL at its end. */
+static char *next_order(size_t *length, size_t *input)
 {
 	char line[64];
-	size_t used = 0, length, count = 1;
+	size_t used = 0;
 
 	do {
 		if (!read_fully(line + used, 1))
-			return false;
+			return NULL;
 		if (used == sizeof line - 2)
 			die("order: first line too long");
 	} while (line[used++] != '\n');
 	line[used] = '\0';
-	if (sscanf(line, "%zu %zu", &length, input) != 2 || length == 0 || length > MAX_ORDER)
+	if (sscanf(line, "%zu %zu", length, input) != 2 || *length == 0)
 		die("order: bad first line");
-	if (!read_fully(arguments, length) || arguments[length - 1] != '\0')
+	if (*length > MAX_ORDER)
+		die("order: %zu bytes of arguments, and at most %d are taken", *length, MAX_ORDER);
+	char *arguments = malloc(*length);
+	if (arguments == NULL)
+		die("order: no memory for %zu bytes of arguments", *length);
+	if (!read_fully(arguments, *length) || arguments[*length - 1] != '\0')
 		die("order: arguments incomplete");
-	for (char *at = arguments; at < arguments + length; at += strlen(at) + 1) {
-		if (count == MAX_ARGUMENTS)
-			die("order: too many arguments");
-		argv[count++] = at;
-	}
-	argv[count] = NULL;
-	return true;
+	return arguments;
+}
+
+/* The words of an order as an argument list, to be freed; `name` comes first. */
+static char **words_of(char *name, char *arguments, size_t length)
+{
+	size_t count = 1, at = 1;
+
+	for (size_t i = 0; i < length; i++)
+		count += arguments[i] == '\0';
+	char **argv = calloc(count + 1, sizeof *argv);
+	if (argv == NULL)
+		die("order: no memory for %zu arguments", count);
+	argv[0] = name;
+	for (char *word = arguments; word < arguments + length; word += strlen(word) + 1)
+		argv[at++] = word;
+	return argv;
 }
 
 static int serve(char *name)
 {
-	static char arguments[MAX_ORDER];
-	static char *argv[MAX_ARGUMENTS + 1];
-	size_t input;
-	int child_events = prepare();
+	size_t length, input;
+	int child_events = prepare(), result = 0;
+	char *arguments;
 
-	argv[0] = name;
-	while (next_order(arguments, argv, &input)) {
+	while (result == 0 && (arguments = next_order(&length, &input)) != NULL) {
+		char **argv = words_of(name, arguments, length);
 		struct order order = parse(argv);
 		order.input = input;
-		int result = supervise(&order, child_events);
-		if (result != 0)
-			return result;
+		result = supervise(&order, child_events);
+		free(order.env);
+		free(argv);
+		free(arguments);
 	}
-	return 0;
+	return result;
 }
 
 /* A harmless process to be seen, or not, from inside a boundary. Ends with its parent. */
@@ -680,6 +848,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
 		return serve(argv[0]);
 	struct order order = parse(argv);
+	if (order.stand_by)
+		return stand_by(&order);
 	if (order.inherit)
 		return accompany(&order);
 	return supervise(&order, prepare());

@@ -35,13 +35,18 @@ static void become_server(const char *preload)
 {
 	static char *const argv[] = {"/usr/sbin/dropbear", "-i", "-s", "-j", "-k", "-r", HOST_KEY, NULL};
 	static char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL, NULL};
+	sigset_t none;
 
 	if (preload != NULL) {
 		environment[1] = (char *)preload;
 		environment[2] = "LD_BIND_NOW=1";
 	}
 	setsid();
-	signal(SIGCHLD, SIG_DFL);
+	/* What we ignore the server would, and after it what people start: signal(7). */
+	for (int number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL); /* fails for KILL, STOP and numbers that do not exist */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A program that eats all memory must not take the connection with it: proc(5). */
 	write_file("/proc/self/oom_score_adj", "-1000", 0644);
 	execve(argv[0], argv, environment);

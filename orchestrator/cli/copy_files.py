@@ -15,12 +15,11 @@ from orchestrator.formatting import counted, printable
 from orchestrator.progress import Progress, shown
 from orchestrator.sessions.exec_command import entry, require_user
 from orchestrator.sessions.lookup import find
+from orchestrator.sessions.outgoing import outgoing
 from orchestrator.sessions.transfer import (
     Received,
-    measure,
     receive,
     render_pack,
-    render_unpack,
     send,
 )
 from orchestrator.units import parse_size, size_text
@@ -49,18 +48,27 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
     machine = find(name)
     require_user(machine, user)
     paths = [Path(word) for word in named]
-    total = measure(paths)
+    what = outgoing(paths)
     need_client([machine])
-    way = entry(machine, user, render_unpack(folder))
     with _transferring(form) as progress:
-        on_progress = _progress_of(progress, machine.name, total)
-        count = send(way.argv, paths, machine.handle.site.users[user], on_progress)
+        on_progress = _progress_of(progress, machine.name, what.size)
+        uid = machine.handle.site.users[user]
+        count = send(lambda words: entry(machine, user, words).argv, folder, what, uid, on_progress)
     where = "the home folder" if folder == HOME else folder
     if form == JSON:
-        say_json({"machine": machine.name, "files": count, "bytes": total, "to": folder, "user": user})
-    else:
-        say(f"{machine.name}: copied {_count(count, total)} to {where} as {user}")
+        about = {"machine": machine.name, "files": count, "bytes": what.size, "to": folder, "user": user}
+        say_json({**about, "left_out": what.left_out})
+        return Exit.PASSED
+    say(f"{machine.name}: copied {_count(count, what.size)} to {where} as {user}")
+    _say_left_out(what.left_out, "skipped")
     return Exit.PASSED
+
+
+def _say_left_out(names: Sequence[str], what: str) -> None:
+    if names:
+        listed = ", ".join(printable(one) for one in names[:5])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        say(f"{what}: {listed}{more}")
 
 
 def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) -> Exit:
@@ -81,7 +89,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
         for path in named:
             way = entry(machine, user, render_pack(path))
             on_progress = _progress_of(progress, machine.name, 0)
-            got = receive(way.argv, target, most - whole.size, on_progress)
+            got = receive(way.argv, target, most - whole.size, on_progress, path)
             whole.files += got.files
             whole.left_out += got.left_out
             whole.size += got.size
@@ -90,10 +98,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
         say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
     say(f"{machine.name}: copied {_count(len(whole.files), whole.size)} to {target}")
-    if whole.left_out:
-        listed = ", ".join(printable(one) for one in whole.left_out[:5])
-        more = f" and {len(whole.left_out) - 5} more" if len(whole.left_out) > 5 else ""
-        say(f"skipped (not regular files or folders): {listed}{more}")
+    _say_left_out(whole.left_out, "skipped (not regular files or folders)")
     return Exit.PASSED
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,18 +36,29 @@ def ssh(name: str, command: tuple[str, ...], user: str, force_tty: bool) -> Exit
     A command of a single word is a command line for the machine's shell; several words are passed
     unchanged.
     """
+    _open_closed_descriptors()
     machine = find(name)
     require_user(machine, user)
     need_client([machine])
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    on_terminal = os.isatty(0) and os.isatty(1)
     tty = on_terminal and (not command or force_tty)
     way = entry(machine, user, _program(command), tty=tty)
     if tty and way.terminal_from_us:
         with stop_signals():
             return relay(way.argv)
-    sys.stdout.flush()
     process.become(way.argv)
     return Exit.PASSED  # not reached
+
+
+def _open_closed_descriptors() -> None:
+    """Give closed standard descriptors to /dev/null, before something else gets their numbers, and the
+    program in the machine with them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
 
 
 def _program(command: Sequence[str]) -> list[str]:

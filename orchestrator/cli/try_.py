@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import difflib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.try_build import build_data, failures_text, say_build
 from orchestrator.errors import Exit, Interrupted, SpecError
-from orchestrator.formatting import printable
+from orchestrator.formatting import bounded, printable
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.machines.journal import Journal
 from orchestrator.progress import shown
 from orchestrator.record import Record, Status
+from orchestrator.report.answers import as_data, render
+from orchestrator.results.answers import Answers, answers_of
+from orchestrator.results.ending import ending_of
 from orchestrator.results.store import new_run_id
-from orchestrator.run.adhoc import ProgramAnswer, fold, lab_of, result
+from orchestrator.run.adhoc import lab_of
+from orchestrator.run.prebuild import prebuilt
 from orchestrator.run.run import Selection, results
 from orchestrator.units import parse_duration
 
-SHOWN_LINES = 60
+_RESULT_WIDTH = 60
 
 
 def try_everywhere(
-    path: str, arguments: tuple[str, ...], on: str, stdin: str, command: str, timeout: str, form: str
+    path: str,
+    arguments: tuple[str, ...],
+    on: str,
+    stdin: str,
+    command: str,
+    timeout: str,
+    form: str,
+    program: str = "",
+    warnings: bool = False,
 ) -> Exit:
-    """Compile, run everywhere, show the differences. Returns 1 if machines differ or the program
-    does not compile, 3 on an infrastructure error."""
+    """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
+    answer, 3 on an infrastructure error."""
     check_format(form)
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
@@ -36,20 +48,27 @@ def try_everywhere(
     with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Selection(), logs, Journal(), progress)
-                with closing(found):
-                    records = list(found)
+                ready = prebuilt(lab, arguments, program, progress)
+                records = list(ready.absent)
+                if ready.lab is not None:
+                    found = results(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                    with closing(found):
+                        records += found
         except KeyboardInterrupt:
             raise Interrupted() from None
     order = list(lab.lab.machines)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
-    answers = fold(records)
+    answers = answers_of(records, order)
+    ending = _exit(records, answers)
     if form == JSON:
-        _print_json(records, answers, spent)
+        _print_json(records, answers, spent, build_data(ready))
+    elif ready.lab is None:
+        say(failures_text(Path(path).name, ready))
     else:
         say(_render(Path(path).name, records, answers, spent))
-    return _exit(records, answers)
+        say_build(Path(path).name, ready, warnings=warnings or ending is Exit.FAILED)
+    return ending
 
 
 def seconds(text: str) -> float:
@@ -60,75 +79,32 @@ def seconds(text: str) -> float:
         raise SpecError(f"--timeout {text}: {problem}") from None
 
 
-def _exit(records: Sequence[Record], answers: Sequence[ProgramAnswer]) -> Exit:
+def _exit(records: Sequence[Record], answers: Answers) -> Exit:
     ours = [r for r in records if r.status is Status.ERROR and "does not compile" not in r.reason]
     if ours:
         return Exit.INFRASTRUCTURE
-    return Exit.PASSED if len(answers) == 1 and records[0].status is not Status.ERROR else Exit.FAILED
+    return Exit.PASSED if answers.same else Exit.FAILED
 
 
-def _render(name: str, records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float) -> str:
+def _render(name: str, records: Sequence[Record], answers: Answers, spent: float) -> str:
     rows = [
         (
             r.machine,
             r.boundary,
             r.arch,
             r.start or "-",
-            result(r).splitlines()[0][:40],
+            bounded(printable(ending_of(r).words.partition("\n")[0]), _RESULT_WIDTH),
             f"{r.guest_seconds * 1000:.1f}",
         )
         for r in records
     ]
-    parts = [table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS"), rows), ""]
-    first = answers[0]
-    if len(answers) == 1:
-        parts.append(f"{name}: {_agreement(records)}: {first.result}")
-    else:
-        parts.append(
-            f"{name}: {len(answers)} different results; most common, on {_names(first)}: {first.result}"
-        )
-    parts.append(_indented(first.stdout, first.stderr))
-    for other in answers[1:]:
-        parts.append(f"different on {_names(other)}: {_safe(other.result)}")
-        parts.append(_difference(first, other))
-    parts.append(f"{spent:.1f} s")
-    return "\n".join(parts)
+    grid = table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS"), rows)
+    return f"{grid}\n\n{render(name, answers)}\n{spent:.1f} s"
 
 
-def _agreement(records: Sequence[Record]) -> str:
-    if len(records) == 1:
-        return f"result on {records[0].machine}"
-    return f"the same on all {len(records)} machines"
-
-
-def _names(answer: ProgramAnswer) -> str:
-    return ", ".join(answer.machines)
-
-
-def _indented(stdout: str, stderr: str) -> str:
-    lines = [f"  | {_safe(line)}" for line in stdout.splitlines()[:SHOWN_LINES]]
-    lines += [f"  ! {_safe(line)}" for line in stderr.splitlines()[:SHOWN_LINES]]
-    return "\n".join(lines) + "\n" if lines else ""
-
-
-def _difference(first: ProgramAnswer, other: ProgramAnswer) -> str:
-    """Return the lines that differ from the most common result; all lines if either has no output."""
-    if not first.stdout or not other.stdout:
-        return _indented(other.stdout, other.stderr)
-    lines = list(difflib.unified_diff(first.stdout.splitlines(), other.stdout.splitlines(), n=0, lineterm=""))
-    changed = [f"  {_safe(line)}" for line in lines[2:] if not line.startswith("@@")]
-    return "\n".join([*changed[:SHOWN_LINES], _indented("", other.stderr)])
-
-
-def _safe(text: str) -> str:
-    """Escape control characters: a program must not control the terminal."""
-    return "\n".join(printable(line) for line in text.splitlines())
-
-
-def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spent: float) -> None:
-    groups = [
-        {"machines": a.machines, "ending": a.result, "stdout": a.stdout, "stderr": a.stderr} for a in answers
-    ]
+def _print_json(
+    records: Sequence[Record], answers: Answers, spent: float, build: Mapping[str, object]
+) -> None:
     machines = [
         {
             "machine": r.machine,
@@ -139,8 +115,11 @@ def _print_json(records: Sequence[Record], answers: Sequence[ProgramAnswer], spe
             "reason": r.reason,
             "exit_code": r.exit_code,
             "signal": r.signal,
+            "killed_for": r.killed_for,
             "guest_seconds": r.guest_seconds,
+            "platform": r.platform,
         }
         for r in records
     ]
-    say_json({"same": len(answers) == 1, "seconds": round(spent, 3), "answers": groups, "machines": machines})
+    about = {"exit_code": int(_exit(records, answers)), "seconds": round(spent, 3), "build": build}
+    say_json(as_data(answers) | about | {"machines": machines})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.check_result import CheckResult, missed_lines
+from orchestrator.exercises.bounded_value import MAX_TEXT, bounded_object
 from orchestrator.exercises.measurement import measurement_of
 from orchestrator.formatting import counted, printable
 from orchestrator.labfile.expectation import expectation
@@ -18,7 +18,6 @@ from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, 
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines.facts import Facts
 
-MAX_KEYS, MAX_TEXT = 200, 2000
 _ABSENT = object()
 _LISTED = 12
 """Observations that a failed check lists when its own is missing."""
@@ -107,23 +106,8 @@ def observations(stdout: str) -> dict[str, Any]:
             found = json.loads(line, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             return {}
-        return {str(k)[:80]: _bounded(v) for k, v in list(found.items())[:MAX_KEYS]}
+        return bounded_object(found)
     return {}
-
-
-def _bounded(value: Any, depth: int = 3) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TEXT]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**64:
-        return str(value)[:80]
-    if isinstance(value, list):
-        return [_bounded(v, depth - 1) for v in value[:MAX_KEYS]] if depth else None
-    if isinstance(value, dict):
-        items = list(value.items())[:MAX_KEYS]
-        return {str(k)[:80]: _bounded(v, depth - 1) for k, v in items} if depth else None
-    return value
 
 
 def judge(

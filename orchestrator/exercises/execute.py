@@ -15,11 +15,13 @@ from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
+from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import Busy, HostMetrics
+from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
-from orchestrator.labfile.models import ANSWERS
+from orchestrator.labfile.models import ANSWERS, User
 from orchestrator.record import Record, Status
 from orchestrator.transport.base import Item, Site, Transport, put
 from orchestrator.transport.runner import ProcessResult, run_program
@@ -101,17 +103,20 @@ def run_exercise(
     spec = exercise.spec
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)
-    limit = max(LEAST_SECONDS, spec.timeout * slowness * CONTENTION)
+    limit = spec.timeout * slowness
+    if not exercise.exact_timeout:
+        limit = max(LEAST_SECONDS, limit * CONTENTION)
+    processor = processor_seconds(spec, place.subject.facts, slowness)
     # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
     busy = Busy()
     with _canary_set(exercise, place, cancellation) as canary_set:
         results = _run_steps(
-            exercise, replace(place, env={**place.env, **canary_set.env}), limit, cancellation
+            exercise, replace(place, env={**place.env, **canary_set.env}), limit, processor, cancellation
         )
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
-    blank = replace(blank, contention=busy.percent())
-    return _record(exercise, place, blank, results, time.monotonic() - begun, limit, outside)
+    seconds, blank = time.monotonic() - begun, replace(blank, contention=busy.percent())
+    return _record(exercise, place, blank, results, seconds, _Limits(limit, processor), outside)
 
 
 def _canary_set(
@@ -131,7 +136,11 @@ def _canary_set(
 
 
 def _run_steps(
-    exercise: LoadedExercise, place: ExerciseContext, limit: float, cancellation: Cancellation
+    exercise: LoadedExercise,
+    place: ExerciseContext,
+    limit: float,
+    processor: float,
+    cancellation: Cancellation,
 ) -> list[ProcessResult]:
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     env = {
@@ -144,9 +153,7 @@ def _run_steps(
     for number, step in enumerate(exercise.spec.run):
         if number:
             _put_anew(exercise, place, cancellation)
-        argv = [_absolute(step.argv[0], folder), *step.argv[1:]]
-        if _is_built(exercise, step.argv[0]):
-            argv = [*place.site.emulator, *argv]
+        file, argv = _program(exercise, step.argv, place.site.emulator)
         results.append(
             run_program(
                 place.transport,
@@ -156,8 +163,10 @@ def _run_steps(
                 folder=folder,
                 timeout=limit,
                 output_limit=exercise.spec.output_limit,
-                env=env,
+                env={**_user_env(place.site, step.user), **env},
                 deadline=cancellation.deadline(),
+                file=file,
+                processor=processor,
                 stdin=(exercise.folder / step.stdin).read_bytes() if step.stdin else b"",
             )
         )
@@ -199,10 +208,29 @@ def _is_built(exercise: LoadedExercise, program: str) -> bool:
     return name in exercise.spec.files and (exercise.folder / name).read_bytes()[:4] == b"\x7fELF"
 
 
-def _absolute(program: str, folder: str) -> str:
-    if program.startswith("./"):
-        return f"{folder}/{program[2:]}"
-    return program if program.startswith("/") else f"/bin/{program}"
+def _program(
+    exercise: LoadedExercise, words: Sequence[str], emulator: Sequence[str]
+) -> tuple[str, list[str]]:
+    """Return what is executed and its arguments: the first is what the step says, on every machine."""
+    name, *more = words
+    file = name if name.startswith(("./", "/")) else f"/bin/{name}"
+    if not emulator or not _is_built(exercise, name):
+        return file, [name, *more]
+    return emulator[0], [*emulator, "-0", name, file, *more]
+
+
+def _user_env(site: Site, user: User) -> dict[str, str]:
+    """Return the variables that login(1) sets and programs look for."""
+    home = site.homes.get(user.value, "/")
+    return {"HOME": home, "USER": user.value, "LOGNAME": user.value}
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Limits of a step in seconds: of wall time and of processor time."""
+
+    wall: float
+    processor: float
 
 
 def _record(
@@ -211,7 +239,7 @@ def _record(
     blank: Record,
     results: Sequence[ProcessResult],
     seconds: float,
-    limit: float,
+    limits: _Limits,
     outside: Mapping[str, Any],
 ) -> Record:
     last = results[-1]
@@ -224,9 +252,11 @@ def _record(
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
     hidden = exercise.hidden.checks if exercise.hidden else ()
     verdict = judge(exercise.spec, shown, place.subject, hidden)
-    trouble = _trouble(last, exercise.spec.timeout, limit)
+    trouble = _trouble(last, exercise.spec.timeout, limits)
     misses = [trouble] if trouble else list(verdict.misses)
-    notes = ["output truncated"] if any(result.cut for result in results) else []
+    notes = [words] if (words := killed_words(last)) else []
+    if any(result.cut for result in results):
+        notes.append("output truncated")
     if forged:
         notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
     record = replace(
@@ -242,17 +272,25 @@ def _record(
         observations=seen,
         stdout=stdout,
         stderr="".join(result.stderr for result in results),
+        **printed_fields(results),
         checks=tuple(replace(one, points=0.0) for one in verdict.results) if trouble else verdict.results,
     )
     return replace(record, student_view=view_of(exercise, record, results, place.subject, trouble, notes))
 
 
-def _trouble(result: ProcessResult, timeout: float, limit: float) -> str:
+def _trouble(result: ProcessResult, timeout: float, limits: _Limits) -> str:
     """Return what stopped the program before it could finish; "" when nothing did."""
     if result.start_error:
         return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        return f"timed out after {limit:.0f} s ({timeout:g} s scaled to this machine's speed)"
+        scaled = f"{timeout:g} s scaled to this machine's speed"
+        return f"timed out after {_seconds(limits.wall)} s ({scaled}), stopped by isolab"
+    if result.killed_for == "processor":
+        return f"used {limits.processor:.0f} s of processor time, stopped by isolab"
     if result.killed_for == "output":
-        return "stopped: too much output"
-    return ""
+        return "stopped by isolab: too much output"
+    return f"stopped by isolab: {result.killed_for}" if result.killed_for else ""
+
+
+def _seconds(limit: float) -> str:
+    return f"{limit:.0f}" if limit >= LEAST_SECONDS else f"{limit:.3g}"

@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.check_result import CheckResult, missed_lines
 from orchestrator.compiler_messages import without_files
 from orchestrator.exercises.checks import Subject, judge, observations
+from orchestrator.exercises.ending import NOTHING_PRINTED, printed_fields
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS
@@ -61,6 +62,7 @@ def view_of(
         "exit_code": last.exit_code,
         "signal": last.signal,
         "checks": [one.to_data() for one in checks],
+        **printed_fields(seen),
     }
 
 
@@ -81,6 +83,7 @@ def sealed(record: Record) -> Mapping[str, Any]:
     machine or a hidden test said."""
     told = {Status.ERROR: NOT_OURS_TO_TELL, Status.FAIL: HIDDEN_MISSED}
     nothing: dict[str, Any] = {"observations": {}, "stdout": "", "stderr": "", "checks": []}
+    nothing |= NOTHING_PRINTED
     return nothing | {"reason": told.get(record.status, record.reason), "exit_code": None, "signal": None}
 
 
@@ -136,4 +139,4 @@ def _is_observed(line: str) -> bool:
 def read_view(view: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a stored view as those of a record."""
     checks = tuple(CheckResult.from_data(one) for one in view.get("checks", ()))
-    return {**view, "checks": checks}
+    return {**NOTHING_PRINTED, **view, "checks": checks}

@@ -21,15 +21,17 @@ from orchestrator.images.tree import Tree
 from orchestrator.labfile.image_recipe import MicroRecipe
 from orchestrator.paths import GUEST_SOURCES
 
-VERSION = 4
+VERSION = 5
 """Incremented when the same inputs build a different image."""
 
 RUNNER = "usr/lib/isolab/run"
-RUNNER_SOURCES = ("run.c", "sandbox.c", "facts.c")
+RUNNER_SOURCES = ("run.c", "surroundings.c", "usage.c", "stand_by.c", "sandbox.c", "facts.c", "digest.c")
 INIT_SOURCES = ("init.c", "console.c", "port.c", "network.c", "identity.c", "server.c")
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 STUDENT, OTHER = 1000, 1001
 """User ids inside every machine that has its own root file system."""
+NOBODY = 65534
+"""The kernel's overflow user id, user_namespaces(7), and Debian's ``nobody``."""
 
 _PROFILE = """\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -71,7 +73,9 @@ def build(
             else:
                 tree.file(where, member.data, stat.S_IMODE(member.mode))
     kernel = packages[kernel_name]
-    modules = _take_kernel(paths[kernel.name], folder / "kernel")
+    modules, config = _take_kernel(paths[kernel.name], folder / "kernel")
+    for name, data in config.items():
+        tree.file(f"boot/{name}", data)
     compiler.compile_program(
         arch, toolchain, [GUEST_SOURCES / s for s in RUNNER_SOURCES], (), folder / "run", deadline
     )
@@ -132,39 +136,47 @@ def depends(module: bytes) -> list[str]:
     return [name.replace("-", "_") for name in (match[1].decode() if match else "").split(",") if name]
 
 
-def _take_kernel(deb: Path, target: Path) -> dict[str, bytes]:
-    """Write the kernel to ``target``; returns the modules of the kinds a guest needs, by name."""
+def _take_kernel(deb: Path, target: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Write the kernel to ``target``; returns the modules of the kinds a guest needs, and the kernel's
+    configuration (``config-VERSION``), by name."""
     modules: dict[str, bytes] = {}
-    patterns = [f"*lib/modules/*/kernel/drivers/{f}/*.ko*" for f in _MODULE_FOLDERS]
+    config: dict[str, bytes] = {}
+    patterns = ["boot/config-*", *(f"*lib/modules/*/kernel/drivers/{f}/*.ko*" for f in _MODULE_FOLDERS)]
     wanted = re.compile(r"/(?:virtio|net_failover|failover|rng-core)[a-z_-]*\.ko(?:\.xz)?$")
     patterns.append("*lib/modules/*/kernel/net/core/failover.ko*")
     for member in members(deb, ["boot/vmlinu*"], optional=patterns):
-        if member.path.startswith("boot/"):
+        if member.path.startswith("boot/config-"):
+            config[Path(member.path).name] = member.data
+        elif member.path.startswith("boot/"):
             target.write_bytes(member.data)
         elif wanted.search(member.path):
             data = lzma.decompress(member.data) if member.path.endswith(".xz") else member.data
             modules[Path(member.path).name.split(".")[0].replace("-", "_")] = data
     if not target.exists():
         raise ImageError(f"package {deb} contains no kernel")
-    return modules
+    return modules, config
 
 
 def _skeleton(applets: Sequence[str]) -> Tree:
     """Folders, links, users and the few device nodes the kernel needs before /dev is mounted."""
     tree = Tree()
+    tree.folder(".")
     for path in ("proc", "sys", "dev", "run", "etc/dropbear", "usr/bin", "usr/sbin", "usr/lib", "var/log"):
         tree.folder(path)
     for path in ("bin", "sbin", "lib"):
         tree.link(path, f"usr/{path}")
     tree.link("lib64", "usr/lib64")
     tree.folder("tmp", 0o1777)
+    tree.folder("var/tmp", 0o1777)
     tree.folder("work", 0o711)
     tree.folder("root", 0o700)
     tree.folder("home/student", 0o700, STUDENT)
     tree.folder("home/other", 0o700, OTHER)
     people = (("root", 0, "/root"), ("student", STUDENT, "/home/student"), ("other", OTHER, "/home/other"))
-    tree.file("etc/passwd", "".join(f"{n}:x:{i}:{i}:{n}:{home}:/bin/sh\n" for n, i, home in people))
-    tree.file("etc/group", "".join(f"{n}:x:{i}:\n" for n, i, _ in people) + "tty:x:5:\n")
+    users = "".join(f"{n}:x:{i}:{i}:{n}:{home}:/bin/sh\n" for n, i, home in people)
+    groups = "".join(f"{n}:x:{i}:\n" for n, i, _ in people)
+    tree.file("etc/passwd", f"{users}nobody:x:{NOBODY}:{NOBODY}:nobody:/nonexistent:/bin/false\n")
+    tree.file("etc/group", f"{groups}tty:x:5:\nnogroup:x:{NOBODY}:\n")
     tree.file("etc/shells", "/bin/sh\n")
     tree.file("etc/hosts", "127.0.0.1 localhost\n")
     tree.file("etc/profile", _PROFILE)

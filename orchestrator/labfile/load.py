@@ -51,6 +51,7 @@ class LoadedExercise:
 
     ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
     and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
+    ``exact_timeout``: somebody asked for just this timeout, so it is scaled by the machine's speed only.
     ``not_handed_in`` says which of the student's files is missing: the exercise does not run.
     """
 
@@ -59,7 +60,10 @@ class LoadedExercise:
     spec: Exercise
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
+    exact_timeout: bool = False
     not_handed_in: str = ""
+    built: Mapping[str, Mapping[str, Path]] | None = None
+    """Its programs if they are built already: by architecture, by name."""
 
     @property
     def public(self) -> LoadedExercise:

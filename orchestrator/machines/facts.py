@@ -13,6 +13,12 @@ from orchestrator.errors import TransportError
 HOST_SPIN_US = 4000.0
 """Time of the runner's fixed workload on a native core of a 2020s laptop, microseconds."""
 MAX_FACTOR = 100.0
+PLATFORM = (
+    "kernel", "byte_order", "bits", "long", "long_double", "char_signed", "wchar_signed", "aligned",
+    "page_size",
+)  # fmt: skip
+"""The facts in which machines may differ so that a program behaves differently. ``long`` is its size in
+bytes, ``long_double`` the bits of its mantissa, ``aligned`` where a structure may hold a ``long long``."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,21 @@ class Facts:
         """
         return min(MAX_FACTOR, max(1.0, self.spin_us / HOST_SPIN_US))
 
+    @property
+    def platform(self) -> dict[str, Any]:
+        """What may explain that a program behaves differently here, as reported; see ``PLATFORM``."""
+        known = {name: self.raw.get(name) for name in PLATFORM}
+        return {name: _small(value) for name, value in known.items() if isinstance(value, int | str)}
+
     def kernel_at_least(self, wanted: str) -> bool:
         """Whether the kernel is at least ``>=X.Y[.Z]``."""
         return _version(self.kernel) >= _version(wanted.removeprefix(">="))
+
+
+def _small(value: int | str) -> int | str:
+    if isinstance(value, str):
+        return value[:100]
+    return value if abs(value) < 2**64 else 0
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -29,6 +29,8 @@ def render(table: Table) -> str:
             lines += [f"## {heading}", "", meaning, ""]
             for lesson in found:
                 lines += _lesson(lesson, table)
+    if agreement := wording.agreement(table):
+        lines += [escape(agreement), ""]
     lines += ["## Exercises", ""]
     for section in table.sections:
         lines += _exercise(section, table)
@@ -43,21 +45,26 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
         yield from (escape(" ".join(table.about.description.split())), "")
     yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
     yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
+    if words := wording.incomplete(table):
+        yield from (f"**{escape(words)}**", "")
     for words in wording.warnings(table):
         yield from (f"**{escape(words)}**", "")
     if telling := highlights.telling(table):
         yield from ("**Highlights**", "")
         for each in telling:
             words = escape(wording.difference(each.row))
-            yield f"- **{escape(each.row.label)}**: {words} ({each.row.attribution})"
+            yield f"- **{escape(each.row.label)}**: {words} ({wording.cause(each.row)})"
         yield ""
-    if trouble := highlights.remarks(table):
-        yield from ("**Failures, errors and skips**", "")
-        for _, section, item in trouble:
+    for title, found in (
+        ("Failures, errors and skips", highlights.remarks(table)),
+        ("Passed, but", highlights.notes(table)),
+    ):
+        yield from (f"**{title}**", "") if found else ()
+        for _, section, item in found:
             line, block = wording.remark(item)
             yield f"- {escape(section.name)}: {escape(line)}"
             yield from _code(block, "  ") if block else ()
-        yield ""
+        yield from ("",) if found else ()
 
 
 def escape(text: str) -> str:

@@ -10,6 +10,7 @@ from orchestrator.labfile.models import Check
 from orchestrator.record import Status
 from orchestrator.report import contention
 from orchestrator.report.summary import Tally
+from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import (
     Group,
@@ -37,6 +38,18 @@ CAUSES: Mapping[Attribution, tuple[str, str]] = {
         "Differences explained by the architecture",
         "Machines of the same architecture agree, whatever their boundary.",
     ),
+    "library": (
+        "Differences explained by the version of the C library",
+        "Machines whose programs have the same version of the C library agree, whatever their architecture.",
+    ),
+    "kernel": (
+        "Differences explained by the version of the kernel",
+        "Machines with the same version of the kernel agree, whatever their architecture.",
+    ),
+    "versions": (
+        "Differences explained by the version of the C library or of the kernel",
+        "Machines with the same versions agree, whatever their architecture; they differ in both at once.",
+    ),
     "mixed": (
         "Differences with several possible causes",
         "Boundary and architecture both matter, or these machines do not allow telling the two apart.",
@@ -46,6 +59,7 @@ CAUSES: Mapping[Attribution, tuple[str, str]] = {
         "Even machines with the same boundary and architecture disagree.",
     ),
 }
+_AGREEMENT_LIMIT = 1000
 REASON_LIMIT = 16_000
 """Characters of a reason: the messages of a compiler fit in."""
 HIDDEN_NOTE = "This report shows hidden tests. For students: isolab report RUN --for student"
@@ -166,9 +180,38 @@ def agreeing(section: Section) -> tuple[Row, ...]:
     return tuple(row for row in section.rows if not row.differs)
 
 
+def agreement(table: Table) -> str:
+    """Return what can be said of a table: that all machines gave the same answers, only if all that was
+    observed, printed and how it ended is alike; else why that cannot be said."""
+    if any(row.differs for row in table.rows):
+        return ""
+    if all_alike(table):
+        one = len(table.machines) == 1
+        return "No differences: " + (
+            "there is only one machine." if one else "all machines gave the same answers."
+        )
+    if not table.sections:
+        return "No differences: there are no results."
+    found = bounded(printable("; ".join(reservations(table))), _AGREEMENT_LIMIT)
+    return f"No differences in what was observed, but: {found}."
+
+
+def incomplete(table: Table) -> str:
+    """Return what is missing of a run that did not come to its end, printable; "" if nothing is."""
+    words = printable(table.about.incomplete)
+    return f"Incomplete run: {words}" if words else ""
+
+
 def attribution(row: Row) -> str:
     """Return a row's likely cause, in words for a narrow column."""
     return "no answer" if row.attribution == "unanswered" else row.attribution
+
+
+def cause(row: Row) -> str:
+    """Return a row's likely cause, and the properties of the machines that go with it:
+    ``architecture: byte order``."""
+    known = bounded(", ".join(row.goes_with), _AGREEMENT_LIMIT)
+    return f"{attribution(row)}: {known}" if known else attribution(row)
 
 
 def difference(row: Row) -> str:

@@ -26,6 +26,7 @@ from orchestrator.labfile.yaml_document import survey
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
 from orchestrator.results.comparison import RunInfo
+from orchestrator.results.run_state import incomplete
 
 _FOLDER = "exercises"
 _MOST_BYTES = 64 * 2**10
@@ -51,7 +52,8 @@ def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
         text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
     sources = {name: dict(_sources(folder / _FOLDER / _inside(name))) for name in _names(records)}
-    return RunInfo(_text(text.get("title")), _text(text.get("description")), sources)
+    missing = incomplete(folder, records)
+    return RunInfo(_text(text.get("title")), _text(text.get("description")), sources, missing)
 
 
 def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:

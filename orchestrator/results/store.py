@@ -16,11 +16,11 @@ from orchestrator.exercises.student_view import sealed
 from orchestrator.labfile.load import LAB_FILE, LoadedLab
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
-from orchestrator.record import Record, read_records
+from orchestrator.record import RECORDS, Record, read_records
 from orchestrator.results.comparison import Table, compare
+from orchestrator.results.run_state import RunState, write_state
 from orchestrator.results.snapshot import about_run, keep
 
-RECORDS = "records.jsonl"
 LEAST_FREE = 300 * 2**20
 """Bytes that must be free where a run writes; it needs far less, but a full disk breaks others."""
 
@@ -31,18 +31,23 @@ def new_run_id() -> str:
 
 
 class RunStore:
-    """The folder of one run. Each record is written before the next is awaited."""
+    """The folder of one run. Each record is written before the next is awaited.
+
+    Until ``finished`` is called the run counts as not finished, whatever happens.
+    """
 
     def __init__(self, folder: Path, lab: LoadedLab) -> None:
         """Raises Unavailable when the folder cannot be written or its disk is full."""
         self.folder = folder.absolute()
         self._lab = lab
+        self._expected: Mapping[str, Sequence[str]] = {}
         self._with_hidden = {exercise.name for exercise in lab.exercises if exercise.hidden}
         try:
             self._require_own(lab)
             self.folder.mkdir(parents=True, exist_ok=True)
             require_space(self.folder)
             keep(lab, self.folder)
+            write_state(self.folder, RunState.RUNNING, {})
             self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
             raise Unavailable(
@@ -70,6 +75,19 @@ class RunStore:
             record = replace(record, student_view=sealed(record))
         self._file.write(record.to_json() + "\n")
         self._file.flush()
+
+    def expect(self, results: Mapping[str, Sequence[str]]) -> None:
+        """Note which exercises each machine is to run. Raises OSError."""
+        self._expected = results
+        write_state(self.folder, RunState.RUNNING, results)
+
+    def finished(self) -> None:
+        """Note that the run came to its end. Raises OSError."""
+        write_state(self.folder, RunState.FINISHED, self._expected)
+
+    def interrupted(self) -> None:
+        """Note that it did not. Raises OSError."""
+        write_state(self.folder, RunState.INTERRUPTED, self._expected)
 
     def comparison(self) -> Table:
         """Compare the records written so far."""
@@ -99,8 +117,11 @@ def load_run(folder: Path) -> list[Record]:
         raise SpecError(
             f"{folder}: not a run (no {RECORDS} in it)", hint="runs are stored in runs/"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise SpecError(f"{path}: invalid records: {problem}") from None
+    except ValueError as problem:
+        raise SpecError(
+            f"{path}: invalid records: {problem}",
+            hint="a newer isolab may have written them; otherwise restore the line, or delete it",
+        ) from None
 
 
 def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:

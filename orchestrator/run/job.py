@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.cross import build_exercise
+from orchestrator.compile.toolchain import libc_of
 from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
@@ -102,7 +104,9 @@ def _run(
                 yield replace(blank, exercise=exercise.name, status=Status.ERROR, reason=lost)
             else:
                 context.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
-                yield _one(exercise, place, replace(blank, exercise=exercise.name), context)
+                about = _platform(exercise, machine, arch_of(context.lab.lab.machines[job.machine]))
+                filled = replace(blank, exercise=exercise.name, platform=about)
+                yield _one(exercise, place, filled, context)
         # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
 
@@ -178,6 +182,13 @@ def _programs(
         except BuildError as problem:
             failures[exercise.name] = problem
     return programs, failures
+
+
+def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
+    """Return what may explain a difference: the machine's facts, and the C library that was linked in."""
+    here = any(build.where == "controller" for build in exercise.spec.build)
+    libc = libc_of(arch) if here else ""
+    return machine.facts.platform | ({"libc": libc} if libc else {})
 
 
 def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:

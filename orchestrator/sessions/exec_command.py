@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,13 +12,21 @@ from orchestrator import drivers
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.base import Reachable, Terminal
 from orchestrator.drivers.model import Handle
-from orchestrator.errors import LabError, SpecError, Unavailable, from_os
+from orchestrator.errors import LabError, SpecError, TransportError, Unavailable, from_os
+from orchestrator.formatting import printable
+from orchestrator.host import process
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.sessions import openssh
 from orchestrator.sessions.lookup import ASK_SECONDS, SessionMachine, State, ask, lost
+from orchestrator.transport.base import Site, environment
 from orchestrator.transport.ssh import Address
 
 SHELL = ("/bin/sh", "-l")
+MOST_CHARACTERS = 8000
+"""Of a command line over SSH: dropbear takes 9000 bytes (MAX_CMD_LEN), and the kernel 128 KiB as one argument
+of the client."""
+SEND_SECONDS = 60.0
+_KEEP = ("/bin/sh", "-c", 'umask 077 && f=$(mktemp /tmp/isolab.XXXXXX) && cat >"$f" && echo "$f"')
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,14 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
         address = address_of(machine)
         openssh.write_known_hosts(handle, address)
         about = openssh.options(handle, address, user)
-        return Entry(tuple(openssh.render_argv(about, argv, tty)))
+
+        def rendered(inside: Sequence[str], tty: bool) -> list[str]:
+            change = address.foreign and handle.site.switch
+            return openssh.render_argv(about, standing_by(handle.site, user, inside, change_user=change), tty)
+
+        if len(shlex.join(argv)) > MOST_CHARACTERS:
+            argv = ["/bin/sh", _left_there(machine.name, rendered(_KEEP, False), argv)]
+        return Entry(tuple(rendered(argv, tty)))
     if not isinstance(driver, Terminal):
         raise Unavailable(
             f"{machine.name}: driver {handle.driver} does not support interactive access",
@@ -48,8 +66,45 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
     state, reason = ask(handle, Deadline.after(ASK_SECONDS))
     if state is State.DEAD:
         raise lost(machine, reason)
-    words = driver.terminal(handle, user, argv or SHELL, tty)
-    return Entry(tuple(words), driver.terminal_from_us)
+    inside = argv or SHELL
+    if not driver.terminal_from_us:  # else the runner stands between anyway
+        inside = standing_by(handle.site, user, inside)
+    return Entry(tuple(driver.terminal(handle, user, inside, tty)), driver.terminal_from_us)
+
+
+def standing_by(site: Site, user: str, argv: Sequence[str], *, change_user: bool = False) -> list[str]:
+    """Return the command that runs ``argv`` so that its end by a signal becomes an exit status (see
+    images/guest/stand_by.c); ``change_user`` where root logs in for everybody. Empty, for a login shell,
+    stays empty unless the user changes. Pure."""
+    if not change_user or site.users[user] == 0:
+        return [site.runner[0], "--stand-by", "--", *argv] if argv else []
+    uid, home = site.users[user], site.homes[user]
+    words = [site.runner[0], "--stand-by", "--user", f"{uid}:{uid}", "--dir", home]
+    words += environment({"HOME": home, "USER": user, "LOGNAME": user})
+    return [*words, "--", *(argv or SHELL)]
+
+
+def render_script(argv: Sequence[str]) -> bytes:
+    """Return a shell script that removes itself and does what ``argv`` does. Pure."""
+    command = argv[2] if [*argv[:2]] == ["/bin/sh", "-c"] and len(argv) == 3 else f"exec {shlex.join(argv)}"
+    return os.fsencode(f'rm -f -- "$0"\n{command}\n')
+
+
+def _left_there(name: str, keeping: Sequence[str], argv: Sequence[str]) -> str:
+    """Leave a command that is too long for an SSH server as a script in the machine; returns its path.
+
+    Raises TransportError.
+    """
+    limit = Deadline.after(openssh.CONNECT_SECONDS + SEND_SECONDS)
+    done = process.run(keeping, deadline=limit, stdin=render_script(argv), check=False)
+    path = done.stdout.decode(errors="replace").strip()
+    if done.code != 0 or not re.fullmatch(r"/tmp/isolab\.\w+", path):
+        words = printable(done.tail(2)) or f"status {done.code}"
+        raise TransportError(
+            f"{name}: the command is too long for its SSH server, and cannot be left in /tmp there: {words}",
+            hint="put it into a file, copy that with `isolab push`, and run it",
+        )
+    return path
 
 
 def reachable(handle: Handle) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.drivers.model import Handle
 from orchestrator.host.cache import write_atomically
-from orchestrator.labfile.ssh_endpoint import key_type
+from orchestrator.labfile.ssh_endpoint import Endpoint, key_type
 from orchestrator.transport.ssh import Address
 
 CONNECT_SECONDS = 60
@@ -23,14 +23,40 @@ CONNECT_SECONDS = 60
 
 def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
     """Return the ssh_config(5) options for a machine. Pure."""
+    # An existing machine has only the user named in the lab file.
+    about = _server(handle, address, address.user if address.foreign else user, handle.tag)
+    if address.jump is not None:
+        return about | {"ProxyCommand": _through(handle, address, handle.tag)}
+    jump = str(handle.data.get("jump", ""))
+    return about | ({"ProxyJump": jump} if jump else {})
+
+
+def _through(handle: Handle, address: Address, alias: str) -> str:
+    """Return the command that reaches a server through its jump host: with our key and the jump host's
+    known host key, which ProxyJump takes from the user's settings instead. Pure."""
+    jump, alias = address.jump, _jump_alias(alias)
+    assert jump is not None
+    about = _server(handle, jump, jump.user, alias)
+    if jump.jump is not None:
+        about["ProxyCommand"] = _through(handle, jump, alias)
+    words = [word for name, value in about.items() for word in ("-o", f"{name}={value}")]
+    words += ["-o", "LogLevel=ERROR", "-W", str(Endpoint(address.host, address.port))]
+    return shlex.join(["ssh", "-F", "none", *words, "--", jump.host]).replace("%", "%%")
+
+
+def _jump_alias(alias: str) -> str:
+    return f"{alias}.jump"
+
+
+def _server(handle: Handle, address: Address, user: str, alias: str) -> dict[str, str]:
+    """Return the options for one server on the way. Pure."""
     about = {
         "HostName": address.host,
         "Port": str(address.port),
-        # An existing machine has only the user named in the lab file.
-        "User": address.user if address.foreign else user,
+        "User": user,
         "UserKnownHostsFile": _quoted(known_hosts(handle)),
         "GlobalKnownHostsFile": "/dev/null",
-        "HostKeyAlias": handle.tag,
+        "HostKeyAlias": alias,
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
         "PasswordAuthentication": "no",
@@ -45,8 +71,7 @@ def options(handle: Handle, address: Address, user: str) -> dict[str, str]:
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
         }
-    jump = str(address.jump or handle.data.get("jump", ""))
-    return about | ({"ProxyJump": jump} if jump else {})
+    return about
 
 
 def render_argv(about: Mapping[str, str], argv: Sequence[str], tty: bool) -> list[str]:
@@ -75,9 +100,14 @@ def known_hosts(handle: Handle) -> Path:
 
 
 def write_known_hosts(handle: Handle, address: Address) -> None:
-    """Write the host keys to the file ``options`` refers to."""
-    lines = [f"{handle.tag} {key_type(key)} {base64.b64encode(key).decode()}\n" for key in address.host_keys]
-    write_atomically(known_hosts(handle), "".join(lines).encode())
+    """Write the host keys of the machine and its jump hosts to the file ``options`` refers to."""
+    lines, alias = "", handle.tag
+    server: Address | None = address
+    while server is not None:
+        for key in server.host_keys:
+            lines += f"{alias} {key_type(key)} {base64.b64encode(key).decode()}\n"
+        server, alias = server.jump, _jump_alias(alias)
+    write_atomically(known_hosts(handle), lines.encode())
 
 
 def _quoted(path: Path) -> str:

@@ -19,6 +19,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, SpecError, TimedOut, TransportError
 from orchestrator.formatting import printable
 from orchestrator.host import process
+from orchestrator.sessions.outgoing import BLOCK, MOST_EXTENTS, Outgoing, add, extents, render_fill
 from orchestrator.units import size_text
 
 STALL_SECONDS = 120.0
@@ -30,8 +31,22 @@ HEADER_BYTES = 2**20
 """How much a machine may send between two files: only names are useful."""
 _BLOCK = 65536
 
-_UNPACK = 'mkdir -p -- "$1" && exec tar -x -f - -C "$1"'
-_PACK = 'exec tar -c -f - -C "$1" "$2"'
+NO_FOLDER, NOT_WRITABLE, ABSENT = 45, 46, 44
+"""Exit statuses by which the scripts say what is wrong; tar's own are 1 and 2."""
+
+_UNPACK = (
+    f'mkdir -p -- "$1" || exit {NO_FOLDER}; [ -w "$1" ] || exit {NOT_WRITABLE}; exec tar -x -p -f - -C "$1"'
+)
+_PACK = f"""\
+if [ ! -e "$1/$2" ]; then
+  [ -L "$1/$2" ] && echo "a link to $(readlink "$1/$2"), which does not exist" >&2
+  exit {ABSENT}
+fi
+[ -L "$1/$2" ] && [ -d "$1/$2" ] && exec tar -c -f - -C "$1" "$2/."
+[ -L "$1/$2" ] && exec tar -c -h -f - -C "$1" "$2"
+exec tar -c -f - -C "$1" "$2"
+"""
+"""A link that was named means what is behind it; links within a folder are left as they are."""
 
 OnProgress = Callable[[int], None]
 """Called with the number of bytes transferred so far."""
@@ -59,60 +74,64 @@ def render_pack(path: str) -> list[str]:
     return ["/bin/sh", "-c", _PACK, "sh", str(folder), name]
 
 
-def measure(paths: Sequence[Path]) -> int:
-    """Return the total bytes of the files to send. Raises SpecError for one that cannot be read."""
-    total = 0
-    for path in paths:
-        if not path.exists():
-            raise SpecError(f"{path}: no such file or folder")
-        for file in [path, *(path.rglob("*") if path.is_dir() else ())]:
-            if file.is_file() and (file == path or not file.is_symlink()):
-                if not os.access(file, os.R_OK):
-                    raise SpecError(f"{file}: permission denied")
-                total += file.stat().st_size
-    return total
+def send(
+    entry: Callable[[Sequence[str]], Sequence[str]],
+    folder: str,
+    what: Outgoing,
+    uid: int,
+    on_progress: OnProgress,
+) -> int:
+    """Send files and folders into ``folder`` of a machine; returns how many files.
 
-
-def send(argv: Sequence[str], paths: Sequence[Path], uid: int, on_progress: OnProgress) -> int:
-    """Send files and folders to the command ``argv`` that unpacks them; returns how many files.
-
-    Raises TransportError, TimedOut, LabError for a file that changes during the transfer.
+    ``entry`` makes the command line that runs a command there as the user ``uid``. Raises SpecError where
+    the folder cannot be written, TransportError, TimedOut, LabError for a file that changes meanwhile.
     """
     count = 0
-
-    def ours(about: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        nonlocal count
-        if not (about.isreg() or about.isdir() or about.issym()):
-            return None
-        about.uid = about.gid = uid
-        about.uname = about.gname = ""
-        count += about.isreg()
-        return about
-
-    with _talking(argv) as (talk, words):
+    with _talking(entry(render_unpack(folder))) as (talk, words):
         sink = _Sink(talk, on_progress)
         try:
             with tarfile.open(fileobj=cast(IO[bytes], sink), mode="w|", format=tarfile.GNU_FORMAT) as tar:
-                for path in paths:
-                    real = path.resolve()  # follow a link that was named explicitly
-                    name = real.name if path.name in ("", "..") else path.name
-                    tar.add(real, arcname=name, filter=ours)
+                for path, name in what.members:
+                    count += add(tar, path, name, uid)
             talk.end_input()
         except TransportError:
-            raise TransportError(
-                f"the machine did not accept the files: {words() or 'connection closed'}"
-            ) from None
+            _require_success(talk, "unpack the files", folder)
+            raise TransportError(f"the machine did not accept the files: {words() or 'closed'}") from None
         except OSError as problem:
             raise LabError(f"cannot send {problem.filename or 'a file'}: {problem}") from None
-        _require_success(talk, "unpack the files")
+        _require_success(talk, "unpack the files", folder)
+    for path, name in what.sparse:
+        _send_sparse(entry, folder, path, name)
+        count += 1
     return count
 
 
-def receive(argv: Sequence[str], target: Path, limit: int, on_progress: OnProgress) -> Received:
+def _send_sparse(entry: Callable[[Sequence[str]], Sequence[str]], folder: str, path: Path, name: str) -> None:
+    """Send a file without its holes, which tar in a machine may not know."""
+    where = extents(path)
+    if len(where) > MOST_EXTENTS:  # the holes between them are small, or many: filled
+        where = [(0, -(-path.stat().st_size // BLOCK) * BLOCK)]
+    with _talking(entry(render_fill(folder, name, path, where))) as (talk, words), path.open("rb") as file:
+        try:
+            for begin, length in where:
+                file.seek(begin)
+                for at in range(0, length, _BLOCK):
+                    wanted = min(length - at, _BLOCK)
+                    talk.send(file.read(wanted).ljust(wanted, b"\0"), Deadline.after(STALL_SECONDS))
+            talk.end_input()
+        except TransportError:
+            raise TransportError(f"the machine did not accept {path}: {words() or 'closed'}") from None
+        _require_success(talk, f"make {name}", folder)
+
+
+def receive(
+    argv: Sequence[str], target: Path, limit: int, on_progress: OnProgress, what: str = ""
+) -> Received:
     """Receive what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes.
 
-    Only regular files and folders are accepted, under plain relative names; links in the archive are
-    skipped, and links on this host that lead out of ``target`` are not followed. Raises
+    Only regular files and folders are accepted, under plain relative names, with their modes and times;
+    hard links only to files of the same stream. Symbolic links in the archive are skipped, and links on
+    this host that lead out of ``target`` are not followed. Raises SpecError when ``what`` is not there,
     TransportError, TimedOut.
     """
     target.mkdir(parents=True, exist_ok=True)
@@ -123,19 +142,25 @@ def receive(argv: Sequence[str], target: Path, limit: int, on_progress: OnProgre
         try:
             with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK) as tar:
                 _take(tar, source, target.resolve(), received, limit)
+        except tarfile.ReadError:  # what an empty stream is, too
+            _require_success(talk, "pack the files", what)
+            raise TransportError("the machine sent an invalid archive") from None
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as problem:
             complaints = words()
             raise TransportError(complaints or f"the machine sent an invalid archive: {problem}") from None
-        _require_success(talk, "pack the files")
+        _require_success(talk, "pack the files", what)
     return received
 
 
 def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Received, limit: int) -> None:
+    folders: list[tuple[Path, tarfile.TarInfo]] = []
     for number in range(MOST_ENTRIES + 1):
         source.grant(HEADER_BYTES)
         entry = tar.next()
         if entry is None:
             source.drain()
+            for folder, about in reversed(folders):  # not before what is in them
+                _finish_folder(folder, about)
             return
         if number == MOST_ENTRIES:
             raise TransportError(
@@ -147,6 +172,12 @@ def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Receive
         tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every member
         if entry.isdir():
             _folder(where, target)
+            if where != target:  # which is the user's
+                folders.append((where, entry))
+        elif entry.islnk() and str(_plain(entry.linkname)) in received.files:
+            _folder(where.parent, target)
+            _link(target / _plain(entry.linkname), where)
+            received.files.append(str(name))
         elif not entry.isreg() or entry.issparse():
             received.left_out.append(str(name))
         else:
@@ -197,11 +228,35 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
     try:
         where.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(where, flags, entry.mode & 0o777 | 0o600), "wb") as file:
+        with os.fdopen(os.open(where, flags, 0o600), "wb") as file:
             while block := content.read(_BLOCK):
-                file.write(block)
+                if block.count(0) == len(block):
+                    file.seek(len(block), os.SEEK_CUR)  # a hole, as it may have been there
+                else:
+                    file.write(block)
+            file.truncate()
+            os.fchmod(file.fileno(), entry.mode & 0o777)
+        os.utime(where, (entry.mtime, entry.mtime))
     except OSError as problem:
         raise LabError(f"cannot write {where}: {problem.strerror or problem}") from None
+
+
+def _link(there: Path, where: Path) -> None:
+    """Make a hard link to a file that was received."""
+    try:
+        where.unlink(missing_ok=True)
+        os.link(there, where, follow_symlinks=False)
+    except OSError as problem:
+        raise LabError(f"cannot write {where}: {problem.strerror or problem}") from None
+
+
+def _finish_folder(where: Path, about: tarfile.TarInfo) -> None:
+    """Give a folder its mode and time; we can always enter it."""
+    try:
+        where.chmod(about.mode & 0o777 | 0o700)
+        os.utime(where, (about.mtime, about.mtime))
+    except (OSError, ValueError, OverflowError) as problem:
+        raise LabError(f"cannot change {where}: {problem}") from None
 
 
 class _Sink:
@@ -262,8 +317,17 @@ def _talking(argv: Sequence[str]) -> Iterator[tuple[process.Conversation, Callab
         talk.close()
 
 
-def _require_success(talk: process.Conversation, what: str) -> None:
+def _require_success(talk: process.Conversation, what: str, where: str) -> None:
+    """Raise SpecError for a path on the machine that is not there or cannot be written, TransportError."""
     done = talk.finish(Deadline.after(STALL_SECONDS))
+    if done.code == ABSENT:
+        raise SpecError(f"{where}: {_last(done) or 'no such file or folder'} on the machine")
+    if done.code in (NO_FOLDER, NOT_WRITABLE):
+        why = _last(done) or "permission denied"
+        raise SpecError(
+            f"cannot write to {where} on the machine: {why}",
+            hint="name a folder this user may write to, or use --user root",
+        )
     if done.code != 0:
         raise TransportError(f"the machine cannot {what}: {_last(done) or f'status {done.code}'}")
 

@@ -72,6 +72,9 @@ class Stream(Protocol):
     def receive(self, deadline: Deadline) -> bytes:
         """Receive at least one byte; none if the command has ended. Raises as ``send``."""
 
+    def complaints(self) -> str:
+        """Return the end of what an ended command wrote on standard error, without surrounding spaces."""
+
     def close(self) -> None:
         """Close the stream and end the command."""
 

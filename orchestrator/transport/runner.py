@@ -5,8 +5,10 @@ The runner is ours but the machine may not be: its report is parsed as untrusted
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +23,23 @@ GRACE = 15.0
 
 
 @dataclass(frozen=True)
+class Printed:
+    """All that a program printed on one stream, kept or not: its ``size`` in bytes, and its SHA-256 in
+    hexadecimal ("" if an older runner did not tell). ``escaped`` is what was kept, with bytes that are
+    not UTF-8 as ``\\xff``; "" when there are none."""
+
+    size: int = 0
+    sha256: str = ""
+    escaped: str = ""
+
+
+@dataclass(frozen=True)
 class ProcessResult:
     """How a program ended. ``seconds`` is wall time measured by the runner; ``killed_for`` is "",
-    "timeout", "output" or "hangup"; ``start_error`` says why it could not be started."""
+    "timeout", "processor", "output" or "hangup"; ``start_error`` says why it could not be started.
+    ``cut``: more was printed than ``stdout`` and ``stderr`` hold; ``out`` and ``err`` are about all of it.
+    ``out_of_memory`` is whether the kernel killed a process for want of memory, where the program died
+    of SIGKILL; None: not known."""
 
     exit_code: int | None
     signal: str | None
@@ -33,6 +49,9 @@ class ProcessResult:
     stdout: str
     stderr: str
     cut: bool
+    out: Printed = Printed()
+    err: Printed = Printed()
+    out_of_memory: bool | None = None
 
 
 def run_program(
@@ -47,8 +66,12 @@ def run_program(
     env: Mapping[str, str],
     deadline: Deadline,
     stdin: bytes = b"",
+    file: str = "",
+    processor: float = 0.0,
 ) -> ProcessResult:
-    """Run one program under the runner. ``timeout`` is in seconds of wall time on that machine.
+    """Run one program under the runner. ``timeout`` is in seconds of wall time on that machine,
+    ``processor`` in seconds of its processors' time (0: no limit). ``file`` is what is executed, where
+    that is not ``argv[0]``; a relative path begins at ``folder``.
 
     Raises TransportError, TimedOut, Interrupted.
     """
@@ -64,6 +87,8 @@ def run_program(
     if site.switch and user is not User.ROOT:
         uid = site.users[user.value]
         command += ["--user", f"{uid}:{uid}"]
+    command += ["--processor", str(int(processor * 1000))] if processor else []
+    command += ["--exec", file] if file else []
     command += ["--stdin", str(len(stdin)), *environment(env), "--", *argv]
     limit = deadline.within(timeout + GRACE)
     done = transport.run(command, deadline=limit, stdin=stdin, hold_stdin=True)
@@ -91,6 +116,23 @@ def parse(answer: bytes) -> ProcessResult:
             stdout=body[:out].decode(errors="replace"),
             stderr=body[out:].decode(errors="replace"),
             cut=int(report["stdout_total"]) > out or int(report["stderr_total"]) > err,
+            out=_printed(body[:out], report, "stdout"),
+            err=_printed(body[out:], report, "stderr"),
+            out_of_memory=_flag(report.get("out_of_memory")),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise TransportError(f"invalid report from the runner: {head[:200]!r}") from None
+
+
+def _printed(kept: bytes, report: Mapping[str, Any], stream: str) -> Printed:
+    """Make the digest of what came whole here; take the runner's word for what did not. Raises KeyError,
+    ValueError, TypeError."""
+    size, theirs = int(report[f"{stream}_total"]), str(report.get(f"{stream}_sha256", ""))
+    whole = hashlib.sha256(kept).hexdigest() if size == len(kept) else ""
+    digest = whole or (theirs if re.fullmatch("[0-9a-f]{64}", theirs) else "")
+    text = kept.decode(errors="backslashreplace")
+    return Printed(size, digest, "" if text == kept.decode(errors="replace") else text)
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None

@@ -8,6 +8,7 @@ transport.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -62,7 +63,7 @@ class RunnerServer:
     def _order(self, arguments: Sequence[str], stdin: bytes, deadline: Deadline) -> Result:
         if self._stream is None:
             self._stream = self._inner.open([self._runner, "--serve"], deadline)
-        words = b"".join(word.encode() + b"\0" for word in arguments)
+        words = b"".join(os.fsencode(word) + b"\0" for word in arguments)
         self._stream.send(f"{len(words)} {len(stdin)}\n".encode() + words + stdin, deadline)
         head = self._line(self._stream, deadline)
         try:
@@ -88,7 +89,8 @@ class RunnerServer:
     def _receive(self, stream: Stream, deadline: Deadline) -> bytes:
         block = stream.receive(deadline)
         if not block:
-            raise TransportError("the runner exited without a report")
+            words = stream.complaints() or "no message"
+            raise TransportError(f"the runner ended before it reported: {words}")
         return block
 
 

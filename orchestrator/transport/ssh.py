@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shlex
 import socket
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ from orchestrator.transport.ssh_auth import algorithms, authenticate, dial, tunn
 _KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 _CIPHERS = ("aes128-ctr",)
 _WINDOW = 2**21
+_LOST = (paramiko.SSHException, OSError, EOFError)
+_COMPLAINT_SECONDS, _COMPLAINT_BYTES = 2.0, 2000
 # Its threads log tracebacks of what we get as exceptions anyway.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
@@ -69,7 +72,7 @@ class SshTransport:
         self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
     ) -> Result:
         with _broken(self._name), contextlib.closing(self._session(deadline)) as channel:
-            channel.exec_command(shlex.join(argv))
+            channel.exec_command(_command(argv))
             _send(channel, stdin, deadline, self._name)
             if not hold_stdin:
                 channel.shutdown_write()
@@ -81,7 +84,7 @@ class SshTransport:
     def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
         with _broken(self._name):
             channel = self._session(deadline)
-            channel.exec_command(shlex.join(["exec", *argv]))
+            channel.exec_command(_command(["exec", *argv]))
             return SshStream(channel, self._name)
 
     def _session(self, deadline: Deadline) -> paramiko.Channel:
@@ -126,8 +129,21 @@ class SshStream:
             except TimeoutError:
                 deadline.check(f"{self._name}: waiting for an answer")
 
+    def complaints(self) -> str:
+        words = b""
+        with contextlib.suppress(TimeoutError, *_LOST):
+            self._channel.settimeout(_COMPLAINT_SECONDS)
+            while block := self._channel.recv_stderr(65536):
+                words = (words + block)[-_COMPLAINT_BYTES:]
+        return words.decode(errors="replace").strip()
+
     def close(self) -> None:
         self._channel.close()
+
+
+def _command(argv: Sequence[str]) -> bytes:
+    """Return an argument list as a command line for a login shell; arguments may be of any bytes."""
+    return os.fsencode(shlex.join(argv))
 
 
 def _send(channel: paramiko.Channel, data: bytes, deadline: Deadline, name: str) -> None:
@@ -147,7 +163,7 @@ def _broken(name: str) -> Iterator[None]:
         yield
     except TimeoutError:
         raise
-    except (paramiko.SSHException, OSError, EOFError) as problem:
+    except _LOST as problem:
         raise TransportError(f"{name}: SSH connection lost: {problem or type(problem).__name__}") from None
 
 

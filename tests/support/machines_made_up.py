@@ -51,6 +51,9 @@ class Runner(FakeTransport):
     def receive(self, _deadline: Deadline) -> bytes:
         return self._answers.pop(0)
 
+    def complaints(self) -> str:
+        return ""
+
     def close(self) -> None:
         pass
 

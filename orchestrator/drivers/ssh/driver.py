@@ -65,7 +65,8 @@ def render_site(folder: str, uid: int | None, disposable: bool) -> Site:
         users = {**UNUSED_IDS, **({"root": 0} if disposable else {})}
     else:
         users = {} if uid is None else {"student": uid}
-    return Site(runner=(f"{folder}/bin/run",), work=f"{folder}/work", users=users, switch=uid == 0)
+    homes = {name: "/root" if number == 0 else f"{folder}/home/{name}" for name, number in users.items()}
+    return Site((f"{folder}/bin/run",), f"{folder}/work", users, switch=uid == 0, homes=homes)
 
 
 def render_removal(folder: str) -> bytes:
@@ -132,12 +133,13 @@ class Ssh:
                 _require(about, order)
                 progress.doing(order.name, "copying the runner")
                 _write_note(handle)
+                site = render_site(handle.data["folder"], about.uid, order.machine.disposable)
+                handle = replace(handle, site=site)
                 _settle_in(transport, handle, order.image.runner.read_bytes(), deadline)
         except BaseException:
             self.down(handle)
             raise
-        folder = handle.data["folder"]
-        return replace(handle, site=render_site(folder, about.uid, order.machine.disposable))
+        return handle
 
     def address(self, handle: Handle, deadline: Deadline) -> Address:
         return _from_data(handle.data["address"])
@@ -244,7 +246,11 @@ def _require(about: RemoteFacts, order: Order) -> None:
 def _settle_in(transport: Transport, handle: Handle, runner: bytes, deadline: Deadline) -> None:
     """Create the folder and copy the runner into it. Raises BootError."""
     folder, program = handle.data["folder"], handle.site.runner[0]
-    make = f"umask 022; mkdir -m 711 {folder} && mkdir -m 711 {folder}/bin {folder}/work"
+    make = f"umask 022; mkdir -m 711 {folder} && mkdir -m 711 {folder}/bin {folder}/work {folder}/home"
+    for name, home in handle.site.homes.items():
+        if home.startswith(f"{folder}/"):
+            make += f" && mkdir -m 700 {home}"
+            make += f" && chown {handle.site.users[name]} {home}" if handle.site.switch else ""
     copy = f"cat > {program} && chmod 755 {program}"
     done = transport.run(["sh", "-c", f"{make} && {copy}"], deadline=deadline, stdin=runner)
     if done.code != 0:

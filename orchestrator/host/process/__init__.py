@@ -109,6 +109,9 @@ def become(argv: Sequence[str]) -> None:
     """Replace this process with a program found on PATH; does not return. Raises Unavailable."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec(2) keeps that
         signal.signal(number, signal.SIG_DFL)
+    for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        with contextlib.suppress(OSError):  # the listing itself, closed by now
+            os.set_inheritable(descriptor, descriptor <= 2)  # what our caller left open is not for a machine
     try:
         os.execvp(argv[0], list(argv))
     except OSError as problem:

@@ -24,6 +24,8 @@ from orchestrator.host.process.child import (
 
 MOST_ERRORS = 2**20
 """Bytes of standard error accepted from such a program: some may come from a machine."""
+COMPLAINT_BYTES = 2000
+"""How much of the end of it is quoted."""
 
 
 class Conversation:
@@ -79,6 +81,12 @@ class Conversation:
         if os.fstat(self._errors.fileno()).st_size > MOST_ERRORS:
             raise TransportError(f"`{self._args[0]}` wrote more than {MOST_ERRORS} bytes to standard error")
         return os.read(fd, 65536)
+
+    def complaints(self) -> str:
+        """Return the end of what the program wrote on standard error so far."""
+        number = self._errors.fileno()
+        start = max(0, os.fstat(number).st_size - COMPLAINT_BYTES)
+        return os.pread(number, COMPLAINT_BYTES, start).decode(errors="replace").strip()
 
     def close(self, *, at_once: bool = False) -> None:
         """End the child; ``at_once`` kills it, since a stopped process cannot end by itself."""

@@ -11,9 +11,8 @@ from factories import facts, loaded, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.exercises.bounded_value import MAX_KEYS, MAX_TEXT
 from orchestrator.exercises.checks import (
-    MAX_KEYS,
-    MAX_TEXT,
     Verdict,
     applies,
     judge,
@@ -88,6 +87,28 @@ def test_observations_are_bounded() -> None:
     assert len(found) <= MAX_KEYS
     assert len(found["text"]) == MAX_TEXT
     assert all(len(key) <= 80 for key in found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 5000 + "a", "x" * 5000 + "b"),
+        ([0] * 500 + [1], [0] * 500 + [2]),
+        ({f"k{n}": n for n in range(300)}, {f"k{n}": min(n, 298) for n in range(300)}),
+        (10**90, 10**90 + 1),
+    ],
+)
+def test_bounds_never_make_different_observations_equal(one: object, other: object) -> None:
+    first, second = (observations(json.dumps({"seen": each})) for each in (one, other))
+    assert first != second
+    assert len(json.dumps(first)) < 10_000
+
+
+def test_objects_beyond_the_bound_differ_by_what_was_left_out() -> None:
+    one, other = ({f"k{n:04}": n // (n + less) for n in range(1, 300)} for less in (0, 1))
+    first, second = (observations(json.dumps({"k": 1} | each)) for each in (one, other))
+    assert first["…"] != second["…"]
+    assert len(first) == MAX_KEYS
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from factories import SITE, FakeTransport, answer, facts, loaded, record, subjec
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import TransportError
 from orchestrator.exercises.execute import CONTENTION, ExerciseContext, items, run_exercise
+from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.record import Record, Status
 
 TWO_STEPS = [{"run": "./prepare 'a b'", "user": "root"}, {"run": "cat /etc/hosts"}]
@@ -51,7 +53,11 @@ def test_death_by_a_signal_is_the_programs_fail() -> None:
             {"exit": None, "signal": "SIGKILL", "killed_for": "timeout"},
             "timed out after 10 s (1 s scaled",
         ),
-        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "stopped: too much output"),
+        (
+            {"exit": None, "signal": "SIGKILL", "killed_for": "processor"},
+            "used 10 s of processor time, stopped by isolab",
+        ),
+        ({"exit": None, "signal": "SIGKILL", "killed_for": "output"}, "stopped by isolab: too much output"),
         ({"exit": None, "start_error": "pipe: no such file"}, "could not start: pipe: no such file"),
     ],
 )
@@ -73,8 +79,10 @@ def test_steps_run_in_order_each_as_its_user() -> None:
     there = FakeTransport([answer(b'{"a": 1, "b": 1}\n'), answer(b'{"b": 2}\n')])
     done = run(transport=there, run=TWO_STEPS)
     first, second = there.asked
-    assert first[first.index("--") + 1 :] == ["/work/ipc-pipe/prepare", "a b"]
-    assert second[second.index("--") + 1 :] == ["/bin/cat", "/etc/hosts"]
+    assert first[first.index("--") + 1 :] == ["./prepare", "a b"]
+    assert first[first.index("--exec") + 1] == "./prepare"
+    assert second[second.index("--") + 1 :] == ["cat", "/etc/hosts"]
+    assert second[second.index("--exec") + 1] == "/bin/cat"
     assert "--user" not in first
     assert second[second.index("--user") + 1] == "1000:1000"
     assert done.observations == {"a": 1, "b": 2}
@@ -92,7 +100,8 @@ def test_programs_learn_their_tag_and_canary_and_nothing_of_the_expectations() -
     run(transport=there, checks=[{"that": "secret_name", "equals": "secret value"}])
     (argv,) = there.asked
     environment = {word.partition("=")[0]: word for word in argv if "=" in word}
-    assert set(environment) == {"PATH", "ISOLAB_TAG", "ISOLAB_CANARY"}
+    assert set(environment) == {"PATH", "HOME", "USER", "LOGNAME", "ISOLAB_TAG", "ISOLAB_CANARY"}
+    assert environment["HOME"] == "HOME=/home/student"
     assert environment["ISOLAB_TAG"] == "ISOLAB_TAG=run-vm-ipc-pipe"
     assert "secret" not in " ".join(argv)
 
@@ -106,6 +115,42 @@ def test_limits_follow_the_machines_speed(timeout: str, slow: float, limit: floa
     (argv,) = there.asked
     assert CONTENTION == 3
     assert int(argv[argv.index("--timeout") + 1]) == limit * 1000
+
+
+@pytest.mark.parametrize(
+    ("exercise", "slow", "cpus", "limit"),
+    [
+        ({"timeout": "1s"}, 1, 1, 10),
+        ({"timeout": "20s"}, 1, 1, 20),
+        ({"timeout": "20s"}, 3, 2, 120),
+        ({"timeout": "200s", "student": {"files": ["a.c"]}}, 1, 1, 30),
+        ({"timeout": "200s", "student": {"files": ["a.c"]}}, 30, 4, 30),
+        ({"timeout": "15s", "student": {"files": ["a.c"]}}, 1, 4, 15),
+    ],
+)
+def test_computing_is_limited_and_a_students_to_tens_of_seconds(
+    exercise: dict[str, Any], slow: float, cpus: int, limit: float
+) -> None:
+    spec = loaded(Path("/e"), exercise).spec
+    assert processor_seconds(spec, facts(cpus=cpus), slow) == limit
+    there = FakeTransport([answer()])
+    here = subject(facts=facts(spin_us=4000.0 * slow, cpus=cpus))
+    place = ExerciseContext(there, SITE, here, "run-vm", "isolab-canary-run")
+    run_exercise(loaded(Path("/e"), exercise), place, record(), Cancellation())
+    (argv,) = there.asked
+    assert argv[argv.index("--processor") + 1] == str(int(limit * 1000))
+
+
+def test_an_emulator_gives_a_program_the_name_that_the_step_says(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_bytes(b"\x7fELF")
+    there = FakeTransport([answer()])
+    site = replace(SITE, emulator=("/usr/bin/qemu-s390x",))
+    place = ExerciseContext(there, site, subject(), "run-vm", "isolab-canary-run")
+    exercise = loaded(tmp_path, {"run": "./tool a", "files": ["tool"]})
+    run_exercise(exercise, place, record(), Cancellation())
+    (argv,) = there.asked
+    assert argv[argv.index("--") + 1 :] == ["/usr/bin/qemu-s390x", "-0", "./tool", "./tool", "a"]
+    assert argv[argv.index("--exec") + 1] == "/usr/bin/qemu-s390x"
 
 
 def test_a_lost_machine_is_not_the_programs_fault() -> None:

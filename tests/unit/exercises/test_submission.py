@@ -150,7 +150,8 @@ def test_a_later_step_gets_its_programs_anew(exercise: LoadedExercise, tmp_path:
     assert moving.decode().endswith(" ".join(["", "/work", *(f"/work/work-serve/{name}" for name in names)]))
     assert unpacking.startswith(b"tar -x")
     assert archive.count(b"pristine") == 3
-    assert last.endswith(b"/work/work-serve/prober ./service")
+    assert b" --exec ./prober " in last
+    assert last.endswith(b" -- ./prober ./service")
 
 
 def test_what_was_there_is_moved_and_its_place_is_free(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from lab_files import GOOD_LAB, load, make_folder
 
 from orchestrator.errors import SpecError, Unavailable
 from orchestrator.labfile.load import LoadedLab
-from orchestrator.record import Status
+from orchestrator.record import RECORDS, Status
 from orchestrator.report import write_reports
-from orchestrator.results.store import RECORDS, RunStore, load_run, machine_order, new_run_id
+from orchestrator.results.store import RunStore, load_run, machine_order, new_run_id
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
-"""A program tried everywhere: which machines, how it is built, how its answers fold."""
+"""A program tried everywhere: which machines, how it is built."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from factories import record
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.errors import SpecError
-from orchestrator.record import Status
-from orchestrator.run.adhoc import fold, lab_of, machines_for, result
+from orchestrator.run.adhoc import lab_of, machines_for
 
 
 def test_all_is_every_boundary_and_every_architecture() -> None:
@@ -51,18 +49,3 @@ def test_what_is_not_there_is_bad_input(tmp_path: Path) -> None:
         lab_of(tmp_path / "none.c", [], on="all", stdin=None, command="", timeout=5.0)
     with pytest.raises(SpecError, match="--stdin"):
         lab_of(tmp_path, [], on="all", stdin=tmp_path / "none", command="", timeout=5.0)
-
-
-def test_equal_answers_become_one_and_the_most_common_comes_first() -> None:
-    little = [record(machine=name, stdout="4\n", exit_code=0) for name in ("vm", "arm64")]
-    big = record(machine="s390x", stdout="1\n", exit_code=0)
-    folded = fold([big, *little])
-    assert [answer.machines for answer in folded] == [("vm", "arm64"), ("s390x",)]
-    assert folded[0].result == "exit 0"
-
-
-def test_endings_are_told_apart() -> None:
-    assert result(record(exit_code=3)) == "exit 3"
-    assert result(record(exit_code=None, signal="SIGSEGV")) == "killed by SIGSEGV"
-    broken = record(status=Status.ERROR, reason="does not compile", exit_code=None)
-    assert result(broken) == "does not compile"

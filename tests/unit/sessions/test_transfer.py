@@ -18,12 +18,11 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, SpecError, TransportError
 from orchestrator.host import process
 from orchestrator.sessions import transfer
+from orchestrator.sessions.outgoing import outgoing
 from orchestrator.sessions.transfer import (
     Received,
-    measure,
     receive,
     render_pack,
-    render_unpack,
     send,
 )
 
@@ -56,6 +55,10 @@ def take(argv: list[str], target: Path, limit: int = MIB) -> Received:
     return receive(argv, target, limit, ignore)
 
 
+def give(paths: list[Path], folder: Path | str, on_progress: transfer.OnProgress = ignore) -> int:
+    return send(lambda argv: argv, str(folder), outgoing(paths), ME, on_progress)
+
+
 def test_there_and_back_with_names_modes_and_empty_folders(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "empty").mkdir(parents=True)
@@ -64,7 +67,7 @@ def test_there_and_back_with_names_modes_and_empty_folders(tmp_path: Path) -> No
     (source / "tool").chmod(0o755)
     seen: list[int] = []
     inside = tmp_path / "inside"
-    assert send(render_unpack(str(inside / "deep")), [source], ME, seen.append) == 2
+    assert give([source], inside / "deep", seen.append) == 2
     assert seen == sorted(seen)
     assert seen[-1] >= 200_000
     got = take(render_pack(str(inside / "deep" / "source")), tmp_path / "back")
@@ -166,16 +169,121 @@ def test_a_machine_that_hangs_up_on_us_says_why(tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_bytes(bytes(4 * MIB))
     with pytest.raises(TransportError, match="disk full"):
-        send(["sh", "-c", "echo disk full >&2; exit 1"], [big], ME, ignore)
+        send(lambda _: ["sh", "-c", "echo disk full >&2; exit 1"], ".", outgoing([big]), ME, ignore)
 
 
 def test_what_cannot_be_sent_is_said_before_anything_is(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no such file"):
-        measure([tmp_path / "none"])
+        outgoing([tmp_path / "none"])
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("file")
-    assert measure([tmp_path]) == 5
-    assert measure([tmp_path / "link"]) == 5
+    assert outgoing([tmp_path]).size == 5
+    assert outgoing([tmp_path / "link"]).size == 5
+
+
+def test_a_link_that_is_named_means_what_is_behind_it_both_ways(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "folder").mkdir(parents=True)
+    (source / "folder/a").write_text("a")
+    (source / "file").write_text("content")
+    (source / "to-file").symlink_to("file")
+    (source / "to-folder").symlink_to("folder")
+    give([source / "to-file", source / "to-folder"], tmp_path / "in")
+    assert files(tmp_path / "in") == {"to-file": b"content", "to-folder/a": b"a"}
+    assert not any((tmp_path / "in" / name).is_symlink() for name in ("to-file", "to-folder"))
+    for name in ("to-file", "to-folder"):
+        take(render_pack(str(source / name)), tmp_path / "out")
+    assert files(tmp_path / "out") == {"to-file": b"content", "to-folder/a": b"a"}
+
+
+def test_links_within_a_folder_stay_what_they_are_and_what_tar_cannot_make_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "file").write_text("content")
+    (source / "other-name").hardlink_to(source / "file")
+    (source / "link").symlink_to("nowhere")
+    os.mkfifo(source / "fifo")
+    what = outgoing([source])
+    assert what.left_out == [f"{source}/fifo is a FIFO"]
+    assert give([source], tmp_path / "in") == 2
+    inside = tmp_path / "in/source"
+    assert inside.joinpath("link").readlink() == Path("nowhere")
+    assert inside.joinpath("file").samefile(inside / "other-name")
+    got = take(render_pack(str(inside)), tmp_path / "out")
+    assert (sorted(got.files), got.left_out) == (["source/file", "source/other-name"], ["source/link"])
+    assert (tmp_path / "out/source/file").samefile(tmp_path / "out/source/other-name")
+
+
+def test_a_link_to_nothing_is_bad_input_that_names_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(SpecError, match="is a link to nowhere, which does not exist"):
+        outgoing([tmp_path / "link"])
+    with pytest.raises(SpecError, match="a link to nowhere, which does not exist"):
+        receive(render_pack(str(tmp_path / "link")), tmp_path / "in", MIB, ignore, "link")
+
+
+def test_a_path_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"results/a: no such file or folder on the machine"):
+        receive(render_pack(str(tmp_path / "none")), tmp_path / "in", MIB, ignore, "results/a")
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    with pytest.raises(SpecError, match=r"cannot write to /proc/none on the machine") as refused:
+        give([tmp_path / "file"], "/proc/none")
+    assert "--user root" in refused.value.hint
+
+
+def test_times_and_modes_survive_both_ways(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "read-only").write_text("a")
+    (source / "read-only").chmod(0o440)
+    for path in (source / "read-only", source):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    source.chmod(0o750)
+    before = os.umask(0o077)
+    try:
+        give([source], tmp_path / "in")
+        take(render_pack(str(tmp_path / "in/source")), tmp_path / "out")
+    finally:
+        os.umask(before)
+    for where in ("in", "out"):
+        for name, mode in (("source/read-only", 0o440), ("source", 0o750)):
+            about = (tmp_path / where / name).stat()
+            assert (about.st_mode & 0o777, int(about.st_mtime)) == (mode, 1_000_000_000)
+
+
+@pytest.mark.parametrize("tail", [b"", b"end", b"x" * 5000])
+def test_files_with_holes_keep_them_both_ways(tmp_path: Path, tail: bytes) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    with (source / "disk").open("wb") as file:
+        file.write(b"begin" * 1000)
+        file.seek(20 * MIB)
+        file.write(b"middle")
+        file.seek(40 * MIB)
+        file.write(tail)
+        file.truncate(40 * MIB + len(tail))
+    (source / "disk").chmod(0o640)
+    what = outgoing([source])
+    assert [name for _, name in what.sparse] == ["source/disk"]
+    assert what.size < MIB
+    assert give([source], tmp_path / "in") == 1
+    take(render_pack(str(tmp_path / "in/source")), tmp_path / "out", 50 * MIB)
+    for where in ("in", "out"):
+        copy = tmp_path / where / "source/disk"
+        assert copy.read_bytes() == (source / "disk").read_bytes()
+        assert copy.stat().st_blocks * 512 < MIB
+        assert copy.stat().st_mode & 0o777 == 0o640
+
+
+def test_names_of_any_bytes_arrive(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 \x01\n")
+    (tmp_path / name).write_text("content")
+    give([tmp_path / name], tmp_path / "in")
+    take(render_pack(str(tmp_path / "in" / name)), tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == [name]  # noqa: PTH208 - by its bytes
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -231,7 +339,7 @@ def header(about: tarfile.TarInfo, size: int, at: int) -> bytes:
     return bytes(head)
 
 
-@pytest.mark.parametrize("kind", [tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE])
+@pytest.mark.parametrize("kind", [tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.SYMTYPE])
 def test_only_plain_files_and_folders_are_made(tmp_path: Path, kind: bytes) -> None:
     hostile = entry("way", type=kind, linkname="good")
     got = take(archive(tmp_path, entry("good", b"x"), hostile), tmp_path / "in")

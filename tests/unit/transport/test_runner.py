@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -33,7 +34,8 @@ GOOD_FACTS: dict[str, Any] = {
 
 def test_a_report_reads_back() -> None:
     ending = parse(answer(b"out", b"err", exit=3, wall_us=1_500_000))
-    assert ending == ProcessResult(3, None, "", "", 1.5, "out", "err", False)
+    assert ending == ProcessResult(3, None, "", "", 1.5, "out", "err", False, ending.out, ending.err)
+    assert (ending.out.size, ending.out.sha256) == (3, hashlib.sha256(b"out").hexdigest())
 
 
 def test_a_signal_and_what_it_was_for() -> None:

@@ -23,6 +23,7 @@ class FakeStream:
     blocks: list[bytes | Exception]
     sent: bytes = b""
     closed: bool = False
+    complaint: str = ""
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         self.sent += data
@@ -32,6 +33,9 @@ class FakeStream:
         if isinstance(block, Exception):
             raise block
         return block
+
+    def complaints(self) -> str:
+        return self.complaint
 
     def close(self) -> None:
         self.closed = True

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ enum {
     MANY_DESCRIPTORS = 256,
     ERRORS_KEPT = 4096,
     ERRORS_BORNE = 16 << 20, /* beyond these; with more it says too much */
+    COMPUTES_FOR = 10,       /* seconds of processor time, long before it is silent for PATIENCE_MS */
     LINGER_MS = 5 * 1000,    /* for what it left behind, when nothing is heard of that */
 };
 
@@ -48,6 +50,14 @@ static void close_the_rest_on_exec(void)
             die("fcntl");
 }
 
+/* A program that never ends is over soon, and the next test begins. It may still catch the first signal. */
+static void limit_computing(void)
+{
+    const struct rlimit limit = {COMPUTES_FOR, COMPUTES_FOR + 1};
+    if (setrlimit(RLIMIT_CPU, &limit) == -1)
+        die("setrlimit");
+}
+
 static _Noreturn void become(char *const argv[], const int ends[3], void (*prepare)(void))
 {
     if (setpgid(0, 0) == -1 || signal(SIGPIPE, SIG_DFL) == SIG_ERR)
@@ -56,6 +66,7 @@ static _Noreturn void become(char *const argv[], const int ends[3], void (*prepa
         if (dup2(ends[fd], fd) == -1)
             die("dup2");
     close_the_rest_on_exec();
+    limit_computing();
     if (prepare != NULL)
         prepare();
     execv(argv[0], argv);
@@ -256,6 +267,7 @@ static const char *signal_name(int number)
     case SIGTERM: return "SIGTERM";
     case SIGPIPE: return "SIGPIPE";
     case SIGSYS: return "SIGSYS";
+    case SIGXCPU: return "SIGXCPU";
     default: return "another";
     }
 }

@@ -1,0 +1,107 @@
+"""What machines differ in besides their names: properties that may explain why a program differs. Pure.
+
+A property is a cause as far as it goes with the difference: its value says which answer a machine gave.
+Several may; then none is proved, and all are named. None may; then nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.driver_traits import Boundary
+from orchestrator.record import Record
+
+Properties = Mapping[str, str]
+"""Names of properties -> values, in words. What is not known of a machine is missing."""
+
+LIBRARY, KERNEL, BOUNDARY = "C library", "kernel", "boundary"
+_LONG_DOUBLE = {24: "as float", 53: "as double", 64: "80 bits (x87)", 106: "two doubles", 113: "128 bits"}
+"""Bits of the mantissa -> the format: <float.h>, LDBL_MANT_DIG."""
+_SEPARATION = {
+    Boundary.PROCESS: "none",
+    Boundary.USER_EMULATION: "none",
+    Boundary.SANDBOX: "sandbox",
+    Boundary.CONTAINER: "container",
+    Boundary.VM: "a kernel of its own",
+    Boundary.EMULATED: "a kernel of its own",
+}
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A property in which some machines differ from others: what they have, and what those have."""
+
+    name: str
+    here: str
+    there: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} ({self.here}, not {self.there})"
+
+
+def properties(record: Record) -> dict[str, str]:
+    """Return the properties of a record's machine: those of the architecture first, and of them those that
+    programs depend on most often."""
+    found = dict(_of_architecture(record.platform))
+    if libc := record.platform.get("libc"):
+        found[LIBRARY] = str(libc)
+    if version := re.match(r"\d+(\.\d+)*", str(record.platform.get("kernel", ""))):
+        found[KERNEL] = version[0]
+    if record.boundary in list(Boundary):
+        found[BOUNDARY] = _SEPARATION[Boundary(record.boundary)]
+    return found
+
+
+def _of_architecture(platform: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    if order := platform.get("byte_order"):
+        yield "byte order", str(order)
+    match platform.get("long"), platform.get("bits"):
+        case int(long), int(bits):
+            same = long * 8 == bits
+            yield "size of long and pointers", f"{bits} bits" if same else f"{long * 8} and {bits} bits"
+        case _, int(bits):
+            yield "size of pointers", f"{bits} bits"
+    if isinstance(signed := platform.get("char_signed"), bool):
+        yield "sign of char", "signed" if signed else "unsigned"
+    if isinstance(aligned := platform.get("aligned"), int):
+        yield "alignment of long long", f"{aligned} bytes"
+    if isinstance(size := platform.get("page_size"), int):
+        yield "page size", f"{size // _KIB} KiB" if size % _KIB == 0 else f"{size} bytes"
+    if isinstance(signed := platform.get("wchar_signed"), bool):
+        yield "sign of wchar_t", "signed" if signed else "unsigned"
+    if isinstance(digits := platform.get("long_double"), int):
+        yield "long double", _LONG_DOUBLE.get(digits, f"{digits} bits of mantissa")
+
+
+def explaining(groups: Sequence[Sequence[Properties]]) -> tuple[str, ...]:
+    """Return the properties whose value says to which group a machine belongs.
+
+    A property with a value of its own for every machine says nothing, unless there are only two.
+    """
+    everyone = [one for group in groups for one in group]
+    if len(groups) < 2:
+        return ()
+    names = dict.fromkeys(name for one in everyone for name in one)
+    return tuple(name for name in names if all(name in one for one in everyone) and _splits(name, groups))
+
+
+def _splits(name: str, groups: Sequence[Sequence[Properties]]) -> bool:
+    values = [{one[name] for one in group} for group in groups]
+    kinds = sum(map(len, values))
+    return len(set().union(*values)) == kinds and (kinds == len(groups) or kinds < sum(map(len, groups)))
+
+
+def causes(here: Sequence[Properties], there: Sequence[Properties]) -> tuple[Cause, ...]:
+    """Return in what all machines ``here`` differ from all those ``there``."""
+    names = dict.fromkeys(name for one in here for name in one)
+    known = [name for name in names if all(name in one for one in (*here, *there))]
+    apart = [name for name in known if {one[name] for one in here}.isdisjoint(one[name] for one in there)]
+    return tuple(Cause(name, _values(name, here), _values(name, there)) for name in apart)
+
+
+def _values(name: str, machines: Sequence[Properties]) -> str:
+    return " or ".join(dict.fromkeys(one[name] for one in machines))

@@ -1,0 +1,81 @@
+"""Which properties of machines may explain a difference, and which prove nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import facts, record
+
+from orchestrator.machines import facts as facts_of
+from orchestrator.record import Record
+from orchestrator.results.platform import causes, explaining, properties
+
+NARROW: dict[str, Any] = {"bits": 32, "long": 4}
+WIDE: dict[str, Any] = {"bits": 64, "long": 8}
+
+
+def on(boundary: str = "vm", **platform: Any) -> Record:
+    return record(boundary=boundary, platform=platform)
+
+
+def words(there: list[Record], here: list[Record]) -> list[str]:
+    return [cause.words for cause in causes([*map(properties, here)], [*map(properties, there)])]
+
+
+def test_properties_in_words() -> None:
+    platform = {
+        **NARROW, "byte_order": "big", "char_signed": False, "wchar_signed": True, "long_double": 64,
+        "aligned": 4, "page_size": 65536, "kernel": "6.12.48+deb13-cloud-arm64", "libc": "musl 1.2.5",
+    }  # fmt: skip
+    assert properties(record(boundary="sandbox", platform=platform)) == {
+        "byte order": "big",
+        "size of long and pointers": "32 bits",
+        "sign of char": "unsigned",
+        "sign of wchar_t": "signed",
+        "long double": "80 bits (x87)",
+        "alignment of long long": "4 bytes",
+        "page size": "64 KiB",
+        "C library": "musl 1.2.5",
+        "kernel": "6.12.48",
+        "boundary": "sandbox",
+    }
+
+
+def test_a_machine_that_told_nothing_has_only_its_boundary() -> None:
+    assert properties(record(boundary="vm")) == {"boundary": "a kernel of its own"}
+
+
+def test_one_property_that_goes_with_the_difference_is_named_alone() -> None:
+    little = [on(byte_order="little", **WIDE), on(byte_order="little", **NARROW)]
+    assert words(little, [on(byte_order="big", **WIDE)]) == ["byte order (big, not little)"]
+
+
+def test_all_properties_that_go_with_the_difference_are_named() -> None:
+    one, other = on(byte_order="little", libc="musl 1.2.3"), on(byte_order="big", libc="musl 1.2.5")
+    assert words([one, one], [other]) == [
+        "byte order (big, not little)",
+        "C library (musl 1.2.5, not musl 1.2.3)",
+    ]
+
+
+def test_nothing_is_claimed_where_no_property_goes_with_the_difference() -> None:
+    alike = on(byte_order="little", **WIDE)
+    assert words([alike, alike], [alike]) == []
+    assert words([on(), on()], [on(byte_order="big")]) == []
+
+
+def test_a_property_that_differs_everywhere_explains_nothing() -> None:
+    kernels = [[{"kernel": "1"}, {"kernel": "2"}], [{"kernel": "3"}]]
+    assert explaining(kernels) == ()
+    assert explaining([[{"kernel": "1"}, {"kernel": "1"}], [{"kernel": "3"}]]) == ("kernel",)
+
+
+@pytest.mark.parametrize("value", [None, [], {}, 1.5, float("nan")])
+def test_facts_that_make_no_sense_explain_nothing(value: object) -> None:
+    assert facts(raw={"byte_order": value, "bits": 32}).platform == {"bits": 32}
+
+
+def test_facts_become_a_platform_of_bounded_values() -> None:
+    assert set(facts(raw={"kernel": "x" * 999, "long": 10**99}).platform.values()) == {"x" * 100, 0}
+    assert "features" not in facts_of.PLATFORM
