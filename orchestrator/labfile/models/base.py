@@ -33,7 +33,8 @@ Feature = Literal[
 
 Fact = Literal[
     "kernel", "machine", "hostname", "bits", "byte_order", "page_size", "cpus", "memory", "uid",
-    "landlock_abi", "no_new_privs", "time", "spin_us",
+    "long", "long_double", "char_signed", "wchar_signed", "aligned", "landlock_abi", "no_new_privs", "time",
+    "spin_us",
 ]  # fmt: skip
 """What the runner reports of a machine; the same names as in ``images/guest/facts.c``."""
 
