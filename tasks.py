@@ -33,9 +33,11 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
     raise Exit(code=validate(lab, format))
 
 
-@task(help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"})
+@task(
+    help={"kind": "lab (default), exercise, hidden (a student exercise's hidden tests) or image (a recipe)"}
+)
 def schema(_context: Context, kind: str = "lab") -> None:
-    """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
+    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))

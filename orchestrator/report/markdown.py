@@ -47,8 +47,8 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
     yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
     if words := wording.incomplete(table):
         yield from (f"**{escape(words)}**", "")
-    if note := wording.note(table):
-        yield from (escape(note), "")
+    for words in wording.warnings(table):
+        yield from (f"**{escape(words)}**", "")
     if telling := highlights.telling(table):
         yield from ("**Highlights**", "")
         for each in telling:

@@ -74,8 +74,7 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
     yield from _incomplete(table)
-    if note := wording.note(table):
-        yield Text(note, style="yellow")
+    yield from (Text(words, style="yellow") for words in wording.warnings(table))
     if found := highlights.telling(table):
         yield from (Text(), Text("Highlights", style="bold"))
         for each in found:

@@ -8,6 +8,7 @@ from orchestrator.formatting import bounded, format_value, printable, whole_line
 from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.models import Check
 from orchestrator.record import Status
+from orchestrator.report import contention
 from orchestrator.report.summary import Tally
 from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.results.attribution import Attribution
@@ -67,9 +68,10 @@ _REASONS_LIMIT = 300_000
 _NAMES = 6
 
 
-def note(table: Table) -> str:
-    """Return a warning that a report shows hidden tests; "" where it does not."""
-    return HIDDEN_NOTE if has_hidden(table.records()) else ""
+def warnings(table: Table) -> tuple[str, ...]:
+    """Return what to know before reading a report: that hidden tests are in it, that the host was busy."""
+    hidden = HIDDEN_NOTE if has_hidden(table.records()) else ""
+    return tuple(words for words in (hidden, contention.warning(table)) if words)
 
 
 def symbol(status: Status | None) -> str:

@@ -60,7 +60,8 @@ Feature = Literal[
 
 Fact = Literal[
     "kernel", "machine", "hostname", "bits", "byte_order", "page_size", "cpus", "memory", "uid",
-    "landlock_abi", "no_new_privs", "time", "spin_us",
+    "long", "long_double", "char_signed", "wchar_signed", "aligned", "landlock_abi", "no_new_privs", "time",
+    "spin_us",
 ]  # fmt: skip
 """What the runner reports of a machine; the same names as in ``images/guest/facts.c``."""
 
@@ -74,6 +75,6 @@ class User(StrEnum):
 
 
 class Spec(BaseModel):
-    """Base of all models: frozen, and strict about keys. The text below a field describes it in the schema."""
+    """Base of all models: frozen, and strict about keys. The text below a field is for the schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -74,7 +74,9 @@ class Step(Spec):
         return shlex.split(self.run)
 
 
-ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=64)]
+KERNEL_PATTERN = r"^>=\d+(\.\d+){0,2}$"
+PROGRAM_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
+ProgramName = Annotated[str, Field(pattern=PROGRAM_PATTERN, max_length=64)]
 
 
 class Needs(Spec):
@@ -85,7 +87,7 @@ class Needs(Spec):
     the machine itself must have, looked up just before the exercise runs there.
     """
 
-    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    kernel: Annotated[str, Field(pattern=KERNEL_PATTERN)] | None = None
     """The oldest kernel it works on, such as >=5.10."""
     root: bool = False
     """Whether it must be able to run programs as root."""
@@ -243,13 +245,8 @@ class Exercise(Spec):
     """What is to be learned from it; shown in the report."""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
     """Programs to compile."""
-    shared: Annotated[
-        list[str],
-        Field(
-            description="files and folders shared by the exercises of a topic: paths in the folder above the "
-            "exercise's. Sources name and include them as ../PATH"
-        ),
-    ] = []
+    shared: list[str] = []
+    """Files and folders of the folder above that its exercises share. Sources name them as ../PATH."""
     files: list[str] = []
     """Files to copy into the machine as they are; executable there if they are executable here."""
     run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]
