@@ -301,12 +301,18 @@ def down(_context: Context, names: str = "", all: bool = False, format: str = "t
     raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
 
-@task(help={**_FORMAT, "forget": "give up what was left on remote machines that no longer respond"})
-def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
+@task(
+    help={
+        **_FORMAT,
+        "forget": "give up what was left on remote machines that no longer respond",
+        "foreign": "remove what a state folder that is gone left behind, by the token `isolab gc` names",
+    }
+)
+def gc(_context: Context, format: str = "text", forget: bool = False, foreign: str = "") -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.cli.gc import gc
 
-    raise Exit(code=gc(format, forget))
+    raise Exit(code=gc(format, forget, foreign))
 
 
 @task(

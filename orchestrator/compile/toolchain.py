@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache as remember

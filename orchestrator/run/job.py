@@ -62,7 +62,7 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
         raise
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
-        context.progress.tell(f"{job.machine}: {problem.describe()}")
+        context.progress.tell(problem.describe_for(job.machine))
         reason = problem.message
         for exercise in pending:
             if exercise.name not in done:
