@@ -13,8 +13,8 @@ from orchestrator.errors import ImageError
 
 @dataclass
 class Kernel:
-    """``modules`` by their path beneath ``usr/lib/modules/VERSION``, as they are in the package; ``config`` is
-    the text of its configuration."""
+    """``modules`` by their path beneath ``usr/lib/modules/VERSION``, as they are in the package; ``config``
+    is the text of its configuration."""
 
     version: str = ""
     config: bytes = b""

@@ -7,7 +7,6 @@ isolab itself to end stay as they are: nohup(1) means what it says.
 
 from __future__ import annotations
 
-import contextlib
 import resource
 import signal
 
@@ -39,8 +38,8 @@ def _raise(limit: int, wanted: int) -> None:
     infinity = resource.RLIM_INFINITY
     if soft == infinity or (wanted != infinity and soft >= wanted):
         return
-    reachable = wanted if hard == infinity else hard if wanted == infinity else min(hard, wanted)
-    with contextlib.suppress(ValueError, OSError):  # not root, or root without CAP_SYS_RESOURCE
-        resource.setrlimit(limit, (wanted, hard if hard == infinity or wanted == hard else wanted))
-        return
-    resource.setrlimit(limit, (reachable, hard))
+    enough = hard == infinity or (wanted != infinity and hard >= wanted)
+    try:
+        resource.setrlimit(limit, (wanted, hard if enough else wanted))
+    except (ValueError, OSError):  # not root, or root without CAP_SYS_RESOURCE
+        resource.setrlimit(limit, (hard, hard))

@@ -38,6 +38,17 @@ def test_limits_are_raised_as_far_as_they_may_be() -> None:
     assert (files, stack) == (4096, 8 * 2**20)
 
 
+def test_a_hard_limit_is_never_lowered() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    done = process.run(
+        [sys.executable, "-c", "import resource; from orchestrator.host.caller import shed; shed(); "
+         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[1])"],
+        deadline=Deadline.after(60),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert int(done.stdout) == before
+
+
 def test_a_hard_limit_of_an_ordinary_callers_is_a_limit() -> None:
     limits, *_ = shown("ulimit -n 64")
     assert int(limits.split()[1]) in (64, 4096)  # root may raise it, unless it lacks CAP_SYS_RESOURCE
