@@ -33,9 +33,11 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
     raise Exit(code=validate(lab, format))
 
 
-@task(help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"})
+@task(
+    help={"kind": "lab (default), exercise, hidden (a student exercise's hidden tests) or image (a recipe)"}
+)
 def schema(_context: Context, kind: str = "lab") -> None:
-    """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
+    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))
@@ -120,29 +122,35 @@ def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None
 @task(
     name="try",
     help={
-        "program": "a C file, or a folder with a Makefile",
+        "path": "a C or C++ file, or a folder with a Makefile",
         "args": "arguments of the program, as one string",
         "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
         "stdin": "file to use as the program's standard input",
-        "build": "build command, run with CC set to each architecture's compiler",
+        "build": "build command, such as 'cmake -B build && make -C build', run for each architecture",
+        "program": "which program to run, if the build makes several: its name or its path in the folder",
+        "warnings": "show the compiler's warnings even if all answers are the same",
         "timeout": "time limit on a native machine (default: 10s)",
         **_FORMAT,
     },
 )
 def try_program(
     _context: Context,
-    program: str,
+    path: str,
     args: str = "",
     on: str = "all",
     stdin: str = "",
     build: str = "",
+    program: str = "",
+    warnings: bool = False,
     timeout: str = "10s",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Compile a C program for every architecture, run it everywhere, show the differences."""
+    """Compile a C or C++ program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
-    raise Exit(code=try_everywhere(program, tuple(shlex.split(args)), on, stdin, build, timeout, format))
+    words = tuple(shlex.split(args))
+    code = try_everywhere(path, words, on, stdin, build, timeout, format, program, warnings)
+    raise Exit(code=code)
 
 
 @task(
@@ -150,13 +158,14 @@ def try_program(
         "run": "folder of a run",
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
+        "for": "student (without anything of hidden tests) or lecturer (default; Gradescope: student)",
     }
 )
-def report(_context: Context, run: str, format: str = "text", out: str = "") -> None:  # noqa: A002
+def report(_context: Context, run: str, format: str = "text", out: str = "", for_: str = "") -> None:  # noqa: A002
     """Show a finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
     from orchestrator.cli.report import report
 
-    raise Exit(code=report(run, format, out))
+    raise Exit(code=report(run, format, out, for_))
 
 
 @task(
@@ -292,12 +301,18 @@ def down(_context: Context, names: str = "", all: bool = False, format: str = "t
     raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
 
-@task(help={**_FORMAT, "forget": "give up what was left on remote machines that no longer respond"})
-def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
+@task(
+    help={
+        **_FORMAT,
+        "forget": "give up what was left on remote machines that no longer respond",
+        "foreign": "remove what a state folder that is gone left behind, by the token `isolab gc` names",
+    }
+)
+def gc(_context: Context, format: str = "text", forget: bool = False, foreign: str = "") -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.cli.gc import gc
 
-    raise Exit(code=gc(format, forget))
+    raise Exit(code=gc(format, forget, foreign))
 
 
 @task(

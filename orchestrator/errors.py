@@ -52,6 +52,11 @@ class LabError(Exception):
         """Return the message, and the hint, if any, on its own line."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
+    def describe_for(self, name: str) -> str:
+        """Return the same, beginning with the name of what failed, once."""
+        short = name.rpartition("/")[2]  # a driver does not know of sessions
+        return f"{name}: {self.describe().removeprefix(f'{name}: ').removeprefix(f'{short}: ')}"
+
 
 @dataclass(frozen=True, order=True)
 class Problem:
@@ -99,7 +104,13 @@ class NotOnMirror(NotPublished):
 
 
 class BuildError(LabError):
-    """A program does not compile; the message ends with the compiler's output."""
+    """A program does not compile. ``summary`` says what and for which machine; ``words`` is all that the
+    compiler or the build command wrote. The message is both."""
+
+    def __init__(self, message: str, *, hint: str = "", words: str = "") -> None:
+        super().__init__(f"{message}:\n{words.rstrip()}" if words.strip() else message, hint=hint)
+        self.summary = message
+        self.words = words
 
 
 class WorkError(BuildError):

@@ -53,6 +53,16 @@ def bounded(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
 
 
+def whole_lines(text: str, limit: int) -> str:
+    """Return the text, or as many of its first lines as fit into ``limit`` characters and how many are left
+    out: never a part of a line, unless the first one is too long."""
+    if len(text) <= limit:
+        return text
+    kept = text[:limit].rpartition("\n")[0] or text[:limit]
+    rest = text[len(kept) :].strip("\n").count("\n") + 1
+    return f"{kept}\n… ({counted(rest, 'more line')}, see records.jsonl)"
+
+
 def identity(value: object) -> str:
     """Return a key that is equal for equal JSON values: 1 and 1.0, but not 1 and true."""
     return json.dumps(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from orchestrator.check_result import CheckResult
+
+RECORDS = "records.jsonl"
+"""The file of a run's records, in its folder."""
 
 
 class Status(StrEnum):
@@ -42,6 +47,11 @@ class Record:
     ``seconds`` is wall time seen from the controller, ``guest_seconds`` what the runner
     measured next to the program; both in seconds. ``reason`` says why a record is not a pass.
     ``exit_code`` and ``signal`` are None when the program did not get that far.
+
+    ``checks`` are the results of the checks, hidden ones included. Where an exercise has hidden tests,
+    ``student_view`` is what its student may see instead: other values of the fields it names.
+    ``contention`` is the percentage of the time in which a task on the host waited for a processor; None
+    where it is unknown.
     """
 
     run: str
@@ -75,6 +85,9 @@ class Record:
     stderr_sha256: str = ""
     stderr_escaped: str = ""
     platform: Mapping[str, Any] = field(default_factory=dict)
+    checks: Sequence[CheckResult] = ()
+    student_view: Mapping[str, Any] | None = None
+    contention: float | None = None
 
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.
@@ -90,17 +103,42 @@ class Record:
         raw = json.loads(line)
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
-        return cls(**{**values, "status": Status(raw["status"])})
+        if raw["status"] not in list(Status):
+            raise ValueError(f"unknown status {raw['status']!r}, expected one of: {', '.join(Status)}")
+        checks = tuple(CheckResult.from_data(one) for one in raw.get("checks", ()))
+        return cls(**{**values, "status": Status(raw["status"]), "checks": checks})
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a ``records.jsonl``; an incomplete last line (isolab was killed) is skipped."""
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    """Yield the records of a ``records.jsonl``; a part of a record at its end (isolab was killed) is skipped,
+    see ``ends_in_a_part``. Raises OSError, and ValueError with the line of an invalid record."""
+    lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
+        last = number == len(lines)  # nothing, or a line without an end
+        if last and not _is_json(line):
+            return
+        if not line:
+            continue
         try:
             record = Record.from_json(line)
-        except ValueError:
-            if number != len(lines):
-                raise
-            return
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(f"line {number}: {_words(problem)}") from None
         yield record
+
+
+def ends_in_a_part(path: Path) -> bool:
+    """Return whether a ``records.jsonl`` ends in a part of a record. Raises OSError."""
+    line = path.read_bytes().rpartition(b"\n")[2].decode(errors="replace")
+    return bool(line) and not _is_json(line)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _words(problem: Exception) -> str:
+    return f"no {problem}" if isinstance(problem, KeyError) else str(problem)

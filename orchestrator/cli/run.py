@@ -13,6 +13,7 @@ from orchestrator.errors import Exit, Interrupted
 from orchestrator.labfile.load import with_driver, with_timeout
 from orchestrator.progress import shown
 from orchestrator.report import render
+from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.run.run import RunOutcome, Selection, run_lab
 
 
@@ -61,6 +62,8 @@ def _print(outcome: RunOutcome, form: str) -> None:
                 "folder": str(outcome.folder),
                 "exit_code": int(outcome.exit_code),
                 "counts": counts,
+                "same": all_alike(outcome.table),
+                "reservations": reservations(outcome.table),
                 "files": files,
             }
         )

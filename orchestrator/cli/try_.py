@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.try_build import build_data, failures_text, say_build
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import bounded, printable
 from orchestrator.host.tempdirs import working_folder
@@ -20,6 +21,7 @@ from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
 from orchestrator.results.store import new_run_id
 from orchestrator.run.adhoc import lab_of
+from orchestrator.run.prebuild import prebuilt
 from orchestrator.run.run import Selection, results
 from orchestrator.units import parse_duration
 
@@ -27,7 +29,15 @@ _RESULT_WIDTH = 60
 
 
 def try_everywhere(
-    path: str, arguments: tuple[str, ...], on: str, stdin: str, command: str, timeout: str, form: str
+    path: str,
+    arguments: tuple[str, ...],
+    on: str,
+    stdin: str,
+    command: str,
+    timeout: str,
+    form: str,
+    program: str = "",
+    warnings: bool = False,
 ) -> Exit:
     """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
     answer, 3 on an infrastructure error."""
@@ -38,20 +48,27 @@ def try_everywhere(
     with working_folder("try") as logs:
         try:
             with stop_signals(), shown() as progress:
-                found = results(lab, new_run_id(), Selection(), logs, Journal(), progress)
-                with closing(found):
-                    records = list(found)
+                ready = prebuilt(lab, arguments, program, progress)
+                records = list(ready.absent)
+                if ready.lab is not None:
+                    found = results(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                    with closing(found):
+                        records += found
         except KeyboardInterrupt:
             raise Interrupted() from None
     order = list(lab.lab.machines)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
     answers = answers_of(records, order)
+    ending = _exit(records, answers)
     if form == JSON:
-        _print_json(records, answers, spent)
+        _print_json(records, answers, spent, build_data(ready))
+    elif ready.lab is None:
+        say(failures_text(Path(path).name, ready))
     else:
         say(_render(Path(path).name, records, answers, spent))
-    return _exit(records, answers)
+        say_build(Path(path).name, ready, warnings=warnings or ending is Exit.FAILED)
+    return ending
 
 
 def seconds(text: str) -> float:
@@ -85,7 +102,9 @@ def _render(name: str, records: Sequence[Record], answers: Answers, spent: float
     return f"{grid}\n\n{render(name, answers)}\n{spent:.1f} s"
 
 
-def _print_json(records: Sequence[Record], answers: Answers, spent: float) -> None:
+def _print_json(
+    records: Sequence[Record], answers: Answers, spent: float, build: Mapping[str, object]
+) -> None:
     machines = [
         {
             "machine": r.machine,
@@ -102,5 +121,5 @@ def _print_json(records: Sequence[Record], answers: Answers, spent: float) -> No
         }
         for r in records
     ]
-    about = {"exit_code": int(_exit(records, answers)), "seconds": round(spent, 3)}
+    about = {"exit_code": int(_exit(records, answers)), "seconds": round(spent, 3), "build": build}
     say_json(as_data(answers) | about | {"machines": machines})

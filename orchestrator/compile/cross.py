@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache as remember
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from orchestrator.arch import Arch
+from orchestrator.arch import Arch, host_arch
+from orchestrator.compile import cplusplus, makefile_tools
+from orchestrator.compile.build_folder import FILES, Work, build_folder
+from orchestrator.compile.built_before import BuiltBefore
+from orchestrator.compile.explain import explained, shortened
+from orchestrator.compile.included import included
+from orchestrator.compile.makefile_tools import Libraries
 from orchestrator.compile.toolchain import (
-    STANDARD_FLAGS,
+    CXX_CONFIGURATION,
+    CXX_FLAGS,
+    CXX_SUFFIXES,
+    PROGRAM_FLAGS,
     WARNINGS,
     compile_program,
+    compiler_version,
     prepare,
-    write_cc,
 )
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import BuildError, NotOnMirror, WorkError
-from orchestrator.host import cache, process
+from orchestrator.host import cache
+from orchestrator.host.sparse import digest_of
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Build
-from orchestrator.labfile.shared import ABOVE, copy_shared, shared_files
-from orchestrator.labfile.writable_copy import writable_copy
+from orchestrator.labfile.shared import ABOVE, shared_files
+from orchestrator.labfile.writable_copy import entries
 
-COMMAND_SECONDS = 600.0
+VERSION = 2
+MOST_BYTES, MOST_FILES = 4 * 2**30, 100_000
+"""The most that a folder to be built may hold: a copy is made of it for each architecture."""
+_PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,18 @@ class Origin:
     shared: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Built:
+    """What one build made for one architecture: ``programs``, and for a build command ``data``, the folder's
+    other files as it left them; both by their paths in the folder. ``warnings`` is all that the compiler or
+    the command wrote; ``notes`` say what isolab did otherwise than the user may expect."""
+
+    programs: Mapping[str, Path]
+    data: Mapping[str, Path]
+    warnings: str = ""
+    notes: tuple[str, ...] = ()
+
+
 def build_exercise(
     exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Mapping[str, Path]:
@@ -50,9 +73,28 @@ def build_exercise(
     Raises BuildError with the compiler's output (WorkError for a student's sources), ImageError,
     TimedOut, Interrupted.
     """
-    ours = [build for build in exercise.spec.build if build.where == "controller"]
+    if exercise.built is not None:
+        return exercise.built[arch.name]
     origin = origin_of(exercise)
-    return {build.program: _built(exercise, origin, build, arch, archives, deadline) for build in ours}
+    programs: dict[str, Path] = {}
+    for build in exercise.spec.build:
+        if build.where == "controller":
+            made = built(exercise, origin, build, arch, archives, deadline)
+            programs[build.program] = _the_program(build, made, arch)
+    return programs
+
+
+def _the_program(build: Build, made: Built, arch: Arch) -> Path:
+    """The program that a build is to leave. Raises BuildError if it left no such, or several."""
+    if not build.command:
+        return made.programs[build.program]
+    if build.output and build.output in {**made.programs, **made.data}:
+        return {**made.programs, **made.data}[build.output]
+    if len(made.programs) != 1 or build.output:
+        found = ", ".join(made.programs)
+        what = f"`{build.output}`" if build.output else "exactly one program"
+        raise BuildError(f"`{build.command}` did not build {what} for {arch.name} (found: {found})")
+    return next(iter(made.programs.values()))
 
 
 def origin_of(exercise: LoadedExercise) -> Origin:
@@ -66,21 +108,24 @@ def origin_of(exercise: LoadedExercise) -> Origin:
         raise BuildError(f"{exercise.name}: {ABOVE}{problem}") from None
 
 
-def _built(
+def built(
     exercise: LoadedExercise, origin: Origin, build: Build, arch: Arch, archives: Archives, deadline: Deadline
-) -> Path:
+) -> Built:
+    """What one build of an exercise makes for an architecture. Raises as ``build_exercise``."""
     foreign = exercise.spec.is_students(build)
     try:
         return _build(origin, build, arch, archives, deadline, foreign=foreign)
     except BuildError as problem:
-        raise (WorkError(problem.message) if foreign else problem) from None
+        if not foreign:
+            raise
+        raise WorkError(problem.summary, words=problem.words, hint=problem.hint) from None
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
     """Compile one of isolab's own programs from one source, or take it from the cache. Raises as
     ``build_exercise``."""
-    origin = Origin(source.name, source.parent)
-    return _build(origin, Build(sources=[source.name]), arch, archives, deadline)
+    origin, wanted = Origin(source.name, source.parent), Build(sources=[source.name])
+    return _build(origin, wanted, arch, archives, deadline).programs[wanted.program]
 
 
 def _build(
@@ -91,37 +136,90 @@ def _build(
     deadline: Deadline,
     *,
     foreign: bool = False,
-) -> Path:
+) -> Built:
     """Build a program, or take it from the cache. ``foreign`` sources are untrusted and may include
     only the exercise's files."""
-    folder = origin.folder
-    content = [(os.path.relpath(p, folder), p.read_bytes()) for p in inputs(origin, wanted)]
+    found = inputs(origin, wanted)
+    content = [(os.path.relpath(p, origin.folder), os.access(p, os.X_OK), digest_of(p)) for p in found]
+    cxx = any(path.suffix in CXX_SUFFIXES for path in found)
     key = cache.digest(
-        wanted.model_dump_json(),
+        VERSION,
+        _settings(wanted),
         arch.toolchain,
-        STANDARD_FLAGS,
-        WARNINGS,
-        _compiler(),
+        (PROGRAM_FLAGS, CXX_FLAGS, CXX_CONFIGURATION, WARNINGS),
+        compiler_version(),
         content,
         *(["foreign"] if foreign else []),
     )
-    name = f"{wanted.program}-{arch.name}-{key}"
+    # The name is only for people who look into the cache; a file's may hold any bytes and be long.
+    name = f"{_PLAIN.sub('_', wanted.program)[:64]}-{arch.name}-{key}"
 
     def compile_now(target: Path) -> dict[str, Any]:
-        tools = _tools(arch, archives, deadline)
+        libraries = _libraries(arch, archives, deadline, cxx=cxx)
         if wanted.command:
-            return {
-                "arch": arch.name,
-                "warnings": _run_command(origin, wanted, arch, tools, target, deadline),
-            }
-        sources = [folder / source for source in wanted.sources]
-        within = (folder, *_above(origin)) if foreign else None
-        words = compile_program(
-            arch, tools, sources, tuple(wanted.flags), target / wanted.program, deadline, within
-        )
-        return {"arch": arch.name, "warnings": words}
+            host = libraries
+            if arch.name != host_arch().name:
+                host = _libraries(host_arch(), archives, deadline, cxx=False)
+            work = Work(origin.folder, wanted.command, origin.shared)
+            return build_folder(work, arch, libraries, host, target, deadline)
+        words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, foreign=foreign)
+        return {"arch": arch.name, "programs": [wanted.program], "warnings": words}
 
-    return cache.make("programs", name, compile_now, deadline) / wanted.program
+    place = cache.make("programs", name, compile_now, deadline)
+    facts = cache.meta(place)
+    files = place / FILES
+    return Built(
+        {path: files / path for path in facts["programs"]},
+        {path: files / path for path in facts.get("data", ())},
+        facts["warnings"],
+        tuple(facts.get("notes", ())),
+    )
+
+
+def _compile(
+    origin: Origin,
+    wanted: Build,
+    arch: Arch,
+    libraries: Libraries,
+    place: Path,
+    deadline: Deadline,
+    *,
+    foreign: bool,
+) -> str:
+    """Compile a program from its sources into the folder ``place``; returns the compiler's warnings."""
+    (place / wanted.program).parent.mkdir(parents=True)
+    sources = [origin.folder / source for source in wanted.sources]
+    within = (origin.folder, *_above(origin)) if foreign else None
+    shorter = libraries.short_names()
+    try:
+        words = compile_program(
+            arch,
+            libraries.toolchain,
+            sources,
+            tuple(wanted.flags),
+            place / wanted.program,
+            deadline,
+            within,
+            standard=PROGRAM_FLAGS,
+            cxx=libraries.cxx,
+        )
+    except BuildError as problem:
+        words = shortened(problem.words, shorter)
+        hint = problem.hint or explained(words, BuiltBefore(), arch)
+        raise BuildError(problem.summary, words=words, hint=hint) from None
+    return shortened(words, shorter)
+
+
+def _settings(wanted: Build) -> tuple[object, ...]:
+    """What of a build decides what it makes. A command sees PATH, and the tools in front of it."""
+    if wanted.command:
+        return wanted.command, os.environ.get("PATH"), makefile_tools.VERSION
+    return wanted.sources, wanted.flags, wanted.program
+
+
+def _libraries(arch: Arch, archives: Archives, deadline: Deadline, *, cxx: bool) -> Libraries:
+    toolchain = _tools(arch, archives, deadline)
+    return Libraries(toolchain, cplusplus.library(arch, toolchain, deadline) if cxx else None)
 
 
 def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
@@ -138,9 +236,9 @@ def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
 def inputs(origin: Origin, wanted: Build) -> list[Path]:
     """The input files that determine a program's cache key.
 
-    A command may read anything in its folder. Sources may include headers at most one folder down,
-    since the folder may be somebody's home. Shared files are inputs of everything compiled on the
-    controller. Raises BuildError if a named file is missing.
+    A command may read anything in its folder. Sources may include what they name, and headers at most one
+    folder down, since the folder may be somebody's home. Shared files are inputs of everything compiled on
+    the controller. Raises BuildError if a named file is missing, or if a command's folder is too large.
     """
     folder = origin.folder
     above = [] if wanted.where == "guest" else _above(origin)
@@ -148,48 +246,31 @@ def inputs(origin: Origin, wanted: Build) -> list[Path]:
     for path in [*named, *above]:
         if not path.is_file():
             raise BuildError(f"{origin.name}: file {os.path.relpath(path, folder)} not found")
-    near = folder.rglob("*") if wanted.command else (*folder.glob("*.[ch]"), *folder.glob("*/*.h"))
-    return sorted({*(p for p in near if p.is_file()), *named, *above})
+    if wanted.command:
+        near = _all_files(origin.name, folder)
+    else:
+        beside = (*folder.glob("*.[ch]"), *folder.glob("*/*.h"))
+        near = [path for path in beside if path.is_file() and os.access(path, os.R_OK)]
+        if wanted.where != "guest":
+            near += included(named, wanted.flags, folder)
+    return sorted({*near, *named, *above})
+
+
+def _all_files(name: str, folder: Path) -> list[Path]:
+    """The files of a folder that a command builds, but not its history."""
+    found, total = [], 0
+    for entry in entries(folder, lambda _, names: {".git"} & set(names)):
+        if not entry.folder and not entry.left_out:
+            found.append(folder / entry.path)
+            total += found[-1].stat().st_blocks * 512
+        if total > MOST_BYTES or len(found) > MOST_FILES:
+            raise BuildError(
+                f"{name}: {folder} is too large to be copied and built for each architecture "
+                f"(limits: {MOST_BYTES // 2**30} GiB, {MOST_FILES} files)",
+                hint="name the folder of the program itself",
+            )
+    return found
 
 
 def _above(origin: Origin) -> list[Path]:
     return [origin.folder.parent / name for name in origin.shared]
-
-
-def _run_command(
-    origin: Origin, wanted: Build, arch: Arch, tools: Path, target: Path, deadline: Deadline
-) -> str:
-    """Run the build command in a copy of the folder with its shared files beside it; returns the
-    command's output."""
-    assert wanted.command is not None
-    copy = target / "source" / "exercise"
-    writable_copy(origin.folder, copy, shutil.ignore_patterns(".git"))
-    copy_shared(origin.folder, origin.shared, copy.parent)
-    compiler = write_cc(arch, tools, target)
-    env = {**os.environ, "CC": str(compiler), "CROSS_ARCH": arch.name}
-    limit = deadline.within(COMMAND_SECONDS)
-    done = process.run(["sh", "-c", wanted.command], deadline=limit, cwd=copy, env=env, check=False)
-    words = (done.stdout + done.stderr).decode(errors="replace")
-    if done.code != 0:
-        raise BuildError(f"`{wanted.command}` failed for {arch.name}:\n{words.rstrip()}")
-    made = [copy / wanted.output] if wanted.output else [p for p in sorted(copy.iterdir()) if _is_program(p)]
-    if len(made) != 1 or not made[0].is_file():
-        found = ", ".join(p.name for p in made) or "none"
-        raise BuildError(
-            f"`{wanted.command}` did not build exactly one program for {arch.name} (found: {found})"
-        )
-    shutil.copy(made[0], target / wanted.program)
-    shutil.rmtree(copy.parent)
-    return words
-
-
-def _is_program(path: Path) -> bool:
-    """An ELF executable: elf(5), e_type ET_EXEC or ET_DYN in either byte order."""
-    head = path.open("rb").read(18) if path.is_file() else b""
-    return head[:4] == b"\x7fELF" and head[16:18] in (b"\2\0", b"\0\2", b"\3\0", b"\0\3")
-
-
-@remember
-def _compiler() -> str:
-    """The compiler's version: another one builds different programs from the same sources."""
-    return version("ziglang")

@@ -8,9 +8,11 @@ program, so ten of them are ready in a few seconds; see docs/architecture.md.
 from __future__ import annotations
 
 import importlib.util
-import re
+import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache as remember
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,43 @@ from orchestrator.debian.archive import Archive, members
 from orchestrator.errors import BuildError, Unavailable
 from orchestrator.host import cache, process
 
-VERSION = 3
+VERSION = 4
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
+PROGRAM_FLAGS = ("-std=gnu11", "-D_ALL_SOURCE", "-O2", "-g0", "-fno-ident")
+"""For programs of users. musl's ``features.h`` takes _ALL_SOURCE to mean _GNU_SOURCE, unless the source
+defines that itself; were it defined here, the compiler would warn of the source's line."""
+CXX_FLAGS = ("-std=gnu++20", "-O2", "-g0", "-fno-ident")
 WARNINGS = ("-Wall", "-Wextra")
+CXX_SUFFIXES = (".cc", ".cpp", ".cxx", ".c++", ".C")
+CXX_CONFIGURATION = tuple(
+    f"-D_LIBCPP_{setting}"
+    for setting in (
+        "ABI_VERSION=1",
+        "ABI_NAMESPACE=__1",
+        "HAS_THREADS=1",
+        "HAS_MONOTONIC_CLOCK=1",
+        "HAS_TERMINAL=1",
+        "HAS_MUSL_LIBC=1",
+        "HAS_FILESYSTEM=1",
+        "HAS_RANDOM_DEVICE=1",
+        "HAS_LOCALIZATION=1",
+        "HAS_UNICODE=1",
+        "HAS_WIDE_CHARACTERS=1",
+        "HAS_TIME_ZONE_DATABASE=1",
+        "HAS_VENDOR_AVAILABILITY_ANNOTATIONS=0",
+        "PSTL_BACKEND_SERIAL",
+        "HARDENING_MODE=_LIBCPP_HARDENING_MODE_NONE",
+        "ASSERTION_SEMANTIC_DEFAULT=_LIBCPP_ASSERTION_SEMANTIC_IGNORE",
+    )
+)
+"""How libc++ is configured. An installed one says so in a header, ``__config_site``; the wheel has none."""
+START = "crtbeginT.o"
+"""What the linker wants before and after a program besides the C library's own: it defines ``__dso_handle``,
+by which destructors of static objects are registered."""
+_START = 'void *const __dso_handle __attribute__((visibility("hidden"))) = 0;\n'
 BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
 """Limits for compiling untrusted sources, which could make the compiler read endlessly or write a lot."""
+TOOL_SECONDS = 300.0
 _NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
 """The assembler has its own includes (``.incbin``), which the preprocessor does not see."""
 _RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
@@ -56,6 +90,7 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
                 if name == names[1] and member.path.count("/") != 5:
                     continue
                 _place(folder, member.path.replace(f"/{libc}/", "/"), member.data)
+        _add_start_files(arch, folder, deadline)
         return {"arch": arch.name, "packages": {p.name: p.version for p in packages.values()}}
 
     return cache.make("toolchain", _key(arch), fill, deadline)
@@ -65,15 +100,13 @@ def _key(arch: Arch) -> str:
     return f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}"
 
 
-def libc_of(arch: Arch) -> str:
-    """Return the C library that programs for an architecture are linked with, as ``musl 1.2.5``; "" as
-    long as there is no toolchain. Its version may differ between architectures, and with it what
-    programs do."""
-    for candidate in (arch, arch.former):
-        folder = cache.place("toolchain", _key(candidate)) if candidate else None
-        if folder and (folder / cache.META).is_file():
-            version = re.match(r"\d+(\.\d+)*", str(cache.meta(folder)["packages"].get("musl-dev", "")))
-            return f"musl {version[0]}" if version else ""
+def libc_version(arch: Arch) -> str:
+    """Return the version of musl that programs of an architecture are linked with, such as ``1.2.5``;
+    "" before its toolchain is first used."""
+    for source in (arch, arch.former):
+        folder = cache.place("toolchain", _key(source)) if source else None
+        if folder and (folder / cache.META).exists():
+            return str(cache.meta(folder)["packages"]["musl-dev"]).partition("-")[0]
     return ""
 
 
@@ -84,6 +117,17 @@ def _place(folder: Path, path: str, data: bytes) -> None:
     where.write_bytes(data)
 
 
+def _add_start_files(arch: Arch, folder: Path, deadline: Deadline) -> None:
+    """Add what a C compiler's own package has and musl's has not."""
+    for name, text in ((START, _START), ("crtend.o", "")):
+        (folder / "start.c").write_text(text)
+        command = [*clang(arch), "-c", "start.c", "-o", name]
+        tool(command, folder, f"{name} does not compile for {arch.name}", deadline)
+    (folder / "start.c").unlink()
+    # crypt(3) is in musl's libc.a; Debian's package lacks the empty archive that -lcrypt asks for.
+    (folder / "libcrypt.a").write_bytes(b"!<arch>\n")
+
+
 def compile_program(
     arch: Arch,
     toolchain: Path,
@@ -92,27 +136,29 @@ def compile_program(
     output: Path,
     deadline: Deadline,
     within: Sequence[Path] | None = None,
+    *,
+    standard: Sequence[str] = STANDARD_FLAGS,
+    cxx: Path | None = None,
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
-    ``within`` is for untrusted sources: the files and folders they may include from.
-    Raises BuildError with the compiler's output.
+    ``within`` is for untrusted sources: the files and folders they may include from. ``cxx`` is the folder
+    of the C++ library, needed if a source is C++. Raises BuildError with the compiler's output.
     """
     words: list[str] = []
     objects: list[Path] = []
-    compiler = _compiler(arch, toolchain)
-    if within is not None:
-        compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
     for source in sources:
+        compiler = _compiler_of(source, arch, toolchain, standard, cxx)
         if within is not None:
+            compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
             _require_inside([*compiler, *flags], source, (*within, toolchain, zig_folder()), deadline)
         target = output.parent / f".{output.name}-{len(objects)}.o"
-        command = [*compiler, *WARNINGS, *flags, "-c", source.name, "-o", target]
+        command = [*compiler, *WARNINGS, *flags, "-c", _argument(source.name), "-o", target]
         failure = f"{source.name} does not compile for {arch.name}"
-        words.append(_tool(command, source.parent, failure, deadline))
+        words.append(tool(command, source.parent, failure, deadline))
         objects.append(target)
-    link = [*_linker(arch), "-o", output, *_around(toolchain, objects)]
-    _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    link = [*_linker(arch), "-o", output, *_around(toolchain, objects, cxx)]
+    tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     for target in objects:
         target.unlink()
     return "".join(words)
@@ -124,8 +170,8 @@ def _require_inside(
     """Raise BuildError if ``source`` includes or embeds a file from elsewhere, which the program could
     print later."""
     # No carets: they would quote from a file that may be secret.
-    command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", source.name]
-    rule = _tool(command, source.parent, f"{source.name} does not compile", deadline)
+    command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", _argument(source.name)]
+    rule = tool(command, source.parent, f"{source.name} does not compile", deadline)
     roots = [folder.resolve() for folder in allowed]
     for name in shlex.split(rule.partition(":")[2].replace("\\\n", " ")):
         path = (source.parent / name).resolve()
@@ -138,90 +184,89 @@ def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, dea
     has one. Raises BuildError with the compiler's output."""
     target = output.parent / f".{output.name}.o"
     command = [*_compiler(arch, toolchain), *WARNINGS, "-fPIC", "-c", source.name, "-o", target]
-    _tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
+    tool(command, source.parent, f"{source.name} does not compile for {arch.name}", deadline)
     link: list[str | Path] = [zig_folder() / "zig", "ld.lld", "-shared", "-s"]
     link += ["-m", arch.toolchain.emulation]
     # The old table has wider entries on s390x, which lld does not know; MIPS has only the old one.
     style = "sysv" if arch.name.startswith("mips") else "gnu"
     link += [f"--hash-style={style}", "-o", output, target]
-    _tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     target.unlink()
 
 
-def _compiler(arch: Arch, toolchain: Path) -> list[str | Path]:
-    zig, about = zig_folder(), arch.toolchain
-    headers = zig / "lib" / "libc" / "include"
-    include: list[str | Path] = [toolchain / "include", zig / "lib" / "include"]
-    include += [headers / f"{about.headers}-linux-any", headers / "any-linux-any"]
-    command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
-    command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]
-    return command
+def _argument(name: str) -> str:
+    """A file's name as an argument: one that begins with a dash is no option."""
+    return f"./{name}" if name.startswith("-") else name
+
+
+def clang(arch: Arch) -> list[str | Path]:
+    """The compiler for an architecture, without any header or library."""
+    return [zig_folder() / "zig", "clang", f"--target={arch.toolchain.triple}", *arch.toolchain.cflags]
+
+
+def system_headers(arch: Arch, toolchain: Path) -> list[Path]:
+    """Where headers of the system are: the C library's, the compiler's, the kernel's, in this order."""
+    zig = zig_folder() / "lib"
+    kernel = zig / "libc" / "include"
+    here = [kernel / f"{arch.toolchain.headers}-linux-any", kernel / "any-linux-any"]
+    return [toolchain / "include", zig / "include", *here]
+
+
+def cxx_headers() -> list[Path]:
+    """Where the headers of the C++ library are; they come before those of C."""
+    return [zig_folder() / "lib" / name / "include" for name in ("libcxx", "libcxxabi")]
+
+
+def _compiler(arch: Arch, toolchain: Path, standard: Sequence[str] = STANDARD_FLAGS) -> list[str | Path]:
+    include = (x for path in system_headers(arch, toolchain) for x in ("-isystem", path))
+    return [*clang(arch), *standard, "-nostdinc", *include]
+
+
+def _compiler_of(
+    source: Path, arch: Arch, toolchain: Path, standard: Sequence[str], cxx: Path | None
+) -> list[str | Path]:
+    """The command that compiles this source: C++ by its suffix, else C."""
+    if source.suffix not in CXX_SUFFIXES:
+        return _compiler(arch, toolchain, standard)
+    assert cxx is not None
+    include = (x for path in (*cxx_headers(), *system_headers(arch, toolchain)) for x in ("-isystem", path))
+    return [*clang(arch), "-xc++", *CXX_FLAGS, *CXX_CONFIGURATION, "-nostdinc", *include]
 
 
 def _linker(arch: Arch) -> list[str | Path]:
-    return [zig_folder() / "zig", "ld.lld", "-static", "-s", "-m", arch.toolchain.emulation]
+    link: list[str | Path] = [zig_folder() / "zig", "ld.lld", "-static", "-s", "--eh-frame-hdr"]
+    return [*link, "-m", arch.toolchain.emulation]
 
 
-def _around(toolchain: Path, objects: Sequence[str | Path]) -> list[str | Path]:
-    """Wrap objects in the C library's start files and archives."""
+def _around(toolchain: Path, objects: Sequence[str | Path], cxx: Path | None = None) -> list[str | Path]:
+    """Wrap objects in the start files and archives of the C library, and of C++ if ``cxx`` is its folder."""
     archives = [toolchain / name for name in ("libc.a", *_RUNTIME)]
-    before, after = [toolchain / "crt1.o", toolchain / "crti.o"], [toolchain / "crtn.o"]
+    before: list[str | Path] = [toolchain / "crt1.o", toolchain / "crti.o"]
+    after = [toolchain / "crtn.o"]
+    if cxx is not None:
+        before.append(toolchain / START)
+        archives = [cxx / "libc++.a", cxx / "libunwind.a", *archives]
     return [*before, *objects, "--start-group", *archives, "--end-group", *after]
 
 
-def write_cc(arch: Arch, toolchain: Path, folder: Path) -> Path:
-    """Write a ``cc`` for makefiles: it compiles as clang does and links as ``compile_program`` does.
-
-    Understands what makefiles use: sources, objects, archives, ``-c``, ``-S``, ``-E``, ``-o``,
-    ``-l`` and ``-L`` (all of the C library is linked anyway), and any flag of the compiler.
-    """
-    script = folder / "cc"
-    compiler, linker = (shlex.join(map(str, c)) for c in (_compiler(arch, toolchain), _linker(arch)))
-    before, after = (shlex.join(map(str, part)) for part in _split(_around(toolchain, ["@"])))
-    script.write_text(_CC.format(compiler=compiler, linker=linker, before=before, after=after))
-    script.chmod(0o755)
-    return script
+def tool_environment() -> Mapping[str, str]:
+    """The environment of a compiler: nothing of the user's that changes what it makes, as CPATH would."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return {"LC_ALL": "C.UTF-8", **kept}
 
 
-def _split(words: list[str | Path]) -> tuple[list[str | Path], list[str | Path]]:
-    middle = words.index("@")
-    return words[:middle], words[middle + 1 :]
-
-
-_CC = """#!/bin/sh
-# clang for one architecture, and its linker when nothing asks for less than a program.
-set -eu
-output=a.out objects="" flags="" sources="" link=yes
-while [ $# -gt 0 ]; do
-	case $1 in
-	-c | -S | -E | -M | -MM | --version | -v) link=no flags="$flags $1" ;;
-	-o) output=$2; shift ;;
-	-o*) output=${{1#-o}} ;;
-	-l* | -L* | -static | -pie | -no-pie | -pthread | -rdynamic | -s | -Wl,*) ;;
-	-I | -D | -U | -include | -MF | -MT | -MQ) flags="$flags $1 $2"; shift ;;
-	-*) flags="$flags $1" ;;
-	*.o | *.a) objects="$objects $1" ;;
-	*) sources="$sources $1" ;;
-	esac
-	shift
-done
-if [ $link = no ]; then
-	if [ "$output" = a.out ]; then set --; else set -- -o "$output"; fi
-	exec {compiler} $flags $sources "$@"
-fi
-for source in $sources; do
-	object=.cc-$$-$(basename "$source").o
-	{compiler} $flags -c "$source" -o "$object"
-	objects="$objects $object"
-done
-{linker} -o "$output" {before} $objects {after}
-rm -f .cc-$$-*.o
-"""
-
-
-def _tool(command: list[str | Path], folder: Path, failure: str, deadline: Deadline) -> str:
-    done = process.run(command, deadline=deadline.within(120), cwd=folder, check=False)
+def tool(command: list[str | Path], folder: Path, failure: str, deadline: Deadline) -> str:
+    """Run the compiler, the linker or the archiver in a folder; returns what it wrote. Raises BuildError
+    whose summary is ``failure``."""
+    limit = deadline.within(TOOL_SECONDS)
+    done = process.run(command, deadline=limit, cwd=folder, env=tool_environment(), check=False)
     words = (done.stdout + done.stderr).decode(errors="replace")
     if done.code != 0:
-        raise BuildError(f"{failure}:\n{words.rstrip()}")
+        raise BuildError(failure, words=words or f"the compiler ended with status {done.code}")
     return words
+
+
+@remember
+def compiler_version() -> str:
+    """The compiler's version: another one builds different programs from the same sources."""
+    return version("ziglang")

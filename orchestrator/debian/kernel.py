@@ -17,8 +17,8 @@ class Kernel:
     is the text of its configuration."""
 
     version: str = ""
-    config: bytes = b""
     modules: dict[str, bytes] = field(default_factory=dict)
+    config: bytes = b""
 
     def by_name(self) -> dict[str, bytes]:
         """The decompressed modules by the names used in their dependencies."""

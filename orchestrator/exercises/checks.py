@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.check_result import CheckResult, missed_lines
+from orchestrator.exercises.bounded_value import MAX_TEXT, bounded_object
 from orchestrator.exercises.measurement import measurement_of
+from orchestrator.formatting import counted, printable
+from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, Where
+from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines.facts import Facts
 
-MAX_KEYS, MAX_TEXT = 200, 2000
 _ABSENT = object()
+_LISTED = 12
+"""Observations that a failed check lists when its own is missing."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Points won and possible, and what was missed."""
+    """Points won and possible, and the result of each check that applies to the machine."""
 
     points: float
     max_points: float
-    misses: tuple[str, ...]
+    results: tuple[CheckResult, ...] = ()
+
+    @property
+    def misses(self) -> tuple[str, ...]:
+        """A line for each failed check."""
+        return missed_lines(self.results)
 
 
 def split(
@@ -102,38 +112,26 @@ def observations(stdout: str) -> dict[str, Any]:
             found = json.loads(line, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             return {}
-        return {str(k)[:80]: _bounded(v) for k, v in list(found.items())[:MAX_KEYS]}
+        return bounded_object(found)
     return {}
 
 
-def _bounded(value: Any, depth: int = 3) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TEXT]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**64:
-        return str(value)[:80]
-    if isinstance(value, list):
-        return [_bounded(v, depth - 1) for v in value[:MAX_KEYS]] if depth else None
-    if isinstance(value, dict):
-        items = list(value.items())[:MAX_KEYS]
-        return {str(k)[:80]: _bounded(v, depth - 1) for k, v in items} if depth else None
-    return value
-
-
-def judge(exercise: Exercise, shown: Mapping[str, Any], subject: Subject) -> Verdict:
+def judge(
+    exercise: Exercise, shown: Mapping[str, Any], subject: Subject, hidden: Sequence[Check] = ()
+) -> Verdict:
     """Check all expectations that apply to this machine.
 
     ``shown`` holds the observations and ``exit_code``, ``signal``, ``stdout``. Without checks
-    an exercise passes by exiting with status 0.
+    an exercise passes by exiting with status 0. ``hidden`` are those of its checks that are hidden tests.
     """
     checks = [check for check in exercise.checks if applies(check.where, subject)]
     if not any(check.that in ("exit_code", "signal") for check in checks):
         implied = Check(that="exit_code", equals=0, points=0 if exercise.checks else 1, why="normal exit")
         checks.insert(0, implied)
-    misses = [miss for check in checks if (miss := _miss(check, shown, subject.facts))]
-    points = sum(check.points for check in checks if not _miss(check, shown, subject.facts))
-    return Verdict(points, sum(check.points for check in checks), tuple(misses))
+    secret = {id(check) for check in hidden}
+    results = tuple(_result(check, shown, subject.facts, id(check) in secret) for check in checks)
+    points = sum(result.points for result in results)
+    return Verdict(points, sum(result.max_points for result in results), results)
 
 
 def applies(where: Where, subject: Subject) -> bool:
@@ -146,19 +144,42 @@ def applies(where: Where, subject: Subject) -> bool:
     )
 
 
-def _miss(check: Check, shown: Mapping[str, Any], facts: Facts) -> str:
-    """Describe the mismatch; "" when the expectation is met."""
+def _result(check: Check, shown: Mapping[str, Any], facts: Facts, hidden: bool) -> CheckResult:
     found = shown.get(check.that, _ABSENT)
     wanted = getattr(check, check.comparison)
     if check.comparison == "equals_fact":
         wanted = facts.raw.get(str(check.equals_fact), _ABSENT)
-    if found is not _ABSENT and _holds(check.comparison, found, wanted):
-        return ""
-    observed = "was not observed" if found is _ABSENT else f"was {_show(found)}"
-    if check.that == "exit_code" and found is None and shown.get("signal"):
-        observed = f"was none (killed by {shown['signal']})"
-    expected = f"{check.comparison.replace('_', ' ')} {_show(wanted)}"
-    return f"{check.that} {observed}, expected {expected}" + (f" ({check.why})" if check.why else "")
+    held = found is not _ABSENT and _holds(check.comparison, found, wanted)
+    points = check.points if held else 0.0
+    why = "; ".join(filter(None, [check.why, _instead(check.that, shown) if found is _ABSENT else ""]))
+    got = _got(check.that, found, shown)
+    return CheckResult(check.that, held, got, _wanted(check, wanted), why, points, check.points, hidden)
+
+
+def _got(name: str, found: Any, shown: Mapping[str, Any]) -> str:
+    """Describe what was seen of an observation."""
+    if found is _ABSENT:
+        return "nothing"
+    if name == "exit_code" and found is None and shown.get("signal"):
+        return f"none (killed by {shown['signal']})"
+    return _show(found)
+
+
+def _instead(name: str, shown: Mapping[str, Any]) -> str:
+    """Return what was observed instead of a missing observation."""
+    seen = [key for key in shown if key not in ("exit_code", "signal", "stdout")]
+    if not seen:
+        return "nothing was observed"
+    more = f" and {len(seen) - _LISTED} more" if len(seen) > _LISTED else ""
+    return did_you_mean(name, seen) or f"observed: {printable(', '.join(seen[:_LISTED]))}{more}"
+
+
+def _wanted(check: Check, wanted: Any) -> str:
+    """Describe what a check expects, with the value of a fact."""
+    words = expectation(check, _show)
+    if check.comparison != "equals_fact":
+        return words
+    return f"{words}, which is {_show(wanted)}" if wanted is not _ABSENT else f"{words}, unknown here"
 
 
 def _holds(comparison: str, found: Any, wanted: Any) -> bool:
@@ -197,6 +218,8 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _show(value: Any) -> str:
-    if value is _ABSENT:
-        return "(unknown here)"
-    return json.dumps(value, ensure_ascii=True)[:120]
+    """Format a value as JSON, whole up to the length of a stored text: what is left out is at the end,
+    and is counted."""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    rest = len(text) - MAX_TEXT
+    return text if rest <= 0 else f"{text[:MAX_TEXT]}… ({counted(rest, 'more character')})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.transport.runner import Printed, ProcessResult
@@ -17,6 +17,12 @@ _KILLED = {
     "file-limit": "killed by the kernel: limit on the size of a file",
     "unknown": "killed by SIGKILL, but not by isolab: perhaps by the kernel, out of memory",
 }
+
+NOTHING_PRINTED: Mapping[str, Any] = {
+    "killed_for": "", "cut": False, "stdout_bytes": None, "stdout_sha256": "", "stdout_escaped": "",
+    "stderr_bytes": None, "stderr_sha256": "", "stderr_escaped": "",
+}  # fmt: skip
+"""The fields that ``printed_fields`` returns, where nobody may know them."""
 
 
 def killed_for(result: ProcessResult) -> str:

@@ -16,8 +16,9 @@ from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.ending import killed_words, printed_fields
-from orchestrator.exercises.host_metrics import HostMetrics
+from orchestrator.exercises.host_metrics import Busy, HostMetrics
 from orchestrator.exercises.processor_limit import processor_seconds
+from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS, User
@@ -108,12 +109,13 @@ def run_exercise(
     processor = processor_seconds(spec, place.subject.facts, slowness)
     # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
+    busy = Busy()
     with _canary_set(exercise, place, cancellation) as canary_set:
         results = _run_steps(
             exercise, replace(place, env={**place.env, **canary_set.env}), limit, processor, cancellation
         )
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
-    seconds = time.monotonic() - begun
+    seconds, blank = time.monotonic() - begun, replace(blank, contention=busy.percent())
     return _record(exercise, place, blank, results, seconds, _Limits(limit, processor), outside)
 
 
@@ -248,7 +250,8 @@ def _record(
     seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
     stdout = "".join(result.stdout for result in results)
     shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
-    verdict = judge(exercise.spec, shown, place.subject)
+    hidden = exercise.hidden.checks if exercise.hidden else ()
+    verdict = judge(exercise.spec, shown, place.subject, hidden)
     trouble = _trouble(last, exercise.spec.timeout, limits)
     misses = [trouble] if trouble else list(verdict.misses)
     notes = [words] if (words := killed_words(last)) else []
@@ -256,10 +259,10 @@ def _record(
         notes.append("output truncated")
     if forged:
         notes.append(f"ignored {', '.join(forged)} in the output: only the controller observes that")
-    return replace(
+    record = replace(
         blank,
         status=Status.FAIL if misses else Status.PASS,
-        reason="; ".join([*misses, *notes]),
+        reason="\n".join([*misses, *notes]),
         points=0.0 if trouble else verdict.points,
         max_points=verdict.max_points,
         seconds=round(seconds, 4),
@@ -270,7 +273,9 @@ def _record(
         stdout=stdout,
         stderr="".join(result.stderr for result in results),
         **printed_fields(results),
+        checks=tuple(replace(one, points=0.0) for one in verdict.results) if trouble else verdict.results,
     )
+    return replace(record, student_view=view_of(exercise, record, results, place.subject, trouble, notes))
 
 
 def _trouble(result: ProcessResult, timeout: float, limits: _Limits) -> str:

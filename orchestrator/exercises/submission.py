@@ -11,23 +11,39 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.driver_traits import TRAITS
-from orchestrator.errors import Problem, SpecError
+from orchestrator.errors import SpecError
 from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise, LoadedLab
 from orchestrator.labfile.shared import copy_shared, shared_files
+from orchestrator.labfile.suggest import quote
 from orchestrator.labfile.writable_copy import writable_copy
-from orchestrator.labfile.yaml_nodes import refusal
 
 MOST_BYTES = 2**20
 """Maximum size of one submitted file."""
 
 Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A student's files of one exercise; ``missing`` are those that are not there or cannot be taken, with
+    their paths and reasons."""
+
+    files: Files
+    missing: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why the exercise cannot run; "" when all files are there."""
+        if len(self.missing) < 2:
+            return "".join(f"not handed in: {words}" for words in self.missing)
+        return "\n".join(["not handed in:", *self.missing])
 
 
 @contextlib.contextmanager
@@ -37,8 +53,9 @@ def with_work(
     """Yield the lab with work in its student exercises, and messages on whose work it is.
 
     ``work`` is a student's folder; None means the reference solutions or, without one, the skeletons.
-    ``chosen`` are the exercises that will run (empty: all): work on others may be missing. Raises
-    SpecError, naming every file that is missing or invalid.
+    ``chosen`` are the exercises that will run (empty: all). One whose files are missing from the folder, or
+    cannot be taken, is ``not_handed_in``. Raises SpecError for a folder that does not exist, and where
+    there is nothing for students.
     """
     wanted = [e for e in lab.exercises if e.spec.student and (not chosen or e.name in chosen)]
     if not wanted:
@@ -49,14 +66,16 @@ def with_work(
             )
         yield lab, []
         return
-    found = _provided(wanted) if work is None else handed_in(work, wanted)
+    found = [HandedIn(files) for files in _provided(wanted)] if work is None else handed_in(work, wanted)
     with working_folder("work") as folder:
         done = {
-            exercise.name: assembled(exercise, files, folder / str(number), from_student=work is not None)
-            for number, (exercise, files) in enumerate(zip(wanted, found, strict=True))
+            exercise.name: _not_handed_in(exercise, one.reason)
+            if one.missing
+            else assembled(exercise, one.files, folder / str(number), from_student=work is not None)
+            for number, (exercise, one) in enumerate(zip(wanted, found, strict=True))
         }
         exercises = tuple(done.get(exercise.name, exercise) for exercise in lab.exercises)
-        yield replace(lab, exercises=exercises), _words(wanted, work)
+        yield replace(lab, exercises=exercises), _words(list(done.values()), wanted, work)
 
 
 def machines_for(
@@ -100,7 +119,13 @@ def assembled(
         place.chmod(_mode(exercise.folder / SKELETON / name))
     spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
     shown = LoadedExercise(exercise.name, whole, exercise.spec) if from_student else exercise
-    return LoadedExercise(exercise.name, whole, spec, shown=shown)
+    return LoadedExercise(exercise.name, whole, spec, exercise.hidden, shown)
+
+
+def _not_handed_in(exercise: LoadedExercise, reason: str) -> LoadedExercise:
+    """Return an exercise that fails for this reason, and is worth what it would be with its hidden tests."""
+    spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
+    return replace(exercise, spec=spec, shown=exercise, not_handed_in=reason)
 
 
 def provided(exercise: LoadedExercise, place: str) -> Files:
@@ -108,26 +133,26 @@ def provided(exercise: LoadedExercise, place: str) -> Files:
     from a wrong solution come from the reference solution."""
     names, own = _names(exercise), exercise.folder / place
     theirs = [name for name in names if Path(place).parts[:1] == (WRONG,) and not (own / name).exists()]
-    files = _taken(own, exercise.folder, [name for name in names if name not in theirs])
-    return {**files, **_taken(exercise.folder / SOLUTION, exercise.folder, theirs)}
+    ours = _taken(own, exercise.folder, [name for name in names if name not in theirs])
+    found = [ours, _taken(exercise.folder / SOLUTION, exercise.folder, theirs)]
+    if missing := [words for one in found for words in one.missing]:
+        raise SpecError(f"{exercise.name}: {'; '.join(missing)}", hint=f"add it to {exercise.folder}")
+    return {name: data for one in found for name, data in one.files.items()}
 
 
-def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[Files]:
-    """Return the files in a student's folder for each of these exercises. Raises SpecError."""
+def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[HandedIn]:
+    """Return what a student's folder holds of each of these exercises. Raises SpecError if there is no such
+    folder."""
     if not work.is_dir():
-        raise SpecError(f"--work {work}: no such folder")
-    found: list[Files] = []
-    problems: list[Problem] = []
+        raise SpecError(f"--work {work}: no such folder", hint="name the folder with a student's files")
+    found = []
     for exercise in exercises:
         place = _place(work, exercise.name, alone=len(exercises) == 1)
-        try:
-            found.append(_taken(place, work, _names(exercise)))
-        except SpecError as error:
-            problems += error.problems
-    if problems:
-        message = refusal(problems)
-        hint = "each exercise is expected in TOPIC/NAME/ or NAME/; to run only some, use --exercise"
-        raise SpecError(message.message, problems=message.problems, hint=hint)
+        taken = _taken(place, work, _names(exercise))
+        sources = {name for build in exercise.spec.build for name in build.sources}
+        empty = [name for name, data in taken.files.items() if name in sources and not data.strip()]
+        words = [f"{_relative(place / name, work)} is empty" for name in empty]
+        found.append(HandedIn(taken.files, (*taken.missing, *words)))
     return found
 
 
@@ -147,10 +172,18 @@ def _origin(exercise: LoadedExercise) -> str:
     return next((place for place in (SOLUTION, SKELETON) if (exercise.folder / place).is_dir()), "")
 
 
-def _words(exercises: Sequence[LoadedExercise], work: Path | None) -> list[str]:
-    """Return whose work runs, one line for each kind."""
+def _words(
+    ready: Sequence[LoadedExercise], exercises: Sequence[LoadedExercise], work: Path | None
+) -> list[str]:
+    """Return whose work runs, one line for each kind, and what was not handed in."""
     if work is not None:
-        return [f"running the work in {work}: {', '.join(e.name for e in exercises)}"]
+        there = [e.name for e in ready if not e.not_handed_in]
+        said = {e.name: e.not_handed_in.replace(":\n", ": ").replace("\n", "; ") for e in ready}
+        absent = [f"0 points for {name}: {words}" for name, words in said.items() if words]
+        if not there:
+            hint = "each exercise is expected in TOPIC/NAME/ or NAME/"
+            return [f"no work on these exercises in {work}: {hint}", *absent]
+        return [f"running the work in {work}: {', '.join(there)}", *absent]
     called = {
         SOLUTION: "running the reference solution",
         SKELETON: "running the skeleton",
@@ -167,22 +200,29 @@ def _names(exercise: LoadedExercise) -> list[str]:
     return exercise.spec.student.files if exercise.spec.student else []
 
 
-def _taken(place: Path, root: Path, names: Sequence[str]) -> Files:
-    """Read these files of ``place``, which must really be within ``root``. Raises SpecError with all
-    problems."""
+def _taken(place: Path, root: Path, names: Sequence[str]) -> HandedIn:
+    """Read these files of ``place``, which must really be within ``root``."""
     found: dict[str, bytes] = {}
-    problems = []
+    missing = []
     for name in names:
+        shown = _relative(place / name, root)
         try:
             found[name] = _read(confined(root, str((place / name).relative_to(root))))
         except FileNotFoundError:
-            problems.append(Problem(str(place), 0, 0, f"missing file {name}"))
+            missing.append(f"{shown} is missing{_dangling(place / name)}")
         except (ValueError, OSError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(Problem(str(place / name), 0, 0, words or "cannot be read"))
-    if problems:
-        raise refusal(problems)
-    return found
+            missing.append(f"{shown}: {words or 'cannot be read'}")
+    return HandedIn(found, tuple(missing))
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root))
+
+
+def _dangling(path: Path) -> str:
+    """Say of a link to nothing where it leads; "" of any other path."""
+    return f" (a link to {quote(path.readlink())}, which is not there)" if path.is_symlink() else ""
 
 
 def _read(path: Path) -> bytes:

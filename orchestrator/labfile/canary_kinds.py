@@ -52,6 +52,11 @@ LABELS: dict[str, str] = {
 """What an attack on each kind attempts, as a table row's label."""
 
 UNTOUCHED = "untouched"
+OUTCOMES = (
+    UNTOUCHED, "read", "written", "deleted", "emptied", "signalled", "stopped", "killed", "starved",
+    "reached", "knocked on", "on the host",
+)  # fmt: skip
+"""What may have become of a canary."""
 NOT_PLANTED = "not planted"
 """Prefix of the observation of a canary that could not be planted; the reason follows."""
 

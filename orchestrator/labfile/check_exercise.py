@@ -1,9 +1,8 @@
-"""Exercise mistakes that no single value shows: missing files, commands that cannot be parsed."""
+"""Exercise mistakes that no single value shows: files that are missing or elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from orchestrator.labfile.yaml_document import Path as DataPath
 def exercise_problems(
     document: Document, folder: Path, spare: Collection[str] = (), shared: Collection[str] | None = None
 ) -> Iterator[Problem]:
-    """Report files that are missing or outside the exercise, and commands that cannot be parsed.
+    """Report files that are missing or outside the exercise.
 
     ``spare`` are files that need not exist: a student writes them. ``shared`` are the files of the
     folder above that its sources may name; None means those that this document shares.
@@ -33,12 +32,6 @@ def exercise_problems(
         yield from _build_problems(document, folder, ("build",), builds, spare, shared)
     for index, build in enumerate(builds if isinstance(builds, list) else []):
         yield from _build_problems(document, folder, ("build", index), build, spare, shared)
-    run = data.get("run")
-    if isinstance(run, str):
-        yield from _command_problems(document, ("run",), run)
-    for index, step in enumerate(run if isinstance(run, list) else []):
-        command = step.get("run") if isinstance(step, dict) else None
-        yield from _command_problems(document, ("run", index, "run"), command)
 
 
 def shared_sources(document: Document, folder: Path) -> set[str]:
@@ -111,14 +104,3 @@ def _missing_files(
             yield document.problem((*path, index), f"no file {quote(name)}", did_you_mean(name, there))
         except ValueError as error:
             yield document.problem((*path, index), f"{quote(name)} {error}")
-
-
-def _command_problems(document: Document, path: DataPath, command: object) -> Iterator[Problem]:
-    if not isinstance(command, str) or not command:
-        return
-    try:
-        if shlex.split(command):
-            return
-        yield document.problem(path, "expected a command")
-    except ValueError as error:
-        yield document.problem(path, f"cannot parse the command: {str(error).lower()}")

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from orchestrator.errors import Problem
 from orchestrator.host.confine import confined
-from orchestrator.labfile.canary_kinds import LABELS, RESERVED, observation
 from orchestrator.labfile.check_exercise import exercise_problems, shared_sources
 from orchestrator.labfile.messages import validate
 from orchestrator.labfile.models import Build
@@ -66,11 +65,6 @@ def hidden_problems(document: Document, exercise: Document, folder: Path) -> Ite
         if program in built:
             yield document.problem(path, f"{quote(program)} is also built by {built[program]}")
         built[program] = "another entry"
-    planted = {observation(kind) for kind in _texts(visible.get("canaries")) if kind in LABELS}
-    for index, name in _checked(data):
-        if name in RESERVED - planted:
-            words = f"{name} reports a canary that `canaries:` in exercise.yaml does not list"
-            yield document.problem(("checks", index), words)
     yield from _wrong_problems(
         document, {name for _, name in (*_checked(data), *_checked(visible))}, folder, names
     )

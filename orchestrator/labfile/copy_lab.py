@@ -92,7 +92,7 @@ def _copy_exercise(exercise: LoadedExercise, target: Path) -> None:
     for path in _shared(exercise):
         if path.is_dir():
             writable_copy(path, place.parent / path.name)
-        else:
+        elif path.is_file():  # not a FIFO, nor an editor's lock
             (place.parent / path.name).parent.mkdir(parents=True, exist_ok=True)
             writable_file(path, place.parent / path.name)
 

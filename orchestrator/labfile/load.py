@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +18,11 @@ from orchestrator.errors import Problem, SpecError
 from orchestrator.host.confine import confined
 from orchestrator.labfile import yaml_document
 from orchestrator.labfile.check_exercise import exercise_problems
+from orchestrator.labfile.check_interpreters import interpreter_problems
 from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
+from orchestrator.labfile.check_use import use_problems
 from orchestrator.labfile.image_catalog import lab_recipes, least_memory
 from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.labfile.messages import Model, ValidatedDocument, problems_of, validate
@@ -50,6 +52,7 @@ class LoadedExercise:
     ``hidden`` are the hidden tests of a student exercise. Once it holds a student's work, ``folder``
     and ``spec`` are what is built and run, hidden tests included, and ``shown`` is what reports show.
     ``exact_timeout``: somebody asked for just this timeout, so it is scaled by the machine's speed only.
+    ``not_handed_in`` says which of the student's files is missing: the exercise does not run.
     """
 
     name: str
@@ -58,6 +61,9 @@ class LoadedExercise:
     hidden: Hidden | None = None
     shown: LoadedExercise | None = None
     exact_timeout: bool = False
+    not_handed_in: str = ""
+    built: Mapping[str, Mapping[str, Path]] | None = None
+    """Its programs if they are built already: by architecture, by name."""
 
     @property
     def public(self) -> LoadedExercise:
@@ -84,13 +90,15 @@ def load_lab(
     *,
     images: Mapping[str, int] = MappingProxyType({"micro": 0}),
     host: str | None = None,
+    contents: Mapping[str, Recipe] = MappingProxyType({}),
 ) -> LoadedLab:
     """Load the lab at ``path`` (its file, or the folder containing ``lab.yaml``).
 
     Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
     ``images`` maps the project's images to the least memory each needs, in bytes; recipes in the
     folder ``images`` beside the lab file are added. ``host`` is the architecture labs run on, by
-    Debian's name, by default this machine's. Raises SpecError with every problem of the lab file
+    Debian's name, by default this machine's. ``contents`` are the recipes of the project's images: what
+    programs they contain is checked. Raises SpecError with every problem of the lab file
     and of the exercise files it names.
     """
     file = _lab_file(path)
@@ -107,6 +115,8 @@ def load_lab(
     problems += network_problems(validated)
     exercises, more = _load_exercises(document, file.parent, exercises_root)
     problems = [*_unspoken(problems + more, document), *document.problems]
+    if lab is not None:
+        problems += _program_problems(exercises, lab, {**contents, **own})
     if problems or lab is None:
         raise refusal(problems)
     return LoadedLab(lab, file, tuple(exercises), own)
@@ -137,16 +147,30 @@ def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
 
 def load_exercise(folder: Path, name: str) -> LoadedExercise:
     """Load the exercise in ``folder``. Raises SpecError with every problem of its files."""
+    return _load_exercise(folder, name, kept=False)
+
+
+def load_kept_exercise(folder: Path, name: str) -> LoadedExercise:
+    """Load an exercise as a run kept it: without what a program needs only to be built and run, which is
+    therefore not checked. Raises SpecError."""
+    return _load_exercise(folder, name, kept=True)
+
+
+def _load_exercise(folder: Path, name: str, *, kept: bool) -> LoadedExercise:
     file = folder / EXERCISE_FILE
     if not file.is_file():
         raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
     document = _read(file)
+    tests = _read(folder / HIDDEN_FILE) if (folder / HIDDEN_FILE).is_file() else None
     found = [*exercise_problems(document, folder, student_files(document)), *work_problems(document, folder)]
-    spec, problems = _understood(Exercise, document, found)
+    if tests is not None:
+        found += hidden_problems(tests, document, folder)
+    if not kept:
+        found += use_problems(document, tests, folder, tuple(found))
+    spec, problems = _understood(Exercise, document, [one for one in found if one.file == document.file])
     hidden = None
-    if (folder / HIDDEN_FILE).is_file():
-        tests = _read(folder / HIDDEN_FILE)
-        hidden, more = _understood(Hidden, tests, list(hidden_problems(tests, document, folder)))
+    if tests is not None:
+        hidden, more = _understood(Hidden, tests, [one for one in found if one.file == tests.file])
         problems += more
     if problems or spec is None:
         raise refusal(problems)
@@ -269,6 +293,16 @@ def _machine_problems(
     for name, merged in _mapping(validated.data, "machines").items():
         if isinstance(merged, dict):
             yield from MachineCheck(validated.document, name, merged, known, host, boxed).problems()
+
+
+def _program_problems(
+    exercises: Sequence[LoadedExercise], lab: Lab, recipes: Mapping[str, Recipe]
+) -> Iterator[Problem]:
+    for exercise in exercises:
+        for tests, file in ((exercise.spec, EXERCISE_FILE), (exercise.hidden, HIDDEN_FILE)):
+            if tests is not None:
+                document = _read(exercise.folder / file)
+                yield from interpreter_problems(document, tests, exercise.spec, exercise.folder, lab, recipes)
 
 
 def _load_exercises(

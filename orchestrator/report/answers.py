@@ -5,84 +5,95 @@ Whatever a program printed is made printable: it must not control the terminal. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from orchestrator.formatting import counted, printable, size_words
-from orchestrator.results.answers import Answers, Contrast, ProgramAnswer
-from orchestrator.results.platform import Cause
+from orchestrator.results.answers import Answers, Contrast, Family, ProgramAnswer
 
 SHOWN_LINES = 60
 _SHOWN_UNFINISHED = 8
 """Lines shown of a program that was stopped."""
 
 
-def render(name: str, answers: Answers, warnings: Mapping[str, str] | None = None) -> str:
+def render(name: str, answers: Answers) -> str:
     """Describe the answers of the program ``name``: what they agree on, and each difference with what may
-    explain it. ``warnings`` are the compiler's, by machine; they are shown where answers differ."""
+    explain it."""
     lines = [headline(name, answers)]
-    if answers.comparable:
-        lines += [*_output(answers.comparable[0], SHOWN_LINES), ""]
-    lines += _passing(answers)
-    for place, (other, found) in enumerate(zip(answers.comparable[1:], answers.contrasts, strict=True), 1):
-        if not found.only_in:
-            lines += [*_different(other, found, answers.causes(place)), ""]
+    if answers.families:
+        lines += [*_among(answers, answers.families[0]), *_output(answers.families[0].first, SHOWN_LINES), ""]
+    for place, found in enumerate(answers.contrasts, start=1):
+        lines += [*_different(answers, place, found), ""]
     for other in answers.others:
         lines.append(f"no complete answer on {_names(other)}: {_safe_lines(other.result)}")
         lines += [*_output(other, _SHOWN_UNFINISHED), ""]
     if answers.missing:
         lines += [f"no answer at all on {', '.join(answers.missing)}: there is no result", ""]
-    if not answers.same:
-        lines += _warned(answers, warnings or {})
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def headline(name: str, answers: Answers) -> str:
     """Return the verdict in one line."""
-    found, several = answers.comparable, len(answers.missing)
-    several += sum(len(each.records) for each in answers.answers)
-    if not found:
+    if not answers.families:
         return f"{name}: no machine gave a complete answer"
-    return f"{name}: {_verdict(answers, several)}: {found[0].result}"
+    return f"{name}: {_verdict(answers)}: {answers.families[0].first.result}"
 
 
-def _verdict(answers: Answers, several: int) -> str:
-    first = answers.comparable[0]
+def _verdict(answers: Answers) -> str:
+    first, several = answers.families[0], _several(answers)
     if answers.same:
-        one = several == 1
-        return f"result on {first.machines[0]}" if one else f"the same on all {several} machines"
+        return f"result on {first.machines[0]}" if several == 1 else f"the same on all {several} machines"
     if answers.only_in:
         return f"differs only in {_listed(answers.only_in)} on {several} machines"
-    if len(answers.comparable) > 1:
-        return f"{len(answers.comparable)} different results; most common, on {_names(first)}"
+    if len(answers.families) > 1:
+        return f"{len(answers.families)} different results; most common, on {_names(first)}"
     if len(first.records) == 1:
         return f"a complete answer on {first.machines[0]} only, of {several} machines"
     return f"the same on {len(first.records)} of {several} machines"
 
 
+def _several(answers: Answers) -> int:
+    return len(_machines(answers)) + len(answers.missing)
+
+
+def _machines(answers: Answers) -> list[str]:
+    """Return the machines that have a result, in the order of the answers."""
+    found: list[Family | ProgramAnswer] = [*answers.families, *answers.others]
+    return [name for each in found for name in each.machines]
+
+
 def as_data(answers: Answers) -> dict[str, Any]:
     """Return the same for programs: what JSON can hold."""
+    found = [_family(answers, place) for place in range(len(answers.families))]
     return {
         "same": answers.same,
         "differs_only_in": list(answers.only_in),
         "without_answer": [*(name for each in answers.others for name in each.machines), *answers.missing],
-        "answers": [_answer(answers, each, place) for place, each in enumerate(answers.answers)],
+        "answers": [*(each for family in found for each in family), *map(_answer, answers.others)],
     }
 
 
-def _answer(answers: Answers, each: ProgramAnswer, place: int) -> dict[str, Any]:
-    differs = each.comparable and place > 0  # comparable answers come first
-    why = answers.causes(place) if differs else ()
-    only = answers.contrasts[place - 1].only_in if differs else ()
+def _family(answers: Answers, place: int) -> list[dict[str, Any]]:
+    """Return the answers of a family; all but its first say what they differ in from that."""
+    family = answers.families[place]
+    why = [asdict(cause) for cause in answers.causes(place)] if place else []
+    rest = [family.kinds for _ in family.answers[1:]]
+    return [
+        _answer(each) | {"likely_causes": why, "differs_only_in": list(kinds)}
+        for each, kinds in zip(family.answers, [(), *rest], strict=True)
+    ]
+
+
+def _answer(each: ProgramAnswer) -> dict[str, Any]:
     one = each.records[0]
     return {
         "machines": each.machines,
         "ending": each.ending.words,
         "ended_by": each.ending.by,
         "comparable": each.comparable,
-        "differs_only_in": list(only),
-        "likely_causes": [asdict(cause) for cause in why],
+        "differs_only_in": [],
+        "likely_causes": [],
         "cut": each.cut,
         "stdout": each.stdout,
         "stdout_bytes": one.stdout_bytes,
@@ -93,28 +104,28 @@ def _answer(answers: Answers, each: ProgramAnswer, place: int) -> dict[str, Any]
     }
 
 
-def _passing(answers: Answers) -> Iterator[str]:
-    """Say which answers differ from the first in nothing that matters."""
-    by_kinds: dict[tuple[str, ...], list[str]] = {}
-    for other, found in zip(answers.comparable[1:], answers.contrasts, strict=True):
-        if found.only_in:
-            by_kinds.setdefault(found.only_in, []).extend(other.machines)
-    for kinds, names in by_kinds.items():
-        yield from (f"differs only in {_listed(kinds)} on {', '.join(names)}", "")
+def _among(answers: Answers, family: Family) -> Iterator[str]:
+    """Say what the answers of a family differ in, unless the headline says so."""
+    if family.kinds and not answers.only_in:
+        yield f"  (among these, it differs only in {_listed(family.kinds)})"
 
 
-def _different(other: ProgramAnswer, found: Contrast, why: Sequence[Cause]) -> Iterator[str]:
-    yield f"different on {_names(other)}: {_safe(other.result)}"
+def _different(answers: Answers, place: int, found: Contrast) -> Iterator[str]:
+    family, why = answers.families[place], answers.causes(place)
+    yield f"different on {_names(family)}: {_safe(family.first.result)}"
+    yield from _among(answers, family)
     if why:
         words = ", ".join(cause.words for cause in why)
         yield f"  likely because of: {words}" if len(why) == 1 else f"  these machines differ in: {words}"
     yield from _bounded([f"  {_safe(line)}" for line in found.stdout.lines])
     if found.stderr.lines:
         yield from ("  on standard error:", *_bounded([f"  {_safe(line)}" for line in found.stderr.lines]))
+    if more := found.stdout.unexamined + found.stderr.unexamined:
+        yield f"  … {counted(more, 'more line')} not compared line by line"
     if passing := found.stdout.passing + found.stderr.passing:
         yield f"  and {counted(passing, 'line')} that differ only in {_listed(found.kinds)}"
     if found.unseen and not found.stdout.lines and not found.stderr.lines:
-        yield f"  the difference is beyond {_kept(other)}, which is all that was kept of its output"
+        yield f"  the difference is beyond {_kept(family.first)}, which is all that was kept of its output"
 
 
 def _output(answer: ProgramAnswer, most: int) -> Iterator[str]:
@@ -140,19 +151,7 @@ def _bounded(lines: Sequence[str], most: int = SHOWN_LINES) -> Iterator[str]:
         yield f"  … {counted(len(lines) - most, 'more line')}"
 
 
-def _warned(answers: Answers, warnings: Mapping[str, str]) -> Iterator[str]:
-    """Yield the compiler's warnings, equal ones once: they are often the reason of a difference."""
-    by_words: dict[str, list[str]] = {}
-    for name in (name for answer in answers.answers for name in answer.machines):
-        if words := warnings.get(name, "").strip():
-            by_words.setdefault(words, []).append(name)
-    for words, names in by_words.items():
-        yield f"the compiler warned, for {', '.join(names)}:"
-        yield from _bounded([f"  {_safe(line)}" for line in words.split("\n")])
-        yield ""
-
-
-def _names(answer: ProgramAnswer) -> str:
+def _names(answer: ProgramAnswer | Family) -> str:
     return ", ".join(answer.machines)
 
 

@@ -28,5 +28,5 @@ def render(table: Table) -> str:
 def _cell(value: str | float) -> str:
     if not isinstance(value, str):
         return f"{value:g}"
-    text = printable(value)
+    text = printable(" | ".join(line.strip() for line in value.splitlines()) if "\n" in value else value)
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text

@@ -1,17 +1,28 @@
-"""The report as a Gradescope autograder's ``results.json``, for one student's submission."""
+"""The report as a Gradescope autograder's ``results.json``, for one student's submission.
+
+It is always the student's: a test for each visible check, and for each hidden one a test that only
+lecturers see (``visibility``), without a name, a value or a word of it. The field names are Gradescope's
+(autograder specifications, "Output format").
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.check_result import CheckResult, missed_lines
 from orchestrator.errors import SpecError
-from orchestrator.formatting import bounded, printable
+from orchestrator.formatting import bounded, printable, whole_lines
 from orchestrator.record import Record, Status
 from orchestrator.report.summary import summarize
 from orchestrator.results.comparison import MachineColumn, Table
+from orchestrator.results.for_student import for_student, output_for_people
 
+_KEPT = "\n\t"
+"""Characters that stay as they are."""
 _OUTPUT_LIMIT = 4000
+_REASON_LIMIT = 16_000
 _STATUS = {Status.PASS: "passed", Status.FAIL: "failed"}
 _EXCUSED = {
     Status.ERROR: "This could not be graded. It is not the submission's fault and costs no points.",
@@ -28,32 +39,84 @@ def render(table: Table) -> str:
             hint="report each student's records separately",
         )
     total = summarize(table).total
+    alone = len(table.machines) == 1
     tests = [
-        _test(column, record, alone=len(table.machines) == 1)
+        test
         for place, column in enumerate(table.machines)
         for record in table.records(place)
+        for test in _tests(column, record, alone=alone)
     ]
-    results = {"score": total.points, "execution_time": round(total.seconds, 3), "tests": tests}
+    results = {
+        "score": total.points,
+        "execution_time": round(total.seconds, 3),
+        "stdout_visibility": "hidden",
+        "tests": tests,
+    }
     return json.dumps(results, indent=2) + "\n"
 
 
-def _test(column: MachineColumn, record: Record, *, alone: bool) -> dict[str, Any]:
-    """Return one test, without ``score`` where the verdict does not depend on the submission."""
-    name = printable(record.exercise)
-    test: dict[str, Any] = {"name": name if alone else f"{name} on {column.name}"}
-    if record.status in _STATUS:
-        test |= {"score": record.points, "max_score": record.max_points, "status": _STATUS[record.status]}
-    return test | {
-        "output": _output(record),
-        "output_format": "text",
-        "tags": [printable(tag) for tag in (record.boundary, record.arch, str(record.status)) if tag],
+def _tests(column: MachineColumn, record: Record, *, alone: bool) -> Iterator[dict[str, Any]]:
+    """Yield the tests of one record: of the exercise, and of each check if there are several."""
+    where = "" if alone else f" on {column.name}"
+    name, seen = printable(record.exercise), for_student(record)
+    tags = [printable(tag) for tag in (record.boundary, record.arch, str(record.status)) if tag]
+    about = {"output_format": "text", "tags": tags}
+    whole = {"name": name + where, **_scored(record), "output": _output(seen), **about}
+    if not record.checks or record.status not in _STATUS:
+        yield {**whole, "visibility": "visible"}
+        return
+    # Its points are in the tests of its checks.
+    yield {key: value for key, value in whole.items() if key not in ("score", "max_score")} | {
+        "status": _STATUS[_visible_status(seen)],
         "visibility": "visible",
+    }
+    visible = [check for check in seen.checks if check.max_points]
+    for label, check in zip(_labels(visible), visible, strict=True):
+        yield {"name": f"{name}: {label}{where}", **_checked(check), **about, "visibility": "visible"}
+    for number, check in enumerate((one for one in record.checks if one.hidden), start=1):
+        scored = _scores(check.points, check.max_points, check.held)
+        title = f"{name}: hidden test {number}{where}"
+        yield {"name": title, **scored, "output": "", **about, "visibility": "hidden"}
+
+
+def _visible_status(seen: Record) -> Status:
+    """Return the status of the visible part: hidden tests alone do not make it a failure."""
+    lost = any(not check.held or check.points < check.max_points for check in seen.checks)
+    return seen.status if lost else Status.PASS
+
+
+def _scored(record: Record) -> dict[str, Any]:
+    """Return a record's score; none where the verdict does not depend on the submission."""
+    if record.status not in _STATUS:
+        return {}
+    return _scores(record.points, record.max_points, record.status is Status.PASS)
+
+
+def _scores(points: float, max_points: float, held: bool) -> dict[str, Any]:
+    return {"score": points, "max_score": max_points, "status": _STATUS[Status.PASS if held else Status.FAIL]}
+
+
+def _labels(checks: list[CheckResult]) -> list[str]:
+    """Return a name for each check: its observation, numbered where there are several checks on it."""
+    names = [printable(check.that) for check in checks]
+    return [
+        f"{name} ({names[: place + 1].count(name)})" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
+
+
+def _checked(check: CheckResult) -> dict[str, Any]:
+    words = printable("\n".join(missed_lines([check])), keep="\n")
+    return {
+        **_scores(check.points, check.max_points, check.held),
+        "output": whole_lines(words, _OUTPUT_LIMIT),
     }
 
 
-def _output(record: Record) -> str:
-    parts = [_EXCUSED.get(record.status, ""), record.reason]
-    parts += [
-        f"{name}:\n{text}" for name, text in (("stdout", record.stdout), ("stderr", record.stderr)) if text
+def _output(seen: Record) -> str:
+    reason = whole_lines(printable(seen.reason, keep=_KEPT), _REASON_LIMIT)
+    streams = (("stdout", output_for_people(seen)), ("stderr", seen.stderr))
+    said = [
+        f"{name}:\n{bounded(printable(text, keep=_KEPT), _OUTPUT_LIMIT)}" for name, text in streams if text
     ]
-    return "\n".join(bounded(printable(part, keep="\n\t"), _OUTPUT_LIMIT) for part in parts if part)
+    return "\n".join(part for part in (_EXCUSED.get(seen.status, ""), reason, *said) if part)

@@ -10,7 +10,9 @@ from orchestrator.record import Status
 from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import Remark, Row, Section, Table
 
-CAUSES: tuple[Attribution, ...] = ("boundary", "privilege", "architecture", "mixed", "unexplained")
+CAUSES: tuple[Attribution, ...] = (
+    "boundary", "privilege", "architecture", "library", "kernel", "versions", "mixed", "unexplained",
+)  # fmt: skip
 """The likely causes of a difference, clearest lessons first."""
 
 _TELLING = 4
@@ -62,11 +64,20 @@ def telling(table: Table) -> tuple[Difference, ...]:
 
 def remarks(table: Table) -> list[tuple[int, Section, Remark]]:
     """Return why exercises did not pass, failures first, with each exercise and its index."""
-    found = [
-        (line, section, remark) for line, section in enumerate(table.sections) for remark in section.remarks
-    ]
     order = (Status.FAIL, Status.ERROR, Status.SKIP)
+    found = [each for each in _remarks(table) if each[2].status in order]
     return sorted(found, key=lambda each: order.index(each[2].status))
+
+
+def notes(table: Table) -> list[tuple[int, Section, Remark]]:
+    """Return what is to be said of exercises that passed, with each exercise and its index."""
+    return [each for each in _remarks(table) if each[2].status is Status.PASS]
+
+
+def _remarks(table: Table) -> Iterator[tuple[int, Section, Remark]]:
+    for line, section in enumerate(table.sections):
+        for remark in section.remarks:
+            yield line, section, remark
 
 
 def _differences(table: Table) -> Iterator[Difference]:

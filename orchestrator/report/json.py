@@ -8,15 +8,23 @@ from math import isfinite
 from typing import Any
 
 from orchestrator.report.summary import Tally, summarize
+from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.results.comparison import Section, Table
 from orchestrator.results.plot_data import PlotData, plots_of
 
 
 def render(table: Table) -> str:
-    """Render one JSON object with ``summary``, ``machines``, ``comparison``, ``measured`` and ``records``."""
+    """Render one JSON object with ``summary``, ``machines``, ``comparison``, ``measured`` and ``records``.
+
+    ``same`` is whether all machines gave the same answers, ``reservations`` what else stands against it than
+    rows that differ.
+    """
     summary = summarize(table)
     report = {
         "summary": _sums(summary.total) | {"slow": summary.slow},
+        "incomplete": table.about.incomplete,
+        "same": all_alike(table),
+        "reservations": reservations(table),
         "machines": [asdict(column) | _sums(tally) for column, tally in summary.machines],
         "comparison": [row for section in table.sections for row in _rows(section)],
         "measured": [one for plot in plots_of(table) for one in _measured(plot, table)],
@@ -41,6 +49,7 @@ def _rows(section: Section) -> list[dict[str, Any]]:
             "key": row.key,
             "label": row.label,
             "cause": row.attribution,
+            "goes_with": row.goes_with,
             "groups": [{"value": group.value, "machines": group.machines} for group in row.groups],
         }
         for row in section.rows

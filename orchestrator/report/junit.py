@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from orchestrator.formatting import bounded, printable
 from orchestrator.record import Record, Status
+from orchestrator.report import wording
 from orchestrator.results.comparison import MachineColumn, Table
 
 _TEXT_LIMIT = 4000
@@ -20,6 +21,8 @@ def render(table: Table) -> str:
     root = ET.Element("testsuites", _sums(table.records()))
     for place, column in enumerate(table.machines):
         _suite(root, column, table.records(place))
+    if table.about.incomplete:
+        _incomplete(root, table.about.incomplete)
     ET.indent(root)
     body = ET.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
@@ -37,11 +40,27 @@ def _suite(root: ET.Element, column: MachineColumn, records: Sequence[Record]) -
         _case(suite, column, record)
 
 
+def _incomplete(root: ET.Element, words: str) -> None:
+    """Add an error of its own: what is there of an interrupted run may all have passed."""
+    suite = ET.SubElement(root, "testsuite", {"name": "run", "tests": "1", "errors": "1"})
+    case = ET.SubElement(suite, "testcase", {"classname": "run", "name": "comes to its end"})
+    ET.SubElement(case, "error", {"message": _legal(f"incomplete run: {words}")})
+    for name in ("tests", "errors"):
+        root.set(name, str(int(root.get(name, "0")) + 1))
+
+
 def _case(suite: ET.Element, column: MachineColumn, record: Record) -> None:
     names = {"classname": _legal(column.name), "name": _legal(record.exercise)}
     case = ET.SubElement(suite, "testcase", {**names, "time": f"{record.seconds:.3f}"})
     if element := _ELEMENTS.get(record.status):
-        ET.SubElement(case, element, {"message": _legal(record.reason)})
+        reason = wording.reason(record.reason)
+        head, several, _ = reason.partition("\n")
+        told = ET.SubElement(case, element, {"message": head})
+        if several:  # an attribute has no lines: XML 1.0, "Attribute-Value Normalization"
+            told.text = reason
+    elif record.reason:
+        noted = ET.SubElement(case, "properties")
+        ET.SubElement(noted, "property", {"name": "note", "value": _legal(record.reason)})
     for name, output in (("system-out", record.stdout), ("system-err", record.stderr)):
         if output:
             ET.SubElement(case, name).text = _legal(output)

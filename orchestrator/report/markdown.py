@@ -14,6 +14,7 @@ from orchestrator.results.comparison import Section, Table
 from orchestrator.results.plot_data import plots_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
+_TICKS = re.compile("`+")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 
 
@@ -28,6 +29,8 @@ def render(table: Table) -> str:
             lines += [f"## {heading}", "", meaning, ""]
             for lesson in found:
                 lines += _lesson(lesson, table)
+    if agreement := wording.agreement(table):
+        lines += [escape(agreement), ""]
     lines += ["## Exercises", ""]
     for section in table.sections:
         lines += _exercise(section, table)
@@ -42,23 +45,39 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
         yield from (escape(" ".join(table.about.description.split())), "")
     yield f"{escape(wording.title(table))}: {wording.extent(table)}; {wording.counts(total)};"
     yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
+    if words := wording.incomplete(table):
+        yield from (f"**{escape(words)}**", "")
+    for words in wording.warnings(table):
+        yield from (f"**{escape(words)}**", "")
     if telling := highlights.telling(table):
         yield from ("**Highlights**", "")
         for each in telling:
             words = escape(wording.difference(each.row))
-            yield f"- **{escape(each.row.label)}**: {words} ({each.row.attribution})"
+            yield f"- **{escape(each.row.label)}**: {words} ({wording.cause(each.row)})"
         yield ""
-    if trouble := highlights.remarks(table):
-        yield from ("**Failures, errors and skips**", "")
-        yield from (
-            f"- {escape(section.name)}: {escape(wording.remark(item))}" for _, section, item in trouble
-        )
-        yield ""
+    for title, found in (
+        ("Failures, errors and skips", highlights.remarks(table)),
+        ("Passed, but", highlights.notes(table)),
+    ):
+        yield from (f"**{title}**", "") if found else ()
+        for _, section, item in found:
+            line, block = wording.remark(item)
+            yield f"- {escape(section.name)}: {escape(line)}"
+            yield from _code(block, "  ") if block else ()
+        yield from ("",) if found else ()
 
 
 def escape(text: str) -> str:
     """Escape ``text`` for Markdown: no markup, no HTML, no new cell, no mention."""
     return _SPECIAL.sub(r"\\\1", printable(text)).translate(_ENTITIES)
+
+
+def _code(text: str, indent: str = "") -> Iterator[str]:
+    """Yield a block of code in a list item; nothing in it is markup, nor ends it."""
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+    yield ""
+    yield from (f"{indent}{line}".rstrip() for line in (f"{fence}text", *text.split("\n"), fence))
+    yield ""
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.fold import Column, FoldedCell, blocks, column_width, fold
 from orchestrator.report.summary import summarize
 from orchestrator.results.attack_matrix import matrix_of
-from orchestrator.results.comparison import Section, Table
+from orchestrator.results.comparison import Remark, Section, Table
 from orchestrator.results.plot_data import Mark, PlotData, plots_of
 
 _GAP = 2
@@ -63,6 +63,8 @@ def renderable(table: Table, width: int) -> RenderableType:
             parts += [Text(), Text(wording.CAUSES[attribution][0], style="bold underline")]
             for lesson in found:
                 parts += [Text(), *_lesson(lesson, table, width)]
+    if agreement := wording.agreement(table):
+        parts += [Text(), Text(agreement)]
     return Group(*parts, *_agreed(table), Text(), *_how_it_ended(table))
 
 
@@ -71,14 +73,31 @@ def _summary(table: Table) -> Iterator[RenderableType]:
         yield Text(wording.name(table), style="bold")
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
+    yield from _incomplete(table)
+    yield from (Text(words, style="yellow") for words in wording.warnings(table))
     if found := highlights.telling(table):
         yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
-            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({each.row.attribution})")
+            yield _point(f"{each.row.label}: ", f"{wording.difference(each.row)} ({wording.cause(each.row)})")
     if trouble := highlights.remarks(table):
         yield from (Text(), Text("Failures, errors and skips", style="bold"))
-        for _, section, item in trouble:
-            yield _point(f"{printable(section.name)}: ", wording.remark(item), _STYLES[item.status])
+        yield from _remarks(trouble)
+    if noted := highlights.notes(table):
+        yield from (Text(), Text("Passed, but", style="bold"))
+        yield from _remarks(noted)
+
+
+def _remarks(found: Sequence[tuple[int, Section, Remark]]) -> Iterator[RenderableType]:
+    for _, section, item in found:
+        line, block = wording.remark(item)
+        yield _point(f"{printable(section.name)}: ", line, _STYLES[item.status])
+        if block:
+            yield Padding(Text(block), (0, 0, 0, 6))
+
+
+def _incomplete(table: Table) -> Iterator[RenderableType]:
+    if words := wording.incomplete(table):
+        yield Text(words, style=_STYLES[str(Status.ERROR)])
 
 
 def _point(about: str, words: str, style: str = "") -> RenderableType:
@@ -175,6 +194,7 @@ def _sums(table: Table) -> str:
 
 
 def _how_it_ended(table: Table) -> Iterator[RenderableType]:
+    yield from _incomplete(table)
     yield Text(_sums(table))
     summary = summarize(table)
     if summary.slow:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from orchestrator.formatting import bounded, format_value, printable
+from orchestrator.formatting import bounded, format_value, printable, whole_lines
+from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.models import Check
 from orchestrator.record import Status
+from orchestrator.report import contention
 from orchestrator.report.summary import Tally
+from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.results.attribution import Attribution
 from orchestrator.results.comparison import (
     Group,
@@ -18,6 +21,7 @@ from orchestrator.results.comparison import (
     Section,
     Table,
 )
+from orchestrator.results.for_student import has_hidden
 
 SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKIP: "–"}
 NOT_RUN = "·"
@@ -34,6 +38,18 @@ CAUSES: Mapping[Attribution, tuple[str, str]] = {
         "Differences explained by the architecture",
         "Machines of the same architecture agree, whatever their boundary.",
     ),
+    "library": (
+        "Differences explained by the version of the C library",
+        "Machines whose programs have the same version of the C library agree, whatever their architecture.",
+    ),
+    "kernel": (
+        "Differences explained by the version of the kernel",
+        "Machines with the same version of the kernel agree, whatever their architecture.",
+    ),
+    "versions": (
+        "Differences explained by the version of the C library or of the kernel",
+        "Machines with the same versions agree, whatever their architecture; they differ in both at once.",
+    ),
     "mixed": (
         "Differences with several possible causes",
         "Boundary and architecture both matter, or these machines do not allow telling the two apart.",
@@ -43,8 +59,19 @@ CAUSES: Mapping[Attribution, tuple[str, str]] = {
         "Even machines with the same boundary and architecture disagree.",
     ),
 }
-_REASON_LIMIT = 300
+_AGREEMENT_LIMIT = 1000
+REASON_LIMIT = 16_000
+"""Characters of a reason: the messages of a compiler fit in."""
+HIDDEN_NOTE = "This report shows hidden tests. For students: isolab report RUN --for student"
+_REASONS_LIMIT = 300_000
+"""Characters of all reasons of a page together."""
 _NAMES = 6
+
+
+def warnings(table: Table) -> tuple[str, ...]:
+    """Return what to know before reading a report: that hidden tests are in it, that the host was busy."""
+    hidden = HIDDEN_NOTE if has_hidden(table.records()) else ""
+    return tuple(words for words in (hidden, contention.warning(table)) if words)
 
 
 def symbol(status: Status | None) -> str:
@@ -106,15 +133,31 @@ def duration(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def reason(text: str) -> str:
-    """Return a record's reason, printable and bounded."""
-    return bounded(printable(text), _REASON_LIMIT)
+def reason(text: str, limit: int = REASON_LIMIT) -> str:
+    """Return a record's reason, printable, in lines; what is too much is left out at the end."""
+    return whole_lines(printable(text, keep="\n\t"), limit)
 
 
-def remark(item: Remark) -> str:
-    """Format a remark: ``✗ fail on vm, s390x: why``."""
-    where = f"{symbol(item.status)} {item.status} on {', '.join(item.machines)}"
-    return f"{where}: {reason(item.reason)}" if item.reason else where
+def fitting_reason(reasons: Collection[str]) -> int:
+    """Return how many characters of each reason fit a page: fewer where many are long."""
+    limit = REASON_LIMIT
+    while limit > 250 and sum(min(len(text), limit) for text in reasons) > _REASONS_LIMIT:
+        limit //= 2
+    return limit
+
+
+def where(item: Remark) -> str:
+    """Format which machines a remark is about: ``✗ fail on vm, s390x``."""
+    return f"{symbol(item.status)} {item.status} on {', '.join(item.machines)}"
+
+
+def remark(item: Remark) -> tuple[str, str]:
+    """Format a remark as a line, ``✗ fail on vm, s390x: why``, and a block that belongs below it: a reason
+    of several lines is a block, and keeps its alignment."""
+    words = reason(item.reason)
+    if "\n" in words:
+        return f"{where(item)}:", words
+    return (f"{where(item)}: {words}" if words else where(item)), ""
 
 
 def silent(row: Row, columns: Sequence[MachineColumn]) -> tuple[str, ...]:
@@ -137,9 +180,38 @@ def agreeing(section: Section) -> tuple[Row, ...]:
     return tuple(row for row in section.rows if not row.differs)
 
 
+def agreement(table: Table) -> str:
+    """Return what can be said of a table: that all machines gave the same answers, only if all that was
+    observed, printed and how it ended is alike; else why that cannot be said."""
+    if any(row.differs for row in table.rows):
+        return ""
+    if all_alike(table):
+        one = len(table.machines) == 1
+        return "No differences: " + (
+            "there is only one machine." if one else "all machines gave the same answers."
+        )
+    if not table.sections:
+        return "No differences: there are no results."
+    found = bounded(printable("; ".join(reservations(table))), _AGREEMENT_LIMIT)
+    return f"No differences in what was observed, but: {found}."
+
+
+def incomplete(table: Table) -> str:
+    """Return what is missing of a run that did not come to its end, printable; "" if nothing is."""
+    words = printable(table.about.incomplete)
+    return f"Incomplete run: {words}" if words else ""
+
+
 def attribution(row: Row) -> str:
     """Return a row's likely cause, in words for a narrow column."""
     return "no answer" if row.attribution == "unanswered" else row.attribution
+
+
+def cause(row: Row) -> str:
+    """Return a row's likely cause, and the properties of the machines that go with it:
+    ``architecture: byte order``."""
+    known = bounded(", ".join(row.goes_with), _AGREEMENT_LIMIT)
+    return f"{attribution(row)}: {known}" if known else attribution(row)
 
 
 def difference(row: Row) -> str:
@@ -156,12 +228,5 @@ def _on(group: Group) -> str:
 
 
 def wanted(check: Check) -> str:
-    """Format a check's condition: ``equals 65536``."""
-    return f"{check.comparison.replace('_', ' ')} {format_value(getattr(check, check.comparison), 80)}"
-
-
-def expectation(check: Check) -> str:
-    """Format a check: ``capacity equals 65536: 16 pages of 4 KiB (1 point)``."""
-    worth = f"({number(check.points)} point{'' if check.points == 1 else 's'})"
-    why = f": {printable(check.why)}" if check.why else ""
-    return f"{printable(check.that)} {wanted(check)}{why} {worth}"
+    """Format what a check expects, as it follows the word "expected": ``65536``, ``at least 2``."""
+    return expectation(check, lambda value: format_value(value, 80))

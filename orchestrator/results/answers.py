@@ -12,7 +12,7 @@ from functools import cached_property
 
 from orchestrator.record import Record
 from orchestrator.results.ending import Ending, details, ending_of
-from orchestrator.results.line_diff import LineDiff, compare_lines
+from orchestrator.results.line_diff import LineDiff, compare_lines, passing_only
 from orchestrator.results.platform import Cause, causes, properties
 
 
@@ -67,59 +67,59 @@ class Contrast:
         """What passes and differs: addresses, process ids, times."""
         return tuple(dict.fromkeys([*self.stdout.kinds, *self.stderr.kinds]))
 
+
+@dataclass(frozen=True)
+class Family:
+    """Answers that differ only in what changes by itself, ``kinds``; the most common one first."""
+
+    answers: tuple[ProgramAnswer, ...]
+    kinds: tuple[str, ...] = ()
+
     @property
-    def only_in(self) -> tuple[str, ...]:
-        """The same, if the answers differ in nothing else."""
-        return () if self.stdout.lines or self.stderr.lines or self.endings or self.unseen else self.kinds
+    def first(self) -> ProgramAnswer:
+        return self.answers[0]
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return tuple(record for answer in self.answers for record in answer.records)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        return tuple(record.machine for record in self.records)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers, the most common comparable one first; what cannot be compared comes last.
+    """All answers: the complete ones as families, the most common first; ``others`` are those that cannot be
+    compared (stopped, killed, cut, never ran), ``missing`` the machines without any record."""
 
-    ``missing`` are machines without any record.
-    """
-
-    answers: tuple[ProgramAnswer, ...]
+    families: tuple[Family, ...]
+    others: tuple[ProgramAnswer, ...] = ()
     missing: tuple[str, ...] = ()
-
-    @property
-    def comparable(self) -> tuple[ProgramAnswer, ...]:
-        return tuple(answer for answer in self.answers if answer.comparable)
-
-    @property
-    def others(self) -> tuple[ProgramAnswer, ...]:
-        """What cannot be compared: stopped, killed, cut, never ran."""
-        return tuple(answer for answer in self.answers if not answer.comparable)
 
     @property
     def same(self) -> bool:
         """Whether every machine answered, completely, and all gave the same answer."""
-        return len(self.answers) == len(self.comparable) == 1 and not self.missing
-
-    @cached_property
-    def contrasts(self) -> tuple[Contrast, ...]:
-        """How each comparable answer but the first differs from the first."""
-        first, *rest = self.comparable or (None,)
-        return tuple(contrast(first, other) for other in rest if first)
+        return self._all_alike and len(self.families[0].answers) == 1
 
     @property
     def only_in(self) -> tuple[str, ...]:
         """What machines differ in, where all answered and that is only what changes by itself."""
-        if self.others or self.missing or not self.contrasts:
-            return ()
-        each = [found.only_in for found in self.contrasts]
-        return tuple(dict.fromkeys(kind for kinds in each for kind in kinds)) if all(each) else ()
+        return self.families[0].kinds if self._all_alike else ()
+
+    @property
+    def _all_alike(self) -> bool:
+        return len(self.families) == 1 and not self.others and not self.missing
+
+    @cached_property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """How each family but the first differs from the first."""
+        return tuple(contrast(self.families[0].first, other.first) for other in self.families[1:])
 
     def causes(self, place: int) -> tuple[Cause, ...]:
-        """Return what may explain that the comparable answer at ``place`` is not the first one."""
-        real = [n for n, found in enumerate(self.contrasts, start=1) if not found.only_in]
-        groups = [[*self.comparable[0].records]] + [[*self.comparable[n].records] for n in real]
-        for number, found in enumerate(self.contrasts, start=1):
-            if found.only_in:
-                groups[0] += self.comparable[number].records
-        known = [[properties(record) for record in group] for group in groups]
-        return causes(known, real.index(place) + 1) if place in real else ()
+        """Return what may explain that the family at ``place`` is not the first one."""
+        here, there = self.families[place].records, self.families[0].records
+        return causes([properties(record) for record in here], [properties(record) for record in there])
 
 
 def answers_of(records: Sequence[Record], expected: Sequence[str] = ()) -> Answers:
@@ -127,17 +127,41 @@ def answers_of(records: Sequence[Record], expected: Sequence[str] = ()) -> Answe
     groups: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
         groups.setdefault(_key(record), []).append(record)
-    found = [_answer(members) for members in groups.values()]
-    found.sort(key=lambda answer: (not answer.comparable, -len(answer.records)))
+    found = sorted((_answer(members) for members in groups.values()), key=lambda each: -len(each.records))
     there = {record.machine for record in records}
-    return Answers(tuple(found), tuple(name for name in expected if name not in there))
+    return Answers(
+        _families([answer for answer in found if answer.comparable]),
+        tuple(answer for answer in found if not answer.comparable),
+        tuple(name for name in expected if name not in there),
+    )
+
+
+def _families(answers: Sequence[ProgramAnswer]) -> tuple[Family, ...]:
+    families: list[Family] = []
+    for answer in answers:
+        for place, family in enumerate(families):
+            if kinds := _only_in(family.first, answer):
+                together = tuple(dict.fromkeys([*family.kinds, *kinds]))
+                families[place] = Family((*family.answers, answer), together)
+                break
+        else:
+            families.append(Family((answer,)))
+    return tuple(sorted(families, key=lambda family: -len(family.records)))
+
+
+def _only_in(one: ProgramAnswer, other: ProgramAnswer) -> tuple[str, ...]:
+    """Return what two answers differ in, if that is only what changes by itself and all of it is there."""
+    if one.ending != other.ending or one.cut or other.cut:
+        return ()
+    out, err = passing_only(one.stdout, other.stdout), passing_only(one.stderr, other.stderr)
+    return () if out is None or err is None else tuple(dict.fromkeys([*out, *err]))
 
 
 def contrast(one: ProgramAnswer, other: ProgramAnswer) -> Contrast:
     """Compare two answers."""
     out, err = compare_lines(one.stdout, other.stdout), compare_lines(one.stderr, other.stderr)
     endings = one.ending != other.ending
-    nothing = not (out.lines or err.lines or out.kinds or err.kinds or endings)
+    nothing = not (out.lines or err.lines or out.kinds or err.kinds or out.unexamined or endings)
     return Contrast(out, err, endings, nothing or one.cut or other.cut)
 
 

@@ -7,14 +7,16 @@ recorded, and each report makes them printable.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.formatting import bounded, format_value, identity, printable
 from orchestrator.labfile.models import Boundary, Check, Exercise, Plot
 from orchestrator.record import Record, Status
-from orchestrator.results.attribution import Attribution, Observed, attribute
+from orchestrator.results.attribution import Attribution, Observed, attribute, goes_with
+from orchestrator.results.ending import ending_of
+from orchestrator.results.platform import properties
 
 _LABEL_LIMIT = 80
 _STRENGTH = {str(boundary): rank for rank, boundary in enumerate(Boundary)}
@@ -24,12 +26,14 @@ _STRENGTH = {str(boundary): rank for rank, boundary in enumerate(Boundary)}
 class RunInfo:
     """Facts about the run: its lab's title and description, and its exercises' files.
 
-    ``sources``: exercise -> file name -> text, as they were when the lab ran.
+    ``sources``: exercise -> file name -> text, as they were when the lab ran. ``incomplete`` says what is
+    missing of a run that did not come to its end; "" when nothing is.
     """
 
     title: str = ""
     description: str = ""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    incomplete: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ class Row:
     """One observation on all machines.
 
     ``groups`` are the distinct values, most common first; ``ranks`` is each machine's index in
-    ``groups``, None where its value is ``Missing``. Missing values make no difference.
+    ``groups``, None where its value is ``Missing``. Missing values make no difference. ``goes_with`` are
+    the machines' properties that go with the difference, where they are known.
     """
 
     label: str
@@ -104,6 +109,7 @@ class Row:
     ranks: tuple[int | None, ...]
     groups: tuple[Group, ...]
     attribution: Attribution
+    goes_with: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -123,7 +129,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Remark:
-    """Why an exercise did not pass, and on which machines."""
+    """Why an exercise did not pass, or what is to be said of one that did, and on which machines."""
 
     status: Status
     reason: str
@@ -240,10 +246,13 @@ def _section(
     # Measurements always differ between machines; as rows they would drown everything else.
     measured = exercise.measured if exercise else ()
     shows = exercise.shows if exercise and exercise.shows else {k: k for k in seen if k not in measured}
-    rows = tuple(_row(key, label, columns, cells) for key, label in shows.items())
+    rows = (
+        *(_row(key, label, columns, cells) for key, label in shows.items()),
+        *_further(shows, columns, cells),
+    )
     remarks: dict[tuple[Status, str], list[str]] = {}
     for column, cell in zip(columns, cells, strict=True):
-        if cell.status not in (None, Status.PASS):
+        if cell.status is not None and (cell.status is not Status.PASS or cell.reason):
             remarks.setdefault((cell.status, cell.reason), []).append(column.name)
     return Section(
         name,
@@ -258,9 +267,40 @@ def _section(
     )
 
 
+def _further(
+    shows: Mapping[str, str], columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]
+) -> Iterator[Row]:
+    """Yield what is compared besides observations: endings that differ, and, where nothing was observed,
+    what was printed."""
+    ended = _compared("ended", "How it ended", columns, cells, ending_value)
+    if ended.differs:
+        yield ended
+    if shows:
+        return
+    for stream, label in (("stdout", "Standard output"), ("stderr", "Standard error")):
+        row = _compared(stream, label, columns, cells, printed_value(stream))
+        if row.groups and (row.differs or row.groups[0].text):
+            yield row
+
+
 def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[Cell, ...]) -> Row:
-    values = tuple(value_of(cell, key) for cell in cells)
-    identities = [None if isinstance(value, Missing) else identity(value) for value in values]
+    def observed(cell: Cell) -> tuple[Any | Missing, str]:
+        value = value_of(cell, key)
+        return value, "" if isinstance(value, Missing) else identity(value)
+
+    return _compared(key, label, columns, cells, observed)
+
+
+def _compared(
+    key: str,
+    label: str,
+    columns: tuple[MachineColumn, ...],
+    cells: tuple[Cell, ...],
+    value_with_identity: Callable[[Cell], tuple[Any | Missing, str]],
+) -> Row:
+    found = [value_with_identity(cell) for cell in cells]
+    values = tuple(value for value, _ in found)
+    identities = [None if isinstance(value, Missing) else same for value, same in found]
     sizes = Counter(identity for identity in identities if identity is not None)
     order = [identity for identity, _ in sizes.most_common()]
     ranks = tuple(None if identity is None else order.index(identity) for identity in identities)
@@ -270,11 +310,12 @@ def _row(key: str, label: str, columns: tuple[MachineColumn, ...], cells: tuple[
         members = tuple(column.name for column, mine in zip(columns, ranks, strict=True) if mine == rank)
         groups.append(Group(value, _distinct(format_value(value), groups), members))
     answers = [
-        Observed(column.boundary, column.arch, rank)
-        for column, rank in zip(columns, ranks, strict=True)
+        Observed(column.boundary, column.arch, rank, properties(cell.record) if cell.record else {})
+        for column, cell, rank in zip(columns, cells, ranks, strict=True)
         if rank is not None
     ]
-    return Row(bounded(printable(label), _LABEL_LIMIT), key, values, ranks, tuple(groups), attribute(answers))
+    name = bounded(printable(label), _LABEL_LIMIT)
+    return Row(name, key, values, ranks, tuple(groups), attribute(answers), goes_with(answers))
 
 
 def value_of(cell: Cell, key: str) -> Any | Missing:
@@ -283,9 +324,31 @@ def value_of(cell: Cell, key: str) -> Any | Missing:
         return Missing("not run", cell.reason)
     if key in cell.record.observations:
         return cell.record.observations[key]
+    if cell.record.cut:
+        return Missing("cut", "the program printed more than is kept; it may have reported it there")
     if cell.record.status is Status.PASS:
         return Missing("none", "the program did not report it")
     return Missing(cell.record.status, cell.reason)
+
+
+def ending_value(cell: Cell) -> tuple[str | Missing, str]:
+    """Return how a program ended, and what tells endings apart."""
+    if cell.record is None or cell.status in (Status.ERROR, Status.SKIP):
+        return Missing(cell.status or "not run", cell.reason), ""
+    words = ending_of(cell.record).words
+    return words, words
+
+
+def printed_value(stream: str) -> Callable[[Cell], tuple[str | Missing, str]]:
+    """Return a function for what a program printed on a stream, and the digest of all of it."""
+
+    def printed(cell: Cell) -> tuple[str | Missing, str]:
+        if cell.record is None or cell.status in (Status.ERROR, Status.SKIP):
+            return Missing(cell.status or "not run", cell.reason), ""
+        text: str = getattr(cell.record, f"{stream}_escaped") or getattr(cell.record, stream)
+        return text, getattr(cell.record, f"{stream}_sha256") or text
+
+    return printed
 
 
 def _distinct(text: str, groups: Sequence[Group]) -> str:

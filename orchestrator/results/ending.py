@@ -59,9 +59,10 @@ def ending_of(record: Record) -> Ending:
         return Ending(_UNKNOWN, "unknown") if record.killed_for == "unknown" else Ending(known, "isolab")
     if record.signal:
         return Ending(f"killed by {record.signal}", "itself")
-    if record.exit_code is None:
+    if record.exit_code is None and record.status is not Status.PASS:
         return Ending(record.reason or "it did not run", "nobody")
-    return Ending(f"exit {record.exit_code}{_as_shell(record.exit_code)}", "itself")
+    code = record.exit_code or 0
+    return Ending(f"exit {code}{_as_shell(code)}", "itself")
 
 
 def _as_shell(code: int) -> str:
@@ -75,7 +76,8 @@ def details(records: Sequence[Record]) -> str:
     match records[0].killed_for:
         case "timeout" | "processor":
             times = sorted(record.guest_seconds for record in records)
-            return f"still running after {_span([f'{time:.3g}' for time in (times[0], times[-1])])} s"
+            span = _span([f"{time:.3g}" for time in (times[0], times[-1])])
+            return f"still running after {span} s, scaled to its speed"
         case "output":
             sizes = sorted(max(record.stdout_bytes or 0, record.stderr_bytes or 0) for record in records)
             return f"{_span([size_words(sizes[0]), size_words(sizes[-1])])} when it was stopped"

@@ -44,7 +44,8 @@ class Cause:
 
 
 def properties(record: Record) -> dict[str, str]:
-    """Return the properties of a record's machine, those of the architecture first."""
+    """Return the properties of a record's machine: those of the architecture first, and of them those that
+    programs depend on most often."""
     found = dict(_of_architecture(record.platform))
     if libc := record.platform.get("libc"):
         found[LIBRARY] = str(libc)
@@ -64,15 +65,16 @@ def _of_architecture(platform: Mapping[str, object]) -> Iterable[tuple[str, str]
             yield "size of long and pointers", f"{bits} bits" if same else f"{long * 8} and {bits} bits"
         case _, int(bits):
             yield "size of pointers", f"{bits} bits"
-    for key, name in (("char_signed", "sign of char"), ("wchar_signed", "sign of wchar_t")):
-        if isinstance(signed := platform.get(key), bool):
-            yield name, "signed" if signed else "unsigned"
-    if isinstance(digits := platform.get("long_double"), int):
-        yield "long double", _LONG_DOUBLE.get(digits, f"{digits} bits of mantissa")
+    if isinstance(signed := platform.get("char_signed"), bool):
+        yield "sign of char", "signed" if signed else "unsigned"
     if isinstance(aligned := platform.get("aligned"), int):
         yield "alignment of long long", f"{aligned} bytes"
     if isinstance(size := platform.get("page_size"), int):
         yield "page size", f"{size // _KIB} KiB" if size % _KIB == 0 else f"{size} bytes"
+    if isinstance(signed := platform.get("wchar_signed"), bool):
+        yield "sign of wchar_t", "signed" if signed else "unsigned"
+    if isinstance(digits := platform.get("long_double"), int):
+        yield "long double", _LONG_DOUBLE.get(digits, f"{digits} bits of mantissa")
 
 
 def explaining(groups: Sequence[Sequence[Properties]]) -> tuple[str, ...]:
@@ -93,17 +95,12 @@ def _splits(name: str, groups: Sequence[Sequence[Properties]]) -> bool:
     return len(set().union(*values)) == kinds and (kinds == len(groups) or kinds < sum(map(len, groups)))
 
 
-def causes(groups: Sequence[Sequence[Properties]], place: int) -> tuple[Cause, ...]:
-    """Return in what the machines of the group at ``place`` differ from those of the first one.
-
-    Properties that explain all groups rule out those that explain only this one.
-    """
-    here, there = groups[place], groups[0]
+def causes(here: Sequence[Properties], there: Sequence[Properties]) -> tuple[Cause, ...]:
+    """Return in what all machines ``here`` differ from all those ``there``."""
     names = dict.fromkeys(name for one in here for name in one)
     known = [name for name in names if all(name in one for one in (*here, *there))]
     apart = [name for name in known if {one[name] for one in here}.isdisjoint(one[name] for one in there)]
-    best = [name for name in apart if name in explaining(groups)] or apart
-    return tuple(Cause(name, _values(name, here), _values(name, there)) for name in best)
+    return tuple(Cause(name, _values(name, here), _values(name, there)) for name in apart)
 
 
 def _values(name: str, machines: Sequence[Properties]) -> str:

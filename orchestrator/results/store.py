@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.exercises.student_view import sealed
 from orchestrator.labfile.load import LAB_FILE, LoadedLab
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
-from orchestrator.record import Record, read_records
+from orchestrator.record import RECORDS, Record, read_records
 from orchestrator.results.comparison import Table, compare
-from orchestrator.results.snapshot import about_run, keep
+from orchestrator.results.run_state import STATE_FILE, RunState, write_state
+from orchestrator.results.snapshot import SNAPSHOT, about_run, keep
 
-RECORDS = "records.jsonl"
+REPORTS = ("report.html", "report.md", "junit.xml")
+"""Written when a run ends: a folder without the first holds no finished run."""
+_ANOTHER = "choose another folder with --out"
 LEAST_FREE = 300 * 2**20
 """Bytes that must be free where a run writes; it needs far less, but a full disk breaks others."""
 
@@ -29,31 +37,75 @@ def new_run_id() -> str:
 
 
 class RunStore:
-    """The folder of one run. Each record is written before the next is awaited."""
+    """The folder of one run, locked while it is written. Each record is written before the next is awaited.
+
+    Until ``finished`` is called the run counts as not finished, whatever happens. ``replaced``: a finished
+    run was there before, whose records and reports are gone.
+    """
 
     def __init__(self, folder: Path, lab: LoadedLab) -> None:
-        """Raises Unavailable when the folder cannot be written or its disk is full."""
+        """Raises SpecError for a folder that holds something else, an unfinished run, or one that another
+        isolab writes; Unavailable when the folder cannot be written or its disk is full."""
         self.folder = folder.absolute()
         self._lab = lab
+        self._expected: Mapping[str, Sequence[str]] = {}
+        self._with_hidden = {exercise.name for exercise in lab.exercises if exercise.hidden}
         try:
-            self._require_own(lab)
+            self._require_folder()
+            # The lock comes first: what another isolab writes now is no finished run yet.
+            there = (self.folder / RECORDS).exists()
+            with self._locked("r+") if there else contextlib.nullcontext():
+                self.replaced = self._require_own(lab)
             self.folder.mkdir(parents=True, exist_ok=True)
             require_space(self.folder)
+            self._file = self._locked("a")
+            os.truncate(self.folder / RECORDS, 0)
+            for name in REPORTS:
+                (self.folder / name).unlink(missing_ok=True)
             keep(lab, self.folder)
-            self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
+            write_state(self.folder, RunState.RUNNING, {})
         except OSError as problem:
             raise Unavailable(
                 f"cannot write to {folder}: {problem.strerror}", hint="choose another folder with --out"
             ) from None
 
-    def _require_own(self, lab: LoadedLab) -> None:
-        """Raises SpecError for a folder whose ``lab.yaml`` is somebody's lab and no run's snapshot."""
+    def _require_folder(self) -> None:
+        """Raises SpecError for a path that is, or leads through, a file."""
+        for path in (self.folder, *self.folder.parents):
+            if path.exists() and not path.is_dir():
+                raise SpecError(f"{path} is a file, not a folder", hint=_ANOTHER)
+
+    def _locked(self, mode: str) -> IO[str]:
+        """Open the records for us alone. Raises SpecError if another isolab has them open."""
+        file = (self.folder / RECORDS).open(mode, encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise SpecError(f"another isolab is writing its run to {self.folder}", hint=_ANOTHER) from None
+        return file
+
+    def _require_own(self, lab: LoadedLab) -> bool:
+        """Return whether a finished run is there. Raises SpecError for anything else that a run would
+        replace: an unfinished run, a lab, other files."""
         there = self.folder / LAB_FILE
-        if there.exists() and (there.samefile(lab.path) or not (self.folder / RECORDS).exists()):
+        run = (self.folder / RECORDS).exists()
+        if there.exists() and (there.samefile(lab.path) or not run):
             raise SpecError(
-                f"{self.folder} is a lab's folder: the run's {LAB_FILE} would replace it",
-                hint="choose another folder with --out",
+                f"{self.folder} is a lab's folder: the run's {LAB_FILE} would replace it", hint=_ANOTHER
             )
+        if run and not (self.folder / REPORTS[0]).exists():
+            raise SpecError(
+                f"{self.folder} holds an unfinished run: records, but no {REPORTS[0]}",
+                hint=f"remove it if nobody needs it, or {_ANOTHER}",
+            )
+        mine = () if run else (*REPORTS, SNAPSHOT, STATE_FILE, *lab.lab.machines)
+        for name in mine:
+            if (self.folder / name).exists():
+                raise SpecError(
+                    f"the run would write to {self.folder / name}, which no run made", hint=_ANOTHER
+                )
+        return run
 
     def __enter__(self) -> RunStore:
         return self
@@ -62,8 +114,24 @@ class RunStore:
         self._file.close()
 
     def add(self, record: Record) -> None:
+        """Write a record. One of hidden tests that does not say what its student may see shows nothing."""
+        if record.student_view is None and record.exercise in self._with_hidden:
+            record = replace(record, student_view=sealed(record))
         self._file.write(record.to_json() + "\n")
         self._file.flush()
+
+    def expect(self, results: Mapping[str, Sequence[str]]) -> None:
+        """Note which exercises each machine is to run. Raises OSError."""
+        self._expected = results
+        write_state(self.folder, RunState.RUNNING, results)
+
+    def finished(self) -> None:
+        """Note that the run came to its end. Raises OSError."""
+        write_state(self.folder, RunState.FINISHED, self._expected)
+
+    def interrupted(self) -> None:
+        """Note that it did not. Raises OSError."""
+        write_state(self.folder, RunState.INTERRUPTED, self._expected)
 
     def comparison(self) -> Table:
         """Compare the records written so far."""
@@ -93,8 +161,11 @@ def load_run(folder: Path) -> list[Record]:
         raise SpecError(
             f"{folder}: not a run (no {RECORDS} in it)", hint="runs are stored in runs/"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise SpecError(f"{path}: invalid records: {problem}") from None
+    except ValueError as problem:
+        raise SpecError(
+            f"{path}: invalid records: {problem}",
+            hint="a newer isolab may have written them; otherwise restore the line, or delete it",
+        ) from None
 
 
 def _specs(lab: LoadedLab) -> Mapping[str, Exercise]:

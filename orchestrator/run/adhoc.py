@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.compile.built_before import MAKEFILES
+from orchestrator.compile.toolchain import CXX_SUFFIXES
 from orchestrator.errors import SpecError
+from orchestrator.formatting import printable
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.labfile.models import Build, Exercise, Lab, Machine, Step
 from orchestrator.labfile.suggest import did_you_mean
@@ -16,6 +19,16 @@ EXERCISE = "./program"
 _KEPT = 2**20
 """Bytes kept of each output: a program that prints more is stopped for it, so that nothing is compared
 that nobody can see."""
+SUFFIXES = (".c", *CXX_SUFFIXES)
+_NAME_ONE = "name a C or C++ file, or a folder with a Makefile"
+_OTHER_BUILDS = {
+    "CMakeLists.txt": "cmake -B build && make -C build",
+    "configure": "./configure --host=$CROSS_TRIPLE && make",
+    "autogen.sh": "./autogen.sh && ./configure --host=$CROSS_TRIPLE && make",
+    "configure.ac": "autoreconf -i && ./configure --host=$CROSS_TRIPLE && make",
+    "build.sh": "sh build.sh",
+    "src/Makefile": "make -C src",
+}
 
 
 def machines_for(on: str) -> dict[str, Machine]:
@@ -45,21 +58,59 @@ def lab_of(
     path: Path, arguments: Sequence[str], *, on: str, stdin: Path | None, command: str, timeout: float
 ) -> LoadedLab:
     """Return a lab with one exercise: this C file, or this folder built by ``command``. Raises SpecError."""
-    if not path.exists():
-        raise SpecError(f"{path}: no such file", hint="name a C file, or a folder with a Makefile")
+    _require(path, command)
     if stdin is not None and not stdin.is_file():
-        raise SpecError(f"--stdin {stdin}: no such file")
-    if path.is_dir():
-        folder, build = path.resolve(), Build(command=command or "make")
-    elif command:
-        folder, build = path.resolve().parent, Build(command=command)
-    else:
-        folder, build = path.resolve().parent, Build(sources=[path.name])
-    step = Step(
+        raise SpecError(f"--stdin {printable(str(stdin))}: no such file")
+    # Names and arguments may hold any bytes, which the models' own checks refuse.
+    build = _build(path, command)
+    step = Step.model_construct(
         run=shlex.join([f"./{build.program}", *arguments]), stdin=str(stdin.resolve()) if stdin else None
     )
-    exercise = Exercise(title=path.name, build=[build], run=[step], timeout=timeout, output_limit=_KEPT)
-    lab = Lab(lab="try", machines=machines_for(on), exercises=[EXERCISE])
-    return LoadedLab(
-        lab=lab, path=path, exercises=(LoadedExercise(EXERCISE, folder, exercise, exact_timeout=True),)
+    exercise = Exercise.model_construct(
+        title=printable(path.name), build=[build], run=[step], timeout=timeout, output_limit=_KEPT
     )
+    folder = path.resolve() if path.is_dir() else path.parent.resolve()
+    lab = Lab(lab="try", machines=machines_for(on), exercises=[EXERCISE])
+    loaded = LoadedExercise(EXERCISE, folder, exercise, exact_timeout=True)
+    return LoadedLab(lab=lab, path=path, exercises=(loaded,))
+
+
+def _require(path: Path, command: str) -> None:
+    """Raise SpecError unless this can be built: a source, or a folder with a makefile, or by ``command``."""
+    shown = printable(str(path))
+    if not path.exists():
+        what = "a link to nothing" if path.is_symlink() else "no such file"
+        raise SpecError(f"{shown}: {what}", hint=_NAME_ONE)
+    if not path.is_dir() and not path.is_file():
+        raise SpecError(f"{shown} is neither a file nor a folder", hint=_NAME_ONE)
+    if command:
+        return
+    if path.is_file():
+        if path.suffix not in SUFFIXES:
+            raise SpecError(
+                f"{shown} is not a C or C++ source ({', '.join(SUFFIXES)})",
+                hint=f"{_NAME_ONE}, or say how to build it: --build 'COMMAND'",
+            )
+    elif not any((path / name).is_file() for name in MAKEFILES):
+        raise SpecError(f"{shown} has no Makefile", hint=_other_build(path))
+
+
+def _other_build(folder: Path) -> str:
+    """How to build a folder without a makefile, from what it has instead."""
+    for file, command in _OTHER_BUILDS.items():
+        if (folder / file).is_file():
+            return f"build it with --build '{command}'"
+    sources = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
+    if sources:
+        return f"name one source, such as {printable(str(folder / sources[0]))}, or give --build 'COMMAND'"
+    return f"{_NAME_ONE}, or say how to build it: --build 'COMMAND'"
+
+
+def _build(path: Path, command: str) -> Build:
+    if path.is_dir() or command:
+        return Build.model_construct(command=command or "make")
+    flags: list[str] = []
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        # Its headers may be beside the file itself.
+        flags = ["-iquote", str(path.resolve().parent)]
+    return Build.model_construct(sources=[path.name], flags=flags)

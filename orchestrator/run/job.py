@@ -13,7 +13,8 @@ from typing import Any
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.cross import build_exercise
-from orchestrator.compile.toolchain import libc_of
+from orchestrator.compile.toolchain import libc_version
+from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
     BuildError,
@@ -30,6 +31,7 @@ from orchestrator.exercises.compile_in_guest import build_in_guest, sources
 from orchestrator.exercises.execute import PUSH_SECONDS, ExerciseContext, items, run_exercise
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.required_programs import missing_programs
+from orchestrator.exercises.student_view import view_unbuilt
 from orchestrator.formatting import counted
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
@@ -60,7 +62,7 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
         raise
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
-        context.progress.tell(f"{job.machine}: {problem.describe()}")
+        context.progress.tell(problem.describe_for(job.machine))
         reason = problem.message
         for exercise in pending:
             if exercise.name not in done:
@@ -76,6 +78,11 @@ def _run(
     context: RunContext,
     participant: Participant,
 ) -> Iterator[Record]:
+    if all(exercise.not_handed_in for exercise in exercises):  # nothing to start a machine for
+        for exercise in exercises:
+            filled = replace(blank, exercise=exercise.name)
+            yield _not_built(exercise, filled, WorkError(exercise.not_handed_in))
+        return
     programs, failures = _programs(job, exercises, context)
     with provisioned(job, context.machines) as machine:
         handle = machine.handle
@@ -149,10 +156,11 @@ def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, contex
 
 def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
     """Return a *fail* record for a student's code, else *error*: a program of the lab does not compile."""
+    words = for_any_architecture(errors_first(problem.message), blank.arch)
     if isinstance(problem, WorkError):
-        points = exercise.spec.max_points
-        return replace(blank, status=Status.FAIL, reason=problem.message, max_points=points)
-    return replace(blank, status=Status.ERROR, reason=problem.message)
+        filled = replace(blank, status=Status.FAIL, reason=words, max_points=exercise.spec.max_points)
+        return replace(filled, student_view=view_unbuilt(exercise, words))
+    return replace(blank, status=Status.ERROR, reason=words)
 
 
 def _programs(
@@ -164,6 +172,9 @@ def _programs(
     failures: dict[str, BuildError] = {}
     context.progress.doing(job.machine, f"compiling {counted(len(exercises), 'exercise')} for {arch.name}")
     for exercise in exercises:
+        if exercise.not_handed_in:
+            failures[exercise.name] = WorkError(exercise.not_handed_in)
+            continue
         try:
             with context.machines.make_slots:
                 limit = context.deadline(MAKE_SECONDS)
@@ -176,8 +187,8 @@ def _programs(
 def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
     """Return what may explain a difference: the machine's facts, and the C library that was linked in."""
     here = any(build.where == "controller" for build in exercise.spec.build)
-    libc = libc_of(arch) if here else ""
-    return machine.facts.platform | ({"libc": libc} if libc else {})
+    version = libc_version(arch) if here else ""
+    return machine.facts.platform | ({"libc": f"musl {version}"} if version else {})
 
 
 def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:

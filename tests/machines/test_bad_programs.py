@@ -42,7 +42,7 @@ class TestBadPrograms:
     def test_one_that_gives_up(self, rough: dict[Any, Any], machine: str) -> None:
         record = rough[machine, "./three"]
         assert (record["status"], record["exit_code"], record["signal"]) == ("fail", 3, None)
-        assert "exit_code was 3, expected equals 0" in record["reason"]
+        assert "exit_code: got 3, expected 0" in record["reason"]
         assert record["stderr"] == "cannot do it\n"
 
     def test_one_that_crashes(self, rough: dict[Any, Any], machine: str) -> None:

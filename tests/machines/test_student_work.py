@@ -165,7 +165,7 @@ class Done:
         return {
             that
             for that, alone in single
-            if any(miss.startswith(f"{that} ") for miss in judge(alone, shown, self.subject).misses)
+            if any(one.that == that and not one.held for one in judge(alone, shown, self.subject).results)
         }
 
 

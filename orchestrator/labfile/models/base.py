@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -53,6 +53,19 @@ MachineName = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExercisePath = Annotated[str, Field(pattern=EXERCISE_PATTERN)]
 
 
+Feature = Literal[
+    "user-namespaces", "posix-shm", "posix-mqueue", "sysv-ipc", "seccomp", "landlock", "cgroup-memory"
+]
+"""What the runner tries in a machine; the same names as in ``images/guest/facts.c``."""
+
+Fact = Literal[
+    "kernel", "machine", "hostname", "bits", "byte_order", "page_size", "cpus", "memory", "uid",
+    "long", "long_double", "char_signed", "wchar_signed", "aligned", "landlock_abi", "no_new_privs", "time",
+    "spin_us",
+]  # fmt: skip
+"""What the runner reports of a machine; the same names as in ``images/guest/facts.c``."""
+
+
 class User(StrEnum):
     """Who runs a program inside a machine; the same three users exist on every machine."""
 
@@ -62,6 +75,6 @@ class User(StrEnum):
 
 
 class Spec(BaseModel):
-    """Base of all models: frozen, and strict about keys."""
+    """Base of all models: frozen, and strict about keys. The text below a field is for the schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.driver_traits import Boundary
-from orchestrator.labfile.canary_kinds import RESERVED, CanaryKind, observation
-from orchestrator.labfile.models.base import NAME_PATTERN, AnyText, ArchName, Spec, User
+from orchestrator.labfile.canary_kinds import CanaryKind
+from orchestrator.labfile.models.base import NAME_PATTERN, AnyText, ArchName, Fact, Feature, Spec, User
 from orchestrator.units import Duration, Size
 
 
@@ -23,14 +23,20 @@ class Build(Spec):
     with ``../`` are the exercise's ``shared`` files; ``headers`` is an older way to name such files.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     sources: list[AnyText] = []
+    """C files to compile, as paths in the folder. Those that begin with ../ are listed under shared."""
     headers: list[str] = []
+    """An older way to name files in shared."""
     command: str | None = None
+    """A shell command that builds the program, such as make. CC is a compiler for the architecture."""
     output: AnyText | None = None
+    """File name of the program. By default the first source without its suffix."""
     flags: list[str] = []
+    """Further compiler flags, such as -O0."""
     where: Literal["controller", "guest"] = Field("controller", alias="in")
+    """Where to compile: on the controller, or in the machine with its own compiler."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Build:
@@ -57,15 +63,20 @@ class Step(Spec):
     """
 
     run: Annotated[AnyText, Field(min_length=1)]
+    """The command and its arguments. No shell runs: no pipes, variables or patterns."""
     user: User = User.STUDENT
+    """Who runs it. By default student."""
     stdin: AnyText | None = None
+    """A file of the exercise's folder that the program reads as its standard input."""
 
     @property
     def argv(self) -> list[str]:
         return shlex.split(self.run)
 
 
-ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=64)]
+KERNEL_PATTERN = r"^>=\d+(\.\d+){0,2}$"
+PROGRAM_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
+ProgramName = Annotated[str, Field(pattern=PROGRAM_PATTERN, max_length=64)]
 
 
 class Needs(Spec):
@@ -76,22 +87,33 @@ class Needs(Spec):
     the machine itself must have, looked up just before the exercise runs there.
     """
 
-    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    kernel: Annotated[str, Field(pattern=KERNEL_PATTERN)] | None = None
+    """The oldest kernel it works on, such as >=5.10."""
     root: bool = False
+    """Whether it must be able to run programs as root."""
     network: bool = False
-    features: list[str] = []
+    """Whether it needs another machine on the same network."""
+    features: list[Feature] = []
+    """What must work in the machine; each is tried when the machine has come up."""
     programs: list[ProgramName] = []
+    """Names of programs that must be installed in the machine, such as strace."""
     arch: list[ArchName] = []
+    """Architectures it is for; empty for any."""
     boundary: list[Boundary] = []
+    """Kinds of boundary it is for; empty for any."""
 
 
 class Where(Spec):
     """Restrict a check to machines that match every given key."""
 
     boundary: list[Boundary] = []
+    """Kinds of boundary the check applies to; empty for any."""
     arch: list[ArchName] = []
+    """Architectures the check applies to; empty for any."""
     bits: Literal[32, 64] | None = None
+    """Word size of the machines the check applies to."""
     byte_order: Literal["little", "big"] | None = None
+    """Byte order of the machines the check applies to."""
 
 
 COMPARISONS = (
@@ -107,17 +129,29 @@ class Check(Spec):
     """
 
     that: Annotated[str, Field(min_length=1)]
+    """What is checked: an observation of the program, exit_code, signal or stdout."""
     equals: Any = None
+    """The value must be the same as this one."""
     not_equals: Any = None
+    """There must be a value, and another one than this."""
     one_of: list[Any] | None = None
+    """The value must be one of these."""
     at_least: float | None = None
+    """The value must be a number, and no less than this."""
     at_most: float | None = None
+    """The value must be a number, and no more than this."""
     matches: str | None = None
-    equals_fact: str | None = None
+    """The value must be a text in which this regular expression is found."""
+    equals_fact: Fact | None = None
+    """The value must be the same as this fact of the machine."""
     measured: Annotated[int, Field(ge=1)] | None = None
+    """The value must be a measurement of at least this many readings."""
     points: Annotated[float, Field(ge=0)] = 1.0
+    """What the check is worth."""
     why: str = ""
+    """The reason, shown when the check fails."""
     where: Where = Where()
+    """The machines the check applies to; by default all."""
 
     @model_validator(mode="after")
     def _one_comparison(self) -> Check:
@@ -145,9 +179,13 @@ class Plot(Spec):
     """
 
     title: Annotated[str, Field(min_length=1)]
+    """What is measured."""
     unit: Annotated[str, Field(min_length=1, max_length=12)]
+    """Unit of the observations. ns, us, ms, s, B and B/s are scaled for display."""
     better: Literal["lower", "higher"] = "lower"
+    """Which end of the scale is better."""
     shows: Annotated[dict[str, str], Field(min_length=1)]
+    """Observation and its label; each is a picture and a row of the table."""
 
 
 Asked = Literal["start", "memory", "contention"]
@@ -171,6 +209,7 @@ class Student(Spec):
     """The files of an exercise that a student writes, by their paths in its folder."""
 
     files: Annotated[list[str], Field(min_length=1)]
+    """The files that a student writes, as paths in the folder."""
 
 
 class Hidden(Spec):
@@ -181,10 +220,15 @@ class Hidden(Spec):
     """
 
     files: list[str] = []
+    """Further files to copy into the machine."""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
+    """Further programs to build."""
     run: Annotated[list[Step], BeforeValidator(_steps)] = []
+    """Further commands, run after the visible ones."""
     checks: Annotated[list[Check], Field(min_length=1)]
+    """Further checks, on observations of any command."""
     wrong: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Annotated[list[str], Field(min_length=1)]] = {}
+    """Folder below wrong/ and the observations whose checks that wrong solution fails."""
 
 
 class Exercise(Spec):
@@ -196,42 +240,35 @@ class Exercise(Spec):
     """
 
     title: Annotated[AnyText, Field(min_length=1)]
+    """One line that says what the exercise is about."""
     explain: str = ""
+    """What is to be learned from it; shown in the report."""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
-    shared: Annotated[
-        list[str],
-        Field(
-            description="files and folders shared by the exercises of a topic: paths in the folder above the "
-            "exercise's. Sources name and include them as ../PATH"
-        ),
-    ] = []
+    """Programs to compile."""
+    shared: list[str] = []
+    """Files and folders of the folder above that its exercises share. Sources name them as ../PATH."""
     files: list[str] = []
+    """Files to copy into the machine as they are; executable there if they are executable here."""
     run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]
+    """The command to run, or a list of steps."""
     timeout: Duration = 10.0
+    """Time limit of each step on a fast machine, such as 5s; longer on slower ones."""
     output_limit: Size = 64 * 2**10
+    """How much is kept of each step's standard output and standard error, such as 64KiB."""
     needs: Needs = Needs()
+    """What a machine must have; elsewhere the exercise is skipped."""
     shows: dict[str, str] = {}
+    """Observation and its label: the rows of the comparison, in this order."""
     plots: list[Plot] = []
+    """Measurements, which are drawn instead of compared."""
     asks: list[Asked] = []
+    """What isolab should measure from outside the machine."""
     checks: list[Check] = []
+    """What the observations should be, and what that is worth."""
     canaries: list[CanaryKind] = []
+    """What isolab plants outside the machine for an attack to aim at."""
     student: Student | None = None
-
-    @model_validator(mode="after")
-    def _canaries_are_planted(self) -> Exercise:
-        planted = {observation(kind) for kind in self.canaries}
-        for name in [*(check.that for check in self.checks), *self.shows]:
-            if name in RESERVED - planted:
-                raise ValueError(f"{name} reports a canary that `canaries:` does not list")
-        return self
-
-    @model_validator(mode="after")
-    def _answers_are_asked_for(self) -> Exercise:
-        asked = {ANSWERS[question] for question in self.asks}
-        for name in [*(check.that for check in self.checks), *self.shows, *self.measured]:
-            if name in set(ANSWERS.values()) - asked:
-                raise ValueError(f"{name} is measured by the controller, but `asks:` does not request it")
-        return self
+    """Set where a student writes some of the files."""
 
     @property
     def measured(self) -> tuple[str, ...]:

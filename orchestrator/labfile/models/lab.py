@@ -93,20 +93,35 @@ class MachineDefaults(Spec):
     """Keys a lab may set for all of its machines at once."""
 
     driver: DriverName | None = None
+    """What kind of machine it is."""
     arch: ArchName | None = None
+    """Its architecture. By default the host's."""
     image: str | None = None
+    """What a guest or container is made of: micro, debian, or a recipe in the lab's folder images/."""
     memory: Size | None = None
+    """Memory, such as 256MiB."""
     cpus: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Number of processors."""
     pids: Annotated[int, Field(ge=8, le=32768)] | None = None
+    """Most processes in a container."""
     accel: Accel | None = None
+    """Whether KVM runs the guest (kvm), emulation (tcg), or whichever works (auto)."""
     engine: Literal["auto", "podman", "docker"] | None = None
+    """The container engine; auto prefers Podman."""
     uri: LibvirtUri | None = None
+    """Which libvirt daemon, such as qemu:///system or qemu+ssh://HOST/system."""
     boot_timeout: Duration | None = None
+    """How long it may take to come up, such as 5min."""
     networks: Joined | None = None
+    """Networks it joins: a list of names, or a mapping from name to address."""
     user: LoginName | None = None
+    """For driver ssh: who logs in. By default whoever runs isolab."""
     key: Annotated[str, Field(min_length=1)] | None = None
+    """For driver ssh: the file of the private key."""
     jump: JumpHost | None = None
+    """For driver ssh: a host to go through, such as user@gateway:22."""
     folder: RemoteFolder | None = None
+    """For driver ssh: a folder there in which isolab makes its own."""
 
 
 class Network(Spec):
@@ -117,7 +132,9 @@ class Network(Spec):
     """
 
     subnet: Subnet | None = None
+    """Its subnet, such as 10.77.0.0/24. By default one of its own."""
     internet: bool = False
+    """Whether its machines reach the Internet."""
 
 
 class Machine(Spec):
@@ -132,24 +149,43 @@ class Machine(Spec):
     """
 
     driver: DriverName
+    """What kind of machine it is."""
     arch: ArchName | None = None
+    """Its architecture. By default the host's."""
     image: str = "micro"
+    """What a guest or container is made of: micro, debian, or a recipe in the lab's folder images/."""
     memory: Size = 256 * 2**20
+    """Memory, such as 256MiB."""
     cpus: Annotated[int, Field(ge=1, le=64)] = 1
+    """Number of processors."""
     pids: Annotated[int, Field(ge=8, le=32768)] | None = None
+    """Most processes in a container."""
     accel: Accel = "auto"
+    """Whether KVM runs the guest (kvm), emulation (tcg), or whichever works (auto)."""
     engine: Literal["auto", "podman", "docker"] = "auto"
+    """The container engine; auto prefers Podman."""
     uri: LibvirtUri | None = None
+    """Which libvirt daemon, such as qemu:///system or qemu+ssh://HOST/system."""
     boot_timeout: Duration | None = None
+    """How long it may take to come up, such as 5min."""
     networks: Joined = {}
+    """Networks it joins: a list of names, or a mapping from name to address."""
     address: ServerAddress | None = None
+    """For driver ssh: host name or address of a machine that exists."""
     user: LoginName | None = None
+    """For driver ssh: who logs in. By default whoever runs isolab."""
     key: Annotated[str, Field(min_length=1)] | None = None
+    """For driver ssh: the file of the private key."""
     host_key: HostKey | None = None
+    """For driver ssh: the machine's public host key. By default the one in known_hosts."""
     jump: JumpHost | None = None
+    """For driver ssh: a host to go through, such as user@gateway:22."""
     folder: RemoteFolder = "/tmp"
+    """For driver ssh: a folder there in which isolab makes its own."""
     boundary: Literal["process", "container", "vm", "emulated"] = "vm"
+    """For driver ssh: what kind of boundary the machine is."""
     disposable: bool = False
+    """For driver ssh: whether exercises may run as root there."""
 
 
 class Lab(Spec):
@@ -160,13 +196,21 @@ class Lab(Spec):
     """
 
     lab: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Name of the lab."""
     title: str = ""
+    """One line for people."""
     description: str = ""
+    """What the lab shows, for people."""
     defaults: MachineDefaults = MachineDefaults()
+    """Keys for every machine that does not set them."""
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many machines may be up at a time: 1 where something is measured."""
     networks: dict[MachineName, Network] = {}
+    """Private networks between machines."""
     machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
+    """The machines, by name; columns of the report, in this order."""
     exercises: Annotated[list[ExercisePath], Field(min_length=1)]
+    """What to run, in this order: ipc/pipe is built in, ./mine is a folder beside this file."""
 
 
 def boundary_of(machine: Machine) -> Boundary:

@@ -11,9 +11,8 @@ from factories import facts, loaded, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.exercises.bounded_value import MAX_KEYS, MAX_TEXT
 from orchestrator.exercises.checks import (
-    MAX_KEYS,
-    MAX_TEXT,
     Verdict,
     applies,
     judge,
@@ -91,6 +90,28 @@ def test_observations_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 5000 + "a", "x" * 5000 + "b"),
+        ([0] * 500 + [1], [0] * 500 + [2]),
+        ({f"k{n}": n for n in range(300)}, {f"k{n}": min(n, 298) for n in range(300)}),
+        (10**90, 10**90 + 1),
+    ],
+)
+def test_bounds_never_make_different_observations_equal(one: object, other: object) -> None:
+    first, second = (observations(json.dumps({"seen": each})) for each in (one, other))
+    assert first != second
+    assert len(json.dumps(first)) < 10_000
+
+
+def test_objects_beyond_the_bound_differ_by_what_was_left_out() -> None:
+    one, other = ({f"k{n:04}": n // (n + less) for n in range(1, 300)} for less in (0, 1))
+    first, second = (observations(json.dumps({"k": 1} | each)) for each in (one, other))
+    assert first["…"] != second["…"]
+    assert len(first) == MAX_KEYS
+
+
+@pytest.mark.parametrize(
     ("found", "comparison", "met"),
     [
         (1, {"equals": 1}, True),
@@ -122,7 +143,7 @@ def test_observations_are_bounded() -> None:
         ("x" * MAX_TEXT + "needle", {"matches": "needle"}, False),
         (4096, {"equals_fact": "page_size"}, True),
         (8192, {"equals_fact": "page_size"}, False),
-        (None, {"equals_fact": "unheard_of"}, False),
+        (None, {"equals_fact": "hostname"}, False),
         (12, {"measured": 1}, True),
         (12, {"measured": 2}, False),
         ({"median": 3.0, "q1": 2.0, "q3": 4.0, "n": 15}, {"measured": 15}, True),
@@ -137,22 +158,67 @@ def test_comparisons(found: Any, comparison: dict[str, Any], met: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "comparison", [{"equals": None}, {"not_equals": 1}, {"one_of": [None]}, {"equals_fact": "unheard_of"}]
+    "comparison", [{"equals": None}, {"not_equals": 1}, {"one_of": [None]}, {"equals_fact": "hostname"}]
 )
 def test_what_was_not_observed_never_meets_an_expectation(comparison: dict[str, Any]) -> None:
     (miss,) = verdict({}, {"that": "it", **comparison}).misses
-    assert miss.startswith("it was not observed, expected ")
+    assert miss.startswith("it: got nothing, expected ")
 
 
-def test_a_miss_says_found_expected_and_why() -> None:
-    (miss,) = verdict({"it": 1}, {"that": "it", "at_least": 2, "why": "two pages"}).misses
-    assert miss == "it was 1, expected at least 2.0 (two pages)"
+@pytest.mark.parametrize(
+    ("found", "comparison", "words"),
+    [
+        (1, {"equals": 2}, "got 1, expected 2"),
+        (True, {"equals": 1}, "got true, expected 1"),
+        (1, {"not_equals": 1}, "got 1, expected anything but 1"),
+        ("c", {"one_of": ["a", "b"]}, 'got "c", expected one of "a", "b"'),
+        (1, {"at_least": 1048577}, "got 1, expected at least 1048577"),
+        (9, {"at_most": 2.5}, "got 9, expected at most 2.5"),
+        ("b", {"matches": "^a"}, 'got "b", expected a text that matches "^a"'),
+        (1, {"equals_fact": "page_size"}, "got 1, expected this machine's page_size, which is 4096"),
+        (1, {"measured": 15}, "got 1, expected a measurement of at least 15 readings"),
+        ("é", {"equals": "e"}, 'got "é", expected "e"'),
+        (1, {"equals": 2, "why": "two pages"}, "got 1, expected 2  (two pages)"),
+    ],
+)
+def test_a_miss_says_got_expected_and_why(found: Any, comparison: dict[str, Any], words: str) -> None:
+    assert verdict({"it": found}, {"that": "it", **comparison}).misses == (f"it: {words}",)
 
 
-def test_hostile_values_are_told_in_plain_short_words() -> None:
+def test_a_missing_observation_is_told_with_what_was_observed_instead() -> None:
+    (near,) = verdict({"capacity": 1, "other": 2}, {"that": "capcity", "equals": 1}).misses
+    assert near == "capcity: got nothing, expected 1  (did you mean 'capacity'?)"
+    (far,) = verdict({"capacity": 1, "other": 2}, {"that": "x", "equals": 1}).misses
+    assert far == "x: got nothing, expected 1  (observed: capacity, other)"
+
+
+def test_misses_are_aligned_one_a_line() -> None:
+    checks = [
+        {"that": "a", "equals": 1, "why": "one"},
+        {"that": "longer", "equals": 22, "why": "two"},
+        {"that": "met", "equals": 1},
+    ]
+    assert verdict({"a": 100, "longer": 2, "met": 1}, *checks).misses == (
+        "a:      got 100, expected 1   (one)",
+        "longer: got 2,   expected 22  (two)",
+    )
+
+
+def test_long_values_stand_below_each_other_and_nothing_is_left_out_in_the_middle() -> None:
+    found, wanted = "0600" * 20, "0000" * 20
+    (miss,) = verdict({"encoded": found}, {"that": "encoded", "equals": wanted, "why": "order"}).misses
+    assert miss.split("\n") == [
+        f'encoded: got      "{found}"',
+        f'         expected "{wanted}"',
+        "         (order)",
+    ]
+
+
+def test_hostile_values_are_told_in_plain_bounded_words() -> None:
     (miss,) = verdict({"it": "\x1b[31m\u202e" * 1000}, {"that": "it", "equals": 1}).misses
-    assert miss.isprintable()
-    assert len(miss) < 300
+    assert miss.replace("\n", "").isprintable()
+    assert len(miss) < 2200
+    assert "more characters)" in miss
 
 
 def test_points_are_those_of_the_met_expectations() -> None:
@@ -164,7 +230,7 @@ def test_points_are_those_of_the_met_expectations() -> None:
 def test_ending_badly_is_a_miss_unless_an_expectation_is_about_it() -> None:
     shown = {"it": 1, "exit_code": 3}
     assert verdict(shown, {"that": "it", "equals": 1}).misses == (
-        "exit_code was 3, expected equals 0 (normal exit)",
+        "exit_code: got 3, expected 0  (normal exit)",
     )
     assert verdict(shown, {"that": "exit_code", "equals": 3}).misses == ()
     killed = {"exit_code": None, "signal": "SIGSEGV"}
@@ -172,17 +238,17 @@ def test_ending_badly_is_a_miss_unless_an_expectation_is_about_it() -> None:
 
 
 def test_without_expectations_ending_well_is_worth_one_point() -> None:
-    assert verdict({}) == Verdict(1, 1, ())
+    good = verdict({})
+    assert (good.points, good.max_points, good.misses) == (1, 1, ())
     assert verdict({"exit_code": 1}).points == 0
 
 
 def test_expectations_about_other_machines_do_not_count() -> None:
     elsewhere = {"that": "it", "equals": 1, "where": {"arch": ["s390x"]}, "points": 7}
-    assert verdict({}, elsewhere) == Verdict(0, 0, ())
+    here = verdict({}, elsewhere)
+    assert (here.points, here.max_points, here.misses) == (0, 0, ())
     about_the_end = {"that": "exit_code", "equals": 5, "where": {"arch": ["s390x"]}}
-    assert verdict({"exit_code": 5}, about_the_end).misses == (
-        "exit_code was 5, expected equals 0 (normal exit)",
-    )
+    assert verdict({"exit_code": 5}, about_the_end).misses == ("exit_code: got 5, expected 0  (normal exit)",)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +272,10 @@ def test_every_filter_must_match(where: dict[str, Any], about_this: bool) -> Non
     ("keys", "why"),
     [
         ({}, ""),
-        ({"needs": {"root": True, "kernel": ">=6.1", "features": ["userns"], "arch": ["amd64"]}}, ""),
+        (
+            {"needs": {"root": True, "kernel": ">=6.1", "features": ["user-namespaces"], "arch": ["amd64"]}},
+            "",
+        ),
         (
             {"needs": {"boundary": ["process", "container"]}},
             "only for boundary process, container, this is vm",
@@ -214,7 +283,7 @@ def test_every_filter_must_match(where: dict[str, Any], about_this: bool) -> Non
         ({"needs": {"arch": ["s390x"]}}, "only for s390x, this is amd64"),
         ({"needs": {"kernel": ">=6.13"}}, "needs kernel >=6.13, this is 6.12.1"),
         ({"needs": {"features": ["landlock"]}}, "needs landlock: too old"),
-        ({"needs": {"features": ["magic"]}}, "needs magic: unknown to the runner"),
+        ({"needs": {"features": ["seccomp"]}}, "needs seccomp: unknown to the runner"),
     ],
 )
 def test_what_is_missing_is_said(keys: dict[str, Any], why: str) -> None:

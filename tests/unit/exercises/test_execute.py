@@ -38,7 +38,7 @@ def test_a_fail_says_every_miss_and_keeps_the_points_that_were_won() -> None:
     checks = [{"that": "a", "equals": 1}, {"that": "b", "equals": 1}, {"that": "c", "equals": 1}]
     done = run(answer(b'{"a": 1, "b": 2}\n'), checks=checks)
     assert (done.status, done.points, done.max_points) == (Status.FAIL, 1, 3)
-    assert done.reason == "b was 2, expected equals 1; c was not observed, expected equals 1"
+    assert done.reason == "b: got 2,       expected 1\nc: got nothing, expected 1  (observed: a, b)"
 
 
 def test_death_by_a_signal_is_the_programs_fail() -> None:

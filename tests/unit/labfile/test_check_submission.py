@@ -117,8 +117,11 @@ def test_mistakes_in_what_a_student_writes(folder: Path, before: str, after: str
         ("build: {sources", "build: »{output: tester, sources", ["»'tester' is also built by exercise.yaml"]),
         ("that: survives,", "that: survives, »equal: true,",
          ["»unknown key 'equal' (did you mean 'equals'?)"]),
-        ("{that: survives, equals", "»{that: file_canary, equals",
-         ["»file_canary reports a canary that `canaries:` in exercise.yaml does not list",
+        ("{that: survives, equals", "{that: »file_canary, equals",
+         ["»file_canary reports a canary that `canaries:` in exercise.yaml does not list"
+          " (add it there: canaries: [file])",
+          "3:38: expected one of: untouched, read, written, deleted, emptied, signalled, stopped, killed,"
+          " starved, reached, knocked on, on the host",
           "6:11: no check tests 'survives'"]),
         ("[greets]", "[»greet]", ["»no check tests 'greet' (did you mean 'greets'?)"]),
         ("  frail:", "  »frial:", ["»no folder 'wrong/frial' (did you mean 'frail'?)",

@@ -119,7 +119,7 @@ def test_mistakes_of_exercises_are_placed_in_their_file(folder: Path, line: str,
         ("»./a 'x", "cannot parse the command: no closing quotation"),
         ("»'  '", "expected a command"),
         ("»5", "expected a command, or a list of steps"),
-        ("[{run: ./a, user: »rot}]", "expected one of: student, other, root (did you mean 'root'?)"),
+        ("[{run: cat, user: »rot}]", "expected one of: student, other, root (did you mean 'root'?)"),
     ],
 )
 def test_commands_must_split_into_words(folder: Path, run: str, expected: str) -> None:

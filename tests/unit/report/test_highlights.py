@@ -70,7 +70,7 @@ def test_every_difference_is_in_the_lessons_of_its_cause_alone() -> None:
     }
     assert found == {
         "boundary": [(0, "x")], "privilege": [(1, "x")], "architecture": [(0, "y")],
-        "mixed": [], "unexplained": [],
+        "library": [], "kernel": [], "versions": [], "mixed": [], "unexplained": [],
     }  # fmt: skip
 
 

@@ -99,10 +99,11 @@ def test_a_value_of_a_failed_program_is_shown_and_absent_ones_say_why() -> None:
         record("b", status=Status.SKIP, reason="needs root"),
         record("c", status=Status.PASS),
         record("d", exercise="other"),
+        record("e", status=Status.PASS, cut=True),
     ]
     row = compare(records).sections[0].rows[0]
     assert row.values[:2] == (1, Missing("skip", "needs root"))
-    assert row.texts == ("1", "(skip)", "(none)", "(not run)")
+    assert row.texts == ("1", "(skip)", "(none)", "(not run)", "(cut)")
     assert row.same
 
 
@@ -133,6 +134,42 @@ def test_a_value_of_a_failed_program_is_shown_and_absent_ones_say_why() -> None:
 def test_what_a_difference_goes_with(machines: list[tuple[str, str, int]], cause: str) -> None:
     row = only_row(*(seen(f"m{n}", *machine) for n, machine in enumerate(machines)))
     assert row.attribution == cause
+
+
+OLD = {"libc": "musl 1.2.3", "kernel": "6.1.0-42-cloud"}
+NEW = {"libc": "musl 1.2.5", "kernel": "6.12.48+deb13"}
+SIGNED, UNSIGNED = {"char_signed": True}, {"char_signed": False}
+
+
+@pytest.mark.parametrize(
+    ("machines", "cause", "goes_with"),
+    [
+        ([("vm", "amd64", 1, OLD), ("emulated", "i386", 1, OLD), ("emulated", "arm64", 2, NEW),
+          ("emulated", "armhf", 2, NEW)], "versions", ("C library", "kernel")),
+        ([("vm", "amd64", 1, OLD), ("emulated", "i386", 1, OLD | {"kernel": "6.12.48"}),
+          ("emulated", "arm64", 2, NEW), ("emulated", "armhf", 2, NEW)], "library", ("C library",)),
+        ([("process", "amd64", 1, OLD | {"kernel": "6.12.48"}), ("vm", "amd64", 2, OLD),
+          ("emulated", "arm64", 1, NEW), ("emulated", "armhf", 1, NEW)], "kernel", ("kernel",)),
+        ([("vm", "amd64", 1, OLD | SIGNED), ("emulated", "i386", 1, OLD | SIGNED),
+          ("emulated", "arm64", 2, NEW | UNSIGNED), ("emulated", "armhf", 2, NEW | UNSIGNED)],
+         "architecture", ("sign of char", "C library", "kernel")),
+        ([("vm", "amd64", 1, OLD), ("emulated", "s390x", 2, NEW)], "architecture", ("C library", "kernel")),
+        ([("process", "amd64", 1, OLD), ("vm", "amd64", 2, OLD), ("emulated", "arm64", 2, NEW)],
+         "boundary", ()),
+        ([("vm", "amd64", 1, OLD), ("emulated", "arm64", 2, {})], "architecture", ()),
+        ([("vm", "amd64", 1, OLD), ("emulated", "arm64", 1, NEW)], "same", ()),
+    ],
+)  # fmt: skip
+def test_versions_are_causes_of_their_own(
+    machines: list[tuple[str, str, int, dict[str, Any]]], cause: str, goes_with: tuple[str, ...]
+) -> None:
+    row = only_row(
+        *(
+            record(f"m{n}", boundary, arch, observations={"value": value}, platform=platform)
+            for n, (boundary, arch, value, platform) in enumerate(machines)
+        )
+    )
+    assert (row.attribution, row.goes_with) == (cause, goes_with)
 
 
 def test_a_row_nobody_answered_is_neither_same_nor_different() -> None:

@@ -1,0 +1,142 @@
+"""What a student may see of a record whose exercise has hidden tests. Pure.
+
+Only the visible steps and checks are in it, judged anew without the hidden ones: a value, a message or an
+ending that a hidden test brought about is not a student's to read. The verdict and the points are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.check_result import CheckResult, missed_lines
+from orchestrator.compiler_messages import without_files
+from orchestrator.exercises.checks import Subject, judge, observations
+from orchestrator.exercises.ending import NOTHING_PRINTED, printed_fields
+from orchestrator.labfile.canary_kinds import RESERVED
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import ANSWERS
+from orchestrator.labfile.shared import ABOVE
+from orchestrator.record import Record, Status
+from orchestrator.transport.runner import ProcessResult
+
+HIDDEN_MISSED = "hidden tests did not all pass"
+HIDDEN_STOPPED = "stopped in a hidden test"
+NOT_OURS_TO_TELL = "this could not be graded; it is not the submission's fault and costs no points"
+OTHERWISE = "another value in a hidden test"
+NO_BUILD = "does not compile together with the hidden tests"
+_FROM_OUTSIDE = RESERVED | set(ANSWERS.values())
+
+
+def view_of(
+    exercise: LoadedExercise,
+    record: Record,
+    results: Sequence[ProcessResult],
+    subject: Subject,
+    trouble: str,
+    notes: Sequence[str],
+) -> Mapping[str, Any] | None:
+    """Return the fields a student sees of the record of these steps; None where nothing is hidden.
+
+    ``trouble`` is what stopped the last step, ``notes`` are remarks about the output.
+    """
+    if exercise.hidden is None:
+        return None
+    public = exercise.public.spec
+    seen, last = results[: len(public.run)], results[: len(public.run)][-1]
+    stdout = "".join(result.stdout for result in seen)
+    noted = _noted(seen, record)
+    shown = {**noted, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
+    checks = [_agreed(one, record) for one in judge(public, shown, subject).results]
+    if trouble:
+        words = [trouble if len(results) <= len(public.run) else HIDDEN_STOPPED]
+    else:
+        words = [*missed_lines(checks), *_hidden_missed(record)]
+    return {
+        "reason": "\n".join([*words, *(notes if len(results) <= len(public.run) else ())]),
+        "observations": noted,
+        "stdout": stdout,
+        "stderr": "".join(result.stderr for result in seen),
+        "exit_code": last.exit_code,
+        "signal": last.signal,
+        "checks": [one.to_data() for one in checks],
+        **printed_fields(seen),
+    }
+
+
+def view_unbuilt(exercise: LoadedExercise, message: str) -> Mapping[str, Any] | None:
+    """Return what a student sees of work that does not compile: the messages about visible files."""
+    if exercise.hidden is None:
+        return None
+    sources = {name for build in exercise.hidden.build for name in build.sources}
+    names = {*sources, *exercise.hidden.files} - _visible(exercise)
+    folders = {f"{name.rsplit('/', 1)[0]}/" for name in names if "/" in name and not name.startswith(ABOVE)}
+    names |= folders | {build.program for build in exercise.hidden.build}
+    kept = without_files(message, names)
+    return {"reason": message if kept == message else "\n".join([NO_BUILD, kept]).rstrip()}
+
+
+def sealed(record: Record) -> Mapping[str, Any]:
+    """Return what a student sees of any other record of an exercise with hidden tests: nothing that a
+    machine or a hidden test said."""
+    told = {Status.ERROR: NOT_OURS_TO_TELL, Status.FAIL: HIDDEN_MISSED}
+    nothing: dict[str, Any] = {"observations": {}, "stdout": "", "stderr": "", "checks": []}
+    nothing |= NOTHING_PRINTED
+    return nothing | {"reason": told.get(record.status, record.reason), "exit_code": None, "signal": None}
+
+
+def _visible(exercise: LoadedExercise) -> set[str]:
+    spec = exercise.public.spec
+    return {*spec.files, *(name for build in spec.build for name in build.sources)}
+
+
+def _noted(seen: Sequence[ProcessResult], record: Record) -> dict[str, Any]:
+    """Return the observations of the visible steps, and the controller's own."""
+    noted: dict[str, Any] = {}
+    for result in seen:
+        noted |= observations(result.stdout)
+    own = {name: value for name, value in record.observations.items() if name in _FROM_OUTSIDE}
+    return {name: value for name, value in noted.items() if name not in _FROM_OUTSIDE} | own
+
+
+def _agreed(seen: CheckResult, record: Record) -> CheckResult:
+    """Return a check judged on the visible steps with the points it won; a hidden step may have changed
+    what it is about."""
+    same = (one for one in record.checks if not one.hidden and _key(one) == _key(seen))
+    real = next(same, None)
+    if real is None or not seen.max_points:
+        return seen
+    if seen.held and not real.held:
+        return replace(seen, held=False, got=OTHERWISE, points=real.points)
+    return replace(seen, held=real.held, points=real.points)
+
+
+def _key(one: CheckResult) -> tuple[str, str, float]:
+    return one.that, one.expected, one.max_points
+
+
+def _hidden_missed(record: Record) -> list[str]:
+    missed = record.status is Status.FAIL and any(one.hidden and not one.held for one in record.checks)
+    return [HIDDEN_MISSED] if missed else []
+
+
+def told_apart(stdout: str) -> str:
+    """Return the output without the lines that are observations: what is meant for people."""
+    return "".join(line for line in stdout.splitlines(keepends=True) if not _is_observed(line))
+
+
+def _is_observed(line: str) -> bool:
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def read_view(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a stored view as those of a record."""
+    checks = tuple(CheckResult.from_data(one) for one in view.get("checks", ()))
+    return {**NOTHING_PRINTED, **view, "checks": checks}

@@ -1,0 +1,152 @@
+"""Build the program that `try` runs, once for each architecture, before any machine starts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.arch import Arch
+from orchestrator.compile.cross import Built, built, origin_of
+from orchestrator.deadline import Cancellation
+from orchestrator.debian.archive import Archives
+from orchestrator.errors import BuildError, SpecError
+from orchestrator.formatting import printable
+from orchestrator.host.resources import this_host
+from orchestrator.labfile.load import LoadedExercise, LoadedLab
+from orchestrator.labfile.models import Build, Step, boundary_of
+from orchestrator.labfile.plan import arch_of
+from orchestrator.machines import host_packages
+from orchestrator.machines.provision import MAKE_SECONDS
+from orchestrator.progress import Progress
+from orchestrator.record import Record, Status
+
+NOT_BUILT = "does not compile"
+
+
+@dataclass(frozen=True)
+class Prebuilt:
+    """A lab whose one program is built. ``lab`` has the machines that it was built for; None if there are
+    none. ``made`` and ``failures`` are by architecture, ``absent`` are records of the other machines."""
+
+    lab: LoadedLab | None
+    made: Mapping[str, Built]
+    failures: Mapping[str, BuildError]
+    absent: tuple[Record, ...] = ()
+
+
+def prebuilt(lab: LoadedLab, arguments: Sequence[str], program: str, progress: Progress) -> Prebuilt:
+    """Build the lab's program for every architecture among its machines. ``program`` chooses one if the
+    build makes several, by its path or its name.
+
+    Raises SpecError if it has to be chosen, ImageError, Unavailable, TimedOut, Interrupted.
+    """
+    (exercise,) = lab.exercises
+    arches = {arch.name: arch for arch in map(arch_of, lab.lab.machines.values())}
+    made, failures = _build_all(exercise, arches, progress)
+    machines = {name: m for name, m in lab.lab.machines.items() if arch_of(m).name in made}
+    absent = tuple(_absent(lab, name) for name in lab.lab.machines if name not in machines)
+    if not machines:
+        return Prebuilt(None, made, failures, absent)
+    chosen = {arch: _choose(result, program) for arch, result in made.items()}
+    ready = _ready(exercise, made, chosen, arguments)
+    some = lab.lab.model_copy(update={"machines": machines})
+    return Prebuilt(replace(lab, lab=some, exercises=(ready,)), made, failures, absent)
+
+
+def _build_all(
+    exercise: LoadedExercise, arches: Mapping[str, Arch], progress: Progress
+) -> tuple[dict[str, Built], dict[str, BuildError]]:
+    cancellation = Cancellation()
+    host_packages.ensure([host_packages.GPGV, host_packages.KEYS], progress, cancellation.deadline())
+    archives = Archives(cancellation.deadline())
+    (build,) = exercise.spec.build
+    origin = origin_of(exercise)
+
+    def one(arch: Arch) -> Built | BuildError:
+        progress.doing(f"build {arch.name}", "compiling")
+        try:
+            return built(exercise, origin, build, arch, archives, cancellation.deadline(MAKE_SECONDS))
+        except BuildError as problem:
+            return problem
+        finally:
+            progress.done(f"build {arch.name}")
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
+        try:
+            results = dict(zip(arches, pool.map(one, arches.values()), strict=True))
+        finally:
+            cancellation.cancel()
+    made = {name: result for name, result in results.items() if isinstance(result, Built)}
+    return made, {name: result for name, result in results.items() if isinstance(result, BuildError)}
+
+
+def _choose(result: Built, program: str) -> str:
+    """The path of the program to run. Raises SpecError."""
+    paths = list(result.programs)
+    found = [path for path in paths if path == program] or [
+        path for path in paths if not program or Path(path).name == program
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(printable(path) for path in found or paths)
+    if not found:
+        raise SpecError(f"--program {program}: the build makes no such program", hint=f"it makes: {names}")
+    raise SpecError(
+        f"the build makes {len(found)} programs: {names}", hint=f"choose one: --program {printable(found[0])}"
+    )
+
+
+def _ready(
+    exercise: LoadedExercise, made: Mapping[str, Built], chosen: Mapping[str, str], arguments: Sequence[str]
+) -> LoadedExercise:
+    """The exercise with its program built, and the folder's data, as one architecture's build left it."""
+    arch, path = next(iter(chosen.items()))
+    programs = {name: {path: result.programs[chosen[name]]} for name, result in made.items()}
+    data = made[arch].data
+    folder = _top(data) if data else exercise.folder
+    (build,), (step,) = exercise.spec.build, exercise.spec.run
+    spec = exercise.spec.model_copy(
+        update={
+            "build": [_named(build, path)],
+            "run": [_running(step, path, arguments)],
+            "files": list(data),
+        }
+    )
+    return replace(exercise, folder=folder, spec=spec, built=programs)
+
+
+def _top(data: Mapping[str, Path]) -> Path:
+    """The folder that paths of data are relative to."""
+    name, path = next(iter(data.items()))
+    return path.parents[name.count("/")]
+
+
+def _named(build: Build, path: str) -> Build:
+    return build.model_copy(update={"output": path})
+
+
+def _running(step: Step, path: str, arguments: Sequence[str]) -> Step:
+    return step.model_copy(update={"run": shlex.join([f"./{path}", *arguments])})
+
+
+def _absent(lab: LoadedLab, name: str) -> Record:
+    """The record of a machine that has nothing to run."""
+    machine = lab.lab.machines[name]
+    return Record(
+        run="",
+        lab=lab.lab.lab,
+        host=this_host().name,
+        machine=name,
+        student="",
+        driver=machine.driver,
+        boundary=boundary_of(machine).value,
+        arch=arch_of(machine).name,
+        accel="none",
+        exercise=lab.exercises[0].name,
+        status=Status.ERROR,
+        reason=NOT_BUILT,
+    )

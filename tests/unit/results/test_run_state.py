@@ -1,0 +1,129 @@
+"""What is missing of a run that did not come to its end, and that every report says so."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from factories import record
+from lab_files import GOOD_LAB, load, make_folder
+
+from orchestrator.errors import SpecError
+from orchestrator.record import RECORDS, Record, Status
+from orchestrator.report import render
+from orchestrator.results.comparison import RunInfo, compare
+from orchestrator.results.run_state import incomplete
+from orchestrator.results.snapshot import about_run
+from orchestrator.results.store import RunStore, load_run
+
+EXPECTED = {"vm": ["ipc/pipe", "ipc/fifo"], "s390x": ["ipc/pipe", "ipc/fifo"]}
+DONE = [
+    record(exercise, machine=machine, status=Status.PASS)
+    for machine, all_of in EXPECTED.items()
+    for exercise in all_of
+]
+
+
+def store_of(folder: Path, records: list[Record]) -> RunStore:
+    with RunStore(folder / "run", load(make_folder(folder), GOOD_LAB)) as store:
+        store.expect(EXPECTED)
+        for each in records:
+            store.add(each)
+    return store
+
+
+def test_a_finished_run_is_complete(tmp_path: Path) -> None:
+    store = store_of(tmp_path, DONE)
+    store.finished()
+    assert incomplete(store.folder, DONE) == ""
+
+
+def test_an_interrupted_run_says_what_is_missing_and_where(tmp_path: Path) -> None:
+    store = store_of(tmp_path, DONE[:1])
+    store.interrupted()
+    assert incomplete(store.folder, DONE[:1]) == "it was interrupted; 3 results of 4 missing, on vm, s390x"
+    assert about_run(store.folder, DONE[:1]).incomplete.startswith("it was interrupted")
+
+
+def test_a_run_whose_isolab_was_killed_cannot_say_so_and_is_incomplete_all_the_same(tmp_path: Path) -> None:
+    store = store_of(tmp_path, DONE)
+    assert incomplete(store.folder, DONE) == "it has not finished, or isolab was killed"
+
+
+def test_a_run_that_finished_without_some_results_says_so(tmp_path: Path) -> None:
+    store = store_of(tmp_path, DONE[:3])
+    store.finished()
+    assert incomplete(store.folder, DONE[:3]) == "1 result of 4 missing, on s390x"
+
+
+def test_a_record_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    store = store_of(tmp_path, DONE)
+    store.finished()
+    path = store.folder / RECORDS
+    path.write_text(path.read_text()[:-20])
+    found = load_run(store.folder)
+    assert found == DONE[:3]
+    assert incomplete(store.folder, found) == (
+        "1 result of 4 missing, on s390x; the last line of records.jsonl is only a part of a record"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"state": "asleep", "expected": {}}', "{"])
+def test_a_folder_that_does_not_tell_claims_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    assert incomplete(tmp_path, []) == ""
+
+
+def test_a_whole_last_line_needs_no_newline(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).write_text(DONE[0].to_json())
+    assert load_run(tmp_path) == DONE[:1]
+    assert incomplete(tmp_path, DONE[:1]) == ""
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"status": "perhaps"}, "line 1: unknown status 'perhaps', expected one of: pass, fail, error, skip"),
+        ({"status": None}, "line 1: unknown status None"),
+    ],
+)
+def test_a_record_that_is_whole_but_makes_no_sense_is_never_dropped(
+    tmp_path: Path, change: dict[str, object], words: str, last: bool
+) -> None:
+    line = json.dumps(json.loads(DONE[0].to_json()) | change)
+    (tmp_path / RECORDS).write_text("\n".join([line] if last else [line, DONE[1].to_json(), ""]))
+    with pytest.raises(SpecError, match="invalid records") as wrong:
+        load_run(tmp_path)
+    assert words in wrong.value.message
+
+
+def test_a_record_without_a_field_is_named_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).write_text(DONE[0].to_json() + "\n" + '{"run": "r"}\n')
+    with pytest.raises(SpecError, match="line 2: no 'status'"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "junit", "json"])
+def test_every_report_of_an_incomplete_run_says_so(form: str) -> None:
+    words = "it was interrupted; 3 results of 4 missing, on vm, s390x"
+    text = render(form, compare(DONE[:1], about=RunInfo(incomplete=words)))
+    assert "it was interrupted; 3 results of 4 missing" in text
+    assert "all machines gave the same" not in text
+    assert not re.search("[Ii]ncomplete run", render(form, compare(DONE)))
+
+
+def test_an_incomplete_run_is_an_error_for_continuous_integration() -> None:
+    root = ET.fromstring(render("junit", compare(DONE, about=RunInfo(incomplete="it was interrupted"))))
+    assert (root.get("tests"), root.get("errors")) == ("5", "1")
+    assert json.loads(render("json", compare(DONE, about=RunInfo(incomplete="x"))))["same"] is False
+
+
+def test_one_that_passed_with_a_note_is_not_silent() -> None:
+    noted = [replace(DONE[0], reason="output truncated")]
+    for form in ("text", "markdown", "html", "junit"):
+        assert "output truncated" in render(form, compare(noted))
