@@ -156,4 +156,4 @@ def test_what_the_compiler_warned_of_is_kept(
     (tmp_path / "files/a").touch()
     (tmp_path / "meta.json").write_text('{"warnings": "a.c:1:1: warning: odd\\n"}')
     monkeypatch.setattr(module, "build_exercise", lambda *_: {"a": tmp_path / "files/a"})
-    assert [record.warnings for record in records(context)][0] == "a.c:1:1: warning: odd"
+    assert records(context)[0].warnings == "a.c:1:1: warning: odd"
