@@ -90,6 +90,7 @@ def images(
         "cold": "boot every machine instead of cloning booted templates",
         "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
         "work": "a student's folder: run its files in place of the reference solutions",
+        "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
     }
 )
 def run(
@@ -101,12 +102,13 @@ def run(
     cold: bool = False,
     driver: str = "",
     work: str = "",
+    timeout: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring up a lab, run its exercises on every machine, compare the results, tear it down."""
     from orchestrator.cli.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work, timeout))
 
 
 @task(help={**_LAB, "folder": "folder to create (may exist if empty)", **_FORMAT})
@@ -299,12 +301,18 @@ def down(_context: Context, names: str = "", all: bool = False, format: str = "t
     raise Exit(code=down(tuple(shlex.split(names)), all, format))
 
 
-@task(help={**_FORMAT, "forget": "give up what was left on remote machines that no longer respond"})
-def gc(_context: Context, format: str = "text", forget: bool = False) -> None:  # noqa: A002
+@task(
+    help={
+        **_FORMAT,
+        "forget": "give up what was left on remote machines that no longer respond",
+        "foreign": "remove what a state folder that is gone left behind, by the token `isolab gc` names",
+    }
+)
+def gc(_context: Context, format: str = "text", forget: bool = False, foreign: str = "") -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.cli.gc import gc
 
-    raise Exit(code=gc(format, forget))
+    raise Exit(code=gc(format, forget, foreign))
 
 
 @task(

@@ -122,6 +122,12 @@ def load_lab(
     return LoadedLab(lab, file, tuple(exercises), own)
 
 
+def with_timeout(lab: LoadedLab, seconds: float) -> LoadedLab:
+    """The lab with another time limit for each of its exercises, in seconds on a native machine."""
+    changed = (replace(e, spec=e.spec.model_copy(update={"timeout": seconds})) for e in lab.exercises)
+    return replace(lab, exercises=tuple(changed))
+
+
 def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
     """The lab with another driver for its guests, the machines that boot a kernel of their own.
     Raises SpecError for a driver that does not boot one, and for a lab without guests."""

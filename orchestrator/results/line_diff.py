@@ -17,12 +17,14 @@ NO_NEWLINE = "\\ no newline at the end"
 
 _VOLATILE = re.compile(
     r"(?P<address>\b0x[1-9a-f][0-9a-f]{3,15}\b)"
-    r"|(?P<label>\b(?:\w*pid|tid|pgrp|pgid|sid|process id|thread id)\b\W{0,6}(?:is )?)(?P<pid>\d{1,10})\b"
+    r"|(?P<of>\b(?:\w*pid|tid|pgrp|pgid|sid|process id|thread id|process(?=\W{1,2}\d{3}))\b\W{0,6}(?:is )?)"
+    r"(?P<pid>\d{1,10})\b"
+    r"|(?P<when>\b(?:elapsed|time|clock|took|duration)\b\W{0,4}(?:is )?)(?P<span>\d+(?:\.\d+)?)"
     r"|(?P<time>\b\d{1,2}:\d{2}:\d{2}(?:\.\d+)?\b|\b\d{4}-\d{2}-\d{2}\b|\b[12]\d{9}(?:\.\d+)?\b"
     r"|\b\d+(?:\.\d+)? ?(?:ns|us|µs|ms|sec|seconds)\b)",
     re.IGNORECASE,
 )
-_KINDS = {"address": ADDRESSES, "pid": PROCESS_IDS, "time": TIMES}
+_KINDS = {"address": ADDRESSES, "pid": PROCESS_IDS, "span": TIMES, "time": TIMES}
 _POINTING = re.compile(
     r"addr|pointer|\bptr|stack|heap|malloc|mmap|\bbrk\b|&\w|\bat 0x|function|\btext\b|\bmain\b", re.I
 )
@@ -120,7 +122,8 @@ def _passing(one: str, other: str) -> frozenset[str] | None:
     if left != right:
         return None
     pairs = [(kind, a, b) for (kind, a), (_, b) in zip(before, after, strict=True) if a != b]
-    if any(kind == ADDRESSES and _related(a, b) for kind, a, b in pairs):
+    addresses = [(a, b) for kind, a, b in pairs if kind == ADDRESSES]
+    if any(_related(a, b) or not (_is_address(a, one) or _is_address(b, other)) for a, b in addresses):
         return None
     return frozenset(kind for kind, _, _ in pairs)
 
@@ -132,19 +135,24 @@ def _skeleton(line: str) -> tuple[str, list[tuple[str, str]]]:
     def take(match: re.Match[str]) -> str:
         kind = match.lastgroup or ""
         value = match[kind]
-        if kind == "address" and not _is_address(value, line):
+        if kind == "address" and not _may_be_address(value, line):
             return match[0]
         found.append((_KINDS[kind], value))
-        return f"{match['label'] or ''}\0{kind}\0"
+        return f"{match['of'] or match['when'] or ''}\0{kind}\0"
 
     return _VOLATILE.sub(take, line), found
 
 
-def _is_address(text: str, line: str) -> bool:
-    digits, value = text[2:], int(text, 16)
-    if len(digits) > _WIDE or value < _LOWEST or _NO_POINTER.search(line):
+def _may_be_address(text: str, line: str) -> bool:
+    value = int(text, 16)
+    if len(text) - 2 > _WIDE or value < _LOWEST or _NO_POINTER.search(line):
         return False
-    return len(digits) > _NARROW or (value < _HIGHEST_NARROW and _POINTING.search(line) is not None)
+    return len(text) - 2 != _NARROW or value < _HIGHEST_NARROW
+
+
+def _is_address(text: str, line: str) -> bool:
+    """Return whether a number that may be an address is one: because of its size, or of words around it."""
+    return len(text) - 2 > _NARROW or _POINTING.search(line) is not None
 
 
 def _related(one: str, other: str) -> bool:

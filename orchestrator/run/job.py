@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.cross import build_exercise, warnings_of
-from orchestrator.compile.toolchain import libc_of
+from orchestrator.compile.toolchain import libc_version
 from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
@@ -62,7 +62,7 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
         raise
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
-        context.progress.tell(f"{job.machine}: {problem.describe()}")
+        context.progress.tell(problem.describe_for(job.machine))
         reason = problem.message
         for exercise in pending:
             if exercise.name not in done:
@@ -193,8 +193,8 @@ def _programs(
 def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
     """Return what may explain a difference: the machine's facts, and the C library that was linked in."""
     here = any(build.where == "controller" for build in exercise.spec.build)
-    libc = libc_of(arch) if here else ""
-    return machine.facts.platform | ({"libc": libc} if libc else {})
+    version = libc_version(arch) if here else ""
+    return machine.facts.platform | ({"libc": f"musl {version}"} if version else {})
 
 
 def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:

@@ -39,6 +39,7 @@ from orchestrator.drivers.base import ReportsMemory
 from orchestrator.drivers.model import Handle, Template
 from orchestrator.host import process
 from orchestrator.labfile.models import User
+from orchestrator.paths import scratch_dir
 from orchestrator.transport.base import Item
 
 pytestmark = pytest.mark.real
@@ -104,7 +105,7 @@ class TestBecomingAMachine:
 
     @pytest.mark.smoke
     def test_it_is_among_what_could_be_left_over(self, bench: Bench) -> None:
-        tags = [(found.run, found.machine) for found in bench.driver.leftovers()]
+        tags = [(found.run, found.machine) for found in bench.driver.leftovers(scratch_dir())]
         assert tags == [(bench.order.run, bench.order.name)]
 
 
@@ -113,6 +114,7 @@ import sys
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Handle
+from orchestrator.paths import scratch_dir
 handle = Handle.from_json(sys.stdin.read())
 deadline = Deadline.after(60)
 with drivers.load(handle.driver).connect(handle, deadline) as transport:

@@ -29,7 +29,7 @@ from orchestrator.errors import (
 )
 from orchestrator.labfile.models import Machine
 from orchestrator.labfile.ssh_endpoint import parse_address, parse_host_key, parse_jump
-from orchestrator.paths import state_dir
+from orchestrator.paths import scratch_dir, state_dir
 from orchestrator.progress import Progress
 from orchestrator.transport import known_hosts
 from orchestrator.transport.base import InteractiveTransport, Site, Transport
@@ -155,11 +155,14 @@ class Ssh:
             _note(handle).unlink(missing_ok=True)
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
-    def leftovers(self) -> Iterator[Handle]:
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
         """Yield what the notes record: leftovers are on other machines."""
         for note in sorted(_notes().glob(f"{TAG}-*.json")):
             with suppress(OSError, ValueError, KeyError, TypeError):
-                yield Handle.from_json(note.read_text())
+                noted = Handle.from_json(note.read_text())
+                # The notes are in our state folder; another's scratch folder has nothing to do with them.
+                if scratch == scratch_dir():
+                    yield noted
 
     def forget(self, handle: Handle) -> None:
         _note(handle).unlink(missing_ok=True)

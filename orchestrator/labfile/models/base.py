@@ -5,7 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from orchestrator.arch import ARCHITECTURES
 
@@ -21,6 +30,24 @@ def _known_arch(value: object) -> object:
 
 ArchName = Annotated[
     str, BeforeValidator(_known_arch), WithJsonSchema({"type": "string", "enum": list(ARCHITECTURES)})
+]
+
+
+def _of_any_bytes(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Take text with bytes that are not UTF-8 (``os.fsdecode``) too, which pydantic's own strings cannot be.
+    It comes from command lines and file names; a lab file is UTF-8."""
+    if isinstance(value, str) and any("\udc80" <= character <= "\udcff" for character in value):
+        return value
+    return check(value)
+
+
+def _escaped(text: str) -> str:
+    """Return text that JSON can hold: other bytes as ``\\xff``."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+AnyText = Annotated[
+    str, WrapValidator(_of_any_bytes), PlainSerializer(_escaped, return_type=str, when_used="json")
 ]
 MachineName = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExercisePath = Annotated[str, Field(pattern=EXERCISE_PATTERN)]

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.driver_traits import Boundary
 from orchestrator.labfile.canary_kinds import CanaryKind
-from orchestrator.labfile.models.base import NAME_PATTERN, ArchName, Fact, Feature, Spec, User
+from orchestrator.labfile.models.base import NAME_PATTERN, AnyText, ArchName, Fact, Feature, Spec, User
 from orchestrator.units import Duration, Size
 
 
@@ -25,13 +25,13 @@ class Build(Spec):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    sources: list[str] = []
+    sources: list[AnyText] = []
     """C files to compile, as paths in the folder. Those that begin with ../ are listed under shared."""
     headers: list[str] = []
     """An older way to name files in shared."""
     command: str | None = None
     """A shell command that builds the program, such as make. CC is a compiler for the architecture."""
-    output: str | None = None
+    output: AnyText | None = None
     """File name of the program. By default the first source without its suffix."""
     flags: list[str] = []
     """Further compiler flags, such as -O0."""
@@ -62,11 +62,11 @@ class Step(Spec):
     ``stdin`` names a file in the exercise's folder that the program reads.
     """
 
-    run: Annotated[str, Field(min_length=1)]
+    run: Annotated[AnyText, Field(min_length=1)]
     """The command and its arguments. No shell runs: no pipes, variables or patterns."""
     user: User = User.STUDENT
     """Who runs it. By default student."""
-    stdin: str | None = None
+    stdin: AnyText | None = None
     """A file of the exercise's folder that the program reads as its standard input."""
 
     @property
@@ -239,7 +239,7 @@ class Exercise(Spec):
     instead of compared in a row. ``asks`` lists the host metrics that the controller measures.
     """
 
-    title: Annotated[str, Field(min_length=1)]
+    title: Annotated[AnyText, Field(min_length=1)]
     """One line that says what the exercise is about."""
     explain: str = ""
     """What is to be learned from it; shown in the report."""

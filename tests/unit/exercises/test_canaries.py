@@ -22,6 +22,7 @@ from orchestrator.host import process
 from orchestrator.host.tempdirs import LOCK, abandoned
 from orchestrator.labfile.canary_kinds import LABELS, RESERVED, CanaryKind, observation
 from orchestrator.labfile.models import Boundary
+from orchestrator.paths import STATE_NOTE, scratch_dir
 from orchestrator.record import Status
 from orchestrator.run.gc import reclaim
 
@@ -230,7 +231,7 @@ class TestListeners:
 
 class TestWhatIsLeft:
     def test_nothing_of_an_attack_and_nothing_of_a_run(self, canaries: CanaryManager, tmp_path: Path) -> None:
-        scratch = tmp_path / "SCRATCH"
+        scratch = scratch_dir()
         with planted(canaries, "file", "shared-memory") as standing:
             shared = Path(f"/dev/shm{standing.env['ISOLAB_CANARY_SHM']}")
             assert shared.exists()
@@ -238,7 +239,7 @@ class TestWhatIsLeft:
         assert sorted(p.name for p in folder.iterdir()) == [LOCK, "bin", "journal"]
         assert not shared.exists()
         canaries.close()
-        assert list(scratch.iterdir()) == []
+        assert [path.name for path in scratch.iterdir()] == [STATE_NOTE]
 
     def test_a_file_exchanged_for_a_folder_is_removed_as_well(self, canaries: CanaryManager) -> None:
         with planted(canaries, "shared-memory") as standing:
@@ -251,7 +252,7 @@ class TestWhatIsLeft:
     def test_gc_undoes_what_a_killed_run_had_planted(
         self, canaries: CanaryManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        folder = tmp_path / "SCRATCH" / f"{PURPOSE}-x"
+        folder = scratch_dir() / f"{PURPOSE}-x"
         folder.mkdir()
         shared = Path("/dev/shm") / f"isolab-canary-unit-{os.getpid()}"
         shared.touch()
