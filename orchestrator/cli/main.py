@@ -73,6 +73,9 @@ SWITCHES = frozenset({"--all", "--tty"})
 
 def main() -> None:
     """Run the command and exit."""
+    from orchestrator.host import caller
+
+    caller.shed()
     sys.exit(run(sys.argv))
 
 

@@ -201,7 +201,9 @@ def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) ->
     handle, order = machine.handle, machine.order
     site, others = handle.site, order.hosts[1:]
     users = frozenset(site.users)
-    subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others))
+    subject = Subject(
+        Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others), login=site.login
+    )
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag, canary = f"{job.run}-{job.machine}", context.visible_process.plant()
     metrics = HostMetrics(machine.driver, handle, machine.start_seconds)

@@ -42,7 +42,7 @@ def test_they_are_the_same_on_all_kinds_of_machines_and_not_the_callers(home: Ho
     shown = [line.strip(" |") for line in answer.stdout.splitlines()]
     for line in (
         "2 words, the first is ./probe",
-        "umask 022, nice 0, policy 0, flags 0",
+        "umask 022, nice 0, flags 0",
         "core 0 -1",
         "nofile 1024 4096",
         "/dev/stdin: opens",

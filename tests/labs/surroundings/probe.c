@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -82,8 +81,8 @@ int main(int count, char **words)
     mode_t mask = umask(0);
     printf("%d words, the first is %s\n", count, words[0]);
     printf("folder %s\n", getcwd(folder, sizeof folder) == NULL ? "?" : strrchr(folder, '/') + 1);
-    printf("umask %03o, nice %d, policy %d, flags %x\n", (unsigned)mask, getpriority(PRIO_PROCESS, 0),
-           sched_getscheduler(0), (unsigned)personality(0xffffffff) & ~0xffu);
+    printf("umask %03o, nice %d, flags %x\n", (unsigned)mask, getpriority(PRIO_PROCESS, 0),
+           (unsigned)personality(0xffffffff) & ~0xffu);
     limits();
     signals();
     descriptors();

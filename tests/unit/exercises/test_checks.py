@@ -315,3 +315,16 @@ def test_what_makes_no_sense_here_is_told_apart_once_with_its_reason() -> None:
         loaded(Path("/e"), {"needs": {"features": ["landlock"]}}, "b"),
     )
     assert split([not_here, fits], subject()) == ([fits], {"b": "needs landlock: too old"})
+
+
+@pytest.mark.parametrize(
+    ("login", "user", "why"),
+    [
+        ("pi", "root", "needs root, but isolab logs in there as 'pi', who is not root"),
+        ("pi", "other", "needs the user 'other', but isolab logs in there as 'pi', who is not root"),
+        ("root", "root", "needs root, whom isolab gives programs there only with `disposable: true`"),
+    ],
+)
+def test_on_somebody_elses_machine_the_login_is_said(login: str, user: str, why: str) -> None:
+    here = subject(boundary=Boundary.PROCESS, users=frozenset({"student"}), login=login)
+    assert unmet(exercise(run=[{"run": "a", "user": user}]), here) == why

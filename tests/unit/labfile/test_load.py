@@ -21,7 +21,7 @@ from lab_files import (
 
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import Problem, SpecError
-from orchestrator.labfile.load import load_exercise, load_lab, with_driver
+from orchestrator.labfile.load import load_exercise, load_lab, with_driver, with_timeout
 from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_schema, schema
 
 DRIVER_NAMES = ", ".join(TRAITS)
@@ -41,6 +41,12 @@ def test_another_driver_is_for_the_virtual_machines_only(folder: Path) -> None:
     for name, machine in lab.lab.machines.items():
         wanted = "libvirt" if machine.driver == "qemu" else machine.driver
         assert changed[name] == machine.model_copy(update={"driver": wanted})
+
+
+def test_another_time_limit_is_every_exercises(folder: Path) -> None:
+    changed = with_timeout(load(folder, GOOD_LAB), 7.0)
+    assert changed.exercises
+    assert {exercise.spec.timeout for exercise in changed.exercises} == {7.0}
 
 
 @pytest.mark.parametrize(
