@@ -31,6 +31,7 @@ def render(table: Table) -> str:
                 lines += _lesson(lesson, table)
     if agreement := wording.agreement(table):
         lines += [escape(agreement), ""]
+    lines += _warned(table)
     lines += ["## Exercises", ""]
     for section in table.sections:
         lines += _exercise(section, table)
@@ -131,6 +132,15 @@ def _measured(table: Table) -> Iterator[str]:
         ]
         yield from _grid(["", *(escape(machine.name) for machine in table.machines)], rows)
         yield ""
+
+
+def _warned(table: Table) -> Iterator[str]:
+    found = highlights.warned(table)
+    if found:
+        yield from (f"## {wording.WARNED}", "")
+    for each in found:
+        yield f"- {escape(each.section.name)}: for {escape(', '.join(each.machines))}"
+        yield from _code(wording.reason(each.words), "  ")
 
 
 def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:

@@ -63,6 +63,7 @@ _AGREEMENT_LIMIT = 1000
 REASON_LIMIT = 16_000
 """Characters of a reason: the messages of a compiler fit in."""
 HIDDEN_NOTE = "This report shows hidden tests. For students: isolab report RUN --for student"
+WARNED = "What the compiler warned of where answers differ"
 _REASONS_LIMIT = 300_000
 """Characters of all reasons of a page together."""
 _NAMES = 6

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch, host_arch
-from orchestrator.compile.cross import build_exercise
+from orchestrator.compile.cross import build_exercise, warnings_of
 from orchestrator.compile.toolchain import libc_version
 from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
@@ -105,7 +105,8 @@ def _run(
             else:
                 context.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
                 about = _platform(exercise, machine, arch_of(context.lab.lab.machines[job.machine]))
-                filled = replace(blank, exercise=exercise.name, platform=about)
+                words = _warnings(exercise, programs.get(exercise.name, {}))
+                filled = replace(blank, exercise=exercise.name, platform=about, warnings=words)
                 yield _one(exercise, place, filled, context)
         # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
@@ -161,6 +162,11 @@ def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> 
         filled = replace(blank, status=Status.FAIL, reason=words, max_points=exercise.spec.max_points)
         return replace(filled, student_view=view_unbuilt(exercise, words))
     return replace(blank, status=Status.ERROR, reason=words)
+
+
+def _warnings(exercise: LoadedExercise, programs: Mapping[str, Path]) -> str:
+    """Return what the compiler said of an exercise's programs; `try` tells that of its own."""
+    return "" if exercise.built is not None else errors_first(warnings_of(programs))
 
 
 def _programs(

@@ -301,6 +301,17 @@ def test_messages_of_a_compiler_are_whole_and_in_lines(form: str) -> None:
     assert "\\n" not in said.replace('"texts"', "").split("<script")[0]
 
 
+def test_warnings_are_shown_once_where_answers_differ_and_only_there() -> None:
+    warning = "types.c:3:1: warning: comparison is always true\n  3 | if (c > -1)\n"
+    records = [replace(one, warnings=warning) for one in the_run()]
+    same = [one for one in records if one.machine in ("container", "vm")]
+    for form in ("text", "markdown", "html"):
+        said = render(form, compare(records, EXERCISES)).split('"details"')[0]
+        # Machines differ on four of the five exercises.
+        assert said.count("types.c:3:1: warning: comparison is always true") == 4
+        assert "types.c:3:1" not in render(form, compare(same, EXERCISES))
+
+
 def test_equal_messages_are_told_once_for_all_machines() -> None:
     records = [replace(made_up("memory/types", name), status=Status.FAIL, reason=COMPILER)
                for name in ("vm", "arm64", "s390x")]  # fmt: skip
