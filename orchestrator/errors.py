@@ -52,6 +52,11 @@ class LabError(Exception):
         """Return the message, and the hint, if any, on its own line."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
+    def describe_for(self, name: str) -> str:
+        """Return the same, beginning with the name of what failed, once."""
+        short = name.rpartition("/")[2]  # a driver does not know of sessions
+        return f"{name}: {self.describe().removeprefix(f'{name}: ').removeprefix(f'{short}: ')}"
+
 
 @dataclass(frozen=True, order=True)
 class Problem:

@@ -18,6 +18,10 @@ def main() -> None:
     from orchestrator.cli import streams
 
     streams.prepare()
+    if os.name == "posix":
+        from orchestrator.host import caller
+
+        caller.shed()
     sys.exit(streams.finish(run(sys.argv)))
 
 

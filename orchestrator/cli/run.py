@@ -10,8 +10,9 @@ from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.streams import OutputLost
+from orchestrator.cli.try_ import seconds
 from orchestrator.errors import Exit, Interrupted
-from orchestrator.labfile.load import with_driver
+from orchestrator.labfile.load import with_driver, with_timeout
 from orchestrator.progress import shown
 from orchestrator.report import render
 from orchestrator.results.agreement import all_alike, reservations
@@ -28,11 +29,14 @@ def run(
     form: str,
     driver: str = "",
     work: str = "",
+    timeout: str = "",
 ) -> Exit:
     """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
-    is a student's folder to run."""
+    is a student's folder to run, ``timeout`` the time limit of every exercise."""
     check_format(form)
     lab = open_lab(path)
+    if timeout:
+        lab = with_timeout(lab, seconds(timeout))
     if driver:
         lab = with_driver(lab, driver)
     only = chosen(only, list(lab.lab.machines), "machine")

@@ -15,7 +15,7 @@ from orchestrator.deadline import Cancellation
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import ReportsMemory
 from orchestrator.drivers.model import Handle
-from orchestrator.errors import Exit, Interrupted, LabError, SpecError
+from orchestrator.errors import Exit, Interrupted, LabError, SpecError, Unavailable
 from orchestrator.labfile.models import NAME_PATTERN
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir
@@ -25,7 +25,7 @@ from orchestrator.run.adhoc import lab_of_machines
 from orchestrator.run.gc import reclaim
 from orchestrator.run.run import Selection, announce
 from orchestrator.sessions.lifecycle import Failure, bring_up, held, renew, side_by_side, take_down
-from orchestrator.sessions.lookup import SessionMachine, State, ask_all, select, session_machines
+from orchestrator.sessions.lookup import SessionMachine, State, ask_all, chosen_in, select, session_machines
 
 
 def up(
@@ -143,7 +143,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def reset(names: tuple[str, ...], form: str) -> Exit:
     """Replace machines by fresh ones, with a new identity. Returns 3 if one fails."""
     check_format(form)
-    there, cancellation = select(names), Cancellation()
+    there, cancellation = select(names, coming=True), Cancellation()
 
     def one(machine: SessionMachine, progress: Progress) -> Handle:
         progress.tell(f"{machine.name}: discarding it with everything in it and starting a fresh one")
@@ -151,7 +151,7 @@ def reset(names: tuple[str, ...], form: str) -> Exit:
 
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            results = _in_sessions(there, lambda r: one(r, progress), cancellation, progress)
+            results = _in_sessions(there, names, lambda r: one(r, progress), cancellation, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: `isolab status` shows what is left") from None
     failures = [Failure(r.name, found) for r, found in results if isinstance(found, LabError)]
@@ -168,14 +168,28 @@ def reset(names: tuple[str, ...], form: str) -> Exit:
 
 
 def _in_sessions(
-    there: Sequence[SessionMachine], work: Any, cancellation: Cancellation, progress: Progress
+    there: Sequence[SessionMachine],
+    names: Sequence[str],
+    work: Any,
+    cancellation: Cancellation,
+    progress: Progress,
 ) -> list[tuple[SessionMachine, Any]]:
-    """Work on machines in parallel, session by session, holding each session's lock."""
+    """Work on machines in parallel, session by session, holding each session's lock; chosen again under
+    it, as whoever held it may have replaced them."""
     results: list[tuple[SessionMachine, Any]] = []
     for session in dict.fromkeys(r.session for r in there):
         with held(session, progress):
-            results += side_by_side(work, [r for r in there if r.session == session], cancellation)
+            chosen = chosen_in(session, names)
+            results += side_by_side(work, chosen, cancellation)
+        found = {r.name for r in chosen}
+        results += [(r, _vanished(r)) for r in there if r.session == session and r.name not in found]
     return results
+
+
+def _vanished(machine: SessionMachine) -> LabError:
+    return Unavailable(
+        f"{machine.name} was taken down by another isolab", hint=f"`isolab up {machine.member.lab}`"
+    )
 
 
 def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
@@ -186,21 +200,25 @@ def down(names: tuple[str, ...], everything: bool, form: str) -> Exit:
         raise SpecError(
             "name machines or sessions, or use --all (not both)", hint=f"running machines: {listed}"
         )
-    there = [r for r in session_machines() if not r.coming] if everything else select(names)
+    there = session_machines() if everything else select(names, coming=True)
     failures: list[Failure] = []
+    chosen: list[SessionMachine] = []
     with shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
         for session in dict.fromkeys(r.session for r in there):
             with held(session, progress):
-                failures += take_down([r for r in there if r.session == session], progress)
+                # Only now: whoever held the session may have replaced its machines, or added some.
+                mine = chosen_in(session, names)
+                failures += take_down(mine, progress)
+                chosen += mine
     stuck = {failure.machine for failure in failures}
-    gone = [r.name for r in there if r.name not in stuck]
+    gone = [r.name for r in chosen if r.name not in stuck]
     if form == JSON:
         say_json({"down": gone, "failed": _failure_rows(failures)})
     else:
         for name in gone:
             say(f"{name} was taken down")
-        if not there:
-            say("no running machines")
+        if not chosen:
+            say("no running machines" if everything else "already taken down by another isolab")
         _complain(failures)
     return Exit.INFRASTRUCTURE if failures else Exit.PASSED
 
@@ -211,4 +229,4 @@ def _failure_rows(failures: Sequence[Failure]) -> list[dict[str, str]]:
 
 def _complain(failures: Sequence[Failure]) -> None:
     for failure in failures:
-        write_error(f"isolab: {failure.machine}: {failure.problem.describe()}\n")
+        write_error(f"isolab: {failure.problem.describe_for(failure.machine)}\n")

@@ -63,6 +63,14 @@ class Built:
     warnings: str = ""
     notes: tuple[str, ...] = ()
 
+    def distinct(self) -> tuple[str, ...]:
+        """The programs without copies of another, as ``make install`` makes them: of equal ones, the one with
+        the shortest path."""
+        kept: dict[str, str] = {}
+        for path in sorted(self.programs, key=lambda path: (path.count("/"), path)):
+            kept.setdefault(digest_of(self.programs[path]), path)
+        return tuple(sorted(kept.values()))
+
 
 def build_exercise(
     exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
@@ -84,17 +92,27 @@ def build_exercise(
     return programs
 
 
+def warnings_of(programs: Mapping[str, Path]) -> str:
+    """What the compiler or the build commands wrote about these programs of ``build_exercise``."""
+    places = dict.fromkeys(
+        place for path in programs.values() if (place := cache.folder_of(path)) is not None
+    )
+    said = (str(cache.meta(place).get("warnings", "")).strip() for place in places)
+    return "\n".join(words for words in said if words)
+
+
 def _the_program(build: Build, made: Built, arch: Arch) -> Path:
     """The program that a build is to leave. Raises BuildError if it left no such, or several."""
     if not build.command:
         return made.programs[build.program]
     if build.output and build.output in {**made.programs, **made.data}:
         return {**made.programs, **made.data}[build.output]
-    if len(made.programs) != 1 or build.output:
-        found = ", ".join(made.programs)
+    programs = made.distinct()
+    if len(programs) != 1 or build.output:
+        found = ", ".join(programs)
         what = f"`{build.output}`" if build.output else "exactly one program"
         raise BuildError(f"`{build.command}` did not build {what} for {arch.name} (found: {found})")
-    return next(iter(made.programs.values()))
+    return made.programs[programs[0]]
 
 
 def origin_of(exercise: LoadedExercise) -> Origin:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache as remember
@@ -101,15 +100,13 @@ def _key(arch: Arch) -> str:
     return f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}"
 
 
-def libc_of(arch: Arch) -> str:
-    """Return the C library that programs for an architecture are linked with, as ``musl 1.2.5``; "" as
-    long as there is no toolchain. Its version may differ between architectures, and with it what
-    programs do."""
-    for candidate in (arch, arch.former):
-        folder = cache.place("toolchain", _key(candidate)) if candidate else None
-        if folder and (folder / cache.META).is_file():
-            version = re.match(r"\d+(\.\d+)*", str(cache.meta(folder)["packages"].get("musl-dev", "")))
-            return f"musl {version[0]}" if version else ""
+def libc_version(arch: Arch) -> str:
+    """Return the version of musl that programs of an architecture are linked with, such as ``1.2.5``;
+    "" before its toolchain is first used."""
+    for source in (arch, arch.former):
+        folder = cache.place("toolchain", _key(source)) if source else None
+        if folder and (folder / cache.META).exists():
+            return str(cache.meta(folder)["packages"]["musl-dev"]).partition("-")[0]
     return ""
 
 

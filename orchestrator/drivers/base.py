@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from orchestrator.arch import Arch
@@ -44,8 +45,9 @@ class Driver(Protocol):
     def down(self, handle: Handle) -> None:
         """Remove every trace; idempotent; returns when it is gone. Raises TeardownError."""
 
-    def leftovers(self) -> Iterator[Handle]:
-        """Yield everything on this host that carries isolab's tag, found without the journal."""
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        """Yield everything on this host that carries isolab's tag and the ownership token of this scratch
+        folder (``orchestrator.paths.scratch_dir``), found without the journal."""
 
 
 @runtime_checkable
@@ -54,6 +56,15 @@ class NeedsPackages(Protocol):
 
     def needs(self, machine: Machine) -> Iterable[Need]:
         """Return what this machine needs; changes nothing."""
+
+
+@runtime_checkable
+class OpensSockets(Protocol):
+    """A driver whose machines have UNIX sockets in the scratch folder: their paths' length is limited."""
+
+    def longest_sockets(self, name: str, machine: Machine) -> Iterable[str]:
+        """Return the longest paths of sockets of the machine of this name and of its networks, relative to
+        the run's scratch folder. Pure."""
 
 
 @runtime_checkable

@@ -23,8 +23,9 @@ from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.host import process_table
 from orchestrator.host.packages import Need
 from orchestrator.host.qemu_user import emulator_need, emulator_path, require_emulator
+from orchestrator.host.tempdirs import require_reachable
 from orchestrator.labfile.models import Machine
-from orchestrator.paths import scratch_dir
+from orchestrator.paths import make_folder, scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.transport.base import InteractiveTransport, Site, environment
 from orchestrator.transport.local import CommandTransport
@@ -77,11 +78,14 @@ class HostProcessDriver:
                 f"a {self._name} runs on this host's kernel, which is {host_arch().name}, not {arch.name}",
                 hint="use `driver: qemu` for a foreign architecture",
             )
-        if os.statvfs(scratch_dir()).f_flag & os.ST_NOEXEC:
+        scratch = scratch_dir()
+        if os.statvfs(scratch).f_flag & os.ST_NOEXEC:
             raise Unavailable(
-                f"cannot run programs from {scratch_dir()}: mounted noexec",
+                f"cannot run programs from {scratch}: mounted noexec",
                 hint="set ISOLAB_SCRATCH to another folder",
             )
+        if os.getuid() == 0:
+            require_reachable(scratch, UNUSED_IDS["student"])
 
     def needs(self, machine: Machine) -> list[Need]:
         foreign = self._emulates and machine.arch not in (None, host_arch().name)
@@ -103,12 +107,10 @@ class HostProcessDriver:
     def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         runner = Path(handle.site.runner[0])
         try:
-            runner.parent.mkdir(parents=True, mode=0o755)
+            make_folder(runner.parent, 0o711)
             homes = {user: Path(home) for user, home in handle.site.homes.items()}
-            above = {home.parent for home in homes.values()}
-            for folder in (order.scratch.parent, order.scratch, Path(handle.site.work), *above):
-                folder.mkdir(exist_ok=True)
-                folder.chmod(0o711)
+            for folder in (Path(handle.site.work), *(home.parent for home in homes.values())):
+                make_folder(folder, 0o711, exist_ok=True)
             for user, home in homes.items():
                 home.mkdir(mode=0o700)
                 if handle.site.switch:
@@ -140,9 +142,9 @@ class HostProcessDriver:
                 raise TeardownError(f"{handle.machine}: cannot kill process {pid}")
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
-    def leftovers(self) -> Iterator[Handle]:
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
         """Yield scratch folders that hold a runner; those of other drivers do not."""
-        for runner in scratch_dir().glob("*/*/bin/run"):
+        for runner in scratch.glob("*/*/bin/run"):
             folder = runner.parent.parent
             site = render_site(folder, os.getuid() == 0, self._options)
             yield Handle(self._name, folder.parent.name, folder.name, "", "", "", str(folder), site)

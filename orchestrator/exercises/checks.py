@@ -26,13 +26,14 @@ _LISTED = 12
 @dataclass(frozen=True)
 class Subject:
     """What expectations may depend on of the machine an exercise runs on; ``peers``: whether it
-    shares a network with another machine."""
+    shares a network with another machine, ``login``: as whom isolab logs in, if it is somebody else's."""
 
     boundary: Boundary
     arch: str
     facts: Facts
     users: frozenset[str]
     peers: bool = False
+    login: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
     wanted = {step.user for step in exercise.run} | ({User.ROOT} if needs.root else set())
     for user in sorted(wanted):
         if user.value not in subject.users:
-            return _missing_user(user, subject.boundary)
+            return _missing_user(user, subject)
     if needs.kernel and not facts.kernel_at_least(needs.kernel):
         return f"needs kernel {needs.kernel}, this is {facts.kernel}"
     for feature in needs.features:
@@ -88,10 +89,15 @@ def _out_of_place(needs: Needs, subject: Subject) -> str:
     return ""
 
 
-def _missing_user(user: User, boundary: Boundary) -> str:
+def _missing_user(user: User, subject: Subject) -> str:
+    whom = "root" if user is User.ROOT else f"the user {user.value!r}"
+    if subject.login == "root":
+        return f"needs {whom}, whom isolab gives programs there only with `disposable: true`"
+    if subject.login:
+        return f"needs {whom}, but isolab logs in there as {subject.login!r}, who is not root"
     if user is not User.ROOT:
         return f"needs the user {user.value!r}, so isolab must run as root"
-    if boundary is Boundary.SANDBOX:
+    if subject.boundary is Boundary.SANDBOX:
         return "needs root, which a sandboxed program never has"
     return "needs root, and isolab runs nothing as root on the host itself"
 

@@ -8,6 +8,7 @@ per key lets several processes share one cache without making anything twice.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -16,9 +17,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import Unavailable
 from orchestrator.paths import cache_dir
 
 META = "meta.json"
@@ -38,12 +40,34 @@ def place(kind: str, key: str) -> Path:
     return cache_dir() / kind / key
 
 
+def _lock_file(kind: str, key: str) -> IO[str]:
+    folder = cache_dir() / "locks"
+    with _writable():
+        folder.mkdir(exist_ok=True)
+        return (folder / f"{kind}-{key}").open("w")
+
+
+@contextlib.contextmanager
+def _writable() -> Iterator[None]:
+    """Turn an error in writing to the cache into Unavailable, with a hint."""
+    try:
+        yield
+    except OSError as problem:
+        full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise Unavailable(
+            f"cannot write to the cache {cache_dir()}: {problem.strerror} ({problem.filename})",
+            hint="free space (`isolab images prune` removes what can be rebuilt), or set ISOLAB_CACHE to a "
+            "folder on another disk"
+            if full
+            else "make it yours, or set ISOLAB_CACHE to a folder you can write to: everything in it can be "
+            "made again",
+        ) from None
+
+
 @contextlib.contextmanager
 def locked(kind: str, key: str, deadline: Deadline) -> Iterator[None]:
     """Hold the lock of one key, across processes and threads. Raises TimedOut, Interrupted."""
-    folder = cache_dir() / "locks"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{kind}-{key}").open("w") as file:
+    with _lock_file(kind, key) as file:
 
         def taken() -> bool:
             try:
@@ -67,9 +91,10 @@ def make(kind: str, key: str, maker: Callable[[Path], dict[str, Any]], deadline:
     with locked(kind, key, deadline):
         if (final / META).exists():
             return final
-        final.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=final.parent))
-        fresh.chmod(0o755)
+        with _writable():
+            final.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=final.parent))
+            fresh.chmod(0o755)
         try:
             meta = maker(fresh)
             (fresh / META).write_text(json.dumps(meta, indent=1, sort_keys=True))
@@ -80,6 +105,11 @@ def make(kind: str, key: str, maker: Callable[[Path], dict[str, Any]], deadline:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
     return final
+
+
+def folder_of(path: Path) -> Path | None:
+    """The cached folder that a file is in; None for a file from elsewhere."""
+    return next((folder for folder in path.parents if (folder / META).is_file()), None)
 
 
 def meta(folder: Path) -> dict[str, Any]:

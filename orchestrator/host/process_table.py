@@ -64,17 +64,68 @@ def within(first: int) -> set[int]:
 
 
 def lives_in(folder: str) -> Callable[[int], bool]:
-    """Return a match for processes whose program or working directory is inside ``folder``."""
+    """Return a match for processes whose program or working directory is inside ``folder``: this one, not
+    one of the same name in another mount namespace."""
+    start = folder.rstrip("/") + "/"
 
     def matches(pid: int) -> bool:
-        for link in ("exe", "cwd"):
+        for name in ("exe", "cwd"):
             with contextlib.suppress(OSError):
-                target = str(Path(f"/proc/{pid}/{link}").readlink())
-                if target.removesuffix(" (deleted)").startswith(folder.rstrip("/") + "/"):
-                    return True
+                link = Path(f"/proc/{pid}/{name}")
+                target = str(link.readlink())
+                if not target.startswith(start):
+                    continue
+                if target.endswith(" (deleted)"):
+                    return sees(pid, Path(folder))
+                return link.samefile(target)
         return False
 
     return matches
+
+
+def sees(pid: int, path: Path) -> bool:
+    """Whether a path is the same file for this process as for us (for one that is gone: the folder it was
+    in). In a container, or a chroot, a path of the same name is another one."""
+    there = next(above for above in (path, *path.parents) if above.exists())
+    try:
+        return os.path.samefile(f"/proc/{pid}/root{there}", there)  # noqa: PTH121 - not joined as paths
+    except PermissionError:
+        # Root without CAP_SYS_PTRACE, as in a container, may not look at what runs as another user.
+        return _depth(pid) == _depth(os.getpid())
+    except OSError:
+        return False
+
+
+def _depth(pid: int) -> int:
+    """How many PID namespaces, from that of /proc down, a process is in (proc(5), NSpid); 0: it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                return len(line.split()) - 1
+    return 0
+
+
+def with_terminal(pid: int) -> bool:
+    """Whether a process has a controlling terminal (proc(5), tty_nr): then a person started it."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[4] != "0"
+
+
+def ancestors() -> set[int]:
+    """The processes above us: what started us, and what started that."""
+    found: set[int] = set()
+    above = os.getppid()
+    with contextlib.suppress(OSError):
+        while above > 0 and above not in found:
+            found.add(above)
+            above = parent(above)
+    return found
+
+
+def name_of(pid: int) -> str:
+    """The name of a process's program; "?" if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return "?"
 
 
 def end(pid: int, patience: float) -> bool:

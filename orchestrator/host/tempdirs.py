@@ -9,14 +9,20 @@ import contextlib
 import fcntl
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Unavailable
+from orchestrator.host import process
 from orchestrator.paths import scratch_dir
 
 LOCK = ".owner"
+RUN_FOLDER = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+"""The names of runs' scratch folders."""
 _WORKING = re.compile(r"[a-z]+-[a-z0-9_]{8}")
 """Their names: a purpose, and the suffix of Python's mkdtemp. Folders of runs start with a date."""
 
@@ -67,3 +73,41 @@ def abandoned() -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 path.rmdir()  # which takes nothing but an empty one
                 yield path
+
+
+def held(scratch: Path) -> list[Path]:
+    """Return the working folders beneath a scratch folder whose owner lives."""
+    found = []
+    for path in scratch.glob(f"*/{LOCK}"):
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                found.append(path.parent)
+    return found
+
+
+def require_reachable(folder: Path, uid: int) -> None:
+    """Check that this user can reach a folder of ours. Raises Unavailable; only root can check."""
+    closed = _closed(folder, uid)
+    if closed is None:
+        return
+    # An access control list may say otherwise than the mode.
+    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    entered = process.run([*become, "test", "-x", folder], deadline=Deadline.after(10), check=False)
+    if entered.code != 0:
+        raise Unavailable(
+            f"user {uid}, as whom isolab runs programs when it is root, cannot reach {folder}: "
+            f"{closed} keeps others out (mode {stat.S_IMODE(closed.stat().st_mode):04o})",
+            hint="set ISOLAB_SCRATCH to a folder everyone can pass, such as /tmp/isolab",
+        )
+
+
+def _closed(folder: Path, uid: int) -> Path | None:
+    """Return the first folder on the way whose mode keeps out this user, and the group of its number."""
+    for above in [*reversed(folder.parents), folder]:
+        about = above.stat()
+        bit = stat.S_IXUSR if about.st_uid == uid else stat.S_IXGRP if about.st_gid == uid else stat.S_IXOTH
+        if not about.st_mode & bit:
+            return above
+    return None

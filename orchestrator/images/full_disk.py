@@ -73,6 +73,7 @@ def make(order: Making, deadline: Deadline) -> str:
     """
     root = order.work / "root"
     root.mkdir()
+    root.chmod(0o755)  # the image's own /, whatever our umask
     as_root = ["--same-owner"] if os.getuid() == 0 else ["--no-same-owner"]
     process.run(
         ["tar", "-x", "-p", "--numeric-owner", *as_root, "-f", order.work / "unpacked.tar", "-C", root],

@@ -3,13 +3,15 @@
 One SQLite file per user, with one table. A row is written before anything of its machine is created,
 and deleted only after ``down`` has confirmed that the machine is gone. A row whose owner process is
 dead is what ``isolab gc`` cleans up. Owners are identified by process id *and* start time, because
-process ids are reused (proc(5), field 22). A machine that outlives the process that created it is
+process ids are reused (proc(5), field 22), and by their PID namespace, because a container that shares the
+state folder numbers its processes itself. A machine that outlives the process that created it is
 *kept*: its owner is the user, and only ``isolab down`` removes it. Its session, lab and order are in
 the same row, so that any later process finds it by name and can recreate it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -19,6 +21,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.drivers.model import Handle, Order
+from orchestrator.host import process_table
 from orchestrator.host.sqlite import Database
 from orchestrator.machines import journal_table, old_state
 from orchestrator.machines.journal_table import JournalRow
@@ -113,7 +116,7 @@ class Journal:
         return [_entry(row) for row in known.values()]
 
     def _of_older_isolab(self) -> list[JournalRow]:
-        return old_state.take_over(self._database, self._path.parent, start_time)
+        return old_state.take_over(self._database, self._path.parent, lives)
 
 
 def _columns(member: SessionMember) -> dict[str, str]:
@@ -133,7 +136,7 @@ def _entry(row: JournalRow) -> JournalEntry:
     if row.session is not None:
         order = _order(row.wanted or "")
         member = SessionMember(row.session, row.lab or "", Path(row.logs or ""), order, row.since or "")
-    alive = not row.kept and start_time(row.owner_pid) == row.owner_start
+    alive = not row.kept and lives(row.owner_pid, row.owner_start)
     return JournalEntry(Handle.from_json(row.handle), alive, bool(row.kept), member)
 
 
@@ -144,12 +147,59 @@ def _order(text: str) -> Order | None:
         return None
 
 
+def lives(pid: int, started: str) -> bool:
+    """Return whether the process that had this id when ``start_time`` returned ``started`` still lives.
+
+    One in a PID namespace we cannot look into is taken to live until the host restarts.
+    """
+    boot, _, rest = started.partition(":")
+    ticks, _, namespace = rest.partition(":")
+    if not boot or boot != _boot():
+        return False
+    if namespace in ("", _namespace("self")):
+        return _ticks(pid) == ticks
+    if _namespace("self") != _INITIAL:
+        return True
+    # From the initial namespace all others are visible, by other numbers.
+    return any(True for _ in process_table.find(lambda seen: _is_there(seen, pid, ticks, namespace)))
+
+
 def start_time(pid: int) -> str:
-    """Return when a process started, as boot id and clock ticks since boot; "" if it is gone."""
+    """Return when a process of our PID namespace started, as boot id, clock ticks since boot and the
+    namespace's number; "" if it is gone."""
+    ticks = _ticks(pid)
+    return f"{_boot()}:{ticks}:{_namespace('self')}" if ticks else ""
+
+
+_INITIAL = "4026531836"
+"""Number of the host's first PID namespace: PROC_PID_INIT_INO in the kernel's proc_ns.h."""
+
+
+def _boot() -> str:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-    fields = text.rsplit(")", 1)[1].split()
-    return "" if fields[0] == "Z" else f"{boot}:{fields[19]}"
+
+
+def _ticks(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _namespace(process: int | str) -> str:
+    """Return the number of a process's PID namespace; "" if we may not know it."""
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{process}/ns/pid").readlink()).removeprefix("pid:[").removesuffix("]")
+    return ""
+
+
+def _is_there(seen: int, pid: int, ticks: str, namespace: str) -> bool:
+    """Whether the process we see as ``seen`` has the id ``pid`` in its own namespace, this one."""
+    if _ticks(seen) != ticks or _namespace(seen) not in (namespace, ""):
+        return False
+    status = Path(f"/proc/{seen}/status").read_text()
+    return any(line.split()[-1] == str(pid) for line in status.splitlines() if line.startswith("NSpid:"))

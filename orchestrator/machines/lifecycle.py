@@ -192,7 +192,8 @@ def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Fac
         deadline=deadline,
     )
     if result.exit_code != 0:
-        raise BootError(
-            f"{handle.machine}: cannot read its facts: {result.start_error or result.stderr[:300]}"
-        )
+        words = result.start_error or result.stderr.strip()[:300]
+        how = f"stopped ({result.killed_for})" if result.killed_for else f"exit status {result.exit_code}"
+        how = f"killed by {result.signal}" if result.signal and not result.killed_for else how
+        raise BootError(f"{handle.machine}: cannot read its facts: {words or how}")
     return facts_of.parse(result.stdout.encode())

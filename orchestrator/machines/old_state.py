@@ -35,10 +35,11 @@ _INTENTS = "SELECT run, machine, handle, owner_pid, owner_start FROM ledger.inte
 _STAYS = "SELECT run, machine, session, lab, logs, wanted, since FROM stays.stays"
 
 
-def take_over(database: Database, folder: Path, start_time: Callable[[int], str]) -> list[JournalRow]:
+def take_over(database: Database, folder: Path, lives: Callable[[int, str], bool]) -> list[JournalRow]:
     """Move rows without a live owner into the journal; returns the rows of an older isolab that still runs.
 
-    ``start_time`` returns when a process started. Raises Unavailable for state that cannot be read.
+    ``lives`` returns whether an owner, by its process id and start time, still lives. Raises Unavailable
+    for state that cannot be read.
     """
     files = [path for path in (folder / LEDGER, folder / STAYS) if path.exists()]
     if not files:
@@ -48,7 +49,7 @@ def take_over(database: Database, folder: Path, start_time: Callable[[int], str]
         tables = {path.name for path in files if _attached(connection, path)}
         connection.execute("BEGIN IMMEDIATE")  # locks all three files
         rows = _rows(connection, folder, tables)
-        live = [row for row in rows if not row.kept and start_time(row.owner_pid) == row.owner_start]
+        live = [row for row in rows if not row.kept and lives(row.owner_pid, row.owner_start)]
         for row in rows:
             if row not in live:
                 _move(connection, row, tables)

@@ -18,7 +18,7 @@ from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
-from orchestrator.drivers.base import Cloning, Driver
+from orchestrator.drivers.base import Cloning, Driver, OpensSockets
 from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.labfile.image_catalog import recipes
@@ -33,7 +33,7 @@ from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import RunningMachine, StartedMachine, connected, start
 from orchestrator.machines.networks import Networks
 from orchestrator.machines.templates import obtain
-from orchestrator.paths import scratch_dir
+from orchestrator.paths import foreign_home, require_socket_path, scratch_dir
 from orchestrator.progress import Progress
 
 MAKE_SECONDS = 1200.0
@@ -98,6 +98,8 @@ def lab_context(
         # A clone spends as much time waiting as computing, and must not wait for a boot.
         boots, clones = threading.Semaphore(cpus), threading.Semaphore(2 * cpus)
         context = MachineContext(journal, progress, cancellation, boots, clones)
+        if words := foreign_home():
+            progress.tell(words)
         try:
             yield LabContext(
                 machines=context,
@@ -124,10 +126,10 @@ def provision(
     BootError, TransportError, TimedOut, Interrupted.
     """
     wanted = context.lab.lab.machines[job.machine]
-    arch = arch_of(wanted)
+    arch, driver = arch_of(wanted), drivers.load(wanted.driver)
+    _require_short_paths(job, wanted, driver, context.scratch)
     image = make_image(context, wanted.image, arch)
     _await_packages(context, job.machine)
-    driver = drivers.load(wanted.driver)
     driver.check(wanted, arch)
     order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
     if order.internet:
@@ -135,6 +137,13 @@ def provision(
     order = _with_template(order, driver, context)
     member = member_of(session, str(context.lab.path.resolve()), order) if session is not None else None
     return start(order, driver, context.machines, undo, member)
+
+
+def _require_short_paths(job: Job, wanted: Machine, driver: Driver, scratch: Path) -> None:
+    """Raise Unavailable if the scratch folder's path is too long for the machine's sockets: now, rather than
+    by an emulator when all is built."""
+    for longest in driver.longest_sockets(job.machine, wanted) if isinstance(driver, OpensSockets) else ():
+        require_socket_path(scratch / job.run, longest)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
+from orchestrator.paths import cache_dir, make_folder
 from orchestrator.progress import SilentProgress
 from orchestrator.transport.base import InteractiveTransport
 
@@ -35,6 +36,8 @@ VERSION = 4
 MAKE_SECONDS = 1800.0
 TEST_SECONDS = 30.0
 ANSWER_SECONDS = 12.0
+LEAST_FREE = 16 * 2**20
+"""Bytes: with less a disk counts as full."""
 NOTE_SECONDS = 3600.0
 """How long a failed template test is remembered."""
 
@@ -54,7 +57,8 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     def fill(folder: Path) -> dict[str, Any]:
         reason, facts, template = "", {}, Template(folder)
         with context.boot_slots:
-            seconds = _build(order.unplugged(), template, driver, context)
+            with _enough_space(folder):
+                seconds = _build(order.unplugged(), template, driver, context)
             context.progress.doing(order.name, "testing the new template")
             try:
                 facts = _test(replace(order.unplugged(), template=template), driver, context, seconds)
@@ -78,12 +82,36 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     _forget_expired(cache.place("templates", name))
     try:
         found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
+    except NoSpaceError as full:
+        return full.message
     except BaseException:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows to remove it
         raise
     about = cache.meta(found)
     return str(about["reason"]) or Template(found, about["facts"], about["clone_seconds"])
+
+
+class NoSpaceError(LabError):
+    """The disk of the cache has no space for a template."""
+
+
+@contextmanager
+def _enough_space(folder: Path) -> Iterator[None]:
+    """Turn a failure to build a template into NoSpaceError if the disk is full: a guest whose memory is a
+    file on it is killed, and its emulator says nothing."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except (LabError, OSError):
+        free = shutil.disk_usage(folder).free
+        if free >= LEAST_FREE:
+            raise
+        raise NoSpaceError(
+            f"no space for a template on the disk of the cache, {cache_dir()}: {free // 2**20} MiB free; "
+            "free space with `isolab images prune`, or set ISOLAB_CACHE to a folder on another disk"
+        ) from None
 
 
 def _forget_expired(folder: Path) -> None:
@@ -118,7 +146,7 @@ def _journalled(
     context.journal.intend(handle)
     try:
         if what == "build":
-            scratch.mkdir(parents=True, mode=0o711)
+            make_folder(scratch, 0o711)
         yield fixed, handle
     finally:
         driver.down(handle)

@@ -120,6 +120,8 @@ def _different(answers: Answers, place: int, found: Contrast) -> Iterator[str]:
     yield from _bounded([f"  {_safe(line)}" for line in found.stdout.lines])
     if found.stderr.lines:
         yield from ("  on standard error:", *_bounded([f"  {_safe(line)}" for line in found.stderr.lines]))
+    if more := found.stdout.unexamined + found.stderr.unexamined:
+        yield f"  … {counted(more, 'more line')} not compared line by line"
     if passing := found.stdout.passing + found.stderr.passing:
         yield f"  and {counted(passing, 'line')} that differ only in {_listed(found.kinds)}"
     if found.unseen and not found.stdout.lines and not found.stderr.lines:

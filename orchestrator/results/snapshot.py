@@ -28,7 +28,8 @@ from orchestrator.record import Record
 from orchestrator.results.comparison import RunInfo
 from orchestrator.results.run_state import incomplete
 
-_FOLDER = "exercises"
+SNAPSHOT = "exercises"
+"""Folder of the exercises' files."""
 _MOST_BYTES = 64 * 2**10
 """Limit for one source file in a report."""
 
@@ -40,7 +41,7 @@ def keep(lab: LoadedLab, folder: Path) -> None:
     """
     shutil.copyfile(lab.path, folder / LAB_FILE)
     for exercise in (whole.public for whole in lab.exercises):
-        place = folder / _FOLDER / _inside(exercise.name)
+        place = folder / SNAPSHOT / _inside(exercise.name)
         for name in (EXERCISE_FILE, *_made_of(exercise)):
             with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                 _copy(exercise, name, place)
@@ -51,7 +52,7 @@ def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
     text: Mapping[str, object] = {}
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
         text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
-    sources = {name: dict(_sources(folder / _FOLDER / _inside(name))) for name in _names(records)}
+    sources = {name: dict(_sources(folder / SNAPSHOT / _inside(name))) for name in _names(records)}
     missing = incomplete(folder, records)
     return RunInfo(_text(text.get("title")), _text(text.get("description")), sources, missing)
 
@@ -63,7 +64,7 @@ def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
     """
     found = {}
     for name in _names(records):
-        places = [folder / _FOLDER / _inside(name), *([] if name.startswith("./") else [EXERCISES / name])]
+        places = [folder / SNAPSHOT / _inside(name), *([] if name.startswith("./") else [EXERCISES / name])]
         for place in places:
             if (place / EXERCISE_FILE).is_file():
                 found[name] = load_kept_exercise(place, name).spec

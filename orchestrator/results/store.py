@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import secrets
 import shutil
 import time
@@ -10,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from orchestrator.errors import LabError, SpecError, Unavailable
 from orchestrator.exercises.student_view import sealed
@@ -18,9 +21,12 @@ from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import RECORDS, Record, read_records
 from orchestrator.results.comparison import Table, compare
-from orchestrator.results.run_state import RunState, write_state
-from orchestrator.results.snapshot import about_run, keep
+from orchestrator.results.run_state import STATE_FILE, RunState, write_state
+from orchestrator.results.snapshot import SNAPSHOT, about_run, keep
 
+REPORTS = ("report.html", "report.md", "junit.xml")
+"""Written when a run ends: a folder without the first holds no finished run."""
+_ANOTHER = "choose another folder with --out"
 LEAST_FREE = 300 * 2**20
 """Bytes that must be free where a run writes; it needs far less, but a full disk breaks others."""
 
@@ -31,37 +37,75 @@ def new_run_id() -> str:
 
 
 class RunStore:
-    """The folder of one run. Each record is written before the next is awaited.
+    """The folder of one run, locked while it is written. Each record is written before the next is awaited.
 
-    Until ``finished`` is called the run counts as not finished, whatever happens.
+    Until ``finished`` is called the run counts as not finished, whatever happens. ``replaced``: a finished
+    run was there before, whose records and reports are gone.
     """
 
     def __init__(self, folder: Path, lab: LoadedLab) -> None:
-        """Raises Unavailable when the folder cannot be written or its disk is full."""
+        """Raises SpecError for a folder that holds something else, an unfinished run, or one that another
+        isolab writes; Unavailable when the folder cannot be written or its disk is full."""
         self.folder = folder.absolute()
         self._lab = lab
         self._expected: Mapping[str, Sequence[str]] = {}
         self._with_hidden = {exercise.name for exercise in lab.exercises if exercise.hidden}
         try:
-            self._require_own(lab)
+            self._require_folder()
+            # The lock comes first: what another isolab writes now is no finished run yet.
+            there = (self.folder / RECORDS).exists()
+            with self._locked("r+") if there else contextlib.nullcontext():
+                self.replaced = self._require_own(lab)
             self.folder.mkdir(parents=True, exist_ok=True)
             require_space(self.folder)
+            self._file = self._locked("a")
+            os.truncate(self.folder / RECORDS, 0)
+            for name in REPORTS:
+                (self.folder / name).unlink(missing_ok=True)
             keep(lab, self.folder)
             write_state(self.folder, RunState.RUNNING, {})
-            self._file = (self.folder / RECORDS).open("w", encoding="utf-8")
         except OSError as problem:
             raise Unavailable(
                 f"cannot write to {folder}: {problem.strerror}", hint="choose another folder with --out"
             ) from None
 
-    def _require_own(self, lab: LoadedLab) -> None:
-        """Raises SpecError for a folder whose ``lab.yaml`` is somebody's lab and no run's snapshot."""
+    def _require_folder(self) -> None:
+        """Raises SpecError for a path that is, or leads through, a file."""
+        for path in (self.folder, *self.folder.parents):
+            if path.exists() and not path.is_dir():
+                raise SpecError(f"{path} is a file, not a folder", hint=_ANOTHER)
+
+    def _locked(self, mode: str) -> IO[str]:
+        """Open the records for us alone. Raises SpecError if another isolab has them open."""
+        file = (self.folder / RECORDS).open(mode, encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise SpecError(f"another isolab is writing its run to {self.folder}", hint=_ANOTHER) from None
+        return file
+
+    def _require_own(self, lab: LoadedLab) -> bool:
+        """Return whether a finished run is there. Raises SpecError for anything else that a run would
+        replace: an unfinished run, a lab, other files."""
         there = self.folder / LAB_FILE
-        if there.exists() and (there.samefile(lab.path) or not (self.folder / RECORDS).exists()):
+        run = (self.folder / RECORDS).exists()
+        if there.exists() and (there.samefile(lab.path) or not run):
             raise SpecError(
-                f"{self.folder} is a lab's folder: the run's {LAB_FILE} would replace it",
-                hint="choose another folder with --out",
+                f"{self.folder} is a lab's folder: the run's {LAB_FILE} would replace it", hint=_ANOTHER
             )
+        if run and not (self.folder / REPORTS[0]).exists():
+            raise SpecError(
+                f"{self.folder} holds an unfinished run: records, but no {REPORTS[0]}",
+                hint=f"remove it if nobody needs it, or {_ANOTHER}",
+            )
+        mine = () if run else (*REPORTS, SNAPSHOT, STATE_FILE, *lab.lab.machines)
+        for name in mine:
+            if (self.folder / name).exists():
+                raise SpecError(
+                    f"the run would write to {self.folder / name}, which no run made", hint=_ANOTHER
+                )
+        return run
 
     def __enter__(self) -> RunStore:
         return self

@@ -17,6 +17,7 @@ from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.barrier import Barrier
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.provision import LabContext, lab_context, make_image
+from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 
 
@@ -61,7 +62,8 @@ def run_context(
     with lab_context(lab, names, out, journal, progress, cold=cold) as machines:
         cancellation, archives = machines.cancellation, machines.archives
         visible_process = VisibleProcess(
-            f"isolab-canary-{run}", lambda: make_image(machines, "micro", host_arch()).runner
+            f"isolab-canary-{scratch_dir().name}-{run}",
+            lambda: make_image(machines, "micro", host_arch()).runner,
         )
         canaries = CanaryManager(lambda: canary_program(archives, cancellation.deadline()))
         try:

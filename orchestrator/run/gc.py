@@ -1,12 +1,18 @@
-"""Garbage collection: remove what killed runs left behind, found by the journal and by tags."""
+"""Garbage collection: remove what killed runs left behind, found by the journal and by the ownership token.
+
+What carries another token is another state folder's: nothing here touches it, unless ``reclaim_foreign`` is
+told to.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from orchestrator import drivers
@@ -17,48 +23,122 @@ from orchestrator.errors import LabError, TeardownError, Unreachable
 from orchestrator.exercises.canaries import base
 from orchestrator.exercises.canaries.manager import PURPOSE
 from orchestrator.host import process_table
-from orchestrator.host.tempdirs import abandoned, remove
+from orchestrator.host.tempdirs import RUN_FOLDER, abandoned, remove
 from orchestrator.machines.journal import Journal, JournalEntry
 from orchestrator.paths import cache_dir, scratch_dir
 
-_RUN_FOLDER = re.compile(r"^\d{8}-\d{6}-[0-9a-f]{4}$")
+COMMAND_SECONDS = 30.0
+"""How long to wait for a command of a killed isolab to end by itself."""
 
 
 def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = False) -> Iterator[str]:
     """Remove leftovers, yielding the name of each.
 
-    A machine whose run is still alive, or that is kept, is never touched. With ``only_dead_owners``
-    only the journal is used, which is quick; otherwise the host is searched for isolab's tags as well.
-    ``forget`` gives up what is on remote machines that do not respond. Raises TeardownError at the end
-    for what could not be removed, Unreachable if all of that is remote.
+    A machine whose run is still alive, or that is kept, is never touched, nor what another state folder
+    owns. With ``only_dead_owners`` only the journal is used, which is quick; otherwise the host is searched
+    for isolab's tags and our ownership token as well. ``forget`` gives up what is on remote machines that
+    do not respond. Raises TeardownError at the end for what could not be removed or is still in use,
+    Unreachable if all of that is remote.
     """
-    failures: list[TeardownError] = []
-    live_runs: set[str] = set()
-    failed: set[str] = set()
+    removal = _Removal(forget)
     entries = journal.entries()
     for entry in entries:
         handle = entry.handle
         if entry.owner_alive or entry.kept:
-            live_runs.add(handle.run)
-        elif _down(handle, failures, forget):
+            continue
+        if removal.of(handle):
             journal.forget(handle)
             _remove_logs(entry, entries)
             yield f"machine {handle.machine} of run {handle.run} ({handle.driver})"
-        else:
-            failed.add(handle.tag)
     if not only_dead_owners:
-        for handle in _tagged(failures):
-            if handle.run in live_runs or handle.tag in failed:
-                continue
-            if _down(handle, failures, forget):
-                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, not in any journal"
-        yield from _canaries(live_runs)
+        yield from _unjournalled(scratch_dir(), lambda: _live_runs(journal), removal)
+        yield from _canaries(lambda: _live_runs(journal))
         yield from _incomplete()
         yield from _working_folders()
-    yield from _folders(live_runs)
-    if failures:
-        words = "cannot remove some leftovers:\n" + "\n".join(f.describe() for f in failures)
-        raise (Unreachable if all(isinstance(f, Unreachable) for f in failures) else TeardownError)(words)
+    yield from _folders(journal, removal, tell=not only_dead_owners)
+    removal.complain()
+
+
+def reclaim_foreign(scratch: Path) -> Iterator[str]:
+    """Remove everything that carries the token of another state folder's scratch folder, and that folder.
+
+    The caller knows that nobody uses it. Raises TeardownError for what could not be removed.
+    """
+    removal = _Removal(forget=False)
+    yield from _unjournalled(scratch, set, removal)
+    removal.complain()
+    shutil.rmtree(scratch, ignore_errors=True)
+    yield f"scratch folder {scratch}"
+
+
+@dataclass
+class _Removal:
+    """Takes machines down, and notes which could not be; ``forget``: gives up those that are out of reach."""
+
+    forget: bool
+    failures: list[TeardownError] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+
+    def of(self, handle: Handle) -> bool:
+        """Take a machine down; returns whether it is gone."""
+        driver = drivers.load(handle.driver)
+        try:
+            driver.down(handle)
+            if _commands_end(handle):
+                driver.down(handle)
+            with contextlib.suppress(OSError):
+                Path(handle.scratch).parent.rmdir()  # empty after the run's last machine
+        except Unreachable as problem:
+            if self.forget:
+                cast(Forgetting, driver).forget(handle)
+                return True
+            self._note(handle, problem)
+            return False
+        except LabError as problem:
+            self._note(handle, TeardownError(problem.message, hint=problem.hint))
+            return False
+        return True
+
+    def _note(self, handle: Handle, problem: TeardownError) -> None:
+        self.failures.append(problem)
+        self.failed.add(handle.tag)
+
+    def complain(self) -> None:
+        """Raise TeardownError if there were failures."""
+        if self.failures:
+            words = "cannot remove some leftovers:\n" + "\n".join(f.describe() for f in self.failures)
+            remote = all(isinstance(failure, Unreachable) for failure in self.failures)
+            raise (Unreachable if remote else TeardownError)(words)
+
+
+def _commands_end(handle: Handle) -> bool:
+    """Wait for commands that a killed isolab had started for this machine, such as ``podman run``: they go
+    on without it, and may still create what was just removed. Returns whether there were any.
+
+    Raises TeardownError for those that do not end: to kill one could leave more than it removes.
+    """
+    above = process_table.ancestors()
+
+    def working(pid: int) -> bool:
+        words = process_table.arguments(pid)
+        named = handle.tag in words or any(f"{handle.scratch}/" in f"{word}/" for word in words)
+        return named and pid not in above and not process_table.with_terminal(pid)
+
+    found = list(process_table.find(working))
+    limit = time.monotonic() + COMMAND_SECONDS
+    while left := [pid for pid in found if process_table.still(pid, working)]:
+        if time.monotonic() > limit:
+            names = ", ".join(f"process {pid} ({process_table.name_of(pid)})" for pid in left)
+            raise TeardownError(
+                f"{handle.machine}: still being worked on by {names}",
+                hint=f"wait for it or end it (`kill {left[0]}`), then run `isolab gc` again",
+            )
+        time.sleep(0.1)
+    return bool(found)
+
+
+def _live_runs(journal: Journal) -> set[str]:
+    return {entry.handle.run for entry in journal.entries() if entry.owner_alive or entry.kept}
 
 
 def _remove_logs(gone: JournalEntry, entries: Sequence[JournalEntry]) -> None:
@@ -78,63 +158,69 @@ def _working_folders() -> Iterator[str]:
         yield f"working folder {folder}"
 
 
-def _down(handle: Handle, failures: list[TeardownError], forget: bool) -> bool:
-    driver = drivers.load(handle.driver)
-    try:
-        driver.down(handle)
-    except Unreachable as problem:
-        if forget:
-            cast(Forgetting, driver).forget(handle)
-            return True
-        failures.append(problem)
-        return False
-    except LabError as problem:
-        failures.append(TeardownError(problem.message, hint=problem.hint))
-        return False
-    return True
-
-
-def _tagged(failures: list[TeardownError]) -> Iterator[Handle]:
+def _unjournalled(scratch: Path, live: Callable[[], set[str]], removal: _Removal) -> Iterator[str]:
     for name in TRAITS:
         try:
-            yield from list(drivers.load(name).leftovers())
+            found = list(drivers.load(name).leftovers(scratch))
         except LabError as problem:
-            failures.append(TeardownError(problem.message, hint=problem.hint))
+            removal.failures.append(TeardownError(problem.message, hint=problem.hint))
+            continue
+        # Asked after the search: a machine is journalled before it can be found.
+        alive = live()
+        for handle in found:
+            if handle.run in alive or handle.tag in removal.failed:
+                continue
+            if removal.of(handle):
+                yield f"{handle.driver} machine {handle.machine} of run {handle.run}, not in any journal"
 
 
-def _canaries(live_runs: set[str]) -> Iterator[str]:
+def _canaries(live: Callable[[], set[str]]) -> Iterator[str]:
+    prefix = f"{TAG}-canary-{scratch_dir().name}-"
+
     def ours(pid: int) -> bool:
         words = process_table.arguments(pid)
-        prefix = f"{TAG}-canary-"
         return (
             words[1:] == ["--canary"]
             and words[0].startswith(prefix)
-            and words[0][len(prefix) :] not in live_runs
-            # One that still has its parent belongs to a run in another journal.
+            # One that still has its parent belongs to a run that lives, though it has no machine now.
             and process_table.parent(pid) == 1
         )
 
-    for pid in list(process_table.find(ours)):
-        if process_table.end(pid, patience=0):
+    found = {pid: process_table.arguments(pid)[0].removeprefix(prefix) for pid in process_table.find(ours)}
+    alive = live()
+    for pid, run in found.items():
+        if run not in alive and process_table.end(pid, patience=0):
             yield f"canary process {pid}"
 
 
-def _folders(live_runs: set[str]) -> Iterator[str]:
-    """Remove scratch folders of finished runs that no process uses."""
-    for folder in scratch_dir().iterdir():
-        if not _RUN_FOLDER.match(folder.name) or folder.name in live_runs:
+def _folders(journal: Journal, removal: _Removal, *, tell: bool) -> Iterator[str]:
+    """Remove scratch folders of finished runs that no process uses; ``tell`` of those in use."""
+    found = [folder for folder in scratch_dir().iterdir() if RUN_FOLDER.fullmatch(folder.name)]
+    # Read after the search: a run is journalled before it has a folder.
+    known = {entry.handle.run for entry in journal.entries()}
+    for folder in found:
+        if folder.name in known or not folder.exists():
             continue
-        if any(True for _ in process_table.find(_uses(str(folder)))):
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        yield f"scratch folder {folder}"
+        users = list(process_table.find(_uses(str(folder))))
+        if not users:
+            shutil.rmtree(folder, ignore_errors=True)
+            yield f"scratch folder {folder}"
+        elif tell:
+            names = ", ".join(f"process {pid} ({process_table.name_of(pid)})" for pid in users)
+            removal.failures.append(
+                TeardownError(
+                    f"scratch folder {folder} is in use by {names}",
+                    hint="run `isolab gc` again when it has ended",
+                )
+            )
 
 
 def _uses(folder: str) -> Callable[[int], bool]:
-    """Test whether a process works in a folder or has it in its arguments: a run of another journal
-    may share our scratch folder, and an emulator works elsewhere."""
-    lives, mark = process_table.lives_in(folder), f"{folder}/"
-    return lambda pid: lives(pid) or any(mark in word for word in process_table.arguments(pid))
+    """Test whether a process works in a folder or has it in its arguments: an emulator works elsewhere."""
+    lives, mark, above = process_table.lives_in(folder), f"{folder}/", process_table.ancestors()
+    return lambda pid: (
+        pid not in above and (lives(pid) or any(mark in word for word in process_table.arguments(pid)))
+    )
 
 
 def _incomplete() -> Iterator[str]:

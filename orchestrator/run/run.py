@@ -85,6 +85,8 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
     require_space(cache_dir())
     announce(lab, choice, progress)
     with RunStore(out or Path("runs") / run, lab) as store:
+        if store.replaced:
+            progress.tell(f"replacing the finished run in {store.folder}")
         todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
         store.expect({job.machine: job.exercises for job in todo})
         try:

@@ -192,7 +192,13 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
     order = _order_again(machine, progress)
     driver = drivers.load(order.machine.driver)
     progress.doing(machine.machine, "taking down")
-    remove(machine.handle, driver, context.journal)
+    # Ours until it is up again, and in the journal all the time: who takes all down waits for it.
+    context.journal.intend(machine.handle, machine.member)
+    try:
+        driver.down(machine.handle)
+    except BaseException:
+        context.journal.keep([machine.handle])
+        raise
     _set_aside(machine.logs)
     member = member_of(machine.session, machine.member.lab, order)
     with contextlib.ExitStack() as undo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -71,11 +71,28 @@ def session_machines() -> list[SessionMachine]:
     return sorted(found, key=lambda machine: (machine.session, machine.machine))
 
 
-def select(names: Sequence[str]) -> list[SessionMachine]:
+def select(names: Sequence[str], *, coming: bool = False) -> list[SessionMachine]:
     """Return the machines with these names: ``MACHINE``, ``SESSION/MACHINE``, or ``SESSION`` for all of
-    its machines. Raises SpecError for a name that is unknown or ambiguous."""
+    its machines. Raises SpecError for a name that is unknown or ambiguous, and unless ``coming`` for a
+    machine that is coming up."""
     there = session_machines()
+    if coming:
+        there = [replace(machine, coming=False) for machine in there]
     return list({found.handle.tag: found for name in names for found in _named(name, there)}.values())
+
+
+def chosen_in(session: str, names: Sequence[str]) -> list[SessionMachine]:
+    """Return what names that ``select`` accepted mean in this session now (no names: all its machines).
+
+    For whoever has waited for the session's lock: machines may have been replaced or removed meanwhile.
+    """
+    return [
+        machine
+        for machine in session_machines()
+        if machine.session == session
+        and not machine.coming
+        and (not names or {machine.name, machine.machine, machine.session} & {*names})
+    ]
 
 
 def find(name: str) -> SessionMachine:

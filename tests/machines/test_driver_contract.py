@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -38,6 +39,7 @@ from orchestrator.drivers.base import ReportsMemory
 from orchestrator.drivers.model import Handle, Template
 from orchestrator.host import process
 from orchestrator.labfile.models import User
+from orchestrator.paths import scratch_dir
 from orchestrator.transport.base import Item
 
 pytestmark = pytest.mark.real
@@ -103,7 +105,7 @@ class TestBecomingAMachine:
 
     @pytest.mark.smoke
     def test_it_is_among_what_could_be_left_over(self, bench: Bench) -> None:
-        tags = [(found.run, found.machine) for found in bench.driver.leftovers()]
+        tags = [(found.run, found.machine) for found in bench.driver.leftovers(scratch_dir())]
         assert tags == [(bench.order.run, bench.order.name)]
 
 
@@ -112,6 +114,7 @@ import sys
 from orchestrator import drivers
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Handle
+from orchestrator.paths import scratch_dir
 handle = Handle.from_json(sys.stdin.read())
 deadline = Deadline.after(60)
 with drivers.load(handle.driver).connect(handle, deadline) as transport:
@@ -187,6 +190,12 @@ class TestHowProgramsEnd:
     def test_output_beyond_the_limit_is_cut(self, bench: Bench) -> None:
         ending = bench.run("/bin/sh", "-c", "head -c 5000 /dev/zero | tr '\\0' x", output_limit=4096)
         assert (ending.stdout, ending.cut, ending.exit_code) == ("x" * 4096, True, 0)
+        assert (ending.out.size, ending.out.sha256) == (5000, hashlib.sha256(b"x" * 5000).hexdigest())
+
+    def test_a_program_that_kills_itself_was_not_short_of_memory(self, bench: Bench) -> None:
+        ending = bench.shell("kill -KILL $$")
+        assert (ending.signal, ending.killed_for) == ("SIGKILL", "")
+        assert ending.out_of_memory is not True
 
     def test_a_flood_of_output_is_stopped(self, bench: Bench) -> None:
         ending = bench.run("/bin/sh", "-c", "exec yes", output_limit=4096)

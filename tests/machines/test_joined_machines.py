@@ -29,7 +29,7 @@ from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.models import DriverName
 from orchestrator.machines import host_packages
 from orchestrator.machines.journal import Journal
-from orchestrator.paths import ROOT
+from orchestrator.paths import ROOT, scratch_dir
 from orchestrator.progress import SilentProgress
 from orchestrator.run.gc import reclaim
 
@@ -114,7 +114,7 @@ class TestReaching:
 
 
 def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
-    found = {(handle.run, handle.machine) for handle in two.one.driver.leftovers()}
+    found = {(handle.run, handle.machine) for handle in two.one.driver.leftovers(scratch_dir())}
     assert {(bench.order.run, "net.lan") for bench in (two.one, two.stranger)} < found
 
 
@@ -122,12 +122,12 @@ def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
 def test_a_network_no_journal_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
     require_daemons(request, kind)
     with fresh_home() as home, living_in(home), segment(home, kind) as ours:
-        (found,) = drivers.load(kind.driver).leftovers()
+        (found,) = drivers.load(kind.driver).leftovers(scratch_dir())
         assert (found.run, found.machine, found.scratch) == (
             ours.wanted.run, "net.lan", str(ours.wanted.scratch),
         )  # fmt: skip
         assert [text for text in reclaim(Journal()) if f"{kind.driver} machine net.lan" in text]
-        assert list(drivers.load(kind.driver).leftovers()) == []
+        assert list(drivers.load(kind.driver).leftovers(scratch_dir())) == []
 
 
 @pytest.mark.parametrize("kind", [CLONE, Kind("libvirt", HOST, way="system")], ids=str)
@@ -236,7 +236,7 @@ MACHINES = ("one", "two", "crate", "barrel")
 def _networks(home: Home) -> list[str]:
     """Switches and namespaces of networks that belong to this home."""
     switches = [pid for pid, words in home.command_lines().items() if "vde_switch" in " ".join(words)]
-    return [*map(str, switches), *(f"{run}/{name}" for run, name in bridge.standing(home.scratch))]
+    return [*map(str, switches), *(f"{run}/{name}" for run, name in bridge.standing(home.own))]
 
 
 def _talked(home: Home) -> bool:
@@ -257,7 +257,7 @@ def test_nothing_of_a_network_stays(home: Home, end: signal.Signals) -> None:
         answer = isolab(home, "gc")
         assert answer.code == 0, answer.stderr
     assert _networks(home) == []
-    ours = [name for name in names if (home.scratch / name.removeprefix("isolab-")[:20]).exists()]
+    ours = [name for name in names if (home.own / name.removeprefix("isolab-")[:20]).exists()]
     assert [name for name in ours if (bridge.PLACE / name).exists()] == []
     assert home.settled() == []
     assert {r["status"] for r in records(home)} == {"pass"}

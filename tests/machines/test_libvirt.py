@@ -29,6 +29,7 @@ from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import BootError, LabError, TeardownError, Unavailable
 from orchestrator.host import process_table
 from orchestrator.labfile.libvirt_uri import SYSTEM, parse
+from orchestrator.paths import scratch_dir
 from orchestrator.progress import SilentProgress
 from orchestrator.run.gc import reclaim
 
@@ -87,7 +88,7 @@ def test_a_strangers_domain_is_left_alone(home: Home) -> None:
             order.scratch.mkdir(parents=True)
             drivers.load("libvirt").down(replace(handle, run="20200101-000000-abcd"))
             remember(parse(SYSTEM))
-            assert list(drivers.load("libvirt").leftovers()) == []
+            assert list(drivers.load("libvirt").leftovers(scratch_dir())) == []
             assert not [gone for gone in reclaim(Journal()) if "stranger" in gone]
             assert STRANGER in names()
         finally:
@@ -104,7 +105,9 @@ def test_a_machine_outlives_its_daemon(home: Home) -> None:
         )
         with bench.driver.connect(asked, Deadline.after(120)) as anew:
             assert anew.run(["echo", "anew"], deadline=Deadline.after(60)).stdout == b"anew\n"
-        assert [(h.run, h.machine) for h in bench.driver.leftovers()] == [(bench.order.run, bench.order.name)]
+        assert [(h.run, h.machine) for h in bench.driver.leftovers(scratch_dir())] == [
+            (bench.order.run, bench.order.name)
+        ]
         assert bench.live.handle.tag in names()
     assert bench.live.handle.tag not in names()
 
@@ -118,7 +121,7 @@ def test_without_its_daemon_a_machine_is_not_said_to_be_gone(home: Home) -> None
             drivers.load("libvirt").down(handle)
         assert "libvirtd -d" in caught.value.hint
         with pytest.raises(Unavailable, match="leftovers"):
-            list(drivers.load("libvirt").leftovers())
+            list(drivers.load("libvirt").leftovers(scratch_dir()))
     finally:
         daemons.start_system()
     drivers.load("libvirt").down(handle)

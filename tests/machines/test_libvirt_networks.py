@@ -25,6 +25,7 @@ from orchestrator.drivers.libvirt.ownership import remember
 from orchestrator.errors import Unavailable
 from orchestrator.labfile.libvirt_uri import SYSTEM, parse
 from orchestrator.machines.journal import Journal
+from orchestrator.paths import scratch_dir
 from orchestrator.run.gc import reclaim
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("libvirt")]
@@ -69,7 +70,7 @@ def test_a_strangers_network_and_filter_are_left_alone(home: Home) -> None:
         )
         filtering = found.nwfilterDefineXML(f"<filter name='{handle.tag}'/>")
         try:
-            assert list(DRIVER.leftovers()) == []
+            assert list(DRIVER.leftovers(scratch_dir())) == []
             assert list(reclaim(Journal())) == []
             DRIVER.down(handle)
             with pytest.raises(Unavailable, match="cannot create the network lan"):
@@ -106,7 +107,7 @@ def test_a_filter_whose_network_is_gone_is_left_over(home: Home) -> None:
     with segment(home, KIND) as one:
         with connection() as found:
             found.networkLookupByName(one.handle.tag).destroy()
-        (left,) = DRIVER.leftovers()
+        (left,) = DRIVER.leftovers(scratch_dir())
         assert (left.run, left.machine) == (one.wanted.run, "net.lan")
         DRIVER.down(left)
         assert there(one.handle.tag) == (False, False)
@@ -116,7 +117,7 @@ def test_with_a_network_the_machines_on_it_go(home: Home) -> None:
     """So it is in whatever order a journal names them."""
     with segment(home, KIND) as one, on_bench(KIND, one.order(1)) as bench:
         drivers.load("libvirt").down(one.handle)
-        assert [(left.run, left.machine) for left in DRIVER.leftovers()] == [
+        assert [(left.run, left.machine) for left in DRIVER.leftovers(scratch_dir())] == [
             (bench.order.run, "one")  # its console
         ]
         assert there(one.handle.tag) == (False, False)
@@ -126,7 +127,7 @@ def test_a_network_outlives_its_daemon(home: Home) -> None:
     """And so does the filter between its machines and the host."""
     with segment(home, KIND) as one, on_bench(KIND, one.order(1)) as bench:
         daemons.restart_libvirtd()
-        assert {left.machine for left in DRIVER.leftovers()} == {"net.lan", "one"}
+        assert {left.machine for left in DRIVER.leftovers(scratch_dir())} == {"net.lan", "one"}
         with on_bench(KIND, one.order(2)) as later:
             assert answers(bench, "two")
             assert answers(later, "one")

@@ -47,6 +47,6 @@ def test_what_a_killed_run_left_is_found(home: Home) -> None:
     scratch = scratch_dir() / "20260102-030405-0a0b" / "m"
     scratch.mkdir(parents=True)
     (scratch / "plain").touch()
-    assert [about.machine for about in drivers.load("plain").leftovers()] == ["m"]
+    assert [about.machine for about in drivers.load("plain").leftovers(scratch_dir())] == ["m"]
     assert any("plain machine m" in words for words in list(reclaim(Journal())))
     assert not scratch.exists()

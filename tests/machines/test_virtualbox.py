@@ -171,10 +171,10 @@ class TestWhatIsLeftOver:
         order = order_for(AMD64, home, name="lost")
         handle = DRIVER.prepare(order)
         vboxmachine.define(order, handle, soon(), SilentProgress())
-        (found,) = DRIVER.leftovers()
+        (found,) = DRIVER.leftovers(scratch_dir())
         assert (found.run, found.machine, found.scratch) == (order.run, "lost", handle.scratch)
         assert [text for text in reclaim(Journal()) if "virtualbox machine lost" in text]
-        assert list(DRIVER.leftovers()) == []
+        assert list(DRIVER.leftovers(scratch_dir())) == []
         assert vboxmanage.media(soon()) == []
 
     def test_also_when_its_files_are_gone(self, home: Home) -> None:
@@ -193,7 +193,7 @@ class TestWhatIsLeftOver:
         vboxmanage.ask([*words, "--basefolder", str(home.root / "theirs")], soon())
         ((name, theirs),) = vboxmanage.machines(soon())
         try:
-            assert list(DRIVER.leftovers()) == []
+            assert list(DRIVER.leftovers(scratch_dir())) == []
             DRIVER.down(handle)
             assert vboxmanage.machines(soon()) == [(name, theirs)]
         finally:

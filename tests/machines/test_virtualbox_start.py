@@ -24,6 +24,7 @@ from orchestrator.host import process_table
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.models import Machine
 from orchestrator.machines.journal import Journal
+from orchestrator.paths import scratch_dir
 from orchestrator.progress import SilentProgress
 from orchestrator.run.gc import reclaim
 
@@ -88,7 +89,7 @@ def test_a_running_machine_is_found_and_removed_without_the_journal(home: Home) 
     vboxmachine.define(order, handle, soon, SilentProgress())
     vboxmanage.ask(["startvm", handle.data["uuid"], "--type", "headless"], soon)
     poll(lambda: "ISOLINUX" in Console(console_of(order)).tail(), soon, "the boot loader", interval=0.2)
-    (found,) = DRIVER.leftovers()
+    (found,) = DRIVER.leftovers(scratch_dir())
     assert (found.run, found.machine) == (order.run, "lost")
     assert [text for text in reclaim(Journal()) if "virtualbox machine lost" in text]
     assert_gone(order)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator import ownership
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container.driver import PLACE
 from orchestrator.drivers.container.engine import NAMES, command
@@ -21,6 +22,7 @@ from orchestrator.drivers.libvirt.ownership import place
 from orchestrator.errors import TimedOut
 from orchestrator.host import process, process_table
 from orchestrator.labfile.libvirt_uri import parse
+from orchestrator.paths import STATE_NOTE
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Home:
     @property
     def scratch(self) -> Path:
         return self.root / "s"
+
+    @property
+    def own(self) -> Path:
+        """The folder in it that is this home's: it is named after the token of its state folder."""
+        return self.scratch / (ownership.token_in(self.root / "state") or "none yet")
 
     @property
     def out(self) -> Path:
@@ -47,7 +54,8 @@ class Home:
         found = [f"process {pid}: {' '.join(words)}" for pid, words in self.command_lines().items()]
         found += [f"container {name}" for _, name in self._containers()]
         found += [f"on a libvirt daemon: {name}" for name in self._on_libvirt(remove=False)]
-        found += [f"file {path}" for path in self.scratch.rglob("*")]
+        usual = {self.own, self.own / STATE_NOTE}
+        found += [f"file {path}" for path in self.scratch.rglob("*") if path not in usual]
         return found
 
     def settled(self, seconds: float = 5.0) -> list[str]:
@@ -94,13 +102,13 @@ class Home:
         for text in uris.read_text().split() if uris.exists() else []:
             with opened(parse(text), Deadline.after(60)) as connection:
                 for domain in connection.listAllDomains():
-                    if place(self.scratch) in domain.XMLDesc():
+                    if place(self.own) in domain.XMLDesc():
                         found.append(f"domain {domain.name()}")
                         _ = remove and domain.destroy()
                 for pool in [p for p in connection.listAllStoragePools() if p.name() == "isolab"]:
                     pool.refresh()
                     for volume in pool.listAllVolumes():
-                        if place(self.scratch) in volume.name():
+                        if place(self.own) in volume.name():
                             found.append(f"volume {volume.name()}")
                             _ = remove and volume.delete()
                 found += self._networks(connection, remove=remove)
@@ -108,7 +116,7 @@ class Home:
 
     def _networks(self, connection: Any, *, remove: bool) -> Iterator[str]:
         """Networks and their filters, of which a session has none."""
-        mark = place(self.scratch)
+        mark = place(self.own)
         for network in connection.listAllNetworks():
             if mark in network.XMLDesc():
                 yield f"network {network.name()}"
@@ -120,7 +128,7 @@ class Home:
 
     def _containers(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Those that came from here, with the engine that has them."""
-        ours = f"label={PLACE}={self.scratch}"
+        ours = f"label={PLACE}={self.own}"
         for engine in (command(name) for name in NAMES if shutil.which(name)):
             listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
             done = process.run(listing, deadline=Deadline.after(60), check=False)

@@ -90,7 +90,7 @@ class NotedDriver:
         self.before_down(handle)
         self.downs.append(handle.machine)
 
-    def leftovers(self) -> Iterator[Handle]:
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
         yield from ()
 
 

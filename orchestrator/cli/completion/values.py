@@ -126,6 +126,6 @@ _OF_VERB: Mapping[tuple[str, str], Callable[[Typed], Candidates]] = {
     ("report", "format"): _report_formats,
     ("reset", "further"): partial(_running, sessions=True),
     ("reset", "name"): partial(_running, sessions=True),
-    ("schema", "kind"): _words("lab", "exercise", "hidden"),
+    ("schema", "kind"): _words("lab", "exercise", "hidden", "image"),
     ("ssh", "name"): partial(_running, sessions=False),
 }

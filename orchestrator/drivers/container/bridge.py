@@ -17,6 +17,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import TAG, Attachment, Handle
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.host import process
+from orchestrator.paths import make_folder
 
 BRIDGE = "bridge"
 PLACE = Path("/run/netns")
@@ -60,7 +61,7 @@ def create(namespace: str, scratch: Path, deadline: Deadline) -> None:
             "networks between containers need root",
             hint="run isolab as root, or use `driver: qemu`, whose networks need no privileges",
         )
-    scratch.mkdir(parents=True, mode=0o711)
+    make_folder(scratch, 0o711)
     _all(render_create(namespace), f"network {scratch.name}", deadline)
 
 

@@ -8,6 +8,7 @@ are left out and reported. Sources: podman-run(1), podman-exec(1), docker's equi
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,14 +36,15 @@ from orchestrator.host import process, process_table
 from orchestrator.host.packages import Need
 from orchestrator.images.micro import RUNNER
 from orchestrator.labfile.models import Machine
-from orchestrator.paths import scratch_dir
+from orchestrator.paths import make_folder
 from orchestrator.progress import Progress
 from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.local import CommandTransport
 
 LABEL = "isolab.machine"
 PLACE = "isolab.scratch"
-"""Label with the scratch folder: a container with another one belongs to another user."""
+"""Label with the scratch folder, which has the ownership token in its name: a container with another one
+belongs to another user or state folder."""
 
 
 def render_run(
@@ -69,6 +71,12 @@ def render_run(
     argv += render_limits(order.machine, unlimited)
     argv += render_ulimits(hard)
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
+
+
+def render_nice(value: int, root: bool) -> list[str]:
+    """Return what starts an engine without the caller's nice value, which programs inherit from it and
+    cannot lower in a container; only root can lower it. Pure."""
+    return ["nice", "-n", str(-value)] if value < 0 or (value > 0 and root) else []
 
 
 def render_exec(
@@ -111,7 +119,7 @@ class Container:
     def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         engine = _engine(handle)
         try:
-            order.scratch.mkdir(parents=True)
+            make_folder(order.scratch, 0o711)
             unlimited = dict(unenforced(engine))
             argv = render_run(engine, order, handle, hard_limits(), unlimited)
             (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
@@ -133,7 +141,8 @@ class Container:
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
-        yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
+        engine = (*render_nice(os.nice(0), os.getuid() == 0), *_engine(handle))
+        yield CommandTransport((*engine, "exec", "--interactive", handle.tag))
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         name, scratch = wanted.scratch.name, str(wanted.scratch)
@@ -177,20 +186,20 @@ class Container:
                 )
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
-    def leftovers(self) -> Iterator[Handle]:
-        for run, name in bridge.standing(scratch_dir()):
-            yield Handle("container", run, name, "", "", "", str(scratch_dir() / run / name), SITE)
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        for run, name in bridge.standing(scratch):
+            yield Handle("container", run, name, "", "", "", str(scratch / run / name), SITE)
         for name in NAMES:
             if shutil.which(name) is None:
                 continue
             engine = command(name)
-            ours = f"label={PLACE}={scratch_dir()}"
+            ours = f"label={PLACE}={scratch}"
             listing = [*engine, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"]
             done = process.run(listing, deadline=Deadline.after(60), check=False)
             for tag in done.stdout.decode().split() if done.code == 0 else ():
                 _, day, clock, salt, machine = tag.split("-", 4)
                 run = f"{day}-{clock}-{salt}"
-                folder = scratch_dir() / run / machine
+                folder = scratch / run / machine
                 yield Handle(
                     "container", run, machine, "", "", "", str(folder), SITE, {"engine": list(engine)}
                 )

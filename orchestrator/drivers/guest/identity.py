@@ -19,6 +19,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Order
 from orchestrator.errors import BootError
 from orchestrator.host.unix_socket import connect
+from orchestrator.paths import make_folder
 
 ENTROPY_BYTES = 64
 GATEWAY = "10.0.2.2 10.0.2.3"
@@ -62,7 +63,7 @@ def make_keys() -> Keys:
 
 def folder_with_keys(folder: Path) -> Keys:
     """Create a machine's folder and keys, and store in it the keys its controller needs."""
-    folder.mkdir(parents=True, mode=0o711)
+    make_folder(folder, 0o711)
     keys = make_keys()
     keep(keys, folder)
     return keys

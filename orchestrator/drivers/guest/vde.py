@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.model import Handle
+from orchestrator.drivers.model import NETWORK_PREFIX, Handle
 from orchestrator.errors import BootError, TeardownError, Unavailable
 from orchestrator.host import process, process_table
 from orchestrator.host.packages import Need, program
+from orchestrator.host.tempdirs import require_reachable
+from orchestrator.paths import make_folder, scratch_dir
 
 PROGRAM = "vde_switch"
 NEED = Need(PROGRAM, program(PROGRAM), ("vde2",))
@@ -31,6 +33,12 @@ QEMU, LIBVIRT = "switch", "libvirt-switch"
 def endpoint(scratch: Path, folder: str) -> str:
     """Return the folder of the switch's sockets, for QEMU's ``-netdev vde``."""
     return str(scratch / folder / "ctl")
+
+
+def longest_socket(network: str, folder: str) -> str:
+    """Return the longest path of a socket of a network's switch, relative to the run's scratch folder: those
+    of its members end with a number and their process id. Pure."""
+    return f"{NETWORK_PREFIX}{network}/{folder}/ctl/001.4194304"
 
 
 def render_argv(sockets: str, ports: int, user: int | None) -> list[str]:
@@ -63,7 +71,9 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
             hint="install the package vde2",
         )
     root, folder = os.getuid() == 0, Path(sockets).parent
-    folder.parent.mkdir(parents=True, mode=0o711)
+    if root:
+        require_reachable(scratch_dir(), user)
+    make_folder(folder.parent, 0o711)
     folder.mkdir(mode=0o700)
     if root:
         os.chown(folder, user, UNPRIVILEGED)
@@ -77,7 +87,8 @@ def start(sockets: str, machines: int, deadline: Deadline, user: int = UNPRIVILE
 def end(handle: Handle) -> None:
     """Stop the switch of a network. Raises TeardownError."""
     ours = {endpoint(Path(handle.scratch), folder) for folder in (QEMU, LIBVIRT)}
-    for pid in process_table.find(lambda pid: _sockets(pid) in ours):
+    folder = Path(handle.scratch)
+    for pid in process_table.find(lambda pid: _sockets(pid) in ours and process_table.sees(pid, folder)):
         if not process_table.end(pid, patience=0):
             raise TeardownError(f"network {handle.machine}: cannot kill {PROGRAM} (process {pid})")
 
@@ -86,7 +97,8 @@ def running(scratch: Path, folder: str) -> Iterator[tuple[str, str]]:
     """Yield the run and name of every switch with sockets in a ``folder`` beneath ``scratch``."""
     for pid in list(process_table.find(lambda pid: bool(_sockets(pid)))):
         place = Path(_sockets(pid)).parent
-        if place.name == folder and place.parent.parent.parent == scratch:
+        ours = place.name == folder and place.parent.parent.parent == scratch
+        if ours and process_table.sees(pid, scratch):
             yield place.parent.parent.name, place.parent.name
 
 

@@ -29,7 +29,6 @@ from orchestrator.host import process
 from orchestrator.host.packages import Need
 from orchestrator.labfile.libvirt_uri import SESSION, default_uri, parse
 from orchestrator.labfile.models import Machine
-from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
@@ -58,6 +57,10 @@ class Libvirt:
 
     def needs(self, machine: Machine) -> list[Need]:
         return needs(machine)
+
+    def longest_sockets(self, name: str, machine: Machine) -> list[str]:
+        session = parse(machine.uri or default_uri()).session
+        return [vde.longest_socket(n, vde.LIBVIRT) for n in machine.networks] if session else []
 
     def prepare(self, order: Order) -> Handle:
         uri = parse(order.machine.uri or default_uri())
@@ -153,13 +156,13 @@ class Libvirt:
                 ) from None
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
-    def leftovers(self) -> Iterator[Handle]:
-        mark = place(scratch_dir())
-        for run, name in vde.running(scratch_dir(), vde.LIBVIRT):
-            folder = str(scratch_dir() / run / name)
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        mark = place(scratch)
+        for run, name in vde.running(scratch, vde.LIBVIRT):
+            folder = str(scratch / run / name)
             yield Handle("libvirt", run, name, "", "", "", folder, SITE, {"uri": SESSION, "place": mark})
         for uri, run, machine in inventory.everywhere(mark):
-            folder = str(scratch_dir() / run / machine)
+            folder = str(scratch / run / machine)
             data = {"uri": uri.text, "place": mark}
             yield Handle("libvirt", run, machine, "", "", "", folder, SITE, data)
 

@@ -23,6 +23,7 @@ from orchestrator.drivers.libvirt.ownership import place, remember
 from orchestrator.drivers.model import Handle, NetworkOrder
 from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.labfile.libvirt_uri import Uri, default_uri, parse
+from orchestrator.paths import make_folder
 
 
 def prepare(wanted: NetworkOrder) -> Handle:
@@ -42,7 +43,7 @@ def create(wanted: NetworkOrder, handle: Handle, deadline: Deadline) -> None:
     if uri.session:
         _create_switch(uri, wanted, deadline)
         return
-    Path(handle.scratch).mkdir(parents=True, mode=0o711)
+    make_folder(Path(handle.scratch), 0o711)
     with opened(uri, deadline) as connection:
         remember(uri)
         try:

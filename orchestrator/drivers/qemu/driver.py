@@ -24,7 +24,6 @@ from orchestrator.errors import BootError, TimedOut, Unavailable
 from orchestrator.host.packages import Need, qemu_need
 from orchestrator.host.unix_socket import first_line
 from orchestrator.labfile.models import Machine
-from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
@@ -48,6 +47,10 @@ class Qemu:
 
     def needs(self, machine: Machine) -> list[Need]:
         return [qemu_need(machine.arch or host_arch().name), *([vde.NEED] if machine.networks else [])]
+
+    def longest_sockets(self, name: str, machine: Machine) -> list[str]:
+        # While its template is built, a machine's folder has a longer name.
+        return [f"{name}-build/port.sock", *(vde.longest_socket(n, vde.QEMU) for n in machine.networks)]
 
     def prepare(self, order: Order) -> Handle:
         return Handle(
@@ -123,9 +126,9 @@ class Qemu:
             self.down(handle)
             raise
 
-    def leftovers(self) -> Iterator[Handle]:
-        for run, machine in [*emulator.running(scratch_dir()), *vde.running(scratch_dir(), vde.QEMU)]:
-            yield Handle("qemu", run, machine, "", "", "", str(scratch_dir() / run / machine), SITE)
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        for run, machine in [*emulator.running(scratch), *vde.running(scratch, vde.QEMU)]:
+            yield Handle("qemu", run, machine, "", "", "", str(scratch / run / machine), SITE)
 
 
 def _address(folder: Path, deadline: Deadline) -> Address:

@@ -286,18 +286,20 @@ def memory_in_use(handle: Handle) -> int:
 def end(handle: Handle) -> None:
     """Kill the machine's process: the machine is disposable, so it needs no shutdown.
     Raises TeardownError."""
-    for pid in process_table.find(lambda pid: _tag(pid) == handle.tag):
+    folder = Path(handle.scratch)
+    for pid in process_table.find(lambda pid: _tag(pid) == handle.tag and process_table.sees(pid, folder)):
         if not process_table.end(pid, patience=1.0):
             raise TeardownError(f"{handle.machine}: cannot kill QEMU (process {pid})")
 
 
 def running(scratch: Path) -> Iterator[tuple[str, str]]:
     """Yield the run and machine of each isolab QEMU with sockets beneath ``scratch``: others belong to
-    another user, and may be in use."""
+    another user or state folder, or are in a container, and may be in use."""
     for pid in list(process_table.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
         run, machine = _split_tag(_tag(pid))
         mark = f"path={_escaped(scratch / run / machine)}/"
-        if any(mark in word for word in process_table.arguments(pid)):
+        ours = any(mark in word for word in process_table.arguments(pid))
+        if ours and process_table.sees(pid, scratch):
             yield run, machine
 
 

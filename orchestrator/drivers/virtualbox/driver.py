@@ -24,7 +24,6 @@ from orchestrator.drivers.virtualbox.vboxmanage import PROGRAM, Refused
 from orchestrator.errors import TeardownError, TimedOut, Unavailable
 from orchestrator.host.packages import XORRISO, Need
 from orchestrator.labfile.models import Machine
-from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.transport.base import InteractiveTransport
 from orchestrator.transport.ssh import Address, connected
@@ -66,6 +65,9 @@ class VirtualBox:
     def needs(self, machine: Machine) -> list[Need]:
         """Return only xorriso: VirtualBox and its kernel driver must be installed by hand."""
         return [XORRISO]
+
+    def longest_sockets(self, name: str, machine: Machine) -> list[str]:
+        return [f"{name}/port.sock"]
 
     def prepare(self, order: Order) -> Handle:
         handle = Handle(
@@ -121,10 +123,10 @@ class VirtualBox:
                 ) from None
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
-    def leftovers(self) -> Iterator[Handle]:
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
         if shutil.which(PROGRAM) is None:
             return
-        deadline, scratch = Deadline.after(END_SECONDS), scratch_dir()
+        deadline = Deadline.after(END_SECONDS)
         for name, uuid in vboxmanage.machines(deadline):
             # A machine that lost its settings file has no name, but still a path.
             if not name.startswith(f"{TAG}-") and name != "<inaccessible>":

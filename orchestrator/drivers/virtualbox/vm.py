@@ -23,6 +23,7 @@ from orchestrator.errors import BootError, LabError, TeardownError, TimedOut
 from orchestrator.host import cache, process, process_table
 from orchestrator.host.console_log import Console
 from orchestrator.images.export.bootdisk import Contents, bootable
+from orchestrator.paths import make_folder
 from orchestrator.progress import Progress
 
 SILENCE_SECONDS = 30.0
@@ -64,7 +65,7 @@ class EmptyConsole(LabError):
 def define(order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> int:
     """Create the machine with all its settings, switched off; returns the port its SSH server will
     have on 127.0.0.1."""
-    Path(handle.scratch).mkdir(parents=True, mode=0o711)
+    make_folder(Path(handle.scratch), 0o711)
     order.logs.mkdir(parents=True, exist_ok=True)
     progress.doing(order.name, "creating a VirtualBox machine")
     base, port = base_medium(order, deadline), free_port()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.exercises.canaries.base import PREFIX, CanaryContext, remove_file
+from orchestrator.paths import make_folder
 from orchestrator.transport.base import Item, put
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -50,7 +51,7 @@ class File:
 def file(context: CanaryContext, variable: str, owner: int | None) -> File:
     """Plant a file in a folder of its owner, so that its owner may also delete it."""
     folder = context.folder / secrets.token_hex(8)
-    folder.mkdir(mode=0o711)
+    make_folder(folder, 0o711)
     if owner is not None:
         os.chown(folder, owner, owner)
     return File(context, variable, folder / "notes.txt", owner)

@@ -22,6 +22,7 @@ from orchestrator.exercises.canaries.base import JOURNAL, Canary, CanaryContext,
 from orchestrator.exercises.canaries.processes import Process
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.canary_kinds import CanaryKind, observation, unplanted
+from orchestrator.paths import make_folder
 from orchestrator.transport.base import Transport
 
 PURPOSE = "canaries"
@@ -73,7 +74,7 @@ class CanaryManager:
             return
         folder = self._working_folder()
         mine = folder / secrets.token_hex(8)
-        mine.mkdir(mode=0o711)
+        make_folder(mine, 0o711)
         context = CanaryContext(
             mine, folder / JOURNAL, folder / "bin" / "canary", owners, transport, inside, student, deadline
         )
@@ -114,7 +115,7 @@ class CanaryManager:
             if self._folder is None:
                 folder = self._stack.enter_context(working_folder(PURPOSE))
                 folder.chmod(0o711)
-                (folder / "bin").mkdir(mode=0o755)
+                make_folder(folder / "bin", 0o755)
                 shutil.copyfile(program, folder / "bin" / "canary")
                 (folder / "bin" / "canary").chmod(0o755)
                 (folder / JOURNAL).touch(mode=0o600)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, Unavailable
-from orchestrator.host.process.child import Finished, end, read, running, start, wait
+from orchestrator.host.process.child import UMASK, Finished, end, read, running, start, wait
 from orchestrator.host.process.conversation import Conversation
 from orchestrator.host.process.feed import given
 
@@ -112,6 +112,7 @@ def become(argv: Sequence[str]) -> None:
     for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
         with contextlib.suppress(OSError):  # the listing itself, closed by now
             os.set_inheritable(descriptor, descriptor <= 2)  # what our caller left open is not for a machine
+    os.umask(UMASK)
     try:
         os.execvp(argv[0], list(argv))
     except OSError as problem:

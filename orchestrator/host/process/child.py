@@ -22,6 +22,9 @@ from orchestrator.errors import TimedOut, Unavailable
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
+UMASK = 0o022
+"""Of all children: the caller's own would be seen by the programs in machines on this host, and would keep
+the files of an image from their users."""
 PIPE = subprocess.PIPE
 TimeoutExpired = subprocess.TimeoutExpired
 Child = subprocess.Popen[bytes]
@@ -69,6 +72,7 @@ def start(
             user=user,
             group=user,
             extra_groups=None if user is None else (),
+            umask=UMASK,
         )
     except FileNotFoundError:
         raise Unavailable(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.errors import Interrupted, TimedOut
+from orchestrator.errors import Interrupted, TimedOut, Unavailable
 from orchestrator.host import cache
 
 
@@ -114,3 +116,38 @@ def test_writing_a_file_replaces_it_whole(tmp_path: Path) -> None:
     cache.write_atomically(target, b"new")
     assert target.read_bytes() == b"new"
     assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.ENOSPC, "images prune"), (errno.EDQUOT, "images prune"), (errno.EROFS, "ISOLAB_CACHE")],
+)
+def test_a_cache_that_cannot_be_written_is_told(
+    monkeypatch: pytest.MonkeyPatch, home: Path, number: int, hint: str
+) -> None:
+    def refuse(**_: object) -> str:
+        raise OSError(number, os.strerror(number), str(home / "things"))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(
+        Unavailable, match=f"cannot write to the cache {home}: {os.strerror(number)}"
+    ) as caught:
+        cache.make("things", "key", lambda _: {}, soon())
+    assert hint in caught.value.hint
+
+
+def test_a_lock_that_cannot_be_made_is_told(home: Path) -> None:
+    (home / "locks").touch()
+    with pytest.raises(Unavailable, match="cannot write to the cache") as caught:
+        cache.make("things", "key", lambda _: {}, soon())
+    assert "ISOLAB_CACHE" in caught.value.hint
+
+
+def test_what_a_cache_has_can_be_used_although_it_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    made = cache.make("things", "key", lambda _: {}, soon())
+    (home / "locks" / "things-key").unlink()
+    (home / "locks").rmdir()
+    (home / "locks").touch()  # no lock can be made
+    assert cache.make("things", "key", lambda _: {}, soon()) == made

@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from orchestrator.host.tempdirs import LOCK, abandoned, working_folder
+from orchestrator.paths import STATE_NOTE, scratch_dir
 
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "s"
-    monkeypatch.setenv("ISOLAB_SCRATCH", str(folder))
-    return folder
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "s"))
+    return scratch_dir()
 
 
 def test_a_folder_is_gone_after_its_block(scratch: Path) -> None:
     with working_folder("try") as folder:
         assert folder.parent == scratch
         (folder / "file").write_text("x")
-    assert list(scratch.iterdir()) == []
+    assert [path.name for path in scratch.iterdir()] == [STATE_NOTE]
 
 
 def test_a_folder_in_use_is_not_abandoned() -> None:
@@ -38,11 +39,10 @@ def test_a_folder_whose_owner_was_killed_is_abandoned(scratch: Path) -> None:
 
 
 def test_one_whose_owner_was_killed_before_it_was_locked_is_abandoned(scratch: Path) -> None:
-    scratch.mkdir()
     for name in ("release-t7toa1qh", "20261126-045027-bc3a", "somebodys"):
         (scratch / name).mkdir()
     assert list(abandoned()) == [scratch / "release-t7toa1qh"]
-    assert {path.name for path in scratch.iterdir()} == {"20261126-045027-bc3a", "somebodys"}
+    assert {path.name for path in scratch.iterdir()} == {"20261126-045027-bc3a", "somebodys", STATE_NOTE}
 
 
 def test_whoever_is_killed_while_it_removes_one_leaves_what_tells_whose_it_was(

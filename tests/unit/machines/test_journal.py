@@ -16,7 +16,7 @@ from factories import RUN, handle
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import Unavailable
-from orchestrator.host import process
+from orchestrator.host import process, process_table
 from orchestrator.machines import journal as module
 from orchestrator.machines.journal import Journal, start_time
 
@@ -76,9 +76,38 @@ def test_a_process_id_used_again_is_another_owner(path: Path) -> None:
 def test_after_a_reboot_every_owner_is_dead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(path)
     journal.intend(handle())
-    real = start_time(os.getpid())
-    monkeypatch.setattr(module, "start_time", lambda _: "another-boot:" + real.rpartition(":")[2])
+    monkeypatch.setattr(module, "_boot", lambda: "another-boot")
     assert [entry.owner_alive for entry in journal.entries()] == [False]
+
+
+def test_an_owner_in_a_namespace_we_cannot_look_into_is_taken_to_live(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_namespace", lambda _: "111")
+        journal.intend(handle())
+    monkeypatch.setattr(module, "_namespace", lambda _: "222")
+    assert [entry.owner_alive for entry in journal.entries()] == [True]
+
+
+def test_an_owner_in_a_container_is_looked_up_from_the_host(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_time(os.getpid()).rpartition(":")[0] + ":111"
+    monkeypatch.setattr(module, "_namespace", lambda _: module._INITIAL)
+    there: list[int] = []
+    monkeypatch.setattr(process_table, "find", lambda _: there)
+    assert not module.lives(7, started)
+    there.append(4711)
+    assert module.lives(7, started)
+
+
+def test_an_owner_recorded_by_an_older_isolab_is_recognised() -> None:
+    older = start_time(os.getpid()).rpartition(":")[0]
+    assert older.count(":") == 1
+    assert module.lives(os.getpid(), older)
+    assert not module.lives(os.getpid(), f"{older}0")
 
 
 def test_a_zombie_counts_as_gone() -> None:

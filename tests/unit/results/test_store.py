@@ -70,16 +70,61 @@ def test_a_lab_of_somebodys_is_never_replaced(tmp_path: Path, lab: LoadedLab) ->
         RunStore(lab.path.parent, lab)
 
 
-def test_a_run_may_take_the_place_of_an_earlier_one(tmp_path: Path, lab: LoadedLab) -> None:
-    for _ in range(2):
+def test_a_run_may_take_the_place_of_a_finished_one_and_says_so(tmp_path: Path, lab: LoadedLab) -> None:
+    for replaced in (False, True):
         with RunStore(tmp_path / "one", lab) as store:
-            assert load_run(store.folder) == []
+            assert (store.replaced, load_run(store.folder)) == (replaced, [])
+            assert not (store.folder / "report.html").exists()
+            store.add(record("a", status=Status.PASS))
+            write_reports(store.folder, store.comparison())
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, lab: LoadedLab) -> None:
+def test_an_unfinished_run_is_not_replaced(tmp_path: Path, lab: LoadedLab) -> None:
+    with RunStore(tmp_path / "one", lab) as store:
+        store.add(record("a", status=Status.PASS))
+    with pytest.raises(SpecError, match="unfinished run"):
+        RunStore(tmp_path / "one", lab)
+    assert len(load_run(tmp_path / "one")) == 1
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_run_that_is_being_written_is_refused(tmp_path: Path, lab: LoadedLab, finished: bool) -> None:
+    with RunStore(tmp_path / "one", lab) as store:
+        store.add(record("a", status=Status.PASS))
+        if finished:
+            write_reports(store.folder, store.comparison())
+        with pytest.raises(SpecError, match="another isolab is writing"):
+            RunStore(tmp_path / "one", lab)
+        assert len(load_run(store.folder)) == 1
+
+
+@pytest.mark.parametrize("name", ["report.html", "junit.xml", "exercises", "mine"])
+def test_what_no_run_made_is_not_replaced(tmp_path: Path, name: str) -> None:
+    lab = load(make_folder(tmp_path), GOOD_LAB)
+    place = next(iter(lab.lab.machines)) if name == "mine" else name
+    (tmp_path / "one" / place).mkdir(parents=True)
+    with pytest.raises(SpecError, match="which no run made"):
+        RunStore(tmp_path / "one", lab)
+
+
+def test_other_files_do_not_matter(tmp_path: Path, lab: LoadedLab) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "notes.txt").write_text("mine")
+    with RunStore(tmp_path / "one", lab):
+        assert (tmp_path / "one" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("below", ["", "one", "one/two"])
+def test_a_file_instead_of_a_folder_is_bad_input(tmp_path: Path, lab: LoadedLab, below: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Unavailable, match=r"cannot write to .*file/one") as caught:
-        RunStore(tmp_path / "file" / "one", lab)
+    with pytest.raises(SpecError, match=r"file is a file, not a folder") as caught:
+        RunStore(tmp_path / "file" / below, lab)
+    assert "--out" in caught.value.hint
+
+
+def test_a_place_that_cannot_be_written_is_refused(lab: LoadedLab) -> None:
+    with pytest.raises(Unavailable, match=r"cannot write to /proc/one") as caught:
+        RunStore(Path("/proc/one"), lab)
     assert "--out" in caught.value.hint
 
 

@@ -13,11 +13,16 @@ import pytest
 from factories import RUN, handle
 
 from orchestrator import drivers
+from orchestrator.cli.gc import gc
 from orchestrator.drivers.model import Handle
-from orchestrator.errors import TeardownError, Unreachable
+from orchestrator.errors import Exit, SpecError, TeardownError, Unreachable
 from orchestrator.host import process, process_table
+from orchestrator.host.tempdirs import LOCK
 from orchestrator.machines.journal import Journal
+from orchestrator.paths import STATE_NOTE, scratch_dir
+from orchestrator.run import foreign
 from orchestrator.run import gc as module
+from orchestrator.run.foreign import ForeignScratch
 from orchestrator.run.gc import reclaim
 
 LIVE = "20260102-030405-aaaa"
@@ -35,6 +40,7 @@ class FakeDriver:
     away: tuple[str, ...] = ()
     forgotten: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    searched: list[Path] = field(default_factory=list)
 
     def forget(self, about: Handle) -> None:
         self.forgotten.append(about.machine)
@@ -47,7 +53,8 @@ class FakeDriver:
             raise TeardownError(f"{about.machine}: cannot be ended")
         self.downed.append(about.machine)
 
-    def leftovers(self) -> Iterator[Handle]:
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        self.searched.append(scratch)
         yield from self.found
 
 
@@ -92,7 +99,7 @@ def test_kept_machines_and_their_folders_are_nobodys_leftovers(
 ) -> None:
     journal.keep([handle("a")])
     driver.found = [handle("a"), handle("z")]
-    folder = tmp_path / "SCRATCH" / RUN
+    folder = scratch_dir() / RUN
     folder.mkdir()
     said = list(reclaim(journal))
     assert driver.downed == ["b"]
@@ -159,19 +166,20 @@ def test_the_quick_way_takes_only_the_journals_word(journal: Journal, driver: Fa
 
 
 def test_scratch_folders_of_dead_runs_go(journal: Journal, tmp_path: Path) -> None:
-    scratch = tmp_path / "SCRATCH"
+    scratch = scratch_dir()
     for name in (RUN, LIVE, "something-else"):
         (scratch / name / "vm").mkdir(parents=True)
     assert f"scratch folder {scratch / RUN}" in list(reclaim(journal))
-    assert {path.name for path in scratch.iterdir()} == {LIVE, "something-else"}
+    assert {path.name for path in scratch.iterdir()} == {LIVE, "something-else", STATE_NOTE}
 
 
 def test_a_scratch_folder_somebody_lives_in_stays(journal: Journal, tmp_path: Path) -> None:
-    folder = tmp_path / "SCRATCH" / RUN / "process" / "bin"
+    folder = scratch_dir() / RUN / "process" / "bin"
     folder.mkdir(parents=True)
     shutil.copy(shutil.which("sleep") or "", folder / "sleep")
     with process.running(["sleep", "1000"], executable=folder / "sleep"):
-        list(reclaim(journal))
+        with pytest.raises(TeardownError, match=r"in use by process \d+ \(sleep\)"):
+            list(reclaim(journal))
         assert folder.exists()
     list(reclaim(journal))
     assert not folder.exists()
@@ -190,6 +198,7 @@ class FakeProcesses:
         )
         monkeypatch.setattr(process_table, "arguments", lambda pid: self.table[pid][0])
         monkeypatch.setattr(process_table, "parent", lambda pid: self.table[pid][1])
+        monkeypatch.setattr(process_table, "ancestors", set)
         monkeypatch.setattr(process_table, "end", self.end)
 
     def end(self, pid: int, patience: float) -> bool:
@@ -198,7 +207,7 @@ class FakeProcesses:
 
 
 def test_only_orphaned_canaries_of_dead_runs_go(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead, live = f"{CANARY_TAG}-canary-{RUN}", f"{CANARY_TAG}-canary-{LIVE}"
+    dead, live = (f"{CANARY_TAG}-canary-{scratch_dir().name}-{run}" for run in (RUN, LIVE))
     first = 2**30  # beyond any process id
     processes = FakeProcesses(
         {
@@ -208,6 +217,7 @@ def test_only_orphaned_canaries_of_dead_runs_go(journal: Journal, monkeypatch: p
             first + 3: ([dead, "--serve"], 1),
             first + 4: (["vi", dead, "--canary"], 1),
             first + 5: ([], 1),
+            first + 6: ([f"{CANARY_TAG}-canary-abcdefgh-{RUN}", "--canary"], 1),  # of another state folder
         }
     )
     processes.install(monkeypatch)
@@ -228,3 +238,128 @@ def test_half_made_cache_folders_go_unless_somebody_is_making_them(journal: Jour
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "incomplete images micro-amd64-key" in list(reclaim(journal))
     assert {path.name for path in (cache / "images").iterdir()} == {".busy-amd64-key-x1y2", "whole-amd64-key"}
+
+
+def test_a_machine_that_came_up_during_the_search_is_not_touched(
+    journal: Journal, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = "20260102-030405-bbbb"
+
+    def search(_scratch: Path) -> Iterator[Handle]:
+        journal.intend(handle("new", run=fresh))  # another isolab starts it now
+        yield handle("new", run=fresh)
+
+    monkeypatch.setattr(driver, "leftovers", search)
+    list(reclaim(journal))
+    assert "new" not in driver.downed
+
+
+def test_a_folder_made_during_the_search_is_not_touched(
+    journal: Journal, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = "20260102-030405-bbbb"
+
+    def start(_about: Handle) -> None:
+        journal.intend(handle("new", run=fresh))
+        (scratch_dir() / fresh).mkdir(exist_ok=True)
+
+    monkeypatch.setattr(driver, "down", start)
+    list(reclaim(journal, only_dead_owners=True))
+    assert (scratch_dir() / fresh).exists()
+
+
+def command_of(about: Handle) -> list[str]:
+    """Like a `podman run` that a killed isolab left."""
+    return ["sleep", "1000", "--pidfile", f"{about.scratch}/pid"]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Path:
+    """A program that ends after a moment, whatever its arguments."""
+    script = tmp_path / "podman"
+    script.write_text("#!/bin/sh\nsleep 0.3\n")
+    script.chmod(0o755)
+    return script
+
+
+def test_what_a_command_of_a_killed_run_still_made_goes_as_well(
+    journal: Journal, driver: FakeDriver, command: Path
+) -> None:
+    with process.running(command_of(handle("a")), executable=command):
+        list(reclaim(journal, only_dead_owners=True))
+    assert driver.downed == ["a", "a", "b"]  # again when the command had ended
+
+
+def test_a_command_that_does_not_end_is_told_and_not_killed(
+    journal: Journal, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "COMMAND_SECONDS", 0.1)
+    script = tmp_path / "podman"
+    script.write_text("#!/bin/sh\nsleep 1000 & trap 'kill $!' TERM; wait\n")
+    script.chmod(0o755)
+    with process.running(command_of(handle("a")), executable=script) as pid:
+        with pytest.raises(TeardownError, match=rf"a: still being worked on by process {pid} \(podman\)"):
+            list(reclaim(journal, only_dead_owners=True))
+        assert process_table.arguments(pid)
+        process_table.end(pid, patience=5)
+    assert [entry.handle.machine for entry in journal.entries()] == ["a", "c"]
+
+
+@pytest.fixture
+def other(driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ForeignScratch:
+    """The scratch folder of another state folder, with something in it."""
+    with monkeypatch.context() as patch:
+        patch.setenv("ISOLAB_STATE", str(tmp_path / "OTHER"))
+        (scratch_dir() / RUN / "vm").mkdir(parents=True)
+    (found,) = foreign.elsewhere()
+    return found
+
+
+def test_what_belongs_to_another_state_folder_is_neither_removed_nor_told(
+    journal: Journal, other: ForeignScratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gc("text") is Exit.PASSED
+    assert (other.folder / RUN / "vm").exists()
+    assert other.token not in capsys.readouterr().out
+
+
+def test_without_its_state_folder_it_is_told_and_removed_when_asked(
+    journal: Journal, driver: FakeDriver, other: ForeignScratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(other.state)
+    assert gc("text") is Exit.PASSED
+    assert (other.folder / RUN / "vm").exists()
+    assert f"isolab gc --foreign {other.token}" in capsys.readouterr().out
+    driver.found = [handle("x", run="20250101-000000-ffff")]
+    assert gc("text", foreign=other.token) is Exit.PASSED
+    assert not other.folder.exists()
+    assert driver.searched[-1] == other.folder
+
+
+def test_only_a_token_nobody_uses_may_be_removed(
+    journal: Journal, other: ForeignScratch, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match="which is in use"):
+        gc("text", foreign=other.token)
+    with pytest.raises(SpecError, match="of this state folder"):
+        gc("text", foreign=scratch_dir().name)
+    with pytest.raises(SpecError, match="no scratch folder has the token 'abcdefgh'") as caught:
+        gc("text", foreign="abcdefgh")
+    assert other.token in caught.value.hint
+    shutil.rmtree(other.state)
+    (other.folder / "try-x").mkdir()
+    with (other.folder / "try-x" / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SpecError, match="a running isolab works in"):
+            gc("text", foreign=other.token)
+    assert (other.folder / RUN / "vm").exists()
+
+
+def test_what_an_older_isolab_left_is_removed_only_if_the_journal_names_it(
+    journal: Journal, driver: FakeDriver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stray = scratch_dir().parent / "20250101-000000-ffff"
+    (stray / "vm").mkdir(parents=True)
+    assert gc("text") is Exit.PASSED
+    assert stray.exists()
+    assert f"left alone: {stray}, of an older isolab" in capsys.readouterr().out

@@ -14,7 +14,6 @@ from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import TeardownError, Unavailable
 from orchestrator.host import process_table
 from orchestrator.labfile.models import Machine
-from orchestrator.paths import scratch_dir
 from orchestrator.progress import Progress
 from orchestrator.transport.base import InteractiveTransport, Site
 from orchestrator.transport.local import CommandTransport
@@ -66,8 +65,8 @@ class Plain:
                 raise TeardownError(f"{handle.machine}: cannot kill process {pid}")
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
-    def leftovers(self) -> Iterator[Handle]:
-        for runner in scratch_dir().glob("*/*/plain"):
+    def leftovers(self, scratch: Path) -> Iterator[Handle]:
+        for runner in scratch.glob("*/*/plain"):
             folder = runner.parent
             site = render_site(folder)
             yield Handle("plain", folder.parent.name, folder.name, "", "", "", str(folder), site)

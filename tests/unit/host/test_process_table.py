@@ -1,0 +1,62 @@
+"""Whose processes are whose: a path of the same name in another mount namespace is another one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from habitat import wait_until
+
+from orchestrator.host import process, process_table
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
+
+
+def tool(name: str) -> Path:
+    return Path(shutil.which(name) or name)
+
+
+def test_a_process_in_a_folder_lives_there(tmp_path: Path) -> None:
+    lives, near = process_table.lives_in(str(tmp_path)), process_table.lives_in(str(tmp_path)[:-1])
+    with process.running(["sh", "-c", f"cd {tmp_path} && exec sleep 1000"], executable=tool("sh")) as pid:
+        wait_until(lambda: process_table.still(pid, process_table.lives_in(str(tmp_path.parent))), "cd")
+        assert not lives(pid)  # it stands at the folder, not in it
+        assert not near(pid)
+        assert process_table.sees(pid, tmp_path)
+    (tmp_path / "in").mkdir()
+    with process.running(["sh", "-c", f"cd {tmp_path}/in && exec sleep 1000"], executable=tool("sh")) as pid:
+        wait_until(lambda: lives(pid), "the process to stand in the folder")
+        (tmp_path / "in").rmdir()
+        assert lives(pid)  # although its folder is gone
+
+
+@needs_root
+def test_one_in_a_folder_of_the_same_name_elsewhere_does_not(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    script = f"mount -t tmpfs none {tmp_path} && mkdir {tmp_path}/in && cd {tmp_path}/in && exec sleep 1000"
+    argv = ["unshare", "--mount", "sh", "-c", script]
+    with process.running(argv, executable=tool("unshare")) as pid:
+        wait_until(lambda: Path(f"/proc/{pid}/cwd").readlink() == tmp_path / "in", "the other folder")
+        assert not process_table.lives_in(str(tmp_path))(pid)
+        assert not process_table.sees(pid, tmp_path / "in")
+        assert not process_table.sees(pid, tmp_path / "gone")
+
+
+def test_what_may_not_be_looked_at_is_ours_unless_it_is_in_a_pid_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(os.path, "samefile", refuse)
+    depths = {1: 1, 2: 2, os.getpid(): 1}
+    monkeypatch.setattr(process_table, "_depth", depths.__getitem__)
+    assert process_table.sees(1, tmp_path)
+    assert not process_table.sees(2, tmp_path)
+
+
+def test_who_started_us_is_above_us() -> None:
+    assert os.getppid() in process_table.ancestors()
+    assert os.getpid() not in process_table.ancestors()
