@@ -37,11 +37,11 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
 
 
 @task(
-    help={"kind": "lab (default), exercise or hidden (a student exercise's hidden tests)"},
+    help={"kind": "lab (default), exercise, hidden (a student exercise's hidden tests) or image (a recipe)"},
     positional=["kind"],
 )
 def schema(_context: Context, kind: str = "lab") -> None:
-    """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
+    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))
@@ -100,6 +100,7 @@ def images(
         "cold": "boot every machine instead of cloning booted templates",
         "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
         "work": "a student's folder: run its files in place of the reference solutions",
+        "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
     },
     iterable=["only", "exercise"],
 )
@@ -112,12 +113,13 @@ def run(
     cold: bool = False,
     driver: str = "",
     work: str = "",
+    timeout: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
     """Bring up a lab, run its exercises on every machine, compare the results, tear it down."""
     from orchestrator.cli.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work))
+    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work, timeout))
 
 
 @task(help={**_LAB, "folder": "folder to create (may exist if empty)", **_FORMAT})
@@ -179,8 +181,7 @@ def try_program(
     """Compile a C or C++ program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
-    machines = ",".join(_names(on)) or "all"
-    words = tuple(args or ())
+    machines, words = ",".join(_names(on)) or "all", tuple(args or ())
     code = try_everywhere(path, words, machines, stdin, build, timeout, format, program, warnings)
     raise Exit(code=code)
 

@@ -60,7 +60,7 @@ def whole_lines(text: str, limit: int) -> str:
         return text
     kept = text[:limit].rpartition("\n")[0] or text[:limit]
     rest = text[len(kept) :].strip("\n").count("\n") + 1
-    return f"{kept}\n… ({counted(rest, 'more line')}, see records.jsonl)"
+    return f"{kept}\n… ({counted(rest, 'more line')})"
 
 
 def identity(value: object) -> str:

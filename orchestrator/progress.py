@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,29 +44,76 @@ class SilentProgress:
     def tell(self, text: str) -> None: ...
 
 
+@dataclass
+class _Task:
+    """What somebody does, since when, and for how long at most as expected; ``shown`` is when a line was
+    last printed about them. Times are of time.monotonic()."""
+
+    what: str
+    since: float
+    expected: float
+    shown: float
+
+
 class LineProgress:
-    """Plain lines: the occasional line for each task, with the seconds since the start."""
+    """Plain lines: the occasional line for each task, with the seconds since the start, and a line now
+    and then about a task of which nothing was heard for a while."""
 
     EVERY = 2.0
     """Seconds between two lines about the same task."""
+    HEARTBEAT = 30.0
+    """Seconds of silence after which a line says that a task goes on."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._last: dict[str, tuple[str, float]] = {}
+        self._tasks: dict[str, _Task] = {}
         self._lock = threading.Lock()
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
         now = time.monotonic()
         with self._lock:
-            before, when = self._last.get(who, ("", -self.EVERY))
-            if before == what or now - when < self.EVERY:
+            task = self._tasks.get(who)
+            if task is not None and task.what == what:
                 return
-            self._last[who] = (what, now)
-        self._print(f"{who}: {what}" + (f" (about {expected:.0f} s)" if expected >= 1 else ""))
+            quiet = task is not None and now - task.shown < self.EVERY
+            shown = task.shown if task is not None and quiet else now
+            self._tasks[who] = _Task(what, now, expected, shown)
+        if not quiet:
+            self._print(f"{who}: {what}" + (f" (about {expected:.0f} s)" if expected >= 1 else ""))
 
     def done(self, who: str, what: str = "") -> None:
+        with self._lock:
+            self._tasks.pop(who, None)
         if what:
             self._print(f"{who}: {what}")
+
+    def beat(self) -> None:
+        """Print a line about each task that has gone on in silence."""
+        now = time.monotonic()
+        with self._lock:
+            silent = {who: t for who, t in self._tasks.items() if now - t.shown >= self.HEARTBEAT}
+            for task in silent.values():
+                task.shown = now
+        for who, task in silent.items():
+            of = f" of about {task.expected:.0f} s" if task.expected >= 1 else ""
+            self._print(f"{who}: still {task.what}, for {now - task.since:.0f} s{of}")
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Print such lines for a ``with`` block."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self.HEARTBEAT / 10):
+                self.beat()
+
+        heart = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            over.set()
+            heart.join()
 
     def tell(self, text: str) -> None:
         self._print(text)
@@ -133,7 +181,9 @@ def shown(quiet: bool = False) -> Iterator[Progress]:
         with live.shown():
             yield live
     else:
-        yield LineProgress()
+        lines = LineProgress()
+        with lines.beating():
+            yield lines
 
 
 def write_error(text: str) -> None:

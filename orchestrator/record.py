@@ -50,6 +50,8 @@ class Record:
 
     ``checks`` are the results of the checks, hidden ones included. Where an exercise has hidden tests,
     ``student_view`` is what its student may see instead: other values of the fields it names.
+    ``contention`` is the percentage of the time in which a task on the host waited for a processor; None
+    where it is unknown. ``warnings`` is what the compiler said of programs that it did compile.
     """
 
     run: str
@@ -85,6 +87,8 @@ class Record:
     platform: Mapping[str, Any] = field(default_factory=dict)
     checks: Sequence[CheckResult] = ()
     student_view: Mapping[str, Any] | None = None
+    contention: float | None = None
+    warnings: str = ""
 
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.ssh import need_client
+from orchestrator.cli.swapped import require_machine_first
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import counted, printable
 from orchestrator.progress import Progress, shown
@@ -45,6 +46,7 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
             f"the last argument is the folder on the machine, but {folder} is a local file",
             hint=f"to push it too, add the folder: {' '.join(words)} .",
         )
+    require_machine_first("push", name, words)
     machine = find(name)
     require_user(machine, user)
     paths = [Path(word) for word in named]
@@ -81,6 +83,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
     except ValueError as problem:
         raise SpecError(f"--limit {limit}: {problem}") from None
     named, folder = split(words, HOME)
+    require_machine_first("pull", name, words)
     machine = find(name)
     require_user(machine, user)
     need_client([machine])

@@ -136,7 +136,8 @@ def _guess(verb: Verb, written: str, begun: Names[str]) -> str:
     known = [f"--{spelling(one)}" for one in verb.options]
     guess = f"did you mean {either([*begun])}?" if begun else did_you_mean(f"--{written}", known)
     if verb.name in PROGRAMS:
-        guess = f"{guess} Arguments of the program that begin with a dash follow --".lstrip()
+        dashes = "rguments of the program that begin with a dash follow --"
+        return f"{guess} A{dashes}" if guess else f"a{dashes}"
     return guess or usage_hint(verb)
 
 
@@ -178,11 +179,12 @@ def _set(verb: Verb, argument: Argument, shown: str, text: str) -> None:
 
 
 METAVARS = {
-    "action": "ACTION", "args": "ARG", "arch": "ARCHITECTURES", "authorized-key": "FILE", "build": "COMMAND",
-    "command": "COMMAND", "crowd": "NUMBER", "driver": "DRIVER", "exercise": "EXERCISES", "files": "FILE",
-    "folder": "FOLDER", "format": "FORMAT", "further": "NAME", "image": "IMAGES", "kind": "KIND",
-    "lab": "LAB", "limit": "SIZE", "machine": "MACHINES", "name": "NAME", "names": "NAME", "on": "MACHINES",
-    "only": "MACHINES", "out": "PATH", "paths": "PATH", "program": "FILE", "rounds": "NUMBER", "run": "RUN",
+    "action": "ACTION", "arch": "ARCHITECTURES", "args": "ARG", "authorized-key": "FILE",
+    "build": "COMMAND", "command": "COMMAND", "crowd": "NUMBER", "driver": "DRIVER",
+    "exercise": "EXERCISES", "files": "FILE", "folder": "FOLDER", "for": "READER", "format": "FORMAT",
+    "further": "NAME", "image": "IMAGES", "kind": "KIND", "lab": "LAB", "limit": "SIZE",
+    "machine": "MACHINES", "name": "NAME", "names": "NAME", "on": "MACHINES", "only": "MACHINES",
+    "out": "PATH", "path": "FILE", "paths": "PATH", "program": "NAME", "rounds": "NUMBER", "run": "RUN",
     "stdin": "FILE", "timeout": "TIME", "user": "USER", "verb": "VERB", "what": "WHAT", "work": "FOLDER",
 }  # fmt: skip
 """What help pages call the value of an argument; for others its own name in capitals."""

@@ -16,13 +16,14 @@ from orchestrator.labfile.image_catalog import least_memory, recipes
 from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.load import LoadedLab, load_lab
 from orchestrator.labfile.plan import arch_of, plan
-from orchestrator.labfile.schema import exercise_schema, hidden_schema, schema
+from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_schema, schema
 from orchestrator.paths import EXERCISES
 
 
 def open_lab(path: str) -> LoadedLab:
     """Load a lab by path or built-in name. Raises SpecError with every mistake."""
-    return load_lab(find_lab(path), EXERCISES, images=least_memory(recipes()))
+    known = recipes()
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(known), contents=known)
 
 
 def validate(path: str, form: str) -> Exit:
@@ -45,8 +46,8 @@ def validate(path: str, form: str) -> Exit:
 
 
 def print_schema(kind: str) -> Exit:
-    """Print the JSON Schema of lab, exercise or hidden test files, for editors."""
-    kinds = {"lab": schema, "exercise": exercise_schema, "hidden": hidden_schema}
+    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
+    kinds = {"lab": schema, "exercise": exercise_schema, "hidden": hidden_schema, "image": image_schema}
     if kind not in kinds:
         raise SpecError(f"unknown schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
     say_json(kinds[kind]())

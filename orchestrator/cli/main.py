@@ -18,6 +18,10 @@ def main() -> None:
     from orchestrator.cli import streams
 
     streams.prepare()
+    if os.name == "posix":
+        from orchestrator.host import caller
+
+        caller.shed()
     sys.exit(streams.finish(run(sys.argv)))
 
 
@@ -37,6 +41,8 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 def run(argv: list[str]) -> int:
     """Run the command line ``argv`` (program name first) and return the exit code."""
+    # It would make Invoke log, as soon as it is loaded; whoever sets it debugs another program.
+    os.environ.pop("INVOKE_DEBUG", None)
     from orchestrator.cli.crash import crashed
     from orchestrator.cli.program import execute
     from orchestrator.errors import Interrupted, LabError, from_os

@@ -9,11 +9,14 @@ from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.streams import OutputLost
+from orchestrator.cli.try_ import seconds
 from orchestrator.errors import Exit, Interrupted
-from orchestrator.labfile.load import with_driver
+from orchestrator.labfile.load import with_driver, with_timeout
 from orchestrator.machines.shortfall import lacks
 from orchestrator.progress import shown
 from orchestrator.report import render
+from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.results.last_run import remember
 from orchestrator.run.run import RunOutcome, Selection, run_lab
 
@@ -27,11 +30,14 @@ def run(
     form: str,
     driver: str = "",
     work: str = "",
+    timeout: str = "",
 ) -> Exit:
     """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
-    is a student's folder to run."""
+    is a student's folder to run, ``timeout`` the time limit of every exercise."""
     check_format(form)
     lab = open_lab(path)
+    if timeout:
+        lab = with_timeout(lab, seconds(timeout))
     if driver:
         lab = with_driver(lab, driver)
     only = chosen(only, list(lab.lab.machines), "machine")
@@ -48,7 +54,10 @@ def run(
         if out:
             remember(Path(out))
     remember(outcome.folder)
-    _print(outcome, form)
+    try:
+        _print(outcome, form)
+    except OutputLost as lost:
+        raise OutputLost(lost.problem, hint=f"records and reports are in {outcome.folder}") from None
     return outcome.exit_code
 
 
@@ -67,6 +76,8 @@ def _print(outcome: RunOutcome, form: str) -> None:
                 "exit_code": int(outcome.exit_code),
                 "counts": counts,
                 "missing": lacks(outcome.records),
+                "same": all_alike(outcome.table),
+                "reservations": reservations(outcome.table),
                 "files": files,
             }
         )

@@ -16,8 +16,9 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 class OutputLost(LabError):
     """Standard output cannot be written: its disk is full, or it is closed."""
 
-    def __init__(self, problem: OSError) -> None:
-        super().__init__(f"cannot write to standard output: {problem.strerror or problem}")
+    def __init__(self, problem: OSError, *, hint: str = "") -> None:
+        super().__init__(f"cannot write to standard output: {problem.strerror or problem}", hint=hint)
+        self.problem = problem
 
 
 def prepare() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
+from orchestrator.cli.swapped import require_program
 from orchestrator.cli.try_build import build_data, failures_text, say_build
 from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
 from orchestrator.formatting import bounded, printable
@@ -43,6 +44,7 @@ def try_everywhere(
     """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
     answer, 3 on an infrastructure error."""
     check_format(form)
+    require_program(path, arguments)
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
     begun = time.monotonic()
@@ -106,8 +108,8 @@ def _render(name: str, records: Sequence[Record], answers: Answers, spent: float
         )
         for r in records
     ]
-    grid = table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS"), rows)
-    return f"{grid}\n\n{render(name, answers)}\n{spent:.1f} s"
+    grid = table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS IN MACHINE"), rows)
+    return f"{grid}\n\n{render(name, answers)}\nwall time: {spent:.1f} s"
 
 
 def _print_json(
@@ -133,5 +135,6 @@ def _print_json(
         }
         for r in records
     ]
-    about = {"exit_code": int(_exit(records, answers)), "seconds": round(spent, 3), "missing": absent}
-    say_json(as_data(answers) | about | {"build": build, "machines": machines})
+    about: dict[str, object] = {"exit_code": int(_exit(records, answers)), "seconds": round(spent, 3)}
+    about |= {"missing": absent, "build": build}
+    say_json(as_data(answers) | about | {"machines": machines})

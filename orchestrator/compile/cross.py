@@ -92,6 +92,15 @@ def build_exercise(
     return programs
 
 
+def warnings_of(programs: Mapping[str, Path]) -> str:
+    """What the compiler or the build commands wrote about these programs of ``build_exercise``."""
+    places = dict.fromkeys(
+        place for path in programs.values() if (place := cache.folder_of(path)) is not None
+    )
+    said = (str(cache.meta(place).get("warnings", "")).strip() for place in places)
+    return "\n".join(words for words in said if words)
+
+
 def _the_program(build: Build, made: Built, arch: Arch) -> Path:
     """The program that a build is to leave. Raises BuildError if it left no such, or several."""
     if not build.command:

@@ -255,6 +255,13 @@ class Archives:
         self._deadline = deadline
         self._suites: dict[str, Archive] = {}
         self._lock = threading.Lock()
+        self._noted = False
+
+    def first_note(self) -> bool:
+        """Return whether nothing has been noted about the mirror yet: people need to be told once."""
+        with self._lock:
+            first, self._noted = not self._noted, True
+        return first
 
     def suite(self, name: str) -> Archive:
         with self._lock:

@@ -13,10 +13,12 @@ from orchestrator.errors import ImageError
 
 @dataclass
 class Kernel:
-    """``modules`` by their path beneath ``usr/lib/modules/VERSION``, as they are in the package."""
+    """``modules`` by their path beneath ``usr/lib/modules/VERSION``, as they are in the package; ``config``
+    is the text of its configuration."""
 
     version: str = ""
     modules: dict[str, bytes] = field(default_factory=dict)
+    config: bytes = b""
 
     def by_name(self) -> dict[str, bytes]:
         """The decompressed modules by the names used in their dependencies."""
@@ -35,7 +37,11 @@ def take(deb: Path, target: Path, folders: Sequence[str]) -> Kernel:
     """
     kernel = Kernel()
     patterns = [f"*lib/modules/*/kernel/{folder}*" for folder in folders]
-    for member in members(deb, ["boot/vmlinu*"], [*patterns, "*lib/modules/*/modules.*"]):
+    patterns += ["boot/config-*", "*lib/modules/*/modules.*"]
+    for member in members(deb, ["boot/vmlinu*"], patterns):
+        if member.path.startswith("boot/config-"):
+            kernel.config = member.data
+            continue
         if member.path.startswith("boot/"):
             target.write_bytes(member.data)
             continue

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.check_result import CheckResult, missed_lines
+from orchestrator.exercises.bounded_value import MAX_TEXT, bounded_object
 from orchestrator.exercises.measurement import measurement_of
 from orchestrator.formatting import counted, printable
 from orchestrator.labfile.expectation import expectation
@@ -18,7 +18,6 @@ from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, 
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines.facts import Facts
 
-MAX_KEYS, MAX_TEXT = 200, 2000
 _ABSENT = object()
 _LISTED = 12
 """Observations that a failed check lists when its own is missing."""
@@ -27,7 +26,8 @@ _LISTED = 12
 @dataclass(frozen=True)
 class Subject:
     """What expectations may depend on of the machine an exercise runs on; ``peers``: whether it
-    shares a network with another machine; ``root``: whether isolab runs as root on this host."""
+    shares a network with another machine; ``root``: whether isolab runs as root on this host; ``login``: as
+    whom isolab logs in, if it is somebody else's machine."""
 
     boundary: Boundary
     arch: str
@@ -35,6 +35,7 @@ class Subject:
     users: frozenset[str]
     peers: bool = False
     root: bool = True
+    login: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def unmet(exercise: Exercise, subject: Subject) -> str:
     wanted = {step.user for step in exercise.run} | ({User.ROOT} if needs.root else set())
     for user in sorted(wanted):
         if user.value not in subject.users:
-            return _missing_user(user, subject.boundary)
+            return _missing_user(user, subject)
     if needs.kernel and not facts.kernel_at_least(needs.kernel):
         return f"needs kernel {needs.kernel}, this is {facts.kernel}"
     for feature in needs.features:
@@ -90,10 +91,15 @@ def _out_of_place(needs: Needs, subject: Subject) -> str:
     return ""
 
 
-def _missing_user(user: User, boundary: Boundary) -> str:
+def _missing_user(user: User, subject: Subject) -> str:
+    whom = "root" if user is User.ROOT else f"the user {user.value!r}"
+    if subject.login == "root":
+        return f"needs {whom}, whom isolab gives programs there only with `disposable: true`"
+    if subject.login:
+        return f"needs {whom}, but isolab logs in there as {subject.login!r}, who is not root"
     if user is not User.ROOT:
         return f"needs the user {user.value!r}, so isolab must run as root"
-    if boundary is Boundary.SANDBOX:
+    if subject.boundary is Boundary.SANDBOX:
         return "needs root, which a sandboxed program never has"
     return "needs root, and isolab runs nothing as root on the host itself"
 
@@ -108,23 +114,8 @@ def observations(stdout: str) -> dict[str, Any]:
             found = json.loads(line, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             return {}
-        return {str(k)[:80]: _bounded(v) for k, v in list(found.items())[:MAX_KEYS]}
+        return bounded_object(found)
     return {}
-
-
-def _bounded(value: Any, depth: int = 3) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TEXT]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**64:
-        return str(value)[:80]
-    if isinstance(value, list):
-        return [_bounded(v, depth - 1) for v in value[:MAX_KEYS]] if depth else None
-    if isinstance(value, dict):
-        items = list(value.items())[:MAX_KEYS]
-        return {str(k)[:80]: _bounded(v, depth - 1) for k, v in items} if depth else None
-    return value
 
 
 def judge(

@@ -16,7 +16,7 @@ from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.ending import killed_words, printed_fields
-from orchestrator.exercises.host_metrics import HostMetrics
+from orchestrator.exercises.host_metrics import Busy, HostMetrics
 from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
@@ -109,12 +109,13 @@ def run_exercise(
     processor = processor_seconds(spec, place.subject.facts, slowness)
     # The machine's memory before the program runs, and the host's load meanwhile.
     known = place.metrics.asked(spec.asks) if place.metrics else dict
+    busy = Busy()
     with _canary_set(exercise, place, cancellation) as canary_set:
         results = _run_steps(
             exercise, replace(place, env={**place.env, **canary_set.env}), limit, processor, cancellation
         )
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
-    seconds = time.monotonic() - begun
+    seconds, blank = time.monotonic() - begun, replace(blank, contention=busy.percent())
     return _record(exercise, place, blank, results, seconds, _Limits(limit, processor), outside)
 
 

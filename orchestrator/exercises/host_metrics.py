@@ -15,6 +15,7 @@ from orchestrator.drivers.model import Handle
 from orchestrator.labfile.models import ANSWERS
 
 PRESSURE = Path("/proc/pressure/cpu")
+UNKNOWN = "unknown (no pressure stall information on this host)"
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,15 @@ class HostMetrics:
     def asked(self, questions: Sequence[str]) -> Callable[[], dict[str, Any]]:
         """Measure before the exercise; call the result after it for the observations by name. An
         observation is a text where the value is unknown."""
-        busy = _Busy()
+        busy = Busy()
         memory = self._memory() if "memory" in questions else 0
 
         def answer() -> dict[str, Any]:
-            known = {"start": self.start_seconds, "memory": memory, "contention": busy.percent()}
+            percent = busy.percent()
+            contention = (
+                "unknown (no pressure stall information on this host)" if percent is None else percent
+            )
+            known = {"start": self.start_seconds, "memory": memory, "contention": contention}
             return {ANSWERS[question]: known[question] for question in questions}
 
         return answer
@@ -44,17 +49,18 @@ class HostMetrics:
 
 
 @dataclass(frozen=True)
-class _Busy:
+class Busy:
     """A moment, and how long tasks on this host had waited for a processor until then."""
 
     began: float = field(default_factory=time.monotonic)
     waited: float | None = field(default_factory=lambda: waited_seconds(PRESSURE))
 
-    def percent(self) -> float | str:
-        """Return the percentage of the time since then in which a task waited."""
+    def percent(self) -> float | None:
+        """Return the percentage of the time since then in which a task waited; None where the kernel does
+        not say."""
         now = waited_seconds(PRESSURE)
         if now is None or self.waited is None:
-            return "unknown (no pressure stall information on this host)"
+            return None
         return round(min(100.0, 100 * (now - self.waited) / max(1e-6, time.monotonic() - self.began)), 1)
 
 

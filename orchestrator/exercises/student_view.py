@@ -62,6 +62,7 @@ def view_of(
         "exit_code": last.exit_code,
         "signal": last.signal,
         "checks": [one.to_data() for one in checks],
+        "warnings": without_files(record.warnings, _hidden_names(exercise)),
         **printed_fields(seen),
     }
 
@@ -70,11 +71,7 @@ def view_unbuilt(exercise: LoadedExercise, message: str) -> Mapping[str, Any] | 
     """Return what a student sees of work that does not compile: the messages about visible files."""
     if exercise.hidden is None:
         return None
-    sources = {name for build in exercise.hidden.build for name in build.sources}
-    names = {*sources, *exercise.hidden.files} - _visible(exercise)
-    folders = {f"{name.rsplit('/', 1)[0]}/" for name in names if "/" in name and not name.startswith(ABOVE)}
-    names |= folders | {build.program for build in exercise.hidden.build}
-    kept = without_files(message, names)
+    kept = without_files(message, _hidden_names(exercise))
     return {"reason": message if kept == message else "\n".join([NO_BUILD, kept]).rstrip()}
 
 
@@ -82,9 +79,19 @@ def sealed(record: Record) -> Mapping[str, Any]:
     """Return what a student sees of any other record of an exercise with hidden tests: nothing that a
     machine or a hidden test said."""
     told = {Status.ERROR: NOT_OURS_TO_TELL, Status.FAIL: HIDDEN_MISSED}
-    nothing: dict[str, Any] = {"observations": {}, "stdout": "", "stderr": "", "checks": []}
+    nothing: dict[str, Any] = {"observations": {}, "warnings": "", "stdout": "", "stderr": "", "checks": []}
     nothing |= NOTHING_PRINTED
     return nothing | {"reason": told.get(record.status, record.reason), "exit_code": None, "signal": None}
+
+
+def _hidden_names(exercise: LoadedExercise) -> set[str]:
+    """Return the names of an exercise's hidden files, their folders and programs."""
+    if exercise.hidden is None:
+        return set()
+    sources = {name for build in exercise.hidden.build for name in build.sources}
+    names = {*sources, *exercise.hidden.files} - _visible(exercise)
+    folders = {f"{name.rsplit('/', 1)[0]}/" for name in names if "/" in name and not name.startswith(ABOVE)}
+    return names | folders | {build.program for build in exercise.hidden.build}
 
 
 def _visible(exercise: LoadedExercise) -> set[str]:

@@ -111,6 +111,11 @@ def make(kind: str, key: str, maker: Callable[[Path], dict[str, Any]], deadline:
     return final
 
 
+def folder_of(path: Path) -> Path | None:
+    """The cached folder that a file is in; None for a file from elsewhere."""
+    return next((folder for folder in path.parents if (folder / META).is_file()), None)
+
+
 def meta(folder: Path) -> dict[str, Any]:
     """The facts that a cached folder's maker recorded."""
     facts = json.loads((folder / META).read_text())

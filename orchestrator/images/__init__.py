@@ -129,20 +129,25 @@ def obtain(
 ) -> Image:
     """Return the image from the cache, or build it from verified parts, reporting progress.
 
-    A substitute (see ``_build``) will do, unless ``renew``. ``turn`` is entered while something is
-    built. Raises ImageError, BuildError, TimedOut, Interrupted.
+    A substitute (see ``_build``) will do, unless ``renew``; people are told of the first. ``turn`` is
+    entered while something is built. Raises ImageError, BuildError, TimedOut, Interrupted.
     """
     who = name_of(recipe, arch)
     image = None if renew else find(recipe, arch)
+    outdated = False
     if image is None:
         with turn or contextlib.nullcontext():
             progress.doing(who, *expectation(recipe, arch))
             image = _build(recipe, arch, archives, deadline.within(BUILD_SECONDS))
         progress.done(who, "ready")
-        if cache.meta(image.folder).get("outdated"):
-            progress.tell(f"{who}: built from an earlier package index; the mirror is being updated")
-    if why := substitution(image):
-        progress.tell(f"{who}: {why}" + ("" if renew else "; run `isolab images build` to try again"))
+        outdated = bool(cache.meta(image.folder).get("outdated"))
+    why = substitution(image)
+    if not why and outdated:
+        why = "built from an earlier package index; the mirror is being updated"
+    if why and renew:
+        progress.tell(f"{who}: {why}")
+    elif why and archives.first_note():
+        progress.tell(f"{who}: {why}; run `isolab images build` to try again")
     return image
 
 

@@ -123,6 +123,7 @@ def _initrd(kernel: Kernel, recipe: FullRecipe, paths: dict[str, Path]) -> Tree:
 def _add_ours(target: tarfile.TarFile, kernel: Kernel, recipe: FullRecipe, folder: Path) -> None:
     for path, data in kernel.modules.items():
         add_file(target, f"usr/lib/modules/{kernel.version}/{path}", data)
+    add_file(target, f"boot/config-{kernel.version}", kernel.config)
     for source, path in _UNITS.items():
         add_file(target, path, (SOURCES / source).read_bytes())
     add_file(target, RUNNER, (folder / "run").read_bytes(), 0o755)

@@ -76,15 +76,7 @@ def build(
     modules, config = _take_kernel(paths[kernel.name], folder / "kernel")
     for name, data in config.items():
         tree.file(f"boot/{name}", data)
-    compiler.compile_program(
-        arch, toolchain, [GUEST_SOURCES / s for s in RUNNER_SOURCES], (), folder / "run", deadline
-    )
-    compiler.compile_program(
-        arch, toolchain, [GUEST_SOURCES / s for s in INIT_SOURCES], (), folder / "init", deadline
-    )
-    compiler.compile_library(
-        arch, toolchain, GUEST_SOURCES / PREACCEPT_SOURCE, folder / "preaccept.so", deadline
-    )
+    _compile(arch, toolchain, folder, deadline)
     tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
     tree.write_tar(folder / "rootfs.tar")
     ordered = load_order(recipe.modules, modules)
@@ -103,6 +95,15 @@ def build(
         "packages": {p.name: p.version for p in packages.values()},
         "bytes": {name: (folder / name).stat().st_size for name in ("kernel", "initrd", "rootfs.tar")},
     }
+
+
+def _compile(arch: Arch, toolchain: Path, folder: Path, deadline: Deadline) -> None:
+    """Compile ``run``, ``init`` and ``preaccept.so``. Raises BuildError, TimedOut, Interrupted."""
+    for name, sources in (("run", RUNNER_SOURCES), ("init", INIT_SOURCES)):
+        files = [GUEST_SOURCES / source for source in sources]
+        compiler.compile_program(arch, toolchain, files, (), folder / name, deadline)
+    library = folder / "preaccept.so"
+    compiler.compile_library(arch, toolchain, GUEST_SOURCES / PREACCEPT_SOURCE, library, deadline)
 
 
 def expected_seconds(_arch: Arch) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from orchestrator.errors import SpecError
-from orchestrator.labfile.load import LAB_FILE
+from orchestrator.labfile.load import EXERCISE_FILE, LAB_FILE
 from orchestrator.labfile.suggest import ask, did_you_mean, quote
 from orchestrator.paths import LABS
 
@@ -30,6 +31,7 @@ def find_lab(written: str) -> Path:
                 f"folder {written} has no {LAB_FILE}, and hides the built-in lab of that name",
                 hint="run isolab in another folder to use the built-in lab",
             )
+        _require_lab(path)
         return path
     if written in builtin:
         return builtin[written]
@@ -40,3 +42,21 @@ def find_lab(written: str) -> Path:
     near = {file.parent.name for file in Path().glob(f"*/{LAB_FILE}")}
     hints = (did_you_mean(written, [*builtin, *near]), f"built-in labs: {', '.join(builtin)}")
     raise SpecError(f"unknown lab {quote(written)}", hint=" ".join(filter(None, hints)))
+
+
+def _require_lab(path: Path) -> None:
+    """Raise SpecError for a program, an exercise or a run where a lab is meant."""
+    what, hint = "", ""
+    if path.suffix in (".c", ".cc", ".cpp", ".cxx") and path.is_file():
+        what, hint = "a program", f"to run it everywhere: isolab try {shlex.quote(str(path))}"
+    elif (path / EXERCISE_FILE).is_file() and not (path / LAB_FILE).is_file():
+        what, hint = (
+            "an exercise",
+            "exercises run as part of a lab: name it in a lab file (`isolab new FOLDER`)",
+        )
+    elif path.name == EXERCISE_FILE:
+        what, hint = "an exercise's file", "name the lab that has the exercise"
+    elif path.suffix == ".jsonl":
+        what, hint = "a run's records", f"to see them: isolab report {shlex.quote(str(path.parent))}"
+    if what:
+        raise SpecError(f"{path} is {what}, not a lab", hint=hint)

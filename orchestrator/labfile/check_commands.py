@@ -1,4 +1,4 @@
-"""Mistakes in the commands of an exercise: shell syntax, programs that are not there, scripts that cannot run."""
+"""Mistakes in the commands of an exercise: shell syntax, missing programs, scripts that cannot run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_document import Path as DataPath
 
 SKELETON = "skeleton"
-INTERPRETERS = frozenset(["sh", "ash", "bash", "dash", "ksh", "zsh", "python", "python3", "perl", "ruby", "lua", "awk", "node", "tclsh"])
+INTERPRETERS = frozenset(
+    {"sh", "ash", "bash", "dash", "ksh", "zsh", "python", "python3", "perl", "ruby", "lua", "node", "tclsh"}
+)
 """Programs whose first argument is usually a script."""
 
 
@@ -155,10 +157,9 @@ class _Command:
         if file is None:
             return  # reported where the file is listed
         if not file.stat().st_mode & 0o111:
-            yield self._problem(
-                f"{quote(name)} is not executable", f"chmod +x {shlex.quote(str(file))}, or run it by `sh {name}`"
-            )
-        elif file.open("rb").read(4) != b"\x7fELF" and file.open("rb").read(2) != b"#!":
+            advice = f"chmod +x {shlex.quote(str(file))}, or run it by `sh {name}`"
+            yield self._problem(f"{quote(name)} is not executable", advice)
+        elif not _names_its_format(file):
             words = f"{quote(name)} is neither a program nor a script: its first line names no interpreter"
             yield self._problem(words, "begin it with #!/bin/sh")
 
@@ -168,9 +169,9 @@ class _Command:
         if words[0].rsplit("/", 1)[-1] not in INTERPRETERS or name.startswith(("-", "/")) or self.number:
             return
         own = self.there.files | self.there.students | self.there.programs
-        if name not in own and "awk" not in words[0] and self.there.complete:
-            words_ = f"{quote(name)} is not in the machine: `files:` does not list it"
-            yield self._problem(words_, did_you_mean(name, own) or f"add it: files: [{name}]")
+        if name not in own and self.there.complete:
+            message = f"{quote(name)} is not in the machine: `files:` does not list it"
+            yield self._problem(message, did_you_mean(name, own) or f"add it: files: [{name}]")
 
     def _file(self, name: str) -> Path | None:
         for place in (self.folder / SKELETON, self.folder):
@@ -181,6 +182,12 @@ class _Command:
 
     def _problem(self, message: str, suggestion: str = "") -> Problem:
         return self.document.problem(self.path, message, suggestion)
+
+
+def _names_its_format(file: Path) -> bool:
+    """Whether a kernel knows how to run a file: an ELF program, elf(5), or a script, execve(2)."""
+    with file.open("rb") as opened:
+        return opened.read(4).startswith((b"\x7fELF", b"#!"))
 
 
 def _stdin_problems(document: Document, path: DataPath, folder: Path, name: object) -> Iterator[Problem]:

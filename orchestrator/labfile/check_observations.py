@@ -105,7 +105,9 @@ def observation_problems(document: Document, exercise: Document, sources: Source
         yield from _values(document, ("checks", index), check)
 
 
-def _unseen(document: Document, path: DataPath, name: str, sources: Sources, *, key: bool) -> Iterator[Problem]:
+def _unseen(
+    document: Document, path: DataPath, name: str, sources: Sources, *, key: bool
+) -> Iterator[Problem]:
     """Report an observation that nothing prints."""
     if sources.mentions(name):
         return
@@ -133,21 +135,23 @@ def _values(document: Document, path: DataPath, check: Mapping[str, Any]) -> Ite
 
 def _impossible(name: str, value: object) -> tuple[str, str]:
     """Why an observation never has this value, and what was meant; empty texts if it may."""
-    if name == "signal":
-        known = [one.name for one in Signals]
-        if value is None or value in known or re.fullmatch(r"SIGRT(MIN|MAX)([+-]\d+)?", str(value)):
-            return "", ""
+    words, suggestion = "", ""
+    if name == "signal" and not _is_signal(value):
         words = f"{quote(value)} is not a signal; a program that was not killed has null"
-        return words, did_you_mean(f"SIG{value}", known) or did_you_mean(value, known)
-    if name == "exit_code":
-        if value is None or (type(value) is int and 0 <= value <= 255):
-            return "", ""
-        return "expected an exit status: a number from 0 to 255, or null if it was killed", ""
-    if name == "stdout" and not isinstance(value, str):
-        return "expected text, as a program's output is", "put it in quotes"
-    if name in RESERVED and not str(value).startswith(NOT_PLANTED) and value not in OUTCOMES:
-        return f"expected one of: {', '.join(OUTCOMES)}", did_you_mean(value, OUTCOMES)
-    return "", ""
+        known = [one.name for one in Signals]
+        suggestion = did_you_mean(f"SIG{value}", known) or did_you_mean(value, known)
+    elif name == "exit_code" and value is not None and not (type(value) is int and 0 <= value <= 255):
+        words = "expected an exit status: a number from 0 to 255, or null if it was killed"
+    elif name == "stdout" and not isinstance(value, str):
+        words, suggestion = "expected text, as a program's output is", "put it in quotes"
+    elif name in RESERVED and not str(value).startswith(NOT_PLANTED) and value not in OUTCOMES:
+        words, suggestion = f"expected one of: {', '.join(OUTCOMES)}", did_you_mean(value, OUTCOMES)
+    return words, suggestion
+
+
+def _is_signal(value: object) -> bool:
+    real_time = re.fullmatch(r"SIGRT(MIN|MAX)([+-]\d+)?|SIG\d+", str(value)) is not None
+    return value is None or real_time or value in [one.name for one in Signals]
 
 
 def _names(data: Mapping[str, Any]) -> Iterator[tuple[DataPath, str, bool]]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from orchestrator.errors import SpecError
-from orchestrator.labfile.image_recipe import Recipe, read
-from orchestrator.labfile.yaml_document import parse
+from pydantic import ValidationError
+
+from orchestrator.errors import Problem, SpecError
+from orchestrator.labfile.image_recipe import KINDS, Recipe, kind_of
+from orchestrator.labfile.messages import ValidatedDocument, problems_of, validate
+from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.labfile.yaml_document import Document, decode, survey
+from orchestrator.labfile.yaml_nodes import refusal
 from orchestrator.paths import RECIPES
 
 MORE = "ISOLAB_RECIPES"
@@ -21,17 +27,40 @@ def least_memory(known: Mapping[str, Recipe]) -> dict[str, int]:
 
 
 def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
-    """Recipes by name. Raises SpecError for a file that is not a recipe."""
-    found = {}
+    """Recipes by name. Raises SpecError with every mistake in these files."""
+    found: dict[str, Recipe] = {}
+    problems: list[Problem] = []
     more = os.environ.get(MORE, "").split(os.pathsep) if folder == RECIPES else []
     folders = [folder, *(Path(name) for name in more if name)]
     for path in (path for place in folders for path in sorted(place.glob("*.yaml"))):
-        document = parse(path.read_text(encoding="utf-8"), str(path))
         try:
-            recipe = read(document.data).beside(path.parent)
-        except ValueError as problem:
-            raise SpecError(f"{path}: not an image recipe: {problem}") from None
-        found[recipe.image] = recipe
+            recipe = _recipe(survey(decode(path.read_bytes(), str(path)), str(path))).beside(path.parent)
+            found[recipe.image] = recipe
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise refusal(problems)
+    return found
+
+
+def _recipe(document: Document) -> Recipe:
+    """The recipe in a file. Raises SpecError."""
+    try:
+        kind = kind_of(document.data)
+    except ValueError as error:
+        written = document.data.get("kind") if isinstance(document.data, dict) else None
+        words = str(error) if written is not None else "missing key 'kind'"
+        raise refusal(
+            [*document.problems, document.problem(("kind",), words, did_you_mean(written, KINDS))]
+        ) from None
+    validated = ValidatedDocument(document, document.data)
+    try:
+        recipe: Any = validate(kind.recipe, document.data)
+    except ValidationError as error:
+        raise refusal([*document.problems, *problems_of(error, kind.recipe, validated)]) from None
+    if document.problems:
+        raise refusal(document.problems)
+    found: Recipe = recipe
     return found
 
 

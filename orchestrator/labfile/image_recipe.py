@@ -16,6 +16,7 @@ from orchestrator.labfile.models import NAME_PATTERN, ArchName, Spec
 from orchestrator.units import Size
 
 REFERENCE_PATTERN = r"^(?:[a-z0-9][\w./:-]*@)?sha256:[0-9a-f]{64}$"
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 
 
 class Recipe(Protocol):
@@ -47,7 +48,9 @@ class Recipe(Protocol):
 
 class _Named(Spec):
     image: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Name of the image, as machines of a lab write it."""
     title: str = ""
+    """What it is, in one line."""
 
     def beside(self, folder: Path) -> Self:
         """The recipe itself: most kinds have no paths."""
@@ -75,9 +78,13 @@ class MicroRecipe(_Diskless):
     """
 
     kind: Literal["micro"]
+    """A small image: kernel, busybox and an SSH server."""
     packages: dict[str, list[str]]
+    """Debian packages, each with shell patterns of the files wanted from it."""
     modules: list[str] = Field([])
+    """Kernel modules to load at boot."""
     applets: list[str] = Field([])
+    """Busybox commands that get a name of their own."""
 
 
 class OciRecipe(_Diskless):
@@ -85,7 +92,9 @@ class OciRecipe(_Diskless):
     one the engine already has. The engine pulls it and verifies the digest."""
 
     kind: Literal["oci"]
+    """An image for containers, from a registry."""
     reference: Annotated[str, Field(pattern=REFERENCE_PATTERN)]
+    """The image by its digest: registry/name@sha256:…, or sha256:… for one the engine already has."""
 
 
 class ContainerfileRecipe(_Diskless):
@@ -96,9 +105,13 @@ class ContainerfileRecipe(_Diskless):
     """
 
     kind: Literal["containerfile"]
+    """An image for containers, built from a Containerfile."""
     folder: Path
+    """Folder of the build context, relative to this file."""
     file: str = "Containerfile"
+    """The Containerfile in it."""
     network: Literal["default", "none"] = "default"
+    """Whether building it may use the network."""
 
     def beside(self, folder: Path) -> Self:
         """The recipe with its build context resolved against its file's folder."""
@@ -114,19 +127,28 @@ class FullRecipe(_Named):
     """
 
     kind: Literal["full"]
+    """A whole distribution on a disk."""
     memory: Size = 384 * 2**20
+    """Least memory of a machine, such as 384MiB."""
     disk: Size = 4 * 2**30
+    """Size of the disk that a machine sees, such as 4GiB."""
     sudo: bool = True
+    """Whether student may become root without a password."""
     packages: list[str]
+    """Debian packages to install, with their dependencies."""
     modules: list[str]
+    """Kernel modules to load before the disk is mounted."""
     module_folders: list[str] = Field([])
+    """Folders of further kernel modules to put on the disk."""
 
 
 class Source(Spec):
     """A published file: its URL (http, https, or a path on this host) and digest."""
 
     url: Annotated[str, Field(min_length=1)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Where the file is: an http or https address, or a path on this host."""
+    sha256: Annotated[str, Field(pattern=DIGEST_PATTERN)]
+    """SHA-256 digest of the file, in hexadecimal."""
 
 
 class CloudRecipe(_Named):
@@ -136,9 +158,13 @@ class CloudRecipe(_Named):
     """
 
     kind: Literal["cloud"]
+    """A published cloud image, configured by cloud-init."""
     memory: Size = 512 * 2**20
+    """Least memory of a machine, such as 512MiB."""
     disk: Size = 8 * 2**30
+    """Size of the disk that a machine sees, such as 8GiB."""
     sources: Annotated[dict[ArchName, Source], Field(min_length=1)]
+    """The published file for each architecture."""
 
 
 @dataclass(frozen=True)
@@ -191,12 +217,17 @@ KINDS: Mapping[str, ImageKind] = {
 """Every kind of image."""
 
 
-def read(data: object) -> Recipe:
-    """Parse the content of a recipe file. Raises ValueError."""
+def kind_of(data: object) -> ImageKind:
+    """The kind that a recipe file's content states. Raises ValueError."""
     name = data.get("kind") if isinstance(data, dict) else None
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ValueError(f"unknown kind {name!r}; kinds: {', '.join(KINDS)}")
-    recipe: Any = kind.recipe.model_validate(data)
+        raise ValueError(f"expected one of: {', '.join(KINDS)}")
+    return kind
+
+
+def read(data: object) -> Recipe:
+    """Parse the content of a recipe file. Raises ValueError."""
+    recipe: Any = kind_of(data).recipe.model_validate(data)
     found: Recipe = recipe
     return found

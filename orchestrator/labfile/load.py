@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from orchestrator.errors import Problem, SpecError
 from orchestrator.host.confine import confined
 from orchestrator.labfile import yaml_document
 from orchestrator.labfile.check_exercise import exercise_problems
+from orchestrator.labfile.check_interpreters import interpreter_problems
 from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
@@ -90,13 +91,15 @@ def load_lab(
     *,
     images: Mapping[str, int] = MappingProxyType({"micro": 0}),
     host: str | None = None,
+    contents: Mapping[str, Recipe] = MappingProxyType({}),
 ) -> LoadedLab:
     """Load the lab at ``path`` (its file, or the folder containing ``lab.yaml``).
 
     Exercises are found under ``exercises_root``, those named ``./x`` beside the lab file.
     ``images`` maps the project's images to the least memory each needs, in bytes; recipes in the
     folder ``images`` beside the lab file are added. ``host`` is the architecture labs run on, by
-    Debian's name, by default this machine's. Raises SpecError with every problem of the lab file
+    Debian's name, by default this machine's. ``contents`` are the recipes of the project's images: what
+    programs they contain is checked. Raises SpecError with every problem of the lab file
     and of the exercise files it names.
     """
     file = _lab_file(path)
@@ -113,9 +116,17 @@ def load_lab(
     problems += network_problems(validated)
     exercises, more = _load_exercises(document, file.parent, exercises_root)
     problems = [*_unspoken(problems + more, document), *document.problems]
+    if lab is not None:
+        problems += _program_problems(exercises, lab, {**contents, **own})
     if problems or lab is None:
         raise refusal(problems)
     return LoadedLab(lab, file, tuple(exercises), own)
+
+
+def with_timeout(lab: LoadedLab, seconds: float) -> LoadedLab:
+    """The lab with another time limit for each of its exercises, in seconds on a native machine."""
+    changed = (replace(e, spec=e.spec.model_copy(update={"timeout": seconds})) for e in lab.exercises)
+    return replace(lab, exercises=tuple(changed))
 
 
 def with_driver(lab: LoadedLab, driver: str) -> LoadedLab:
@@ -292,6 +303,16 @@ def _machine_problems(
         if isinstance(merged, dict):
             written = str(validated.origin(("machines", name))[1])
             yield from MachineCheck(validated.document, written, merged, known, host, boxed).problems()
+
+
+def _program_problems(
+    exercises: Sequence[LoadedExercise], lab: Lab, recipes: Mapping[str, Recipe]
+) -> Iterator[Problem]:
+    for exercise in exercises:
+        for tests, file in ((exercise.spec, EXERCISE_FILE), (exercise.hidden, HIDDEN_FILE)):
+            if tests is not None:
+                document = _read(exercise.folder / file)
+                yield from interpreter_problems(document, tests, exercise.spec, exercise.folder, lab, recipes)
 
 
 def _load_exercises(

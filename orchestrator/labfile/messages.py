@@ -12,7 +12,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem
-from orchestrator.labfile.models import EXERCISE_PATTERN, FOLDER_PATTERN, NAME_PATTERN
+from orchestrator.labfile.image_recipe import DIGEST_PATTERN, REFERENCE_PATTERN
+from orchestrator.labfile.models import (
+    EXERCISE_PATTERN,
+    FOLDER_PATTERN,
+    KERNEL_PATTERN,
+    NAME_PATTERN,
+    PROGRAM_PATTERN,
+)
 from orchestrator.labfile.suggest import ask, did_you_mean, meant_duration, meant_size, quote
 from orchestrator.labfile.yaml_document import Document, Path
 
@@ -37,6 +44,10 @@ _SHORTHANDS: dict[tuple[Path, str], str] = {
 _FORMS = {
     NAME_PATTERN: "a name of at most 40 lower-case letters, digits and dashes, starting with a letter",
     FOLDER_PATTERN: "the path of a folder, such as /var/tmp",
+    REFERENCE_PATTERN: "an image by its digest: registry/name@sha256:… or sha256:…, 64 hexadecimal digits",
+    DIGEST_PATTERN: "a SHA-256 digest: 64 hexadecimal digits",
+    PROGRAM_PATTERN: "the name of a program, without a folder",
+    KERNEL_PATTERN: "a kernel version such as >=5.10",
     EXERCISE_PATTERN: "an exercise such as ipc/pipe-capacity, or ./name beside the lab file",
 }
 
@@ -121,7 +132,7 @@ def _wrong_value(details: ErrorDetails, choices: list[Any]) -> tuple[str, str]:
 
 
 def _wrong_form(pattern: str, value: object) -> tuple[str, str]:
-    form = _FORMS.get(pattern, "a kernel version such as >=5.10")
+    form = _FORMS.get(pattern, f"text that matches {pattern}")
     text = str(value)
     if pattern == NAME_PATTERN:
         guess = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
@@ -129,8 +140,10 @@ def _wrong_form(pattern: str, value: object) -> tuple[str, str]:
         guess = re.sub(r"[^a-z0-9/]+", "-", text.lower().removesuffix("/exercise.yaml")).strip("-/")
     elif pattern == FOLDER_PATTERN:
         guess = "/" + text.strip("/ ")
+    elif pattern == PROGRAM_PATTERN:
+        guess = text.rsplit("/", 1)[-1]
     else:
-        guess = ">=" + text.lstrip("<>=~ ")
+        guess = ">=" + text.lstrip("<>=~ ") if pattern == KERNEL_PATTERN else ""
     is_guess = ".." not in text and re.fullmatch(pattern, guess)
     return f"expected {form}", ask(guess) if is_guess else ""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic.json_schema import models_json_schema
+
+from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.models import Exercise, Hidden, Lab
 
 
@@ -39,13 +42,26 @@ def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
         "build": {"$ref": "#/$defs/Build"},
     }
     for key, shorthand in shorthands.items():
-        properties[key] = {"anyOf": [shorthand, properties[key]]}
+        about = properties[key].pop("description")
+        properties[key] = {"description": about, "anyOf": [shorthand, properties[key]]}
     return result
 
 
+def image_schema() -> dict[str, Any]:
+    """JSON Schema of image recipes: one of the kinds."""
+    models = [kind.recipe for kind in KINDS.values()]
+    _, result = models_json_schema([(model, "validation") for model in models], by_alias=True)
+    kinds = [{"$ref": f"#/$defs/{model.__name__}"} for model in models]
+    return _for_editors({"title": "Image recipe", "oneOf": kinds, **result})
+
+
 def _for_editors(result: dict[str, Any]) -> dict[str, Any]:
-    """Name the dialect, and omit defaults in bytes or seconds, which are not what a file contains."""
+    """Name the dialect, describe models by their first sentence (the rest is for developers), and omit
+    defaults in bytes or seconds, which are not what a file contains."""
     for model in (result, *result["$defs"].values()):
+        if "description" in model:
+            words = " ".join(model["description"].replace("``", "").split())
+            model["description"] = words.partition(". ")[0].rstrip(".") + "."
         for described in model.get("properties", {}).values():
             if described.get("type") == "string" and not isinstance(described.get("default", ""), str):
                 del described["default"]

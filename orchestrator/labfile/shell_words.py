@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-BUILTINS = frozenset(
-    [".", ":", "alias", "bg", "cd", "command", "eval", "exec", "exit", "export", "fg", "hash", "jobs", "local", "read", "readonly", "return", "set", "shift", "source", "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"]
-)
+BUILTINS = frozenset({
+    ".", ":", "alias", "bg", "cd", "command", "eval", "exec", "exit", "export", "fg", "hash", "jobs",
+    "local", "read", "readonly", "return", "set", "shift", "source", "times", "trap", "type", "ulimit",
+    "umask", "unalias", "unset", "wait",
+})  # fmt: skip
 """Commands that exist only in a shell."""
 
 _PATTERNS = (
@@ -34,11 +36,12 @@ def shell_syntax(command: str) -> tuple[str, str] | None:
 
 
 def _unquoted(command: str) -> str:
-    """Return the command with every character that is quoted for a shell replaced by an underscore."""
+    """Return the command with characters that are quoted for a shell replaced by one without a meaning."""
     kept: list[str] = []
     quote, escaped = "", False
     for char in command:
-        plain = not escaped and (not quote or (quote == '"' and char in "$`"))
+        expanded = quote == '"' and (char in "$`{}_" or char.isalnum() or kept[-1:] == ["$"])
+        plain = not escaped and (not quote or expanded)
         if escaped:
             escaped = False
         elif char == "\\" and quote != "'":
@@ -47,5 +50,5 @@ def _unquoted(command: str) -> str:
             quote, plain = "", False
         elif not quote and char in "'\"":
             quote, plain = char, False
-        kept.append(char if plain else "_")
+        kept.append(char if plain else "\x01")
     return "".join(kept)

@@ -21,6 +21,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.mirror import KEYRING
 from orchestrator.drivers.base import NeedsPackages
 from orchestrator.errors import HostLacks, Interrupted, LabError, Unavailable
+from orchestrator.formatting import counted
 from orchestrator.host import process
 from orchestrator.host.packages import XORRISO, Need, program, qemu_need
 from orchestrator.host.process import ProcessFailed
@@ -190,6 +191,7 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
         progress.doing("system packages", "reading package lists", 10)
         _install([*rights, "apt-get", "update"], deadline)
         line = install_line(absent, deadline)
+    progress.tell(_announcement(names, rights, line, deadline))
     progress.doing("system packages", f"installing {names}", 15 + 5 * len(absent))
     try:
         _install([*rights, *line], deadline)
@@ -201,6 +203,17 @@ def _ensure_packages(absent: Sequence[Need], progress: Progress, deadline: Deadl
     if still:
         raise Unavailable(f"still missing after `{' '.join(line)}`: {', '.join(n.what for n in still)}")
     progress.done("system packages", f"installed {names}")
+
+
+def _announcement(names: str, rights: Sequence[str], line: Sequence[str], deadline: Deadline) -> str:
+    """Say what is about to be installed on this computer, how much of it, and by which rights."""
+    how = "apt-get, through sudo" if rights else "apt-get, as root"
+    # apt-get(8): one line for each file, with its address, name, size in bytes and hash.
+    listing = process.run([*line, "-qq", "--print-uris"], deadline=deadline.within(60), check=False)
+    lines = [one.split() for one in listing.stdout.decode(errors="replace").splitlines()]
+    sizes = [int(words[2]) for words in lines if len(words) > 2 and words[2].isdecimal()]
+    much = f" ({counted(len(sizes), 'package')}, {sum(sizes) / 1e6:.0f} MB to download)" if sizes else ""
+    return f"installing {names} on this computer with {how}{much}"
 
 
 def _rights(deadline: Deadline) -> list[str] | None:

@@ -41,6 +41,8 @@ from orchestrator.paths import foreign_home, require_socket_path, scratch_dir
 from orchestrator.progress import Progress
 
 MAKE_SECONDS = 1200.0
+SOON = 0.5
+"""Seconds in which a host that lacks no packages is known to."""
 
 T = TypeVar("T")
 
@@ -161,8 +163,7 @@ def _require_host(job: Job, driver: Driver, context: LabContext) -> None:
     """Wait for packages. Raises the error of this machine: HostLacks, Unavailable, another LabError."""
     if lack := context.shortfall.problem(job.machine):
         raise lack
-    context.progress.doing(job.machine, "waiting for system packages")
-    if problem := _await(context.packages, context.cancellation).get(job.machine):
+    if problem := _await_packages(context, job.machine).get(job.machine):
         raise problem
     wanted = context.lab.lab.machines[job.machine]
     driver.check(wanted, arch_of(wanted))
@@ -195,8 +196,7 @@ def _turn(context: LabContext, recipe: Recipe, who: str) -> Iterator[None]:
     """Wait for a free processor and the host packages to build an image."""
     context.progress.doing(who, "waiting for a free processor")
     if recipe.disk:
-        context.progress.doing(who, "waiting for system packages")
-        _await(context.packages, context.cancellation)
+        _await_packages(context, who)
     with context.make_slots:
         yield
 
@@ -238,6 +238,15 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
         context.progress.tell(f"{order.name}: cold boot: {found}")
         return order
     return replace(order, template=found)
+
+
+def _await_packages(context: LabContext, who: str) -> Mapping[str, LabError]:
+    """Wait for the host's packages, and say so if it takes a while, that is, if some are installed. Returns
+    why some machines lack theirs."""
+    with contextlib.suppress(TimeoutError):
+        return context.packages.result(timeout=SOON)
+    context.progress.doing(who, "waiting for system packages")
+    return _await(context.packages, context.cancellation)
 
 
 def _await(future: Future[T], cancellation: Cancellation) -> T:

@@ -5,7 +5,7 @@ Whatever a program printed is made printable: it must not control the terminal. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,9 +17,9 @@ _SHOWN_UNFINISHED = 8
 """Lines shown of a program that was stopped."""
 
 
-def render(name: str, answers: Answers, warnings: Mapping[str, str] | None = None) -> str:
+def render(name: str, answers: Answers) -> str:
     """Describe the answers of the program ``name``: what they agree on, and each difference with what may
-    explain it. ``warnings`` are the compiler's, by machine; they are shown where answers differ."""
+    explain it."""
     lines = [headline(name, answers)]
     if answers.families:
         lines += [*_among(answers, answers.families[0]), *_output(answers.families[0].first, SHOWN_LINES), ""]
@@ -30,8 +30,6 @@ def render(name: str, answers: Answers, warnings: Mapping[str, str] | None = Non
         lines += [*_output(other, _SHOWN_UNFINISHED), ""]
     if answers.missing:
         lines += [f"no answer at all on {', '.join(answers.missing)}: there is no result", ""]
-    if not answers.same:
-        lines += _warned(answers, warnings or {})
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -122,6 +120,8 @@ def _different(answers: Answers, place: int, found: Contrast) -> Iterator[str]:
     yield from _bounded([f"  {_safe(line)}" for line in found.stdout.lines])
     if found.stderr.lines:
         yield from ("  on standard error:", *_bounded([f"  {_safe(line)}" for line in found.stderr.lines]))
+    if more := found.stdout.unexamined + found.stderr.unexamined:
+        yield f"  … {counted(more, 'more line')} not compared line by line"
     if passing := found.stdout.passing + found.stderr.passing:
         yield f"  and {counted(passing, 'line')} that differ only in {_listed(found.kinds)}"
     if found.unseen and not found.stdout.lines and not found.stderr.lines:
@@ -149,18 +149,6 @@ def _bounded(lines: Sequence[str], most: int = SHOWN_LINES) -> Iterator[str]:
     yield from lines[:most]
     if len(lines) > most:
         yield f"  … {counted(len(lines) - most, 'more line')}"
-
-
-def _warned(answers: Answers, warnings: Mapping[str, str]) -> Iterator[str]:
-    """Yield the compiler's warnings, equal ones once: they are often the reason of a difference."""
-    by_words: dict[str, list[str]] = {}
-    for name in _machines(answers):
-        if words := warnings.get(name, "").strip():
-            by_words.setdefault(words, []).append(name)
-    for words, names in by_words.items():
-        yield f"the compiler warned, for {', '.join(names)}:"
-        yield from _bounded([f"  {_safe(line)}" for line in words.split("\n")])
-        yield ""
 
 
 def _names(answer: ProgramAnswer | Family) -> str:

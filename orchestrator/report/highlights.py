@@ -79,6 +79,28 @@ class Trouble(NamedTuple):
     remark: Remark
 
 
+class Warned(NamedTuple):
+    """What the compiler said of an exercise on whose answers machines differ, and for which of them."""
+
+    line: int
+    section: Section
+    words: str
+    machines: tuple[str, ...]
+
+
+def warned(table: Table) -> tuple[Warned, ...]:
+    """Return the compiler's warnings where answers differ: they are often the reason."""
+    found = []
+    for line, section in enumerate(table.sections):
+        said: dict[str, list[str]] = {}
+        for cell, column in zip(section.cells, table.machines, strict=True):
+            if cell.record and cell.record.warnings:
+                said.setdefault(cell.record.warnings, []).append(column.name)
+        if any(row.differs for row in section.rows):
+            found += [Warned(line, section, words, tuple(names)) for words, names in said.items()]
+    return tuple(found)
+
+
 def remarks(table: Table) -> list[Trouble]:
     """Return why exercises did not pass, failures first.
 

@@ -31,6 +31,7 @@ def render(table: Table) -> str:
                 lines += _lesson(lesson, table)
     if agreement := wording.agreement(table):
         lines += [escape(agreement), ""]
+    lines += _warned(table)
     lines += ["## Exercises", ""]
     for section in table.sections:
         lines += _exercise(section, table)
@@ -47,8 +48,8 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
     yield from (f"{wording.points(total)}; {wording.duration(total.seconds)} total.", "")
     if words := wording.incomplete(table):
         yield from (f"**{escape(words)}**", "")
-    if note := wording.note(table):
-        yield from (escape(note), "")
+    for words in wording.warnings(table):
+        yield from (f"**{escape(words)}**", "")
     if telling := highlights.telling(table):
         yield from ("**Highlights**", "")
         for each in telling:
@@ -131,6 +132,15 @@ def _measured(table: Table) -> Iterator[str]:
         ]
         yield from _grid(["", *(escape(machine.name) for machine in table.machines)], rows)
         yield ""
+
+
+def _warned(table: Table) -> Iterator[str]:
+    found = highlights.warned(table)
+    if found:
+        yield from (f"## {wording.WARNED}", "")
+    for each in found:
+        yield f"- {escape(each.section.name)}: for {escape(', '.join(each.machines))}"
+        yield from _code(wording.reason(each.words), "  ")
 
 
 def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _TIME = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 _SIZE = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0))
 _RATE = tuple((f"{name}/s", factor) for name, factor in _SIZE)
 _MOST_TICKS = 4
+_NEARLY = 1 + 1e-9
+"""Amounts are computed: an end of a scale may be a little off."""
 _MOST_PLACES = 15
 """Decimal places: three digits of a picosecond."""
 
@@ -17,28 +20,26 @@ _MOST_PLACES = 15
 @dataclass(frozen=True)
 class Unit:
     """A unit of measurement: ``names`` of its multiples with their sizes, largest first; ``base`` is the
-    size of one unit; ``powers`` are the steps a scale may use, widest first."""
+    size of one unit."""
 
     names: tuple[tuple[str, float], ...]
     base: float
-    powers: tuple[float, ...]
 
     def name_for(self, value: float) -> tuple[str, float]:
         """Return the largest multiple not above ``value``, with its size."""
         return next((each for each in self.names if value * self.base >= 0.9995 * each[1]), self.names[-1])
 
 
-_DECIMAL, _BINARY = (10.0, 2.0), (32.0, 4.0, 2.0)
 _UNITS = {
-    **{name.replace("µ", "u"): Unit(_TIME, size, _DECIMAL) for name, size in _TIME},
-    "B": Unit(_SIZE, 1.0, _BINARY),
-    "B/s": Unit(_RATE, 1.0, _BINARY),
+    **{name.replace("µ", "u"): Unit(_TIME, size) for name, size in _TIME},
+    "B": Unit(_SIZE, 1.0),
+    "B/s": Unit(_RATE, 1.0),
 }
 
 
 def unit_of(word: str) -> Unit:
     """Return the unit with this name in a file; an unknown one has no multiples."""
-    return _UNITS.get(word, Unit(((word, 1.0),), 1.0, _DECIMAL))
+    return _UNITS.get(word, Unit(((word, 1.0),), 1.0))
 
 
 def amount(value: float, unit: Unit) -> str:
@@ -66,19 +67,34 @@ def digits(value: float, count: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def ticks(low: float, high: float, unit: Unit) -> Sequence[float]:
-    """Return round amounts between ``low`` and ``high``, for a logarithmic scale."""
-    found: list[float] = []
-    for power in unit.powers:
-        found = list(_powers(low * unit.base, high * unit.base, power))
-        if len(found) > 1:
-            break
-    every = math.ceil(len(found) / _MOST_TICKS) or 1
-    return [value / unit.base for value in found[::every]]
+def ticks(low: float, high: float, unit: Unit, share: float = 0.2) -> Sequence[float]:
+    """Return round amounts between ``low`` and ``high`` for a logarithmic scale: 1, 2, 5, 10 of a multiple
+    of the unit, or only its powers of ten where these would be too many.
+
+    Labels of neighbours need ``share`` of the scale's length. There are two or more between amounts that
+    differ by a factor of 6.
+    """
+    choices = [_round(low * unit.base, high * unit.base, unit, steps) for steps in ((1, 2, 5), (1,))]
+    least = (high / low) ** share
+    fitting = (found for found in choices if len(found) > 1 and _are_apart(found, least))
+    found = next(fitting, None) or (choices[1] if len(choices[1]) > 1 else choices[0])
+    while not _are_apart(found, least):
+        found = found[::2]
+    return [value / unit.base for value in found]
 
 
-def _powers(low: float, high: float, power: float) -> Iterator[float]:
-    exponent = math.ceil(math.log(low, power) - 1e-9)
-    while (value := power**exponent) <= high:
-        yield value
-        exponent += 1
+def _are_apart(found: Sequence[float], least: float) -> bool:
+    """Return whether the amounts are few, and neighbours differ by this factor."""
+    return len(found) <= _MOST_TICKS and all(right / left >= least for left, right in pairwise(found))
+
+
+def _round(low: float, high: float, unit: Unit, steps: Sequence[int]) -> list[float]:
+    """Return the round amounts in a range: ``steps`` times powers of ten of each multiple of the unit."""
+    found = []
+    bounds = [math.inf, *(size for _, size in unit.names[:-1])]
+    for place, ((_, size), above) in enumerate(zip(unit.names, bounds, strict=True)):
+        first = 0 if place < len(unit.names) - 1 else -_MOST_PLACES
+        for power in range(first, 3 if above < math.inf else _MOST_PLACES + 1):
+            values = (step * 10.0**power * size for step in steps)
+            found += [value for value in values if low <= value * _NEARLY and value <= high * _NEARLY]
+    return sorted(value for value in set(found))

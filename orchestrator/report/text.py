@@ -65,7 +65,7 @@ def renderable(table: Table, width: int) -> RenderableType:
                 parts += [Text(), *_lesson(lesson, table, width)]
     if agreement := wording.agreement(table):
         parts += [Text(), Text(agreement)]
-    return Group(*parts, *_agreed(table), Text(), *_how_it_ended(table))
+    return Group(*parts, *_warned(table), *_agreed(table), Text(), *_how_it_ended(table))
 
 
 def _summary(table: Table) -> Iterator[RenderableType]:
@@ -74,8 +74,7 @@ def _summary(table: Table) -> Iterator[RenderableType]:
     yield Text(wording.title(table), style="dim" if table.about.title else "bold")
     yield Text(f"{wording.extent(table)}: {_sums(table)}")
     yield from _incomplete(table)
-    if note := wording.note(table):
-        yield Text(note, style="yellow")
+    yield from (Text(words, style="yellow") for words in wording.warnings(table))
     if found := highlights.telling(table):
         yield from (Text(), Text("Highlights", style="bold"))
         for each in found:
@@ -144,6 +143,15 @@ def _figure(mark: Mark, plot: PlotData) -> FoldedCell:
 def _verdict(section: Section, place: int) -> FoldedCell:
     status = section.cells[place].status
     return FoldedCell(wording.symbol(status), status or "missing")
+
+
+def _warned(table: Table) -> Iterator[RenderableType]:
+    found = highlights.warned(table)
+    if found:
+        yield from (Text(), Text(wording.WARNED, style="bold underline"))
+    for each in found:
+        yield _point(f"{printable(each.section.name)}: ", f"for {', '.join(each.machines)}")
+        yield Padding(Text(wording.reason(each.words)), (0, 0, 0, 6))
 
 
 def _lesson(lesson: highlights.Lesson, table: Table, width: int) -> Iterator[RenderableType]:

@@ -8,6 +8,7 @@ from orchestrator.formatting import bounded, format_value, printable, whole_line
 from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.models import Check
 from orchestrator.record import Status
+from orchestrator.report import contention
 from orchestrator.report.summary import Tally
 from orchestrator.results.agreement import all_alike, reservations
 from orchestrator.results.attribution import Attribution
@@ -62,14 +63,16 @@ _AGREEMENT_LIMIT = 1000
 REASON_LIMIT = 16_000
 """Characters of a reason: the messages of a compiler fit in."""
 HIDDEN_NOTE = "This report shows hidden tests. For students: isolab report RUN --for student"
+WARNED = "What the compiler warned of where answers differ"
 _REASONS_LIMIT = 300_000
 """Characters of all reasons of a page together."""
 _NAMES = 6
 
 
-def note(table: Table) -> str:
-    """Return a warning that a report shows hidden tests; "" where it does not."""
-    return HIDDEN_NOTE if has_hidden(table.records()) else ""
+def warnings(table: Table) -> tuple[str, ...]:
+    """Return what to know before reading a report: that hidden tests are in it, that the host was busy."""
+    hidden = HIDDEN_NOTE if has_hidden(table.records()) else ""
+    return tuple(words for words in (hidden, contention.warning(table)) if words)
 
 
 def symbol(status: Status | None) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from orchestrator.record import Record
 from orchestrator.results.ending import Ending, details, ending_of
-from orchestrator.results.line_diff import LineDiff, compare_lines
+from orchestrator.results.line_diff import LineDiff, compare_lines, passing_only
 from orchestrator.results.platform import Cause, causes, properties
 
 
@@ -66,11 +66,6 @@ class Contrast:
     def kinds(self) -> tuple[str, ...]:
         """What passes and differs: addresses, process ids, times."""
         return tuple(dict.fromkeys([*self.stdout.kinds, *self.stderr.kinds]))
-
-    @property
-    def only_in(self) -> tuple[str, ...]:
-        """The same, if the answers differ in nothing else."""
-        return () if self.stdout.lines or self.stderr.lines or self.endings or self.unseen else self.kinds
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ def _families(answers: Sequence[ProgramAnswer]) -> tuple[Family, ...]:
     families: list[Family] = []
     for answer in answers:
         for place, family in enumerate(families):
-            if kinds := contrast(family.first, answer).only_in:
+            if kinds := _only_in(family.first, answer):
                 together = tuple(dict.fromkeys([*family.kinds, *kinds]))
                 families[place] = Family((*family.answers, answer), together)
                 break
@@ -154,11 +149,19 @@ def _families(answers: Sequence[ProgramAnswer]) -> tuple[Family, ...]:
     return tuple(sorted(families, key=lambda family: -len(family.records)))
 
 
+def _only_in(one: ProgramAnswer, other: ProgramAnswer) -> tuple[str, ...]:
+    """Return what two answers differ in, if that is only what changes by itself and all of it is there."""
+    if one.ending != other.ending or one.cut or other.cut:
+        return ()
+    out, err = passing_only(one.stdout, other.stdout), passing_only(one.stderr, other.stderr)
+    return () if out is None or err is None else tuple(dict.fromkeys([*out, *err]))
+
+
 def contrast(one: ProgramAnswer, other: ProgramAnswer) -> Contrast:
     """Compare two answers."""
     out, err = compare_lines(one.stdout, other.stdout), compare_lines(one.stderr, other.stderr)
     endings = one.ending != other.ending
-    nothing = not (out.lines or err.lines or out.kinds or err.kinds or endings)
+    nothing = not (out.lines or err.lines or out.kinds or err.kinds or out.unexamined or endings)
     return Contrast(out, err, endings, nothing or one.cut or other.cut)
 
 

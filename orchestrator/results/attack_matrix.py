@@ -14,6 +14,7 @@ from orchestrator.formatting import format_value, printable
 from orchestrator.labfile.canary_kinds import LABELS, NOT_PLANTED, UNTOUCHED, observation
 from orchestrator.labfile.models import Check
 from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
+from orchestrator.results.ending import ending_of
 
 
 class AttackOutcome(StrEnum):
@@ -75,9 +76,18 @@ def _result(cell: Cell, column: MachineColumn, key: str, checks: Sequence[Check]
     text = format_value(found, 80)
     if text.startswith(NOT_PLANTED):
         return AttackResult(AttackOutcome.NONE, text)
+    if found == UNTOUCHED and (broken_off := _broken_off(cell)):
+        return AttackResult(AttackOutcome.NONE, broken_off)
     outcome = AttackOutcome.BLOCKED if found == UNTOUCHED else AttackOutcome.THROUGH
     why = (check.why for check in checks if check.why and _is_about(check, column))
     return AttackResult(outcome, text, printable(next(why, "")))
+
+
+def _broken_off(cell: Cell) -> str:
+    """Return why an attack did not come to its end: then an untouched canary does not mean that anything
+    stopped it. What the kernel killed is another matter: that stopped it."""
+    ending = ending_of(cell.record) if cell.record else None
+    return printable(ending.words) if ending and ending.by in ("isolab", "nobody") else ""
 
 
 def _is_about(check: Check, column: MachineColumn) -> bool:

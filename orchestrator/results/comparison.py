@@ -324,6 +324,8 @@ def value_of(cell: Cell, key: str) -> Any | Missing:
         return Missing("not run", cell.reason)
     if key in cell.record.observations:
         return cell.record.observations[key]
+    if cell.record.cut:
+        return Missing("cut", "the program printed more than is kept; it may have reported it there")
     if cell.record.status is Status.PASS:
         return Missing("none", "the program did not report it")
     return Missing(cell.record.status, cell.reason)
@@ -343,7 +345,7 @@ def printed_value(stream: str) -> Callable[[Cell], tuple[str | Missing, str]]:
     def printed(cell: Cell) -> tuple[str | Missing, str]:
         if cell.record is None or cell.status in (Status.ERROR, Status.SKIP):
             return Missing(cell.status or "not run", cell.reason), ""
-        text: str = getattr(cell.record, stream)
+        text: str = getattr(cell.record, f"{stream}_escaped") or getattr(cell.record, stream)
         return text, getattr(cell.record, f"{stream}_sha256") or text
 
     return printed

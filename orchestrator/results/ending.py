@@ -59,9 +59,10 @@ def ending_of(record: Record) -> Ending:
         return Ending(_UNKNOWN, "unknown") if record.killed_for == "unknown" else Ending(known, "isolab")
     if record.signal:
         return Ending(f"killed by {record.signal}", "itself")
-    if record.exit_code is None:
+    if record.exit_code is None and record.status is not Status.PASS:
         return Ending(record.reason or "it did not run", "nobody")
-    return Ending(f"exit {record.exit_code}{_as_shell(record.exit_code)}", "itself")
+    code = record.exit_code or 0
+    return Ending(f"exit {code}{_as_shell(code)}", "itself")
 
 
 def _as_shell(code: int) -> str:

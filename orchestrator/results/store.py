@@ -21,7 +21,7 @@ from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import RECORDS, Record, read_records
 from orchestrator.results.comparison import Table, compare
-from orchestrator.results.run_state import RunState, write_state
+from orchestrator.results.run_state import STATE_FILE, RunState, write_state
 from orchestrator.results.snapshot import about_run, exercises_in, keep
 
 REPORTS = ("report.html", "report.md", "junit.xml")
@@ -39,9 +39,8 @@ def new_run_id() -> str:
 class RunStore:
     """The folder of one run, locked while it is written. Each record is written before the next is awaited.
 
-    ``replaced``: a finished run was there before, whose records and reports are gone.
-
-    Until ``finished`` is called the run counts as not finished, whatever happens.
+    Until ``finished`` is called the run counts as not finished, whatever happens. ``replaced``: a finished
+    run was there before, whose records and reports are gone.
     """
 
     def __init__(self, folder: Path, lab: LoadedLab) -> None:
@@ -100,7 +99,7 @@ class RunStore:
                 f"{self.folder} holds an unfinished run: records, but no {REPORTS[0]}",
                 hint=f"remove it if nobody needs it, or {_ANOTHER}",
             )
-        mine = () if run else (*REPORTS, exercises_in(self.folder).name, *lab.lab.machines)
+        mine = () if run else (*REPORTS, exercises_in(self.folder).name, STATE_FILE, *lab.lab.machines)
         for name in mine:
             if (self.folder / name).exists():
                 raise SpecError(

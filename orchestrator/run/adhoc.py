@@ -17,6 +17,11 @@ from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.paths import state_dir
 
 EXERCISE = "./program"
+MACHINES = "machines"
+"""The name of the lab, and so of the session, of machines brought up without a lab file."""
+_KEPT = 2**20
+"""Bytes kept of each output: a program that prints more is stopped for it, so that nothing is compared
+that nobody can see."""
 SUFFIXES = (".c", *CXX_SUFFIXES)
 _NAME_ONE = "name a C or C++ file, or a folder with a Makefile"
 _OTHER_BUILDS = {
@@ -27,11 +32,6 @@ _OTHER_BUILDS = {
     "build.sh": "sh build.sh",
     "src/Makefile": "make -C src",
 }
-MACHINES = "machines"
-"""The name of the lab, and so of the session, of machines brought up without a lab file."""
-_KEPT = 2**20
-"""Bytes kept of each output: a program that prints more is stopped for it, so that nothing is compared
-that nobody can see."""
 
 
 def machines_for(on: str, option: str = "--on") -> dict[str, Machine]:
@@ -87,9 +87,8 @@ def lab_of(
     )
     folder = path.resolve() if path.is_dir() else path.parent.resolve()
     lab = Lab(lab="try", machines=machines_for(on), exercises=[EXERCISE])
-    return LoadedLab(
-        lab=lab, path=path, exercises=(LoadedExercise(EXERCISE, folder, exercise, exact_timeout=True),)
-    )
+    loaded = LoadedExercise(EXERCISE, folder, exercise, exact_timeout=True)
+    return LoadedLab(lab=lab, path=path, exercises=(loaded,))
 
 
 def _require(path: Path, command: str) -> None:

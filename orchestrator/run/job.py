@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch, host_arch
-from orchestrator.compile.cross import build_exercise
-from orchestrator.compile.toolchain import libc_of
+from orchestrator.compile.cross import build_exercise, warnings_of
+from orchestrator.compile.toolchain import libc_version
 from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
@@ -120,7 +120,8 @@ def _run(
             else:
                 context.progress.doing(job.machine, f"{exercise.name} ({number} of {len(exercises)})")
                 about = _platform(exercise, machine, arch_of(context.lab.lab.machines[job.machine]))
-                filled = replace(blank, exercise=exercise.name, platform=about)
+                words = _warnings(exercise, programs.get(exercise.name, {}))
+                filled = replace(blank, exercise=exercise.name, platform=about, warnings=words)
                 yield _one(exercise, place, filled, context)
         # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
@@ -178,6 +179,11 @@ def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> 
     return replace(blank, status=Status.ERROR, reason=words)
 
 
+def _warnings(exercise: LoadedExercise, programs: Mapping[str, Path]) -> str:
+    """Return what the compiler said of an exercise's programs; `try` tells that of its own."""
+    return "" if exercise.built is not None else errors_first(warnings_of(programs))
+
+
 def _programs(
     job: Job, exercises: Sequence[LoadedExercise], context: RunContext
 ) -> tuple[dict[str, Mapping[str, Path]], dict[str, BuildError]]:
@@ -202,16 +208,18 @@ def _programs(
 def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
     """Return what may explain a difference: the machine's facts, and the C library that was linked in."""
     here = any(build.where == "controller" for build in exercise.spec.build)
-    libc = libc_of(arch) if here else ""
-    return machine.facts.platform | ({"libc": libc} if libc else {})
+    version = libc_version(arch) if here else ""
+    return machine.facts.platform | ({"libc": f"musl {version}"} if version else {})
 
 
 def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:
     handle, order = machine.handle, machine.order
     site, others = handle.site, order.hosts[1:]
     users = frozenset(site.users)
-    root = os.getuid() == 0
-    subject = Subject(Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others), root)
+    root, login = os.getuid() == 0, site.login
+    subject = Subject(
+        Boundary(handle.boundary), handle.arch, machine.facts, users, bool(others), root=root, login=login
+    )
     env = environment(order.attachments[0].address, others) if order.attachments else {}
     tag, canary = f"{job.run}-{job.machine}", context.visible_process.plant()
     metrics = HostMetrics(machine.driver, handle, machine.start_seconds)

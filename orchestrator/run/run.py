@@ -98,6 +98,7 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
             store.finished()
         except BaseException:
             store.interrupted()
+            progress.tell(f"incomplete run: the reports in {store.folder} say what is missing")
             raise
         finally:
             table = store.comparison()

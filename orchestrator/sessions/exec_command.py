@@ -67,6 +67,9 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
     if state is State.DEAD:
         raise lost(machine, reason)
     inside = argv or SHELL
+    if not driver.terminal_from_us and not _is_utf8(inside):  # engines pass arguments on as JSON
+        keep = driver.terminal(handle, user, _KEEP, False)
+        inside = ("/bin/sh", _left_there(machine.name, keep, inside))
     if not driver.terminal_from_us:  # else the runner stands between anyway
         inside = standing_by(handle.site, user, inside)
     return Entry(tuple(driver.terminal(handle, user, inside, tty)), driver.terminal_from_us)
@@ -88,6 +91,10 @@ def render_script(argv: Sequence[str]) -> bytes:
     """Return a shell script that removes itself and does what ``argv`` does. Pure."""
     command = argv[2] if [*argv[:2]] == ["/bin/sh", "-c"] and len(argv) == 3 else f"exec {shlex.join(argv)}"
     return os.fsencode(f'rm -f -- "$0"\n{command}\n')
+
+
+def _is_utf8(words: Sequence[str]) -> bool:
+    return not any("\udc80" <= character <= "\udcff" for word in words for character in word)
 
 
 def _left_there(name: str, keeping: Sequence[str], argv: Sequence[str]) -> str:

@@ -26,7 +26,8 @@ class Site:
     are placed, ``users`` the user ids a program can run as (a missing name is not available
     there); ``switch`` says whether the runner must change to them. ``homes`` are the users' home
     folders, where their shells start. ``emulator`` is the command prefix of every program built for
-    the machine's architecture where that is not the kernel's; ``probe`` then prints the facts
+    the machine's architecture where that is not the kernel's; ``login`` is the account isolab uses on a
+    machine that is somebody else's; ``probe`` then prints the facts
     instead of the runner.
     """
 
@@ -38,6 +39,7 @@ class Site:
         default_factory=lambda: {"root": "/root", "student": "/home/student", "other": "/home/other"}
     )
     emulator: tuple[str, ...] = ()
+    login: str = ""
     probe: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -189,6 +190,12 @@ class TestHowProgramsEnd:
     def test_output_beyond_the_limit_is_cut(self, bench: Bench) -> None:
         ending = bench.run("/bin/sh", "-c", "head -c 5000 /dev/zero | tr '\\0' x", output_limit=4096)
         assert (ending.stdout, ending.cut, ending.exit_code) == ("x" * 4096, True, 0)
+        assert (ending.out.size, ending.out.sha256) == (5000, hashlib.sha256(b"x" * 5000).hexdigest())
+
+    def test_a_program_that_kills_itself_was_not_short_of_memory(self, bench: Bench) -> None:
+        ending = bench.shell("kill -KILL $$")
+        assert (ending.signal, ending.killed_for) == ("SIGKILL", "")
+        assert ending.out_of_memory is not True
 
     def test_a_flood_of_output_is_stopped(self, bench: Bench) -> None:
         ending = bench.run("/bin/sh", "-c", "exec yes", output_limit=4096)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from made_up_run import ABOUT, EXERCISES, HOSTILE, a_large_run, made_up, the_run
+from made_up_run import ABOUT, EXERCISES, HOSTILE, MACHINES, a_large_run, made_up, the_run
 from pages import FAINT, Shown, chromium
 from playwright.sync_api import Browser, Page, expect
 
+from orchestrator.check_result import CheckResult
 from orchestrator.formatting import printable
 from orchestrator.labfile.models import Exercise
+from orchestrator.record import Status
 from orchestrator.report import render
 from orchestrator.results.comparison import compare
 
@@ -168,6 +170,17 @@ class TestACell:
         expect(page.get_by_role("dialog")).to_contain_text("8 — POSIX says so")
         expect(page.get_by_role("dialog")).to_contain_text("Guest programs see both.")
 
+    def test_marks_the_rows_that_failed(self, browser: Browser, tmp_path: Path) -> None:
+        missed = CheckResult("char_bits", False, "9", "8")
+        record = replace(made_up("memory/types", "vm"), status=Status.FAIL, checks=[missed])
+        path = tmp_path / "failed.html"
+        path.write_text(render("html", compare([record], EXERCISES)), encoding="utf-8")
+        with browser.new_context() as context:
+            page = Shown(context.new_page(), path).page
+            page.get_by_role("button", name="memory/types on vm").click()
+            expect(page.get_by_role("row", name="✗ fail bits of a char")).to_have_class("missed")
+            expect(page.locator("dialog tr.missed")).to_have_count(1)
+
     def test_shows_what_a_hostile_guest_said_as_text(self, page: Page) -> None:
         page.get_by_role("button", name="hostile/printer on s390x").click()
         expect(page.get_by_role("dialog").locator("pre").first).to_have_text(printable(HOSTILE, keep="\n"))
@@ -176,6 +189,28 @@ class TestACell:
         page.locator("#grid").get_by_role("button", name="memory/types", exact=True).click()
         row = page.get_by_role("dialog").get_by_role("row", name="byte order architecture")
         assert row.locator(".other").all_inner_texts() == ["big", "big"]
+
+
+class TestManyMachines:
+    def shown(self, browser: Browser, folder: Path, number: int) -> Page:
+        names = [*MACHINES, *(f"more-{place}" for place in range(number - len(MACHINES)))]
+        records = [replace(made_up("memory/types", "mipsel" if name not in MACHINES else name), machine=name)
+                   for name in names]  # fmt: skip
+        path = folder / f"{number}.html"
+        path.write_text(render("html", compare(records, EXERCISES)), encoding="utf-8")
+        return Shown(browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), path).page
+
+    def test_thirteen_fit_on_an_ordinary_screen(self, browser: Browser, tmp_path: Path) -> None:
+        page = self.shown(browser, tmp_path, 13)
+        assert page.locator("#grid").evaluate("one => one.scrollWidth <= one.parentElement.clientWidth")
+        expect(page.locator("#matrix ~ .cue")).to_have_count(0)
+
+    def test_more_are_announced_until_they_are_in_sight(self, browser: Browser, tmp_path: Path) -> None:
+        page = self.shown(browser, tmp_path, 30)
+        cue = page.locator("#matrix ~ .cue")
+        expect(cue).to_have_text(re.compile(r"1\d more columns to the right: scroll →"))
+        page.locator("#grid").evaluate("one => { one.parentElement.scrollLeft = 9999 }")
+        expect(cue).to_be_hidden()
 
 
 class TestByKeyboard:

@@ -47,6 +47,8 @@ int main(int argc, char *argv[])
     if (strcmp(what, "deaf") == 0)
         for (;;)
             pause();
+    for (volatile int forever = strcmp(what, "loop") == 0; forever;)
+        continue;
     if (strcmp(what, "leave") == 0)
         leave_one_behind();
     if (strcmp(what, "blocked") == 0 && signal(SIGPIPE, SIG_DFL) == SIG_DFL)
@@ -104,6 +106,7 @@ int main(void)
     ask("crash", "crashes", "crash_said", 0);
     ask("flood", "floods", "flood_said", 0);
     ask("deaf", "is_deaf", "deaf_said", MUCH);
+    ask("loop", "loops", "loop_said", 0);
     ask("leave", "leaves", "left_said", 0);
     ask("blocked", "starts_with", "signal_said", 0);
     ask("echo", "echoes", "echo_said", MUCH);
@@ -129,7 +132,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]
     exercise = LoadedExercise("work/strangers", place, Exercise.model_validate(about))
     deadline = Deadline.after(600)
     for name, program in build_exercise(exercise, host_arch(), Archives(deadline), deadline).items():
-        assert json.loads((program.parent / "meta.json").read_text())["warnings"] == ""
+        about = next(folder / "meta.json" for folder in program.parents if (folder / "meta.json").exists())
+        assert json.loads(about.read_text())["warnings"] == ""
         shutil.copy(program, place / name)
     done = process.run([place / "tester"], cwd=place, deadline=deadline)
     return json.loads(done.stdout), done.stderr.decode()
@@ -151,6 +155,10 @@ def test_one_that_says_too_much_is_ended(told: tuple[dict[str, Any], str]) -> No
 
 def test_one_that_neither_reads_nor_speaks_is_ended(told: tuple[dict[str, Any], str]) -> None:
     assert told[0]["is_deaf"] == "silent"
+
+
+def test_one_that_computes_for_ever_is_ended_by_its_processor_time(told: tuple[dict[str, Any], str]) -> None:
+    assert told[0]["loops"] == "signal SIGXCPU"
 
 
 def test_one_that_is_left_behind_is_not_waited_for_and_ended(told: tuple[dict[str, Any], str]) -> None:

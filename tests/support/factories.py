@@ -28,11 +28,14 @@ SITE = Site(
 )
 
 
+FEATURES = {"user-namespaces": "", "landlock": "too old"}
+
+
 def facts(**changes: Any) -> Facts:
     """A quick little-endian 64-bit machine."""
     raw = changes.pop("raw", {"page_size": 4096})
     return replace(
-        Facts("6.12.1", "x86_64", 64, "little", 4096, 1, 4000.0, {"userns": "", "landlock": "too old"}, raw),
+        Facts("6.12.1", "x86_64", 64, "little", 4096, 1, 4000.0, FEATURES, raw),
         **changes,
     )
 

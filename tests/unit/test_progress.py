@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,6 +51,38 @@ def test_news_about_one_thing_comes_now_and_then(clock: Clock, capsys: pytest.Ca
         progress.doing("vm", f"line {number}")
         clock.now += 0.1
     assert lines(capsys) == ["[   0.0s] vm: line 0", "[   2.0s] vm: line 20", "[   4.0s] vm: line 40"]
+
+
+def test_what_goes_on_in_silence_is_said_with_for_how_long(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = LineProgress()
+    progress.doing("vm", "ipc/pipe (1 of 2)")
+    progress.doing("s390x", "booting", 40)
+    for _ in range(7):
+        clock.now += 10
+        progress.beat()
+    progress.done("s390x")
+    clock.now += 30
+    progress.beat()
+    assert [line.split("] ")[1] for line in lines(capsys)] == [
+        "vm: ipc/pipe (1 of 2)",
+        "s390x: booting (about 40 s)",
+        "vm: still ipc/pipe (1 of 2), for 30 s",
+        "s390x: still booting, for 30 s of about 40 s",
+        "vm: still ipc/pipe (1 of 2), for 60 s",
+        "s390x: still booting, for 60 s of about 40 s",
+        "vm: still ipc/pipe (1 of 2), for 100 s",
+    ]
+
+
+def test_the_heart_stops_with_its_block(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = LineProgress()
+    progress.HEARTBEAT = 0.01
+    with progress.beating():
+        progress.doing("vm", "booting")
+        assert [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
 
 
 def test_things_do_not_wait_for_each_other(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

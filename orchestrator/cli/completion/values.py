@@ -122,9 +122,10 @@ _OF_VERB: Mapping[tuple[str, str], Callable[[Typed], Candidates]] = {
     ("logs", "name"): partial(_running, sessions=False),
     ("pull", "name"): partial(_running, sessions=False),
     ("push", "name"): partial(_running, sessions=False),
+    ("report", "for"): _words("student", "lecturer"),
     ("report", "format"): _report_formats,
     ("reset", "further"): partial(_running, sessions=True),
     ("reset", "name"): partial(_running, sessions=True),
-    ("schema", "kind"): _words("lab", "exercise", "hidden"),
+    ("schema", "kind"): _words("lab", "exercise", "hidden", "image"),
     ("ssh", "name"): partial(_running, sessions=False),
 }

@@ -8,6 +8,7 @@ are left out and reported. Sources: podman-run(1), podman-exec(1), docker's equi
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,6 +71,12 @@ def render_run(
     argv += render_limits(order.machine, unlimited)
     argv += render_ulimits(hard)
     return [*argv, reference(order.image), f"/{RUNNER}", "--canary"]
+
+
+def render_nice(value: int, root: bool) -> list[str]:
+    """Return what starts an engine without the caller's nice value, which programs inherit from it and
+    cannot lower in a container; only root can lower it. Pure."""
+    return ["nice", "-n", str(-value)] if value < 0 or (value > 0 and root) else []
 
 
 def render_exec(
@@ -135,7 +142,8 @@ class Container:
 
     @contextmanager
     def connect(self, handle: Handle, deadline: Deadline) -> Iterator[InteractiveTransport]:
-        yield CommandTransport((*_engine(handle), "exec", "--interactive", handle.tag))
+        engine = (*render_nice(os.nice(0), os.getuid() == 0), *_engine(handle))
+        yield CommandTransport((*engine, "exec", "--interactive", handle.tag))
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         name, scratch = wanted.scratch.name, str(wanted.scratch)

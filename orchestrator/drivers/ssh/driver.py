@@ -55,7 +55,7 @@ def render_address(
     return Address(server.host, server.port, user, client_key, keys[0], keys[1:], jump, foreign=True)
 
 
-def render_site(folder: str, uid: int | None, disposable: bool) -> Site:
+def render_site(folder: str, uid: int | None, disposable: bool, login: str = "") -> Site:
     """Return where things are on the machine, for a user id there (None: not known yet). Pure.
 
     Root runs programs as two user ids no account has; exercises get root itself only on disposable
@@ -66,7 +66,7 @@ def render_site(folder: str, uid: int | None, disposable: bool) -> Site:
     else:
         users = {} if uid is None else {"student": uid}
     homes = {name: "/root" if number == 0 else f"{folder}/home/{name}" for name, number in users.items()}
-    return Site((f"{folder}/bin/run",), f"{folder}/work", users, switch=uid == 0, homes=homes)
+    return Site((f"{folder}/bin/run",), f"{folder}/work", users, switch=uid == 0, homes=homes, login=login)
 
 
 def render_removal(folder: str) -> bytes:
@@ -128,12 +128,13 @@ class Ssh:
         address = _from_data(handle.data["address"])
         progress.doing(order.name, f"connecting to {address}")
         try:
+            order.scratch.mkdir(parents=True)  # for what people's SSH client must know
             with connected(address, order.name, deadline) as transport:
                 about = _ask(transport, order.name, deadline)
                 _require(about, order)
                 progress.doing(order.name, "copying the runner")
                 _write_note(handle)
-                site = render_site(handle.data["folder"], about.uid, order.machine.disposable)
+                site = render_site(handle.data["folder"], about.uid, order.machine.disposable, address.user)
                 handle = replace(handle, site=site)
                 _settle_in(transport, handle, order.image.runner.read_bytes(), deadline)
         except BaseException:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from orchestrator.arch import ARCHITECTURES
 
@@ -22,6 +31,24 @@ def _known_arch(value: object) -> object:
 ArchName = Annotated[
     str, BeforeValidator(_known_arch), WithJsonSchema({"type": "string", "enum": list(ARCHITECTURES)})
 ]
+
+
+def _of_any_bytes(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Take text with bytes that are not UTF-8 (``os.fsdecode``) too, which pydantic's own strings cannot be.
+    It comes from command lines and file names; a lab file is UTF-8."""
+    if isinstance(value, str) and any("\udc80" <= character <= "\udcff" for character in value):
+        return value
+    return check(value)
+
+
+def _escaped(text: str) -> str:
+    """Return text that JSON can hold: other bytes as ``\\xff``."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+AnyText = Annotated[
+    str, WrapValidator(_of_any_bytes), PlainSerializer(_escaped, return_type=str, when_used="json")
+]
 MachineName = Annotated[str, Field(pattern=NAME_PATTERN)]
 ExercisePath = Annotated[str, Field(pattern=EXERCISE_PATTERN)]
 
@@ -33,7 +60,8 @@ Feature = Literal[
 
 Fact = Literal[
     "kernel", "machine", "hostname", "bits", "byte_order", "page_size", "cpus", "memory", "uid",
-    "landlock_abi", "no_new_privs", "time", "spin_us",
+    "long", "long_double", "char_signed", "wchar_signed", "aligned", "landlock_abi", "no_new_privs", "time",
+    "spin_us",
 ]  # fmt: skip
 """What the runner reports of a machine; the same names as in ``images/guest/facts.c``."""
 
@@ -47,6 +75,6 @@ class User(StrEnum):
 
 
 class Spec(BaseModel):
-    """Base of all models: frozen, and strict about keys. The text below a field describes it in the schema."""
+    """Base of all models: frozen, and strict about keys. The text below a field is for the schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

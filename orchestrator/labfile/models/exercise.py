@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.driver_traits import Boundary
 from orchestrator.labfile.canary_kinds import CanaryKind
-from orchestrator.labfile.models.base import NAME_PATTERN, ArchName, Fact, Feature, Spec, User
+from orchestrator.labfile.models.base import NAME_PATTERN, AnyText, ArchName, Fact, Feature, Spec, User
 from orchestrator.units import Duration, Size
 
 
@@ -25,13 +25,13 @@ class Build(Spec):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    sources: list[str] = []
+    sources: list[AnyText] = []
     """C files to compile, as paths in the folder. Those that begin with ../ are listed under shared."""
     headers: list[str] = []
     """An older way to name files in shared."""
     command: str | None = None
     """A shell command that builds the program, such as make. CC is a compiler for the architecture."""
-    output: str | None = None
+    output: AnyText | None = None
     """File name of the program. By default the first source without its suffix."""
     flags: list[str] = []
     """Further compiler flags, such as -O0."""
@@ -62,11 +62,11 @@ class Step(Spec):
     ``stdin`` names a file in the exercise's folder that the program reads.
     """
 
-    run: Annotated[str, Field(min_length=1)]
+    run: Annotated[AnyText, Field(min_length=1)]
     """The command and its arguments. No shell runs: no pipes, variables or patterns."""
     user: User = User.STUDENT
     """Who runs it. By default student."""
-    stdin: str | None = None
+    stdin: AnyText | None = None
     """A file of the exercise's folder that the program reads as its standard input."""
 
     @property
@@ -74,7 +74,9 @@ class Step(Spec):
         return shlex.split(self.run)
 
 
-ProgramName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$", max_length=64)]
+KERNEL_PATTERN = r"^>=\d+(\.\d+){0,2}$"
+PROGRAM_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
+ProgramName = Annotated[str, Field(pattern=PROGRAM_PATTERN, max_length=64)]
 
 
 class Needs(Spec):
@@ -85,7 +87,7 @@ class Needs(Spec):
     the machine itself must have, looked up just before the exercise runs there.
     """
 
-    kernel: Annotated[str, Field(pattern=r"^>=\d+(\.\d+){0,2}$")] | None = None
+    kernel: Annotated[str, Field(pattern=KERNEL_PATTERN)] | None = None
     """The oldest kernel it works on, such as >=5.10."""
     root: bool = False
     """Whether it must be able to run programs as root."""
@@ -240,19 +242,14 @@ class Exercise(Spec):
     instead of compared in a row. ``asks`` lists the host metrics that the controller measures.
     """
 
-    title: Annotated[str, Field(min_length=1)]
+    title: Annotated[AnyText, Field(min_length=1)]
     """One line that says what the exercise is about."""
     explain: str = ""
     """What is to be learned from it; shown in the report."""
     build: Annotated[list[Build], BeforeValidator(_builds)] = []
     """Programs to compile."""
-    shared: Annotated[
-        list[str],
-        Field(
-            description="files and folders shared by the exercises of a topic: paths in the folder above the "
-            "exercise's. Sources name and include them as ../PATH"
-        ),
-    ] = []
+    shared: list[str] = []
+    """Files and folders of the folder above that its exercises share. Sources name them as ../PATH."""
     files: list[str] = []
     """Files to copy into the machine as they are; executable there if they are executable here."""
     run: Annotated[list[Step], BeforeValidator(_steps), Field(min_length=1)]

@@ -47,6 +47,7 @@ def render(table: Table) -> str:
             },
             agreed=[(section, rows) for section in table.sections if (rows := wording.agreeing(section))],
             remarks=highlights.remarks(table),
+            warned=highlights.warned(table),
             notes=highlights.notes(table),
             agreement=wording.agreement(table),
             reason_limit=wording.fitting_reason([item.reason for _, _, item in highlights.remarks(table)]),

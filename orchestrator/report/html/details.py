@@ -16,6 +16,7 @@ from orchestrator.labfile.models import Check
 from orchestrator.record import Record
 from orchestrator.report import wording
 from orchestrator.results.comparison import Cell, MachineColumn, Section, Table
+from orchestrator.results.ending import ending_of
 
 _OUTPUT_BUDGET, _SOURCE_BUDGET, _VALUE_BUDGET = 600_000, 500_000, 400_000
 """Limits for all texts of a kind together, in bytes of the page."""
@@ -113,8 +114,8 @@ def _cell(
         "missed": [_words(one.that) for one in record.checks if not one.held],
         "seen": [[texts(_words(key)), texts(format_value(value, limits.value))] for key, value in shown],
         "more": len(record.observations) - len(shown),
-        "out": texts(_block(record.stdout, limits.output)),
-        "err": texts(_block(record.stderr, limits.output)),
+        "out": texts(_block(record.stdout_escaped or record.stdout, limits.output)),
+        "err": texts(_block(record.stderr_escaped or record.stderr, limits.output)),
     }
 
 
@@ -123,8 +124,10 @@ def _how(record: Record) -> Iterator[str]:
     yield wording.duration(record.seconds)
     if record.exit_code is not None:
         yield f"exit code {record.exit_code}"
-    if record.signal:
-        yield f"killed by {_words(record.signal)}"
+    elif record.signal:
+        yield _words(ending_of(record).words)
+    if record.cut:
+        yield "output truncated"
 
 
 def _applies(check: Check, column: MachineColumn) -> bool:

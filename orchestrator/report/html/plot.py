@@ -24,7 +24,9 @@ OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
 _WIDTH, _LEFT, _RIGHT = 460, 106, 294
 _TOP, _STEP, _FOOT = 34, 24, 22
 _NAME_LIMIT, _WORDS_LIMIT = 13, 32
-_LEAST_EXTENT = 4.0
+_TICK_WIDTH = 7
+"""Width of a character of a tick's label, with some air."""
+_LEAST_EXTENT = 6.0
 """Minimum ratio of a scale's ends: smaller differences should not look large."""
 
 
@@ -83,7 +85,9 @@ def _ruler(plot: PlotData, scale: Scale | None, height: int) -> Markup:
     if scale is None:
         return Markup()
     unit, foot = unit_of(plot.unit), height - _FOOT
-    places = [(scale.at(value), amount(value, unit)) for value in ticks(scale.low, scale.high, unit)]
+    longest = max(len(amount(value, unit)) for value in (scale.low, scale.high))
+    found = ticks(scale.low, scale.high, unit, longest * _TICK_WIDTH / (_RIGHT - _LEFT))
+    places = [(scale.at(value), amount(value, unit)) for value in found]
     lines = "".join(f"M{x} {_TOP - 8}V{foot + 2}" for x, _ in places)
     words = "".join(f'<text class="tick" x="{x}" y="{foot + 16}">{escape(text)}</text>' for x, text in places)
     return Markup(f'<path class="rule" d="{lines}"/>{words}')

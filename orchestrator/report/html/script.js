@@ -48,6 +48,7 @@ function filter() {
   for (const cause of all(".cause")) cause.hidden = !cause.querySelector("article:not([hidden])");
   filters.elements.shown.value = `${shown.filter(Boolean).length} of ${shown.length} exercises`;
   filters.elements.chosen.value = `${wanted.machines.size} of ${data.machines.length}`;
+  cues();
   stop(at(grid.querySelector("[tabindex='0']")) ?? grid.querySelector("tbody tr:not([hidden]) button"));
 }
 const at = (button) => (button?.offsetParent ? button : null);
@@ -178,6 +179,27 @@ grid.addEventListener("focusin", (event) => { if (event.target.closest("tbody bu
 filters.addEventListener("input", filter);
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.addEventListener("reset", () => setTimeout(filter));
+
+// --- a cue where a table goes on to the right
+function cue(box) {
+  const last = box.getBoundingClientRect().right;
+  const heads = all("thead th", box).filter((head) => !head.hidden && head.getBoundingClientRect().left > last - 20);
+  const more = heads.length > 0;
+  box.classList.toggle("more", more);
+  let words = box.previousElementSibling;
+  if (!words?.classList.contains("cue")) {
+    if (!more) return;
+    words = make("p", { class: "cue" });
+    box.before(words);
+  }
+  words.classList.toggle("seen", !more);  // it keeps its place: the table must not jump
+  if (more) words.textContent = `${heads.length} more ${heads.length === 1 ? "column" : "columns"} to the right: scroll →`;
+}
+const boxes = all("main .scroll");
+const cues = () => { for (const box of boxes) cue(box); };
+for (const box of boxes) box.addEventListener("scroll", () => cue(box));
+for (const part of all("details")) part.addEventListener("toggle", cues);
+addEventListener("resize", cues);
 
 // Print with everything expanded.
 let opened = [];

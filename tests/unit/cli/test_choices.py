@@ -1,5 +1,5 @@
-"""What names on the command line mean: topics and patterns, the last run, machines without a lab; what there is
-to list and to start from; and what works on other hosts."""
+"""What names on the command line mean: topics, patterns, the last run, machines without a lab; what can be
+listed and started from; and what works on other hosts."""
 
 from __future__ import annotations
 

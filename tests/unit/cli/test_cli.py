@@ -308,10 +308,10 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("typed", "understood"),
     [
-        (["try", "a.c"], {"program": "a.c", "args": []}),
+        (["try", "a.c"], {"path": "a.c", "args": []}),
         (["try", "a.c", "one", "two words"], {"args": ["one", "two words"]}),
         (["try", "a.c", "", "x"], {"args": ["", "x"]}),
-        (["try", "--on", "vm", "a.c", "x"], {"on": ["vm"], "program": "a.c", "args": ["x"]}),
+        (["try", "--on", "vm", "a.c", "x"], {"on": ["vm"], "path": "a.c", "args": ["x"]}),
         (["try", "a.c", "x", "--on=vm,s390x"], {"on": ["vm", "s390x"], "args": ["x"]}),
         (["try", "a.c", "--on", "vm", "--on", "s390x"], {"on": ["vm", "s390x"]}),
         (["try", "a.c", "--", "--on", "-x"], {"args": ["--on", "-x"], "on": []}),

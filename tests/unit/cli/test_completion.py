@@ -100,7 +100,7 @@ BASH = """
 eval "$(isolab --print-completion-script bash)"
 complete -p isolab
 COMP_WORDS=(isolab run separation --only vm,s3); COMP_CWORD=4; _isolab; printf '%s\\n' "${COMPREPLY[@]}"
-COMP_WORDS=(isolab schema "" "") COMP_CWORD=2; _isolab; printf '%s\\n' "${COMPREPLY[@]}"
+COMP_WORDS=(isolab schema h); COMP_CWORD=2; _isolab; printf '%s\\n' "${COMPREPLY[@]}"
 """
 ZSH = """
 autoload -Uz compinit; compinit -D -u
@@ -109,13 +109,13 @@ print $_comps[isolab]
 _describe() { print -l ${(P)3} }
 _files() { print files }
 words=(isolab run separation --only vm,s3); CURRENT=5; _isolab
-words=(isolab schema ''); CURRENT=3; _isolab
+words=(isolab schema h); CURRENT=3; _isolab
 words=(isolab push vm ''); CURRENT=4; _isolab
 """
 FISH = """
 isolab --print-completion-script fish | source
 complete -C 'isolab run separation --only vm,s3'
-complete -C 'isolab schema '
+complete -C 'isolab schema h'
 touch there.c
 complete -C 'isolab try th'
 """
@@ -128,10 +128,10 @@ complete -C 'isolab try th'
             "bash",
             ["--norc"],
             BASH,
-            ["complete -o bashdefault -o default -F _isolab isolab", "vm,s390x", "lab", "exercise", "hidden"],
+            ["complete -o bashdefault -o default -F _isolab isolab", "vm,s390x", "hidden"],
         ),
-        ("zsh", ["-f"], ZSH, ["_isolab", "vm,s390x:qemu", "lab:", "exercise:", "hidden:", "files"]),
-        ("fish", ["--no-config"], FISH, ["vm,s390x\tqemu", "exercise", "hidden", "lab", "there.c"]),
+        ("zsh", ["-f"], ZSH, ["_isolab", "vm,s390x:qemu", "hidden:", "files"]),
+        ("fish", ["--no-config"], FISH, ["vm,s390x\tqemu", "hidden", "there.c"]),
     ],
 )
 def test_a_shell_that_sourced_its_script_completes(

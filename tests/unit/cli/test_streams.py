@@ -134,6 +134,18 @@ def test_ctrl_c_before_any_module_is_loaded_is_silent(tmp_path: Path) -> None:
     assert (done.code, done.stdout, done.stderr) == (Exit.INTERRUPTED, b"", b"")
 
 
+@pytest.mark.parametrize("name", [".invoke.yaml", ".invoke.yml", ".invoke.json", ".invoke.py"])
+def test_settings_of_other_programs_that_use_invoke_are_not_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("run: [x\n")
+    (tmp_path / name.removeprefix(".")).write_text("run: [x\n")
+    (tmp_path / "tasks.py").write_text("run: [x\n")
+    settings = {"INVOKE_RUN_ECHO": "1", "INVOKE_TASKS_DEDUPE": "maybe", "INVOKE_DEBUG": "1"}
+    runtime = str(tmp_path / name)
+    done = shell("isolab list", tmp_path, HOME=str(tmp_path), INVOKE_RUNTIME_CONFIG=runtime, **settings)
+    assert (done.code, done.stderr) == (Exit.PASSED, b"")
+    assert done.stdout.startswith(b"NAME")
+
+
 def test_an_ignored_ctrl_c_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from orchestrator.arch import host_arch
 from orchestrator.drivers.container import engine as container_engine
+from orchestrator.drivers.container.driver import render_nice
 from orchestrator.drivers.container.engine import (
     command,
     docker_cannot,
@@ -235,3 +236,17 @@ class TestContainerfiles:
 
     def test_our_layer_undoes_what_an_image_would_start(self) -> None:
         assert {"USER 0:0", "ENTRYPOINT []", "CMD []"} <= set(layer.CONTAINERFILE.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("value", "root", "words"),
+    [
+        (0, True, []),
+        (10, True, ["nice", "-n", "-10"]),
+        (10, False, []),
+        (-5, True, ["nice", "-n", "5"]),
+        (-5, False, ["nice", "-n", "5"]),
+    ],
+)
+def test_an_engine_does_not_hand_on_the_callers_nice_value(value: int, root: bool, words: list[str]) -> None:
+    assert render_nice(value, root) == words

@@ -11,9 +11,8 @@ from factories import facts, loaded, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.exercises.bounded_value import MAX_KEYS, MAX_TEXT
 from orchestrator.exercises.checks import (
-    MAX_KEYS,
-    MAX_TEXT,
     Verdict,
     applies,
     judge,
@@ -91,6 +90,28 @@ def test_observations_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 5000 + "a", "x" * 5000 + "b"),
+        ([0] * 500 + [1], [0] * 500 + [2]),
+        ({f"k{n}": n for n in range(300)}, {f"k{n}": min(n, 298) for n in range(300)}),
+        (10**90, 10**90 + 1),
+    ],
+)
+def test_bounds_never_make_different_observations_equal(one: object, other: object) -> None:
+    first, second = (observations(json.dumps({"seen": each})) for each in (one, other))
+    assert first != second
+    assert len(json.dumps(first)) < 10_000
+
+
+def test_objects_beyond_the_bound_differ_by_what_was_left_out() -> None:
+    one, other = ({f"k{n:04}": n // (n + less) for n in range(1, 300)} for less in (0, 1))
+    first, second = (observations(json.dumps({"k": 1} | each)) for each in (one, other))
+    assert first["…"] != second["…"]
+    assert len(first) == MAX_KEYS
+
+
+@pytest.mark.parametrize(
     ("found", "comparison", "met"),
     [
         (1, {"equals": 1}, True),
@@ -122,7 +143,7 @@ def test_observations_are_bounded() -> None:
         ("x" * MAX_TEXT + "needle", {"matches": "needle"}, False),
         (4096, {"equals_fact": "page_size"}, True),
         (8192, {"equals_fact": "page_size"}, False),
-        (None, {"equals_fact": "unheard_of"}, False),
+        (None, {"equals_fact": "hostname"}, False),
         (12, {"measured": 1}, True),
         (12, {"measured": 2}, False),
         ({"median": 3.0, "q1": 2.0, "q3": 4.0, "n": 15}, {"measured": 15}, True),
@@ -137,7 +158,7 @@ def test_comparisons(found: Any, comparison: dict[str, Any], met: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "comparison", [{"equals": None}, {"not_equals": 1}, {"one_of": [None]}, {"equals_fact": "unheard_of"}]
+    "comparison", [{"equals": None}, {"not_equals": 1}, {"one_of": [None]}, {"equals_fact": "hostname"}]
 )
 def test_what_was_not_observed_never_meets_an_expectation(comparison: dict[str, Any]) -> None:
     (miss,) = verdict({}, {"that": "it", **comparison}).misses
@@ -253,7 +274,10 @@ def test_every_filter_must_match(where: dict[str, Any], about_this: bool) -> Non
     ("keys", "why"),
     [
         ({}, ""),
-        ({"needs": {"root": True, "kernel": ">=6.1", "features": ["userns"], "arch": ["amd64"]}}, ""),
+        (
+            {"needs": {"root": True, "kernel": ">=6.1", "features": ["user-namespaces"], "arch": ["amd64"]}},
+            "",
+        ),
         (
             {"needs": {"boundary": ["process", "container"]}},
             "only for boundary process, container, this is vm",
@@ -261,7 +285,7 @@ def test_every_filter_must_match(where: dict[str, Any], about_this: bool) -> Non
         ({"needs": {"arch": ["s390x"]}}, "only for s390x, this is amd64"),
         ({"needs": {"kernel": ">=6.13"}}, "needs kernel >=6.13, this is 6.12.1"),
         ({"needs": {"features": ["landlock"]}}, "needs landlock: too old"),
-        ({"needs": {"features": ["magic"]}}, "needs magic: unknown to the runner"),
+        ({"needs": {"features": ["seccomp"]}}, "needs seccomp: unknown to the runner"),
     ],
 )
 def test_what_is_missing_is_said(keys: dict[str, Any], why: str) -> None:
@@ -293,3 +317,16 @@ def test_what_makes_no_sense_here_is_told_apart_once_with_its_reason() -> None:
         loaded(Path("/e"), {"needs": {"features": ["landlock"]}}, "b"),
     )
     assert split([not_here, fits], subject()) == ([fits], {"b": "needs landlock: too old"})
+
+
+@pytest.mark.parametrize(
+    ("login", "user", "why"),
+    [
+        ("pi", "root", "needs root, but isolab logs in there as 'pi', who is not root"),
+        ("pi", "other", "needs the user 'other', but isolab logs in there as 'pi', who is not root"),
+        ("root", "root", "needs root, whom isolab gives programs there only with `disposable: true`"),
+    ],
+)
+def test_on_somebody_elses_machine_the_login_is_said(login: str, user: str, why: str) -> None:
+    here = subject(boundary=Boundary.PROCESS, users=frozenset({"student"}), login=login)
+    assert unmet(exercise(run=[{"run": "a", "user": user}]), here) == why

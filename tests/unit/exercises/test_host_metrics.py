@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 from factories import SITE, FakeTransport, answer, handle, loaded, record, subject
-from pydantic import ValidationError
 
 from orchestrator.deadline import Cancellation
 from orchestrator.exercises.execute import ExerciseContext, run_exercise
 from orchestrator.exercises.host_metrics import HostMetrics, waited_seconds
 from orchestrator.host import process_table
-from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
 
 

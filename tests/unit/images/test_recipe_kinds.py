@@ -58,15 +58,34 @@ def test_what_an_images_building_needs_of_the_host() -> None:
     assert host_packages.image_needs(recipes()["micro"], "amd64") == []
 
 
-@pytest.mark.parametrize("text", ["image: a\nkind: nano\n", "image: a\n", "- a\n", "image: a\nkind: [oci]\n"])
-def test_a_file_of_no_kind_is_told_the_kinds_there_are(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image: a\nkind: micor\n", "2:7: expected one of: {} (did you mean 'micro'?)"),
+        ("image: a\n", "1:1: missing key 'kind'"),
+        ("- a\n", "1:1: missing key 'kind'"),
+        ("image: a\nkind: [oci]\n", "2:7: expected one of: {}"),
+        ("image: a\nkind: oci\nreference: alpine:3\n", "3:12: expected an image by its digest"),
+        ("image: a\nkind: full\npackages: []\nmodules: []\ndisk: 4GB\n", "5:7: expected a size"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_told_with_its_place(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
-    with pytest.raises(SpecError, match=r"not an image recipe: unknown kind .*kinds: micro, full") as caught:
+    with pytest.raises(SpecError) as caught:
         recipes(tmp_path)
-    assert "a.yaml" in caught.value.message
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"{tmp_path / 'a.yaml'}:{words.format(', '.join(KINDS))}")
 
 
-def test_a_mistake_in_a_recipe_is_named(tmp_path: Path) -> None:
+def test_all_mistakes_in_recipes_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("image: a\nkind: micro\npackage: {}\n")
-    with pytest.raises(SpecError, match="packages"):
+    (tmp_path / "b.yaml").write_text("image: B!\nkind: containerfile\nfolder: .\nnetwork: nnoe\n")
+    with pytest.raises(SpecError) as caught:
         recipes(tmp_path)
+    assert [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
+        "a.yaml:1:1: missing key 'packages'",
+        "a.yaml:3:1: unknown key 'package' (did you mean 'packages'?)",
+        "b.yaml:1:8: expected a name of at most 40 lower-case letters, digits and dashes, "
+        "starting with a letter (did you mean 'b'?)",
+        "b.yaml:4:10: expected one of: default, none (did you mean 'none'?)",
+    ]

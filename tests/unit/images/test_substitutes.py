@@ -108,7 +108,16 @@ def test_an_older_index_is_told_of(mirror: Mirror, monkeypatch: pytest.MonkeyPat
     told = Notes()
     monkeypatch.setattr(micro, "build", lambda *_: {"suite": "trixie", "outdated": True})
     obtain(progress=told)
-    assert told.words[-1].endswith("built from an earlier package index; the mirror is being updated")
+    why = "built from an earlier package index; the mirror is being updated"
+    assert told.words[-1] == f"image micro/s390x: {why}; run `isolab images build` to try again"
+
+
+def test_one_run_tells_of_the_mirror_once(mirror: Mirror) -> None:
+    told, deadline = Notes(), Deadline.after(60)
+    archives = Archives(deadline)
+    for arch in (S390X, ARCHITECTURES["riscv64"], S390X):
+        images.obtain(RECIPE, arch, archives, told, deadline)
+    assert len([words for words in told.words if "stands in" in words or "built from" in words]) == 1
 
 
 def test_the_release_before_stands_in_and_the_reason_is_kept(mirror: Mirror) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess  # noqa: TID251
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab_files import (
@@ -19,8 +21,8 @@ from lab_files import (
 
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import Problem, SpecError
-from orchestrator.labfile.load import load_exercise, load_lab, with_driver
-from orchestrator.labfile.schema import exercise_schema, schema
+from orchestrator.labfile.load import load_exercise, load_lab, with_driver, with_timeout
+from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_schema, schema
 
 DRIVER_NAMES = ", ".join(TRAITS)
 
@@ -39,6 +41,12 @@ def test_another_driver_is_for_the_virtual_machines_only(folder: Path) -> None:
     for name, machine in lab.lab.machines.items():
         wanted = "libvirt" if machine.driver == "qemu" else machine.driver
         assert changed[name] == machine.model_copy(update={"driver": wanted})
+
+
+def test_another_time_limit_is_every_exercises(folder: Path) -> None:
+    changed = with_timeout(load(folder, GOOD_LAB), 7.0)
+    assert changed.exercises
+    assert {exercise.spec.timeout for exercise in changed.exercises} == {7.0}
 
 
 @pytest.mark.parametrize(
@@ -278,3 +286,24 @@ def test_loading_a_lab_needs_no_heavy_library() -> None:
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert loaded & {"yaml", "pydantic"} == {"yaml", "pydantic"}
     assert not loaded & {"paramiko", "rich", "jinja2", "invoke", "debian", "ziglang", "qemu", "distributed"}
+
+
+@pytest.mark.parametrize("of", [schema, exercise_schema, hidden_schema, image_schema])
+def test_the_schema_describes_every_key_in_a_users_words(of: Callable[[], dict[str, Any]]) -> None:
+    result = of()
+    for model in (result, *result["$defs"].values()):
+        for key, about in model.get("properties", {}).items():
+            assert about.get("description", "").endswith("."), (model["title"], key)
+            assert "``" not in about["description"]
+        assert "``" not in model.get("description", "")
+
+
+def test_the_schema_lists_what_is_a_fixed_set() -> None:
+    needs = exercise_schema()["$defs"]["Needs"]["properties"]
+    assert "posix-mqueue" in needs["features"]["items"]["enum"]
+    fact = exercise_schema()["$defs"]["Check"]["properties"]["equals_fact"]
+    assert any("page_size" in option.get("enum", ()) for option in fact["anyOf"])
+    assert {kind["$ref"].rsplit("/", 1)[1] for kind in image_schema()["oneOf"]} >= {
+        "MicroRecipe",
+        "OciRecipe",
+    }

@@ -145,6 +145,26 @@ def test_sudo_without_a_password_is_used(host: FakeHost) -> None:
     assert host.calls[-2:] == [f"sudo -n {line}", line]
 
 
+@pytest.mark.parametrize(("user", "how"), [(0, "apt-get, as root"), (1000, "apt-get, through sudo")])
+def test_people_are_told_what_is_installed_before_it_is(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, user: int, how: str
+) -> None:
+    class Notes(SilentProgress):
+        def tell(self, text: str) -> None:
+            told.append((text, host.calls[-1]))
+
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    host.program("sudo", 'shift; [ "$1" = true ] || exec "$@"')
+    listing = "'http://m/a.deb' a.deb 1500000 MD5Sum:0\n'http://m/b.deb' b.deb 2600000 MD5Sum:0"
+    host.program("apt-get", f'case "$*" in *--print-uris*) echo "{listing}" ;; *) : >$bin/a ;; esac')
+    ensure([host.need("a")], Notes(), soon())
+    assert [words for words, _ in told] == [
+        f"installing a on this computer with {how} (2 packages, 4 MB to download)"
+    ]
+    assert told[0][1].endswith("--print-uris")
+
+
 def test_old_package_lists_are_renewed_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
     host.program(

@@ -19,8 +19,8 @@ def ran(machine: str, out: str = "", **changes: Any) -> Record:
     return record(machine=machine, **{"status": Status.PASS, "exit_code": 0, "stdout": out, **changes})
 
 
-def told(*records: Record, expected: tuple[str, ...] = (), **warnings: str) -> str:
-    return render("p.c", answers_of(records, expected), warnings)
+def told(*records: Record, expected: tuple[str, ...] = ()) -> str:
+    return render("p.c", answers_of(records, expected))
 
 
 def test_agreement_of_all_is_one_line_and_the_output() -> None:
@@ -149,13 +149,6 @@ def test_the_end_of_a_text_without_newline_is_shown() -> None:
 def test_the_error_output_is_compared_line_by_line_as_well() -> None:
     text = told(ran("a", stderr="same\nold\n"), ran("b", stderr="same\nnew\n"))
     assert "on standard error:\n  -old\n  +new\n" in text
-
-
-def test_warnings_are_shown_where_answers_differ_and_only_there() -> None:
-    same, other = ran("b", "4\n"), ran("b", "1\n")
-    words = "p.c:3: warning: comparison is always false"
-    assert "the compiler warned, for a, b:\n  " + words in told(ran("a", "4\n"), other, a=words, b=words)
-    assert "warned" not in told(ran("a", "4\n"), same, a=words, b=words)
 
 
 def test_programs_learn_the_same() -> None:

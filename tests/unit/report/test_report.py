@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import html
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -272,6 +273,49 @@ def test_a_run_leaves_three_reports(tmp_path: Path) -> None:
     paths = write_reports(tmp_path, compare(the_run(), EXERCISES))
     assert [path.name for path in paths] == ["report.html", "report.md", "junit.xml"]
     assert paths[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_measurements_on_a_busy_host_are_told_as_doubtful() -> None:
+    idle = a_measuring_run()
+    busy = [replace(one, contention=46.0 if one.machine == "s390x" else 3.0) for one in idle]
+    words = "on s390x, programs waited for a processor for 46 % of the time"
+    for form in ("text", "markdown", "html"):
+        assert words in " ".join(render(form, compare(busy, MEASURED)).split())
+        assert "waited for a processor" not in render(form, compare(idle, MEASURED))
+    unmeasured = [replace(one, contention=99.0) for one in the_run()]
+    assert "waited for a processor" not in render("text", compare(unmeasured, EXERCISES))
+
+
+COMPILER = "mine.c does not compile:\nmine.c:3:5: error: expected ';'\n\t 3 | int x\n" + 40 * "note: more\n"
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "junit", "gradescope"])
+def test_messages_of_a_compiler_are_whole_and_in_lines(form: str) -> None:
+    record = replace(made_up("memory/types", "vm"), status=Status.FAIL, reason=COMPILER + "the last line")
+    report = render(form, compare([record], EXERCISES))
+    said = json.loads(report)["tests"][0]["output"] if form == "gradescope" else report
+    lines = [line.strip() for line in html.unescape(said).splitlines()]
+    place = lines.index("mine.c:3:5: error: expected ';'")
+    assert lines[place + 1].split() == ["3", "|", "int", "x"]
+    assert lines[place + 42].startswith("the last line")
+    assert "\\n" not in said.replace('"texts"', "").split("<script")[0]
+
+
+def test_warnings_are_shown_once_where_answers_differ_and_only_there() -> None:
+    warning = "types.c:3:1: warning: comparison is always true\n  3 | if (c > -1)\n"
+    records = [replace(one, warnings=warning) for one in the_run()]
+    same = [one for one in records if one.machine in ("container", "vm")]
+    for form in ("text", "markdown", "html"):
+        said = render(form, compare(records, EXERCISES)).split('"details"')[0]
+        # Machines differ on four of the five exercises.
+        assert said.count("types.c:3:1: warning: comparison is always true") == 4
+        assert "types.c:3:1" not in render(form, compare(same, EXERCISES))
+
+
+def test_equal_messages_are_told_once_for_all_machines() -> None:
+    records = [replace(made_up("memory/types", name), status=Status.FAIL, reason=COMPILER)
+               for name in ("vm", "arm64", "s390x")]  # fmt: skip
+    assert text.render(compare(records, EXERCISES)).count("mine.c:3:5") == 1
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)

@@ -16,7 +16,12 @@ SAME = "all machines gave the same answers"
 
 
 def ran(machine: str, **changes: Any) -> Record:
-    known = {"status": Status.PASS, "exit_code": 0, "observations": {"a": 1}, "stdout": '{"a": 1}\n'}
+    known: dict[str, Any] = {
+        "status": Status.PASS,
+        "exit_code": 0,
+        "observations": {"a": 1},
+        "stdout": '{"a": 1}\n',
+    }
     return record(machine=machine, **(known | changes))
 
 
@@ -82,6 +87,15 @@ def test_a_program_that_observes_nothing_is_compared_by_what_it_prints() -> None
     )
     assert [row.differs for row in cut.rows] == [True]
     assert len({*cut.rows[0].texts}) == 2
+
+
+def test_bytes_that_are_no_text_are_shown_where_they_differ() -> None:
+    one, other = (
+        ran(name, observations={}, stdout="\ufffd", stdout_escaped=text, stdout_sha256=text)
+        for name, text in (("a", "\\xff"), ("b", "\\xfe"))
+    )
+    (row,) = compare([one, other]).rows
+    assert row.texts == ("\\xff", "\\xfe")
 
 
 def test_a_single_machine_and_no_results_claim_nothing() -> None:

@@ -11,7 +11,7 @@ from factories import record
 from orchestrator.record import Record, Status
 from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
-from orchestrator.results.line_diff import ADDRESSES, PROCESS_IDS, TIMES, compare_lines
+from orchestrator.results.line_diff import ADDRESSES, PROCESS_IDS, TIMES, compare_lines, passing_only
 
 
 def ran(machine: str, out: str = "", err: str = "", **changes: Any) -> Record:
@@ -129,12 +129,17 @@ def test_endings_are_told_apart() -> None:
         ("getpid() = 4711, ppid: 1\n", "getpid() = 9, ppid: 3\n", (PROCESS_IDS,)),
         ("took 12.5 ms at 10:11:12\n", "took 300 ms at 10:11:13\n", (TIMES,)),
         ("now 1796029145\n", "now 1796029200\n", (TIMES,)),
+        ("0x7ffd2c3a1b40\n", "0xbefff6a4\n", (ADDRESSES,)),
+        ("I am process 4711\n", "I am process 1234\n", (PROCESS_IDS,)),
+        ("my pid is 4711\n", "my pid is 9\n", (PROCESS_IDS,)),
+        ("elapsed: 0.25\n", "elapsed: 1.5\n", (TIMES,)),
         ("pid 1 at 0x7ffd2c3a1b40\n", "pid 2 at 0x7ffd2c3a1c40\n", (ADDRESSES, PROCESS_IDS)),
         ("same\npid 1\nsame\n", "same\npid 2\nsame\n", (PROCESS_IDS,)),
     ],
 )
 def test_what_changes_by_itself_is_recognised(one: str, other: str, only_in: tuple[str, ...]) -> None:
-    assert sorted(compare_lines(one, other).only_in) == sorted(only_in)
+    assert sorted(passing_only(one, other) or ()) == sorted(only_in)
+    assert (compare_lines(one, other).lines, sorted(compare_lines(one, other).kinds)) == ((), sorted(only_in))
 
 
 @pytest.mark.parametrize(
@@ -149,6 +154,11 @@ def test_what_changes_by_itself_is_recognised(one: str, other: str, only_in: tup
         ("value 0xffffff80\n", "value 0x80\n"),
         ("(char) at 0xffffff80\n", "(char) at 0x12345678\n"),
         ("id 5\n", "id 6\n"),
+        ("0x12345678\n", "0x78563412\n"),
+        ("0x89abcdef\n", "0x12345678\n"),
+        ("process 1 of 4\n", "process 2 of 4\n"),
+        ("sizeof(time_t) = 8\n", "sizeof(time_t) = 4\n"),
+        ("runtime 8\n", "runtime 4\n"),
         ("pid 5 result 1\n", "pid 6 result 2\n"),
         ("pid 5\n", "pid 5\nmore\n"),
         ("pid 5", "pid 6\n"),
@@ -157,28 +167,38 @@ def test_what_changes_by_itself_is_recognised(one: str, other: str, only_in: tup
     ],
 )
 def test_a_real_difference_is_never_taken_for_one(one: str, other: str) -> None:
-    found = compare_lines(one, other)
-    assert (found.only_in, bool(found.lines)) == ((), True)
+    assert compare_lines(one, other).lines
+    assert passing_only(one, other) is None
 
 
 def test_lines_that_pass_do_not_hide_those_that_differ() -> None:
     found = compare_lines("pid 1\nlong 8\nend\n", "pid 2\nlong 4\nend\n")
     assert found.lines == ("-long 8", "+long 4")
-    assert (found.kinds, found.passing, found.only_in) == ((PROCESS_IDS,), 1, ())
+    assert (found.kinds, found.passing) == ((PROCESS_IDS,), 1)
+
+
+def test_lines_in_the_same_place_are_shown_together() -> None:
+    found = compare_lines("a\nb\nsame\n", "c\nd\nsame\n")
+    assert found.lines == ("-a", "+c", "-b", "+d")
+    assert compare_lines("a\nsame\n", "b\nc\nsame\n").lines == ("-a", "+b", "+c")
 
 
 def test_a_missing_newline_at_the_end_is_a_difference() -> None:
     assert compare_lines("x\n", "x").lines == ("+\\ no newline at the end",)
 
 
-def test_very_long_outputs_are_compared_in_time() -> None:
+def test_of_very_long_outputs_only_the_first_differences_are_compared() -> None:
     one = "".join(f"{n} a\n" for n in range(50_000))
     other = "".join(f"{n} b\n" for n in range(49_999))
-    assert len(compare_lines(one, other).lines) == 99_999
+    found = compare_lines(one, other)
+    assert (len(found.lines), found.unexamined) == (2000, 49_000)
+    late = compare_lines(one, one.replace("40000 a", "40000 b"))
+    assert (late.lines, late.unexamined) == (("-40000 a", "+40000 b"), 0)
+    assert passing_only("pid 1\n" * 6000, "pid 2\n" * 6000) is None
 
 
 def test_equal_outputs_do_not_differ() -> None:
-    assert compare_lines("a\n", "a\n").only_in == ()
+    assert compare_lines("a\n", "a\n").lines == passing_only("a\n", "a\n") == ()
 
 
 def test_answers_that_differ_only_in_what_passes_say_so_and_are_still_not_the_same() -> None:

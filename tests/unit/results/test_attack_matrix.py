@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,6 +88,29 @@ def test_the_verdict_is_the_canarys_and_the_reason_that_of_its_check(
 def test_a_canary_that_was_not_planted_is_no_verdict() -> None:
     place = [column.machine for column in matrix().machines].index("process")
     assert matrix().attacks[1].results[place].outcome is AttackOutcome.NONE
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"killed_for": "timeout"}, AttackOutcome.NONE),
+        ({"killed_for": "output"}, AttackOutcome.NONE),
+        ({"reason": "could not start: no such file"}, AttackOutcome.NONE),
+        ({"killed_for": "memory", "signal": "SIGKILL"}, AttackOutcome.BLOCKED),
+        ({"exit_code": 1}, AttackOutcome.BLOCKED),
+    ],
+)
+def test_an_attack_that_did_not_come_to_its_end_was_not_blocked(
+    changes: dict[str, Any], outcome: AttackOutcome
+) -> None:
+    broken_off = replace(on("vm", {"file_canary": "untouched"}), status=Status.FAIL, **changes)
+    (first, *_) = matrix([broken_off]).attacks
+    assert first.results[0].outcome is outcome
+
+
+def test_an_attack_that_got_through_before_it_was_stopped_got_through() -> None:
+    late = replace(on("vm", {"file_canary": "written"}), status=Status.FAIL, killed_for="timeout")
+    assert matrix([late]).attacks[0].results[0].outcome is AttackOutcome.THROUGH
 
 
 def test_only_untouched_is_blocked_whatever_else_it_says() -> None:

@@ -99,10 +99,11 @@ def test_a_value_of_a_failed_program_is_shown_and_absent_ones_say_why() -> None:
         record("b", status=Status.SKIP, reason="needs root"),
         record("c", status=Status.PASS),
         record("d", exercise="other"),
+        record("e", status=Status.PASS, cut=True),
     ]
     row = compare(records).sections[0].rows[0]
     assert row.values[:2] == (1, Missing("skip", "needs root"))
-    assert row.texts == ("1", "(skip)", "(none)", "(not run)")
+    assert row.texts == ("1", "(skip)", "(none)", "(not run)", "(cut)")
     assert row.same
 
 

@@ -11,8 +11,8 @@ from orchestrator.machines import facts as facts_of
 from orchestrator.record import Record
 from orchestrator.results.platform import causes, explaining, properties
 
-NARROW = {"bits": 32, "long": 4}
-WIDE = {"bits": 64, "long": 8}
+NARROW: dict[str, Any] = {"bits": 32, "long": 4}
+WIDE: dict[str, Any] = {"bits": 64, "long": 8}
 
 
 def on(boundary: str = "vm", **platform: Any) -> Record:

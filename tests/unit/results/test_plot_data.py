@@ -87,11 +87,35 @@ class TestAmounts:
         assert abs(float(digits(value)) - value) <= 0.006 * value
         assert "e" not in digits(value)
 
-    @given(st.floats(1e-9, 1e12), st.floats(4, 1e9), st.sampled_from(["ns", "s", "B", "B/s", "calls"]))
+    @given(st.floats(1e-9, 1e12), st.floats(6, 1e9), st.sampled_from(["ns", "s", "B", "B/s", "calls"]))
     def test_a_scale_has_a_few_round_amounts_within_it(self, low: float, times: float, unit: str) -> None:
         found = ticks(low, low * times, unit_of(unit))
-        assert 1 <= len(found) <= 4
+        assert 2 <= len(found) <= 4
         assert all(low * 0.999 <= value <= low * times * 1.001 for value in found)
+        first = {
+            amount(value, unit_of(unit)).split(" ")[0].lstrip("0.").rstrip("0").rstrip(".") for value in found
+        }
+        assert first <= {"1", "2", "5"}
+
+    @pytest.mark.parametrize(
+        ("low", "high", "unit", "labels"),
+        [
+            (0.9, 6, "us", ["1 µs", "2 µs", "5 µs"]),
+            (300, 3000, "us", ["500 µs", "1 ms", "2 ms"]),
+            (3, 900, "ms", ["10 ms", "100 ms"]),
+            (100 * 2**10, 600 * 2**10, "B", ["100 KiB", "200 KiB", "500 KiB"]),
+            (300 * 2**20, 3 * 2**30, "B/s", ["500 MiB/s", "1 GiB/s", "2 GiB/s"]),
+            (2e9, 1.5e10, "calls", ["2000000000 calls", "5000000000 calls", "10000000000 calls"]),
+        ],
+    )
+    def test_ticks_are_amounts_that_people_use(
+        self, low: float, high: float, unit: str, labels: list[str]
+    ) -> None:
+        assert [amount(value, unit_of(unit)) for value in ticks(low, high, unit_of(unit))] == labels
+
+    def test_long_labels_are_fewer(self) -> None:
+        assert len(ticks(1, 10, unit_of("s"), 0.2)) == 4
+        assert len(ticks(1, 10, unit_of("s"), 0.6)) == 2
 
 
 class TestFiguresOfATable:
@@ -192,7 +216,7 @@ class TestPictures:
         one = compare([one for one in a_measuring_run() if one.machine == "process"], MEASURED)
         alone = scale_of(plots_of(one)[0])
         assert alone is not None
-        assert alone.high / alone.low == pytest.approx(4.0)
+        assert alone.high / alone.low == pytest.approx(6.0)
 
     def test_what_a_guest_says_is_text(self) -> None:
         page = render("html", compare(a_measuring_run(), MEASURED))

@@ -158,3 +158,38 @@ def test_an_interruption_is_no_record(context: RunContext, driver: NotedDriver) 
     with pytest.raises(Interrupted):
         records(context)
     assert (driver.downs, driver.journal.entries()) == (["m"], [])
+
+
+def without_work(context: RunContext, *names: str) -> RunContext:
+    """The context of the same lab, in which nobody handed in work on these exercises."""
+    exercises = tuple(
+        replace(exercise, not_handed_in="not handed in: a.c is missing" if exercise.name in names else "")
+        for exercise in context.lab.exercises
+    )
+    return replace(context, machines=replace(context.machines, lab=replace(context.lab, exercises=exercises)))
+
+
+def test_work_that_was_not_handed_in_fails_and_the_rest_runs(
+    context: RunContext, driver: NotedDriver
+) -> None:
+    found = records(without_work(context, "broken"))
+    assert [record.status for record in found][:3] == [Status.PASS, Status.SKIP, Status.FAIL]
+    assert (found[2].reason, found[2].max_points) == ("not handed in: a.c is missing", 1)
+    assert driver.ups == ["m"]
+
+
+def test_without_any_work_no_machine_is_started(context: RunContext, driver: NotedDriver) -> None:
+    found = records(without_work(context, *NAMES))
+    assert told(found) == [(name, Status.FAIL, "not handed in: a.c is missing") for name in NAMES]
+    assert {(record.points, record.max_points) for record in found} == {(0, 1)}
+    assert driver.ups == []
+
+
+def test_what_the_compiler_warned_of_is_kept(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/a").touch()
+    (tmp_path / "meta.json").write_text('{"warnings": "a.c:1:1: warning: odd\\n"}')
+    monkeypatch.setattr(module, "build_exercise", lambda *_: {"a": tmp_path / "files/a"})
+    assert records(context)[0].warnings == "a.c:1:1: warning: odd"

@@ -121,6 +121,17 @@ def test_the_runner_is_told_everything_and_the_program_comes_last() -> None:
     assert dict(zip(options[::2], options[1::2], strict=True)) == wanted
 
 
+def test_what_is_executed_and_how_long_it_may_compute_are_said_where_asked() -> None:
+    transport = FakeTransport([answer()])
+    run_program(
+        transport, SITE, ["./a"], user=User.STUDENT, folder="/work/x", timeout=1, output_limit=1, env={},
+        deadline=Deadline.after(1000), file="/bin/qemu", processor=2.5,
+    )  # fmt: skip
+    (argv,) = transport.asked
+    assert argv[argv.index("--exec") + 1] == "/bin/qemu"
+    assert argv[argv.index("--processor") + 1] == "2500"
+
+
 def test_the_user_is_switched_only_where_it_must_be() -> None:
     transport = FakeTransport([answer()])
     run(transport, user=User.ROOT)

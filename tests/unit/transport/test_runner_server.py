@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -132,3 +133,20 @@ def test_after_trouble_the_next_order_gets_a_new_runner() -> None:
         again = transport.run([RUNNER], deadline=Deadline.after(20), hold_stdin=True)
     assert again.stdout == answer(b"fresh")
     assert all(stream.closed for stream in there.streams)
+
+
+def test_the_runners_last_words_are_told() -> None:
+    there = machine([b"half a rep"])
+    there.streams[0].complaint = "run: order: bad first line"
+    with pytest.raises(TransportError, match="ended before it reported: run: order: bad first line"):
+        order(there)
+
+
+def test_arguments_of_any_bytes_and_length_are_ordered() -> None:
+    there = machine([answer()])
+    words = [RUNNER, "--", os.fsdecode(b"caf\xe9"), "y" * 2**20]
+    with runner_server(there, RUNNER) as runner:
+        runner.run(words, deadline=Deadline.after(20), hold_stdin=True)
+    head, _, rest = there.streams[0].sent.partition(b"\n")
+    assert rest == b"--\0caf\xe9\0" + b"y" * 2**20 + b"\0"
+    assert head == b"%d 0" % len(rest)

@@ -170,7 +170,7 @@ def test_without_a_python_that_is_new_enough_it_says_what_to_do(
 ) -> None:
     for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
         checkout.python(name, version="3.10")
-    done = checkout.start("status", **asked)
+    done = checkout.start("status", cwd=None, **asked)
     assert done.code == 3
     assert said in done.stderr.decode()
     assert "hint:" in done.stderr.decode()
