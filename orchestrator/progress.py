@@ -174,7 +174,7 @@ class LiveProgress:
 @contextmanager
 def shown(quiet: bool = False) -> Iterator[Progress]:
     """Yield the right kind of progress for where standard error goes."""
-    if quiet:
+    if quiet or sys.stderr is None:  # closed by whoever started us
         yield SilentProgress()
     elif sys.stderr.isatty():
         live = LiveProgress()

@@ -62,11 +62,13 @@ def _open_closed_descriptors() -> None:
 
 
 def _program(command: Sequence[str]) -> list[str]:
+    """Return what runs a command. The last command of a shell is not the program's: busybox's shell becomes
+    that one without a fork, and hands on that it ignores SIGQUIT itself."""
     if not command:
         return []
     if len(command) == 1:
-        return ["/bin/sh", "-c", command[0]]
-    return ["/bin/sh", "-c", 'exec "$@"', "sh", *command]
+        return ["/bin/sh", "-c", f"{command[0]}\nexit"]
+    return ["/bin/sh", "-c", '(exec "$@")\nexit', "sh", *command]
 
 
 def ssh_config(out: str, user: str, form: str) -> Exit:

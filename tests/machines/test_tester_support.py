@@ -132,8 +132,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]
     exercise = LoadedExercise("work/strangers", place, Exercise.model_validate(about))
     deadline = Deadline.after(600)
     for name, program in build_exercise(exercise, host_arch(), Archives(deadline), deadline).items():
-        about = next(folder / "meta.json" for folder in program.parents if (folder / "meta.json").exists())
-        assert json.loads(about.read_text())["warnings"] == ""
+        meta = next(folder / "meta.json" for folder in program.parents if (folder / "meta.json").exists())
+        assert json.loads(meta.read_text())["warnings"] == ""
         shutil.copy(program, place / name)
     done = process.run([place / "tester"], cwd=place, deadline=deadline)
     return json.loads(done.stdout), done.stderr.decode()
