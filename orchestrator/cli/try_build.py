@@ -53,14 +53,22 @@ def _continues(line: str) -> bool:
 def failures_text(name: str, ready: Prebuilt) -> str:
     """Why the program does not compile, said once for the architectures that it is equal for."""
     parts = []
-    said = [(arch, (_plain(f.summary, arch), f.words, f.hint)) for arch, f in ready.failures.items()]
-    for (summary, words, hint), arches in _grouped(said).items():
+    said = [
+        (arch, (_plain(f.summary, arch), _essence(f.words), f.hint)) for arch, f in ready.failures.items()
+    ]
+    for (summary, _, hint), arches in _grouped(said).items():
+        words = ready.failures[arches[0]].words
         what = summary if _SAYS_SO.search(summary) else f"{name} {NOT_BUILT}: {summary}"
         parts.append(f"{printable(what)}{_for(arches, ready)}:" if words else printable(what))
         parts.append(_indented(messages(words)))
         if hint:
             parts.append(f"  hint: {printable(hint)}")
     return "\n".join(part for part in parts if part)
+
+
+def _essence(words: str) -> str:
+    """Words without the linker's list of who refers to a symbol, which has lines of the C library's own."""
+    return "\n".join(line for line in words.splitlines() if not line.startswith(">>>"))
 
 
 def _plain(summary: str, arch: str) -> str:

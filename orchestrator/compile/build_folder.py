@@ -21,7 +21,6 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, TimedOut
 from orchestrator.formatting import counted
 from orchestrator.host import process
-from orchestrator.host.sparse import digest_of
 from orchestrator.labfile.writable_copy import Entry, entries, writable_copy
 
 COMMAND_SECONDS = 600.0
@@ -62,13 +61,15 @@ def build_folder(
 
     Raises BuildError if the command fails or makes no program for the architecture.
     """
-    tools = write_tools(arch, libraries, host, target / "tools", target / "source")
-    attempt = _attempt(work, tools, target / "source" / "exercise", deadline, again=False)
+    copy, second_copy = target / "source" / "exercise", target / "again" / "exercise"
+    tools = write_tools(arch, libraries, host, target / "tools", (copy, second_copy))
+    attempt = _attempt(work, tools, copy, deadline, again=False)
     notes: list[str] = []
     if not attempt.good and attempt.before.fits(arch.name):
-        second = _attempt(work, tools, target / "again" / "exercise", deadline, again=True)
+        second = _attempt(work, tools, second_copy, deadline, again=True)
         if second.good:
-            kept = _list(attempt.before.fits(arch.name))
+            fits = attempt.before.fits(arch.name)
+            kept = _list([name for name in fits if name in attempt.words] or fits)
             notes.append(f"used as it is, for nothing builds it anew: {kept}")
             attempt = second
     shorter = {attempt.copy: ".", tools.folder: "isolab", **libraries.short_names()}
@@ -92,7 +93,7 @@ def _attempt(work: Work, tools: Tools, copy: Path, deadline: Deadline, *, again:
         (copy.parent / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(work.folder.parent / name, copy.parent / name)
     if not again:
-        before = before.with_removed(remove_what_make_makes(copy, tools.environment, deadline))
+        before = before.with_removed(remove_what_make_makes(work.folder, copy, tools.environment, deadline))
     limit = deadline.within(COMMAND_SECONDS)
     command = ["sh", "-c", work.command]
     try:
@@ -109,6 +110,8 @@ def _notes(attempt: _Attempt, tools: Tools) -> list[str]:
     if tools.called():
         names = ", ".join(tools.called())
         notes.append(f"the build calls {names} by name: it got isolab's compiler for the architecture")
+    if shared := tools.in_place_of_shared():
+        notes.append(f"linked statically, as programs here are: {', '.join(f'{name}.so' for name in shared)}")
     if attempt.before.binaries:
         notes.append(f"built before, and made anew: {_list([b.path for b in attempt.before.binaries])}")
     notes += [f"left out: {e.path}, {e.left_out}" for e in attempt.left_out if not e.is_lock]
@@ -139,7 +142,7 @@ def _keep(
             data.append(entry.path)
         elif what.kind == "program" and (copy / entry.path) not in tools.for_this_host():
             found[entry.path] = what
-    programs = _distinct(copy, [path for path, what in found.items() if _starts(what, arch)])
+    programs = [path for path, what in found.items() if _starts(what, arch)]
     if not programs:
         raise BuildError(_no_program(found, arch, command), words=words)
     going, notes = _bounded(copy, data)
@@ -156,14 +159,6 @@ def _is_scrap(path: str) -> bool:
 
 def _starts(what: Binary, arch: Arch) -> bool:
     return what.arch == arch.name and not what.loader
-
-
-def _distinct(copy: Path, paths: Sequence[str]) -> list[str]:
-    """Leave out copies of a program, as ``make install`` makes them: the shortest path is kept."""
-    kept: dict[str, str] = {}
-    for path in sorted(paths, key=lambda path: (path.count("/"), path)):
-        kept.setdefault(digest_of(copy / path), path)
-    return sorted(kept.values())
 
 
 def _no_program(found: Mapping[str, Binary], arch: Arch, command: str) -> str:

@@ -70,26 +70,58 @@ class BuiltBefore:
         return [*fitting, *self.removed]
 
 
-def remove_what_make_makes(copy: Path, environment: Mapping[str, str], deadline: Deadline) -> list[str]:
-    """Remove from a copy what ``make clean`` would remove, read off ``make -n clean`` without running it;
-    returns the paths. Without such a target, or without make, nothing."""
+def remove_what_make_makes(
+    folder: Path, copy: Path, environment: Mapping[str, str], deadline: Deadline
+) -> list[str]:
+    """Remove from the ``copy`` of a folder what ``make clean`` would remove, read off ``make -n clean``
+    without running it, and targets of the makefile that git ignores; returns the paths."""
     if not any((copy / name).is_file() for name in MAKEFILES):
         return []
-    command = ["make", "-n", "-w", "clean"]
-    limit = deadline.within(_DRY_SECONDS)
-    try:
-        done = process.run(command, deadline=limit, cwd=copy, env=environment, check=False)
-    except (TimedOut, Unavailable):
-        deadline.check("`make -n clean`")
-        return []
+    cleaned = _said(["make", "-n", "-w", "clean"], copy, environment, deadline)
+    found = _removals(cleaned, copy)
+    if ignored := _ignored_by_git(folder, environment, deadline):
+        targets = _targets(_said(["make", "-np"], copy, environment, deadline))
+        found += [copy / name for name in sorted(ignored & targets) if (copy / name).is_file()]
     removed = []
-    for path in _removals(done.stdout.decode(errors="surrogateescape"), copy) if done.code == 0 else ():
+    for path in dict.fromkeys(found):
         removed.append(str(path.relative_to(copy)))
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
     return removed
+
+
+def _said(command: list[str], place: Path, environment: Mapping[str, str], deadline: Deadline) -> str:
+    """What a program says; "" if it fails, is not there, or takes too long."""
+    limit = deadline.within(_DRY_SECONDS)
+    try:
+        done = process.run(command, deadline=limit, cwd=place, env=environment, check=False)
+    except (TimedOut, Unavailable):
+        deadline.check(" ".join(command))
+        return ""
+    return done.stdout.decode(errors="surrogateescape") if done.code == 0 else ""
+
+
+def _ignored_by_git(folder: Path, environment: Mapping[str, str], deadline: Deadline) -> set[str]:
+    """The files of a folder that git ignores; none if it is not in a repository."""
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "-z"]
+    return {name for name in _said(command, folder, environment, deadline).split("\0") if name}
+
+
+def _targets(database: str) -> set[str]:
+    """The files that a makefile has recipes for, by make's own database (``make -p``)."""
+    found: set[str] = set()
+    for rule in re.split(r"\n\n+", database):
+        lines = rule.splitlines()
+        if (
+            lines
+            and not lines[0].startswith("# Not a target")
+            and any(line.startswith("\t") for line in lines)
+        ):
+            named = re.match(r"([^#\s:=%][^:=%]*):", lines[0])
+            found |= set(named[1].split()) if named else set()
+    return found
 
 
 def _removals(said: str, copy: Path) -> list[Path]:

@@ -29,7 +29,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError
 from orchestrator.host import cache
 
-VERSION = 1
+VERSION = 2
 _APART = re.compile(
     r"/(condition_variable_destructor|error_category|memory|mutex_destructor|cxa_noexception|cxa_demangle"
     r"|stdlib_new_delete|private_typeinfo|iostream|locale)\.cpp$"
@@ -60,8 +60,12 @@ _UNWIND_SOURCES = (
     "UnwindRegistersRestore.S",
     "UnwindRegistersSave.S",
 )
-_ALIASES = {"libstdc++.a": "-lc++", "libsupc++.a": "-lc++", "libc++abi.a": "-lc++"}
-"""Names by which makefiles ask for it; the linker reads what is in these files as a script."""
+_ALIASES = {
+    **dict.fromkeys(("libstdc++.a", "libsupc++.a", "libc++abi.a"), "-lc++"),
+    # libgcc's own unwinder asks a function of glibc's.
+    "libgcc_eh.a": "-lunwind",
+}
+"""Names by which makefiles and the compiler ask for it; the linker reads these files as scripts."""
 
 
 def library(arch: Arch, toolchain: Path, deadline: Deadline) -> Path:

@@ -63,6 +63,14 @@ class Built:
     warnings: str = ""
     notes: tuple[str, ...] = ()
 
+    def distinct(self) -> tuple[str, ...]:
+        """The programs without copies of another, as ``make install`` makes them: of equal ones, the one with
+        the shortest path."""
+        kept: dict[str, str] = {}
+        for path in sorted(self.programs, key=lambda path: (path.count("/"), path)):
+            kept.setdefault(digest_of(self.programs[path]), path)
+        return tuple(sorted(kept.values()))
+
 
 def build_exercise(
     exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
@@ -99,11 +107,12 @@ def _the_program(build: Build, made: Built, arch: Arch) -> Path:
         return made.programs[build.program]
     if build.output and build.output in {**made.programs, **made.data}:
         return {**made.programs, **made.data}[build.output]
-    if len(made.programs) != 1 or build.output:
-        found = ", ".join(made.programs)
+    programs = made.distinct()
+    if len(programs) != 1 or build.output:
+        found = ", ".join(programs)
         what = f"`{build.output}`" if build.output else "exactly one program"
         raise BuildError(f"`{build.command}` did not build {what} for {arch.name} (found: {found})")
-    return next(iter(made.programs.values()))
+    return made.programs[programs[0]]
 
 
 def origin_of(exercise: LoadedExercise) -> Origin:

@@ -1,6 +1,6 @@
 """What a binary file is, read off its first bytes: a program, an object, a library; for which architecture.
 
-Sources: elf(5); ar(5). A file of a C project is of interest here only if it holds machine code.
+Sources: elf(5); ar(5). Only four fields are needed, of files that may be broken: not worth a library.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.toolchain import CXX_CONFIGURATION, clang, cxx_headers, system_headers, zig_folder
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's key: raise it when the scripts change."""
 _HOST_COMPILERS = ("HOSTCC", "HOST_CC", "BUILD_CC", "CC_FOR_BUILD")
 _RELEASES = range(9, 23)
@@ -28,6 +28,8 @@ _CXX_NAMES = ("g++", "clang++", *_GNU_CXX)
 _ARCHIVERS = {"ar": ("gcc-ar", "llvm-ar"), "ranlib": ("gcc-ranlib", "llvm-ranlib")}
 _NO_CXX = "no-c++"
 """Stands in for the C++ library where no source is C++: build systems only check that a program links."""
+_SHARED = "shared"
+"""The folder for archives in place of shared libraries."""
 MADE = "hostcc.made"
 """The file that lists what the build made for this host, to run it."""
 CALLED = ".called"
@@ -44,6 +46,10 @@ class Tools:
     def called(self) -> tuple[str, ...]:
         """The names, other than ``cc`` and ``c++``, by which the build called a compiler."""
         return tuple(sorted(path.name.removesuffix(CALLED) for path in self.folder.glob(f"*{CALLED}")))
+
+    def in_place_of_shared(self) -> tuple[str, ...]:
+        """The shared libraries that were made as archives too, by the names without ``.so``."""
+        return tuple(sorted(path.stem for path in (self.folder / _SHARED).glob("*.a")))
 
     def for_this_host(self) -> frozenset[Path]:
         """The programs that the build made to run them itself."""
@@ -64,20 +70,23 @@ class Libraries:
         return {self.toolchain: "musl", zig_folder() / "lib": "clang"}
 
 
-def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path, source: Path) -> Tools:
+def write_tools(
+    arch: Arch, libraries: Libraries, host: Libraries, folder: Path, sources: Sequence[Path]
+) -> Tools:
     """Write the tools for an architecture into ``folder``; ``host`` are the libraries of this host's
-    architecture, for programs that the build itself runs. ``source`` is where the build runs: its path
-    stays out of the programs."""
+    architecture, for programs that the build itself runs. ``sources`` are where the build may run: these
+    paths stay out of the programs."""
     folder.mkdir(parents=True)
     (folder / "host").mkdir()
     for place in (folder / _NO_CXX, folder / "host" / _NO_CXX):
         place.mkdir()
+        (place.parent / _SHARED).mkdir()
         for empty in ("libc++.a", "libunwind.a", "libstdc++.a"):
             (place / empty).write_bytes(b"!<arch>\n")
     zig = shlex.quote(str(zig_folder() / "zig"))
     _script(folder / "ld.lld", f'exec {zig} ld.lld "$@"\n')
     _script(folder / "ld", f'exec {zig} ld.lld -m {arch.toolchain.emulation} "$@"\n')
-    _compilers(folder, arch, libraries, source)
+    _compilers(folder, arch, libraries, sources)
     for name, others in _ARCHIVERS.items():
         _script(folder / name, f'exec {zig} {name} "$@"\n')
         for other in others:
@@ -86,7 +95,7 @@ def write_tools(arch: Arch, libraries: Libraries, host: Libraries, folder: Path,
     _script(folder / "strip", _STRIP)
     mine = folder / "host"
     _script(mine / "ld.lld", f'exec {zig} ld.lld "$@"\n')
-    _script(folder / "hostcc", _compiler("cc", host_arch(), host, mine, source))
+    _script(folder / "hostcc", _compiler("cc", host_arch(), host, mine, sources))
     _cmake(folder / "toolchain.cmake", folder, arch)
     return Tools(folder, _environment(folder, arch))
 
@@ -96,30 +105,34 @@ def _script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _compilers(folder: Path, arch: Arch, libraries: Libraries, source: Path) -> None:
+def _compilers(folder: Path, arch: Arch, libraries: Libraries, sources: Sequence[Path]) -> None:
     for name, others in (("cc", _C_NAMES), ("c++", _CXX_NAMES)):
-        _script(folder / name, _compiler(name, arch, libraries, folder, source))
+        _script(folder / name, _compiler(name, arch, libraries, folder, sources))
         for other in others:
             (folder / other).symlink_to(name)
     _script(folder / "cpp", 'exec "${0%/*}/cc" -E "$@"\n')
-    _script(folder / "as", 'exec "${0%/*}/cc" -c -x assembler "$@"\n')
 
 
-def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, source: Path) -> str:
+def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, sources: Sequence[Path]) -> str:
     """The script ``cc`` or ``c++``."""
     plus = name == "c++"
     always = [*clang(arch), *(["--driver-mode=g++"] if plus else []), "-nostdinc", "-D_ALL_SOURCE"]
-    always += ["-Qunused-arguments", "-Wno-unknown-warning-option", f"-ffile-prefix-map={source}=."]
-    places = [libraries.toolchain, libraries.cxx or linkers / _NO_CXX]
+    always += [
+        "-Qunused-arguments",
+        "-Wno-unknown-warning-option",
+        *(f"-ffile-prefix-map={place}=." for place in sources),
+    ]
+    # The C++ library's folder first: it has an unwinder of its own in place of libgcc's.
+    places = [libraries.cxx or linkers / _NO_CXX, libraries.toolchain, linkers / _SHARED]
     link: list[str | Path] = [f"--sysroot={libraries.toolchain}", "-fuse-ld=lld", f"-B{linkers}"]
     link += [x for path in places for x in (f"-B{path}", f"-L{path}")]
-    link += ["-stdlib=libc++", "-rtlib=libgcc", "-Wl,--strip-debug"]
-    # libgcc's own unwinder asks a function of glibc's; C++ needs one that does not.
-    link += [f"-unwindlib={'libunwind' if plus or libraries.cxx else 'libgcc'}"]
+    link += ["-stdlib=libc++", "-rtlib=libgcc", "-unwindlib=libgcc", "-Wl,--strip-debug"]
     parts = {"always": always, "link": link}
     parts["c"] = [x for path in system_headers(arch, libraries.toolchain) for x in ("-idirafter", path)]
     parts["cxx"] = [*CXX_CONFIGURATION, *(x for path in cxx_headers() for x in ("-idirafter", path))]
     words = {key: shlex.join(map(str, value)) for key, value in parts.items()}
+    words["shared"] = shlex.quote(str(linkers / _SHARED))
+    words["ar"] = shlex.join([str(zig_folder() / "zig"), "ar"])
     about = {"arch": arch.name, "bits": arch.bits, "other": 96 - arch.bits}
     return _DRIVER.format(**words, **about, plus="yes" if plus else "no")
 
@@ -174,7 +187,9 @@ done
 """
 
 _DRIVER = """# A C compiler driver that compiles for {arch}.
-plus={plus} link=-static before=
+# Programs are static. A shared library is made as it is asked for, and for programs that link with it also
+# as an archive.
+plus={plus} link=-static before= output= shared={shared}
 name=${{0##*/}}
 case $name in
 cc | c++ | hostcc) ;;
@@ -194,16 +209,27 @@ for word; do
 	-pg | --coverage | -coverage | -fprofile-arcs | -ftest-coverage | -fprofile-generate*)
 		say "$word" "left out: profiling has a run-time library for this host only"; continue ;;
 	-fanalyzer) say "$word" "left out: only gcc knows it"; continue ;;
-	-shared) link=-nostdlib ;;
+	-shared) link=-shared; continue ;;
 	-static-pie) link= ;;
+	*.so | *.so.[0-9]*)
+		archive=${{word##*/}}
+		archive=$shared/${{archive%%.so*}}.a
+		if [ "$before" != -o ] && [ -e "$archive" ]; then word=$archive; fi ;;
 	*.cc | *.cpp | *.cxx | *.c++ | *.C | c++ | -xc++) plus=yes ;;
 	esac
-	case $name$before in hostcc-o) printf '%s\n' "$PWD/$word" >>"$0.made" ;; esac
+	if [ "$before" = -o ]; then
+		output=$word
+		[ "$name" != hostcc ] || printf '%s\\n' "$PWD/$word" >>"$0.made"
+	fi
 	before=$word
 	set -- "$@" "$word"
 done
-if [ $plus = yes ]; then
-	exec {always} $link "$@" {cxx} {c} {link}
-fi
-exec {always} $link "$@" {c} {link}
+if [ $plus = yes ]; then set -- "$@" {cxx}; fi
+set -- {always} "$@" {c} {link}
+[ "$link" = -shared ] || exec "$@" $link
+"$@" -shared -nostdlib || exit
+archive=${{output##*/}}
+archive=$shared/${{archive%%.so*}}.a
+if "$@" -r -nostdlib -o "$archive.o" 2>/dev/null; then {ar} rcs "$archive" "$archive.o"; fi
+exit 0
 """

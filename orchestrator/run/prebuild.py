@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.arch import Arch
-from orchestrator.compile.cross import Built, built, origin_of
+from orchestrator.compile.cross import Built, built, inputs, origin_of
+from orchestrator.compile.toolchain import CXX_SUFFIXES
 from orchestrator.deadline import Cancellation
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import BuildError, SpecError
@@ -51,7 +52,7 @@ def prebuilt(lab: LoadedLab, arguments: Sequence[str], program: str, progress: P
     absent = tuple(_absent(lab, name) for name in lab.lab.machines if name not in machines)
     if not machines:
         return Prebuilt(None, made, failures, absent)
-    chosen = {arch: _choose(result, program) for arch, result in made.items()}
+    chosen = {arch: choose(result, program) for arch, result in made.items()}
     ready = _ready(exercise, made, chosen, arguments)
     some = lab.lab.model_copy(update={"machines": machines})
     return Prebuilt(replace(lab, lab=some, exercises=(ready,)), made, failures, absent)
@@ -65,9 +66,11 @@ def _build_all(
     archives = Archives(cancellation.deadline())
     (build,) = exercise.spec.build
     origin = origin_of(exercise)
+    plus = any(path.suffix in CXX_SUFFIXES for path in inputs(origin, build))
+    doing = "compiling, the first time with the library of C++" if plus else "compiling"
 
     def one(arch: Arch) -> Built | BuildError:
-        progress.doing(f"build {arch.name}", "compiling")
+        progress.doing(f"build {arch.name}", doing)
         try:
             return built(exercise, origin, build, arch, archives, cancellation.deadline(MAKE_SECONDS))
         except BuildError as problem:
@@ -84,12 +87,11 @@ def _build_all(
     return made, {name: result for name, result in results.items() if isinstance(result, BuildError)}
 
 
-def _choose(result: Built, program: str) -> str:
+def choose(result: Built, program: str) -> str:
     """The path of the program to run. Raises SpecError."""
-    paths = list(result.programs)
-    found = [path for path in paths if path == program] or [
-        path for path in paths if not program or Path(path).name == program
-    ]
+    paths = result.distinct()
+    wanted = [path for path in result.programs if program in {path, Path(path).name}]
+    found = [path for path in wanted if path == program] or wanted if program else paths
     if len(found) == 1:
         return found[0]
     names = ", ".join(printable(path) for path in found or paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_a_file_is_compiled_and_gets_its_arguments(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_built_by_make_or_by_a_command(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").touch()
     for command, expected in (("", "make"), ("make prog", "make prog")):
         lab = lab_of(tmp_path, [], on="vm", stdin=None, command=command, timeout=5.0)
         assert lab.exercises[0].spec.build[0].command == expected
@@ -48,4 +50,58 @@ def test_what_is_not_there_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no such file"):
         lab_of(tmp_path / "none.c", [], on="all", stdin=None, command="", timeout=5.0)
     with pytest.raises(SpecError, match="--stdin"):
-        lab_of(tmp_path, [], on="all", stdin=tmp_path / "none", command="", timeout=5.0)
+        lab_of(tmp_path, [], on="all", stdin=tmp_path / "none", command="make", timeout=5.0)
+
+
+def refusal(path: Path, command: str = "") -> SpecError:
+    with pytest.raises(SpecError) as wrong:
+        lab_of(path, [], on="all", stdin=None, command=command, timeout=5.0)
+    return wrong.value
+
+
+def test_what_cannot_be_built_is_bad_input_before_anything_starts(tmp_path: Path) -> None:
+    for name in ("prog.py", "Makefile.bak", "prog"):
+        (tmp_path / name).touch()
+        assert "is not a C or C++ source" in refusal(tmp_path / name).message
+    os.mkfifo(tmp_path / "pipe.c")
+    assert "neither a file nor a folder" in refusal(tmp_path / "pipe.c").message
+    (tmp_path / "gone.c").symlink_to("nowhere.c")
+    assert "a link to nothing" in refusal(tmp_path / "gone.c").message
+
+
+@pytest.mark.parametrize(
+    ("file", "hint"),
+    [
+        ("CMakeLists.txt", "--build 'cmake -B build && make -C build'"),
+        ("configure", "--build './configure --host=$CROSS_TRIPLE && make'"),
+        ("src/Makefile", "--build 'make -C src'"),
+        ("main.c", "name one source"),
+        ("notes.txt", "name a C or C++ file"),
+    ],
+)
+def test_a_folder_without_a_makefile_gets_the_way_to_build_it(tmp_path: Path, file: str, hint: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    wrong = refusal(tmp_path)
+    assert "has no Makefile" in wrong.message
+    assert hint in wrong.hint
+
+
+def test_a_link_is_compiled_where_it_is_and_headers_are_found_beside_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "real/source.c").touch()
+    (tmp_path / "links/mine.c").symlink_to("../real/source.c")
+    (exercise,) = lab_of(
+        tmp_path / "links/mine.c", [], on="vm", stdin=None, command="", timeout=5.0
+    ).exercises
+    assert exercise.folder == tmp_path / "links"
+    assert exercise.spec.build[0].sources == ["mine.c"]
+    assert exercise.spec.build[0].flags == ["-iquote", str(tmp_path / "real")]
+
+
+def test_names_and_arguments_hold_any_bytes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 -.c")
+    (tmp_path / name).touch()
+    lab = lab_of(tmp_path / name, [os.fsdecode(b"\xff")], on="vm", stdin=None, command="", timeout=5.0)
+    assert lab.exercises[0].spec.run[0].argv == ["./" + name.removesuffix(".c"), "\udcff"]
