@@ -45,7 +45,7 @@ def test_words_json_and_exit_code_agree(
     text = try_._render("p.c", records, answers, 1.0)
     same = "the same on all" in text or ("result on" in text and len(records) == 1)
     assert same == (exit_code is Exit.PASSED)
-    try_._print_json(records, answers, 1.0, {})
+    try_._print_json(records, answers, [], 1.0, {})
     data = json.loads(capsys.readouterr().out)
     assert (data["same"], data["exit_code"]) == (exit_code is Exit.PASSED, exit_code)
     assert [machine["machine"] for machine in data["machines"]] == [each.machine for each in records]
