@@ -1,8 +1,9 @@
 """The cross-compiler: clang and lld from the ziglang wheel, a C library from Debian.
 
 A toolchain for one architecture is a folder with the headers, start files and archives of
-Debian's prebuilt musl-dev and libgcc packages. Nothing has to be compiled before the first
-program, so ten of them are ready in a few seconds; see docs/architecture.md.
+Debian's prebuilt musl-dev and libgcc packages. Where the release with the C library has the
+architecture, nothing has to be compiled before the first program; elsewhere the library is
+built once from that release's sources, so that all programs have the same one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch
+from orchestrator.compile import libc
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archive, members
 from orchestrator.errors import BuildError, Unavailable
 from orchestrator.host import cache, process
 
-VERSION = 3
+VERSION = 5
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 WARNINGS = ("-Wall", "-Wextra")
 BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
@@ -41,27 +43,25 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
     """The toolchain folder of an architecture, created on first use."""
 
     def fill(folder: Path) -> dict[str, Any]:
-        names = ["musl-dev", arch.toolchain.libgcc]
-        packages = archive.resolve(arch.name, names)
-        paths = archive.fetch(list(packages.values()))
-        libc = arch.toolchain.libc
-        patterns = {
-            "musl-dev": [f"usr/lib/{libc}/*", f"usr/include/{libc}/*"],
-            names[1]: [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME],
+        name = arch.toolchain.libgcc
+        packages = archive.resolve(arch.name, [name])
+        path = archive.fetch(list(packages.values()))[name]
+        for member in members(path, [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME]):
+            # Variants for other ABIs (x32, sf, …) lie one folder deeper.
+            if member.path.count("/") == 5:
+                _place(folder, member.path, member.data)
+        version = libc.add(arch, archive.another(libc.SUITE), clang(arch), folder, deadline)
+        return {
+            "arch": arch.name,
+            "libc": version,
+            "packages": {p.name: p.version for p in packages.values()},
         }
-        for name, wanted in patterns.items():
-            for member in members(paths[name], wanted):
-                # Variants for other ABIs (x32, sf, …) lie one folder deeper.
-                if name == names[1] and member.path.count("/") != 5:
-                    continue
-                _place(folder, member.path.replace(f"/{libc}/", "/"), member.data)
-        return {"arch": arch.name, "packages": {p.name: p.version for p in packages.values()}}
 
     return cache.make("toolchain", _key(arch), fill, deadline)
 
 
 def _key(arch: Arch) -> str:
-    return f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}"
+    return f"{arch.name}-{cache.digest(VERSION, libc.SUITE, arch.toolchain)}"
 
 
 def libc_version(arch: Arch) -> str:
@@ -70,7 +70,7 @@ def libc_version(arch: Arch) -> str:
     for source in (arch, arch.former):
         folder = cache.place("toolchain", _key(source)) if source else None
         if folder and (folder / cache.META).exists():
-            return str(cache.meta(folder)["packages"]["musl-dev"]).partition("-")[0]
+            return str(cache.meta(folder)["libc"])
     return ""
 
 
@@ -150,9 +150,17 @@ def _compiler(arch: Arch, toolchain: Path) -> list[str | Path]:
     headers = zig / "lib" / "libc" / "include"
     include: list[str | Path] = [toolchain / "include", zig / "lib" / "include"]
     include += [headers / f"{about.headers}-linux-any", headers / "any-linux-any"]
-    command: list[str | Path] = [zig / "zig", "clang", f"--target={about.triple}", *about.cflags]
-    command += [*STANDARD_FLAGS, "-nostdinc", *(x for path in include for x in ("-isystem", path))]
-    return command
+    return [
+        *clang(arch),
+        *STANDARD_FLAGS,
+        "-nostdinc",
+        *(x for path in include for x in ("-isystem", path)),
+    ]
+
+
+def clang(arch: Arch) -> list[str | Path]:
+    """The compiler for an architecture, without any header or library."""
+    return [zig_folder() / "zig", "clang", f"--target={arch.toolchain.triple}", *arch.toolchain.cflags]
 
 
 def _linker(arch: Arch) -> list[str | Path]:
