@@ -59,7 +59,8 @@ def build(
     Raises ImageError, BuildError, TimedOut, Interrupted, Unavailable.
     """
     archive = archives.suite(arch.suite)
-    packages = archive.index(arch.name).closure(recipe.packages)
+    index = archive.index(arch.name)
+    packages = index.closure([*recipe.packages, *filter(index.package, recipe.where_available)])
     extra, kernel_package = _extra(archive, arch)
     paths = archive.fetch([*packages, *extra, kernel_package])
     kernel = take(paths[kernel_package.name], folder / "kernel", recipe.module_folders)

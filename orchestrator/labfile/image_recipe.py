@@ -104,7 +104,8 @@ class ContainerfileRecipe(_Diskless):
 class FullRecipe(_Named):
     """A whole distribution on a disk, configured in a guest of its own architecture.
 
-    ``packages`` are installed with their dependencies; ``modules`` are loaded before the disk is
+    ``packages`` are installed with their dependencies, ``where_available`` too where the release has them
+    for the architecture; ``modules`` are loaded before the disk is
     mounted, ``module_folders`` selects the others that are put on it (prefixes of their paths below
     ``kernel/``). ``memory`` is the least a machine needs and ``disk`` the size it sees, in bytes.
     """
@@ -114,6 +115,7 @@ class FullRecipe(_Named):
     disk: Size = 4 * 2**30
     sudo: bool = True
     packages: list[str]
+    where_available: list[str] = Field([])
     modules: list[str]
     module_folders: list[str] = Field([])
 

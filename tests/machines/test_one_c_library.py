@@ -14,7 +14,6 @@ from orchestrator.debian.archive import Archives
 pytestmark = pytest.mark.real
 
 PROGRAM = """\
-#define _GNU_SOURCE
 #include <fts.h>
 #include <stdio.h>
 #include <string.h>
