@@ -57,7 +57,8 @@ def build(
         start = _compile([*command, "-DCRT"], list(_start_files(work, name)), work / "start", limit)
         for made in start:
             made.rename(folder / made.name)
-        archiver: list[str | Path] = [compiler[0], "ar", "rcs", folder / "libc.a"]
+        # Appended, not replaced: two folders have a realloc.c.
+        archiver: list[str | Path] = [compiler[0], "ar", "qcs", folder / "libc.a"]
         for number in range(0, len(objects), 500):
             _run([*archiver, *objects[number : number + 500]], work, limit)
         for library in EMPTY:

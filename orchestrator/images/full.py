@@ -134,5 +134,5 @@ def _add_ours(target: tarfile.TarFile, kernel: Kernel, recipe: FullRecipe, folde
 
 
 def expected_seconds(arch: Arch) -> float:
-    """How long building takes: a minute where packages can be configured natively."""
-    return 60.0 if arch == host_arch() else 240.0
+    """How long building takes: little more than a minute where packages can be configured natively."""
+    return 80.0 if arch == host_arch() else 360.0

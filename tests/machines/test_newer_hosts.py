@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bench import HOST, image_of
 from consoles import unexpected_words
 from habitat import Home, fresh_home, hard_linked
 from other_host import PROJECT, OtherHost, other_host
 
-from orchestrator.arch import host_arch
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.compile.toolchain import prepare
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Archives
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(os.getuid() != 0, reason="needs root, to make the other host"),
-    pytest.mark.skipif(host_arch().name != "amd64", reason="its Python packages are those of amd64"),
+    pytest.mark.skipif(HOST != "amd64", reason="its Python packages are those of amd64"),
 ]
 
 MAIN = "from orchestrator.cli.main import main; main()"
@@ -37,6 +41,15 @@ class Visit:
     out: Path
 
 
+def made_here() -> None:
+    """Make on this host what is downloaded, so that the other one needs no network."""
+    archives, deadline = Archives(Deadline.after(1800)), Deadline.after(1800)
+    for name in (HOST, "s390x"):
+        image_of(name)
+        arch = ARCHITECTURES[name]
+        prepare(arch, archives.suite(arch.suite), deadline)
+
+
 @pytest.fixture(
     scope="module",
     params=["trixie", pytest.param("sid", marks=pytest.mark.by_hand)],
@@ -44,7 +57,8 @@ class Visit:
 def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
     host = other_host(request.param)
     with fresh_home() as home:
-        hard_linked(("images", "toolchain", "programs"), home.root / "cache")
+        made_here()
+        hard_linked(("images", "toolchain"), home.root / "cache")
         env = {**home.variables, "ISOLAB_CACHE": str(home.root / "cache")}
         out = home.root / "out"
         lab = f"/{PROJECT}/tests/labs/newer"

@@ -18,7 +18,12 @@ PROGRAM = """\
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
-int main(void) { return renameat2(0, "", 0, "", 0) + sizeof(off_t) == 8 && fts_close != 0; }
+int main(void)
+{
+	char *folders[] = {"/", 0};
+	FTS *tree = fts_open(folders, FTS_PHYSICAL, 0);
+	return !tree || fts_close(tree) || renameat2(-1, "a", -1, "b", 0) == 0;
+}
 """
 
 
