@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 MAIN = "from orchestrator.cli.main import main; main()"
-MIGRATION = ("drivers/test_qemu_snapshot.py", "drivers/test_qmp.py", "machines/test_templates.py")
+MIGRATION = ("drivers/test_qemu_snapshot.py", "drivers/test_qmp.py", "machines/test_template_reasons.py")
 GUESTS = ("vm", "s390x")
 
 
