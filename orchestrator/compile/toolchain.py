@@ -1,8 +1,9 @@
 """The cross-compiler: clang and lld from the ziglang wheel, a C library from Debian.
 
 A toolchain for one architecture is a folder with the headers, start files and archives of
-Debian's prebuilt musl-dev and libgcc packages. Nothing has to be compiled before the first
-program, so ten of them are ready in a few seconds; see docs/architecture.md.
+Debian's prebuilt musl-dev and libgcc packages. Where the release with the C library has the
+architecture, nothing has to be compiled before the first program; elsewhere the library is
+built once from that release's sources, so that all programs have the same one.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch
+from orchestrator.compile import libc
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archive, members
 from orchestrator.errors import BuildError, Unavailable
 from orchestrator.host import cache, process
 
-VERSION = 4
+VERSION = 6
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 PROGRAM_FLAGS = ("-std=gnu11", "-D_ALL_SOURCE", "-O2", "-g0", "-fno-ident")
 """For programs of users. musl's ``features.h`` takes _ALL_SOURCE to mean _GNU_SOURCE, unless the source
@@ -76,28 +78,26 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
     """The toolchain folder of an architecture, created on first use."""
 
     def fill(folder: Path) -> dict[str, Any]:
-        names = ["musl-dev", arch.toolchain.libgcc]
-        packages = archive.resolve(arch.name, names)
-        paths = archive.fetch(list(packages.values()))
-        libc = arch.toolchain.libc
-        patterns = {
-            "musl-dev": [f"usr/lib/{libc}/*", f"usr/include/{libc}/*"],
-            names[1]: [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME],
-        }
-        for name, wanted in patterns.items():
-            for member in members(paths[name], wanted):
-                # Variants for other ABIs (x32, sf, …) lie one folder deeper.
-                if name == names[1] and member.path.count("/") != 5:
-                    continue
-                _place(folder, member.path.replace(f"/{libc}/", "/"), member.data)
+        name = arch.toolchain.libgcc
+        packages = archive.resolve(arch.name, [name])
+        path = archive.fetch(list(packages.values()))[name]
+        for member in members(path, [f"usr/lib/gcc/*/*/{n}" for n in _RUNTIME]):
+            # Variants for other ABIs (x32, sf, …) lie one folder deeper.
+            if member.path.count("/") == 5:
+                _place(folder, member.path, member.data)
+        version = libc.add(arch, archive.another(libc.SUITE), clang(arch), folder, deadline)
         _add_start_files(arch, folder, deadline)
-        return {"arch": arch.name, "packages": {p.name: p.version for p in packages.values()}}
+        return {
+            "arch": arch.name,
+            "libc": version,
+            "packages": {p.name: p.version for p in packages.values()},
+        }
 
     return cache.make("toolchain", _key(arch), fill, deadline)
 
 
 def _key(arch: Arch) -> str:
-    return f"{arch.name}-{cache.digest(VERSION, arch.toolchain)}"
+    return f"{arch.name}-{cache.digest(VERSION, libc.SUITE, arch.toolchain)}"
 
 
 def libc_version(arch: Arch) -> str:
@@ -106,16 +106,8 @@ def libc_version(arch: Arch) -> str:
     for source in (arch, arch.former):
         folder = cache.place("toolchain", _key(source)) if source else None
         if folder and (folder / cache.META).exists():
-            return str(cache.meta(folder)["packages"]["musl-dev"]).partition("-")[0]
+            return str(cache.meta(folder)["libc"])
     return ""
-
-
-def libc_of(arch: Arch) -> str:
-    """Return the C library that programs for an architecture are linked with, as ``musl 1.2.5``; "" as
-    long as there is no toolchain. Its version may differ between architectures, and with it what
-    programs do."""
-    version = libc_version(arch)
-    return f"musl {version}" if version else ""
 
 
 def _place(folder: Path, path: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ import fnmatch
 import lzma
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.dependencies import Index, Package
 from orchestrator.debian.download import Published, download
 from orchestrator.debian.mirror import KEYRING, mirror
+from orchestrator.debian.source import SourcePackage, unpack_source
 from orchestrator.errors import ImageError, NotOnMirror, NotPublished, Unavailable
 from orchestrator.host import cache, process
 from orchestrator.host.tempdirs import working_folder
@@ -51,9 +52,12 @@ class Member:
 class Archive:
     """One suite of an archive. Safe to share between threads."""
 
-    def __init__(self, suite: str, deadline: Deadline) -> None:
+    def __init__(
+        self, suite: str, deadline: Deadline, suites: Callable[[str], Archive] | None = None
+    ) -> None:
         self.suite = suite
         self._deadline = deadline
+        self._suite = suites or (lambda other: Archive(other, deadline))
         self._lock = threading.Lock()
         self._listed: Mapping[str, Listed] | None = None
         self.outdated: set[str] = set()
@@ -94,10 +98,40 @@ class Archive:
 
     def index(self, arch: str) -> Index:
         """Every package of an architecture, verified. Raises ImageError."""
-        path = f"main/binary-{arch}/Packages.xz"
+        return Index.parse(self._listing(f"binary-{arch}/Packages.xz", arch))
+
+    def covers(self, arch: str) -> bool:
+        """Whether the suite has packages of an architecture. Raises ImageError."""
+        return f"main/binary-{arch}/Packages.xz" in self._release()
+
+    def source(self, name: str) -> SourcePackage:
+        """Look up a source package by name, verified. Raises ImageError."""
+        found = SourcePackage.find(name, self._listing("source/Sources.xz", "source"))
+        if found is None:
+            raise ImageError(f"Debian {self.suite} has no source package {name!r}", hint=_RECIPE)
+        return found
+
+    def fetch_source(self, package: SourcePackage) -> dict[str, bytes]:
+        """Download a source package and unpack it, with its patches applied: contents by path.
+
+        Raises NotOnMirror, ImageError.
+        """
+        paths = []
+        for name, (sha256, size) in package.archives.items():
+            url = f"{mirror()}/{package.directory}/{name}"
+            paths.append(_cached(_published(url, sha256=sha256, size=size), self._deadline))
+        return unpack_source(paths)
+
+    def another(self, suite: str) -> Archive:
+        """Another suite of the same archive."""
+        return self if suite == self.suite else self._suite(suite)
+
+    def _listing(self, path: str, part: str) -> bytes:
+        """The content of an index, verified; ``part`` is what it lists, for messages. Raises ImageError."""
+        path = f"main/{path}"
         listed = self._release().get(path)
         if listed is None:
-            raise ImageError(f"Debian {self.suite} has no packages for {arch}", hint=_MIRROR)
+            raise ImageError(f"Debian {self.suite} has no packages for {part}", hint=_MIRROR)
         folder, base = path.rsplit("/", 1)[0], f"{mirror()}/dists/{self.suite}"
         urls = f"{base}/{folder}/by-hash/SHA256/{listed.sha256}", f"{base}/{path}"
         try:
@@ -108,10 +142,10 @@ class Archive:
             earlier = _verified_earlier(urls[-1])
             if earlier is None:
                 raise
-            self.outdated.add(arch)
+            self.outdated.add(part)
             packed = earlier
         try:
-            return Index.parse(lzma.decompress(packed.read_bytes()))
+            return lzma.decompress(packed.read_bytes())
         except lzma.LZMAError as problem:
             raise ImageError(f"cannot read {urls[-1]}: {problem}", hint=_MIRROR) from None
 
@@ -265,4 +299,4 @@ class Archives:
 
     def suite(self, name: str) -> Archive:
         with self._lock:
-            return self._suites.setdefault(name, Archive(name, self._deadline))
+            return self._suites.setdefault(name, Archive(name, self._deadline, self.suite))

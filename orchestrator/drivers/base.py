@@ -87,7 +87,7 @@ class Cloning(Driver, Protocol):
     """A driver that clones machines from a template: a guest that was booted once and frozen.
 
     ``up`` clones the template of an order that has one, and sets the handle's ``data["start"]`` to
-    ``clone``, or to ``cold`` when it had to boot after all.
+    ``clone``, or to ``cold`` when it had to boot after all; with a template on trial it fails instead.
     """
 
     def template_identity(self, order: Order) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, NotOnMirror
 from orchestrator.host import cache
+from orchestrator.images.first_start import BUILT_IN, announcement
 from orchestrator.labfile.image_recipe import KINDS, Recipe
 from orchestrator.progress import Progress
 
@@ -136,6 +138,8 @@ def obtain(
     image = None if renew else find(recipe, arch)
     outdated = False
     if image is None:
+        if not renew and (words := announcement(recipe, arch, _builder(recipe).expected_seconds(arch))):
+            progress.tell(f"{who}: {words}")
         with turn or contextlib.nullcontext():
             progress.doing(who, *expectation(recipe, arch))
             image = _build(recipe, arch, archives, deadline.within(BUILD_SECONDS))
@@ -201,7 +205,9 @@ def _built(
     """The image of ``arch``, built from the release that ``source`` names."""
 
     def fill(folder: Path) -> dict[str, object]:
+        begun = time.monotonic()
         facts = _builder(recipe).build(recipe, source, archives, folder, deadline)
+        facts[BUILT_IN] = round(time.monotonic() - begun, 1)
         facts["sha256"] = {p.name: cache.sha256_file(p) for p in sorted(folder.iterdir())}
         return facts | ({"stands_in": why} if why else {})
 

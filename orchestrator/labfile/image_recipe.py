@@ -121,7 +121,8 @@ class ContainerfileRecipe(_Diskless):
 class FullRecipe(_Named):
     """A whole distribution on a disk, configured in a guest of its own architecture.
 
-    ``packages`` are installed with their dependencies; ``modules`` are loaded before the disk is
+    ``packages`` are installed with their dependencies, ``where_available`` too where the release has them
+    for the architecture; ``modules`` are loaded before the disk is
     mounted, ``module_folders`` selects the others that are put on it (prefixes of their paths below
     ``kernel/``). ``memory`` is the least a machine needs and ``disk`` the size it sees, in bytes.
     """
@@ -136,6 +137,8 @@ class FullRecipe(_Named):
     """Whether student may become root without a password."""
     packages: list[str]
     """Debian packages to install, with their dependencies."""
+    where_available: list[str] = Field([])
+    """Further Debian packages, on architectures that have them."""
     modules: list[str]
     """Kernel modules to load before the disk is mounted."""
     module_folders: list[str] = Field([])

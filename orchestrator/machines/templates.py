@@ -26,9 +26,10 @@ from orchestrator.drivers.base import Cloning
 from orchestrator.drivers.model import Handle, Order, Template
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
+from orchestrator.host.disk_space import MIB, DiskFull, room_for
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
-from orchestrator.paths import make_folder
+from orchestrator.paths import cache_dir, make_folder
 from orchestrator.progress import SilentProgress
 from orchestrator.transport.base import InteractiveTransport
 
@@ -49,16 +50,19 @@ def key(order: Order, driver: Cloning) -> str:
 def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template | str:
     """Return a tested template for this machine, building it if necessary; or why it cannot be cloned.
 
-    Safe if several runs build the same one. Raises BootError, TimedOut, Interrupted.
+    Safe if several runs build the same one. A full disk is a reason too, which is not stored.
+    Raises BootError, TimedOut, Interrupted.
     """
 
     def fill(folder: Path) -> dict[str, Any]:
         reason, facts, template = "", {}, Template(folder)
+        tried = replace(template, on_trial=True)
         with context.boot_slots:
-            seconds = _build(order.unplugged(), template, driver, context)
+            with room_for("a template", order.memory_mib * MIB, cache_dir()):
+                seconds = _build(order.unplugged(), template, driver, context)
             context.progress.doing(order.name, "testing the new template")
             try:
-                facts = _test(replace(order.unplugged(), template=template), driver, context, seconds)
+                facts = _test(replace(order.unplugged(), template=tried), driver, context, seconds)
             except Interrupted:
                 raise
             except LabError as problem:
@@ -79,6 +83,8 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     _forget_expired(cache.place("templates", name))
     try:
         found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
+    except DiskFull as problem:
+        return f"{problem.message}; {problem.hint}"
     except BaseException:
         with contextlib.suppress(OSError):
             order.scratch.parent.rmdir()  # no machine follows to remove it

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from bench import Bench, Kind, living_in, on_bench, order_for, template_for
-from consoles import keep_consoles
+from consoles import keep_consoles, unexpected_words
 from habitat import Home, fresh_home
 
 from orchestrator.arch import ARCHITECTURES
@@ -55,6 +55,10 @@ class TestEveryArchitecture:
 
     def test_its_clock_is_right(self, clone: Bench) -> None:
         assert abs(float(clone.command("date", "+%s").stdout) - time.time()) < 5
+
+    def test_its_qemu_warns_of_nothing_unexpected(self, clone: Bench) -> None:
+        """Such as options that the next release takes away."""
+        assert unexpected_words((clone.order.logs / "qemu.log").read_text()) == []
 
     def test_it_runs_compiled_programs_of_its_architecture(self, clone: Bench) -> None:
         assert clone.live.facts.machine in clone.order.arch.uname

@@ -87,6 +87,17 @@ class TestTheSystem:
         assert [line for line in lines if not line.startswith("ii ")] == []
         assert desk.command("dpkg", "--audit").stdout == b""
 
+    @pytest.mark.parametrize(
+        "tool", ["rsync", "git", "tmux", "vim", "strace", "ltrace", "valgrind", "gdb", "less", "man", "sudo"]
+    )
+    def test_what_people_reach_for_is_there(self, desk: Bench, tool: str) -> None:
+        assert desk.command("sh", "-c", f"command -v {tool}").code == 0
+
+    def test_valgrind_finds_what_a_program_loses(self, desk: Bench) -> None:
+        program = "#include <stdlib.h>\nint main(void) { return malloc(77) == 0; }\n"
+        script = f"printf '{program}' >l.c && gcc -g l.c -o l && valgrind --leak-check=full ./l 2>&1"
+        assert b"77 bytes in 1 blocks are definitely lost" in desk.command("sh", "-c", script).stdout
+
     def test_files_are_what_the_packages_brought(self, desk: Bench) -> None:
         done = desk.command("dpkg", "--verify", "coreutils", "bash", "sudo", "libc6", "openssh-server")
         assert done.stdout == b""

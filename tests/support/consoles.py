@@ -31,3 +31,10 @@ def copied(item: pytest.Item, folder: Path) -> None:
         target = folder / name / f"{number}-{log.parent.name}.log"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, target)
+
+
+def unexpected_words(log: str) -> list[str]:
+    """The lines of a QEMU's log that are neither about its end, which is ours, nor about a processor without
+    vectors, which is what we ask for."""
+    expected = re.compile(r"terminating on signal 15|'vxeh' requires 'vx'")
+    return [line for line in log.splitlines() if not expected.search(line)]

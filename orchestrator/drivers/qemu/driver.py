@@ -72,6 +72,8 @@ class Qemu:
                     bring_up(order, handle, deadline.within(CLONE_SECONDS * order.image.effort), progress)
                     return handle
                 except (BootError, TimedOut) as problem:
+                    if order.template.on_trial:
+                        raise
                     deadline.check(f"{order.name}: cloning")
                     progress.tell(
                         f"{order.name}: the clone did not come up, booting instead: {problem.message}"
@@ -154,6 +156,13 @@ def bring_up(
     ``mark`` is called with the name of each phase when it ends: keys, spawn, load or boot,
     identity. Raises BootError, TimedOut, Interrupted.
     """
+    with emulator.explained(order, handle):
+        _bring_up(order, handle, deadline, progress, mark)
+
+
+def _bring_up(
+    order: Order, handle: Handle, deadline: Deadline, progress: Progress, mark: Callable[[str], None]
+) -> None:
     keys = folder_with_keys(Path(handle.scratch))
     emulator.make_disk(order, handle, deadline)
     if order.image.by_cloud_init:

@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def render_argv(
     argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
     argv += _disk_words(order, folder)
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
-    return [*argv, *arch.qemu_options, *_confinement(root, memory, giving_up)]
+    return [*argv, *arch.qemu_options, *_confinement(root, giving_up)]
 
 
 def _attached(order: Order, number: int) -> list[str]:
@@ -168,9 +169,7 @@ def _memory_words(order: Order, memory: Memory) -> list[str]:
     return argv if memory.building else [*argv, "-incoming", "defer"]
 
 
-def _confinement(root: bool, memory: Memory, giving_up: str) -> list[str]:
-    if memory.building:  # runs only the guest's own init, and must start `cat` to save itself
-        return []
+def _confinement(root: bool, giving_up: str) -> list[str]:
     # elevateprivileges=deny would forbid the setuid(2) of -runas itself; afterwards, as nobody and
     # with spawn=deny (no exec), there is nothing left to elevate to.
     privileges = "" if root else "elevateprivileges=deny,"
@@ -222,10 +221,9 @@ def start(
     handle: Handle,
     deadline: Deadline,
     memory: Memory = ANONYMOUS,
-    inherit: tuple[int, ...] = (),
 ) -> None:
-    """Start a machine's QEMU and wait until its sockets exist; ``inherit`` are descriptors it
-    inherits. Raises BootError with QEMU's own message."""
+    """Start a machine's QEMU and wait until its sockets exist. Raises BootError with QEMU's own
+    message."""
     root = os.getuid() == 0
     giving_up = option_to_give_up_root(order.arch.qemu, deadline) if root else RUNAS
     argv = render_argv(order, handle, root, memory, giving_up)
@@ -236,7 +234,7 @@ def start(
     # fork would need what spawn=deny takes away.
     limit = max(order.image.disk_size, order.memory_mib * MIB if memory.building else 64 * MIB)
     log = order.logs / "qemu.log"
-    process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit)
+    process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline)
     socket = Path(handle.scratch) / "qmp.sock"
 
     def listening() -> bool:
@@ -265,6 +263,26 @@ def watcher(
             raise BootError(f"{who}: QEMU exited while {doing}; last console lines:\n{console.tail(12)}")
 
     return look
+
+
+@contextmanager
+def explained(order: Order, handle: Handle) -> Iterator[None]:
+    """Add QEMU's last words to an error of the ``with`` block if it has exited. Raises BootError."""
+    try:
+        yield
+    except (BootError, ConnectionError) as problem:
+        message = problem.message if isinstance(problem, BootError) else f"QEMU hung up: {problem}"
+        words = _last_words(order.logs / "qemu.log")
+        if words and not alive(handle):
+            first, *others = message.splitlines()
+            message = "\n".join([f"{first} ({words})", *others])
+        raise BootError(message) from None
+
+
+def _last_words(log: Path) -> str:
+    """The last line QEMU wrote, without its path; "" if there is none."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return re.sub(r"^\S*/(qemu-system-)", r"\1", lines[-1])[:300] if lines else ""
 
 
 def alive(handle: Handle) -> bool:

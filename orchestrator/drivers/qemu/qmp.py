@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -24,14 +25,25 @@ def human_command(path: Path, line: str, deadline: Deadline) -> str:
 
 
 class Monitor:
-    """An open QMP session."""
+    """An open QMP session; ``version`` is QEMU's, such as (8, 2)."""
 
-    def __init__(self, stream: BufferedRWPair) -> None:
+    def __init__(self, sock: socket.socket, stream: BufferedRWPair, version: tuple[int, int]) -> None:
+        self._sock = sock
         self._stream = stream
+        self.version = version
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         """Execute one command. Raises BootError when QEMU rejects it."""
         return _ask(self._stream, command, arguments or {})
+
+    def pass_file(self, command: str, arguments: dict[str, Any], descriptor: int) -> Any:
+        """Execute a command about an open file, which QEMU receives with it (SCM_RIGHTS, unix(7)).
+        Raises BootError."""
+        try:
+            socket.send_fds(self._sock, [_message(command, arguments)], [descriptor])
+        except OSError as problem:
+            raise BootError(f"QEMU did not accept a command: {problem}") from None
+        return _answer(self._stream, command)
 
 
 @contextmanager
@@ -41,9 +53,23 @@ def monitor(path: Path, deadline: Deadline) -> Iterator[Monitor]:
         sock.settimeout(max(0.1, deadline.within(30).remaining()))
         _connect(sock, path, deadline)
         stream = sock.makefile("rwb")
-        _read(stream)  # the greeting
+        version = _version(_read(stream))
         _ask(stream, "qmp_capabilities", {})
-        yield Monitor(stream)
+        try:
+            yield Monitor(sock, stream, version)
+        finally:
+            # The stream would keep it open: QEMU has only one session at a time.
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def _version(greeting: dict[str, Any]) -> tuple[int, int]:
+    """QEMU's version; (0, 0) for a greeting that does not tell."""
+    try:
+        about = greeting["QMP"]["version"]["qemu"]
+        return int(about["major"]), int(about["minor"])
+    except (KeyError, TypeError, ValueError):
+        return 0, 0
 
 
 def _connect(sock: socket.socket, path: Path, deadline: Deadline) -> None:
@@ -63,16 +89,29 @@ def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadl
 
 def _ask(stream: BufferedRWPair, command: str, arguments: dict[str, Any]) -> Any:
     try:
-        stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        stream.write(_message(command, arguments))
         stream.flush()
     except OSError as problem:
         raise BootError(f"QEMU did not accept a command: {problem}") from None
+    return _answer(stream, command)
+
+
+def _message(command: str, arguments: dict[str, Any]) -> bytes:
+    return json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n"
+
+
+def _answer(stream: BufferedRWPair, command: str) -> Any:
+    """Return the answer to a command, ignoring the events before it."""
     while True:
         answer = _read(stream)
         if "error" in answer:
-            raise BootError(f"QEMU rejected {command}: {answer['error']}")
+            raise BootError(f"QEMU rejected {command}: {_reason(answer['error'])}")
         if "return" in answer:
             return answer["return"]
+
+
+def _reason(error: object) -> str:
+    return str(error.get("desc", error) if isinstance(error, dict) else error)
 
 
 def _read(stream: BufferedRWPair) -> dict[str, Any]:

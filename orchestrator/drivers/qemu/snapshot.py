@@ -24,6 +24,9 @@ from orchestrator.errors import BootError
 from orchestrator.progress import Progress
 
 STAND_IN_BYTES = 256 * 1024
+FILES_BY_NAME = (8, 2)
+"""The first QEMU with migration to and from ``file:``. Until 10 it also takes a plain file by ``fd:``; 11
+refuses that (QEMU's docs/about/deprecated.rst)."""
 _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
 
 
@@ -44,7 +47,7 @@ def build_template(
     begun = time.monotonic()
     emulator.make_disk(order, handle, deadline)
     emulator.start(order, handle, deadline, Memory(template.memory, building=True))
-    with Port(Path(handle.scratch) / "port.sock", deadline) as port:
+    with emulator.explained(order, handle), Port(Path(handle.scratch) / "port.sock", deadline) as port:
         expected = order.arch.boot_seconds * order.image.effort
         look = emulator.watcher(order, handle, progress, order.name, "booting a template", expected)
         port.expect("ready", deadline, look)
@@ -63,32 +66,43 @@ def restore(
 ) -> None:
     """Start a clone: the template's command line with a private mapping, then its state.
     ``mark`` is called when a phase ends. Raises BootError."""
-    state = os.open(template.state, os.O_RDONLY | os.O_CLOEXEC)
+    memory = Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
+    emulator.start(order, handle, deadline, memory)
+    mark("spawn")
+    with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+        qmp.execute("migrate-set-capabilities", _CAPABILITY)
+        # Nothing needs to learn a clone's address: without this its kernel would send ARP and
+        # router solicitations first of all.
+        qmp.execute("migrate-set-parameters", {"announce-rounds": 0})
+        qmp.execute("migrate-incoming", {"uri": _passed(qmp, template.state, os.O_RDONLY)})
+        mark("load")
+
+
+def _passed(qmp: Monitor, path: Path, flags: int) -> str:
+    """Open a file and pass it to QEMU, who may not open it itself; returns the URI to migrate to or from
+    it. Raises BootError."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
-        memory = Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
-        emulator.start(order, handle, deadline, memory, inherit=(state,))
-        mark("spawn")
-        with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
-            qmp.execute("migrate-set-capabilities", _CAPABILITY)
-            # Nothing needs to learn a clone's address: without this its kernel would send ARP and
-            # router solicitations first of all.
-            qmp.execute("migrate-set-parameters", {"announce-rounds": 0})
-            qmp.execute("migrate-incoming", {"uri": f"fd:{state}"})
-            mark("load")
+        if qmp.version >= FILES_BY_NAME:
+            return f"file:/dev/fdset/{qmp.pass_file('add-fd', {}, descriptor)['fdset-id']}"
+        qmp.pass_file("getfd", {"fdname": "state"}, descriptor)
+        return "fd:state"
     finally:
-        os.close(state)
+        os.close(descriptor)
 
 
 def save(qmp: Monitor, state: Path, deadline: Deadline) -> None:
     """Stop the machine and save its devices' state. Raises BootError, TimedOut."""
     qmp.execute("stop")
     qmp.execute("migrate-set-capabilities", _CAPABILITY)
-    qmp.execute("migrate", {"uri": f"exec:cat > '{state}'"})
+    uri = _passed(qmp, state, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    qmp.execute("migrate", {"uri": uri})
 
     def saved() -> bool:
-        status = qmp.execute("query-migrate").get("status")
+        about = qmp.execute("query-migrate")
+        status = about.get("status")
         if status in ("failed", "cancelled"):
-            raise BootError(f"QEMU cannot save the machine's state: {status}")
+            raise BootError(f"QEMU cannot save the machine's state: {about.get('error-desc', status)}")
         return bool(status == "completed")
 
     poll(saved, deadline, "saving the machine's state")

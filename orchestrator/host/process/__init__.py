@@ -92,16 +92,15 @@ def plugged(argv: Sequence[str], log: Path) -> Iterator[socket.socket]:
             end(child)
 
 
-def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, inherit: Sequence[int] = ()) -> None:
+def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline) -> None:
     """Start a program that outlives us: not our child, in a session of its own, output to ``log``.
-    It inherits the descriptors ``inherit`` under the same numbers.
 
     SIGXFSZ and SIGPIPE stay ignored in it. Raises Unavailable if setsid(1) is missing; the caller
     must check whether the program itself started.
     """
     args = ("setsid", "--fork", *(str(a) for a in argv))
     with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
-        child = start(args, nothing.fileno(), file, file, env=None, cwd=None, restore=False, inherit=inherit)
+        child = start(args, nothing.fileno(), file, file, env=None, cwd=None, restore=False)
         wait(child, deadline, args)
 
 

@@ -23,8 +23,8 @@ def test_the_version_of_the_c_library_is_unknown_before_there_is_a_toolchain() -
     assert toolchain.libc_version(S390X) == ""
 
 
-def test_the_version_of_the_c_library_is_that_of_the_package(cache_folder: Path) -> None:
-    about = {"packages": {"musl-dev": "1.2.5-3.1~deb13u1", "libgcc-14-dev": "14.2.0-19"}}
+def test_the_version_of_the_c_library_is_noted_with_the_toolchain(cache_folder: Path) -> None:
+    about = {"libc": "1.2.5", "packages": {"libgcc-14-dev": "14.2.0-19"}}
     folder = cache_folder / "toolchain" / toolchain._key(S390X)
     folder.mkdir(parents=True)
     (folder / "meta.json").write_text(json.dumps(about))

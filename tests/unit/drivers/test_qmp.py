@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.qemu.qmp import execute, human_command
+from orchestrator.drivers.qemu.qmp import monitor as session
 from orchestrator.errors import BootError
 
 GREETING: dict[str, Any] = {"QMP": {"version": {}, "capabilities": []}}
@@ -92,3 +93,11 @@ def test_a_monitor_that_hangs_up_at_once(tmp_path: Path) -> None:
 def test_no_monitor_at_all(tmp_path: Path) -> None:
     with pytest.raises(BootError, match="does not answer at none"):
         ask(tmp_path / "none")
+
+
+def test_a_greeting_tells_the_version(tmp_path: Path) -> None:
+    greeting = {"QMP": {"version": {"qemu": {"major": 11, "minor": 1, "micro": 3}}, "capabilities": []}}
+    with monitor(tmp_path / "new", greeting, [DONE]), session(tmp_path / "new", Deadline.after(20)) as qmp:
+        assert qmp.version == (11, 1)
+    with monitor(tmp_path / "odd", GREETING, [DONE]), session(tmp_path / "odd", Deadline.after(20)) as qmp:
+        assert qmp.version == (0, 0)
