@@ -10,8 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from orchestrator.check_result import CheckResult
-
 RECORDS = "records.jsonl"
 """The file of a run's records, in its folder."""
 
@@ -23,6 +21,34 @@ class Status(StrEnum):
     FAIL = "fail"
     ERROR = "error"
     SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Result of one check on one machine.
+
+    ``that`` is the observation, ``got`` and ``expected`` are what was seen of it and what should have been,
+    in words. ``points`` are those won of ``max_points``. ``hidden`` checks are not for students.
+    """
+
+    that: str
+    held: bool
+    got: str
+    expected: str
+    why: str = ""
+    points: float = 0.0
+    max_points: float = 0.0
+    hidden: bool = False
+
+    def to_data(self) -> dict[str, Any]:
+        """Return this result as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> CheckResult:
+        """Parse JSON data; keys from newer versions are ignored. Raises TypeError when one is missing."""
+        known = cls.__dataclass_fields__
+        return cls(**{key: value for key, value in data.items() if key in known})
 
 
 _HALF_PAIR = re.compile(r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)")

@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.check_result import CheckResult, missed_lines
 from orchestrator.exercises.bounded_value import MAX_TEXT, bounded_object
 from orchestrator.exercises.measurement import measurement_of
+from orchestrator.exercises.missed_checks import missed_lines
 from orchestrator.formatting import counted, printable
 from orchestrator.labfile.expectation import expectation
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Check, Exercise, Needs, User, Where
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines.facts import Facts
+from orchestrator.record import CheckResult
 
 _ABSENT = object()
 _LISTED = 12

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.check_result import CheckResult, missed_lines
-from orchestrator.compiler_messages import without_files
+from orchestrator.compile.compiler_messages import without_files
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.ending import NOTHING_PRINTED, printed_fields
+from orchestrator.exercises.missed_checks import missed_lines
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS
 from orchestrator.labfile.shared import ABOVE
-from orchestrator.record import Record, Status
+from orchestrator.record import CheckResult, Record, Status
 from orchestrator.transport.runner import ProcessResult
 
 HIDDEN_MISSED = "hidden tests did not all pass"

@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.check_result import CheckResult, missed_lines
 from orchestrator.errors import SpecError
+from orchestrator.exercises.missed_checks import missed_lines
 from orchestrator.formatting import bounded, printable, whole_lines
-from orchestrator.record import Record, Status
+from orchestrator.record import CheckResult, Record, Status
 from orchestrator.report.summary import summarize
 from orchestrator.results.comparison import MachineColumn, Table
 from orchestrator.results.for_student import for_student, output_for_people

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch, host_arch
+from orchestrator.compile.compiler_messages import errors_first, for_any_architecture
 from orchestrator.compile.cross import build_exercise, warnings_of
 from orchestrator.compile.toolchain import libc_version
-from orchestrator.compiler_messages import errors_first, for_any_architecture
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
     BuildError,

@@ -13,10 +13,9 @@ from made_up_run import ABOUT, EXERCISES, HOSTILE, MACHINES, a_large_run, made_u
 from pages import FAINT, Shown, chromium
 from playwright.sync_api import Browser, Page, expect
 
-from orchestrator.check_result import CheckResult
 from orchestrator.formatting import printable
 from orchestrator.labfile.models import Exercise
-from orchestrator.record import Status
+from orchestrator.record import CheckResult, Status
 from orchestrator.report import render
 from orchestrator.results.comparison import compare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.compiler_messages import errors_first, for_any_architecture, messages, without_files
+from orchestrator.compile.compiler_messages import errors_first, for_any_architecture, messages, without_files
 
 CLANG = """\
 wire.c does not compile for amd64:

@@ -1,42 +1,14 @@
-"""Result of one check of an exercise, and how failed checks read: a line each, got beside expected. Pure."""
+"""How failed checks read: a line each, got beside expected. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import Any
+
+from orchestrator.record import CheckResult
 
 _ONE_LINE = 90
 """Characters of a line that can be read at a glance; a longer one has got above expected."""
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """Result of one check on one machine.
-
-    ``that`` is the observation, ``got`` and ``expected`` are what was seen of it and what should have been,
-    in words. ``points`` are those won of ``max_points``. ``hidden`` checks are not for students.
-    """
-
-    that: str
-    held: bool
-    got: str
-    expected: str
-    why: str = ""
-    points: float = 0.0
-    max_points: float = 0.0
-    hidden: bool = False
-
-    def to_data(self) -> dict[str, Any]:
-        """Return this result as JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> CheckResult:
-        """Parse JSON data; keys from newer versions are ignored. Raises TypeError when one is missing."""
-        known = cls.__dataclass_fields__
-        return cls(**{key: value for key, value in data.items() if key in known})
 
 
 def missed_lines(results: Sequence[CheckResult]) -> tuple[str, ...]:
