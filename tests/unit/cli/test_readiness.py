@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,14 @@ LINE = "sudo apt-get install -y --no-install-recommends uidmap"
 
 
 @pytest.fixture(autouse=True)
-def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A host where nothing is missing but what rootless containers need, and nothing may be installed."""
-    for name in ("CACHE", "STATE", "SCRATCH"):
+    for name in ("CACHE", "STATE"):
         monkeypatch.setenv(f"ISOLAB_{name}", str(tmp_path / name))
+    # pytest's folders keep the user out as whom processes run.
+    scratch = Path(tempfile.mkdtemp())
+    scratch.chmod(0o711)
+    monkeypatch.setenv("ISOLAB_SCRATCH", str(scratch))
 
     def missing(needs: Sequence[Need]) -> list[Need]:
         podman = any(need.what == "podman" for need in needs)
@@ -39,6 +45,8 @@ def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_accelerator", lambda: doctor.Finding("KVM", False, "not asked"))
     # Only the container's own answer counts here.
     monkeypatch.setattr("orchestrator.drivers.container.driver.Container.check", lambda *_: None)
+    yield
+    shutil.rmtree(scratch)
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
