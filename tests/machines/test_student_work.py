@@ -7,7 +7,7 @@ import dataclasses
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,7 @@ from consoles import keep_consoles
 from habitat import Home, fresh_home
 from places import LABS
 
-from orchestrator.compile.cross import build_exercise
+from orchestrator.compile.cross import build_exercise, warnings_of
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.drivers.model import Template
@@ -29,7 +29,6 @@ from orchestrator.exercises.checks import Subject, judge
 from orchestrator.exercises.compile_in_guest import sources
 from orchestrator.exercises.execute import ExerciseContext, folder_name, items, run_exercise
 from orchestrator.exercises.submission import assembled, provided
-from orchestrator.host import cache
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import LoadedExercise, load_exercise
 from orchestrator.labfile.models import Boundary
@@ -184,7 +183,7 @@ def run_assembled(whole: LoadedExercise, place: str, bench: Bench) -> Done:
         bench.live.transport, site, subject, bench.order.run, "isolab-canary-none", pushed={whole.name: files}
     )
     record = run_exercise(whole, exercise_context, _blank(bench, whole.name), Cancellation())
-    return Done(record, whole, subject, _warnings(programs.values()))
+    return Done(record, whole, subject, _warnings(programs))
 
 
 def pushed(whole: LoadedExercise, bench: Bench) -> tuple[Mapping[str, Path], list[Item]]:
@@ -197,10 +196,8 @@ def pushed(whole: LoadedExercise, bench: Bench) -> tuple[Mapping[str, Path], lis
     return programs, files
 
 
-def _warnings(programs: Iterable[Path]) -> list[str]:
-    """The compiler's, but for _GNU_SOURCE, which sources define for other compilers and ours for all."""
-    words = "".join(str(cache.meta(program.parent)["warnings"]) for program in programs)
-    return [line for line in words.splitlines() if "warning:" in line and "'_GNU_SOURCE' macro" not in line]
+def _warnings(programs: Mapping[str, Path]) -> list[str]:
+    return [line for line in warnings_of(programs).splitlines() if "warning:" in line]
 
 
 def _blank(bench: Bench, name: str) -> Record:
@@ -273,7 +270,7 @@ def test_a_students_work_is_run_by_the_command(home: Home, tmp_path: Path) -> No
     assert done.code == 1, done.stderr
     assert f"running the work in {tmp_path}: work/wire-protocol" in done.stderr
     (found,) = records(home)
-    assert found["reason"].startswith("in_pieces was")
+    assert found["reason"].startswith("in_pieces: got")
     page = (home.out / "report.html").read_text()
     assert "Wrong: it takes for granted" in page
     assert "claims_too_much" in page  # an observation
@@ -293,8 +290,12 @@ def test_work_that_does_not_compile_fails_without_points(home: Home, tmp_path: P
     assert "undeclared identifier 'zero'" in found["reason"]
 
 
-def test_work_that_lacks_a_file_is_not_run(home: Home, tmp_path: Path) -> None:
-    done = isolab(home, "run", ROOT / "labs/workshop", "--work", tmp_path)
-    assert done.code == 2
-    assert f"{tmp_path}/work/wire-protocol: missing file wire.c" in done.stderr
-    assert f"{tmp_path}/work/close-the-ends: missing file pair.c" in done.stderr
+def test_work_that_lacks_a_file_is_named_and_gets_no_points(home: Home, tmp_path: Path) -> None:
+    words = ("run", ROOT / "labs/workshop", "--exercise", "work/wire-protocol,work/close-the-ends")
+    done = isolab(home, *words, "--only", "vm", "--work", tmp_path, "--out", home.out)
+    assert done.code == 1
+    found = {row["exercise"]: row for row in records(home)}
+    assert {row["status"] for row in found.values()} == {"fail"}
+    assert {row["points"] for row in found.values()} == {0}
+    assert "wire.c" in found["work/wire-protocol"]["reason"]
+    assert "pair.c" in found["work/close-the-ends"]["reason"]
