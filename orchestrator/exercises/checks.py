@@ -225,5 +225,6 @@ def _show(value: Any) -> str:
     """Format a value as JSON, whole up to the length of a stored text: what is left out is at the end,
     and is counted."""
     text = printable(json.dumps(value, ensure_ascii=False))
-    rest = len(text) - MAX_TEXT
-    return text if rest <= 0 else f"{text[:MAX_TEXT]}… ({counted(rest, 'more character')})"
+    whole = MAX_TEXT + len('""')
+    rest = len(text) - whole
+    return text if rest <= 0 else f"{text[:whole]}… ({counted(rest, 'more character')})"

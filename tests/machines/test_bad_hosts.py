@@ -99,7 +99,7 @@ class TestDamagedImages:
         assert reasons["silent"].startswith("silent: not up after 20 s")
         assert f"see its console log {home.out / 'silent'}" in answer.stderr
         assert "the guest's init reported: failed the SSH server does not start" in reasons["no-sshd"]
-        assert "the runner exited without a report" in reasons["no-runner"]
+        assert "the runner ended before it reported: /usr/lib/isolab/run: " in reasons["no-runner"]
         found = statuses(home)
         assert found.pop(("bare", "./fine")) == "pass"
         assert set(found.values()) == {"error"}

@@ -167,7 +167,7 @@ def _standing(names: set[str]) -> set[str]:
 def test_gc_leaves_no_canary_of_a_killed_run() -> None:
     with fresh_home() as home:
         with started(home, "run", LABS / "attacked", "--exercise", "./waiting", "--out", home.out) as command:
-            wait_until(lambda: any(home.scratch.glob("*/bare/work/waiting/ready")), "the attack to be made")
+            wait_until(lambda: any(home.own.glob("*/bare/work/waiting/ready")), "the attack to be made")
             (journal,) = home.root.rglob(JOURNAL)
             names = {str(json.loads(line)[1]) for line in journal.read_text().splitlines()}
             # Two files left, a shared memory object, a segment, a queue.
