@@ -1,7 +1,8 @@
-"""A host with another release of Debian: its packages in a folder of this one, entered by chroot(1).
+"""A host with another release of Debian: its packages in a folder of this one, made its root folder.
 
 It has this host's kernel and none of its processes. The Python packages of the project are put into it
-from here, for its own version of Python.
+from here, for its own version of Python. It is entered by pivot_root(8): in a chroot(1), commands sent into
+a container would run on this host instead (``orchestrator/drivers/container/whole_host.py``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from orchestrator.progress import SilentProgress
 VERSION = 1
 """Raised when the same inputs make another host."""
 BUILD_SECONDS = 900.0
-PACKAGES = ("qemu-system-x86", "qemu-system-s390x", "qemu-utils", "python3", "iproute2", "procps", "gpgv")
+PACKAGES = (
+    *("qemu-system-x86", "qemu-system-s390x", "qemu-utils", "python3", "iproute2", "procps", "gpgv"),
+    *("podman", "runc"),  # which works with whatever cgroups this host has; crun does not
+)
 SITE = "opt/site"
 """Where the Python packages are."""
 PROJECT = "opt/project"
@@ -35,15 +39,20 @@ _UNUSED = ("doc/*", "man/*", "locale/*", "info/*", "qemu/edk2*")
 _ENTER = """\
 mount --bind "$1" "$1"
 mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
+mount -t tmpfs -o mode=755 tmpfs "$1/run"
+mkdir -p "$1/var/lib/containers"
+mount -t tmpfs tmpfs "$1/var/lib/containers"
 mount -t proc proc "$1/proc"
 mount --rbind /sys "$1/sys"
 mount --rbind /dev "$1/dev"
 mount --bind "$2" "$1/$3"
 mkdir -p "$1/$4"
 mount --bind "$4" "$1/$4"
-root=$1
+cd "$1"
 shift 4
-exec chroot "$root" "$@"
+pivot_root . .
+umount -l .
+exec "$@"
 """
 
 

@@ -29,6 +29,7 @@ from orchestrator.drivers.container.limits import (
 )
 from orchestrator.drivers.container.limits import wanted as wanted_limits
 from orchestrator.drivers.container.needs import IP, engine_needs, require_user_ids
+from orchestrator.drivers.container.whole_host import require_whole_host
 from orchestrator.drivers.guest.layout import SITE
 from orchestrator.drivers.model import Handle, NetworkOrder, Order
 from orchestrator.errors import BootError, TeardownError, Unavailable
@@ -100,6 +101,7 @@ class Container:
             )
         if engine_command(machine.engine)[0] == "podman":
             require_user_ids()
+            require_whole_host()
 
     def needs(self, machine: Machine) -> list[Need]:
         return [*engine_needs(machine.engine), *([IP] if machine.networks else [])]
