@@ -156,3 +156,4 @@ def test_a_machine_that_does_not_answer_when_it_is_to_be_left(home: Home) -> Non
         drivers.load("ssh").down(bench.live.handle)
         assert not folder.exists()
     drivers.load("ssh").down(bench.live.handle)  # again, and nobody needs to answer
+    Path(bench.live.handle.scratch).parent.rmdir()  # the run's, which gc removes with its last machine

@@ -39,7 +39,7 @@ def home() -> Iterator[Home]:
     """A home with VirtualBox in it, which cannot start machines."""
     with fresh_home() as found, living_in(found), virtualbox(found):
         yield found
-        for folder in found.scratch.iterdir():
+        for folder in [path for path in found.own.iterdir() if path.is_dir()]:
             folder.rmdir()  # of runs; whoever runs a lab removes them, and they must be empty
 
 

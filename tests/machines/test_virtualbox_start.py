@@ -49,7 +49,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     with fresh_home() as found, living_in(found), virtualbox(found, interpreting=True):
         keep_consoles(request.session, found.root)
         yield found
-        for folder in found.scratch.iterdir():
+        for folder in [path for path in found.own.iterdir() if path.is_dir()]:
             folder.rmdir()  # of runs; whoever runs a lab removes them, and they must be empty
 
 

@@ -107,6 +107,16 @@ def test_kept_machines_and_their_folders_are_nobodys_leftovers(
     assert said == [f"machine b of run {RUN} (qemu)"]
 
 
+def test_a_network_goes_after_the_machines_that_work_on_it(tmp_path: Path, driver: FakeDriver) -> None:
+    journal = Journal()
+    for machine in ("net.lan", "vm", "s390x"):
+        journal.intend(handle(machine))
+    orphan(tmp_path / "STATE" / "machines.db")
+    driver.found = [handle("net.dock"), handle("crate")]
+    list(reclaim(journal))
+    assert driver.downed == ["vm", "s390x", "net.lan", "crate", "net.dock"]
+
+
 def test_a_second_time_there_is_nothing(journal: Journal) -> None:
     list(reclaim(journal))
     assert list(reclaim(journal)) == []
