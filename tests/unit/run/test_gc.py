@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from factories import RUN, handle
 
 from orchestrator import drivers
 from orchestrator.cli.gc import gc
+from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import Exit, SpecError, TeardownError, Unreachable
 from orchestrator.host import process, process_table
@@ -283,19 +284,27 @@ def command_of(about: Handle) -> list[str]:
     return ["sleep", "1000", "--pidfile", f"{about.scratch}/pid"]
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> Path:
-    """A program that ends after a moment, whatever its arguments."""
-    script = tmp_path / "podman"
-    script.write_text("#!/bin/sh\nsleep 0.3\n")
-    script.chmod(0o755)
-    return script
+def visible(pid: int) -> None:
+    """Wait until a process has its own arguments, not those of whoever started it."""
+    deadline = Deadline.after(60)
+    while "--pidfile" not in process_table.arguments(pid) and deadline.remaining():
+        deadline.cancellation.wait(0.01)
 
 
 def test_what_a_command_of_a_killed_run_still_made_goes_as_well(
-    journal: Journal, driver: FakeDriver, command: Path
+    journal: Journal, driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with process.running(command_of(handle("a")), executable=command):
+    script, seen, still = tmp_path / "podman", tmp_path / "seen", process_table.still
+    script.write_text(f"#!/bin/sh\nwhile [ ! -e {seen} ]; do sleep 0.05; done\n")
+    script.chmod(0o755)
+
+    def asked(pid: int, test: Callable[[int], bool]) -> bool:
+        seen.touch()  # it ends once it has been waited for
+        return still(pid, test)
+
+    monkeypatch.setattr(process_table, "still", asked)
+    with process.running(command_of(handle("a")), executable=script) as pid:
+        visible(pid)
         list(reclaim(journal, only_dead_owners=True))
     assert driver.downed == ["a", "a", "b"]  # again when the command had ended
 
@@ -308,6 +317,7 @@ def test_a_command_that_does_not_end_is_told_and_not_killed(
     script.write_text("#!/bin/sh\nsleep 1000 & trap 'kill $!' TERM; wait\n")
     script.chmod(0o755)
     with process.running(command_of(handle("a")), executable=script) as pid:
+        visible(pid)
         with pytest.raises(TeardownError, match=rf"a: still being worked on by process {pid} \(podman\)"):
             list(reclaim(journal, only_dead_owners=True))
         assert process_table.arguments(pid)
