@@ -94,6 +94,14 @@ def test_characters_that_an_encoding_lacks_are_replaced(
         assert b"ipc/pipe" in done.stdout
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
+def test_verdicts_stay_distinct_in_any_encoding(run_folder: Path, tmp_path: Path, encoding: str) -> None:
+    done = shell("isolab report run", tmp_path, PYTHONIOENCODING=encoding)
+    legend = re.search(r"(.) pass +(.) fail +(.) error +(.) skip +(.) not run", done.stdout.decode(encoding))
+    assert legend is not None
+    assert len({*legend.groups()} - {"?"}) == 5
+
+
 @pytest.mark.parametrize("words", ["validate", "run", "try", "report", "ssh", "new x", ""])
 def test_arguments_may_hold_any_bytes(tmp_path: Path, words: str) -> None:
     done = shell(f"isolab {words} $'caf\\xe9\\x01'", tmp_path)
