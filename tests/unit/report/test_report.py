@@ -225,7 +225,12 @@ def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
 
 
 def test_what_no_machine_answered_is_not_the_same_on_those_that_answered() -> None:
-    spec = {"title": "Pipe", "run": "./a", "checks": [{"that": "crosses", "equals": 1}]}
+    spec = {
+        "title": "Pipe",
+        "run": "./a",
+        "shows": {"crosses": "Crosses"},
+        "checks": [{"that": "crosses", "equals": 1}],
+    }
     unanswered = {"ipc/pipe": Exercise.model_validate(spec)}
     record = Record("r", "l", "h", "vm", "", "qemu", "vm", "amd64", "", "ipc/pipe", Status.FAIL, "lost")
     table = compare([record], unanswered)
