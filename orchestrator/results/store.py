@@ -163,7 +163,8 @@ def load_run(folder: Path) -> list[Record]:
         return list(read_records(path))
     except FileNotFoundError:
         raise SpecError(
-            f"{folder}: not a run (no {RECORDS} in it)", hint="runs are stored in runs/"
+            f"{folder}: not a run (no {RECORDS} in it)",
+            hint="runs are stored in runs/; the latest one is `last`: isolab report last",
         ) from None
     except ValueError as problem:
         raise SpecError(

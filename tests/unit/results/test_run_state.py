@@ -86,6 +86,21 @@ def test_a_whole_last_line_needs_no_newline(tmp_path: Path) -> None:
     assert incomplete(tmp_path, DONE[:1]) == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"\xff\xfe\x00", "line 2: not text in UTF-8"),
+        (b"{nonsense}", "line 2: not JSON (at column 2)"),
+        (b"[]", "line 2: not a record"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes, words: str) -> None:
+    (tmp_path / RECORDS).write_bytes(DONE[0].to_json().encode() + b"\n" + line + b"\n")
+    with pytest.raises(SpecError) as wrong:
+        load_run(tmp_path)
+    assert wrong.value.message.endswith(f"invalid records: {words}")
+
+
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize(
     ("change", "words"),

@@ -150,8 +150,9 @@ def test_a_damaged_line_before_the_end_is_told(tmp_path: Path, line: str) -> Non
 
 
 def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="not a run"):
+    with pytest.raises(SpecError, match="not a run") as caught:
         load_run(tmp_path)
+    assert "isolab report last" in caught.value.hint
 
 
 def test_records_may_be_named_as_a_file(tmp_path: Path) -> None:
