@@ -98,10 +98,10 @@ def _input(stdin: Path) -> Path | None:
         return stdin
     if stdin.resolve() == Path(os.devnull):
         return None
-    what = "no such file"
+    what = ": no such file"
     if stdin.exists():
-        what = "is a folder, not a file" if stdin.is_dir() else "is not a regular file"
-    raise SpecError(f"--stdin {printable(str(stdin))}: {what}", hint="name a file to be the program's input")
+        what = " is a folder, not a file" if stdin.is_dir() else " is not a regular file"
+    raise SpecError(f"--stdin {printable(str(stdin))}{what}", hint="name a file to be the program's input")
 
 
 def _require(path: Path, command: str) -> None:
