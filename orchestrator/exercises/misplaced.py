@@ -34,7 +34,8 @@ class Misplaced:
         there, folder = printable(best), path.parent
         if PurePath(best).parent == folder:
             return f" ({there} is there: rename it to {path.name})"
-        return f" ({there} is there: it belongs in {folder}/, as {path.name})"
+        name = "" if PurePath(best).name == path.name else f", as {path.name}"
+        return f" ({there} is there: it belongs in {folder}/{name})"
 
 
 def misplaced(work: Path, expected: Iterable[str]) -> Misplaced:

@@ -39,10 +39,12 @@ def _lacking(table: Table) -> Iterator[dict[str, str]]:
     """Yield a line for each result that an incomplete run lacks; one about the run if it lacks none."""
     words = wording.incomplete(table)
     known = {column.machine: column for column in reversed(table.machines)}
+    students = {column.student for column in table.machines}
+    student = students.pop() if len(students) == 1 else ""
     for machine, exercise in table.about.missing:
         column = known.get(machine)
-        about = {name: getattr(column, name) for name in ("student", "boundary", "arch")} if column else {}
-        named = {"machine": machine, "exercise": exercise, "status": MISSING}
+        about = {name: getattr(column, name) for name in ("boundary", "arch")} if column else {}
+        named = {"student": student, "machine": machine, "exercise": exercise, "status": MISSING}
         yield {**about, **named, "reason": f"no result. {words}"}
     if words and not table.about.missing:
         yield {"status": INCOMPLETE, "reason": words}

@@ -147,7 +147,8 @@ def interrupted_table(tmp_path: Path) -> Table:
 
 
 def test_a_spreadsheet_has_a_line_without_points_for_each_missing_result(tmp_path: Path) -> None:
-    lines = list(csv.DictReader(StringIO(render("csv", interrupted_table(tmp_path)))))
+    table = interrupted_table(tmp_path)
+    lines = list(csv.DictReader(StringIO(render("csv", table))))
     assert [(one["machine"], one["exercise"], one["status"]) for one in lines] == [
         ("vm", "ipc/pipe", "pass"),
         ("vm", "ipc/fifo", "missing"),
@@ -157,6 +158,9 @@ def test_a_spreadsheet_has_a_line_without_points_for_each_missing_result(tmp_pat
     assert {one["points"] for one in lines[1:]} == {""}
     assert lines[1]["boundary"] == lines[0]["boundary"] != ""
     assert all("it was interrupted" in one["reason"] for one in lines[1:])
+    hers = compare([replace(DONE[0], student="ann")], about=table.about)
+    lines = list(csv.DictReader(StringIO(render("csv", hers))))
+    assert {one["student"] for one in lines} == {"ann"}
     running = compare(DONE, about=RunInfo(incomplete="it has not finished"))
     (*_, last) = csv.DictReader(StringIO(render("csv", running)))
     assert (last["status"], last["machine"]) == ("incomplete", "")
