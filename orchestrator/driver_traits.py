@@ -88,7 +88,7 @@ _ROWS = {
         container_images=True,
         limits_memory=True,
         networks=True,
-        own_keys=frozenset({"pids"}),
+        own_keys=frozenset({"pids", "engine"}),
     ),
     "qemu": DriverTraits(
         Boundary.VM,
@@ -99,6 +99,7 @@ _ROWS = {
         limits_memory=True,
         networks=True,
         internet=True,
+        own_keys=frozenset({"accel"}),
     ),
     "libvirt": DriverTraits(
         Boundary.VM,
@@ -111,7 +112,7 @@ _ROWS = {
         most_networks=11,  # PCI slots that isolab assigns
         most_networks_on={"malta": 2},  # its kernel has no interrupt line for further slots
         internet=True,
-        own_keys=frozenset({"uri"}),
+        own_keys=frozenset({"uri", "accel"}),
     ),
     "virtualbox": DriverTraits(
         Boundary.VM,

@@ -128,6 +128,8 @@ class Record:
     def from_json(cls, line: str) -> Record:
         """Parse a line of ``records.jsonl``; keys from newer versions are ignored."""
         raw = json.loads(line)
+        if not isinstance(raw, dict):
+            raise ValueError("not a record")
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
         if raw["status"] not in list(Status):
@@ -139,15 +141,15 @@ class Record:
 def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a ``records.jsonl``; a part of a record at its end (isolab was killed) is skipped,
     see ``ends_in_a_part``. Raises OSError, and ValueError with the line of an invalid record."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    for number, line in enumerate(lines, start=1):
+    lines = path.read_bytes().split(b"\n")
+    for number, raw in enumerate(lines, start=1):
         last = number == len(lines)  # nothing, or a line without an end
-        if last and not _is_json(line):
+        if last and not _is_json(raw.decode(errors="replace")):
             return
-        if not line:
+        if not raw:
             continue
         try:
-            record = Record.from_json(line)
+            record = Record.from_json(raw.decode())
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise ValueError(f"line {number}: {_words(problem)}") from None
         yield record
@@ -168,4 +170,12 @@ def _is_json(line: str) -> bool:
 
 
 def _words(problem: Exception) -> str:
-    return f"no {problem}" if isinstance(problem, KeyError) else str(problem)
+    match problem:
+        case KeyError():
+            return f"no {problem}"
+        case UnicodeDecodeError():
+            return "not text in UTF-8"
+        case json.JSONDecodeError():
+            return f"not JSON (at column {problem.colno})"
+        case _:
+            return str(problem)

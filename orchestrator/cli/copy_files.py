@@ -61,7 +61,7 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
         about = {"machine": machine.name, "files": count, "bytes": what.size, "to": folder, "user": user}
         say_json({**about, "left_out": what.left_out})
         return Exit.PASSED
-    say(f"{machine.name}: copied {_count(count, what.size)} to {where} as {user}")
+    say(f"{machine.name}: copied {_count(count, what.size)} to {printable(where)} as {user}")
     _say_left_out(what.left_out, "skipped")
     return Exit.PASSED
 
@@ -100,7 +100,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
         about = {"machine": machine.name, "files": len(whole.files), "bytes": whole.size}
         say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
-    say(f"{machine.name}: copied {_count(len(whole.files), whole.size)} to {target}")
+    say(f"{machine.name}: copied {_count(len(whole.files), whole.size)} to {printable(str(target))}")
     _say_left_out(whole.left_out, "skipped (not regular files or folders)")
     return Exit.PASSED
 

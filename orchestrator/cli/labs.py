@@ -84,7 +84,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
         f"expected time: about {planned.seconds:.0f} s"
         + (f" ({counted(len(absent), 'image')} to build)" if absent else "")
     )
-    free = f"{host.name} has {mib(host.memory)} free and {host.cpus} processors"
+    free = f"this host has {mib(host.memory)} free and {host.cpus} processors"
     fits = "fits, but not every machine can run" if ready.blocked else "fits"
     say(f"{fits}: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
     for words in ready.sentences():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.errors import Exit, SpecError
-from orchestrator.labfile.builtin import builtin_labs
+from orchestrator.labfile.builtin import builtin_labs, labs_here
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.load import EXERCISE_FILE, LAB_FILE
 from orchestrator.labfile.suggest import did_you_mean
@@ -33,7 +33,7 @@ def list_content(what: str, form: str) -> Exit:
 
 
 def _labs() -> Rows:
-    here = {str(file.parent): file.parent for file in sorted(Path().glob(f"*/{LAB_FILE}"))}
+    here = {str(folder): folder for folder in labs_here()}
     return [
         {"name": name, "title": _title(path / LAB_FILE)} for name, path in {**builtin_labs(), **here}.items()
     ]

@@ -11,6 +11,9 @@ import signal
 import sys
 from types import FrameType
 
+_KEPT = "\n\t"
+"""Control characters of messages that reach the terminal."""
+
 
 def main() -> None:
     """Run the command and exit."""
@@ -54,15 +57,30 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _report(Interrupted())
     except OSError as problem:
-        return _report(from_os(problem))
+        return _report(_folder_lost() or from_os(problem))
     except Exception as problem:  # noqa: BLE001 - the last resort: exit 1 would mean that an exercise failed
         return _report(crashed(problem, argv))
 
 
+def _folder_lost() -> Exception | None:
+    """Return the error for a current folder that was removed: then every relative path is not found."""
+    from pathlib import Path
+
+    from orchestrator.errors import SpecError
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return SpecError("the current folder no longer exists", hint="change to another one, such as: cd ~")
+    return None
+
+
 def _report(problem: Exception) -> int:
     from orchestrator.errors import LabError
+    from orchestrator.formatting import printable
     from orchestrator.progress import write_error
 
     assert isinstance(problem, LabError)
-    write_error(f"isolab: {problem.describe()}\n")
+    # Names of files, and what machines say, must not control the terminal.
+    write_error(f"isolab: {printable(problem.describe(), keep=_KEPT)}\n")
     return int(problem.exit_code)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.cli.output import check_format, say
-from orchestrator.errors import Exit, SpecError
+from orchestrator.errors import Exit, SpecError, Unavailable
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.report import FORMATS, render
 from orchestrator.results.comparison import compare
@@ -15,6 +16,7 @@ from orchestrator.results.snapshot import about_run, specs_of
 from orchestrator.results.store import load_run, machine_order
 
 STUDENT, LECTURER = READERS = ("student", "lecturer")
+_ELSEWHERE = "name another file with --out"
 OF_THE_STUDENT = ("gradescope",)
 """Formats that are always the student's, and say of themselves which parts only lecturers see."""
 
@@ -30,15 +32,28 @@ def report(run: str, form: str, out: str, reader: str = "") -> Exit:
         records = [for_student(record) for record in records]
     machines = machine_order(folder, records)
     table = compare(records, specs_of(folder, records), machines, about_run(folder, records))
+    if not records:  # which would name their run
+        table = replace(table, runs=(folder.resolve().name,))
     text = render(form, table)
     if not out:
         say(text)
         return Exit.PASSED
-    try:
-        Path(out).write_text(text, encoding="utf-8")
-    except OSError as problem:
-        raise SpecError(f"cannot write {out}: {problem.strerror}") from None
+    _write(Path(out), text)
     return Exit.PASSED
+
+
+def _write(out: Path, text: str) -> None:
+    """Raises SpecError for a path that cannot be a file, Unavailable where the disk cannot take it."""
+    try:
+        out.write_text(text, encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise SpecError(
+            f"cannot write {out}: there is no folder {out.parent}", hint=f"create it: mkdir -p {out.parent}"
+        ) from None
+    except (IsADirectoryError, PermissionError) as problem:
+        raise SpecError(f"cannot write {out}: {problem.strerror}", hint=_ELSEWHERE) from None
+    except OSError as problem:
+        raise Unavailable(f"cannot write {out}: {problem.strerror or problem}", hint=_ELSEWHERE) from None
 
 
 def _is_for_lecturer(form: str, reader: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -11,6 +12,9 @@ from orchestrator.errors import Exit, LabError
 from orchestrator.progress import write_error
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+_REPLACED = "isolab-signs"
+_INSTEAD = str.maketrans("✓✗–—·×÷µ─│├└", "+x--.x/u-|||", "") | {ord("…"): "..."}
+"""What stands for our own signs where an encoding lacks them: those of verdicts stay distinct."""
 
 
 class OutputLost(LabError):
@@ -25,8 +29,9 @@ def prepare() -> None:
     """Open what the caller closed, drop the current folder from the path, and let every character be written.
 
     A closed descriptor would be taken by the next file that is opened, and what is printed would end up
-    in it. The stand-in for standard output cannot be written, so that its loss is noticed. A character
-    that an encoding lacks, or a byte of a file name that is no character, is shown as a question mark.
+    in it. The stand-in for standard output cannot be written, so that its loss is noticed. A sign
+    of ours that an encoding lacks has a stand-in; any other character, or a byte of a file name that is no
+    character, is shown as a question mark.
     """
     _fill(STDIN, os.O_RDONLY)
     _fill(STDOUT, os.O_RDONLY)
@@ -34,10 +39,19 @@ def prepare() -> None:
     sys.stdin = sys.stdin or open(STDIN, closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(STDOUT, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(STDERR, "w", closefd=False)  # noqa: SIM115
+    codecs.register_error(_REPLACED, _stand_in)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=_REPLACED)
     leave_current_folder_out()
+
+
+def _stand_in(problem: UnicodeError) -> tuple[str, int]:
+    """Replace what cannot be encoded, as ``codecs.register_error`` expects it."""
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    lacking = problem.object[problem.start : problem.end].translate(_INSTEAD)
+    return "".join(char if char.isascii() else "?" for char in lacking), problem.end
 
 
 def _fill(descriptor: int, flags: int) -> None:

@@ -29,7 +29,7 @@ def require_program(path: str, arguments: Sequence[str]) -> None:
         or (path in builtin_labs() and not place.exists())
     ):
         raise SpecError(f"{shown} is a lab, not a program", hint=f"isolab run {_quoted(path)}")
-    if place.exists():
+    if place.exists() or place.is_symlink():  # one that leads nowhere is told as such
         return
     source = next((one for one in arguments if one.endswith(SOURCES) and Path(one).is_file()), "")
     if source:

@@ -8,6 +8,7 @@ built once from that release's sources, so that all programs have the same one.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shlex
@@ -61,6 +62,8 @@ _START = 'void *const __dso_handle __attribute__((visibility("hidden"))) = 0;\n'
 BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
 """Limits for compiling untrusted sources, which could make the compiler read endlessly or write a lot."""
 TOOL_SECONDS = 300.0
+_LONGEST_NAME = 200
+"""Bytes of a program's name that leave room for the endings of temporary files beside it."""
 _NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
 """The assembler has its own includes (``.incbin``), which the preprocessor does not see."""
 _RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
@@ -147,21 +150,30 @@ def compile_program(
     """
     words: list[str] = []
     objects: list[Path] = []
+    short = output.with_name(_short(output.name))
     for source in sources:
         compiler = _compiler_of(source, arch, toolchain, standard, cxx)
         if within is not None:
             compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
             _require_inside([*compiler, *flags], source, (*within, toolchain, zig_folder()), deadline)
-        target = output.parent / f".{output.name}-{len(objects)}.o"
+        target = output.parent / f".{short.name}-{len(objects)}.o"
         command = [*compiler, *WARNINGS, *flags, "-c", _argument(source.name), "-o", target]
         failure = f"{source.name} does not compile for {arch.name}"
         words.append(tool(command, source.parent, failure, deadline))
         objects.append(target)
-    link = [*_linker(arch), "-o", output, *_around(toolchain, objects, cxx)]
+    link = [*_linker(arch), "-o", short, *_around(toolchain, objects, cxx)]
     tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    short.replace(output)
     for target in objects:
         target.unlink()
     return "".join(words)
+
+
+def _short(name: str) -> str:
+    """Return a name to which a compiler and a linker can add their own endings: the same, unless it is
+    nearly as long as a file system permits (255 bytes)."""
+    long = len(os.fsencode(name)) > _LONGEST_NAME
+    return hashlib.sha256(os.fsencode(name)).hexdigest() if long else name
 
 
 def _require_inside(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import SpecError
+from orchestrator.exercises.misplaced import Misplaced, misplaced
 from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
@@ -33,10 +34,11 @@ Files = Mapping[str, bytes]
 @dataclass(frozen=True)
 class HandedIn:
     """A student's files of one exercise; ``missing`` are those that are not there or cannot be taken, with
-    their paths and reasons."""
+    their paths and reasons. ``absent``: nothing of it is there."""
 
     files: Files
     missing: tuple[str, ...] = ()
+    absent: bool = False
 
     @property
     def reason(self) -> str:
@@ -75,7 +77,8 @@ def with_work(
             for number, (exercise, one) in enumerate(zip(wanted, found, strict=True))
         }
         exercises = tuple(done.get(exercise.name, exercise) for exercise in lab.exercises)
-        yield replace(lab, exercises=exercises), _words(list(done.values()), wanted, work)
+        absent = all(one.absent for one in found)
+        yield replace(lab, exercises=exercises), _words(list(done.values()), wanted, work, absent=absent)
 
 
 def machines_for(
@@ -145,14 +148,19 @@ def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[HandedIn]
     folder."""
     if not work.is_dir():
         raise SpecError(f"--work {work}: no such folder", hint="name the folder with a student's files")
+    places = {e.name: _place(work, e.name, alone=len(exercises) == 1) for e in exercises}
+    others = misplaced(
+        work, (_relative(places[e.name] / name, work) for e in exercises for name in _names(e))
+    )
     found = []
     for exercise in exercises:
-        place = _place(work, exercise.name, alone=len(exercises) == 1)
-        taken = _taken(place, work, _names(exercise))
+        place, names = places[exercise.name], _names(exercise)
+        taken = _taken(place, work, names, others)
+        absent = not any(os.path.lexists(place / name) for name in names)
         sources = {name for build in exercise.spec.build for name in build.sources}
         empty = [name for name, data in taken.files.items() if name in sources and not data.strip()]
         words = [f"{_relative(place / name, work)} is empty" for name in empty]
-        found.append(HandedIn(taken.files, (*taken.missing, *words)))
+        found.append(HandedIn(taken.files, (*taken.missing, *words), absent))
     return found
 
 
@@ -173,17 +181,23 @@ def _origin(exercise: LoadedExercise) -> str:
 
 
 def _words(
-    ready: Sequence[LoadedExercise], exercises: Sequence[LoadedExercise], work: Path | None
+    ready: Sequence[LoadedExercise], exercises: Sequence[LoadedExercise], work: Path | None, *, absent: bool
 ) -> list[str]:
-    """Return whose work runs, one line for each kind, and what was not handed in."""
+    """Return whose work runs, one line for each kind, and what was not handed in. ``absent``: no file of any
+    exercise is where it should be."""
     if work is not None:
         there = [e.name for e in ready if not e.not_handed_in]
         said = {e.name: e.not_handed_in.replace(":\n", ": ").replace("\n", "; ") for e in ready}
-        absent = [f"0 points for {name}: {words}" for name, words in said.items() if words]
-        if not there:
+        lost = [f"0 points for {name}: {words}" for name, words in said.items() if words]
+        if there:
+            return [f"running the work in {work}: {', '.join(there)}", *lost]
+        if absent:
             hint = "each exercise is expected in TOPIC/NAME/ or NAME/"
-            return [f"no work on these exercises in {work}: {hint}", *absent]
-        return [f"running the work in {work}: {', '.join(there)}", *absent]
+            return [f"no work on these exercises in {work}: {hint}", *lost]
+        return [
+            f"nothing to run in {work}: the work on every exercise is incomplete or cannot be used",
+            *lost,
+        ]
     called = {
         SOLUTION: "running the reference solution",
         SKELETON: "running the skeleton",
@@ -200,8 +214,9 @@ def _names(exercise: LoadedExercise) -> list[str]:
     return exercise.spec.student.files if exercise.spec.student else []
 
 
-def _taken(place: Path, root: Path, names: Sequence[str]) -> HandedIn:
-    """Read these files of ``place``, which must really be within ``root``."""
+def _taken(place: Path, root: Path, names: Sequence[str], others: Misplaced | None = None) -> HandedIn:
+    """Read these files of ``place``, which must really be within ``root``. ``others`` may be meant by one
+    that is missing."""
     found: dict[str, bytes] = {}
     missing = []
     for name in names:
@@ -209,10 +224,13 @@ def _taken(place: Path, root: Path, names: Sequence[str]) -> HandedIn:
         try:
             found[name] = _read(confined(root, str((place / name).relative_to(root))))
         except FileNotFoundError:
-            missing.append(f"{shown} is missing{_dangling(place / name)}")
-        except (ValueError, OSError) as error:
-            words = error.strerror if isinstance(error, OSError) else str(error)
-            missing.append(f"{shown}: {words or 'cannot be read'}")
+            missing.append(
+                f"{shown} is missing{_dangling(place / name) or (others.hint(shown) if others else '')}"
+            )
+        except OSError as error:
+            missing.append(f"{shown} cannot be read: {error.strerror or error}")
+        except ValueError as error:
+            missing.append(f"{shown} {error}")
     return HandedIn(found, tuple(missing))
 
 
@@ -232,7 +250,10 @@ def _read(path: Path) -> bytes:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise ValueError("is a folder, not a file")
+        if not stat.S_ISREG(kind):
             raise ValueError("is not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(MOST_BYTES + 1)

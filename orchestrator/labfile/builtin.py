@@ -10,11 +10,19 @@ from orchestrator.errors import SpecError
 from orchestrator.labfile.load import EXERCISE_FILE, LAB_FILE
 from orchestrator.labfile.suggest import ask, did_you_mean, quote
 from orchestrator.paths import LABS
+from orchestrator.record import RECORDS
 
 
 def builtin_labs() -> dict[str, Path]:
     """The folders of the built-in labs by name, in alphabetical order."""
     return {file.parent.name: file.parent for file in sorted(LABS.glob(f"*/{LAB_FILE}"))}
+
+
+def labs_here() -> list[Path]:
+    """The folders of labs in the current folder, in alphabetical order. A run's folder is none: it holds a
+    copy of its lab, and records."""
+    folders = [file.parent for file in sorted(Path().glob(f"*/{LAB_FILE}"))]
+    return [folder for folder in folders if not (folder / RECORDS).exists()]
 
 
 def find_lab(written: str) -> Path:
@@ -39,7 +47,7 @@ def find_lab(written: str) -> Path:
         raise SpecError(f"no lab at {path}", hint=f"{ask(path.name)} That is a built-in lab.")
     if os.sep in written or path.suffix:
         return path
-    near = {file.parent.name for file in Path().glob(f"*/{LAB_FILE}")}
+    near = {folder.name for folder in labs_here()}
     hints = (did_you_mean(written, [*builtin, *near]), f"built-in labs: {', '.join(builtin)}")
     raise SpecError(f"unknown lab {quote(written)}", hint=" ".join(filter(None, hints)))
 

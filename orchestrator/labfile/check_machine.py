@@ -31,11 +31,11 @@ def misplaced(driver: str, keys: Iterable[str]) -> Iterator[tuple[str, str, str]
     traits = TRAITS[driver]
     for key in keys:
         owners = [name for name, other in TRAITS.items() if key in other.own_keys]
-        if owners and driver not in owners:
+        if traits.existing and key in _HOW_IT_IS_MADE:
+            yield key, f"driver {driver} takes no {key}: its machines already exist", "leave it out"
+        elif owners and driver not in owners:
             message = f"{key} is a key for driver {either(owners)}, not {driver}"
             yield key, message, f"use driver: {either(owners)}, or leave it out"
-        elif traits.existing and key in _HOW_IT_IS_MADE:
-            yield key, f"driver {driver} takes no {key}: its machines already exist", "leave it out"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from orchestrator.labfile.canary_kinds import LABELS, NOT_PLANTED, OUTCOMES, RES
 from orchestrator.labfile.check_commands import SKELETON, Available, builds_of
 from orchestrator.labfile.models import ANSWERS
 from orchestrator.labfile.shared import ABOVE, files_of
-from orchestrator.labfile.suggest import did_you_mean, quote
+from orchestrator.labfile.suggest import ask, did_you_mean, quote
 from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_document import Path as DataPath
 
@@ -139,7 +139,8 @@ def _impossible(name: str, value: object) -> tuple[str, str]:
     if name == "signal" and not _is_signal(value):
         words = f"{quote(value)} is not a signal; a program that was not killed has null"
         known = [one.name for one in Signals]
-        suggestion = did_you_mean(f"SIG{value}", known) or did_you_mean(value, known)
+        meant = _numbered(value)
+        suggestion = ask(meant) if meant else did_you_mean(f"SIG{value}", known) or did_you_mean(value, known)
     elif name == "exit_code" and value is not None and not (type(value) is int and 0 <= value <= 255):
         words = "expected an exit status: a number from 0 to 255, or null if it was killed"
     elif name == "stdout" and not isinstance(value, str):
@@ -147,6 +148,16 @@ def _impossible(name: str, value: object) -> tuple[str, str]:
     elif name in RESERVED and not str(value).startswith(NOT_PLANTED) and value not in OUTCOMES:
         words, suggestion = f"expected one of: {', '.join(OUTCOMES)}", did_you_mean(value, OUTCOMES)
     return words, suggestion
+
+
+def _numbered(value: object) -> str:
+    """Return the name of the signal with this number, alone or as a shell's exit status (128 and more);
+    "" if there is none."""
+    try:
+        number = int(str(value))
+        return Signals(number - 128 if number > 128 else number).name
+    except ValueError:
+        return ""
 
 
 def _is_signal(value: object) -> bool:

@@ -36,8 +36,8 @@ def render(name: str, answers: Answers) -> str:
 def headline(name: str, answers: Answers) -> str:
     """Return the verdict in one line."""
     if not answers.families:
-        return f"{name}: no machine gave a complete answer"
-    return f"{name}: {_verdict(answers)}: {answers.families[0].first.result}"
+        return f"{printable(name)}: no machine gave a complete answer"
+    return f"{printable(name)}: {_verdict(answers)}: {answers.families[0].first.result}"
 
 
 def _verdict(answers: Answers) -> str:

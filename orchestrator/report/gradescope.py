@@ -1,7 +1,8 @@
 """The report as a Gradescope autograder's ``results.json``, for one student's submission.
 
 It is always the student's: a test for each visible check, and for each hidden one a test that only
-lecturers see (``visibility``), without a name, a value or a word of it. The field names are Gradescope's
+lecturers see (``visibility``), without a name, a value or a word of it. An incomplete run says so above the
+tests, and has a test without a score for each result it lacks. The field names are Gradescope's
 (autograder specifications, "Output format").
 """
 
@@ -15,6 +16,7 @@ from orchestrator.errors import SpecError
 from orchestrator.exercises.missed_checks import missed_lines
 from orchestrator.formatting import bounded, printable, whole_lines
 from orchestrator.record import CheckResult, Record, Status
+from orchestrator.report import wording
 from orchestrator.report.summary import summarize
 from orchestrator.results.comparison import MachineColumn, Table
 from orchestrator.results.for_student import for_student, output_for_people
@@ -28,6 +30,8 @@ _EXCUSED = {
     Status.ERROR: "This could not be graded. It is not the submission's fault and costs no points.",
     Status.SKIP: "This was not run here and costs no points.",
 }
+_LACKING = "There is no result: the run is incomplete. It is not the submission's fault and costs no points."
+_TOLD = "The score counts only the tests that have a result."
 
 
 def render(table: Table) -> str:
@@ -46,13 +50,35 @@ def render(table: Table) -> str:
         for record in table.records(place)
         for test in _tests(column, record, alone=alone)
     ]
+    tests += [_missing(machine, exercise) for machine, exercise in table.about.missing]
     results = {
+        **_about_run(table),
         "score": total.points,
         "execution_time": round(total.seconds, 3),
         "stdout_visibility": "hidden",
         "tests": tests,
     }
     return json.dumps(results, indent=2) + "\n"
+
+
+def _about_run(table: Table) -> dict[str, str]:
+    """Return the text above all tests: that the run is incomplete, and which results are missing."""
+    if not (words := wording.incomplete(table)):
+        return {}
+    names = [f"{printable(exercise)} on {printable(machine)}" for machine, exercise in table.about.missing]
+    lines = [words, _TOLD, *(f"no result: {name}" for name in names)]
+    return {"output": whole_lines("\n".join(lines), _OUTPUT_LIMIT), "output_format": "text"}
+
+
+def _missing(machine: str, exercise: str) -> dict[str, Any]:
+    """Return the test of a result that is not there: it says so, and has no score."""
+    return {
+        "name": f"{printable(exercise)} on {printable(machine)}",
+        "output": _LACKING,
+        "output_format": "text",
+        "tags": ["missing"],
+        "visibility": "visible",
+    }
 
 
 def _tests(column: MachineColumn, record: Record, *, alone: bool) -> Iterator[dict[str, Any]]:

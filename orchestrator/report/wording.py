@@ -168,17 +168,15 @@ def silent(row: Row, columns: Sequence[MachineColumn]) -> tuple[str, ...]:
 
 
 def agreed(row: Row, columns: Sequence[MachineColumn]) -> str:
-    """Return the common value of a row without differences, and which machines did not answer."""
-    if not row.groups:
-        return "no answer"
+    """Return the common value of a row that is the same, and which machines did not answer."""
     quiet = silent(row, columns)
     without = f" (no answer: {', '.join(quiet)})" if quiet else ""
     return f"{row.groups[0].text}{without}"
 
 
 def agreeing(section: Section) -> tuple[Row, ...]:
-    """Return the rows on which no machines differ."""
-    return tuple(row for row in section.rows if not row.differs)
+    """Return the rows on which all machines that answered agree: at least one did."""
+    return tuple(row for row in section.rows if row.same)
 
 
 def agreement(table: Table) -> str:

@@ -27,13 +27,15 @@ class RunInfo:
     """Facts about the run: its lab's title and description, and its exercises' files.
 
     ``sources``: exercise -> file name -> text, as they were when the lab ran. ``incomplete`` says what is
-    missing of a run that did not come to its end; "" when nothing is.
+    missing of a run that did not come to its end; "" when nothing is. ``missing`` are the results it should
+    have and has not, each as machine and exercise.
     """
 
     title: str = ""
     description: str = ""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     incomplete: str = ""
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,17 +50,28 @@ def incomplete(folder: Path, records: Sequence[Record]) -> str:
     return "; ".join(words)
 
 
-def _from_state(folder: Path, records: Sequence[Record]) -> Sequence[str]:
-    try:
-        text = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-        state, expected = RunState(text["state"]), dict(text["expected"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
+def missing_results(folder: Path, records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
+    """Return the results that the run in ``folder`` should have and has not, each as machine and exercise;
+    none if nothing is known of it."""
     there = {(record.machine, record.exercise) for record in records}
-    wanted = [(str(machine), str(name)) for machine, names in expected.items() for name in names]
-    missing = [pair for pair in wanted if pair not in there]
+    return tuple(pair for pair in _state_of(folder)[1] if pair not in there)
+
+
+def _from_state(folder: Path, records: Sequence[Record]) -> Sequence[str]:
+    state, wanted = _state_of(folder)
+    missing = missing_results(folder, records)
     words = [_WORDS[state]] if state in _WORDS else []
     if missing:
         machines = ", ".join(dict.fromkeys(machine for machine, _ in missing))
         words.append(f"{counted(len(missing), 'result')} of {len(wanted)} missing, on {machines}")
     return words
+
+
+def _state_of(folder: Path) -> tuple[RunState | None, Sequence[tuple[str, str]]]:
+    """Return how far a run came, and the results it should have; None and nothing if it does not say."""
+    try:
+        text = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        state, expected = RunState(text["state"]), dict(text["expected"])
+        return state, [(str(machine), str(name)) for machine, names in expected.items() for name in names]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, ()

@@ -26,7 +26,7 @@ from orchestrator.labfile.yaml_document import survey
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Record
 from orchestrator.results.comparison import RunInfo
-from orchestrator.results.run_state import incomplete
+from orchestrator.results.run_state import incomplete, missing_results
 
 _FOLDER = "exercises"
 _MOST_BYTES = 64 * 2**10
@@ -52,8 +52,13 @@ def about_run(folder: Path, records: Sequence[Record]) -> RunInfo:
     with contextlib.suppress(OSError, LabError, TypeError, ValueError):
         text = dict(survey((folder / LAB_FILE).read_text(encoding="utf-8"), LAB_FILE).data)
     sources = {name: dict(_sources(folder / _FOLDER / _inside(name))) for name in _names(records)}
-    missing = incomplete(folder, records)
-    return RunInfo(_text(text.get("title")), _text(text.get("description")), sources, missing)
+    return RunInfo(
+        _text(text.get("title")),
+        _text(text.get("description")),
+        sources,
+        incomplete(folder, records),
+        missing_results(folder, records),
+    )
 
 
 def specs_of(folder: Path, records: Sequence[Record]) -> dict[str, Exercise]:
@@ -132,8 +137,3 @@ def _inside(name: str) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def exercises_in(folder: Path) -> Path:
-    """Return where ``keep`` puts the exercises' files of a run in ``folder``."""
-    return folder / _FOLDER

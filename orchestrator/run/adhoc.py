@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from orchestrator.errors import SpecError
 from orchestrator.formatting import printable
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.labfile.models import Build, Exercise, Lab, Machine, Step
-from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.paths import state_dir
 
 EXERCISE = "./program"
@@ -75,8 +76,7 @@ def lab_of(
 ) -> LoadedLab:
     """Return a lab with one exercise: this C file, or this folder built by ``command``. Raises SpecError."""
     _require(path, command)
-    if stdin is not None and not stdin.is_file():
-        raise SpecError(f"--stdin {printable(str(stdin))}: no such file")
+    stdin = _input(stdin) if stdin is not None else None
     # Names and arguments may hold any bytes, which the models' own checks refuse.
     build = _build(path, command)
     step = Step.model_construct(
@@ -91,11 +91,26 @@ def lab_of(
     return LoadedLab(lab=lab, path=path, exercises=(loaded,))
 
 
+def _input(stdin: Path) -> Path | None:
+    """Return the file to read as standard input; None for the null device, which holds nothing. Raises
+    SpecError."""
+    if stdin.is_file():
+        return stdin
+    if stdin.resolve() == Path(os.devnull):
+        return None
+    what = ": no such file"
+    if stdin.exists():
+        what = " is a folder, not a file" if stdin.is_dir() else " is not a regular file"
+    raise SpecError(f"--stdin {printable(str(stdin))}{what}", hint="name a file to be the program's input")
+
+
 def _require(path: Path, command: str) -> None:
     """Raise SpecError unless this can be built: a source, or a folder with a makefile, or by ``command``."""
     shown = printable(str(path))
     if not path.exists():
-        what = "a link to nothing" if path.is_symlink() else "no such file"
+        what = (
+            f"a link to {quote(path.readlink())}, which is not there" if path.is_symlink() else "no such file"
+        )
         raise SpecError(f"{shown}: {what}", hint=_NAME_ONE)
     if not path.is_dir() and not path.is_file():
         raise SpecError(f"{shown} is neither a file nor a folder", hint=_NAME_ONE)

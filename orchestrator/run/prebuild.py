@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,7 @@ def _build_all(
 
 def choose(result: Built, program: str) -> str:
     """The path of the program to run. Raises SpecError."""
-    paths = result.distinct()
+    paths, program = result.distinct(), posixpath.normpath(program) if program else ""
     wanted = [path for path in result.programs if program in {path, Path(path).name}]
     found = [path for path in wanted if path == program] or wanted if program else paths
     if len(found) == 1:

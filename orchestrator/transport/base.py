@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ LIMIT = 16 * 2**20
 
 _MAX_OWNER = 0o7777777
 """The largest user id a USTAR header holds: tar(5)."""
+_LONGEST_PATH = 100
+"""Bytes of a path that any USTAR header holds: tar(5). GNU's format has no limit; BusyBox knows it too."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ class Item:
 def pack(items: Sequence[Item]) -> bytes:
     """Pack files as one tar stream, with numeric owners."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    long = any(len(os.fsencode(item.path)) > _LONGEST_PATH for item in items)
+    form = tarfile.GNU_FORMAT if long else tarfile.USTAR_FORMAT
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
         for item in items:
             about = tarfile.TarInfo(item.path)
             # Only an ordinary user from a directory service has a larger id: tar(1) run by a user who

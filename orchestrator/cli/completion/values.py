@@ -25,11 +25,10 @@ def _words(*words: str) -> Callable[[Typed], Candidates]:
 
 
 def _labs(_typed: Typed) -> Candidates:
-    from orchestrator.labfile.builtin import builtin_labs
-    from orchestrator.labfile.load import LAB_FILE
+    from orchestrator.labfile.builtin import builtin_labs, labs_here
 
     yield from ((name, "built-in lab") for name in builtin_labs())
-    yield from ((str(file.parent), "lab") for file in sorted(Path().glob(f"*/{LAB_FILE}")))
+    yield from ((str(folder), "lab") for folder in labs_here())
 
 
 def _machines_of_lab(typed: Typed) -> Candidates:
@@ -49,10 +48,10 @@ def _exercises_of_lab(typed: Typed) -> Candidates:
 
 
 def _kinds_of_machine(_typed: Typed, every: bool) -> Candidates:
-    from orchestrator.arch import ARCHITECTURES
+    from orchestrator.arch import ARCHITECTURES, host_arch
     from orchestrator.run.adhoc import machines_for
 
-    users = [f"user-{name}" for name in ARCHITECTURES]
+    users = [f"user-{name}" for name in ARCHITECTURES if name != host_arch().name]
     yield from ((name, machine.driver) for name, machine in machines_for("all").items())
     yield from ((name, "user-mode emulation") for name in users)
     if every:

@@ -136,9 +136,14 @@ def test_labs_in_the_current_folder_are_listed_even_if_they_are_damaged(
     isolab("new", "mine")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "lab.yaml").write_text("a: [")
+    (tmp_path / "ran").mkdir()
+    (tmp_path / "ran" / "lab.yaml").write_text("lab: mine\n")
+    (tmp_path / "ran" / "records.jsonl").touch()
     capsys.readouterr()
     assert isolab("list", "labs") == Exit.PASSED
-    assert {"mine", "bad", "separation"} <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"mine", "bad", "separation"} <= listed
+    assert "ran" not in listed  # a run, which keeps a copy of its lab
 
 
 def test_a_new_lab_is_valid_and_names_schemas_that_are_there(tmp_path: Path) -> None:

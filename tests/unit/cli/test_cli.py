@@ -242,6 +242,7 @@ def test_a_plan_says_whether_the_lab_fits(capsys: pytest.CaptureFixture[str]) ->
     said = capsys.readouterr().out
     assert "s390x" in said
     assert "fits" in said or "short by" in said
+    assert ": this host has " in said
     assert isolab("plan", str(LABS / "separation"), "--format", "json") == Exit.PASSED
     assert json.loads(capsys.readouterr().out)["short_by"] >= 0
 

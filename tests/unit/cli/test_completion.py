@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lab_files import GOOD_LAB, make_folder
 
+from orchestrator.arch import host_arch
 from orchestrator.cli import main
 from orchestrator.cli.completion import candidates, script
 from orchestrator.cli.program import Command
@@ -47,6 +48,7 @@ def completed(line: str) -> list[str]:
         ("report --format j", ["junit", "json"]),
         ("report la", ["last"]),
         ("try x.c --on user-s3", ["user-s390x"]),
+        (f"try x.c --on user-{host_arch().name}", []),
         ("up --machine pro", ["process"]),
         ("images pru", ["prune"]),
         ("images build deb", ["debian"]),

@@ -94,12 +94,51 @@ def test_characters_that_an_encoding_lacks_are_replaced(
         assert b"ipc/pipe" in done.stdout
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
+def test_verdicts_stay_distinct_in_any_encoding(run_folder: Path, tmp_path: Path, encoding: str) -> None:
+    done = shell("isolab report run", tmp_path, PYTHONIOENCODING=encoding)
+    legend = re.search(r"(.) pass +(.) fail +(.) error +(.) skip +(.) not run", done.stdout.decode(encoding))
+    assert legend is not None
+    assert len({*legend.groups()} - {"?"}) == 5
+
+
 @pytest.mark.parametrize("words", ["validate", "run", "try", "report", "ssh", "new x", ""])
 def test_arguments_may_hold_any_bytes(tmp_path: Path, words: str) -> None:
     done = shell(f"isolab {words} $'caf\\xe9\\x01'", tmp_path)
     assert done.code == Exit.BAD_INPUT
     assert b"Traceback" not in done.stderr
     assert b"caf" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["validate", "try", "report", "push vm", "pull vm", "ssh", "no-such-verb"])
+def test_no_error_controls_the_terminal(tmp_path: Path, words: str) -> None:
+    done = shell(f"isolab {words} $'x\\x1b[2J\\tx'", tmp_path)
+    assert done.code == Exit.BAD_INPUT
+    assert b"\x1b" not in done.stderr
+
+
+def test_a_current_folder_that_was_removed_is_told(tmp_path: Path) -> None:
+    for verb in ("run separation", "new y"):
+        done = shell(f"mkdir gone && cd gone && rmdir ../gone && isolab {verb}", tmp_path)
+        assert done.code == Exit.BAD_INPUT
+        assert b"the current folder no longer exists\n  hint: change to another" in done.stderr
+
+
+def test_a_report_that_cannot_be_written_is_the_users_or_the_disks(run_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for out, code, words in (
+        ("/dev/full", Exit.INFRASTRUCTURE, "No space left on device"),
+        ("x/y.html", Exit.BAD_INPUT, "there is no folder x\n  hint: create it: mkdir -p x"),
+        ("folder", Exit.BAD_INPUT, "Is a directory\n  hint: name another file with --out"),
+    ):
+        done = shell(f"isolab report run --format html --out {out}", tmp_path)
+        assert (done.code, words in done.stderr.decode()) == (code, True)
+
+
+def test_a_report_of_no_records_names_the_run(run_folder: Path, tmp_path: Path) -> None:
+    (run_folder / "records.jsonl").write_text("")
+    done = shell("isolab report run", tmp_path)
+    assert done.stdout.startswith(b"run run\n0 exercises on 0 machines")
 
 
 def test_a_lab_may_lie_in_a_folder_with_any_name(tmp_path: Path) -> None:

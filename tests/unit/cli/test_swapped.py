@@ -52,6 +52,12 @@ def test_the_line_that_was_meant_is_told(
     assert hint in capsys.readouterr().err
 
 
+def test_a_link_that_leads_nowhere_is_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("dangling.c").symlink_to("/nowhere")
+    assert main.run(["isolab", "try", "dangling.c"]) == Exit.BAD_INPUT
+    assert "dangling.c: a link to '/nowhere', which is not there" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["push", "pull"])
 def test_the_machine_comes_first(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swapped, "session_machines", lambda: [Machine("vm")])

@@ -98,7 +98,8 @@ def test_of_copies_one_is_chosen_and_all_can_be_named(tmp_path: Path) -> None:
 
 def test_one_of_several_programs_is_chosen_by_path_or_by_name(tmp_path: Path) -> None:
     built = programs(tmp_path, bin_a="1", bin_b="2", test_b="3")
-    assert choose(built, "bin/b") == "bin/b"
+    assert choose(built, "bin/b") == choose(built, "./bin/b") == "bin/b"
+    assert choose(built, "./a") == "bin/a"
     assert choose(built, "a") == "bin/a"
     for program, words, hint in (
         ("", "3 programs: bin/a, bin/b, test/b", "--program bin/a"),

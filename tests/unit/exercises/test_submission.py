@@ -222,7 +222,30 @@ class TestWhoseWork:
         write(tmp_path / "hers", {"service.c": "\n", "sub/more.h": ""})
         with with_work(lab(tmp_path, exercise), tmp_path / "hers") as (whole, words):
             assert whole.exercises[0].not_handed_in == "not handed in: service.c is empty"
-        assert words[0].startswith(f"no work on these exercises in {tmp_path / 'hers'}: ")
+        assert words[0].startswith(f"nothing to run in {tmp_path / 'hers'}: ")
+
+    def test_only_where_nothing_is_there_the_screen_says_where_it_is_expected(
+        self, exercise: LoadedExercise, tmp_path: Path
+    ) -> None:
+        (tmp_path / "hers").mkdir()
+        with with_work(lab(tmp_path, exercise), tmp_path / "hers") as (_, words):
+            assert words[0].startswith(f"no work on these exercises in {tmp_path / 'hers'}: each exercise")
+
+    @pytest.mark.parametrize(
+        ("there", "told"),
+        [
+            ("service.c", "service.c is there: it belongs in work/one/"),
+            ("One/Service.c", "One/Service.c is there: it belongs in work/one/, as service.c"),
+            ("work/one/SERVICE.C", "work/one/SERVICE.C is there: rename it to service.c"),
+            ("a\x1b/service.c", "a\\x1b/service.c is there: it belongs in work/one/"),
+            ("work/two/service.c", ""),
+        ],
+    )
+    def test_a_file_in_another_place_is_named(self, tmp_path: Path, there: str, told: str) -> None:
+        both = [make(tmp_path, "work/one"), make(tmp_path, "work/two")]
+        write(tmp_path / "hers", {there: "hers"})
+        said = handed_in(tmp_path / "hers", both)[0].missing[0]
+        assert said == "work/one/service.c is missing" + (f" ({told})" if told else "")
 
     def test_a_folder_through_a_link_is_that_folder(self, exercise: LoadedExercise, tmp_path: Path) -> None:
         write(tmp_path / "hers/mine", {"service.c": "hers", "sub/more.h": ""})
@@ -285,12 +308,12 @@ class TestHostileWork:
     def test_a_link_that_leads_outside(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").unlink()
         (hers / "service.c").symlink_to(hers.parent / "secret")
-        assert self.refused(hers, exercise) == "service.c: points outside its folder"
+        assert self.refused(hers, exercise) == "service.c points outside its folder"
 
     def test_a_folder_that_leads_outside(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "work").symlink_to(exercise.folder.parent)
         write(exercise.folder, {"service.c": "somebody else's", "sub/more.h": ""})
-        assert self.refused(hers, exercise) == "work/serve/service.c: points outside its folder"
+        assert self.refused(hers, exercise) == "work/serve/service.c points outside its folder"
 
     def test_a_link_within_is_a_file(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").rename(hers / "server.c")
@@ -300,18 +323,18 @@ class TestHostileWork:
     def test_a_fifo_is_not_waited_for(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").unlink()
         os.mkfifo(hers / "service.c")
-        assert self.refused(hers, exercise) == "service.c: is not a regular file"
+        assert self.refused(hers, exercise) == "service.c is not a regular file"
 
     def test_a_folder_is_no_file(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").unlink()
         (hers / "service.c").mkdir()
-        assert self.refused(hers, exercise) == "service.c: is not a regular file"
+        assert self.refused(hers, exercise) == "service.c is a folder, not a file"
 
     def test_a_file_without_end(self, exercise: LoadedExercise, hers: Path) -> None:
         (hers / "service.c").write_bytes(b"x" * MOST_BYTES)
         assert len(handed_in(hers, [exercise])[0].files["service.c"]) == MOST_BYTES
         os.truncate(hers / "service.c", 2**40)
-        assert self.refused(hers, exercise) == "service.c: is larger than 1 MiB"
+        assert self.refused(hers, exercise) == "service.c is larger than 1 MiB"
 
     def test_everything_that_is_missing_is_told_at_once(self, exercise: LoadedExercise, hers: Path) -> None:
         for name in ("service.c", "sub/more.h"):

@@ -111,6 +111,20 @@ def test_a_limit_of_processes_is_for_containers(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        ("driver: process, accel: »kvm", "accel is a key for driver qemu or libvirt, not process"),
+        ("driver: virtualbox, accel: »auto", "accel is a key for driver qemu or libvirt, not virtualbox"),
+        ("driver: sandbox, engine: »docker", "engine is a key for driver container, not sandbox"),
+        ("driver: qemu, engine: »podman", "engine is a key for driver container, not qemu"),
+    ],
+)
+def test_a_key_without_effect_is_a_mistake(folder: Path, machine: str, words: str) -> None:
+    (found,) = machine_mistakes(folder, f"m: {{{machine}}}")
+    assert found.startswith(f"» {words}")
+
+
+@pytest.mark.parametrize(
     "key", ["address: a", "user: a", "key: a", "jump: a", "folder: /a", "boundary: vm", "disposable: true"]
 )
 def test_keys_of_machines_that_exist_already_belong_to_no_other_driver(folder: Path, key: str) -> None:

@@ -166,6 +166,8 @@ class TestObservations:
         [
             ("that: signal, equals: »SEGV", "is not a signal"),
             ("that: signal, one_of: [SIGINT, »SIGTREM]", "did you mean 'SIGTERM'?"),
+            ("that: signal, equals: »11", "did you mean 'SIGSEGV'?"),
+            ("that: signal, equals: »139", "did you mean 'SIGSEGV'?"),
             ('that: exit_code, equals: »"0"', "expected an exit status"),
             ("that: exit_code, equals: »256", "expected an exit status"),
             ("that: stdout, equals: »1", "expected text"),

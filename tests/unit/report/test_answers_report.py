@@ -53,6 +53,11 @@ def test_a_machine_without_an_answer_is_never_counted_among_those_that_agree(
     assert "all 3" not in text
 
 
+def test_a_file_name_does_not_control_the_terminal() -> None:
+    for some in ([ran("a", "x\n")], [ran("a", status=Status.FAIL, killed_for="output")]):
+        assert "\x1b" not in render("e\x1b[31mx.c", answers_of(some))
+
+
 def test_when_nobody_answered_nothing_is_the_same() -> None:
     text = told(*(ran(name, status=Status.FAIL, killed_for="output", stdout_bytes=2**20) for name in "ab"))
     assert text.startswith("p.c: no machine gave a complete answer\n")

@@ -224,6 +224,21 @@ def test_html_shows_attacks_by_machine_and_what_stopped_them() -> None:
     assert "Attacks × machines" not in Page(the_page()).text
 
 
+def test_what_no_machine_answered_is_not_the_same_on_those_that_answered() -> None:
+    spec = {
+        "title": "Pipe",
+        "run": "./a",
+        "shows": {"crosses": "Crosses"},
+        "checks": [{"that": "crosses", "equals": 1}],
+    }
+    unanswered = {"ipc/pipe": Exercise.model_validate(spec)}
+    record = Record("r", "l", "h", "vm", "", "qemu", "vm", "amd64", "", "ipc/pipe", Status.FAIL, "lost")
+    table = compare([record], unanswered)
+    assert any(not row.groups for section in table.sections for row in section.rows)
+    for form in ("text", "markdown", "html"):
+        assert "on every machine that answered" not in render(form, table)
+
+
 def test_junit_has_a_suite_per_machine_and_student() -> None:
     records = [made_up("memory/types", "vm", student) for student in ("ann", "bob")]
     suites = ET.fromstring(render("junit", compare(records))).findall("testsuite")

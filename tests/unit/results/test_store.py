@@ -98,17 +98,19 @@ def test_a_run_that_is_being_written_is_refused(tmp_path: Path, lab: LoadedLab, 
         assert len(load_run(store.folder)) == 1
 
 
-@pytest.mark.parametrize("name", ["report.html", "junit.xml", "exercises", "mine"])
+@pytest.mark.parametrize("name", ["report.html", "junit.xml", "exercises", "mine", "notes.txt", ".git"])
 def test_what_no_run_made_is_not_replaced(tmp_path: Path, name: str) -> None:
     lab = load(make_folder(tmp_path), GOOD_LAB)
     place = next(iter(lab.lab.machines)) if name == "mine" else name
     (tmp_path / "one" / place).mkdir(parents=True)
-    with pytest.raises(SpecError, match="which no run made"):
+    with pytest.raises(SpecError, match="is no run's folder"):
         RunStore(tmp_path / "one", lab)
 
 
-def test_other_files_do_not_matter(tmp_path: Path, lab: LoadedLab) -> None:
+def test_a_folder_may_be_empty_and_files_beside_a_finished_run_stay(tmp_path: Path, lab: LoadedLab) -> None:
     (tmp_path / "one").mkdir()
+    with RunStore(tmp_path / "one", lab) as store:
+        write_reports(store.folder, store.comparison())
     (tmp_path / "one" / "notes.txt").write_text("mine")
     with RunStore(tmp_path / "one", lab):
         assert (tmp_path / "one" / "notes.txt").read_text() == "mine"
@@ -148,8 +150,9 @@ def test_a_damaged_line_before_the_end_is_told(tmp_path: Path, line: str) -> Non
 
 
 def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="not a run"):
+    with pytest.raises(SpecError, match="not a run") as caught:
         load_run(tmp_path)
+    assert "isolab report last" in caught.value.hint
 
 
 def test_records_may_be_named_as_a_file(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_what_is_not_there_is_bad_input(tmp_path: Path) -> None:
         lab_of(tmp_path, [], on="all", stdin=tmp_path / "none", command="make", timeout=5.0)
 
 
+def test_standard_input_is_a_file_or_the_null_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for given, words in ((tmp_path, "is a folder"), (tmp_path / "pipe", "is not a regular file")):
+        with pytest.raises(SpecError, match=words):
+            lab_of(tmp_path, [], on="vm", stdin=given, command="make", timeout=5.0)
+    lab = lab_of(tmp_path, [], on="vm", stdin=Path(os.devnull), command="make", timeout=5.0)
+    assert lab.exercises[0].spec.run[0].stdin is None
+
+
 def refusal(path: Path, command: str = "") -> SpecError:
     with pytest.raises(SpecError) as wrong:
         lab_of(path, [], on="all", stdin=None, command=command, timeout=5.0)
@@ -66,7 +75,7 @@ def test_what_cannot_be_built_is_bad_input_before_anything_starts(tmp_path: Path
     os.mkfifo(tmp_path / "pipe.c")
     assert "neither a file nor a folder" in refusal(tmp_path / "pipe.c").message
     (tmp_path / "gone.c").symlink_to("nowhere.c")
-    assert "a link to nothing" in refusal(tmp_path / "gone.c").message
+    assert "a link to 'nowhere.c', which is not there" in refusal(tmp_path / "gone.c").message
 
 
 @pytest.mark.parametrize(

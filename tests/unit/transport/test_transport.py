@@ -106,3 +106,9 @@ def test_a_conversation_with_who_has_left() -> None:
 
 def test_environment_becomes_options() -> None:
     assert module.environment({"A": "1", "B": "2 3"}) == ["--env", "A=1", "--env", "B=2 3"]
+
+
+@pytest.mark.parametrize("name", ["x" * 250, f"{'d' * 120}/{'é' * 100}"])
+def test_a_file_may_have_a_long_name(name: str) -> None:
+    with tarfile.open(fileobj=io.BytesIO(pack([Item("a", b"1"), Item(name, b"2")]))) as archive:
+        assert archive.getnames() == ["a", name]
