@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -121,3 +122,16 @@ def test_a_runner_that_is_asked_to_end_leaves_nothing(bomb: Path) -> None:
     finally:
         talk.close()
     assert not list(process_table.find(_is_theirs))
+
+
+def test_without_processes_left_a_program_is_told_not_to_have_started(bomb: Path) -> None:
+    with contextlib.ExitStack() as talks:
+        # The kernel lets the first one beyond the limit become a program: execve(2).
+        for count in (256, 257):
+            talk = process.Conversation(_command(bomb, "group", "--timeout", "15000"))
+            talks.callback(talk.close)
+            wait_until(lambda count=count: len(list(process_table.find(_is_theirs))) >= count, "the bomb")
+        done = process.run(_command(bomb, "group"), deadline=Deadline.after(30), hold_stdin=True)
+    report = json.loads(done.stdout)
+    assert report["crowded"] is True
+    assert report["start_error"] == f"user id {USER} has all the 256 processes it may have"
