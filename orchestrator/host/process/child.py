@@ -7,13 +7,16 @@ So a Ctrl-C at the terminal reaches only us, and we decide what dies when.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +28,10 @@ GRACE = 2.0
 UMASK = 0o022
 """Of all children: the caller's own would be seen by the programs in machines on this host, and would keep
 the files of an image from their users."""
+BUSY_SECONDS = 5.0
+"""How long a program may be open for writing (ETXTBSY, execve(2)) before that is an error. What we have just
+written is closed; but a child that another thread starts meanwhile has a copy of the descriptor until it
+becomes its program."""
 PIPE = subprocess.PIPE
 TimeoutExpired = subprocess.TimeoutExpired
 Child = subprocess.Popen[bytes]
@@ -58,28 +65,42 @@ def start(
     user: int | None = None,
 ) -> Child:
     """Start a child; root runs it as user id ``user``, without other groups. Raises Unavailable."""
+    begin = partial(
+        Child,
+        args,
+        stdin=stdin,
+        stdout=out,
+        stderr=err,
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        start_new_session=True,
+        restore_signals=restore,
+        pass_fds=tuple(inherit),
+        user=user,
+        group=user,
+        extra_groups=None if user is None else (),
+        umask=UMASK,
+    )
     try:
-        return subprocess.Popen(
-            args,
-            stdin=stdin,
-            stdout=out,
-            stderr=err,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=True,
-            restore_signals=restore,
-            pass_fds=tuple(inherit),
-            user=user,
-            group=user,
-            extra_groups=None if user is None else (),
-            umask=UMASK,
-        )
+        return _once_written(begin)
     except FileNotFoundError:
         raise Unavailable(
             f"{args[0]}: program not found", hint="`isolab doctor` lists what is missing"
         ) from None
     except OSError as problem:
         raise Unavailable(f"cannot start {args[0]}: {problem.strerror}") from None
+
+
+def _once_written(begin: Callable[[], Child]) -> Child:
+    """Start a program, waiting for it to be written. Raises OSError."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return begin()
+        except OSError as problem:
+            if problem.errno != errno.ETXTBSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def wait(child: Child, deadline: Deadline, args: tuple[str, ...]) -> None:
@@ -119,7 +140,8 @@ def read(file: IO[bytes], limit: int) -> bytes:
 @contextlib.contextmanager
 def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
     """Run a silent program for a ``with`` block; yields its process id."""
-    child = subprocess.Popen(
+    begin = partial(
+        Child,
         [str(a) for a in argv],
         executable=str(executable),
         stdin=subprocess.DEVNULL,
@@ -127,6 +149,7 @@ def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
         env={},
     )
+    child = _once_written(begin)
     try:
         yield child.pid
     finally:
