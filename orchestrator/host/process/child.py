@@ -16,7 +16,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -65,24 +64,24 @@ def start(
     user: int | None = None,
 ) -> Child:
     """Start a child; root runs it as user id ``user``, without other groups. Raises Unavailable."""
-    begin = partial(
-        Child,
-        args,
-        stdin=stdin,
-        stdout=out,
-        stderr=err,
-        env=dict(env) if env is not None else None,
-        cwd=cwd,
-        start_new_session=True,
-        restore_signals=restore,
-        pass_fds=tuple(inherit),
-        user=user,
-        group=user,
-        extra_groups=None if user is None else (),
-        umask=UMASK,
-    )
     try:
-        return _once_written(begin)
+        return _once_written(
+            lambda: subprocess.Popen(
+                args,
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+                restore_signals=restore,
+                pass_fds=tuple(inherit),
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
+                umask=UMASK,
+            )
+        )
     except FileNotFoundError:
         raise Unavailable(
             f"{args[0]}: program not found", hint="`isolab doctor` lists what is missing"
@@ -140,16 +139,16 @@ def read(file: IO[bytes], limit: int) -> bytes:
 @contextlib.contextmanager
 def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
     """Run a silent program for a ``with`` block; yields its process id."""
-    begin = partial(
-        Child,
-        [str(a) for a in argv],
-        executable=str(executable),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={},
+    child = _once_written(
+        lambda: subprocess.Popen(
+            [str(a) for a in argv],
+            executable=str(executable),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+        )
     )
-    child = _once_written(begin)
     try:
         yield child.pid
     finally:
