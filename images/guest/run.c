@@ -44,7 +44,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <dirent.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -64,8 +63,14 @@ enum { ARGUMENT_PAGES = 32, STACK_PART = 4 };
 /* Processes a user other than root may have: a fork bomb must leave room for us. */
 enum { MAX_PROCESSES = 256 };
 
+/* The status of a child that could not become the program because of that limit. */
+enum { CROWDED = 126 };
+
 /* Milliseconds between two looks at how much processor time was used. */
 enum { LEAST_LOOK = 100 };
+
+/* Children to reap before anything else is looked at; milliseconds that the end of a tree may take. */
+enum { MOST_REAPED = 1024, END_MS = 10 * 1000 };
 
 struct stream {
 	int fd;
@@ -248,6 +253,13 @@ static void fail_long(int fd, const struct order *order)
 	_exit(127);
 }
 
+/* Others of the same user have taken all the processes there are for it: not the program's fault. */
+static void fail_crowded(int fd)
+{
+	dprintf(fd, "user id %d has all the %d processes it may have", (int)getuid(), (int)MAX_PROCESSES);
+	_exit(CROWDED);
+}
+
 static int give_to(const struct order *order, int fd)
 {
 	return fchown(fd, order->uid, order->gid);
@@ -297,6 +309,8 @@ static void become(const struct order *order, int input, int output, int error, 
 	execve(order->file, order->argv, order->env);
 	if (errno == E2BIG)
 		fail_long(tell, order);
+	if (errno == EAGAIN)
+		fail_crowded(tell);
 	fail_start(tell, order->file);
 }
 
@@ -369,33 +383,6 @@ static void drain(struct stream *stream, size_t limit)
 	} while (pump(stream, limit) && stream->total != before);
 }
 
-static void kill_children_of(pid_t parent)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	if (proc == NULL)
-		return;
-	while ((entry = readdir(proc)) != NULL) {
-		char path[64], line[512];
-		int their_parent = -1;
-		pid_t pid = (pid_t)atoi(entry->d_name);
-		if (pid <= 0)
-			continue;
-		snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-		FILE *stat = fopen(path, "re");
-		if (stat == NULL)
-			continue;
-		/* The name in parentheses may hold anything; the fields follow its last ')'. */
-		const char *after = fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
-		if (after != NULL && sscanf(after + 1, " %*c %d", &their_parent) == 1 &&
-		    their_parent == (int)parent)
-			kill(pid, SIGKILL);
-		fclose(stat);
-	}
-	closedir(proc);
-}
-
 /* wait4(2) for any child without waiting; notes how the leader ended and what it used. */
 static pid_t reap(pid_t leader, struct outcome *outcome)
 {
@@ -411,21 +398,16 @@ static pid_t reap(pid_t leader, struct outcome *outcome)
 	return pid;
 }
 
-/* Kill until nothing is left. Each death hands its children to us, the subreaper. */
-static void kill_tree(pid_t leader, struct outcome *outcome)
+/* Reaps whom there is to reap, but not for ever: a tree may die and grow at once. Returns false when no
+ * child is left. */
+static bool reap_some(pid_t leader, struct outcome *outcome)
 {
-	struct timespec pause = {0, 1000000};
-
-	kill(-leader, SIGKILL);
-	for (int round = 0; round < 5000; round++) {
+	for (int count = 0; count < MOST_REAPED; count++) {
 		pid_t pid = reap(leader, outcome);
-		if (pid == -1)
-			return; /* ECHILD: all gone */
-		if (pid != 0)
-			continue;
-		kill_children_of(getpid());
-		nanosleep(&pause, NULL);
+		if (pid <= 0)
+			return pid == 0;
 	}
+	return true;
 }
 
 static long spent_ms(const struct outcome *outcome)
@@ -441,6 +423,32 @@ static long remaining_ms(const struct outcome *outcome, long timeout_ms)
 	long spent = spent_ms(outcome);
 
 	return timeout_ms > spent ? timeout_ms - spent : 0;
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Kill until nothing is left. Each death hands its children to us, the subreaper. */
+static void kill_tree(pid_t leader, struct outcome *outcome)
+{
+	const struct timespec pause = {0, 1000000};
+	long until = now_ms() + END_MS;
+
+	if (!reap_some(leader, outcome))
+		return;
+	int usual = hurry();
+	do {
+		if (now_ms() > until)
+			die("the program's processes cannot be killed");
+		kill_descendants();
+		nanosleep(&pause, NULL);
+	} while (reap_some(leader, outcome));
+	take_turns(usual);
 }
 
 /* The earliest at which this much processor time can have been used, on all processors there are.
@@ -483,6 +491,14 @@ static bool controller_gone(short events)
 	return (events & POLLIN) && ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
+/* Takes what came as a signal: that of a child is only a wake-up, for wait4(2) knows the rest. */
+static bool asked_to_end(int events)
+{
+	struct signalfd_siginfo info;
+
+	return read(events, &info, sizeof info) == (ssize_t)sizeof info && info.ssi_signo == SIGTERM;
+}
+
 static void watch(pid_t leader, const struct order *order, struct stream *out, struct stream *err,
 		  struct outcome *outcome, int child_events)
 {
@@ -494,8 +510,7 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 		flood = order->output > MOST_FLOOD ? order->output : MOST_FLOOD;
 
 	for (;;) {
-		while (reap(leader, outcome) > 0)
-			continue;
+		(void)reap_some(leader, outcome);
 		if (outcome->ended)
 			break;
 		struct pollfd fds[] = {
@@ -515,11 +530,8 @@ static void watch(pid_t leader, const struct order *order, struct stream *out, s
 			outcome->killed_for = "timeout";
 		if (ready <= 0 && *outcome->killed_for == '\0')
 			continue;
-		if (fds[0].revents & POLLIN) {
-			struct signalfd_siginfo info;
-			ssize_t ignored = read(child_events, &info, sizeof info);
-			(void)ignored; /* only a wake-up; waitpid(2) knows the rest */
-		}
+		if ((fds[0].revents & POLLIN) && asked_to_end(child_events))
+			outcome->killed_for = "hangup";
 		if (fds[1].revents != 0)
 			pump(out, order->output);
 		if (fds[2].revents != 0)
@@ -635,6 +647,8 @@ static int report(const struct outcome *outcome, struct stream *out, struct stre
 	printf(", \"processor_us\": %" PRIu64, outcome->used);
 	printf(", \"start_error\": ");
 	print_string(why);
+	if (*why != '\0' && outcome->ended && WIFEXITED(outcome->status) && WEXITSTATUS(outcome->status) == CROWDED)
+		printf(", \"crowded\": true");
 	if (outcome->ended && WIFSIGNALED(outcome->status) && WTERMSIG(outcome->status) == SIGKILL)
 		printf(", \"out_of_memory\": %s", ran_out_of_memory());
 	print_digest("stdout_sha256", out);
@@ -647,20 +661,22 @@ static int report(const struct outcome *outcome, struct stream *out, struct stre
 	return fflush(stdout) == 0 ? 0 : 125;
 }
 
-/* Once per runner: nobody looks into us, orphans come to us, deaths of children are readable. */
+/* Once per runner: nobody looks into us, orphans come to us, deaths of children are readable, and so is
+ * that we are asked to end: not before everything is gone that we started. */
 static int prepare(void)
 {
-	sigset_t children;
+	sigset_t expected;
 
 	kills_before = out_of_memory_kills();
 	/* Nobody may look into us through /proc: proc(5), ptrace(2). */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		die("prctl: %s", strerror(errno));
-	sigemptyset(&children);
-	sigaddset(&children, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &children, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	sigemptyset(&expected);
+	sigaddset(&expected, SIGCHLD);
+	sigaddset(&expected, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &expected, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		die("signals: %s", strerror(errno));
-	int events = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	int events = signalfd(-1, &expected, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (events == -1)
 		die("signalfd: %s", strerror(errno));
 	return events;
@@ -690,7 +706,7 @@ static int supervise(const struct order *order, int child_events)
 	return result;
 }
 
-/* Signals that ask us to end, as something to poll(2). */
+/* Signals that ask us to end besides SIGTERM, as something to poll(2). */
 static int endings(void)
 {
 	sigset_t wanted;
@@ -699,7 +715,6 @@ static int endings(void)
 	sigaddset(&wanted, SIGHUP);
 	sigaddset(&wanted, SIGINT);
 	sigaddset(&wanted, SIGQUIT);
-	sigaddset(&wanted, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &wanted, NULL) == -1)
 		die("signals: %s", strerror(errno));
 	int events = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -733,8 +748,7 @@ static int accompany(const struct order *order)
 	}
 	bool terminal = isatty(STDIN_FILENO);
 	for (;;) {
-		while (reap(leader, &outcome) > 0)
-			continue;
+		(void)reap_some(leader, &outcome);
 		struct pollfd fds[] = {
 			{.fd = child_events, .events = POLLIN},
 			{.fd = asked, .events = POLLIN},
@@ -742,11 +756,8 @@ static int accompany(const struct order *order)
 		};
 		if (outcome.ended || (poll(fds, 3, -1) == -1 && errno != EINTR))
 			break;
-		struct signalfd_siginfo info;
-		if (fds[0].revents & POLLIN) {
-			ssize_t ignored = read(child_events, &info, sizeof info);
-			(void)ignored; /* only a wake-up */
-		}
+		if ((fds[0].revents & POLLIN) && asked_to_end(child_events))
+			break;
 		if (fds[1].revents != 0 || fds[2].revents != 0)
 			break;
 	}
@@ -812,13 +823,30 @@ static char **words_of(char *name, char *arguments, size_t length)
 	return argv;
 }
 
+/* Waits for an order, or its absence, to be read; false when we are asked to end. */
+static bool await_order(int child_events)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = STDIN_FILENO, .events = POLLIN},
+			{.fd = child_events, .events = POLLIN},
+		};
+		if (poll(fds, 2, -1) == -1 && errno != EINTR)
+			die("poll: %s", strerror(errno));
+		if ((fds[1].revents & POLLIN) && asked_to_end(child_events))
+			return false;
+		if (fds[0].revents != 0)
+			return true;
+	}
+}
+
 static int serve(char *name)
 {
 	size_t length, input;
 	int child_events = prepare(), result = 0;
 	char *arguments;
 
-	while (result == 0 && (arguments = next_order(&length, &input)) != NULL) {
+	while (result == 0 && await_order(child_events) && (arguments = next_order(&length, &input)) != NULL) {
 		char **argv = words_of(name, arguments, length);
 		struct order order = parse(argv);
 		order.input = input;

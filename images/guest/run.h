@@ -37,6 +37,14 @@ uint64_t processor_time_of_the_dead(void);
 uint64_t processor_time_of_the_living(void);
 uint64_t microseconds(struct timeval value);
 
+/* Stop, then kill all that we have started and that these have started; what is dead remains to be
+ * reaped, and there may be more by now. */
+void kill_descendants(void);
+
+/* Go before all usual programs, as far as we may; returns what take_turns() needs to undo it. */
+int hurry(void);
+void take_turns(int usual);
+
 /* The name of a signal, which unlike its number is the same everywhere. */
 const char *signal_name(int number);
 

@@ -57,6 +57,14 @@ def _foreign_runner(scratch: Path) -> Path:
     return scratch / "bin" / "foreign"
 
 
+def _machine_folders(pid: int, scratch: Path) -> Iterator[Path]:
+    """Yield the folders (RUN/MACHINE) of machines of this kind that a process is in."""
+    for place in process_table.places(pid):
+        parts = place.relative_to(scratch).parts if scratch in place.parents else ()
+        if len(parts) > 2 and parts[2] in ("bin", "home", "work"):
+            yield scratch.joinpath(*parts[:2])
+
+
 def _place(program: Path, where: Path) -> None:
     shutil.copyfile(program, where)
     where.chmod(0o755)
@@ -137,14 +145,19 @@ class HostProcessDriver:
         return sum(map(process_table.memory, process_table.find(process_table.lives_in(handle.scratch))))
 
     def down(self, handle: Handle) -> None:
-        for pid in process_table.find(process_table.lives_in(handle.scratch)):
-            if not process_table.end(pid, patience=0):
-                raise TeardownError(f"{handle.machine}: cannot kill process {pid}")
+        if left := process_table.end_all(process_table.belongs_to(handle.scratch)):
+            numbers = ", ".join(map(str, sorted(left)))
+            raise TeardownError(
+                f"{handle.machine}: cannot kill process {numbers}", hint="run `isolab gc` again later"
+            )
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self, scratch: Path) -> Iterator[Handle]:
-        """Yield scratch folders that hold a runner; those of other drivers do not."""
-        for runner in scratch.glob("*/*/bin/run"):
-            folder = runner.parent.parent
+        """Yield scratch folders that hold a runner, which those of other drivers do not, and folders that are
+        gone while programs that ran in them are not."""
+        folders = {runner.parent.parent for runner in scratch.glob("*/*/bin/run")}
+        for pid in process_table.find(process_table.belongs_to(str(scratch))):
+            folders.update(folder for folder in _machine_folders(pid, scratch) if not folder.exists())
+        for folder in sorted(folders):
             site = render_site(folder, os.getuid() == 0, self._options)
             yield Handle(self._name, folder.parent.name, folder.name, "", "", "", str(folder), site)

@@ -13,6 +13,7 @@ from orchestrator.compile.cross import inputs, origin_of
 from orchestrator.compile.toolchain import WARNINGS
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import BuildError, WorkError
+from orchestrator.exercises.crowded import require_room
 from orchestrator.exercises.execute import PATH, ExerciseContext, folder_name
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Build, User
@@ -91,6 +92,7 @@ def _run(
 
 
 def _require(build: Build, result: ProcessResult, failure: type[BuildError]) -> None:
+    require_room(result)
     what = f"`{build.command}`" if build.command else shlex.join(build.sources)
     words = (result.stdout + result.stderr).rstrip()
     if result.killed_for:

@@ -15,6 +15,7 @@ from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
 from orchestrator.exercises.checks import Subject, judge, observations
+from orchestrator.exercises.crowded import require_well_tested
 from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import Busy, HostMetrics
 from orchestrator.exercises.processor_limit import processor_seconds
@@ -114,6 +115,7 @@ def run_exercise(
         results = _run_steps(
             exercise, replace(place, env={**place.env, **canary_set.env}), limit, processor, cancellation
         )
+        require_well_tested(spec, results)
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
     seconds, blank = time.monotonic() - begun, replace(blank, contention=busy.percent())
     return _record(exercise, place, blank, results, seconds, _Limits(limit, processor), outside)

@@ -7,6 +7,7 @@ and it sees what earlier exercises changed.
 from __future__ import annotations
 
 from orchestrator.deadline import Cancellation
+from orchestrator.exercises.crowded import require_room
 from orchestrator.exercises.execute import LEAST_SECONDS, PATH, ExerciseContext, folder_name
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import User
@@ -45,6 +46,7 @@ def missing_programs(exercise: LoadedExercise, place: ExerciseContext, cancellat
         env={"PATH": PATH},
         deadline=cancellation.deadline(),
     )
+    require_room(result)
     if result.exit_code != 0:
         why = result.start_error or result.killed_for or f"its shell exited with {result.exit_code}"
         return f"needs {', '.join(wanted)}: cannot look for programs in this machine ({why})"

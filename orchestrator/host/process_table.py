@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import select
 import signal
 import time
@@ -83,6 +84,31 @@ def lives_in(folder: str) -> Callable[[int], bool]:
     return matches
 
 
+def places(pid: int) -> Iterator[Path]:
+    """Yield where a process's program and working directory are and, if it is a program of an exercise, its
+    home: whether they still exist or not. Paths are those of its own mount namespace."""
+    for name in ("exe", "cwd"):
+        with contextlib.suppress(OSError):
+            yield Path(str(Path(f"/proc/{pid}/{name}").readlink()).removesuffix(" (deleted)"))
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if any(word.startswith(b"ISOLAB_TAG=") for word in words):
+            yield from (Path(os.fsdecode(word[5:])) for word in words if word.startswith(b"HOME=/"))
+
+
+def belongs_to(folder: str) -> Callable[[int], bool]:
+    """Return a match for processes that live in ``folder``, or whose environment says that they are a program
+    of an exercise with its home there: they may have left it, and it may be gone."""
+    lives = lives_in(folder)
+
+    def matches(pid: int) -> bool:
+        return lives(pid) or (
+            any(Path(folder) in place.parents for place in places(pid)) and sees(pid, Path(folder))
+        )
+
+    return matches
+
+
 def sees(pid: int, path: Path) -> bool:
     """Whether a path is the same file for this process as for us (for one that is gone: the folder it was
     in). In a container, or a chroot, a path of the same name is another one."""
@@ -146,3 +172,48 @@ def end(pid: int, patience: float) -> bool:
         return False
     finally:
         os.close(pidfd)
+
+
+LOOKS = 50
+"""How often to look for what multiplies, before it is killed although some of it may still do so."""
+
+
+def end_all(matches: Callable[[int], bool], patience: float = 10.0) -> set[int]:
+    """Kill all processes that match, also those that multiply meanwhile; returns those that are left after
+    ``patience`` seconds.
+
+    They are frozen first: stopped, and without the right to start others (RLIMIT_NPROC, which what they
+    started meanwhile inherits). To kill one after the other would make room for the children of the rest.
+    """
+    until = time.monotonic() + patience
+    while found := _frozen(matches):
+        for pid in found:
+            _signal(pid, signal.SIGKILL)
+        if time.monotonic() > until:
+            return found
+        time.sleep(0.01)
+    return set()
+
+
+def _frozen(matches: Callable[[int], bool]) -> set[int]:
+    """Freeze all processes that match, and return them."""
+    frozen: set[int] = set()
+    for _ in range(LOOKS):
+        fresh = {pid for pid in find(lambda pid: _runs(pid) and matches(pid)) if pid not in frozen}
+        if not fresh:
+            break
+        for pid in fresh:
+            _signal(pid, signal.SIGSTOP)
+            with contextlib.suppress(OSError):  # it has just ended, or is another user's
+                resource.prlimit(pid, resource.RLIMIT_NPROC, (0, 0))
+        frozen |= fresh
+    return frozen
+
+
+def _runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # still found, and told of, if it is there
+        os.kill(pid, number)

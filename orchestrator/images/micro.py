@@ -25,7 +25,9 @@ VERSION = 5
 """Incremented when the same inputs build a different image."""
 
 RUNNER = "usr/lib/isolab/run"
-RUNNER_SOURCES = ("run.c", "surroundings.c", "usage.c", "stand_by.c", "sandbox.c", "facts.c", "digest.c")
+RUNNER_SOURCES = (
+    "run.c", "surroundings.c", "usage.c", "tree.c", "stand_by.c", "sandbox.c", "facts.c", "digest.c",
+)  # fmt: skip
 INIT_SOURCES = ("init.c", "console.c", "port.c", "network.c", "identity.c", "server.c")
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 STUDENT, OTHER = 1000, 1001

@@ -39,7 +39,8 @@ class ProcessResult:
     "timeout", "processor", "output" or "hangup"; ``start_error`` says why it could not be started.
     ``cut``: more was printed than ``stdout`` and ``stderr`` hold; ``out`` and ``err`` are about all of it.
     ``out_of_memory`` is whether the kernel killed a process for want of memory, where the program died
-    of SIGKILL; None: not known."""
+    of SIGKILL; None: not known. ``crowded``: it could not be started because its user already has all the
+    processes it may have."""
 
     exit_code: int | None
     signal: str | None
@@ -52,6 +53,7 @@ class ProcessResult:
     out: Printed = Printed()
     err: Printed = Printed()
     out_of_memory: bool | None = None
+    crowded: bool = False
 
 
 def run_program(
@@ -119,6 +121,7 @@ def parse(answer: bytes) -> ProcessResult:
             out=_printed(body[:out], report, "stdout"),
             err=_printed(body[out:], report, "stderr"),
             out_of_memory=_flag(report.get("out_of_memory")),
+            crowded=report.get("crowded") is True,
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise TransportError(f"invalid report from the runner: {head[:200]!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from orchestrator.arch import host_arch
 from orchestrator.compile.cross import build_exercise, warnings_of
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
+from orchestrator.exercises.checks import observations
+from orchestrator.exercises.crowded import OBSERVATION, STATUS
 from orchestrator.host import process
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Exercise
@@ -116,16 +119,42 @@ int main(void)
 }
 """
 
+CROWDED = r"""
+#define _GNU_SOURCE 1
+#include "../support/child.h"
+#include <sys/resource.h>
+#include <unistd.h>
+
+int main(void)
+{
+    const struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_NPROC, &none) == -1 || setuid(61998) == -1)
+        die("setuid");
+    protect_tester();
+    show_number("before", 1);
+    char *const argv[] = {"./stranger", "exit", NULL};
+    struct child child = run_to_end(argv, "", 0, 1);
+    end_child(&child);
+    return 0;
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     """What a tester observed of strangers, and its standard error."""
-    topic = tmp_path_factory.mktemp("topic")
+    programs = _strangers(tmp_path_factory.mktemp("topic"), TESTER)
+    done = process.run([programs / "tester"], cwd=programs, deadline=Deadline.after(600))
+    return json.loads(done.stdout), done.stderr.decode()
+
+
+def _strangers(topic: Path, tester: str) -> Path:
+    """An exercise with this tester, built; returns its folder."""
     shutil.copytree(EXERCISES / "work/support", topic / "support")
     place = topic / "strangers"
     place.mkdir()
     (place / "stranger.c").write_text(STRANGER)
-    (place / "tester.c").write_text(TESTER)
+    (place / "tester.c").write_text(tester)
     support = [f"../support/{name}.c" for name in ("child", "hear", "report")]
     build = [{"sources": ["stranger.c"]}, {"sources": ["tester.c", *support]}]
     about = {"title": "a", "run": "./tester", "shared": ["support"], "build": build}
@@ -135,8 +164,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]
     assert warnings_of(programs) == ""
     for name, program in programs.items():
         shutil.copy(program, place / name)
-    done = process.run([place / "tester"], cwd=place, deadline=deadline)
-    return json.loads(done.stdout), done.stderr.decode()
+    return place
 
 
 def test_how_a_program_ended_and_what_it_said_by_then(told: tuple[dict[str, Any], str]) -> None:
@@ -182,3 +210,12 @@ def test_lines_are_taken_one_by_one_and_made_harmless(told: tuple[dict[str, Any]
     assert (seen["first"], seen["second"]) == ("one", '"two"')
     assert (seen["third_is_whole"], seen["third"]) == (False, "? thr")
     assert seen["lines_end"] == "exit 3"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="root alone becomes another user")
+def test_a_tester_without_processes_left_says_so_and_takes_the_blame(tmp_path: Path) -> None:
+    place = _strangers(tmp_path, CROWDED)
+    done = process.run([place / "tester"], cwd=place, deadline=Deadline.after(60), check=False)
+    assert done.code == STATUS
+    words = "cannot start a program: user id 61998 has all the 0 processes it may have"
+    assert observations(done.stdout.decode()) == {"before": 1, OBSERVATION: words}

@@ -7,12 +7,14 @@ So a Ctrl-C at the terminal reaches only us, and we decide what dies when.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,6 +27,10 @@ GRACE = 2.0
 UMASK = 0o022
 """Of all children: the caller's own would be seen by the programs in machines on this host, and would keep
 the files of an image from their users."""
+BUSY_SECONDS = 5.0
+"""How long a program may be open for writing (ETXTBSY, execve(2)) before that is an error. What we have just
+written is closed; but a child that another thread starts meanwhile has a copy of the descriptor until it
+becomes its program."""
 PIPE = subprocess.PIPE
 TimeoutExpired = subprocess.TimeoutExpired
 Child = subprocess.Popen[bytes]
@@ -59,20 +65,22 @@ def start(
 ) -> Child:
     """Start a child; root runs it as user id ``user``, without other groups. Raises Unavailable."""
     try:
-        return subprocess.Popen(
-            args,
-            stdin=stdin,
-            stdout=out,
-            stderr=err,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=True,
-            restore_signals=restore,
-            pass_fds=tuple(inherit),
-            user=user,
-            group=user,
-            extra_groups=None if user is None else (),
-            umask=UMASK,
+        return _once_written(
+            lambda: subprocess.Popen(
+                args,
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+                restore_signals=restore,
+                pass_fds=tuple(inherit),
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
+                umask=UMASK,
+            )
         )
     except FileNotFoundError:
         raise Unavailable(
@@ -80,6 +88,18 @@ def start(
         ) from None
     except OSError as problem:
         raise Unavailable(f"cannot start {args[0]}: {problem.strerror}") from None
+
+
+def _once_written(begin: Callable[[], Child]) -> Child:
+    """Start a program, waiting for it to be written. Raises OSError."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return begin()
+        except OSError as problem:
+            if problem.errno != errno.ETXTBSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def wait(child: Child, deadline: Deadline, args: tuple[str, ...]) -> None:
@@ -119,13 +139,15 @@ def read(file: IO[bytes], limit: int) -> bytes:
 @contextlib.contextmanager
 def running(argv: Sequence[str | Path], *, executable: Path) -> Iterator[int]:
     """Run a silent program for a ``with`` block; yields its process id."""
-    child = subprocess.Popen(
-        [str(a) for a in argv],
-        executable=str(executable),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={},
+    child = _once_written(
+        lambda: subprocess.Popen(
+            [str(a) for a in argv],
+            executable=str(executable),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+        )
     )
     try:
         yield child.pid

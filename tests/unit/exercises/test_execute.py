@@ -158,6 +158,22 @@ def test_a_lost_machine_is_not_the_programs_fault() -> None:
         run(b"nonsense")
 
 
+def test_a_user_without_processes_left_is_not_the_programs_fault() -> None:
+    full = answer(exit=126, start_error="user id 60600 has all the 256 processes it may have", crowded=True)
+    with pytest.raises(TransportError, match="cannot start the program: user id 60600 has all the 256"):
+        run(full)
+
+
+def test_a_tester_that_cannot_start_what_it_tests_is_not_the_students_fault() -> None:
+    said = b'{"tester_error": "cannot start a program: user id 60600 has all the processes it may have"}\n'
+    handed_in = {"student": {"files": ["a.c"]}}
+    with pytest.raises(TransportError, match="the tester cannot start a program: user id 60600"):
+        run(answer(said, exit=125), **handed_in)
+    assert run(answer(said, exit=1), **handed_in).status is Status.FAIL
+    assert run(answer(b"", exit=125), **handed_in).status is Status.FAIL
+    assert run(answer(said, exit=125)).status is Status.FAIL  # no tester
+
+
 def test_what_is_pushed(tmp_path: Path) -> None:
     (tmp_path / "data" / "deep").mkdir(parents=True)
     (tmp_path / "data" / "deep" / "words").write_text("words")

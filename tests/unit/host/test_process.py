@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -162,3 +163,12 @@ def test_a_detached_program_is_not_our_child_and_writes_to_its_log(tmp_path: Pat
         assert os.getsid(pid) == pid
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_program_that_is_still_open_for_writing_is_waited_for(tmp_path: Path) -> None:
+    """As by a child of another thread, between its fork(2) and its execve(2)."""
+    program = tmp_path / "program"
+    shutil.copy(shutil.which("true") or "true", program)
+    with program.open("ab") as held:
+        threading.Timer(0.3, held.close).start()
+        assert process.run([program], deadline=Deadline.after(30)).code == 0

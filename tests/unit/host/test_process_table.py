@@ -60,3 +60,30 @@ def test_what_may_not_be_looked_at_is_ours_unless_it_is_in_a_pid_namespace(
 def test_who_started_us_is_above_us() -> None:
     assert os.getppid() in process_table.ancestors()
     assert os.getpid() not in process_table.ancestors()
+
+
+def test_a_program_that_left_its_folder_is_known_by_its_home(tmp_path: Path) -> None:
+    home = tmp_path / "machine" / "home"
+    away = f"export HOME={home} ISOLAB_TAG=run; cd /; exec sleep 1000"
+    with process.running(["sh", "-c", away], executable=tool("sh")) as pid:
+        wait_until(lambda: home in process_table.places(pid), "its environment")
+        assert process_table.belongs_to(str(tmp_path))(pid)  # which has never been there
+        assert not process_table.belongs_to(f"{tmp_path}/mach")(pid)
+    with process.running(
+        ["sh", "-c", f"export HOME={home}; cd /; exec sleep 1000"], executable=tool("sh")
+    ) as pid:
+        wait_until(lambda: process_table.name_of(pid) == "sleep", "its environment")
+        assert not process_table.belongs_to(str(tmp_path))(pid)  # no program of an exercise
+
+
+def test_what_multiplies_is_ended_without_a_rest(tmp_path: Path) -> None:
+    """As many as there are, each replaced by another: one after the other, they would go on."""
+    (tmp_path / "in").mkdir()
+    script = f"cd {tmp_path}/in; end=$(($(date +%s) + 20)); "
+    script += "again() { [ $(date +%s) -lt $end ] || exit; sleep 0.02; again & exit; }; "
+    script += "for i in 1 2 3 4 5 6; do again & done; wait"
+    lives = process_table.belongs_to(str(tmp_path))
+    with process.running(["setsid", "sh", "-c", script], executable=tool("setsid")):
+        wait_until(lambda: len(list(process_table.find(lives))) > 3, "them")
+        assert process_table.end_all(lives) == set()
+    assert not list(process_table.find(lives))

@@ -155,7 +155,7 @@ struct answer ask(uid_t uid, const char *name, size_t length, int surplus)
         die("pipe2");
     pid_t client = fork();
     if (client == -1)
-        die("fork");
+        cannot_start();
     if (client == 0)
         be_client(uid, name, length, surplus, report[1]);
     close_end(&report[1]);

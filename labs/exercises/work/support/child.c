@@ -81,7 +81,7 @@ struct child start_child(char *const argv[], void (*prepare)(void), size_t room)
     make_pipe(err, READ_END);
     pid_t pid = fork();
     if (pid == -1)
-        die("fork");
+        cannot_start();
     if (pid == 0)
         become(argv, (const int[]){in[READ_END], out[WRITE_END], err[WRITE_END]}, prepare);
     /* The child does the same; whoever comes first, the group is there. EACCES: it has become argv[0]. */

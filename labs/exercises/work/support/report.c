@@ -1,10 +1,12 @@
 /* What a tester observed: see report.h. */
 #include "report.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool begun;
@@ -13,6 +15,19 @@ _Noreturn void die(const char *what)
 {
     perror(what);
     _exit(1); /* children come here too, and must not print what the parent has buffered */
+}
+
+_Noreturn void cannot_start(void)
+{
+    char words[160];
+    struct rlimit limit;
+    if (errno != EAGAIN || getrlimit(RLIMIT_NPROC, &limit) == -1)
+        die("fork");
+    snprintf(words, sizeof words, "cannot start a program: user id %ld has all the %llu processes it may have",
+        (long)getuid(), (unsigned long long)limit.rlim_cur);
+    show_text("tester_error", words);
+    show_end();
+    _exit(TESTER_FAILED);
 }
 
 static void put(const char *text)

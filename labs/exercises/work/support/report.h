@@ -9,6 +9,14 @@
 _Noreturn void die(const char *what);
 
 /*
+ * Ends the tester after a fork(2) of its own that failed. Where others of the same user have all the
+ * processes that it may have, nobody's answer is wrong: isolab takes this status, with the observation
+ * `tester_error`, for an error.
+ */
+enum { TESTER_FAILED = 125 };
+_Noreturn void cannot_start(void);
+
+/*
  * Each shows one observation. What is printable ASCII is shown as it is, a newline as "\n", the rest as '?'.
  * Nothing is left in a buffer that fork(2) could print twice.
  */

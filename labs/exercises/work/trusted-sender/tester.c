@@ -10,7 +10,7 @@ static void send_as_sibling(const struct child *receiver, int number)
 {
     pid_t sender = fork();
     if (sender == -1)
-        die("fork");
+        cannot_start();
     if (sender == 0)
         _exit(kill(receiver->pid, number) == 0 ? 0 : 1);
     if (wait_for(sender) != 0)

@@ -113,7 +113,7 @@ static pid_t send_storm(pid_t target)
 {
     pid_t sender = fork();
     if (sender == -1)
-        die("fork");
+        cannot_start();
     if (sender != 0)
         return sender;
     for (int i = 0; i < STORM; i++) {

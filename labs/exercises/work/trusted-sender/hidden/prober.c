@@ -71,7 +71,7 @@ static void send_as(uid_t uid, pid_t target, int number, enum how how, char text
 {
     pid_t sender = fork();
     if (sender == -1)
-        die("fork");
+        cannot_start();
     if (sender == 0) {
         if (uid != 0)
             become(uid, uid);
@@ -220,7 +220,7 @@ static void try_orphan(void)
         die("pipe2");
     pid_t starter = fork();
     if (starter == -1)
-        die("fork");
+        cannot_start();
     if (starter == 0) {
         close_end(&ready[1]);
         start_and_go(ready[0], tell[1], out[1]);
