@@ -137,3 +137,8 @@ def _inside(name: str) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def exercises_in(folder: Path) -> Path:
+    """Return where ``keep`` puts the exercises' files of a run in ``folder``."""
+    return folder / _FOLDER

@@ -18,12 +18,11 @@ from orchestrator.errors import LabError, SpecError, Unavailable
 from orchestrator.exercises.student_view import sealed
 from orchestrator.labfile.load import LAB_FILE, LoadedLab
 from orchestrator.labfile.models import Exercise
-from orchestrator.labfile.suggest import quote
 from orchestrator.labfile.yaml_document import survey
 from orchestrator.record import RECORDS, Record, read_records
 from orchestrator.results.comparison import Table, compare
-from orchestrator.results.run_state import RunState, write_state
-from orchestrator.results.snapshot import about_run, keep
+from orchestrator.results.run_state import STATE_FILE, RunState, write_state
+from orchestrator.results.snapshot import about_run, exercises_in, keep
 
 REPORTS = ("report.html", "report.md", "junit.xml")
 """Written when a run ends: a folder without the first holds no finished run."""
@@ -100,15 +99,12 @@ class RunStore:
                 f"{self.folder} holds an unfinished run: records, but no {REPORTS[0]}",
                 hint=f"remove it if nobody needs it, or {_ANOTHER}",
             )
-        if (
-            not run
-            and self.folder.exists()
-            and (others := sorted(path.name for path in self.folder.iterdir()))
-        ):
-            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-            raise SpecError(
-                f"{self.folder} is no run's folder: it holds {quote(others[0])}{more}", hint=_ANOTHER
-            )
+        mine = () if run else (*REPORTS, exercises_in(self.folder).name, STATE_FILE, *lab.lab.machines)
+        for name in mine:
+            if (self.folder / name).exists():
+                raise SpecError(
+                    f"the run would write to {self.folder / name}, which no run made", hint=_ANOTHER
+                )
         return run
 
     def __enter__(self) -> RunStore:
