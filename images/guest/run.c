@@ -82,7 +82,7 @@ struct stream {
 
 struct outcome {
 	int status;
-	bool ended;
+	bool ended, limited; /* by the limit that its signal is for */
 	const char *killed_for; /* "", "timeout", "processor", "output", "hangup" */
 	struct timespec begun, done;
 	uint64_t used_before, used; /* microseconds of processor time: of earlier orders, of this one */
@@ -383,17 +383,69 @@ static void drain(struct stream *stream, size_t limit)
 	} while (pump(stream, limit) && stream->total != before);
 }
 
-/* wait4(2) for any child without waiting; notes how the leader ended and what it used. */
+/* A soft limit, by its name in proc_pid_limits(5): prlimit(2) may need a capability that containers lack. */
+static rlim_t soft_limit_of(pid_t pid, const char *name)
+{
+	char path[64], line[256];
+	rlim_t found = RLIM_INFINITY;
+	unsigned long long value;
+
+	snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+	FILE *limits = fopen(path, "re");
+	if (limits == NULL)
+		return found;
+	while (fgets(line, sizeof line, limits) != NULL)
+		if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), " %llu", &value) == 1)
+			found = value;
+	fclose(limits);
+	return found;
+}
+
+/* The limit that the kernel enforces with the signal that ended the leader, RLIM_INFINITY for none:
+ * setrlimit(2). Limits are there until it is reaped. */
+static rlim_t limit_behind_end(const siginfo_t *about)
+{
+	if (about->si_code == CLD_EXITED)
+		return RLIM_INFINITY;
+	if (about->si_status == SIGXCPU)
+		return soft_limit_of(about->si_pid, "Max cpu time");
+	return about->si_status == SIGXFSZ ? soft_limit_of(about->si_pid, "Max file size") : RLIM_INFINITY;
+}
+
+/* Whether that limit was reached, as far as it can be known: else somebody has sent the signal. */
+static bool is_limited(const struct outcome *outcome, rlim_t limit)
+{
+	uint64_t used = microseconds(outcome->usage.ru_utime) + microseconds(outcome->usage.ru_stime);
+
+	if (limit == RLIM_INFINITY || !WIFSIGNALED(outcome->status))
+		return false;
+	if (WTERMSIG(outcome->status) == SIGXFSZ)
+		return true;
+	/* The kernel adds a second to the limit when it sends the signal. It counts whole ticks, which on a
+	 * busy host are far from what was used: half of it is near enough. */
+	uint64_t sent_at = limit > 1 ? limit - 1 : 1;
+	return used * 2 >= sent_at * 1000000;
+}
+
+/* wait4(2) for any child without waiting; notes how the leader ended and what it used. 0: none has ended, -1:
+ * there is none. */
 static pid_t reap(pid_t leader, struct outcome *outcome)
 {
+	siginfo_t about = {.si_pid = 0};
 	struct rusage usage;
 	int status;
-	pid_t pid = wait4(-1, &status, WNOHANG, &usage);
 
-	if (pid == leader && pid > 0) {
+	if (waitid(P_ALL, 0, &about, WEXITED | WNOHANG | WNOWAIT) == -1)
+		return -1;
+	if (about.si_pid == 0)
+		return 0;
+	rlim_t limit = about.si_pid == leader ? limit_behind_end(&about) : RLIM_INFINITY;
+	pid_t pid = wait4(about.si_pid, &status, WNOHANG, &usage);
+	if (pid == leader) {
 		outcome->status = status;
 		outcome->ended = true;
 		outcome->usage = usage;
+		outcome->limited = is_limited(outcome, limit);
 	}
 	return pid;
 }
@@ -651,6 +703,9 @@ static int report(const struct outcome *outcome, struct stream *out, struct stre
 		printf(", \"crowded\": true");
 	if (outcome->ended && WIFSIGNALED(outcome->status) && WTERMSIG(outcome->status) == SIGKILL)
 		printf(", \"out_of_memory\": %s", ran_out_of_memory());
+	if (outcome->ended && WIFSIGNALED(outcome->status) &&
+	    (WTERMSIG(outcome->status) == SIGXCPU || WTERMSIG(outcome->status) == SIGXFSZ))
+		printf(", \"limited\": %s", outcome->limited ? "true" : "false");
 	print_digest("stdout_sha256", out);
 	print_digest("stderr_sha256", err);
 	printf(", \"stdout\": %zu, \"stdout_total\": %" PRIu64 ", \"stderr\": %zu, \"stderr_total\": %" PRIu64

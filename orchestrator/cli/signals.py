@@ -10,13 +10,13 @@ from types import FrameType
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end a run like Ctrl-C: with everything torn down.
+    """Make SIGTERM, SIGHUP and SIGQUIT (Ctrl-\\) end a run like Ctrl-C: with everything torn down.
 
     A second signal is ignored: interrupting the wait for a thread would make Python forget that the
     thread is still running (threading.Thread.join before 3.13). Signals that were ignored at the start,
     for example under nohup(1), stay ignored.
     """
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
     heeded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
 
     def stop(_number: int, _frame: FrameType | None) -> None:

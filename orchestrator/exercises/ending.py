@@ -28,13 +28,14 @@ NOTHING_PRINTED: Mapping[str, Any] = {
 def killed_for(result: ProcessResult) -> str:
     """Return what ended a program that did not end by itself; "" for one that did.
 
-    A program that dies of SIGKILL while memory does not run out was killed by its own side.
+    A program that dies of SIGKILL while memory does not run out was killed by its own side, and so was one
+    that dies of the signal for a limit which it had not reached.
     """
     if result.killed_for:
         return result.killed_for
     if result.signal == "SIGKILL" and result.out_of_memory is not False:
         return "memory" if result.out_of_memory else "unknown"
-    return _BY_THE_KERNEL.get(result.signal or "", "")
+    return _BY_THE_KERNEL.get(result.signal or "", "") if result.limited is not False else ""
 
 
 def killed_words(result: ProcessResult) -> str:

@@ -31,13 +31,25 @@ HEADER_BYTES = 2**20
 """How much a machine may send between two files: only names are useful."""
 _BLOCK = 65536
 
-NO_FOLDER, NOT_WRITABLE, ABSENT = 45, 46, 44
+NO_FOLDER, NOT_WRITABLE, ABSENT, CLOSED = 45, 46, 44, 47
 """Exit statuses by which the scripts say what is wrong; tar's own are 1 and 2."""
 
-_UNPACK = (
-    f'mkdir -p -- "$1" || exit {NO_FOLDER}; [ -w "$1" ] || exit {NOT_WRITABLE}; exec tar -x -p -f - -C "$1"'
-)
+_UNPACK = f"""\
+case $1/ in */../*)
+  before=$1/
+  before=${{before%/../*}}
+  [ -d "${{before:-/}}" ] || {{ echo "there is no folder $before" >&2; exit {NO_FOLDER}; }}
+esac
+mkdir -p -- "$1" || exit {NO_FOLDER}; [ -w "$1" ] || exit {NOT_WRITABLE}; exec tar -x -p -f - -C "$1"
+"""
+"""What mkdir(1) makes on the way to a `..` behind it would be left, although nobody asked for it."""
 _PACK = f"""\
+above=$1
+while [ ! -e "$above" ]; do
+  case $above in */*) above=${{above%/*}} ;; *) above=. ;; esac
+  [ -n "$above" ] || above=/
+done
+[ -d "$above" ] && [ ! -x "$above" ] && exit {CLOSED}
 if [ ! -e "$1/$2" ]; then
   [ -L "$1/$2" ] && echo "a link to $(readlink "$1/$2"), which does not exist" >&2
   exit {ABSENT}
@@ -322,6 +334,11 @@ def _require_success(talk: process.Conversation, what: str, where: str) -> None:
     done = talk.finish(Deadline.after(STALL_SECONDS))
     if done.code == ABSENT:
         raise SpecError(f"{where}: {_last(done) or 'no such file or folder'} on the machine")
+    if done.code == CLOSED:
+        raise SpecError(
+            f"{where}: permission denied on the machine",
+            hint="name a file in a folder that this user may enter, or use --user root",
+        )
     if done.code in (NO_FOLDER, NOT_WRITABLE):
         why = _last(done) or "permission denied"
         raise SpecError(

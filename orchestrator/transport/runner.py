@@ -40,7 +40,8 @@ class ProcessResult:
     ``cut``: more was printed than ``stdout`` and ``stderr`` hold; ``out`` and ``err`` are about all of it.
     ``out_of_memory`` is whether the kernel killed a process for want of memory, where the program died
     of SIGKILL; None: not known. ``crowded``: it could not be started because its user already has all the
-    processes it may have."""
+    processes it may have. ``limited`` is whether a program that died of SIGXCPU or SIGXFSZ had reached the
+    limit that the kernel enforces by it (setrlimit(2)); None: not known."""
 
     exit_code: int | None
     signal: str | None
@@ -54,6 +55,7 @@ class ProcessResult:
     err: Printed = Printed()
     out_of_memory: bool | None = None
     crowded: bool = False
+    limited: bool | None = None
 
 
 def run_program(
@@ -122,6 +124,7 @@ def parse(answer: bytes) -> ProcessResult:
             err=_printed(body[out:], report, "stderr"),
             out_of_memory=_flag(report.get("out_of_memory")),
             crowded=report.get("crowded") is True,
+            limited=_flag(report.get("limited")),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise TransportError(f"invalid report from the runner: {head[:200]!r}") from None

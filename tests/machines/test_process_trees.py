@@ -135,3 +135,24 @@ def test_without_processes_left_a_program_is_told_not_to_have_started(bomb: Path
     report = json.loads(done.stdout)
     assert report["crowded"] is True
     assert report["start_error"] == f"user id {USER} has all the 256 processes it may have"
+
+
+@pytest.mark.parametrize(
+    ("script", "limited"),
+    [
+        ("kill -XCPU $$", False),
+        ("kill -XFSZ $$", False),
+        ("ulimit -S -t 1; while :; do :; done", True),
+        ("ulimit -f 1; exec head -c 10000 /dev/zero > file", True),
+    ],
+)
+def test_a_signal_for_a_limit_says_whether_there_was_one(script: str, limited: bool) -> None:
+    with fresh_home() as home:
+        home.root.chmod(0o777)
+        words = [str(image_of(HOST).runner), "--user", f"{USER}:{USER}", "--dir", str(home.root)]
+        done = process.run(
+            [*words, "--", "/bin/sh", "-c", script], deadline=Deadline.after(60), hold_stdin=True
+        )
+    report = json.loads(done.stdout.splitlines()[0])
+    assert report["signal"] in ("SIGXCPU", "SIGXFSZ")
+    assert report["limited"] is limited

@@ -34,6 +34,7 @@ def run(*answers: bytes, **text: Any) -> Record:
         (KILLED, "unknown", "perhaps by the kernel"),
         (KILLED | {"out_of_memory": "yes"}, "unknown", "perhaps by the kernel"),
         ({"exit": None, "signal": "SIGXCPU"}, "cpu-limit", "limit on processor time"),
+        ({"exit": None, "signal": "SIGXCPU", "limited": True}, "cpu-limit", "limit on processor time"),
         ({"exit": None, "signal": "SIGXFSZ"}, "file-limit", "limit on the size of a file"),
     ],
 )
@@ -46,7 +47,15 @@ def test_a_program_that_did_not_end_by_itself_says_who_ended_it(
 
 
 @pytest.mark.parametrize(
-    "report", [{}, {"exit": 137}, {"exit": None, "signal": "SIGSEGV"}, KILLED | {"out_of_memory": False}]
+    "report",
+    [
+        {},
+        {"exit": 137},
+        {"exit": None, "signal": "SIGSEGV"},
+        KILLED | {"out_of_memory": False},
+        {"exit": None, "signal": "SIGXCPU", "limited": False},
+        {"exit": None, "signal": "SIGXFSZ", "limited": False},
+    ],
 )
 def test_a_program_that_ended_by_itself_was_not_killed_for_anything(report: dict[str, Any]) -> None:
     assert run(answer(**report)).killed_for == ""

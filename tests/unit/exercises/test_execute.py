@@ -166,7 +166,7 @@ def test_a_user_without_processes_left_is_not_the_programs_fault() -> None:
 
 def test_a_tester_that_cannot_start_what_it_tests_is_not_the_students_fault() -> None:
     said = b'{"tester_error": "cannot start a program: user id 60600 has all the processes it may have"}\n'
-    handed_in = {"student": {"files": ["a.c"]}}
+    handed_in: dict[str, Any] = {"student": {"files": ["a.c"]}}
     with pytest.raises(TransportError, match="the tester cannot start a program: user id 60600"):
         run(answer(said, exit=125), **handed_in)
     assert run(answer(said, exit=1), **handed_in).status is Status.FAIL

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +22,13 @@ from orchestrator.host import process
 from orchestrator.sessions import transfer
 from orchestrator.sessions.outgoing import outgoing
 from orchestrator.sessions.transfer import (
+    ABSENT,
+    CLOSED,
+    NO_FOLDER,
     Received,
     receive,
     render_pack,
+    render_unpack,
     send,
 )
 
@@ -409,3 +415,34 @@ def test_a_damaged_archive_is_read_or_refused_and_nothing_gets_out(
     assert files(folder).keys() >= {f"target/in/{name}" for name in received}
     assert {path.name for path in folder.iterdir()} == {"sent.tar", "target"}
     assert {path.name for path in (folder / "target").iterdir()} == {"in"}
+
+
+def test_a_folder_that_is_only_on_the_way_back_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    for path, code in {"here/../new": 0, "nosuch/../..": NO_FOLDER, "new/nosuch/../x": NO_FOLDER}.items():
+        talk = process.Conversation(render_unpack(path), cwd=tmp_path)
+        try:
+            with contextlib.suppress(TransportError):  # it has ended already
+                talk.send(bytes(10240), Deadline.after(30))
+            talk.end_input()
+            done = talk.finish(Deadline.after(30))
+        finally:
+            talk.close()
+        assert done.code == code, done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["here", "new"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user than the folder's")
+def test_what_is_behind_a_closed_folder_is_denied_rather_than_absent(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # its mode is 0700
+        for path in (f"{name}/x", f"{name}/x/y"):
+            denied = process.Conversation(render_pack(path), user=61997, cwd=Path("/"))
+            try:
+                assert denied.finish(Deadline.after(30)).code == CLOSED
+            finally:
+                denied.close()
+    absent = process.Conversation(render_pack("/nosuch/x"), user=61997, cwd=Path("/"))
+    try:
+        assert absent.finish(Deadline.after(30)).code == ABSENT
+    finally:
+        absent.close()
