@@ -43,6 +43,8 @@ def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(host_packages, "may_install", lambda _: False)
     monkeypatch.setattr(host_packages, "line_to_type", lambda *_: LINE)
     monkeypatch.setattr(doctor, "_accelerator", lambda: doctor.Finding("KVM", False, "not asked"))
+    # Whether an image is ready depends on the mirror's index, which a quick test does not fetch.
+    monkeypatch.setattr(doctor, "_architectures", lambda: [])
     # Only the container's own answer counts here.
     monkeypatch.setattr("orchestrator.drivers.container.driver.Container.check", lambda *_: None)
     yield
