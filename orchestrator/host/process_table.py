@@ -36,9 +36,14 @@ def arguments(pid: int) -> list[str]:
     return [word.decode(errors="replace") for word in raw.split(b"\0")[:-1]]
 
 
+def stat_fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name (proc(5)): the first is the state. Raises OSError."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def parent(pid: int) -> int:
     """The process id of a process's parent: 1 for an orphan."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    return int(stat_fields(pid)[1])
 
 
 def memory(pid: int) -> int:
@@ -133,7 +138,7 @@ def _depth(pid: int) -> int:
 
 def with_terminal(pid: int) -> bool:
     """Whether a process has a controlling terminal (proc(5), tty_nr): then a person started it."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[4] != "0"
+    return stat_fields(pid)[4] != "0"
 
 
 def ancestors() -> set[int]:
@@ -211,7 +216,7 @@ def _frozen(matches: Callable[[int], bool]) -> set[int]:
 
 
 def _runs(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    return stat_fields(pid)[0] not in "ZX"
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

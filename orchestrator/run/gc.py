@@ -18,7 +18,7 @@ from typing import cast
 from orchestrator import drivers
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Forgetting
-from orchestrator.drivers.model import NETWORK_PREFIX, TAG, Handle
+from orchestrator.drivers.model import TAG, Handle
 from orchestrator.errors import LabError, TeardownError, Unreachable
 from orchestrator.exercises.canaries import base
 from orchestrator.exercises.canaries.manager import PURPOSE
@@ -42,7 +42,8 @@ def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = 
     """
     removal = _Removal(forget)
     entries = journal.entries()
-    for entry in sorted(entries, key=lambda each: is_network(each.handle)):
+    # Machines first: they work on the networks.
+    for entry in sorted(entries, key=lambda each: each.handle.is_network):
         handle = entry.handle
         if entry.owner_alive or entry.kept:
             continue
@@ -111,11 +112,6 @@ class _Removal:
             raise (Unreachable if remote else TeardownError)(words)
 
 
-def is_network(handle: Handle) -> bool:
-    """Whether this is a network: machines go first, since they work on it."""
-    return handle.machine.startswith(NETWORK_PREFIX)
-
-
 def _commands_end(handle: Handle) -> bool:
     """Wait for commands that a killed isolab had started for this machine, such as ``podman run``: they go
     on without it, and may still create what was just removed. Returns whether there were any.
@@ -172,7 +168,7 @@ def _unjournalled(scratch: Path, live: Callable[[], set[str]], removal: _Removal
             continue
         # Asked after the search: a machine is journalled before it can be found.
         alive = live()
-        for handle in sorted(found, key=is_network):
+        for handle in sorted(found, key=lambda each: each.is_network):
             if handle.run in alive or handle.tag in removal.failed:
                 continue
             if removal.of(handle):
