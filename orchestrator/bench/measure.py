@@ -253,5 +253,5 @@ def _pid_of(handle: Handle) -> int:
 
 def _cpu_of(pid: int) -> float:
     """Return the seconds of processor time of a process (proc(5), fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    fields = process_table.stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

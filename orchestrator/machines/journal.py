@@ -184,7 +184,7 @@ def _boot() -> str:
 
 def _ticks(pid: int) -> str:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = process_table.stat_fields(pid)
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]

@@ -20,7 +20,7 @@ from pathlib import Path
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import TimedOut, Unavailable
-from orchestrator.host import process
+from orchestrator.host import process, process_table
 from orchestrator.host.cache import digest, write_atomically
 from orchestrator.host.console_log import Console
 from orchestrator.host.tempdirs import working_folder
@@ -139,6 +139,6 @@ def _start_seconds(qemu: str, deadline: Deadline) -> float:
 
 def _running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return process_table.stat_fields(pid)[0] != "Z"
     except OSError:
         return False

@@ -16,7 +16,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import CanaryContext, new_key, remove_key
-from orchestrator.host import process
+from orchestrator.host import process, process_table
 from orchestrator.paths import HOST_SOURCES
 
 SECONDS = 60.0
@@ -95,8 +95,7 @@ class Process:
     def _state(self) -> str:
         """Return the process's state (proc(5)); "" when it is gone."""
         with contextlib.suppress(OSError):
-            text = Path(f"/proc/{self._talk.pid}/stat").read_text()
-            return text.rsplit(")", 1)[1].split()[0]
+            return process_table.stat_fields(self._talk.pid)[0]
         return ""
 
     def _ask(self, line: str) -> str:
