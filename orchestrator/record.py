@@ -78,6 +78,7 @@ class Record:
     ``student_view`` is what its student may see instead: other values of the fields it names.
     ``contention`` is the percentage of the time in which a task on the host waited for a processor; None
     where it is unknown. ``warnings`` is what the compiler said of programs that it did compile.
+    ``gradable`` is False for a student's work that could not be run: it does not compile, or lacks files.
     """
 
     run: str
@@ -115,6 +116,7 @@ class Record:
     student_view: Mapping[str, Any] | None = None
     contention: float | None = None
     warnings: str = ""
+    gradable: bool = True
 
     def to_json(self) -> str:
         """Return this record as one line of ASCII JSON, keys in the documented order.

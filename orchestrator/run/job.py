@@ -174,7 +174,8 @@ def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> 
     """Return a *fail* record for a student's code, else *error*: a program of the lab does not compile."""
     words = for_any_architecture(errors_first(problem.message), blank.arch)
     if isinstance(problem, WorkError):
-        filled = replace(blank, status=Status.FAIL, reason=words, max_points=exercise.spec.max_points)
+        points = exercise.spec.max_points
+        filled = replace(blank, status=Status.FAIL, reason=words, max_points=points, gradable=False)
         return replace(filled, student_view=view_unbuilt(exercise, words))
     return replace(blank, status=Status.ERROR, reason=words)
 
