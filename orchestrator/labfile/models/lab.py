@@ -205,6 +205,7 @@ class Lab(Spec):
     """Keys for every machine that does not set them."""
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     """How many machines may be up at a time: 1 where something is measured."""
+    across: Literal["lowest", "mean"] = "lowest"
     networks: dict[MachineName, Network] = {}
     """Private networks between machines."""
     machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
