@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import Unavailable, Unreachable
@@ -70,6 +70,25 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
     machines, left_out = machines_of(lab, choice.machines)
     for words in left_out:
         progress.tell(words)
+
+    def works(store: WorkStore) -> list[Work]:
+        return [work for one in intake.submissions for work in works_of(one, exercises, store)]
+
+    some = replace(choice, machines=machines)
+    return grade_works(lab, exercises, intake, works, some, out, progress)
+
+
+def grade_works(
+    lab: LoadedLab,
+    exercises: Sequence[LoadedExercise],
+    intake: Intake,
+    works: Callable[[WorkStore], Sequence[Work]],
+    choice: Choice,
+    out: Path,
+    progress: Progress,
+) -> Outcome:
+    """Grade these works on the chosen machines into the folder ``out``; ``works`` keeps their files in the
+    store it is given. Raises as ``grade_class``."""
     out.mkdir(parents=True, exist_ok=True)
     require_space(out)
     require_space(cache_dir())
@@ -77,11 +96,10 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
     with GradeStore(out, key) as store:
         if store.receipts.dropped:
             progress.tell(store.receipts.dropped)
-        work_store = WorkStore(out)
-        works = [work for one in intake.submissions for work in works_of(one, exercises, work_store)]
-        return _Class(
-            lab, exercises, machines, tuple(works), store, work_store, progress, course_key(key)
-        ).grade(intake, choice)
+        kept = WorkStore(out)
+        found, course = tuple(works(kept)), course_key(key)
+        whole = _Class(lab, tuple(exercises), choice.machines, found, store, kept, progress, course)
+        return whole.grade(intake, choice)
 
 
 @dataclass(frozen=True)
