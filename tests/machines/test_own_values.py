@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from command import isolab, records
+from command import records, run_lab
 from habitat import fresh_home
 from places import LABS
 
@@ -20,7 +20,7 @@ FOLDER = LABS / "parameters"
 def test_the_reference_solution_answers_with_the_example_students_values() -> None:
     given = example(load_exercise(FOLDER / "answer", "./answer"))
     with fresh_home() as home:
-        answer = isolab(home, "run", FOLDER)
+        answer = run_lab(home, "parameters")
         assert answer.code == 0, answer.stdout + answer.stderr
         (record,) = records(home)
     assert record["observations"] == {
@@ -29,13 +29,13 @@ def test_the_reference_solution_answers_with_the_example_students_values() -> No
         "token": f"<{given['token']}>",
     }
     assert "${" not in str(record)
-    assert given["token"] not in str(record["student_view"])
+    assert str(given["token"]) not in str(record["student_view"])
 
 
 def test_a_copied_constant_fails() -> None:
     with fresh_home() as home:
         shutil.copytree(FOLDER / "answer/wrong/constant", home.root / "work")
-        answer = isolab(home, "run", FOLDER, "--work", home.root / "work", "--only", "process")
+        answer = run_lab(home, "parameters", "--work", str(home.root / "work"), "--only", "process")
         assert answer.code == 1, answer.stdout + answer.stderr
         (record,) = records(home)
     assert [one["that"] for one in record["checks"] if not one["held"]] == ["port"]
