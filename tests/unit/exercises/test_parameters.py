@@ -55,8 +55,8 @@ def test_values_are_fixed_for_ever() -> None:
             "word": {"one_of": ["alpha", "beta", 3]},
         }
     )
-    # The first 14 bits of 3c1c…, and the first 16 digits of 7caa…. Of df1d…, efa8… and 91fd… for the word, the
-    # first two begin with the bits 11, and there is no fourth one.
+    # The first 14 bits of 3c1c…, and the first 16 digits of 7caa…. Of df1d…, efa8… and 91fd… for the word,
+    # the first two begin with the bits 11, and there is no fourth one.
     golden = {"port": 20000 + 3847, "token": "7caa0ac27f691908", "word": 3}
     assert values(spec, "ipc/port", "s1", KEY) == golden
 
