@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.formatting import printable
+from orchestrator.grading.differences import differences, same_verdict
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.store import Verdicted
 from orchestrator.record import Record, Status
+
+
+MOST_WORDS = 4
+"""Differences that are told of one verdict."""
 
 
 class Moved(StrEnum):
@@ -49,9 +53,7 @@ def summary(found: Iterable[Change]) -> str:
 def differing(first: Record, other: Record) -> tuple[str, ...]:
     """Return in words what two records of the same work differ in: points, checks, status; () if in nothing
     that matters."""
-    if first.status is other.status and first.points == other.points and not _held_otherwise(first, other):
-        return ()
-    return tuple(_differences(first, other))
+    return () if same_verdict(first, other) else differences(first, other)[:MOST_WORDS]
 
 
 def _change(place: Graded, before: Verdicted, after: Verdicted) -> Change:
@@ -60,27 +62,9 @@ def _change(place: Graded, before: Verdicted, after: Verdicted) -> Change:
     if old != new:
         moved = Moved.ROSE if _or_nothing(old) < _or_nothing(new) else Moved.FELL
     why = [f"{words} changed" for words in before.inputs.changed(after.inputs)]
-    return Change(place, moved, old, new, tuple(why + _differences(before.record, after.record)))
-
-
-def _differences(old: Record, new: Record) -> list[str]:
-    """Return which checks had another result, or how the records differ otherwise."""
-    words = _held_otherwise(old, new)
-    if not words and _points(old) != _points(new):
-        reason = printable((new.reason or old.reason).partition("\n")[0])
-        words.append(f"{old.status} before, {new.status} now: {reason}")
-    return words or ["nothing else"]
-
-
-def _held_otherwise(old: Record, new: Record) -> list[str]:
-    held = {(one.that, one.expected, one.hidden): one for one in old.checks}
-    words = []
-    for one in new.checks:
-        was = held.get((one.that, one.expected, one.hidden))
-        if was is not None and was.held != one.held:
-            verb = "now holds" if one.held else "no longer holds"
-            words.append(f"{printable(one.that)} {verb} (was {printable(was.got)}, is {printable(one.got)})")
-    return words
+    if not same_verdict(before.record, after.record):
+        why += differences(before.record, after.record)[:MOST_WORDS]
+    return Change(place, moved, old, new, tuple(why or ["nothing else differs"]))
 
 
 def _points(record: Record) -> float | None:

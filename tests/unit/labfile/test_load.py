@@ -273,6 +273,13 @@ def test_the_schema_of_labs_lets_defaults_give_the_driver() -> None:
     assert "default" not in machine["properties"]["memory"]
 
 
+def test_the_lowest_points_across_machines_count_unless_a_lab_says_otherwise(folder: Path) -> None:
+    assert load(folder, GOOD_LAB).lab.across == "lowest"
+    assert load(folder, f"across: mean\n{GOOD_LAB}").lab.across == "mean"
+    assert mistakes(folder, f"across: »highest\n{GOOD_LAB}") == ["» expected one of: lowest, mean"]
+    assert schema()["properties"]["across"]["enum"] == ["lowest", "mean"]
+
+
 def test_the_schema_of_exercises_knows_the_shorthands() -> None:
     properties = exercise_schema()["properties"]
     assert properties["run"]["anyOf"][0] == {"type": "string", "minLength": 1}
