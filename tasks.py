@@ -37,11 +37,14 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
 
 
 @task(
-    help={"kind": "lab (default), exercise, hidden (a student exercise's hidden tests) or image (a recipe)"},
+    help={
+        "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), "
+        "policy (of grades) or image (a recipe)"
+    },
     positional=["kind"],
 )
 def schema(_context: Context, kind: str = "lab") -> None:
-    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
+    """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))

@@ -21,6 +21,7 @@ from lab_files import (
 
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import Problem, SpecError
+from orchestrator.gradebook.policy import policy_schema
 from orchestrator.labfile.load import load_exercise, load_lab, with_driver, with_timeout
 from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_schema, schema
 
@@ -295,7 +296,7 @@ def test_loading_a_lab_needs_no_heavy_library() -> None:
     assert not loaded & {"paramiko", "rich", "jinja2", "invoke", "debian", "ziglang", "qemu", "distributed"}
 
 
-@pytest.mark.parametrize("of", [schema, exercise_schema, hidden_schema, image_schema])
+@pytest.mark.parametrize("of", [schema, exercise_schema, hidden_schema, image_schema, policy_schema])
 def test_the_schema_describes_every_key_in_a_users_words(of: Callable[[], dict[str, Any]]) -> None:
     result = of()
     for model in (result, *result["$defs"].values()):
