@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from orchestrator.exercises.parameters import whose
 from orchestrator.formatting import printable
 from orchestrator.grading.model import Grade, Gradebook, Verdict
 from orchestrator.grading.work import Work
@@ -34,7 +35,8 @@ def gradebook(
     unstable: Unstable = MappingProxyType({}),
 ) -> Gradebook:
     """Return the grades of a class: ``works`` are all of its works on these exercises."""
-    grades = [grade for work in works for grade in _grades(work, lab, machines, recorded, unstable)]
+    found = _Composition(lab, tuple(machines), recorded, unstable, {e.name: e for e in exercises}, works)
+    grades = [grade for work in works for grade in found.grades(work)]
     there = {grade.student.id for grade in grades}
     grades += [
         _nothing(student, exercise)
@@ -54,29 +56,56 @@ def most_points(exercise: LoadedExercise) -> float:
     return spec.max_points
 
 
-def _grades(
-    work: Work, lab: LoadedLab, machines: Sequence[str], recorded: Recorded, unstable: Unstable
-) -> Iterator[Grade]:
-    records = tuple(recorded(work, machine) for machine in machines)
-    differing = [f"on {name}: {words}" for name in machines for words in unstable.get((id(work), name), ())]
-    about = work.submission
-    for student in about.students:
-        grade = Grade(
-            student=student,
-            exercise=work.exercise.name,
-            verdict=Verdict.NO_RESULT,
-            points=None,
-            max_points=most_points(work.exercise),
-            records=records,
-            attempt=about.attempt,
-            submitted=about.submitted,
-            late=about.late,
-            platform_id=about.platform_id,
-            remarks=work.remarks,
-            files=work.files,
-            unstable=tuple(dict.fromkeys(differing)),
-        )
-        yield judged(grade, mean=lab.lab.across == MEAN)
+@dataclass(frozen=True)
+class _Composition:
+    """What the grades of a class are composed of; ``plain`` are the exercises with their parameters open."""
+
+    lab: LoadedLab
+    machines: tuple[str, ...]
+    recorded: Recorded
+    unstable: Unstable
+    plain: Mapping[str, LoadedExercise]
+    works: Sequence[Work]
+
+    def grades(self, work: Work) -> Iterator[Grade]:
+        """Yield the grade of each student whose work this is."""
+        records = tuple(self.recorded(work, machine) for machine in self.machines)
+        differing = [
+            f"on {name}: {words}"
+            for name in self.machines
+            for words in self.unstable.get((id(work), name), ())
+        ]
+        about = work.submission
+        for student in about.students:
+            grade = Grade(
+                student=student,
+                exercise=work.exercise.name,
+                verdict=Verdict.NO_RESULT,
+                points=None,
+                max_points=most_points(work.exercise),
+                records=records,
+                attempt=about.attempt,
+                submitted=about.submitted,
+                late=about.late,
+                platform_id=about.platform_id,
+                remarks=work.remarks,
+                files=work.files,
+                unstable=tuple(dict.fromkeys(differing)),
+                copied_from=self._copied_from(work, records),
+            )
+            yield judged(grade, mean=self.lab.lab.across == MEAN)
+
+    def _copied_from(self, work: Work, records: Sequence[Record]) -> tuple[str, ...]:
+        """Return the ids of those whose parameters the work answers with."""
+        if not work.values:
+            return ()
+        others = {other.who: other.values for other in self._like(work)}
+        plain = self.plain[work.exercise.name]
+        found = (who for one in records for who in whose(one.checks, plain, work.who, others))
+        return tuple(dict.fromkeys(found))
+
+    def _like(self, work: Work) -> Iterator[Work]:
+        return (other for other in self.works if other.exercise.name == work.exercise.name)
 
 
 def judged(grade: Grade, *, mean: bool) -> Grade:

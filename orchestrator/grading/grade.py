@@ -71,8 +71,8 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
     for words in left_out:
         progress.tell(words)
 
-    def works(store: WorkStore) -> list[Work]:
-        return [work for one in intake.submissions for work in works_of(one, exercises, store)]
+    def works(store: WorkStore, course: bytes) -> list[Work]:
+        return [work for one in intake.submissions for work in works_of(one, exercises, course, store)]
 
     some = replace(choice, machines=machines)
     return grade_works(lab, exercises, intake, works, some, out, progress)
@@ -82,13 +82,13 @@ def grade_works(
     lab: LoadedLab,
     exercises: Sequence[LoadedExercise],
     intake: Intake,
-    works: Callable[[WorkStore], Sequence[Work]],
+    works: Callable[[WorkStore, bytes], Sequence[Work]],
     choice: Choice,
     out: Path,
     progress: Progress,
 ) -> Outcome:
     """Grade these works on the chosen machines into the folder ``out``; ``works`` keeps their files in the
-    store it is given. Raises as ``grade_class``."""
+    store it is given; it also gets the course's secret. Raises as ``grade_class``."""
     out.mkdir(parents=True, exist_ok=True)
     require_space(out)
     require_space(cache_dir())
@@ -97,7 +97,8 @@ def grade_works(
         if store.receipts.dropped:
             progress.tell(store.receipts.dropped)
         kept = WorkStore(out)
-        found, course = tuple(works(kept)), course_key(key)
+        course = course_key(key)
+        found = tuple(works(kept, course))
         whole = _Class(lab, tuple(exercises), choice.machines, found, store, kept, progress, course)
         return whole.grade(intake, choice)
 

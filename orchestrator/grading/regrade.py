@@ -11,7 +11,6 @@ from orchestrator.grading.receipts import Graded
 from orchestrator.grading.store import Verdicted
 from orchestrator.record import Record, Status
 
-
 MOST_WORDS = 4
 """Differences that are told of one verdict."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.exercises.parameters import example, with_parameters
 from orchestrator.exercises.submission import provided
 from orchestrator.grading.grade import Choice, grade_works
 from orchestrator.grading.model import Grade, Verdict
@@ -49,7 +50,7 @@ def self_test(lab: LoadedLab, choice: Choice, progress: Progress) -> list[Findin
     own = {exercise.name: exercise for exercise in exercises}
     places = [(exercise, place) for exercise in exercises for place in solutions_of(exercise)]
 
-    def works(store: WorkStore) -> list[Work]:
+    def works(store: WorkStore, _course: bytes) -> list[Work]:
         return [_work(exercise, place, store) for exercise, place in places]
 
     with working_folder("selftest") as folder:
@@ -71,7 +72,8 @@ def _work(exercise: LoadedExercise, place: str, store: WorkStore) -> Work:
     files = provided(exercise, place)
     who = Submission((Student(place),), Path(), f"{exercise.name}/{place}")
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    return Work(who, exercise, store.keep(files), digests)
+    own = example(exercise)
+    return Work(who, with_parameters(exercise, own), store.keep(files), digests, values=own)
 
 
 def _in_order(grades: Sequence[Grade], places: Sequence[tuple[LoadedExercise, str]]) -> Iterator[Grade]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.errors import SpecError
+from orchestrator.exercises.parameters import Values, values, with_parameters
 from orchestrator.exercises.submission import Files, assembled, handed_in
 from orchestrator.grading.digests import digest_of_files
 from orchestrator.labfile.load import LoadedExercise
@@ -41,11 +42,16 @@ class Work:
     missing: str = ""
     absent: bool = False
     remarks: tuple[str, ...] = ()
-    values: Mapping[str, object] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
     @property
     def students(self) -> tuple[Student, ...]:
         return self.submission.students
+
+    @property
+    def who(self) -> str:
+        """The id whose parameters these are: a team's are those of the first of its students."""
+        return min(student.id for student in self.students)
 
     @property
     def graded(self) -> str:
@@ -55,15 +61,20 @@ class Work:
         return hashlib.sha256(f"{self.digest}\n{self.missing}".encode(errors="replace")).hexdigest()
 
 
-def works_of(submission: Submission, exercises: Sequence[LoadedExercise], store: WorkStore) -> list[Work]:
+def works_of(
+    submission: Submission, exercises: Sequence[LoadedExercise], course: bytes, store: WorkStore
+) -> list[Work]:
     """Return a submission's work on each of these exercises, and keep its files. Raises OSError."""
+    who = min(student.id for student in submission.students)
     found = handed_in(submission.folder, exercises)
     works = []
-    for exercise, one in zip(exercises, found, strict=True):
+    for plain, one in zip(exercises, found, strict=True):
+        own = values(plain.spec, plain.name, who, course)
+        exercise = with_parameters(plain, own)
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in one.files.items()}
         digest = store.keep(one.files)
         remarks = (*submission.remarks, *one.remarks)
-        works.append(Work(submission, exercise, digest, digests, one.reason, one.absent, remarks))
+        works.append(Work(submission, exercise, digest, digests, one.reason, one.absent, remarks, own))
     return works
 
 
