@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,16 @@ from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import counted, printable
 from orchestrator.gradebook.policy import Policy, load_policy
 from orchestrator.gradebook.write import Exports, write
+from orchestrator.grading.about import read_about
+from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
+from orchestrator.grading.keys import existing_key
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.regrade import Moved, summary
 from orchestrator.grading.self_test import Finding, self_test
+from orchestrator.grading.verification import Verification, verify
 from orchestrator.labfile.load import LoadedLab
+from orchestrator.paths import state_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.submissions.intake import described, opened
 from orchestrator.submissions.model import Intake
@@ -85,6 +90,46 @@ def test_lab(lab_path: str, options: Options) -> Exit:
     else:
         say(_findings(findings))
     return Exit.FAILED if faults else Exit.PASSED
+
+
+def verify_folder(path: str, student: str, options: Options) -> Exit:
+    """Check the receipts in a folder of grades, and grade a student's work again if one is named. Exit code 1
+    if anything is not as it was sealed."""
+    check_format(options.form)
+    folder = Path(path)
+    key = existing_key(state_dir())
+    found = verify(folder, key)
+    derived: list[Derived] = []
+    if student:
+        with _showing(options.form) as progress:
+            derived = derive(folder, student, open_lab(read_about(folder).lab), progress)
+    if options.form == JSON:
+        say_json(
+            {
+                **{name: value for name, value in asdict(found).items() if name != "problems"},
+                "problems": list(found.problems),
+                "derived": [
+                    {**one.graded._asdict(), "same": one.same, "words": one.words} for one in derived
+                ],
+            }
+        )
+    else:
+        _print_verified(found, derived, folder)
+    return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
+
+
+def _print_verified(found: Verification, derived: Sequence[Derived], folder: Path) -> None:
+    for problem in found.problems:
+        say(problem)
+    say(
+        f"{folder}: {counted(found.receipts, 'receipt')} ({found.superseded} superseded), "
+        f"{counted(found.records, 'record')}: "
+        + (f"{counted(len(found.problems), 'problem')}" if found.problems else "all as they were sealed")
+    )
+    say(f"key {found.key}\nlast receipt {found.head}")
+    for one in derived:
+        verdict = "the same verdict" if one.same else "ANOTHER VERDICT"
+        say(f"{one.graded}: {verdict}" + (f" ({printable('; '.join(one.words))})" if one.words else ""))
 
 
 def _lab(path: str) -> LoadedLab:

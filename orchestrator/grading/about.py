@@ -15,8 +15,8 @@ ABOUT = "grading.json"
 
 @dataclass(frozen=True)
 class About:
-    """``lab`` is the path of the lab's file, ``students`` maps pseudonyms, as in records and receipts, to what
-    is behind them: the ids of one student, or of a team."""
+    """``lab`` is the path of the lab's file, ``students`` maps pseudonyms, as in records and receipts, to the
+    ids of one student, or of a team."""
 
     lab: str
     students: dict[str, list[str]]
@@ -41,4 +41,6 @@ def read_about(folder: Path) -> About:
     except OSError as problem:
         raise SpecError(f"cannot read {folder / ABOUT}: {problem.strerror}", hint=hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SpecError(f"{folder / ABOUT} is damaged", hint="grade once more, which writes it anew") from None
+        raise SpecError(
+            f"{folder / ABOUT} is damaged", hint="grade once more, which writes it anew"
+        ) from None

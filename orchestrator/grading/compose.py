@@ -70,11 +70,8 @@ class _Composition:
     def grades(self, work: Work) -> Iterator[Grade]:
         """Yield the grade of each student whose work this is."""
         records = tuple(self.recorded(work, machine) for machine in self.machines)
-        differing = [
-            f"on {name}: {words}"
-            for name in self.machines
-            for words in self.unstable.get((id(work), name), ())
-        ]
+        told = [(name, self.unstable.get((id(work), name), ())) for name in self.machines]
+        differing = [f"on {name}: {words}" for name, several in told for words in several]
         about = work.submission
         for student in about.students:
             grade = Grade(

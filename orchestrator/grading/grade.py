@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.errors import Unavailable, Unreachable
+from orchestrator.errors import SpecError, Unavailable, Unreachable
 from orchestrator.formatting import counted
+from orchestrator.grading.about import About, read_about, write_about
 from orchestrator.grading.compose import gradebook
 from orchestrator.grading.digests import digest_of_exercise
 from orchestrator.grading.identity import identities_of
@@ -123,6 +124,7 @@ class _Class:
         _reclaim(self.progress)
         if choice.again:
             self.store.forget()
+        write_about(self.store.folder, About(str(self.lab.path.resolve()), self._behind()))
         units, todo = self._first_round()
         unstable = self._repeated(distinct(units), choice.repeat)
         self.store.finish(self._place(work, name) for work in self.works for name in self.machines)
@@ -230,8 +232,18 @@ class _Class:
         return self.store.verdicts[self._place(work, machine)].record
 
     def _place(self, work: Work, machine: str) -> Graded:
-        who = "+".join(pseudonym(student.id, self.course) for student in work.students)
-        return Graded(who, work.exercise.name, machine, work.submission.attempt)
+        return Graded(self._who(work), work.exercise.name, machine, work.submission.attempt)
+
+    def _who(self, work: Work) -> str:
+        return "+".join(pseudonym(student.id, self.course) for student in work.students)
+
+    def _behind(self) -> dict[str, list[str]]:
+        """Return the ids behind each pseudonym, those of earlier commands included."""
+        before: dict[str, list[str]] = {}
+        if self.store.verdicts:
+            with suppress(SpecError):  # a damaged file is written anew
+                before = read_about(self.store.folder).students
+        return before | {self._who(work): [one.id for one in work.students] for work in self.works}
 
 
 def _reclaim(progress: Progress) -> None:

@@ -36,7 +36,7 @@ class GradeStore:
         """Raises SpecError if the receipts are damaged, of another key, or open elsewhere; OSError."""
         self.folder = folder
         self.receipts = Receipts.open(folder, key)
-        self._verdicts = _sealed(folder, self.receipts.current)
+        self._verdicts = sealed_verdicts(folder, self.receipts.current)
         self._same: dict[Same, Record] = {
             (place.exercise, place.machine, one.inputs): one.record
             for place, one in self._verdicts.items()
@@ -80,7 +80,7 @@ class GradeStore:
         others who were graded here before. Raises OSError."""
         places = dict.fromkeys([*(one for one in order if one in self._verdicts), *self._verdicts])
         text = "".join(f"{self._verdicts[place].line}\n" for place in places)
-        write_atomically(self.folder / RECORDS, text.encode())
+        write_atomically(self.folder / RECORDS, text.encode(), mode=0o644)
         self._file.close()
         self._file = (self.folder / RECORDS).open("ab")
 
@@ -113,7 +113,7 @@ def _receipt(graded: Graded, inputs: Inputs, line: str) -> Receipt:
     )
 
 
-def _sealed(folder: Path, receipts: Mapping[Graded, Receipt]) -> dict[Graded, Verdicted]:
+def sealed_verdicts(folder: Path, receipts: Mapping[Graded, Receipt]) -> dict[Graded, Verdicted]:
     """Return the verdicts of a folder whose records are there as they were sealed."""
     lines: dict[str, str] = {}
     with suppress(FileNotFoundError):
