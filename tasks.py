@@ -50,12 +50,26 @@ def schema(_context: Context, kind: str = "lab") -> None:
     raise Exit(code=print_schema(kind))
 
 
-@task(help={**_LAB, **_ONLY, **_FORMAT}, iterable=["only"])
-def plan(_context: Context, lab: str, only: list[str] | None = None, format: str = "text") -> None:  # noqa: A002
+@task(
+    help={
+        **_LAB,
+        **_ONLY,
+        **_FORMAT,
+        "submissions": "how long grading takes: a number of submissions, or the folder or archive of them",
+    },
+    iterable=["only"],
+)
+def plan(
+    _context: Context,
+    lab: str,
+    only: list[str] | None = None,
+    submissions: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
     """Dry run: machines, memory, ports and expected time, and whether they fit."""
     from orchestrator.cli.labs import show_plan
 
-    raise Exit(code=show_plan(lab, _names(only), format))
+    raise Exit(code=show_plan(lab, _names(only), format, submissions))
 
 
 @task(

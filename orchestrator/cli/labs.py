@@ -61,10 +61,15 @@ def print_schema(kind: str) -> Exit:
     return Exit.PASSED
 
 
-def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
-    """Show what a run would need, and whether it fits this host."""
+def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = "") -> Exit:
+    """Show what a run would need, and whether it fits this host; for ``submissions``, a number or where they
+    are, how long grading them takes."""
     check_format(form)
     lab = open_lab(path)
+    if submissions:
+        from orchestrator.cli.plan_grading import show_grading
+
+        return show_grading(lab, only, submissions, form)
     only = chosen_of(only, list(lab.lab.machines), "machine")
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
