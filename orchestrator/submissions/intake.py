@@ -67,7 +67,8 @@ def _source(path: Path) -> Iterator[Source]:
 
 def _intake(path: Path, source: Source, roster: Roster | None, wanted: str, work: Path) -> Intake:
     entries = tuple(entry for entry in source.entries if not entry.ignored)
-    listing = Listing(entries, lambda paths: _contents(source, paths))
+    cloned = frozenset(one.path.removesuffix("/.git") for one in source.entries if one.path.endswith("/.git"))
+    listing = Listing(entries, lambda paths: _contents(source, paths), repositories=cloned)
     layout, inner = recognised(listing, roster, archive.stem(path.name) or path.name, wanted)
     split = layout.split(inner, roster)
     people = identified(split.findings, roster)

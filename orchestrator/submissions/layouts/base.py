@@ -64,12 +64,13 @@ class Listing:
     """The paths in a folder or archive, without what nobody handed in.
 
     ``base`` is "" or the folder in it that the paths are relative to, with a slash. ``reads`` returns the
-    contents of few small files by whole path.
+    contents of few small files by whole path. ``repositories`` are the folders that git has put its own into.
     """
 
     entries: tuple[Entry, ...]
     reads: Reads
     base: str = ""
+    repositories: frozenset[str] = frozenset()
 
     @cached_property
     def tops(self) -> Mapping[str, bool]:
@@ -105,7 +106,8 @@ class Listing:
         start = len(top) + 1
         kept = [entry for entry in self.entries if entry.path.startswith(f"{top}/")]
         moved = tuple(Entry(one.path[start:], one.folder, one.refused, one.shown) for one in kept)
-        return Listing(moved, self.reads, f"{self.base}{top}/")
+        repositories = (one[start:] for one in self.repositories if one.startswith(f"{top}/"))
+        return Listing(moved, self.reads, f"{self.base}{top}/", frozenset(repositories))
 
 
 class Layout(Protocol):
