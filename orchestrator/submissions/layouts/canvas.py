@@ -16,8 +16,8 @@ _NOT_CANVAS = re.compile(r"_assignsubmission_|_attempt_[0-9]{4}-")
 
 
 class Canvas:
-    """Files ``NAME_USER_ATTACHMENT_FILE``, with ``_LATE`` after the name, or ``anon_ID_…`` without names. Of a
-    group, its name and the number of one of its members."""
+    """Files ``NAME_USER_ATTACHMENT_FILE``, with ``_LATE`` after the name, or ``anon_ID_…`` without names. Of
+    a group, its name and the number of one of its members."""
 
     key = "canvas"
     title = "Canvas"

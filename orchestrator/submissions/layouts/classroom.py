@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, unused
 from orchestrator.submissions.roster import Roster
 
 
 class Classroom:
-    """Folders ``ASSIGNMENT-USER``. It takes repositories in them, or user names of the roster, to tell them from
-    folders that are called by ids."""
+    """Folders ``ASSIGNMENT-USER``. It takes repositories in them, or user names of the roster, to tell them
+    from folders that are called by ids."""
 
     key = "classroom"
     title = "GitHub Classroom"
@@ -45,18 +43,17 @@ def _folders(listing: Listing) -> list[str]:
 
 
 def _assignment(folders: list[str], roster: Roster | None) -> str:
-    """Return the beginning that all names share, with its hyphen: the one after which most are user names of the
-    roster, else the longest."""
-    return max(
-        _beginnings(folders), key=lambda one: (len(_known(one, folders, roster)), len(one)), default=""
-    )
+    """Return the beginning that all names share, with its hyphen: the one after which most are user names of
+    the roster, else the longest."""
+    found = _beginnings(folders)
+    return max(found, key=lambda one: (len(_known(one, folders, roster)), len(one)), default="")
 
 
 def _beginnings(folders: list[str]) -> list[str]:
-    common = os.path.commonprefix(folders)
-    places = [at for at, character in enumerate(common) if character == "-" and at]
-    # The only folder's name is no beginning of its own.
-    return [common[: at + 1] for at in places if all(len(name) > at + 1 for name in folders)]
+    first = min(folders, key=len, default="")
+    # A whole name is no beginning of its own.
+    places = [at for at in range(1, len(first) - 1) if first[at] == "-"]
+    return [first[: at + 1] for at in places if all(name.startswith(first[: at + 1]) for name in folders)]
 
 
 def _known(begin: str, folders: list[str], roster: Roster | None) -> list[str]:

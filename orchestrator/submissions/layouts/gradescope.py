@@ -14,12 +14,13 @@ from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split
 from orchestrator.submissions.roster import Roster
 
 METADATA = "submission_metadata.yml"
+_AGAIN = "export the submissions again"
 _SUBMITTERS, _CREATED = "submitters", "created_at"
 
 
 class Gradescope:
-    """Folders ``submission_NUMBER``, beside ``submission_metadata.yml``, whose keys are Ruby's symbols. A team has
-    one folder and several submitters."""
+    """Folders ``submission_NUMBER``, beside ``submission_metadata.yml``, whose keys are Ruby's symbols. A team
+    has one folder and several submitters."""
 
     key = "gradescope"
     title = "Gradescope"
@@ -67,11 +68,9 @@ def _read(data: bytes) -> dict[str, Mapping[str, Any]]:
         loaded = yaml.load(data, _Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as problem:
         words = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise SpecError(
-            f"{METADATA} is not YAML: {shown_name(words)}", hint="export the submissions again"
-        ) from None
+        raise SpecError(f"{METADATA} is not YAML: {shown_name(words)}", hint=_AGAIN) from None
     if not isinstance(loaded, dict):
-        raise SpecError(f"{METADATA} lists no submissions", hint="export the submissions again")
+        raise SpecError(f"{METADATA} lists no submissions", hint=_AGAIN)
     return {str(name): _plain(one) for name, one in loaded.items() if isinstance(one, dict)}
 
 
@@ -100,7 +99,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     mappings, lists and texts they are written as."""
 
 
-def _ruby(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
+def _ruby(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
