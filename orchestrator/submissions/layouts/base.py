@@ -118,8 +118,9 @@ class Layout(Protocol):
     title: str
     shape: str
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
-        """Whether a listing has this shape, by its names alone."""
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
+        """Whether a listing has this shape, by its names alone. Less will do where somebody has ``chosen``
+        this layout."""
         ...
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
@@ -127,9 +128,9 @@ class Layout(Protocol):
         ...
 
 
-def mostly(names: Sequence[str], fitting: Sequence[str]) -> bool:
-    """Whether names at the top have a layout's shape: some do, and at least half of them."""
-    return bool(fitting) and 2 * len(fitting) >= len(names)
+def mostly(names: Sequence[str], fitting: Sequence[str], chosen: bool) -> bool:
+    """Whether names at the top have a layout's shape: some do, and unless it was chosen, at least half."""
+    return bool(fitting) and (chosen or 2 * len(fitting) >= len(names))
 
 
 def unused(names: Collection[str], why: str) -> tuple[str, ...]:

@@ -27,9 +27,9 @@ class Blackboard:
     title = "Blackboard"
     shape = "ASSIGNMENT_USER_attempt_YYYY-MM-DD-HH-MM-SS_FILE"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
         fitting = [name for name, folder in listing.tops.items() if not folder and _NAME.fullmatch(name)]
-        return mostly(list(listing.tops), fitting)
+        return mostly(list(listing.tops), fitting, chosen)
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
         attempts: dict[tuple[str, str], _Attempt] = defaultdict(_Attempt)

@@ -23,9 +23,9 @@ class Canvas:
     title = "Canvas"
     shape = "NAME_NUMBER_NUMBER_FILE"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
         fitting = [name for name, folder in listing.tops.items() if not folder and _match(name)]
-        return mostly(list(listing.tops), fitting)
+        return mostly(list(listing.tops), fitting, chosen)
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
         matches = {name: _match(name) for name, folder in listing.tops.items() if not folder}

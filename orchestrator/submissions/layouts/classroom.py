@@ -14,11 +14,13 @@ class Classroom:
     title = "GitHub Classroom"
     shape = "ASSIGNMENT-USER/…, cloned, or with user names on the roster"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
         folders = _folders(listing)
         if not folders or not any(_beginnings(folders)):
             return False
         ids = {one.id.casefold() for one in roster.students} if roster else set()
+        if chosen:
+            return True
         if any(name.casefold() in ids for name in folders):
             return False
         known = bool(_known(_assignment(folders, roster), folders, roster))

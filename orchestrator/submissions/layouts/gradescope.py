@@ -19,14 +19,14 @@ _SUBMITTERS, _CREATED = "submitters", "created_at"
 
 
 class Gradescope:
-    """Folders ``submission_NUMBER``, beside ``submission_metadata.yml``, whose keys are Ruby's symbols. A team
-    has one folder and several submitters."""
+    """Folders ``submission_NUMBER``, beside ``submission_metadata.yml``, whose keys are Ruby's symbols. A
+    team has one folder and several submitters."""
 
     key = "gradescope"
     title = "Gradescope"
     shape = f"submission_NUMBER/… beside {METADATA}"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
         return listing.tops.get(METADATA) is False
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
@@ -84,6 +84,8 @@ def _text(value: object) -> str:
 
 
 def _time(value: object) -> datetime | None:
+    if isinstance(value, dict):  # an object of Ruby on Rails, ActiveSupport::TimeWithZone
+        value = value.get("utc")
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.replace(" Z", "Z").replace(" UTC", "Z"))

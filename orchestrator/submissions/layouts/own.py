@@ -14,7 +14,7 @@ class Own:
     title = "a folder for each student"
     shape = "ID/… or ID.zip"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
         return any(folder or is_archive(name) for name, folder in listing.tops.items())
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:

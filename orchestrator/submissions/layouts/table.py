@@ -33,7 +33,7 @@ def recognised(
         )
     layouts = [layout for layout in LAYOUTS if layout.key == wanted] or PLATFORMS
     for inner in _unwrapped(listing):
-        fitting = [layout for layout in layouts if layout.fits(inner, roster)]
+        fitting = [layout for layout in layouts if layout.fits(inner, roster, chosen=bool(wanted))]
         if len(fitting) == 1:
             return fitting[0], inner
         if fitting:
