@@ -1,4 +1,4 @@
-"""The layouts of learning platforms: listings made by hand from what the platforms' sources and manuals say."""
+"""The layouts of learning platforms, by listings made by hand from the platforms' sources and manuals."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def shown(one: Submission) -> dict[str, Any]:
         "remarks": list(one.remarks),
         "on_roster": one.on_roster,
     }
-    usual = {
+    usual: dict[str, Any] = {
         "submitted": None,
         "late": False,
         "attempt": 1,
@@ -97,6 +97,7 @@ def test_submissions_are_recognised(case: Path, form: Any, tmp_path: Path) -> No
 
 
 def take(tmp_path: Path, files: Mapping[str, str], roster: str = "", layout: str = "") -> Intake:
+    tmp_path.mkdir(exist_ok=True)
     (tmp_path / "roster.csv").write_text(roster)
     path = as_folder(files, tmp_path / "class")
     with opened(path, tmp_path / "roster.csv" if roster else None, layout) as intake:
@@ -105,14 +106,14 @@ def take(tmp_path: Path, files: Mapping[str, str], roster: str = "", layout: str
 
 def test_nothing_that_is_known(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        take(tmp_path, {"wire.c": "", "notes\x1b.txt": ""})
+        take(tmp_path / "some", {"wire.c": "", "notes\x1b.txt": ""})
     assert (
         caught.value.message
         == r"class has no layout that isolab knows: there are files notes\x1b.txt, wire.c"
     )
     assert "Moodle: NAME_NUMBER_assignsubmission_file…" in caught.value.hint
     with pytest.raises(SpecError, match="class has no layout that isolab knows: there is nothing in it"):
-        take(tmp_path / "empty", {".DS_Store": ""})
+        take(tmp_path, {".DS_Store": ""})
 
 
 def test_two_layouts_at_once_are_not_chosen_from(tmp_path: Path) -> None:
