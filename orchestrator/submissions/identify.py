@@ -60,7 +60,7 @@ class _Known:
         self._ids = _index(roster.students, lambda one: [one.id.casefold()])
         self._emails = _index(roster.students, lambda one: [one.email.casefold()])
         self._names = _index(roster.students, lambda one: forms(one.name) | forms(f"{one.id} {one.name}"))
-        self._groups = _index(roster.students, lambda one: ["".join(sorted(forms(one.group))[:1])])
+        self._groups = _index(roster.students, lambda one: forms(one.group))
         github = {key: name.casefold() for key, name in roster.github.items()}
         # A user name is an id only in a class that says no user names.
         self._github = _index(
@@ -102,10 +102,13 @@ class _Known:
         return (tuple(called) or group), ""
 
     def _group(self, claim: Claim) -> tuple[Student, ...]:
+        """Return the members of the group that handed in, if there is one of this name."""
         for written in (claim.id, claim.name):
-            key = "".join(sorted(forms(written))[:1])
-            if key and key in self._groups:
-                return tuple(self._groups[key])
+            found = dict.fromkeys(
+                one for form in sorted(forms(written)) for one in self._groups.get(form, [])
+            )
+            if len({one.group.casefold() for one in found}) == 1:
+                return tuple(found)
         return ()
 
 

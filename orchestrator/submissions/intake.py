@@ -67,7 +67,8 @@ def _source(path: Path) -> Iterator[Source]:
 
 def _intake(path: Path, source: Source, roster: Roster | None, wanted: str, work: Path) -> Intake:
     entries = tuple(entry for entry in source.entries if not entry.ignored)
-    listing = Listing(entries, lambda paths: _contents(source, paths))
+    cloned = frozenset(f"{one.path}/".partition("/.git/")[0] for one in source.entries if one.ignored)
+    listing = Listing(entries, lambda paths: _contents(source, paths), repositories=cloned)
     layout, inner = recognised(listing, roster, archive.stem(path.name) or path.name, wanted)
     split = layout.split(inner, roster)
     people = identified(split.findings, roster)
@@ -161,14 +162,15 @@ def _strangers(people: Sequence[Identified]) -> Iterator[str]:
 
 def _about(submissions: Sequence[Submission]) -> Iterator[str]:
     """Yield who handed in more than once or late, and what could not be read."""
-    attempts: dict[str, list[Submission]] = defaultdict(list)
+    attempts: dict[Student, list[Submission]] = defaultdict(list)
     for one in submissions:
-        attempts[_called(one.students)].append(one)
-    for name, those in attempts.items():
+        for student in one.students:
+            attempts[student].append(one)
+    for who, those in attempts.items():
         if len(those) > 1:
             order = "" if all(one.submitted for one in those) else "; in which order is not known"
             sources = ", ".join(shown_name(one.source) for one in those)
-            yield f"{name} handed in {counted(len(those), 'time')}: {sources}{order}"
+            yield f"{_name(who)} handed in {counted(len(those), 'time')}: {sources}{order}"
     if late := [_called(one.students) for one in submissions if one.late]:
         yield f"late: {', '.join(late)}"
     if empty := [_called(one.students) for one in submissions if not any(one.folder.iterdir())]:

@@ -19,6 +19,8 @@ from orchestrator.submissions.limits import Exceeded, Limits
 
 _HEADER = b"PK\x01\x02"
 _HEADER_BYTES = 46
+_LOCAL, _LOCAL_BYTES, _LOCAL_FLAGS = b"PK\x03\x04", 30, 7
+"""How each file begins, and the upper byte of its flags: APPNOTE.TXT, 4.3.7."""
 _MARKED_UTF8 = 0x800
 _IS_ENCRYPTED = 0x1 | 0x40
 _FAT, _UNIX = 0, 3
@@ -70,7 +72,8 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 class _Guarded:
-    """A file as zipfile reads it. While ``listing``, the list of files loses its marks of UTF-8."""
+    """A file as zipfile reads it. Names lose their mark of UTF-8, in the list of files while ``listing``, and
+    where each file begins."""
 
     def __init__(self, file: IO[bytes], most: int) -> None:
         self._file, self._most = file, most
@@ -80,7 +83,11 @@ class _Guarded:
         data = self._file.read(self._most + 1 if size < 0 else min(size, self._most + 1))
         if len(data) > self._most:
             raise Exceeded("a list of files that is too long")
-        return _unmarked(data) if self.listing and data.startswith(_HEADER) else data
+        if self.listing and data.startswith(_HEADER):
+            return _unmarked(data)
+        if len(data) == _LOCAL_BYTES and data.startswith(_LOCAL):
+            return data[:_LOCAL_FLAGS] + bytes([data[7] & ~(_MARKED_UTF8 >> 8)]) + data[8:]
+        return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

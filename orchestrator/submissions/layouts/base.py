@@ -64,12 +64,13 @@ class Listing:
     """The paths in a folder or archive, without what nobody handed in.
 
     ``base`` is "" or the folder in it that the paths are relative to, with a slash. ``reads`` returns the
-    contents of few small files by whole path.
+    contents of few small files by whole path. ``repositories`` are the folders that git has put its own into.
     """
 
     entries: tuple[Entry, ...]
     reads: Reads
     base: str = ""
+    repositories: frozenset[str] = frozenset()
 
     @cached_property
     def tops(self) -> Mapping[str, bool]:
@@ -105,7 +106,8 @@ class Listing:
         start = len(top) + 1
         kept = [entry for entry in self.entries if entry.path.startswith(f"{top}/")]
         moved = tuple(Entry(one.path[start:], one.folder, one.refused, one.shown) for one in kept)
-        return Listing(moved, self.reads, f"{self.base}{top}/")
+        repositories = (one[start:] for one in self.repositories if one.startswith(f"{top}/"))
+        return Listing(moved, self.reads, f"{self.base}{top}/", frozenset(repositories))
 
 
 class Layout(Protocol):
@@ -116,8 +118,9 @@ class Layout(Protocol):
     title: str
     shape: str
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
-        """Whether a listing has this shape, by its names alone."""
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
+        """Whether a listing has this shape, by its names alone. Less will do where somebody has ``chosen``
+        this layout."""
         ...
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
@@ -125,9 +128,9 @@ class Layout(Protocol):
         ...
 
 
-def mostly(names: Sequence[str], fitting: Sequence[str]) -> bool:
-    """Whether names at the top have a layout's shape: some do, and at least half of them."""
-    return bool(fitting) and 2 * len(fitting) >= len(names)
+def mostly(names: Sequence[str], fitting: Sequence[str], chosen: bool) -> bool:
+    """Whether names at the top have a layout's shape: some do, and unless it was chosen, at least half."""
+    return bool(fitting) and (chosen or 2 * len(fitting) >= len(names))
 
 
 def unused(names: Collection[str], why: str) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ class Moodle:
     title = "Moodle"
     shape = "NAME_NUMBER_assignsubmission_file…"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
-        return mostly(list(listing.tops), [name for name in listing.tops if _NAME.fullmatch(name)])
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
+        fitting = [name for name in listing.tops if _NAME.fullmatch(name)]
+        return mostly(list(listing.tops), fitting, chosen)
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
         files: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)

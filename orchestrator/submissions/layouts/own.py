@@ -14,7 +14,7 @@ class Own:
     title = "a folder for each student"
     shape = "ID/… or ID.zip"
 
-    def fits(self, listing: Listing, roster: Roster | None) -> bool:
+    def fits(self, listing: Listing, roster: Roster | None, *, chosen: bool = False) -> bool:
         return any(folder or is_archive(name) for name, folder in listing.tops.items())
 
     def split(self, listing: Listing, roster: Roster | None) -> Split:
@@ -26,4 +26,10 @@ class Own:
             who = name if folder else archive.stem(name)
             files = listing.under(name)
             found.append(Finding((Claim(who, id=who),), name, files, nothing=not files))
-        return Split(tuple(found), unused(left, "neither a student's folder nor an archive"))
+        notes = unused(left, "neither a student's folder nor an archive")
+        known = (
+            {one.casefold() for who in roster.students for one in (who.id, who.group)} if roster else set()
+        )
+        if known.isdisjoint(one.claims[0].id.casefold() for one in found) and roster:
+            notes = (*notes, "no folder is called by an id or group of the roster; is this another layout?")
+        return Split(tuple(found), notes)

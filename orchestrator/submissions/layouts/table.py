@@ -5,12 +5,16 @@ from __future__ import annotations
 from orchestrator.errors import SpecError
 from orchestrator.labfile.suggest import did_you_mean, either
 from orchestrator.submissions.layouts.base import Layout, Listing, some
+from orchestrator.submissions.layouts.blackboard import Blackboard
+from orchestrator.submissions.layouts.canvas import Canvas
+from orchestrator.submissions.layouts.classroom import Classroom
+from orchestrator.submissions.layouts.gradescope import Gradescope
 from orchestrator.submissions.layouts.moodle import Moodle
 from orchestrator.submissions.layouts.own import Own
 from orchestrator.submissions.roster import Roster
 
 OWN = Own()
-PLATFORMS: tuple[Layout, ...] = (Moodle(),)
+PLATFORMS: tuple[Layout, ...] = (Moodle(), Canvas(), Gradescope(), Classroom(), Blackboard())
 LAYOUTS: tuple[Layout, ...] = (*PLATFORMS, OWN)
 KEYS = tuple(layout.key for layout in LAYOUTS)
 _MOST_WRAPPED = 3
@@ -29,7 +33,7 @@ def recognised(
         )
     layouts = [layout for layout in LAYOUTS if layout.key == wanted] or PLATFORMS
     for inner in _unwrapped(listing):
-        fitting = [layout for layout in layouts if layout.fits(inner, roster)]
+        fitting = [layout for layout in layouts if layout.fits(inner, roster, chosen=bool(wanted))]
         if len(fitting) == 1:
             return fitting[0], inner
         if fitting:
