@@ -21,13 +21,14 @@ class Counted:
 
     ``grade`` is as it was graded; ``points`` are those after the policy, None where the verdict is
     *no result*. ``late`` is "", or the days (begun ones whole), or "yes" where only the platform says that it
-    was late. ``reason`` is the grade's, and what the policy took.
+    was late. ``reason`` is the grade's, and what the policy took, which ``taken`` says alone.
     """
 
     grade: Grade
     points: float | None
     late: str = ""
     reason: str = ""
+    taken: str = ""
 
     @property
     def student(self) -> Student:
@@ -77,7 +78,7 @@ def _under(policy: Policy, grade: Grade) -> Counted:
     words = _words(policy, days, grade.points - points)
     if days is None and grade.late and policy.penalty_per_day:
         words = "late, but the platform does not say when it was handed in: no penalty"
-    return Counted(grade, points, late, "; ".join(part for part in (grade.reason, words) if part))
+    return Counted(grade, points, late, "; ".join(part for part in (grade.reason, words) if part), words)
 
 
 def _words(policy: Policy, days: int | None, lost: float) -> str:
@@ -96,8 +97,46 @@ def _without(student: Student, exercise: str, most: float, *, handed_in: bool) -
     return Counted(Grade(student, exercise, verdict, points, most, why), points, "", why)
 
 
-def total(grades: Sequence[Counted]) -> tuple[float | None, float]:
-    """Return the sum of points of one student's exercises, None if a result is lacking, and of the maxima."""
+@dataclass(frozen=True)
+class Total:
+    """What a student has in the whole lab: ``points`` of ``max_points``, None if a result is lacking.
+    ``numbers`` are those under which the platform knows the student's submissions."""
+
+    student: Student
+    points: float | None
+    max_points: float
+    handed_in: bool
+    numbers: frozenset[str]
+
+
+def totals(book: Gradebook, grades: Sequence[Counted]) -> tuple[Total, ...]:
+    """Return everybody's total of what counts."""
+    by: dict[str, list[Counted]] = {student.id: [] for student in book.students}
+    numbers: dict[str, set[str]] = {student.id: set() for student in book.students}
+    for one in grades:
+        by[one.student.id].append(one)
+    for grade in book.grades:
+        numbers.setdefault(grade.student.id, set()).update({grade.platform_id} - {""})
+    return tuple(_total(student, by[student.id], numbers[student.id]) for student in book.students)
+
+
+def _total(student: Student, grades: Sequence[Counted], numbers: set[str]) -> Total:
     points = [one.points for one in grades if one.points is not None]
-    most = sum(one.grade.max_points for one in grades)
-    return (sum(points) if len(points) == len(grades) else None), most
+    complete = len(points) == len(grades)
+    return Total(
+        student,
+        sum(points) if complete else None,
+        sum(one.grade.max_points for one in grades),
+        not complete or any(one.grade.handed_in for one in grades),
+        frozenset(numbers),
+    )
+
+
+def adjusted(grades: Sequence[Counted]) -> dict[str, str]:
+    """Return for the exercises whose points the policy changed what it made of them, in words."""
+    return {
+        one.grade.exercise: f"{points_text(one.points)} of {points_text(one.grade.max_points)} points count "
+        f"({one.taken})"
+        for one in grades
+        if one.points is not None and one.taken
+    }

@@ -25,15 +25,6 @@ def test_grades_are_written_as_the_format_says(tmp_path: Path) -> None:
     assert written[0].read_bytes() == (GOLDEN / "grades.csv").read_bytes()
 
 
-def test_the_same_grades_give_the_same_bytes(tmp_path: Path) -> None:
-    once = write(made_up.gradebook(), tmp_path / "one", Exports())
-    again = write(made_up.gradebook(), tmp_path / "two", Exports())
-    third = write(made_up.gradebook(), tmp_path / "two", Exports())
-    assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
-    assert again == third
-    assert [path.name for path in tmp_path.glob("two/.*")] == []
-
-
 @pytest.mark.parametrize("name", ["s1", "007", "'quoted", "-1", "=1+1", "'=x", "a;b", 'a"b'])
 def test_an_id_survives_the_round_trip(tmp_path: Path, name: str) -> None:
     book = made_up.gradebook((made_up.grade(Student(name)),))
