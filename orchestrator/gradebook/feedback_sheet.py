@@ -32,7 +32,7 @@ NEVER_ENTERED = (
     "What the tests expect was compared outside the machines and never entered them, so no program there "
     "could read it. Hidden tests are counted here, and not described."
 )
-ONE_COUNTS = "The machine with the fewest points counts."
+ONE_COUNTS = "The machine with the lowest share of its points counts."
 MEAN_COUNTS = "The mean of the machines counts."
 _TIMED_OUT = re.compile(r"timed out after ([0-9.]+) s\b")
 _REASON_LIMIT, _OUTPUT_LIMIT, _ITEM_LIMIT = 8000, 3000, 400
@@ -225,11 +225,19 @@ def _notes(grade: Grade, exercise: LoadedExercise | None) -> Iterator[str]:
     elif grade.late:
         yield "Marked late by the learning platform."
     if grade.unstable:
-        visible = {check.that for check in exercise.public.spec.checks} if exercise else set()
-        shown = [name for name in dict.fromkeys(grade.unstable) if name in visible]
-        rest = len(set(grade.unstable)) - len(shown)
-        hidden = [counted(rest, "other test")] if rest else []
-        yield f"Not the same when graded again: {', '.join([*shown, *hidden])}."
+        yield f"Not the same when graded again: {_unstable(grade, exercise)}."
+
+
+def _unstable(grade: Grade, exercise: LoadedExercise | None) -> str:
+    """Return what was not the same; only how much where the words could be about hidden tests."""
+    if _hides(grade, exercise):
+        return counted(len(grade.unstable), "part") + " of the results"
+    return "; ".join(grade.unstable[:_LINES])
+
+
+def _hides(grade: Grade, exercise: LoadedExercise | None) -> bool:
+    """Return whether an exercise has, or may have, hidden tests."""
+    return exercise is None or exercise.hidden is not None or any(map(_hidden, grade.records))
 
 
 def _files(grade: Grade) -> tuple[tuple[str, str], ...]:
@@ -267,12 +275,18 @@ def _outcomes(grade: Grade, exercise: LoadedExercise | None, *, mean: bool) -> I
 
 
 def _counting(grade: Grade) -> set[str]:
-    """Return the machines whose points are the grade's."""
+    """Return the machines whose share of points is the grade's: the lowest."""
     judged = [one for one in grade.records if one.status in (Status.PASS, Status.FAIL)]
-    lowest = min((one.points for one in judged), default=0.0)
-    wanted = lowest if grade.points is None else grade.points
-    same = {one.machine for one in judged if abs(one.points - wanted) < 1e-6}
-    return set() if grade.points is None else same
+    if grade.points is None or not judged:
+        return set()
+    lowest = min(map(_share, judged))
+    return {one.machine for one in judged if _share(one) == lowest}
+
+
+def _share(record: Record) -> float:
+    if record.max_points:
+        return record.points / record.max_points
+    return float(record.status is Status.PASS)
 
 
 def _outcome_words(seen: Record) -> str:
@@ -290,10 +304,15 @@ def _tests(checks: Sequence[CheckResult]) -> tuple[TestLine, ...]:
     lines = []
     for check in map(_short, checks[:_TESTS]):
         points = f"{wording.number(check.points)} of {wording.number(check.max_points)}"
-        words = check.why if check.held else "\n".join(missed_lines([check]))
-        words = wording.reason(words.removeprefix(f"{check.that}:").strip())
+        words = wording.reason(check.why if check.held else _missed(check))
         lines.append(TestLine(printable(check.that), *_result(check), points, words))
     return tuple(lines)
+
+
+def _missed(check: CheckResult) -> str:
+    """Return what was got and expected; the name is in a cell of its own."""
+    found = "\n".join(missed_lines([replace(check, that="")])).removeprefix(":")
+    return "\n".join(line.strip() for line in found.split("\n"))
 
 
 def _short(check: CheckResult) -> CheckResult:
@@ -317,7 +336,11 @@ def _beside_tests(seen: Record) -> str:
 
 def _beside_machines(grade: Grade, exercise: LoadedExercise | None) -> str:
     """Return a grade's reason without the lines that a machine's result says in its place."""
-    told = {line for one in grade.records for line in student_view(one, exercise).reason.split("\n")}
+    if not grade.handed_in:
+        return ""
+    found = [(one.machine, student_view(one, exercise).reason) for one in grade.records]
+    told = {line for _, words in found for line in words.split("\n")}
+    told |= {f"on {printable(name)}: {words.partition(chr(10))[0]}" for name, words in found}
     return _reason(grade.reason, told)
 
 
