@@ -115,7 +115,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
         assert receipts.current[Graded("ben", "ipc/pipe", "vm", 1)] == receipt("ben")
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_killed_while_it_wrote_it_drops_the_part_and_goes_on(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -252,21 +252,21 @@ def test_receipts_of_another_key_are_said_once() -> None:
     assert "none of its lines is signed by this key" in found[0]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.integers(0, len(CLASS) - 1), st.integers(1, 255))
 def test_any_byte_changed_in_the_receipts_is_found(place: int, bits: int) -> None:
     changed = CLASS[:place] + bytes([CLASS[place] ^ bits]) + CLASS[place + 1 :]
     assert problems(changed)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.integers(0, len(GRADES) - 1), st.integers(1, 255))
 def test_any_byte_changed_in_the_records_is_found(place: int, bits: int) -> None:
     changed = GRADES[:place] + bytes([GRADES[place] ^ bits]) + GRADES[place + 1 :]
     assert problems(records=changed)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, len(STUDENTS) - 1), max_size=6))
 def test_lines_removed_moved_or_doubled_are_found(order: list[int]) -> None:
     lines = CLASS.splitlines(keepends=True)
