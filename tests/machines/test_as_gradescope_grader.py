@@ -96,7 +96,7 @@ def test_a_program_on_the_container_itself_cannot_look_into_the_folders(root: tu
     place, home = root
     graded(place, home, "solution")
     for name in ("source", "submission", "results", "private"):
-        words = ["setpriv", "--reuid=60600", "--regid=60600", "--clear-groups", "ls", place / name]
+        words = ["setpriv", "--reuid=60600", "--regid=60600", "--clear-groups", "ls", str(place / name)]
         done = process.run(words, deadline=Deadline.after(60), check=False)
         assert done.code != 0, name
         assert b"Permission denied" in done.stderr
