@@ -16,8 +16,9 @@ from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import counted, printable
+from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
 from orchestrator.gradebook.policy import Policy, load_policy
-from orchestrator.gradebook.write import Exports, write
+from orchestrator.gradebook.write import Exports, check, notes, write
 from orchestrator.grading.about import read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
@@ -32,6 +33,8 @@ from orchestrator.progress import Progress, shown
 from orchestrator.submissions.intake import described, opened
 from orchestrator.submissions.model import Intake
 
+PAGES = {"html": feedback_html, "md": feedback_markdown}
+"""A student's feedback, by the ending of the file's name."""
 MOST_LISTED = 12
 """Lines of one kind on the screen; the files have all of them."""
 
@@ -68,12 +71,15 @@ def grade(lab_path: str, submissions: str, options: Options) -> Exit:
     choice = _choice(lab, options)
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
     exports = _exports(options, policy)
+    check(lab, exports)
     roster = Path(options.roster) if options.roster else None
     with _showing(options.form) as progress, opened(Path(submissions), roster, options.layout) as intake:
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
-        written = write(outcome.book, out, exports)
+        written = write(outcome.book, out, exports, PAGES)
+        for line in notes(outcome.book, exports):
+            progress.tell(line)
     _print(outcome, intake, out, written, options.form)
     return _exit_code(outcome.book.grades)
 
@@ -153,6 +159,7 @@ def _exports(options: Options, policy: Policy) -> Exports:
     return Exports(
         moodle=Path(options.moodle) if options.moodle else None,
         canvas=Path(options.canvas) if options.canvas else None,
+        canvas_column=options.canvas_column,
         policy=policy,
         named=options.names,
     )

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -32,8 +31,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator.errors import SpecError
 from orchestrator.formatting import counted, printable
+from orchestrator.grading.heads import Head, Heads, digest
 from orchestrator.grading.keys import (
-    KEY_FILE,
     PUBLIC_FILE,
     SIGNATURE_BYTES,
     fingerprint,
@@ -52,6 +51,7 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _OPEN_HINT = (
     "`isolab grade --verify` says what is wrong; restore the file, or grade into another folder (--out)"
 )
+_CUT_HINT = "restore the file with all its lines, or grade into another folder (--out)"
 
 
 class Graded(NamedTuple):
@@ -112,7 +112,7 @@ class Line:
 def digest_of_record(line: str | bytes) -> str:
     """Return the ``result`` of a record, from its line in ``records.jsonl``."""
     raw = line.encode() if isinstance(line, str) else line
-    return hashlib.sha256(raw.removesuffix(b"\n")).hexdigest()
+    return digest(raw.removesuffix(b"\n"))
 
 
 def sealed(receipt: Receipt, number: int, previous: str, key: Ed25519PrivateKey) -> bytes:
@@ -166,13 +166,14 @@ class Receipts:
     file because isolab was killed while it wrote; "" if nothing was.
     """
 
-    def __init__(self, folder: Path, key: Ed25519PrivateKey) -> None:
+    def __init__(self, folder: Path, key: Ed25519PrivateKey, heads: Heads | None) -> None:
         self.dropped = ""
         self._path = folder / RECEIPTS
         self._key = key
+        self._heads = heads
         self._lock = threading.Lock()
         self._current: dict[Graded, Receipt] = {}
-        self._number, self._previous = 0, ""
+        self._number, self._previous, self._first = 0, "", ""
         self._file = _locked(self._path)
         try:
             _publish(folder / PUBLIC_FILE, key)
@@ -182,12 +183,14 @@ class Receipts:
             raise
 
     @classmethod
-    def open(cls, folder: Path, key: Ed25519PrivateKey) -> Receipts:
-        """Open a folder's receipts, creating the file and ``receipts.pub`` if there are none.
+    def open(cls, folder: Path, key: Ed25519PrivateKey, heads: Heads | None = None) -> Receipts:
+        """Open a folder's receipts, creating the file and ``receipts.pub`` if there are none. With ``heads``,
+        this host remembers how far it has got.
 
-        Raises SpecError if they are damaged, signed by another key, or open in another process; OSError.
+        Raises SpecError if they are damaged, signed by another key, cut off at the end, or open in another
+        process; OSError.
         """
-        return cls(folder, key)
+        return cls(folder, key, heads)
 
     @property
     def current(self) -> Mapping[Graded, Receipt]:
@@ -208,6 +211,8 @@ class Receipts:
                 os.ftruncate(self._file, end)  # a part of a line would spoil the next one
                 raise
             self._took(parsed(line), line)
+            if self._heads:
+                self._heads.keep(self._first, Head(self._number, self._previous))
 
     def close(self) -> None:
         """Close the file; others may open it then."""
@@ -234,7 +239,11 @@ class Receipts:
                 raise SpecError(f"{self._path}:{place}: does not follow the line before it", hint=_OPEN_HINT)
             self._took(line, raw)
         if line and not is_signed(self._key.public_key(), line.signature, line.signed):
-            raise SpecError(f"{self._path}:{line.number}: not signed by {KEY_FILE}", hint=_OPEN_HINT)
+            raise SpecError(
+                f"{self._path}:{line.number}: not signed by the key of this state folder", hint=_OPEN_HINT
+            )
+        if self._heads and (missing := self._heads.problem(lines)):
+            raise SpecError(f"{self._path}: {missing}", hint=_CUT_HINT)
         if rest:
             os.ftruncate(self._file, os.lseek(self._file, 0, os.SEEK_END) - len(rest))
         _sync(self._file, self._path.parent)
@@ -245,7 +254,8 @@ class Receipts:
             )
 
     def _took(self, line: Line, raw: bytes) -> None:
-        self._number, self._previous = line.number, hashlib.sha256(raw).hexdigest()
+        self._number, self._previous = line.number, digest(raw)
+        self._first = self._first or self._previous
         self._current[line.receipt.graded] = line.receipt
 
 

@@ -3,7 +3,6 @@ belong together. ``verified`` is pure; ``verify`` reads the folder."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from orchestrator.errors import SpecError
 from orchestrator.formatting import counted, printable
+from orchestrator.grading.heads import Heads, digest
 from orchestrator.grading.keys import PUBLIC_FILE, fingerprint, is_signed, public_pem, read_public
 from orchestrator.grading.receipts import RECEIPTS, Line, Receipt, digest_of_record, parsed
 from orchestrator.record import RECORDS
@@ -50,9 +50,10 @@ class _Result(NamedTuple):
         return printable(f"{self.exercise} of {self.student} on {self.machine}")
 
 
-def verify(folder: Path, key: Ed25519PublicKey | None = None) -> Verification:
+def verify(folder: Path, key: Ed25519PublicKey | None = None, heads: Heads | None = None) -> Verification:
     """Verify the receipts and records in ``folder``, with a public key that was kept elsewhere. Without one,
-    with the key beside them, which whoever can replace the receipts can replace as well.
+    with the key beside them, which whoever can replace the receipts can replace as well. With ``heads``, that
+    nothing which was sealed on this host is cut off at the end.
 
     Raises SpecError if there are no receipts, or no key.
     """
@@ -68,6 +69,8 @@ def verify(folder: Path, key: Ed25519PublicKey | None = None) -> Verification:
         problems.append(f"{PUBLIC_FILE} is not the key that these receipts were verified with")
     if records is None:
         problems.append(f"{RECORDS} is missing")
+    if heads and (missing := heads.problem(receipts.split(b"\n")[:-1])):
+        problems.append(f"{RECEIPTS}: {missing}")
     found = verified(receipts, records or b"", key)
     return replace(found, problems=(*problems, *found.problems))
 
@@ -91,7 +94,7 @@ def verified(receipts: bytes, records: bytes, key: Ed25519PublicKey) -> Verifica
         receipts=len(whole),
         superseded=len(there) - len(current),
         records=len(results) + len(broken),
-        head=hashlib.sha256(whole[-1]).hexdigest() if whole else "",
+        head=digest(whole[-1]) if whole else "",
         key=fingerprint(key),
     )
 
@@ -139,7 +142,7 @@ def _chain_problems(raw: Sequence[bytes], lines: Sequence[Line | str]) -> Iterat
                 f"{_place(number, line)}: was sealed as {before}, after another line than the one before it: "
                 "a line was changed, removed, added or moved"
             )
-        previous = hashlib.sha256(text).hexdigest()
+        previous = digest(text)
 
 
 def _results(records: bytes) -> tuple[dict[int, _Result], list[str]]:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import SpecError
+from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, public_pem
 from orchestrator.grading.receipts import (
     RECEIPTS,
@@ -115,7 +116,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
         assert receipts.current[Graded("ben", "ipc/pipe", "vm", 1)] == receipt("ben")
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_killed_while_it_wrote_it_drops_the_part_and_goes_on(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -176,7 +177,7 @@ def test_another_key_does_not_go_on(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="signed by another key"):
         Receipts.open(tmp_path, OTHER)
     (tmp_path / PUBLIC_FILE).unlink()
-    with pytest.raises(SpecError, match=r"receipts\.jsonl:1: not signed"):
+    with pytest.raises(SpecError, match=r"receipts\.jsonl:1: not signed by the key"):
         Receipts.open(tmp_path, OTHER)
     assert (tmp_path / RECEIPTS).read_bytes() == chained(receipt())
 
@@ -252,21 +253,21 @@ def test_receipts_of_another_key_are_said_once() -> None:
     assert "none of its lines is signed by this key" in found[0]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.integers(0, len(CLASS) - 1), st.integers(1, 255))
 def test_any_byte_changed_in_the_receipts_is_found(place: int, bits: int) -> None:
     changed = CLASS[:place] + bytes([CLASS[place] ^ bits]) + CLASS[place + 1 :]
     assert problems(changed)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.integers(0, len(GRADES) - 1), st.integers(1, 255))
 def test_any_byte_changed_in_the_records_is_found(place: int, bits: int) -> None:
     changed = GRADES[:place] + bytes([GRADES[place] ^ bits]) + GRADES[place + 1 :]
     assert problems(records=changed)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, len(STUDENTS) - 1), max_size=6))
 def test_lines_removed_moved_or_doubled_are_found(order: list[int]) -> None:
     lines = CLASS.splitlines(keepends=True)
@@ -296,6 +297,58 @@ def test_a_folder_without_its_files_is_said(tmp_path: Path) -> None:
         "receipts.pub is not the key that these receipts were verified with",
         "records.jsonl is missing",
     )
+
+
+def test_receipts_cut_off_at_the_end_are_missed_where_they_were_sealed(tmp_path: Path) -> None:
+    """Together with their records, which the chain itself does not show."""
+    folder, heads = tmp_path / "grades", Heads(tmp_path)
+    folder.mkdir()
+    with Receipts.open(folder, KEY, heads) as receipts:
+        for student in STUDENTS:
+            receipts.append(receipt(student))
+    (folder / RECORDS).write_bytes(GRADES)
+    assert verify(folder, heads=heads).problems == ()
+    for name, whole in ((RECEIPTS, CLASS), (RECORDS, GRADES)):
+        (folder / name).write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    assert verify(folder).problems == ()
+    words = "4 receipts were sealed on this host, but only 3 are there"
+    assert verify(folder, heads=heads).problems == (f"receipts.jsonl: {words}",)
+    with pytest.raises(SpecError, match=words):
+        Receipts.open(folder, KEY, heads)
+    with Receipts.open(folder, KEY, Heads(tmp_path / "elsewhere")):
+        pass
+
+
+def test_another_end_is_missed_where_the_first_was_sealed(tmp_path: Path) -> None:
+    folder, heads = tmp_path / "grades", Heads(tmp_path)
+    folder.mkdir()
+    with Receipts.open(folder, KEY, heads) as receipts:
+        for student in STUDENTS:
+            receipts.append(receipt(student))
+    (folder / RECEIPTS).write_bytes(chained(*map(receipt, STUDENTS[:-1]), receipt("eve")))
+    (folder / RECORDS).write_bytes(GRADES.replace(line_of("dora"), line_of("eve")))
+    assert verify(folder).problems == ()
+    assert verify(folder, heads=heads).problems == (
+        "receipts.jsonl: receipt 4 is not the one that was sealed on this host",
+    )
+
+
+def test_a_head_that_is_behind_or_lost_is_no_problem(tmp_path: Path) -> None:
+    """It is written after the receipt, and not synchronized."""
+    folder, heads = tmp_path / "grades", Heads(tmp_path)
+    folder.mkdir()
+    with Receipts.open(folder, KEY, heads) as receipts:
+        receipts.append(receipt(STUDENTS[0]))
+    with Receipts.open(folder, KEY) as receipts:
+        receipts.append(receipt(STUDENTS[1]))
+    with Receipts.open(folder, KEY, heads) as receipts:
+        receipts.append(receipt(STUDENTS[2]))
+    (kept,) = (tmp_path / "receipt-heads").iterdir()
+    kept.write_bytes(b"")
+    with Receipts.open(folder, KEY, heads) as receipts:
+        receipts.append(receipt(STUDENTS[3]))
+    assert (folder / RECEIPTS).read_bytes() == CLASS
+    assert heads.problem(CLASS.splitlines()[:-1])
 
 
 BY_HAND = r"""
