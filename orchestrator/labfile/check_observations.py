@@ -44,7 +44,7 @@ class Sources:
     keys: frozenset[str] = field(default=frozenset())
 
     def mentions(self, name: str) -> bool:
-        """Whether ``name`` occurs as a word, or, if it is several, as these words with what separates them."""
+        """Whether ``name`` occurs as a word, or as several with what separates them."""
         if _WORD.fullmatch(name):
             return name in self._words
         return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", self.text) is not None
