@@ -26,8 +26,8 @@ VERSION = 5
 
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = (
-    "run.c", "order.c", "program.c", "surroundings.c", "sandbox.c", "watch.c", "processes.c", "usage.c", "tree.c",
-    "report.c", "stand_by.c", "facts.c", "digest.c",
+    "run.c", "order.c", "program.c", "surroundings.c", "sandbox.c", "watch.c", "processes.c", "usage.c",
+    "tree.c", "report.c", "stand_by.c", "facts.c", "digest.c",
 )  # fmt: skip
 RUNNER_FILES = (*RUNNER_SOURCES, "run.h")
 """What determines the runner."""
