@@ -73,12 +73,25 @@ def items(
     return found
 
 
+def of_visible_steps(exercise: LoadedExercise, files: Sequence[Item]) -> list[Item]:
+    """Return those of an exercise's ``items`` that the hidden tests did not add. A student's program must not
+    find the others in a step whose output students may see: it could print them."""
+    if exercise.hidden is None:
+        return list(files)
+    base, public = folder_name(exercise.name), exercise.public.spec
+    visible = {*public.files, *(build.program for build in public.build)}
+    added = {*exercise.hidden.files, *(build.program for build in exercise.hidden.build)} - visible
+    kept = [item for item in files if item.path.removeprefix(f"{base}/") not in added]
+    needed = {str(parent) for item in kept if item.data is not None for parent in Path(item.path).parents}
+    return [item for item in kept if item.data is not None or item.path in {base, *needed}]
+
+
 @dataclass(frozen=True)
 class ExerciseContext:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is the slowness, relative to a native core, of the slowest machine that programs here
     may wait for; ``canaries`` plants canaries. ``pushed`` are the files of exercises with student
-    code, pushed again before each further step; ``host_metrics`` are what only the controller knows."""
+    code, hidden tests included, pushed again before each further step; ``host_metrics`` are what only the controller knows."""
 
     transport: Transport
     site: Site
@@ -154,7 +167,7 @@ def _run_steps(
     results = []
     for number, step in enumerate(exercise.spec.run):
         if number:
-            _put_anew(exercise, place, cancellation)
+            _put_anew(exercise, place, cancellation, hidden=number >= len(exercise.public.spec.run))
         file, argv = _program(exercise, step.argv, place.site.emulator)
         results.append(
             run_program(
@@ -177,9 +190,11 @@ def _run_steps(
     return results
 
 
-def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> None:
+def _put_anew(
+    exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation, *, hidden: bool
+) -> None:
     """Push a step's programs and data again, since a student's program can write to their folder and
-    may have changed them. Anything else it left there stays.
+    may have changed them. Anything else it left there stays. ``hidden``: those of hidden tests as well.
 
     Its processes are gone, so nothing can plant a link between the two commands. The old files are
     moved aside, not removed: the memory of a removed program would be reused for another one, and
@@ -188,6 +203,8 @@ def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Ca
     files = place.pushed.get(exercise.name, ())
     if not files:
         return
+    if not hidden:
+        files = of_visible_steps(exercise, files)
     base = folder_name(exercise.name)
     names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
     limit = cancellation.deadline(PUSH_SECONDS)

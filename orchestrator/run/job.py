@@ -30,7 +30,13 @@ from orchestrator.errors import (
 )
 from orchestrator.exercises.checks import Subject, split
 from orchestrator.exercises.compile_in_guest import build_in_guest, sources
-from orchestrator.exercises.execute import PUSH_SECONDS, ExerciseContext, items, run_exercise
+from orchestrator.exercises.execute import (
+    PUSH_SECONDS,
+    ExerciseContext,
+    items,
+    of_visible_steps,
+    run_exercise,
+)
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.required_programs import missing_programs
 from orchestrator.exercises.student_view import view_unbuilt
@@ -235,13 +241,14 @@ def _push(
     place: ExerciseContext,
     context: RunContext,
 ) -> ExerciseContext:
-    """Push all files of these exercises as one stream; the result keeps those of student exercises."""
+    """Push the files of these exercises as one stream, without those of hidden tests; the result keeps all
+    of student exercises."""
     owner = place.site.users["student"]
     files = {
         exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))
         for exercise in exercises
     }
-    everything = [item for found in files.values() for item in found]
+    everything = [item for exercise in exercises for item in of_visible_steps(exercise, files[exercise.name])]
     put(place.transport, place.site.work, everything, context.deadline(PUSH_SECONDS))
     return replace(place, pushed={e.name: files[e.name] for e in exercises if e.spec.student})
 
