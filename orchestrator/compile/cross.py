@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.host import cache
 from orchestrator.host.sparse import digest_of
-from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.load import HIDDEN_FOLDER, LoadedExercise
 from orchestrator.labfile.models import Build
 from orchestrator.labfile.shared import ABOVE, shared_files
 from orchestrator.labfile.writable_copy import entries
@@ -45,11 +45,12 @@ _PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
 @dataclass(frozen=True)
 class Origin:
     """Where a program's sources are: a name for messages, the folder, and the ``shared`` files of the
-    folder above."""
+    folder above. ``withheld`` are files of the folder that a student's visible program may not include."""
 
     name: str
     folder: Path
     shared: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,28 @@ def built(
 ) -> Built:
     """What one build of an exercise makes for an architecture. Raises as ``build_exercise``."""
     foreign = exercise.spec.is_students(build)
+    if foreign and exercise.hidden and build not in exercise.hidden.build:
+        origin = replace(origin, withheld=_withheld(exercise))
     try:
         return _build(origin, build, arch, archives, deadline, foreign=foreign)
     except BuildError as problem:
         if not foreign:
             raise
         raise WorkError(problem.summary, words=problem.words, hint=problem.hint) from None
+
+
+def _withheld(exercise: LoadedExercise) -> tuple[str, ...]:
+    """The files that an exercise does not hand out: those that only its hidden tests name, and all of
+    the folder for them."""
+    hidden, public = exercise.hidden, exercise.public.spec
+    assert hidden is not None
+    theirs = {*hidden.files, *(name for build in hidden.build for name in build.sources)}
+    visible = {*public.files, *(name for build in public.build for name in build.sources)}
+    visible |= {*(public.student.files if public.student else [])}
+    beside = {
+        str(path.relative_to(exercise.folder)) for path in exercise.folder.glob(f"{HIDDEN_FOLDER}/**/*")
+    }
+    return tuple(sorted(name for name in (theirs | beside) - visible if not name.startswith(ABOVE)))
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
@@ -167,7 +184,7 @@ def _build(
         (PROGRAM_FLAGS, CXX_FLAGS, CXX_CONFIGURATION, WARNINGS),
         compiler_version(),
         content,
-        *(["foreign"] if foreign else []),
+        *(["foreign", *origin.withheld] if foreign else []),
     )
     # The name is only for people who look into the cache; a file's may hold any bytes and be long.
     name = f"{_PLAIN.sub('_', wanted.program)[:64]}-{arch.name}-{key}"
@@ -218,6 +235,7 @@ def _compile(
             place / wanted.program,
             deadline,
             within,
+            withheld=[origin.folder / name for name in origin.withheld],
             standard=PROGRAM_FLAGS,
             cxx=libraries.cxx,
         )

@@ -140,13 +140,15 @@ def compile_program(
     deadline: Deadline,
     within: Sequence[Path] | None = None,
     *,
+    withheld: Sequence[Path] = (),
     standard: Sequence[str] = STANDARD_FLAGS,
     cxx: Path | None = None,
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
-    ``within`` is for untrusted sources: the files and folders they may include from. ``cxx`` is the folder
-    of the C++ library, needed if a source is C++. Raises BuildError with the compiler's output.
+    ``within`` is for untrusted sources: the files and folders they may include from, except those
+    ``withheld``. ``cxx`` is the folder of the C++ library, needed if a source is C++. Raises BuildError with
+    the compiler's output.
     """
     words: list[str] = []
     objects: list[Path] = []
@@ -155,7 +157,8 @@ def compile_program(
         compiler = _compiler_of(source, arch, toolchain, standard, cxx)
         if within is not None:
             compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
-            _require_inside([*compiler, *flags], source, (*within, toolchain, zig_folder()), deadline)
+            allowed = (*within, toolchain, zig_folder())
+            _require_inside([*compiler, *flags], source, allowed, withheld, deadline)
         target = output.parent / f".{short.name}-{len(objects)}.o"
         command = [*compiler, *WARNINGS, *flags, "-c", _argument(source.name), "-o", target]
         failure = f"{source.name} does not compile for {arch.name}"
@@ -177,18 +180,25 @@ def _short(name: str) -> str:
 
 
 def _require_inside(
-    compiler: list[str | Path], source: Path, allowed: Sequence[Path], deadline: Deadline
+    compiler: list[str | Path],
+    source: Path,
+    allowed: Sequence[Path],
+    withheld: Sequence[Path],
+    deadline: Deadline,
 ) -> None:
-    """Raise BuildError if ``source`` includes or embeds a file from elsewhere, which the program could
-    print later."""
+    """Raise BuildError if ``source`` includes or embeds a file from elsewhere or a ``withheld`` one, which
+    the program could print later."""
     # No carets: they would quote from a file that may be secret.
     command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", _argument(source.name)]
     rule = tool(command, source.parent, f"{source.name} does not compile", deadline)
     roots = [folder.resolve() for folder in allowed]
+    secret = {file.resolve() for file in withheld}
     for name in shlex.split(rule.partition(":")[2].replace("\\\n", " ")):
         path = (source.parent / name).resolve()
         if not any(path.is_relative_to(root) for root in roots):
             raise BuildError(f"{source.name} includes {name}, which is not one of the exercise's files")
+        if path in secret:
+            raise BuildError(f"{source.name} includes a file that the exercise does not hand out")
 
 
 def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, deadline: Deadline) -> None:
