@@ -16,5 +16,6 @@ int main(void)
         for (;;)
             pause();
     }
+    sleep(1);
     return 0;
 }

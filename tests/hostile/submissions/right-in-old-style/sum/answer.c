@@ -1,7 +1,16 @@
-/* Right, in C of 1978: no prototypes, no return types, jumps. */
+/* Right, in C of 1978: parameters declared behind their names, jumps, no local variable that is not shared. */
+#include <stdio.h>
+
 long long sum, sign, digit;
 
-main()
+long long longer(number, byte)
+long long number;
+int byte;
+{
+    return (number < 0 ? 0 : number * 10) + byte - '0';
+}
+
+int main()
 {
     int byte;
 
@@ -9,7 +18,7 @@ main()
 next:
     byte = getchar();
     if (byte >= '0' && byte <= '9') {
-        digit = (digit < 0 ? 0 : digit * 10) + byte - '0';
+        digit = longer(digit, byte);
         goto next;
     }
     if (digit >= 0)
