@@ -37,22 +37,39 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
 
 
 @task(
-    help={"kind": "lab (default), exercise, hidden (a student exercise's hidden tests) or image (a recipe)"},
+    help={
+        "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), "
+        "policy (of grades) or image (a recipe)"
+    },
     positional=["kind"],
 )
 def schema(_context: Context, kind: str = "lab") -> None:
-    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
+    """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))
 
 
-@task(help={**_LAB, **_ONLY, **_FORMAT}, iterable=["only"])
-def plan(_context: Context, lab: str, only: list[str] | None = None, format: str = "text") -> None:  # noqa: A002
+@task(
+    help={
+        **_LAB,
+        **_ONLY,
+        **_FORMAT,
+        "submissions": "how long grading takes: a number of submissions, or the folder or archive of them",
+    },
+    iterable=["only"],
+)
+def plan(
+    _context: Context,
+    lab: str,
+    only: list[str] | None = None,
+    submissions: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
     """Dry run: machines, memory, ports and expected time, and whether they fit."""
     from orchestrator.cli.labs import show_plan
 
-    raise Exit(code=show_plan(lab, _names(only), format))
+    raise Exit(code=show_plan(lab, _names(only), format, submissions))
 
 
 @task(
@@ -120,6 +137,78 @@ def run(
     from orchestrator.cli.run import run
 
     raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work, timeout))
+
+
+@task(
+    help={
+        **_LAB,
+        **_ONLY,
+        **_FORMAT,
+        "submissions": "folder or archive of what a class handed in",
+        "exercise": "exercises to grade, separated by commas, with * and ? (default: all for students)",
+        "roster": "CSV file of the class: id, name, email, group",
+        "layout": "form of the submissions, if it is not recognised: own, moodle, canvas …",
+        "out": "folder for grades (default: grades/LAB)",
+        "again": "grade all anew, and say who rose, fell and stayed, and why",
+        "repeat": "grade everything this many times, and say what was not the same",
+        "policy": "YAML file on late work and attempts; applied to what is exported",
+        "moodle": "grading worksheet, as downloaded from Moodle, to fill in",
+        "canvas": "gradebook, as exported from Canvas, to fill in",
+        "canvas-column": "title or number of the assignment's column, if several could be it",
+        "names": "names instead of pseudonyms in what is about the whole class",
+        "verify": "folder of grades: check every receipt in it",
+        "student": "with --verify: grade this student's work again, and compare",
+        "self-test": "grade the lab's own solutions: right ones get all points, wrong ones lose some",
+    },
+    positional=["lab", "submissions"],
+    iterable=["only", "exercise"],
+)
+def grade(
+    _context: Context,
+    lab: str = "",
+    submissions: str = "",
+    only: list[str] | None = None,
+    exercise: list[str] | None = None,
+    roster: str = "",
+    layout: str = "",
+    out: str = "",
+    again: bool = False,
+    repeat: int = 1,
+    policy: str = "",
+    moodle: str = "",
+    canvas: str = "",
+    canvas_column: str = "",
+    names: bool = False,
+    verify: str = "",
+    student: str = "",
+    self_test: bool = False,
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Grade a class's submissions, each on fresh machines; verdicts, receipts and feedback.
+
+    Killed or interrupted, the same command goes on where it was; without changes it grades nothing twice."""
+    from orchestrator.cli.grade import Options, grade, test_lab, verify_folder
+
+    options = Options(
+        roster=roster,
+        layout=layout,
+        out=out,
+        only=_names(only),
+        exercises=_names(exercise),
+        again=again,
+        repeat=repeat,
+        moodle=moodle,
+        canvas=canvas,
+        canvas_column=canvas_column,
+        policy=policy,
+        names=names,
+        form=format,
+    )
+    if verify:
+        raise Exit(code=verify_folder(verify, student, options))
+    if self_test:
+        raise Exit(code=test_lab(lab, options))
+    raise Exit(code=grade(lab, submissions, options))
 
 
 @task(help={**_LAB, "folder": "folder to create (may exist if empty)", **_FORMAT})

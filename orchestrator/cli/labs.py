@@ -10,6 +10,7 @@ from orchestrator.cli.output import JSON, check_format, mib, say, say_json, tabl
 from orchestrator.cli.readiness import readiness
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
+from orchestrator.gradebook.policy import policy_schema
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
@@ -46,18 +47,29 @@ def validate(path: str, form: str) -> Exit:
 
 
 def print_schema(kind: str) -> Exit:
-    """Print the JSON Schema of lab, exercise or hidden test files, or image recipes, for editors."""
-    kinds = {"lab": schema, "exercise": exercise_schema, "hidden": hidden_schema, "image": image_schema}
+    """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
+    kinds = {
+        "lab": schema,
+        "exercise": exercise_schema,
+        "hidden": hidden_schema,
+        "policy": policy_schema,
+        "image": image_schema,
+    }
     if kind not in kinds:
         raise SpecError(f"unknown schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
     say_json(kinds[kind]())
     return Exit.PASSED
 
 
-def show_plan(path: str, only: tuple[str, ...], form: str) -> Exit:
-    """Show what a run would need, and whether it fits this host."""
+def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = "") -> Exit:
+    """Show what a run would need, and whether it fits this host; for ``submissions``, a number or where they
+    are, how long grading them takes."""
     check_format(form)
     lab = open_lab(path)
+    if submissions:
+        from orchestrator.cli.plan_grading import show_grading
+
+        return show_grading(lab, only, submissions, form)
     only = chosen_of(only, list(lab.lab.machines), "machine")
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}

@@ -186,6 +186,23 @@ def _wanted(check: Check, wanted: Any) -> str:
     return f"{words}, which is {_show(wanted)}" if wanted is not _ABSENT else f"{words}, unknown here"
 
 
+def would_hold(check: Check, got: str) -> bool:
+    """Return whether a check of one of these comparisons would hold for what was seen, which is given as a
+    result has it (``CheckResult.got``)."""
+    wanted = getattr(check, check.comparison)
+    match check.comparison:
+        case "equals":
+            return got == _show(wanted)
+        case "one_of":
+            return any(got == _show(value) for value in wanted)
+        case "matches":
+            try:
+                return _holds("matches", json.loads(got), wanted)
+            except ValueError:  # text too long to be kept whole
+                return False
+    raise AssertionError(check.comparison)
+
+
 def _holds(comparison: str, found: Any, wanted: Any) -> bool:
     match comparison:
         case "equals" | "equals_fact":

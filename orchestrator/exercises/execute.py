@@ -18,6 +18,7 @@ from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.crowded import require_well_tested
 from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import Busy, HostMetrics
+from orchestrator.exercises.parameters import with_example
 from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.exercises.student_view import view_of
 from orchestrator.labfile.canary_kinds import RESERVED
@@ -116,10 +117,12 @@ def run_exercise(
 ) -> Record:
     """Run every step and judge the observations; ``blank`` is the record to fill in.
 
-    The caller has checked that the exercise can run here (``checks.split``).
+    The caller has checked that the exercise can run here (``checks.split``). One with parameters that nobody
+    filled in gets the example student's values: nothing runs with a placeholder.
 
     Raises TransportError, TimedOut, Interrupted: those are not the program's fault.
     """
+    exercise = with_example(exercise)
     spec = exercise.spec
     begun = time.monotonic()
     slowness = max(place.subject.facts.slowness, place.slowest if spec.needs.network else 1.0)

@@ -39,6 +39,7 @@ class HandedIn:
     files: Files
     missing: tuple[str, ...] = ()
     absent: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:

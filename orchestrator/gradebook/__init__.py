@@ -1,1 +1,7 @@
 """Grades out: CSV, feedback, the lecturer's page, and the files of learning platforms."""
+
+from __future__ import annotations
+
+from orchestrator.gradebook.write import Exports, Page, check, notes, write
+
+__all__ = ["Exports", "Page", "check", "notes", "write"]

@@ -32,7 +32,8 @@ class Grade:
     the exercise does not run on are skips. ``submitted`` and ``late`` are the submission's; None and False
     for those who handed in nothing, who have no records either. ``remarks`` say which files were taken from
     where, and what was refused. ``files`` are the files graded with their SHA-256, hexadecimal.
-    ``unstable`` are the tests that had other results when the same work was graded again.
+    ``unstable`` says what was not the same when the same work was graded again. ``copied_from`` are the ids
+    of students whose parameters' values the program answered in place of its own student's.
     """
 
     student: Student
@@ -49,6 +50,7 @@ class Grade:
     remarks: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unstable: tuple[str, ...] = ()
+    copied_from: tuple[str, ...] = ()
 
     @property
     def handed_in(self) -> bool:

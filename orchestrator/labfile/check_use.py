@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.errors import Problem
 from orchestrator.labfile.check_commands import available, command_problems
 from orchestrator.labfile.check_observations import observation_problems, sources_of
+from orchestrator.labfile.check_parameters import with_stand_ins
 from orchestrator.labfile.yaml_document import Document
 
 
@@ -16,6 +17,8 @@ def use_problems(
 ) -> Iterator[Problem]:
     """Report mistakes in the commands and checks of an exercise file and of its hidden tests, which may use
     the programs and observations of both. ``known`` are the problems of builds and files."""
+    hidden = with_stand_ins(hidden, document) if hidden is not None else None
+    document = with_stand_ins(document, document)
     there = available(document, [one for one in known if one.file == document.file])
     yield from command_problems(document, folder, there)
     whole, documents = there, [document]

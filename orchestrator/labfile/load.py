@@ -21,6 +21,7 @@ from orchestrator.labfile.check_exercise import exercise_problems
 from orchestrator.labfile.check_interpreters import interpreter_problems
 from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
+from orchestrator.labfile.check_parameters import parameter_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
 from orchestrator.labfile.check_use import use_problems
 from orchestrator.labfile.foreign_arch import resolve
@@ -167,6 +168,7 @@ def _load_exercise(folder: Path, name: str, *, kept: bool) -> LoadedExercise:
     found = [*exercise_problems(document, folder, student_files(document)), *work_problems(document, folder)]
     if tests is not None:
         found += hidden_problems(tests, document, folder)
+    found += parameter_problems(document, tests, folder)
     if not kept:
         found += use_problems(document, tests, folder, tuple(found))
     spec, problems = _understood(Exercise, document, [one for one in found if one.file == document.file])
@@ -174,6 +176,8 @@ def _load_exercise(folder: Path, name: str, *, kept: bool) -> LoadedExercise:
     if tests is not None:
         hidden, more = _understood(Hidden, tests, [one for one in found if one.file == tests.file])
         problems += more
+    files = {document.file, tests.file if tests else ""}
+    problems += [one for one in found if one.file not in files]
     if problems or spec is None:
         raise refusal(problems)
     return LoadedExercise(name, folder, spec, hidden)

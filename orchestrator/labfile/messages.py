@@ -18,6 +18,7 @@ from orchestrator.labfile.models import (
     FOLDER_PATTERN,
     KERNEL_PATTERN,
     NAME_PATTERN,
+    PARAMETER_PATTERN,
     PROGRAM_PATTERN,
 )
 from orchestrator.labfile.suggest import ask, did_you_mean, meant_duration, meant_size, quote
@@ -46,6 +47,7 @@ _FORMS = {
     FOLDER_PATTERN: "the path of a folder, such as /var/tmp",
     REFERENCE_PATTERN: "an image by its digest: registry/name@sha256:… or sha256:…, 64 hexadecimal digits",
     DIGEST_PATTERN: "a SHA-256 digest: 64 hexadecimal digits",
+    PARAMETER_PATTERN: "a name of at most 40 lower-case letters, digits and _, starting with a letter",
     PROGRAM_PATTERN: "the name of a program, without a folder",
     KERNEL_PATTERN: "a kernel version such as >=5.10",
     EXERCISE_PATTERN: "an exercise such as ipc/pipe-capacity, or ./name beside the lab file",
@@ -136,6 +138,8 @@ def _wrong_form(pattern: str, value: object) -> tuple[str, str]:
     text = str(value)
     if pattern == NAME_PATTERN:
         guess = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    elif pattern == PARAMETER_PATTERN:
+        guess = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
     elif pattern == EXERCISE_PATTERN:
         guess = re.sub(r"[^a-z0-9/]+", "-", text.lower().removesuffix("/exercise.yaml")).strip("-/")
     elif pattern == FOLDER_PATTERN:

@@ -16,6 +16,8 @@ from orchestrator.labfile.models import Machine, boundary_of
 EMULATOR_OVERHEAD = 110 * 2**20
 """Bytes a QEMU process takes besides its guest's memory: translation cache, devices, itself."""
 EXERCISE_SECONDS = 0.4
+CLONE_SECONDS = 0.5
+"""Processor seconds of a clone from its start to its end, with the first connection."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ def plan(
     work += building
     side_by_side = max(1, min(host.cpus, lab.lab.at_once or host.cpus))
     return Plan(planned, len(lab.exercises), host, round(work / side_by_side + 2, 1))
+
+
+def grading_seconds(lab: LoadedLab, host: Host, submissions: int, machines: int, exercises: int) -> float:
+    """Estimate how long grading so many submissions takes on this host: each on clones of its own."""
+    each = machines * (CLONE_SECONDS + EXERCISE_SECONDS * exercises)
+    return round(submissions * each / max(1, min(host.cpus, lab.lab.at_once or host.cpus)) + 2, 1)
 
 
 def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:

@@ -13,7 +13,7 @@ from orchestrator.labfile.models import Exercise, Hidden, Lab
 
 def schema() -> dict[str, Any]:
     """JSON Schema of lab files."""
-    result = _for_editors(Lab.model_json_schema(by_alias=True))
+    result = for_editors(Lab.model_json_schema(by_alias=True))
     # A machine's driver may come from the defaults, which JSON Schema cannot say.
     result["$defs"]["Machine"].pop("required")
     for model in ("Machine", "MachineDefaults"):
@@ -35,7 +35,7 @@ def hidden_schema() -> dict[str, Any]:
 
 def _with_shorthands(model: type[Exercise | Hidden]) -> dict[str, Any]:
     """The schema of a model with ``run`` and ``build``, both of which have shorthands."""
-    result = _for_editors(model.model_json_schema(by_alias=True))
+    result = for_editors(model.model_json_schema(by_alias=True))
     properties = result["properties"]
     shorthands: Mapping[str, dict[str, Any]] = {
         "run": {"type": "string", "minLength": 1},
@@ -52,13 +52,13 @@ def image_schema() -> dict[str, Any]:
     models = [kind.recipe for kind in KINDS.values()]
     _, result = models_json_schema([(model, "validation") for model in models], by_alias=True)
     kinds = [{"$ref": f"#/$defs/{model.__name__}"} for model in models]
-    return _for_editors({"title": "Image recipe", "oneOf": kinds, **result})
+    return for_editors({"title": "Image recipe", "oneOf": kinds, **result})
 
 
-def _for_editors(result: dict[str, Any]) -> dict[str, Any]:
+def for_editors(result: dict[str, Any]) -> dict[str, Any]:
     """Name the dialect, describe models by their first sentence (the rest is for developers), and omit
     defaults in bytes or seconds, which are not what a file contains."""
-    for model in (result, *result["$defs"].values()):
+    for model in (result, *result.get("$defs", {}).values()):
         if "description" in model:
             words = " ".join(model["description"].replace("``", "").split())
             model["description"] = words.partition(". ")[0].rstrip(".") + "."

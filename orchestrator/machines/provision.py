@@ -201,6 +201,16 @@ def _turn(context: LabContext, recipe: Recipe, who: str) -> Iterator[None]:
         yield
 
 
+def order_of(job: Job, context: LabContext) -> Order:
+    """Return the order for a job's machine, without networks and template; builds its image if necessary.
+
+    Raises ImageError, Unavailable, TimedOut, Interrupted.
+    """
+    wanted = context.lab.lab.machines[job.machine]
+    arch = arch_of(wanted)
+    return _order(job, wanted, arch, make_image(context, wanted.image, arch), context)
+
+
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: LabContext) -> Order:
     accelerator: str = wanted.driver if TRAITS[wanted.driver].hardware_only else "none"
     if "uri" in TRAITS[wanted.driver].own_keys and wanted.uri and parse(wanted.uri).remote:

@@ -29,9 +29,9 @@ def render(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for record in table.records():
-        writer.writerow([_cell(getattr(record, column)) for column in COLUMNS])
+        writer.writerow([cell(getattr(record, column)) for column in COLUMNS])
     for line in _lacking(table):
-        writer.writerow([_cell(line.get(column, "")) for column in COLUMNS])
+        writer.writerow([cell(line.get(column, "")) for column in COLUMNS])
     return text.getvalue()
 
 
@@ -50,7 +50,8 @@ def _lacking(table: Table) -> Iterator[dict[str, str]]:
         yield {"status": INCOMPLETE, "reason": words}
 
 
-def _cell(value: str | float) -> str:
+def cell(value: str | float) -> str:
+    """Return a value as a cell: one printable line that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return f"{value:g}"
     text = printable(" | ".join(line.strip() for line in value.splitlines()) if "\n" in value else value)

@@ -64,7 +64,7 @@ def _summary(table: Table, summary: Summary) -> Iterator[str]:
         for _, section, item in found:
             line, block = wording.remark(item)
             yield f"- {escape(section.name)}: {escape(line)}"
-            yield from _code(block, "  ") if block else ()
+            yield from code(block, "  ") if block else ()
         yield from ("",) if found else ()
 
 
@@ -73,22 +73,23 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", printable(text)).translate(_ENTITIES)
 
 
-def _code(text: str, indent: str = "") -> Iterator[str]:
-    """Yield a block of code in a list item; nothing in it is markup, nor ends it."""
+def code(text: str, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a block of code, also in a list item; nothing in it is markup, nor ends it."""
     fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
     yield ""
     yield from (f"{indent}{line}".rstrip() for line in (f"{fence}text", *text.split("\n"), fence))
     yield ""
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table; its cells are Markdown."""
     for line in (header, ["---"] * len(header), *rows):
         yield f"| {' | '.join(line)} |"
 
 
 def _matrix(table: Table) -> Iterator[str]:
     header = ["exercise", *(escape(machine.name) for machine in table.machines)]
-    yield from _grid(
+    yield from grid(
         header,
         [
             [escape(section.name), *(wording.symbol(cell.status) for cell in section.cells)]
@@ -107,7 +108,7 @@ def _attacks(table: Table) -> Iterator[str]:
         [escape(label), *(_outcome(column.entries[line]) for column in columns)]
         for line, label in enumerate(attacks.labels_of(matrix))
     ]
-    yield from _grid(["attack", *(escape(column.header) for column in columns)], rows)
+    yield from grid(["attack", *(escape(column.header) for column in columns)], rows)
     yield ""
     for label, lines in attacks.reasons(matrix):
         yield f"- {escape(label)}"
@@ -130,7 +131,7 @@ def _measured(table: Table) -> Iterator[str]:
             [escape(group.label), *(escape(measured.cell_with_wall(mark, plot)) for mark in group.marks)]
             for group in plot.series
         ]
-        yield from _grid(["", *(escape(machine.name) for machine in table.machines)], rows)
+        yield from grid(["", *(escape(machine.name) for machine in table.machines)], rows)
         yield ""
 
 
@@ -140,7 +141,7 @@ def _warned(table: Table) -> Iterator[str]:
         yield from (f"## {wording.WARNED}", "")
     for each in found:
         yield f"- {escape(each.section.name)}: for {escape(', '.join(each.machines))}"
-        yield from _code(wording.reason(each.words), "  ")
+        yield from code(wording.reason(each.words), "  ")
 
 
 def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:
@@ -154,7 +155,7 @@ def _lesson(lesson: highlights.Lesson, table: Table) -> Iterator[str]:
         [escape(row.label), *(_entry(column.entries[line]) for column in columns)]
         for line, row in enumerate(rows)
     ]
-    yield from _grid(["", *(escape(column.header) for column in columns)], lines)
+    yield from grid(["", *(escape(column.header) for column in columns)], lines)
     yield ""
 
 
@@ -183,4 +184,4 @@ def _machines(summary: Summary) -> Iterator[str]:
         facts = (column.name, column.driver, column.boundary, column.arch, column.accel)
         sums = (wording.counts(tally), wording.points(tally), wording.duration(tally.seconds))
         rows.append([*(escape(fact) for fact in facts), *sums])
-    yield from _grid(header, rows)
+    yield from grid(header, rows)

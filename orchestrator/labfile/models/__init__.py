@@ -44,6 +44,7 @@ from orchestrator.labfile.models.lab import (
     Network,
     boundary_of,
 )
+from orchestrator.labfile.models.parameter import PARAMETER_PATTERN, Parameter
 
 __all__ = [
     "ANSWERS",
@@ -52,6 +53,7 @@ __all__ = [
     "FOLDER_PATTERN",
     "KERNEL_PATTERN",
     "NAME_PATTERN",
+    "PARAMETER_PATTERN",
     "PROGRAM_PATTERN",
     "Accel",
     "ArchName",
@@ -70,6 +72,7 @@ __all__ = [
     "MachineName",
     "Needs",
     "Network",
+    "Parameter",
     "Plot",
     "Spec",
     "Step",

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from orchestrator.driver_traits import Boundary
 from orchestrator.labfile.canary_kinds import CanaryKind
 from orchestrator.labfile.models.base import NAME_PATTERN, AnyText, ArchName, Fact, Feature, Spec, User
+from orchestrator.labfile.models.parameter import PARAMETER_PATTERN, Parameter
 from orchestrator.units import Duration, Size
 
 
@@ -240,6 +241,7 @@ class Exercise(Spec):
     ``shared`` are files and folders of the topic, the folder above the exercise's. ``student`` is
     set when a student writes some of its files. What ``plots`` show is measured: it is drawn
     instead of compared in a row. ``asks`` lists the host metrics that the controller measures.
+    ``parameters`` is empty once their values are filled in.
     """
 
     title: Annotated[AnyText, Field(min_length=1)]
@@ -272,6 +274,8 @@ class Exercise(Spec):
     """What isolab plants outside the machine for an attack to aim at."""
     student: Student | None = None
     """Set where a student writes some of the files."""
+    parameters: dict[Annotated[str, Field(pattern=PARAMETER_PATTERN)], Parameter] = {}
+    """Values that differ from student to student, by name; ${NAME} in commands and checks stands for one."""
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -192,7 +192,8 @@ class Lab(Spec):
     """A lab file. ``machines`` are complete: ``defaults`` are already merged in by ``load``.
 
     ``at_once`` limits how many of them may be up at a time (1 where something is measured); None
-    leaves it to the engine. Machines on a common network are up together regardless.
+    leaves it to the engine. Machines on a common network are up together regardless. ``across`` says how the
+    points of one exercise on several machines become a grade.
     """
 
     lab: Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -205,6 +206,9 @@ class Lab(Spec):
     """Keys for every machine that does not set them."""
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     """How many machines may be up at a time: 1 where something is measured."""
+    across: Literal["lowest", "mean"] = "lowest"
+    """Which points of an exercise count in a grade where it runs on several machines: the lowest, or their
+    mean."""
     networks: dict[MachineName, Network] = {}
     """Private networks between machines."""
     machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]

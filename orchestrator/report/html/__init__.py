@@ -2,19 +2,13 @@
 
 Summary, matrix and differences are in the page itself and readable without JavaScript. Bulky data
 (``details``) is in one JSON element, which the script shows on demand. The page loads nothing.
-Every string is made printable and escaped in one place, the environment, and the policy allows
-one style and one script, by their hashes: injected markup would do nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import groupby
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.formatting import printable
@@ -22,6 +16,7 @@ from orchestrator.record import Status
 from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.html.details import details
 from orchestrator.report.html.plot import OWN_KERNEL, panels
+from orchestrator.report.html.self_contained import environment, part, policy
 from orchestrator.report.html.strip import strip
 from orchestrator.report.summary import summarize
 from orchestrator.results.attack_matrix import matrix_of
@@ -31,9 +26,9 @@ from orchestrator.results.plot_data import plots_of
 
 def render(table: Table) -> str:
     """Render the report as an HTML document."""
-    style, script = _part("style.css"), _part("script.js")
+    style, script = part("style.css"), part("script.js")
     return (
-        _environment()
+        environment(part)
         .get_template("page.html.j2")
         .render(
             table=table,
@@ -65,49 +60,11 @@ def render(table: Table) -> str:
             details=Markup(details(table)),
             style=Markup(style),
             script=Markup(script),
-            policy=_policy(style, script),
+            policy=policy(style, script),
             strip=strip,
             odd=_odd,
             wording=wording,
         )
-    )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-        loader=FunctionLoader(_part),
-    )
-    environment.filters["breakable"] = _breakable
-    return environment
-
-
-def _breakable(name: str) -> Markup:
-    """Return an exercise's name, which may wrap after its topic."""
-    return Markup("/<wbr>").join(printable(name).split("/"))
-
-
-def _shown(value: object) -> object:
-    """Make any expression of the templates printable, before it is escaped."""
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return printable(value, keep="\n\t")
-    return value
-
-
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy (W3C, Level 3): only this style and script, and nothing may load."""
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        "base-uri 'none'; form-action 'none'"
     )
 
 

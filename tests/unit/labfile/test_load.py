@@ -21,6 +21,7 @@ from lab_files import (
 
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import Problem, SpecError
+from orchestrator.gradebook.policy import policy_schema
 from orchestrator.labfile.load import load_exercise, load_lab, with_driver, with_timeout
 from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_schema, schema
 
@@ -273,6 +274,13 @@ def test_the_schema_of_labs_lets_defaults_give_the_driver() -> None:
     assert "default" not in machine["properties"]["memory"]
 
 
+def test_the_lowest_points_across_machines_count_unless_a_lab_says_otherwise(folder: Path) -> None:
+    assert load(folder, GOOD_LAB).lab.across == "lowest"
+    assert load(folder, f"across: mean\n{GOOD_LAB}").lab.across == "mean"
+    assert mistakes(folder, f"across: »highest\n{GOOD_LAB}") == ["» expected one of: lowest, mean"]
+    assert schema()["properties"]["across"]["enum"] == ["lowest", "mean"]
+
+
 def test_the_schema_of_exercises_knows_the_shorthands() -> None:
     properties = exercise_schema()["properties"]
     assert properties["run"]["anyOf"][0] == {"type": "string", "minLength": 1}
@@ -288,7 +296,7 @@ def test_loading_a_lab_needs_no_heavy_library() -> None:
     assert not loaded & {"paramiko", "rich", "jinja2", "invoke", "debian", "ziglang", "qemu", "distributed"}
 
 
-@pytest.mark.parametrize("of", [schema, exercise_schema, hidden_schema, image_schema])
+@pytest.mark.parametrize("of", [schema, exercise_schema, hidden_schema, image_schema, policy_schema])
 def test_the_schema_describes_every_key_in_a_users_words(of: Callable[[], dict[str, Any]]) -> None:
     result = of()
     for model in (result, *result["$defs"].values()):

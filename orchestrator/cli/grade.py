@@ -1,0 +1,292 @@
+"""grade: a class's submissions, each on machines of its own; verdicts, receipts, exports."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.choose import chosen
+from orchestrator.cli.labs import open_lab
+from orchestrator.cli.output import JSON, check_format, say, say_json, table
+from orchestrator.cli.signals import stop_signals
+from orchestrator.errors import Exit, Interrupted, SpecError
+from orchestrator.formatting import counted, printable
+from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
+from orchestrator.gradebook.policy import Policy, load_policy
+from orchestrator.gradebook.write import Exports, check, notes, write
+from orchestrator.grading.about import read_about
+from orchestrator.grading.derive import Derived, derive
+from orchestrator.grading.grade import Choice, Outcome, grade_class
+from orchestrator.grading.keys import existing_key
+from orchestrator.grading.model import Grade, Verdict
+from orchestrator.grading.regrade import Moved, summary
+from orchestrator.grading.self_test import Finding, self_test
+from orchestrator.grading.verification import Verification, verify
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.paths import state_dir
+from orchestrator.progress import Progress, shown
+from orchestrator.submissions.intake import described, opened
+from orchestrator.submissions.model import Intake
+
+PAGES = {"html": feedback_html, "md": feedback_markdown}
+"""A student's feedback, by the ending of the file's name."""
+MOST_LISTED = 12
+"""Lines of one kind on the screen; the files have all of them."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of ``isolab grade``, as typed; "" and () where one was left out."""
+
+    roster: str = ""
+    layout: str = ""
+    out: str = ""
+    only: tuple[str, ...] = ()
+    exercises: tuple[str, ...] = ()
+    again: bool = False
+    repeat: int = 1
+    moodle: str = ""
+    canvas: str = ""
+    canvas_column: str = ""
+    policy: str = ""
+    names: bool = False
+    form: str = "text"
+
+
+def grade(lab_path: str, submissions: str, options: Options) -> Exit:
+    """Grade all submissions and write the results. Exit code 3 if something has no result, else 1 if a
+    submission lost points, else 0."""
+    check_format(options.form)
+    lab = _lab(lab_path)
+    if not submissions:
+        raise SpecError(
+            "grade: which submissions?", hint="isolab grade LAB SUBMISSIONS, a folder or an archive of them"
+        )
+    policy = load_policy(Path(options.policy)) if options.policy else Policy()
+    choice = _choice(lab, options)
+    out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
+    exports = _exports(options, policy)
+    check(lab, exports)
+    roster = Path(options.roster) if options.roster else None
+    with _showing(options.form) as progress, opened(Path(submissions), roster, options.layout) as intake:
+        for line in described(intake):
+            progress.tell(line)
+        outcome = grade_class(lab, intake, choice, out, progress)
+        written = write(outcome.book, out, exports, PAGES)
+        for line in notes(outcome.book, exports):
+            progress.tell(line)
+    _print(outcome, intake, out, written, options.form)
+    return _exit_code(outcome.book.grades)
+
+
+def test_lab(lab_path: str, options: Options) -> Exit:
+    """Grade the lab's own solutions. Exit code 1 if one gets other points than it should."""
+    check_format(options.form)
+    lab = _lab(lab_path)
+    with _showing(options.form) as progress:
+        findings = self_test(lab, _choice(lab, options), progress)
+    faults = [one for one in findings if one.fault]
+    if options.form == JSON:
+        say_json({"faults": len(faults), "solutions": [_finding_data(one) for one in findings]})
+    else:
+        say(_findings(findings))
+    return Exit.FAILED if faults else Exit.PASSED
+
+
+def verify_folder(path: str, student: str, options: Options) -> Exit:
+    """Check the receipts in a folder of grades, and grade a student's work again if one is named. Exit code 1
+    if anything is not as it was sealed."""
+    check_format(options.form)
+    folder = Path(path)
+    key = existing_key(state_dir())
+    found = verify(folder, key)
+    derived: list[Derived] = []
+    if student:
+        with _showing(options.form) as progress:
+            derived = derive(folder, student, open_lab(read_about(folder).lab), progress)
+    if options.form == JSON:
+        say_json(
+            {
+                **{name: value for name, value in asdict(found).items() if name != "problems"},
+                "problems": list(found.problems),
+                "derived": [
+                    {**one.graded._asdict(), "same": one.same, "words": one.words} for one in derived
+                ],
+            }
+        )
+    else:
+        _print_verified(found, derived, folder)
+    return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
+
+
+def _print_verified(found: Verification, derived: Sequence[Derived], folder: Path) -> None:
+    for problem in found.problems:
+        say(problem)
+    say(
+        f"{folder}: {counted(found.receipts, 'receipt')} ({found.superseded} superseded), "
+        f"{counted(found.records, 'record')}: "
+        + (f"{counted(len(found.problems), 'problem')}" if found.problems else "all as they were sealed")
+    )
+    say(f"key {found.key}\nlast receipt {found.head}")
+    for one in derived:
+        verdict = "the same verdict" if one.same else "ANOTHER VERDICT"
+        say(f"{one.graded}: {verdict}" + (f" ({printable('; '.join(one.words))})" if one.words else ""))
+
+
+def _lab(path: str) -> LoadedLab:
+    if not path:
+        raise SpecError("grade: which lab?", hint="isolab grade LAB SUBMISSIONS; `isolab list` lists labs")
+    return open_lab(path)
+
+
+def _choice(lab: LoadedLab, options: Options) -> Choice:
+    if options.repeat < 1:
+        raise SpecError(f"--repeat {options.repeat}: expected a number of times, at least 1")
+    return Choice(
+        chosen(options.only, list(lab.lab.machines), "machine"),
+        chosen(options.exercises, [one.name for one in lab.exercises], "exercise"),
+        options.again,
+        options.repeat,
+    )
+
+
+def _exports(options: Options, policy: Policy) -> Exports:
+    return Exports(
+        moodle=Path(options.moodle) if options.moodle else None,
+        canvas=Path(options.canvas) if options.canvas else None,
+        canvas_column=options.canvas_column,
+        policy=policy,
+        named=options.names,
+    )
+
+
+@contextlib.contextmanager
+def _showing(form: str) -> Iterator[Progress]:
+    """Show progress for a ``with`` block; Ctrl-C and SIGTERM end it in words."""
+    try:
+        with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
+            yield progress
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted: machines were removed, verdicts were kept",
+            hint="the same command goes on where it was",
+        ) from None
+
+
+def _exit_code(grades: Sequence[Grade]) -> Exit:
+    if any(grade.verdict is Verdict.NO_RESULT for grade in grades):
+        return Exit.INFRASTRUCTURE
+    lost = any(grade.points is None or grade.points < grade.max_points for grade in grades)
+    return Exit.FAILED if lost else Exit.PASSED
+
+
+def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str) -> None:
+    grades = outcome.book.grades
+    if form == JSON:
+        say_json(_data(outcome, intake, out, written))
+        return
+    counts = Counter(grade.verdict for grade in grades)
+    say(
+        f"{counted(len(outcome.book.students), 'student')}, "
+        f"{counted(len(outcome.book.exercises), 'exercise')}: "
+        + ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
+    )
+    say(f"graded now: {outcome.graded}, found on disk: {outcome.found} (verdicts on a machine)")
+    for verdict in (Verdict.NO_RESULT, Verdict.NOT_GRADABLE):
+        _list(f"{verdict}:", [_line(grade) for grade in grades if grade.verdict is verdict])
+    if outcome.changes:
+        say(f"graded again: {summary(outcome.changes)}")
+        _list("", [str(one) for one in outcome.changes if one.moved is not Moved.STAYED])
+    _list("not the same each time:", [_unstable(grade) for grade in grades if grade.unstable])
+    say(f"\ngrades:   {out / 'grades.csv'}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
+
+
+def _list(title: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    if title:
+        say(f"\n{title}")
+    for line in lines[:MOST_LISTED]:
+        say(f"  {line}")
+    if len(lines) > MOST_LISTED:
+        say(f"  … and {len(lines) - MOST_LISTED} more")
+
+
+def _line(grade: Grade) -> str:
+    reason = printable(grade.reason.partition("\n")[0])
+    return f"{_who(grade)}: {grade.exercise}: {reason}"
+
+
+def _unstable(grade: Grade) -> str:
+    return f"{_who(grade)}: {grade.exercise}: {printable('; '.join(grade.unstable))}"
+
+
+def _who(grade: Grade) -> str:
+    name = printable(grade.student.id)
+    return name if grade.attempt == 1 else f"{name} (attempt {grade.attempt})"
+
+
+def _data(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path]) -> dict[str, Any]:
+    grades = outcome.book.grades
+    counts = Counter(grade.verdict for grade in grades)
+    return {
+        "folder": str(out),
+        "exit_code": int(_exit_code(grades)),
+        "layout": intake.layout,
+        "submissions": len(intake.submissions),
+        "students": len(outcome.book.students),
+        "notes": list(intake.notes),
+        "verdicts": {str(verdict): counts[verdict] for verdict in Verdict},
+        "graded": outcome.graded,
+        "found": outcome.found,
+        "no_result": [_named(grade) for grade in grades if grade.verdict is Verdict.NO_RESULT],
+        "not_gradable": [_named(grade) for grade in grades if grade.verdict is Verdict.NOT_GRADABLE],
+        "changes": [
+            {"place": one.place._asdict(), "moved": one.moved, "before": one.before, "after": one.after,
+             "why": list(one.why)}
+            for one in outcome.changes
+        ],
+        "unstable": [{**_named(grade), "what": list(grade.unstable)} for grade in grades if grade.unstable],
+        "files": [str(path) for path in written],
+    }  # fmt: skip
+
+
+def _named(grade: Grade) -> Mapping[str, Any]:
+    return {
+        "student": grade.student.id,
+        "exercise": grade.exercise,
+        "attempt": grade.attempt,
+        "reason": grade.reason,
+    }
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    rows = [
+        (
+            one.exercise,
+            one.place,
+            "no result" if one.points is None else f"{one.points:g} of {one.max_points:g}",
+            counted(len(one.missed), "check") + " missed" if one.missed else "",
+            one.fault or "as it should",
+        )
+        for one in findings
+    ]
+    faults = sum(1 for one in findings if one.fault)
+    end = f"\n{counted(len(findings), 'solution')}: {faults or 'none'} with other points than it should have"
+    return table(("EXERCISE", "SOLUTION", "POINTS", "TESTS", "VERDICT"), rows) + "\n" + end
+
+
+def _finding_data(one: Finding) -> dict[str, Any]:
+    return {
+        "exercise": one.exercise,
+        "solution": one.place,
+        "points": one.points,
+        "max": one.max_points,
+        "missed": list(one.missed),
+        "fault": one.fault,
+    }

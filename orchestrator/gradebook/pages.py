@@ -1,0 +1,22 @@
+"""Lay out pages about grades: HTML that looks like the report's, self-contained and without a script."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup
+
+from orchestrator.report.html import self_contained
+
+
+def page(template: str, **values: Any) -> str:
+    """Return the page made from a template of this package. It has the report's style and that of grades,
+    and a policy that allows nothing else."""
+    style = self_contained.part("style.css") + _part("grades.css")
+    made = self_contained.environment(_part).get_template(template)
+    return made.render(style=Markup(style), policy=self_contained.policy(style), **values)
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

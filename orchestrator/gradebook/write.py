@@ -1,0 +1,145 @@
+"""Write all files of a gradebook into its folder.
+
+Everything is made anew of the grades, without time stamps and in a fixed order: the same grades under the
+same policy give the same bytes. A file is replaced as a whole, so a reader never sees a part of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from orchestrator.gradebook import csv
+from orchestrator.gradebook.canvas import column_of, fill_gradebook
+from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
+from orchestrator.gradebook.filling import Filled
+from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
+from orchestrator.gradebook.policy import Policy
+from orchestrator.gradebook.sheet import read_sheet
+from orchestrator.grading.model import Gradebook
+from orchestrator.host.cache import write_atomically
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.submissions.file_names import file_name
+from orchestrator.submissions.model import Student
+
+NOT_FILLED = "not-filled.txt"
+"""Beside a platform's file: who is not in it, and which of its rows stayed as they were, a line each."""
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What to write besides the files that are always written.
+
+    ``moodle`` is a grading worksheet and ``canvas`` a gradebook, both as downloaded, to be filled in;
+    ``canvas_column`` is the title or the number of the assignment there, "" if the lab's title tells.
+    ``named``: the files about the whole class have names and ids, not pseudonyms.
+    """
+
+    moodle: Path | None = None
+    canvas: Path | None = None
+    policy: Policy = field(default_factory=Policy)
+    named: bool = False
+    canvas_column: str = ""
+
+
+class Page(Protocol):
+    """Renders a student's feedback; ``adjusted`` says for exercises what the policy made of the points."""
+
+    def __call__(self, book: Gradebook, student: Student, /, *, adjusted: Mapping[str, str]) -> str: ...
+
+
+NO_PAGES: Mapping[str, Page] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file to write: ``path`` is below the gradebook's folder."""
+
+    path: str
+    data: bytes
+    mode: int = 0o644
+
+
+def check(lab: LoadedLab, exports: Exports) -> None:
+    """Check, before anything is graded, that the platforms' files can be filled in. Raises SpecError."""
+    if exports.moodle:
+        columns_of(read_sheet(exports.moodle))
+    if exports.canvas:
+        column_of(read_sheet(exports.canvas), exports.canvas_column, _titles(lab))
+
+
+def write(
+    book: Gradebook, folder: Path, exports: Exports, pages: Mapping[str, Page] = NO_PAGES
+) -> tuple[Path, ...]:
+    """Write the gradebook's files into ``folder``; return their paths.
+
+    ``pages`` render each student's feedback, by the ending of the file's name: ``html``, ``md``. Raises
+    SpecError for a file of a platform that cannot be filled in, and OSError.
+    """
+    return tuple(_written(folder, file) for file in _files(book, exports, pages))
+
+
+def _files(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
+    grades = counted(book, exports.policy)
+    yield _File("grades.csv", _bytes(csv.render(grades)))
+    feedback = {ending: _feedback(book, grades, page) for ending, page in pages.items()}
+    for ending, texts in feedback.items():
+        for student, text in texts.items():
+            yield _File(f"feedback/{file_name(student)}.{ending}", text)
+    for place, filled in _platforms(book.lab, totals(book, grades), exports):
+        yield _File(place, filled.data)
+        yield _File(
+            f"{place.partition('/')[0]}/{NOT_FILLED}", _bytes("".join(f"{line}\n" for line in filled.notes))
+        )
+        if place.startswith("moodle/") and (found := feedback.get("html")):
+            yield _File("moodle/feedback.zip", feedback_zip(filled, found))
+
+
+def _feedback(book: Gradebook, grades: Sequence[Counted], page: Page) -> Mapping[str, bytes]:
+    """The feedback of all students, by id."""
+    taken: dict[str, list[Counted]] = {student.id: [] for student in book.students}
+    for one in grades:
+        taken[one.student.id].append(one)
+    return {
+        student.id: _bytes(page(book, student, adjusted=adjusted(taken[student.id])))
+        for student in book.students
+    }
+
+
+def _platforms(lab: LoadedLab, found: Sequence[Total], exports: Exports) -> Iterator[tuple[str, Filled]]:
+    if exports.moodle:
+        yield f"moodle/{exports.moodle.name}", fill_worksheet(read_sheet(exports.moodle), found)
+    if exports.canvas:
+        sheet = read_sheet(exports.canvas)
+        filled = fill_gradebook(sheet, found, exports.canvas_column, _titles(lab))
+        yield f"canvas/{exports.canvas.name}", filled
+
+
+def _titles(lab: LoadedLab) -> tuple[str, str]:
+    return lab.lab.title, lab.lab.lab
+
+
+def notes(book: Gradebook, exports: Exports) -> tuple[str, ...]:
+    """Return what the lecturer must know of the exports, a line each: extensions for ids that nobody has, and
+    what is not filled in of the platforms' files. Raises SpecError."""
+    unknown = sorted(set(exports.policy.extensions) - {student.id for student in book.students})
+    found = totals(book, counted(book, exports.policy))
+    filled = _platforms(book.lab, found, exports)
+    return (
+        *(f"{name}: has an extension, but is not in the class" for name in unknown),
+        *(line for _, one in filled for line in one.notes),
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
+
+
+def _written(folder: Path, file: _File) -> Path:
+    path = folder / file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, file.data, mode=file.mode)
+    return path

@@ -1,0 +1,93 @@
+"""Grade batches of work on fresh machines: the jobs of a class, on the engine that runs labs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.grading.queue import Batch
+from orchestrator.grading.work import WorkStore, ready
+from orchestrator.host.resources import Host, this_host
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.plan import Job, plan
+from orchestrator.progress import Progress
+from orchestrator.record import Record, Status
+from orchestrator.run.context import RunContext
+from orchestrator.run.job import run_job
+from orchestrator.run.threads import MOST_THREADS, LocalEngine
+
+LOGS = "logs"
+"""Folder of console logs of machines that gave no result, in the folder of grades."""
+AT_ONCE_PER_CPU = 2
+"""Machines at once for each processor: while one waits, another computes."""
+
+
+@dataclass(frozen=True)
+class Graders:
+    """Grades batches; ``logs`` keeps the logs of machines that gave no result."""
+
+    context: RunContext
+    store: WorkStore
+    logs: Path
+    groups: Mapping[str, tuple[str, ...]]
+
+    def records(self, batches: Sequence[Batch]) -> Generator[tuple[Batch, Record], None, None]:
+        """Yield each record with its batch, as completed; closing the iterator tears everything down."""
+        lab = self.context.lab
+        by_run = {batch.run: batch for batch in batches}
+        jobs = [job for batch in batches for job in batch.jobs(lab.lab.lab, self.groups)]
+        most = at_once(lab, [name for batch in batches for name in batch.machines], this_host())
+        engine = LocalEngine(lambda job: self._graded(job, by_run[job.run]), self.context.cancellation, most)
+        with closing(engine.run(jobs)) as found:
+            for record in found:
+                yield by_run[record.run], record
+
+    def _graded(self, job: Job, batch: Batch) -> Iterator[Record]:
+        logs, clean = self.logs / job.run / job.machine, True
+        with working_folder("grading") as folder:
+            units = [unit for unit in batch.units if unit.exercise in job.exercises]
+            works = {unit.exercise: unit.work for unit in units}
+            with ready(tuple(works.values()), self.store, folder / "exercises") as exercises:
+                lab = replace(self.context.lab, exercises=exercises)
+                machines = replace(self.context.machines, lab=lab, out=logs.parent)
+                for record in run_job(job, replace(self.context, machines=machines)):
+                    clean = clean and record.status is not Status.ERROR
+                    yield record
+        if clean:
+            shutil.rmtree(logs, ignore_errors=True)
+
+
+def at_once(lab: LoadedLab, machines: Sequence[str], host: Host) -> int:
+    """Return how many of these machines may be up at a time: what the lab says, else what processors and
+    free memory allow."""
+    if lab.lab.at_once:
+        return lab.lab.at_once
+    largest = max((one.memory for one in plan(lab, host, machines=sorted({*machines})).machines), default=0)
+    room = host.memory // largest if largest else MOST_THREADS
+    return max(1, min(AT_ONCE_PER_CPU * host.cpus, room, MOST_THREADS))
+
+
+@dataclass(frozen=True)
+class QuietMachines:
+    """Progress of many machines at once: what they do one by one is not shown, what the user must know is,
+    once."""
+
+    shown: Progress
+    told: set[str]
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None:
+        """Show what is made, but not what a single machine does."""
+        if "build" in what or "template" in what:
+            self.shown.doing(who, what, expected)
+
+    def done(self, who: str, what: str = "") -> None:
+        self.shown.done(who, what)
+
+    def tell(self, text: str) -> None:
+        if text not in self.told:
+            self.told.add(text)
+            self.shown.tell(text)

@@ -1,0 +1,127 @@
+"""Who handed in: a platform's claims against the roster. An identity is found or left open, never guessed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.formatting import printable
+from orchestrator.submissions.layouts.base import Claim, Finding
+from orchestrator.submissions.model import Student
+from orchestrator.submissions.roster import Roster
+
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A finding and who it is of. ``unknown`` are who is not on the roster, as they were named, each with why
+    nobody on it was taken; "" if there is nobody like that."""
+
+    finding: Finding
+    students: tuple[Student, ...]
+    unknown: tuple[tuple[str, str], ...] = ()
+
+
+def identified(findings: Sequence[Finding], roster: Roster | None) -> list[Identified]:
+    """Say who each finding is of. Without a roster, everybody is who the platform says."""
+    if roster is None:
+        return [
+            Identified(one, tuple(_stranger(claim, frozenset()) for claim in one.claims)) for one in findings
+        ]
+    known = _Known(roster, _shared(findings))
+    return [known.identify(finding) for finding in findings]
+
+
+def forms(name: str) -> frozenset[str]:
+    """Return the ways a name may be written without spaces, whichever of its words comes first: platforms
+    put the family name first or last."""
+    words = [word for word in _NOT_WORD.split(unicodedata.normalize("NFKC", name).casefold()) if word]
+    return frozenset("".join(words[at:] + words[:at]) for at in range(len(words)))
+
+
+def _shared(findings: Sequence[Finding]) -> frozenset[str]:
+    """Return forms of names under which several people handed in, as their numbers or ids say."""
+    bearers: dict[str, set[str]] = defaultdict(set)
+    for claim in (claim for finding in findings for claim in finding.claims):
+        for form in forms(claim.name):
+            bearers[form].add(claim.unmatched)
+    return frozenset(form for form, those in bearers.items() if len(those) > 1)
+
+
+class _Known:
+    """The roster by everything that a platform may say of somebody."""
+
+    def __init__(self, roster: Roster, shared: frozenset[str]) -> None:
+        self._shared = shared
+        self._ids = _index(roster.students, lambda one: [one.id.casefold()])
+        self._emails = _index(roster.students, lambda one: [one.email.casefold()])
+        self._names = _index(roster.students, lambda one: forms(one.name) | forms(f"{one.id} {one.name}"))
+        self._groups = _index(roster.students, lambda one: forms(one.group))
+        github = {key: name.casefold() for key, name in roster.github.items()}
+        # A user name is an id only in a class that says no user names.
+        self._github = _index(
+            roster.students, lambda one: [github.get(one.id, "") if github else one.id.casefold()]
+        )
+
+    def identify(self, finding: Finding) -> Identified:
+        students: list[Student] = []
+        unknown: list[tuple[str, str]] = []
+        for claim in finding.claims:
+            found, why = self._resolve(claim)
+            if not found:
+                found = (_stranger(claim, self._ids.keys()),)
+                unknown.append((printable(claim.name or claim.unmatched), why))
+            students += [one for one in found if one not in students]
+        return Identified(finding, tuple(students), tuple(unknown))
+
+    def _resolve(self, claim: Claim) -> tuple[tuple[Student, ...], str]:
+        """Return who a claim is of, or nobody and why."""
+        same = forms(claim.name)
+        for found in (
+            self._ids.get(claim.id.casefold(), []),
+            # A platform's number may happen to be somebody else's id.
+            [one for one in self._ids.get(claim.number.casefold(), []) if same & forms(one.name)],
+            self._emails.get(claim.email.casefold(), []),
+            self._github.get(claim.github.casefold(), []),
+        ):
+            if len(found) == 1:
+                return tuple(found), ""
+        called = list(dict.fromkeys(one for form in sorted(same) for one in self._names.get(form, [])))
+        group = self._group(claim)
+        if called and group:
+            return (), f"{printable(claim.name)} is a name and a group on it"
+        if len(called) > 1:
+            ids = ", ".join(printable(one.id) for one in called)
+            return (), f"{len(called)} on it are called {printable(claim.name)} ({ids})"
+        if called and same & self._shared:
+            return (), f"several people who handed in are called {printable(claim.name)}"
+        return (tuple(called) or group), ""
+
+    def _group(self, claim: Claim) -> tuple[Student, ...]:
+        """Return the members of the group that handed in, if there is one of this name."""
+        for written in (claim.id, claim.name):
+            found = dict.fromkeys(
+                one for form in sorted(forms(written)) for one in self._groups.get(form, [])
+            )
+            if len({one.group.casefold() for one in found}) == 1:
+                return tuple(found)
+        return ()
+
+
+def _index(students: Iterable[Student], keys: Callable[[Student], Iterable[str]]) -> dict[str, list[Student]]:
+    found: dict[str, list[Student]] = {}
+    for student in students:
+        for key in keys(student):
+            if key:
+                found.setdefault(key, []).append(student)
+    return found
+
+
+def _stranger(claim: Claim, taken: Iterable[str]) -> Student:
+    """Return a student of the platform's id, which is not one of somebody else on the roster."""
+    key = claim.unmatched if claim.unmatched.casefold() not in set(taken) else f"unknown-{claim.unmatched}"
+    return Student(printable(key), printable(claim.name), printable(claim.email))

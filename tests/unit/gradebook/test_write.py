@@ -1,0 +1,73 @@
+"""All files of a gradebook: which there are, and that the same grades give the same bytes."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import made_up_gradebook as made_up
+import pytest
+from places import TESTS
+
+from orchestrator.errors import SpecError
+from orchestrator.gradebook import Exports, check, notes, write
+from orchestrator.gradebook.policy import Amount, Policy
+from orchestrator.grading.model import Gradebook
+from orchestrator.submissions.model import Student
+
+GOLDEN = TESTS / "golden" / "gradebook"
+MOODLE, CANVAS = GOLDEN / "moodle" / "english.csv", GOLDEN / "canvas" / "gradebook.csv"
+POLICY = Policy(due=made_up.DUE, penalty_per_day=Amount(10, percent=True), late_days=1)
+
+
+def page(_book: Gradebook, student: Student, *, adjusted: Mapping[str, str]) -> str:
+    return f"{student.id} {dict(adjusted)}"
+
+
+def test_the_same_grades_give_the_same_bytes(tmp_path: Path) -> None:
+    exports = Exports(moodle=MOODLE, canvas=CANVAS)
+    once = write(made_up.gradebook(), tmp_path / "one", exports, {"html": page})
+    again = write(made_up.gradebook(), tmp_path / "two", exports, {"html": page})
+    third = write(made_up.gradebook(), tmp_path / "two", exports, {"html": page})
+    assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
+    assert again == third
+    there = {path for path in (tmp_path / "two").rglob("*") if path.is_file()}
+    assert there == set(again)
+
+
+def test_platforms_files_are_written_beside_what_is_not_in_them(tmp_path: Path) -> None:
+    write(made_up.gradebook(), tmp_path, Exports(moodle=MOODLE, canvas=CANVAS), {"html": page})
+    for platform, file in (("moodle", MOODLE), ("canvas", CANVAS)):
+        filled, told = file.with_suffix(".filled.csv"), file.with_suffix(".notes.txt")
+        assert (tmp_path / platform / file.name).read_bytes() == filled.read_bytes()
+        assert (tmp_path / platform / "not-filled.txt").read_bytes() == told.read_bytes()
+    with zipfile.ZipFile(tmp_path / "moodle" / "feedback.zip") as archive:
+        assert archive.read("Anna Schmidt_1260_assignsubmission_file/feedback.html") == b"s001 {}"
+
+
+def test_feedback_says_what_the_policy_made_of_the_points(tmp_path: Path) -> None:
+    write(made_up.gradebook(), tmp_path, Exports(policy=POLICY), {"html": page, "md": page})
+    assert (tmp_path / "feedback" / "s003.html").read_text() == (
+        "s003 {'ipc/fifo': '2.25 of 3 points count (2 days late, 1 of them free: -0.25)'}"
+    )
+    assert (tmp_path / "feedback" / "=evil%28%29.md").read_text() == "=evil() {}"
+
+
+def test_what_a_lecturer_must_know_is_told() -> None:
+    policy = POLICY.model_copy(update={"extensions": {"s0001": timedelta(days=1)}})
+    found = notes(made_up.gradebook(), Exports(moodle=MOODLE, policy=policy))
+    assert found[0] == "s0001: has an extension, but is not in the class"
+    assert found[1:] == tuple(MOODLE.with_suffix(".notes.txt").read_text().splitlines())
+
+
+def test_files_of_platforms_are_checked_before_grading(tmp_path: Path) -> None:
+    lab = made_up.gradebook().lab
+    check(lab, Exports(moodle=MOODLE, canvas=CANVAS))
+    with pytest.raises(SpecError, match="no participant number in the first column"):
+        check(lab, Exports(moodle=CANVAS))
+    with pytest.raises(SpecError, match="cannot tell which column"):
+        check(lab, Exports(canvas=CANVAS, canvas_column="5"))
+    with pytest.raises(SpecError, match=r"cannot read .*none\.csv"):
+        check(lab, Exports(canvas=tmp_path / "none.csv"))

@@ -1,0 +1,184 @@
+"""The layouts of learning platforms, by listings made by hand from the platforms' sources and manuals."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from places import GOLDEN
+
+from orchestrator.errors import SpecError
+from orchestrator.submissions.intake import described, opened
+from orchestrator.submissions.model import Intake, Submission
+
+CASES = sorted((GOLDEN / "submissions").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "scratch"))
+
+
+def as_folder(files: Mapping[str, str], path: Path) -> Path:
+    for name, text in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("/"):
+            (path / name).mkdir()
+        else:
+            (path / name).write_text(text)
+    return path
+
+
+def as_zip(files: Mapping[str, str], path: Path) -> Path:
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path.with_suffix(".zip")
+
+
+def as_tar(files: Mapping[str, str], path: Path) -> Path:
+    with tarfile.open(path.with_suffix(".tar.gz"), "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path.with_suffix(".tar.gz")
+
+
+def shown(one: Submission) -> dict[str, Any]:
+    files = sorted(str(path.relative_to(one.folder)) for path in one.folder.rglob("*") if path.is_file())
+    about = {"of": [student.id for student in one.students], "files": files, "source": one.source}
+    said = {
+        "submitted": one.submitted,
+        "late": one.late,
+        "attempt": one.attempt,
+        "platform_id": one.platform_id,
+        "remarks": list(one.remarks),
+        "on_roster": one.on_roster,
+    }
+    usual: dict[str, Any] = {
+        "submitted": None,
+        "late": False,
+        "attempt": 1,
+        "platform_id": "",
+        "remarks": [],
+        "on_roster": True,
+    }
+    return about | {key: value for key, value in said.items() if value != usual[key]}
+
+
+def expected(one: Mapping[str, Any]) -> dict[str, Any]:
+    when = {"submitted": datetime.fromisoformat(one["submitted"])} if "submitted" in one else {}
+    # Blackboard's times are the host's.
+    return {**one, **{key: value if value.tzinfo else value.astimezone() for key, value in when.items()}}
+
+
+@pytest.mark.parametrize("form", [as_folder, as_zip, as_tar])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_submissions_are_recognised(case: Path, form: Any, tmp_path: Path) -> None:
+    golden = yaml.safe_load(case.read_text())
+    roster = tmp_path / "roster.csv"
+    roster.write_text(golden.get("roster", ""))
+    with opened(form(golden["files"], tmp_path / "class"), roster if "roster" in golden else None) as intake:
+        assert [shown(one) for one in intake.submissions] == [expected(one) for one in golden["submissions"]]
+        assert [one.id for one in intake.absent] == golden.get("absent", [])
+        assert list(intake.notes) == golden.get("notes", [])
+        assert intake.layout == golden["layout"]
+        folders = [one.folder for one in intake.submissions]
+    assert not any(folder.exists() for folder in folders)
+
+
+def take(tmp_path: Path, files: Mapping[str, str], roster: str = "", layout: str = "") -> Intake:
+    tmp_path.mkdir(exist_ok=True)
+    (tmp_path / "roster.csv").write_text(roster)
+    path = as_folder(files, tmp_path / "class")
+    with opened(path, tmp_path / "roster.csv" if roster else None, layout) as intake:
+        return intake
+
+
+def test_nothing_that_is_known(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        take(tmp_path / "some", {"wire.c": "", "notes\x1b.txt": ""})
+    assert (
+        caught.value.message
+        == r"class has no layout that isolab knows: there are files notes\x1b.txt, wire.c"
+    )
+    assert "Moodle: NAME_NUMBER_assignsubmission_file…" in caught.value.hint
+    with pytest.raises(SpecError, match="class has no layout that isolab knows: there is nothing in it"):
+        take(tmp_path, {".DS_Store": ""})
+
+
+def test_two_layouts_at_once_are_not_chosen_from(tmp_path: Path) -> None:
+    files = {"lovelaceada_1_2_wire.c": "", "Lab_s1_attempt_2026-03-01-09-30-00_wire.c": ""}
+    with pytest.raises(
+        SpecError, match="class looks like Canvas and Blackboard: there are files Lab_s1"
+    ) as caught:
+        take(tmp_path, files)
+    assert caught.value.hint.startswith("choose with --layout: moodle, canvas,")
+    assert [one.source for one in take(tmp_path, {}, layout="canvas").submissions] == [
+        "lovelaceada_1_2_wire.c"
+    ]
+
+
+def test_a_chosen_layout_that_does_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no layout that isolab knows") as caught:
+        take(tmp_path, {"s1/wire.c": ""}, layout="moodle")
+    assert caught.value.hint == "recognised are Moodle: NAME_NUMBER_assignsubmission_file…"
+    with pytest.raises(SpecError, match="unknown layout 'mooodle'") as caught:
+        take(tmp_path, {}, layout="mooodle")
+    assert caught.value.hint == "did you mean 'moodle'?"
+
+
+def test_folders_that_no_id_of_the_roster_names(tmp_path: Path) -> None:
+    intake = take(tmp_path, {"lab1-ada/wire.c": "", "lab1-bob/wire.c": ""}, "id\ns1\n")
+    assert intake.notes[0] == "no folder is called by an id or group of the roster; is this another layout?"
+    intake = take(tmp_path, {}, "id\nada\nbob\n", layout="classroom")
+    assert [one.students[0].id for one in intake.submissions] == ["ada", "bob"]
+    assert all(one.on_roster for one in intake.submissions)
+
+
+def test_a_user_name_at_github_is_not_somebody_elses_id(tmp_path: Path) -> None:
+    roster = "id,github\nada,bob\ncarol,\n"
+    intake = take(tmp_path, {"lab1-bob/wire.c": "", "lab1-ada/wire.c": ""}, roster, layout="classroom")
+    assert [one.students[0].id for one in intake.submissions] == ["ada", "unknown-ada"]
+    assert [one.source for one in intake.submissions] == ["lab1-bob", "lab1-ada"]
+
+
+def test_the_screen_says_what_was_recognised(tmp_path: Path) -> None:
+    files = {f"s{number}/wire.c": "" for number in range(1, 6)}
+    intake = take(tmp_path, files, "id,name\ns1,Ada\ns2,Bob\ns7,Eve\n")
+    assert described(intake) == [
+        "a folder for each student: 5 submissions, of Ada, Bob, s3, …",
+        "1 handed in nothing: Eve",
+        "not on the roster: s3, s4, s5",
+    ]
+
+
+def test_one_folder_is_a_student_unless_it_is_called_like_the_archive(tmp_path: Path) -> None:
+    files = {"ada/wire/wire.c": "", "ada/pipe/pipe.c": ""}
+    with opened(as_zip(files, tmp_path / "week3"), None) as intake:
+        assert [one.source for one in intake.submissions] == ["ada"]
+    with opened(as_zip(files, tmp_path / "ada"), None) as intake:
+        assert [one.source for one in intake.submissions] == ["pipe", "wire"]
+
+
+@pytest.mark.parametrize("words", ["- [a", "just text", "x: !!python/object:os.system {}", "{" * 5000])
+def test_metadata_that_is_not(tmp_path: Path, words: str) -> None:
+    with pytest.raises(SpecError, match=r"submission_metadata\.yml (is not YAML|lists no submissions)"):
+        take(tmp_path, {"submission_metadata.yml": words, "submission_1/wire.c": ""})
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SpecError, match="nowhere: no such folder or archive"),
+        opened(tmp_path / "nowhere", None),
+    ):
+        pass
