@@ -64,7 +64,7 @@ class Record:
 
     ``killed_for`` says what ended the program when it did not end by itself: isolab stopped it
     (``timeout``, ``output``, ``hangup``, …), or the kernel did (``memory``, ``cpu-limit``,
-    ``file-limit``), or somebody did (``unknown``).
+    ``file-limit``), or somebody did (``unknown``), or the machine's kernel panicked (``panic``).
     ``cut``: more was printed than is kept. ``stdout_bytes`` and ``stdout_sha256`` are about all that was
     printed, kept or not (None and "": not known); ``stdout_escaped`` is what is kept with bytes that
     are not UTF-8 as ``\\xff``, or "" when there are none. The same for stderr. ``platform`` is what may

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,13 +109,29 @@ void wait_for_end(int pipe_end)
 	close(pipe_end);
 }
 
+/* A program in this machine would have us start servers, as root, until there is neither memory nor time
+ * for anything else. The controller's connections come over the network. */
+static bool from_here(int connection, const struct sockaddr_in *peer)
+{
+	struct sockaddr_in own = {.sin_family = AF_INET};
+	socklen_t length = sizeof own;
+
+	if (getsockname(connection, (struct sockaddr *)&own, &length) == -1)
+		return true; /* it has gone already */
+	return peer->sin_addr.s_addr == own.sin_addr.s_addr ||
+	       ntohl(peer->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 void serve_for_ever(int listener)
 {
 	for (;;) {
-		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		struct sockaddr_in peer = {.sin_family = AF_INET};
+		socklen_t length = sizeof peer;
+		int connection = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
 		if (connection == -1)
 			continue;
-		serve_ssh(connection);
+		if (!from_here(connection, &peer))
+			serve_ssh(connection);
 		close(connection);
 	}
 }

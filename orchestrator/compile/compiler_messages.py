@@ -44,6 +44,11 @@ def without_files(text: str, names: Collection[str]) -> str:
     return "\n".join(line for one in kept if one.kind != "count" for line in one.lines)
 
 
+def without_counts(text: str) -> str:
+    """Return the text without the lines that say how many messages there were."""
+    return "\n".join(line for one in messages(text) if one.kind != "count" for line in one.lines)
+
+
 def for_any_architecture(text: str, arch: str) -> str:
     """Return the text without the architecture in its first line: a record says that elsewhere, and equal
     messages for several architectures are then equal."""

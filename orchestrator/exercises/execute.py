@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.deadline import Cancellation
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import CanaryError, TransportError
 from orchestrator.exercises.canaries.base import owners
 from orchestrator.exercises.canaries.manager import CanaryManager, CanarySet
@@ -29,6 +29,11 @@ from orchestrator.record import Record, Status
 from orchestrator.transport.base import Item, Site, Transport, put
 from orchestrator.transport.runner import ProcessResult, run_program
 
+MAKE_ROOM = (
+    'set -f; keep=; for file; do keep="$keep ! -name ${file##*/}"; done; '
+    'find "${1%/*}" -mindepth 1 -maxdepth 1 $keep -exec rm -rf {} +'
+)
+"""Script for sh: removes everything beside its arguments, which lie in one folder."""
 CONTENTION = 3.0
 """Deadlines are scaled by the measured slowness and by this factor, for the load of other machines."""
 LEAST_SECONDS = 10.0
@@ -75,12 +80,26 @@ def items(
     return found
 
 
+def of_visible_steps(exercise: LoadedExercise, files: Sequence[Item]) -> list[Item]:
+    """Return those of an exercise's ``items`` that the hidden tests did not add. A student's program must not
+    find the others in a step whose output students may see: it could print them."""
+    if exercise.hidden is None:
+        return list(files)
+    base, public = folder_name(exercise.name), exercise.public.spec
+    visible = {*public.files, *(build.program for build in public.build)}
+    added = {*exercise.hidden.files, *(build.program for build in exercise.hidden.build)} - visible
+    kept = [item for item in files if item.path.removeprefix(f"{base}/") not in added]
+    needed = {str(parent) for item in kept if item.data is not None for parent in Path(item.path).parents}
+    return [item for item in kept if item.data is not None or item.path in {base, *needed}]
+
+
 @dataclass(frozen=True)
 class ExerciseContext:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is the slowness, relative to a native core, of the slowest machine that programs here
     may wait for; ``canaries`` plants canaries. ``pushed`` are the files of exercises with student
-    code, pushed again before each further step; ``host_metrics`` are what only the controller knows."""
+    code, hidden tests included, pushed again before each further step; ``host_metrics`` are what only the
+    controller knows."""
 
     transport: Transport
     site: Site
@@ -119,7 +138,7 @@ def run_exercise(
         results = _run_steps(
             exercise, replace(place, env={**place.env, **canary_set.env}), limit, processor, cancellation
         )
-        require_well_tested(spec, results)
+        require_well_tested(spec, results, place.subject.boundary)
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
     seconds, blank = time.monotonic() - begun, replace(blank, contention=busy.percent())
     return _record(exercise, place, blank, results, seconds, _Limits(limit, processor), outside)
@@ -158,7 +177,7 @@ def _run_steps(
     results = []
     for number, step in enumerate(exercise.spec.run):
         if number:
-            _put_anew(exercise, place, cancellation)
+            _put_anew(exercise, place, cancellation, hidden=number >= len(exercise.public.spec.run))
         file, argv = _program(exercise, step.argv, place.site.emulator)
         results.append(
             run_program(
@@ -181,9 +200,11 @@ def _run_steps(
     return results
 
 
-def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> None:
+def _put_anew(
+    exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation, *, hidden: bool
+) -> None:
     """Push a step's programs and data again, since a student's program can write to their folder and
-    may have changed them. Anything else it left there stays.
+    may have changed them. Anything else it left there stays. ``hidden``: those of hidden tests as well.
 
     Its processes are gone, so nothing can plant a link between the two commands. The old files are
     moved aside, not removed: the memory of a removed program would be reused for another one, and
@@ -192,15 +213,35 @@ def _put_anew(exercise: LoadedExercise, place: ExerciseContext, cancellation: Ca
     files = place.pushed.get(exercise.name, ())
     if not files:
         return
-    base = folder_name(exercise.name)
-    names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
+    if not hidden:
+        files = of_visible_steps(exercise, files)
     limit = cancellation.deadline(PUSH_SECONDS)
-    aside = ["sh", "-c", SET_ASIDE, place.site.work, *(f"{place.site.work}/{base}/{name}" for name in names)]
-    done = place.transport.run(aside, deadline=limit)
+    try:
+        _replace(exercise, place, files, limit)
+    except TransportError:
+        # What the student's program left there may take all the room there is.
+        _on_these(MAKE_ROOM, exercise, place, files, limit)
+        _replace(exercise, place, files, limit)
+
+
+def _replace(
+    exercise: LoadedExercise, place: ExerciseContext, files: Sequence[Item], limit: Deadline
+) -> None:
+    _on_these(SET_ASIDE, exercise, place, files, limit)
+    put(place.transport, place.site.work, files, limit)
+
+
+def _on_these(
+    script: str, exercise: LoadedExercise, place: ExerciseContext, files: Sequence[Item], limit: Deadline
+) -> None:
+    """Run a script with the paths that these files occupy in the exercise's folder. Raises TransportError."""
+    base, work = folder_name(exercise.name), place.site.work
+    names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
+    argv = ["sh", "-c", script, work, *(f"{work}/{base}/{name}" for name in names)]
+    done = place.transport.run(argv, deadline=limit)
     if done.code != 0:
         words = done.stderr.decode(errors="replace")[-300:]
         raise TransportError(f"cannot move files out of {base}: {words}")
-    put(place.transport, place.site.work, files, limit)
 
 
 def _is_built(exercise: LoadedExercise, program: str) -> bool:

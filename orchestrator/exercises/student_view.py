@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.compile.compiler_messages import without_files
+from orchestrator.compile.compiler_messages import without_counts, without_files
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.ending import NOTHING_PRINTED, printed_fields
 from orchestrator.exercises.missed_checks import missed_lines
@@ -72,7 +72,8 @@ def view_unbuilt(exercise: LoadedExercise, message: str) -> Mapping[str, Any] | 
     if exercise.hidden is None:
         return None
     kept = without_files(message, _hidden_names(exercise))
-    return {"reason": message if kept == message else "\n".join([NO_BUILD, kept]).rstrip()}
+    whole = kept in (message, without_counts(message))
+    return {"reason": message if whole else "\n".join([NO_BUILD, kept]).rstrip()}
 
 
 def sealed(record: Record) -> Mapping[str, Any]:

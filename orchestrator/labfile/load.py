@@ -43,6 +43,7 @@ from orchestrator.labfile.yaml_nodes import refusal
 LAB_FILE = "lab.yaml"
 EXERCISE_FILE = "exercise.yaml"
 HIDDEN_FILE = "hidden.yaml"
+HIDDEN_FOLDER = "hidden"
 
 _WITH_UNIT = ("memory", "boot_timeout", "timeout", "output_limit")
 

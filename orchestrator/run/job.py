@@ -30,11 +30,18 @@ from orchestrator.errors import (
 )
 from orchestrator.exercises.checks import Subject, split
 from orchestrator.exercises.compile_in_guest import build_in_guest, sources
-from orchestrator.exercises.execute import PUSH_SECONDS, ExerciseContext, items, run_exercise
+from orchestrator.exercises.execute import (
+    PUSH_SECONDS,
+    ExerciseContext,
+    items,
+    of_visible_steps,
+    run_exercise,
+)
 from orchestrator.exercises.host_metrics import HostMetrics
 from orchestrator.exercises.required_programs import missing_programs
 from orchestrator.exercises.student_view import view_unbuilt
 from orchestrator.formatting import counted
+from orchestrator.host.console_log import Console
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
@@ -122,7 +129,13 @@ def _run(
                 about = _platform(exercise, machine, arch_of(context.lab.lab.machines[job.machine]))
                 words = _warnings(exercise, programs.get(exercise.name, {}))
                 filled = replace(blank, exercise=exercise.name, platform=about, warnings=words)
-                yield _one(exercise, place, filled, context)
+                try:
+                    record = _one(exercise, place, filled, context)
+                except (TransportError, TimedOut):  # the machine is lost
+                    if panic := Console(machine.order.logs / "console.log").panic():
+                        yield _panicked(filled, panic)
+                    raise
+                yield record
         # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
 
@@ -168,6 +181,13 @@ def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, contex
     except (TransportError, TimedOut, CanaryError) as problem:
         place.transport.run(["true"], deadline=context.deadline(ALIVE_SECONDS))  # raises if it is lost
         return replace(blank, status=Status.ERROR, reason=problem.message)
+
+
+def _panicked(blank: Record, panic: str) -> Record:
+    """Return the record of an exercise during which the machine's kernel panicked. That may be the program's
+    doing, by taking all memory, or the emulator's: it is an *error* here, until it happens again."""
+    words = f"the machine's kernel panicked while the program ran: {panic[:200]}"
+    return replace(blank, status=Status.ERROR, reason=words, killed_for="panic")
 
 
 def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:
@@ -235,13 +255,14 @@ def _push(
     place: ExerciseContext,
     context: RunContext,
 ) -> ExerciseContext:
-    """Push all files of these exercises as one stream; the result keeps those of student exercises."""
+    """Push the files of these exercises as one stream, without those of hidden tests; the result keeps all
+    of student exercises."""
     owner = place.site.users["student"]
     files = {
         exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))
         for exercise in exercises
     }
-    everything = [item for found in files.values() for item in found]
+    everything = [item for exercise in exercises for item in of_visible_steps(exercise, files[exercise.name])]
     put(place.transport, place.site.work, everything, context.deadline(PUSH_SECONDS))
     return replace(place, pushed={e.name: files[e.name] for e in exercises if e.spec.student})
 

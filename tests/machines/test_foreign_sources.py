@@ -13,7 +13,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.errors import BuildError, WorkError
 from orchestrator.labfile.load import LoadedExercise
-from orchestrator.labfile.models import Exercise
+from orchestrator.labfile.models import Exercise, Hidden
 
 pytestmark = pytest.mark.real
 
@@ -151,3 +151,30 @@ def test_a_source_may_be_one_that_is_shared(tmp_path: Path) -> None:
     whole = replace(exercise, spec=exercise.spec.model_copy(update={"shared": ["given.h", "given.c"]}))
     built = build_exercise(whole, host_arch(), Archives(deadline), deadline)
     assert b"GIVEN" in built["service"].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["hidden/prober.c", "hidden/own.h", "hidden/numbers"])
+def test_files_of_hidden_tests_are_not_there_for_what_is_visible(tmp_path: Path, name: str) -> None:
+    place = tmp_path / "exercise"
+    (place / "hidden").mkdir(parents=True)
+    for file in ("hidden/prober.c", "hidden/own.h", "hidden/numbers"):
+        (place / file).write_text("/* swordfish */\n")
+    (place / "service.c").write_text(f'#include "{name}"\n{MAIN}')
+    public = {
+        "title": "a",
+        "run": "./service",
+        "build": [{"sources": ["service.c"]}],
+        "student": {"files": ["service.c"]},
+    }
+    hidden = Hidden.model_validate(
+        {
+            "build": [{"sources": ["hidden/prober.c", "service.c"], "output": "prober"}],
+            "files": ["hidden/numbers"],
+            "checks": [{"that": "a", "equals": 1}],
+        }
+    )
+    seen = LoadedExercise("work/serve", place, Exercise.model_validate(public), hidden)
+    whole = replace(seen, spec=seen.spec.with_hidden(hidden), shown=seen)
+    deadline = Deadline.after(600)
+    with pytest.raises(WorkError, match="includes a file that the exercise does not hand out"):
+        build_exercise(whole, host_arch(), Archives(deadline), deadline)

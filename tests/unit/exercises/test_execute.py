@@ -13,15 +13,22 @@ from orchestrator.deadline import Cancellation
 from orchestrator.errors import TransportError
 from orchestrator.exercises.execute import CONTENTION, ExerciseContext, items, run_exercise
 from orchestrator.exercises.processor_limit import processor_seconds
+from orchestrator.labfile.models import Boundary
 from orchestrator.record import Record, Status
 
 TWO_STEPS = [{"run": "./prepare 'a b'", "user": "root"}, {"run": "cat /etc/hosts"}]
 
 
-def run(*answers: bytes, slow: float = 1.0, transport: FakeTransport | None = None, **text: Any) -> Record:
+def run(
+    *answers: bytes,
+    slow: float = 1.0,
+    transport: FakeTransport | None = None,
+    boundary: Boundary = Boundary.VM,
+    **text: Any,
+) -> Record:
     """The record of an exercise on a machine that answers so."""
     there = transport or FakeTransport(list(answers))
-    here = subject(facts=facts(spin_us=4000.0 * slow))
+    here = subject(facts=facts(spin_us=4000.0 * slow), boundary=boundary)
     place = ExerciseContext(there, SITE, here, "run-vm", "isolab-canary-run")
     return run_exercise(loaded(Path("/e"), text), place, record(), Cancellation())
 
@@ -167,12 +174,29 @@ def test_a_user_without_processes_left_is_not_the_programs_fault() -> None:
 
 def test_a_tester_that_cannot_start_what_it_tests_is_not_the_students_fault() -> None:
     said = b'{"tester_error": "cannot start a program: user id 60600 has all the processes it may have"}\n'
-    handed_in: dict[str, Any] = {"student": {"files": ["a.c"]}}
+    handed_in: dict[str, Any] = {"student": {"files": ["a.c"]}, "boundary": Boundary.CONTAINER}
     with pytest.raises(TransportError, match="the tester cannot start a program: user id 60600"):
         run(answer(said, exit=125), **handed_in)
     assert run(answer(said, exit=1), **handed_in).status is Status.FAIL
     assert run(answer(b"", exit=125), **handed_in).status is Status.FAIL
     assert run(answer(said, exit=125)).status is Status.FAIL  # no tester
+
+
+def test_a_student_who_claims_to_be_such_a_tester_is_judged() -> None:
+    said = b'{"tester_error": "cannot start a program: user id 60600 has all the processes it may have"}\n'
+    mine: dict[str, Any] = {"student": {"files": ["a.c"]}, "build": {"sources": ["a.c"]}, "run": "./a"}
+    done = run(answer(said, exit=125), boundary=Boundary.CONTAINER, **mine)
+    assert (done.status, done.points) == (Status.FAIL, 0)
+
+
+def test_on_a_kernel_of_its_own_a_students_program_alone_can_leave_no_processes() -> None:
+    mine: dict[str, Any] = {"student": {"files": ["a.c"]}, "checks": [{"that": "a", "equals": 1}]}
+    said = b'{"a": 1, "tester_error": "cannot start a program: user id 1000 has all the processes"}\n'
+    done = run(answer(said, exit=125), **mine)
+    assert (done.status, done.points) == (Status.FAIL, 1)
+    assert "exit_code: got 125" in done.reason
+    full = answer(exit=126, start_error="user id 1000 has all the 256 processes it may have", crowded=True)
+    assert run(full, **mine).reason.startswith("could not start: user id 1000 has all the 256 processes")
 
 
 def test_what_is_pushed(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from factories import SITE, answer, record, subject
 
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import SpecError
-from orchestrator.exercises.execute import SET_ASIDE, ExerciseContext, items, run_exercise
+from orchestrator.exercises.execute import (
+    MAKE_ROOM,
+    SET_ASIDE,
+    ExerciseContext,
+    items,
+    of_visible_steps,
+    run_exercise,
+)
 from orchestrator.exercises.submission import (
     MOST_BYTES,
     assembled,
@@ -167,6 +174,56 @@ def test_what_was_there_is_moved_and_its_place_is_free(tmp_path: Path) -> None:
     assert aside.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in aside.iterdir()} == {"program", "link", "folder"}
     assert (aside / "program").read_text() == "ran"
+
+
+def test_what_hidden_tests_add_comes_when_they_begin(exercise: LoadedExercise, tmp_path: Path) -> None:
+    whole = assembled(exercise, files("mine"), tmp_path / "whole")
+    (tmp_path / "program").write_bytes(b"\x7fELF")
+    pushed = items(whole, dict.fromkeys(("service", "tester", "prober"), tmp_path / "program"), 1000)
+    hidden = {"hidden", "hidden/data", "prober"}
+    first = {item.path.removeprefix("work-serve/") for item in of_visible_steps(whole, pushed)}
+    everything = {item.path.removeprefix("work-serve/") for item in pushed}
+    assert everything - first == hidden
+    assert first == {"work-serve", "service", "tester", "words.txt"}
+    without = replace(whole, hidden=None)
+    assert of_visible_steps(without, pushed) == pushed
+
+
+def test_a_folder_full_of_what_a_program_left_is_emptied(tmp_path: Path) -> None:
+    place = tmp_path / "work-serve"
+    for name in ("tester", "hidden/data", "flood/a", ".left", "a b"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("")
+    given = [str(place / name) for name in ("tester", "hidden", "missing")]
+    argv = ["sh", "-c", MAKE_ROOM, str(tmp_path), *given]
+    assert process.run(argv, deadline=Deadline.after(20)).code == 0
+    assert {path.name for path in place.iterdir()} == {"tester", "hidden"}
+
+
+@dataclass
+class Full(Wire):
+    """Has no room until somebody makes it."""
+
+    made: bool = False
+
+    def run(
+        self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
+    ) -> Result:
+        if MAKE_ROOM in argv:
+            self.made = True
+        if SET_ASIDE in argv and not self.made:
+            return Result(1, b"", b"mktemp: (null): No space left on device")
+        return super().run(argv, deadline=deadline, stdin=stdin, hold_stdin=hold_stdin)
+
+
+def test_a_step_finds_room_whatever_the_one_before_left(exercise: LoadedExercise, tmp_path: Path) -> None:
+    whole = assembled(exercise, files("mine"), tmp_path / "whole")
+    (tmp_path / "program").write_bytes(b"\x7fELF")
+    pushed = items(whole, dict.fromkeys(("service", "tester", "prober"), tmp_path / "program"), 1000)
+    place = ExerciseContext(
+        Full(), SITE, subject(), "run-vm", "isolab-canary-run", pushed={whole.name: pushed}
+    )
+    assert run_exercise(whole, place, record(), Cancellation()).points == 1
 
 
 class TestWhoseWork:

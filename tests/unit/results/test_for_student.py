@@ -137,5 +137,10 @@ def test_messages_of_the_compiler_about_hidden_files_are_not_for_students() -> N
     assert "prober" not in view["reason"]
 
 
+def test_messages_about_a_students_own_file_are_whole() -> None:
+    words = "mine.c does not compile:\nmine.c:3:1: error: expected ';'\n    3 | }\n1 error generated."
+    assert view_unbuilt(WHOLE, words) == {"reason": words}
+
+
 def test_what_has_no_hidden_tests_is_whole() -> None:
     assert for_student(record()) == record()

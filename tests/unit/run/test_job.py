@@ -13,8 +13,18 @@ from factories import RUN, lab, loaded
 from machines_made_up import NotedDriver, lab_context_of
 
 from orchestrator.drivers.model import Handle
-from orchestrator.errors import BootError, BuildError, HostLacks, Interrupted, LabError, WorkError
+from orchestrator.errors import (
+    BootError,
+    BuildError,
+    HostLacks,
+    Interrupted,
+    LabError,
+    TransportError,
+    WorkError,
+)
 from orchestrator.exercises import checks
+from orchestrator.exercises.execute import ExerciseContext
+from orchestrator.host.console_log import Console
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Exercise
 from orchestrator.labfile.plan import jobs
@@ -193,3 +203,23 @@ def test_what_the_compiler_warned_of_is_kept(
     (tmp_path / "meta.json").write_text('{"warnings": "a.c:1:1: warning: odd\\n"}')
     monkeypatch.setattr(module, "build_exercise", lambda *_: {"a": tmp_path / "files/a"})
     assert records(context)[0].warnings == "a.c:1:1: warning: odd"
+
+
+def test_what_ran_when_the_kernel_panicked_is_named(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(exercise: LoadedExercise, place: ExerciseContext, *_: object) -> Record:
+        raise TransportError("connection lost")
+
+    class Said(Console):
+        def panic(self) -> str:
+            return "Kernel panic - not syncing: no memory" if self.path.name == "console.log" else ""
+
+    monkeypatch.setattr(module, "_one", lose)
+    assert {reason for _, _, reason in told(records(context))[:1]} == {"connection lost"}
+    monkeypatch.setattr(module, "Console", Said)
+    found = {record.exercise: record for record in records(context)}
+    words = "the machine's kernel panicked while the program ran: Kernel panic - not syncing: no memory"
+    assert found["passes"].reason == words
+    assert (found["passes"].status, found["passes"].killed_for) == (Status.ERROR, "panic")
+    assert {found[name].reason for name in NAMES[1:]} == {"connection lost"}

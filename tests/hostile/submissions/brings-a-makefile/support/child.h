@@ -1,0 +1,1 @@
+#error this is a student's, and not to be included
