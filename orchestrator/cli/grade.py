@@ -22,7 +22,8 @@ from orchestrator.gradebook.write import Exports, check, notes, write
 from orchestrator.grading.about import read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
-from orchestrator.grading.keys import existing_key
+from orchestrator.grading.heads import Heads
+from orchestrator.grading.keys import existing_key, read_public
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.regrade import Moved, summary
 from orchestrator.grading.self_test import Finding, self_test
@@ -98,13 +99,13 @@ def test_lab(lab_path: str, options: Options) -> Exit:
     return Exit.FAILED if faults else Exit.PASSED
 
 
-def verify_folder(path: str, student: str, options: Options) -> Exit:
-    """Check the receipts in a folder of grades, and grade a student's work again if one is named. Exit code 1
-    if anything is not as it was sealed."""
+def verify_folder(path: str, student: str, key: str, options: Options) -> Exit:
+    """Check the receipts in a folder of grades by the public ``key`` (a file; "": this state folder's), and
+    grade a student's work again if one is named. Exit code 1 if anything is not as it was sealed."""
     check_format(options.form)
     folder = Path(path)
-    key = existing_key(state_dir())
-    found = verify(folder, key)
+    public = read_public(Path(key)) if key else existing_key(state_dir())
+    found = verify(folder, public, Heads(state_dir()))
     derived: list[Derived] = []
     if student:
         with _showing(options.form) as progress:
