@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from orchestrator.exercises.misplaced import stray
 from orchestrator.formatting import bounded, printable
 
 MOST_FOLDERS = 64
@@ -15,7 +16,6 @@ MOST_FOLDERS = 64
 _LONGEST_NAME = 255
 """Bytes of one part of a path: NAME_MAX of Linux's file systems."""
 _LONGEST_SHOWN = 120
-_IGNORED = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"})
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 LINK = "it is a link"
@@ -45,7 +45,7 @@ class Entry:
     @property
     def ignored(self) -> bool:
         """Whether a desktop or a version control system left it there: nobody handed it in."""
-        return any(part in _IGNORED or part.startswith("._") for part in self.path.split("/"))
+        return any(stray(part) for part in self.path.split("/"))
 
 
 class Source(Protocol):
