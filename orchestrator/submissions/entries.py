@@ -50,11 +50,15 @@ class Entry:
 
 class Source(Protocol):
     """Where files come from. ``entries`` lists them, in its order; ``damage`` says why the list is not
-    complete, "" if it is; ``size`` is an archive's own in bytes, None of a folder."""
+    complete, "" if it is."""
 
     entries: tuple[Entry, ...]
     damage: str
-    size: int | None
+
+    @property
+    def size(self) -> int | None:
+        """An archive's own size in bytes, None of a folder."""
+        ...
 
     def files(self) -> Iterator[tuple[Entry, Callable[[], AbstractContextManager[IO[bytes]]]]]:
         """Yield each file that is not refused, in the order of ``entries``, with what opens it. Only the
