@@ -57,14 +57,14 @@ class _Known:
 
     def __init__(self, roster: Roster, shared: frozenset[str]) -> None:
         self._shared = shared
-        self._ids = _index(roster.students, lambda one: [one.id.casefold()])
-        self._emails = _index(roster.students, lambda one: [one.email.casefold()])
+        self._ids = _index(roster.students, lambda one: [_same(one.id)])
+        self._emails = _index(roster.students, lambda one: [_same(one.email)])
         self._names = _index(roster.students, lambda one: forms(one.name) | forms(f"{one.id} {one.name}"))
         self._groups = _index(roster.students, lambda one: forms(one.group))
-        github = {key: name.casefold() for key, name in roster.github.items()}
+        github = {key: _same(name) for key, name in roster.github.items()}
         # A user name is an id only in a class that says no user names.
         self._github = _index(
-            roster.students, lambda one: [github.get(one.id, "") if github else one.id.casefold()]
+            roster.students, lambda one: [github.get(one.id, "") if github else _same(one.id)]
         )
 
     def identify(self, finding: Finding) -> Identified:
@@ -82,11 +82,11 @@ class _Known:
         """Return who a claim is of, or nobody and why."""
         same = forms(claim.name)
         for found in (
-            self._ids.get(claim.id.casefold(), []),
+            self._ids.get(_same(claim.id), []),
             # A platform's number may happen to be somebody else's id.
-            [one for one in self._ids.get(claim.number.casefold(), []) if same & forms(one.name)],
-            self._emails.get(claim.email.casefold(), []),
-            self._github.get(claim.github.casefold(), []),
+            [one for one in self._ids.get(_same(claim.number), []) if same & forms(one.name)],
+            self._emails.get(_same(claim.email), []),
+            self._github.get(_same(claim.github), []),
         ):
             if len(found) == 1:
                 return tuple(found), ""
@@ -112,6 +112,11 @@ class _Known:
         return ()
 
 
+def _same(text: str) -> str:
+    """Return a form of an id that is equal however case and accents were written."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
 def _index(students: Iterable[Student], keys: Callable[[Student], Iterable[str]]) -> dict[str, list[Student]]:
     found: dict[str, list[Student]] = {}
     for student in students:
@@ -123,5 +128,5 @@ def _index(students: Iterable[Student], keys: Callable[[Student], Iterable[str]]
 
 def _stranger(claim: Claim, taken: Iterable[str]) -> Student:
     """Return a student of the platform's id, which is not one of somebody else on the roster."""
-    key = claim.unmatched if claim.unmatched.casefold() not in set(taken) else f"unknown-{claim.unmatched}"
+    key = claim.unmatched if _same(claim.unmatched) not in set(taken) else f"unknown-{claim.unmatched}"
     return Student(printable(key), printable(claim.name), printable(claim.email))

@@ -123,7 +123,7 @@ def _submission(who: Identified, deposit: Deposit) -> Submission:
     return Submission(
         who.students,
         deposit.folder,
-        found.source,
+        printable(found.source),
         submitted=found.submitted,
         late=found.late,
         platform_id=found.platform_id,
