@@ -211,12 +211,27 @@ def grade(
     raise Exit(code=grade(lab, submissions, options))
 
 
-@task(help={**_LAB, "folder": "folder to create (may exist if empty)", **_FORMAT})
-def copy(_context: Context, lab: str, folder: str, format: str = "text") -> None:  # noqa: A002
-    """Copy a lab and its exercises, to edit."""
+@task(
+    help={
+        **_LAB,
+        **_FORMAT,
+        "folder": "folder to create (may exist if empty)",
+        "for": "student: without hidden tests and solutions, to hand out",
+        "roster": "with --for student: CSV file of the class; each gets a folder with own parameters",
+    }
+)
+def copy(
+    _context: Context,
+    lab: str,
+    folder: str,
+    for_: str = "",
+    roster: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Copy a lab and its exercises, to edit or to hand out."""
     from orchestrator.cli.copy import copy
 
-    raise Exit(code=copy(lab, folder, format))
+    raise Exit(code=copy(lab, folder, format, for_, roster))
 
 
 @task(help={"folder": "folder to create (may exist if empty)", **_FORMAT})

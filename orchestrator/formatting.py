@@ -39,12 +39,15 @@ def printable(text: str, keep: str = "") -> str:
 
     Characters in ``keep`` stay as they are.
     """
-    if text.translate(dict.fromkeys(map(ord, keep))).isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    # Outputs are long, and of few different characters.
+    escaped = {
+        ord(char): char.encode("unicode_escape").decode()
+        for char in set(text)
+        if not (char.isprintable() or char in keep)
+    }
+    return text.translate(escaped) if escaped else text
 
 
 def bounded(text: str, limit: int) -> str:

@@ -8,12 +8,8 @@
  */
 #include "run.h"
 
-#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,83 +19,14 @@ enum {
 	MOST_LOOKS = 100,  /* until a tree is killed although it still grows: without root it may be able to */
 };
 
-struct member {
-	pid_t pid, parent;
-	bool ours, dead;
-};
-
 struct view {
-	struct member members[MOST_SEEN]; /* in the order of their numbers */
+	struct process members[MOST_SEEN]; /* in the order of their numbers */
 	size_t count;
 };
 
-static bool look_at(pid_t pid, struct member *member)
+static void look(struct view *view)
 {
-	char path[64], line[512], state;
-	int parent;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	FILE *stat = fopen(path, "re");
-	if (stat == NULL)
-		return false; /* it has just gone */
-	/* The name in parentheses may hold anything; the fields follow its last ')'. */
-	const char *after = fgets(line, sizeof line, stat) != NULL ? strrchr(line, ')') : NULL;
-	int fields = after == NULL ? 0 : sscanf(after + 1, " %c %d", &state, &parent);
-	fclose(stat);
-	if (fields != 2)
-		return false;
-	*member = (struct member){pid, parent, false, state == 'Z' || state == 'X'};
-	return true;
-}
-
-static int by_number(const void *one, const void *other)
-{
-	pid_t a = ((const struct member *)one)->pid, b = ((const struct member *)other)->pid;
-
-	return (a > b) - (a < b);
-}
-
-static struct member *member_of(struct view *view, pid_t pid)
-{
-	const struct member key = {.pid = pid};
-
-	return bsearch(&key, view->members, view->count, sizeof key, by_number);
-}
-
-/* Marks our descendants. Most have greater numbers than their parents, so that few rounds are needed. */
-static void mark_ours(struct view *view)
-{
-	bool more = true;
-
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < view->count; i++) {
-			struct member *member = &view->members[i];
-			if (member->ours)
-				continue;
-			const struct member *parent = member_of(view, member->parent);
-			if (member->parent == getpid() || (parent != NULL && parent->ours))
-				member->ours = more = true;
-		}
-	}
-}
-
-static void look_around(struct view *view)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	view->count = 0;
-	if (proc == NULL)
-		return;
-	while (view->count < MOST_SEEN && (entry = readdir(proc)) != NULL) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
-		if (pid > 0 && look_at(pid, &view->members[view->count]))
-			view->count++;
-	}
-	closedir(proc);
-	qsort(view->members, view->count, sizeof *view->members, by_number);
-	mark_ours(view);
+	view->count = look_around(view->members, MOST_SEEN);
 }
 
 /* Returns how many there are that the look before did not find. */
@@ -109,10 +36,10 @@ static size_t freeze(const struct view *view, struct view *before)
 	size_t found = 0;
 
 	for (size_t i = 0; i < view->count; i++) {
-		const struct member *member = &view->members[i];
+		const struct process *member = &view->members[i];
 		if (!member->ours || member->dead)
 			continue;
-		const struct member *known = member_of(before, member->pid);
+		const struct process *known = process_of(before->members, before->count, member->pid);
 		if (known != NULL && known->ours)
 			continue;
 		/* Either fails for who has just ended; and, where we are not root, for another user's. */
@@ -129,12 +56,12 @@ void kill_descendants(void)
 	struct view *now = &views[0], *before = &views[1];
 
 	before->count = 0;
-	look_around(now);
+	look(now);
 	for (int looks = 1; freeze(now, before) > 0 && looks < MOST_LOOKS; looks++) {
 		struct view *other = before;
 		before = now;
 		now = other;
-		look_around(now);
+		look(now);
 	}
 	for (size_t i = 0; i < now->count; i++)
 		if (now->members[i].ours && !now->members[i].dead)

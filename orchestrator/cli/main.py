@@ -46,6 +46,9 @@ def run(argv: list[str]) -> int:
     """Run the command line ``argv`` (program name first) and return the exit code."""
     # It would make Invoke log, as soon as it is loaded; whoever sets it debugs another program.
     os.environ.pop("INVOKE_DEBUG", None)
+    from orchestrator.cli import invoke_start
+
+    invoke_start.load()
     from orchestrator.cli.crash import crashed
     from orchestrator.cli.program import execute
     from orchestrator.errors import Interrupted, LabError, from_os

@@ -24,6 +24,8 @@ from orchestrator.progress import shown
 RESULTS = ROOT / "test-results"
 """JUnit files, coverage, and the consoles of failed tests' machines."""
 QUICK_SECONDS = 1200.0
+QUICK = ("--ignore=tests/machines",)
+"""None of the quick tests is there, and to load that folder takes as long as many of them."""
 MOST_WORKERS = 4
 """The most tests at a time: each may have several machines up."""
 ENGINES = ("podman", "docker")
@@ -61,7 +63,7 @@ def test(tier: Tier, extra: tuple[str, ...]) -> Exit:
     os.chdir(ROOT)
     if tier is Tier.QUICK:
         # The extra arguments may ask for a debugger, or a single test.
-        process.become(_pytest(*([] if extra else _parallel("worksteal")), *extra))
+        process.become(_pytest(*(extra or (*_parallel("worksteal"), *QUICK))))
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir()
     with ThreadPoolExecutor(1) as pool:
@@ -83,7 +85,7 @@ def _quick_tests() -> tuple[bool, str]:
     """Run the quick tests with coverage; returns whether they passed, and pytest's output."""
     env = {**os.environ, "COVERAGE_FILE": str(RESULTS / ".coverage")}
     measured = ["--cov=orchestrator", f"--cov-report=xml:{RESULTS / 'coverage.xml'}"]
-    argv = _pytest(*_parallel("worksteal"), *_reported("quick"), *measured)
+    argv = _pytest(*_parallel("worksteal"), *QUICK, *_reported("quick"), *measured)
     done = process.run(argv, deadline=Deadline.after(QUICK_SECONDS), env=env, check=False)
     total = [sys.executable, "-m", "coverage", "report", "--format=total"]
     percent = process.run(total, deadline=Deadline.after(QUICK_SECONDS), env=env, check=False)

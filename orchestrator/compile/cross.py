@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch, host_arch
-from orchestrator.compile import cplusplus, makefile_tools
+from orchestrator.compile import cplusplus, makefile_tools, untrusted
 from orchestrator.compile.build_folder import FILES, Work, build_folder
 from orchestrator.compile.built_before import BuiltBefore
 from orchestrator.compile.explain import explained, shortened
@@ -31,7 +32,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.errors import BuildError, NotOnMirror, WorkError
 from orchestrator.host import cache
 from orchestrator.host.sparse import digest_of
-from orchestrator.labfile.load import HIDDEN_FOLDER, LoadedExercise
+from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Build
 from orchestrator.labfile.shared import ABOVE, shared_files
 from orchestrator.labfile.writable_copy import entries
@@ -45,12 +46,11 @@ _PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
 @dataclass(frozen=True)
 class Origin:
     """Where a program's sources are: a name for messages, the folder, and the ``shared`` files of the
-    folder above. ``withheld`` are files of the folder that a student's visible program may not include."""
+    folder above."""
 
     name: str
     folder: Path
     shared: tuple[str, ...] = ()
-    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,29 +131,15 @@ def built(
     exercise: LoadedExercise, origin: Origin, build: Build, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Built:
     """What one build of an exercise makes for an architecture. Raises as ``build_exercise``."""
-    foreign = exercise.spec.is_students(build)
-    if foreign and exercise.hidden and build not in exercise.hidden.build:
-        origin = replace(origin, withheld=_withheld(exercise))
+    theirs = _is_students(exercise, origin, build)
     try:
-        return _build(origin, build, arch, archives, deadline, foreign=foreign)
+        return _build(
+            origin, build, arch, archives, deadline, _Foreign(_kept_back(exercise)) if theirs else None
+        )
     except BuildError as problem:
-        if not foreign:
+        if not theirs:
             raise
         raise WorkError(problem.summary, words=problem.words, hint=problem.hint) from None
-
-
-def _withheld(exercise: LoadedExercise) -> tuple[str, ...]:
-    """The files that an exercise does not hand out: those that only its hidden tests name, and all of
-    the folder for them."""
-    hidden, public = exercise.hidden, exercise.public.spec
-    assert hidden is not None
-    theirs = {*hidden.files, *(name for build in hidden.build for name in build.sources)}
-    visible = {*public.files, *(name for build in public.build for name in build.sources)}
-    visible |= {*(public.student.files if public.student else [])}
-    beside = {
-        str(path.relative_to(exercise.folder)) for path in exercise.folder.glob(f"{HIDDEN_FOLDER}/**/*")
-    }
-    return tuple(sorted(name for name in (theirs | beside) - visible if not name.startswith(ABOVE)))
 
 
 def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
@@ -163,18 +149,56 @@ def build_program(source: Path, arch: Arch, archives: Archives, deadline: Deadli
     return _build(origin, wanted, arch, archives, deadline).programs[wanted.program]
 
 
+@dataclass(frozen=True)
+class _Foreign:
+    """Sources that are untrusted: they may include only the exercise's files, and of these not what is
+    ``kept_back``, which are paths in its folder; those that end in a slash are folders."""
+
+    kept_back: frozenset[str] = frozenset()
+
+    def sees(self, source: Path, files: Sequence[Path], folder: Path) -> list[Path]:
+        """The files that a source may include: one that is kept back itself, all."""
+        everything = self._is_ours(source, folder)
+        return [
+            Path(os.path.normpath(path)) for path in files if everything or not self._is_ours(path, folder)
+        ]
+
+    def _is_ours(self, path: Path, folder: Path) -> bool:
+        name = os.path.relpath(path, folder)
+        return any(name == one or (one.endswith("/") and name.startswith(one)) for one in self.kept_back)
+
+
+def _is_students(exercise: LoadedExercise, origin: Origin, build: Build) -> bool:
+    """Whether a program has a student's code in it: it is built from their file, or a source includes one."""
+    if exercise.spec.is_students(build) or exercise.spec.student is None or build.command:
+        return exercise.spec.is_students(build)
+    named = [origin.folder / name for name in build.sources]
+    theirs = {origin.folder / name for name in exercise.spec.student.files}
+    read = included(named, build.flags, origin.folder, inside=True)
+    return any(Path(os.path.normpath(path)) in theirs for path in read)
+
+
+def _kept_back(exercise: LoadedExercise) -> frozenset[str]:
+    """The files of the hidden tests, which a student's own source must not include, and their folders."""
+    hidden, public = exercise.hidden, exercise.public.spec
+    if hidden is None:
+        return frozenset()
+    seen = {*public.files, *(name for build in public.build for name in build.sources)}
+    names = {*hidden.files, *(name for build in hidden.build for name in build.sources)} - seen
+    inside = {name for name in names if not name.startswith(ABOVE)}
+    return frozenset({*inside, *(f"{name.rpartition('/')[0]}/" for name in inside if "/" in name)})
+
+
 def _build(
     origin: Origin,
     wanted: Build,
     arch: Arch,
     archives: Archives,
     deadline: Deadline,
-    *,
-    foreign: bool = False,
+    foreign: _Foreign | None = None,
 ) -> Built:
-    """Build a program, or take it from the cache. ``foreign`` sources are untrusted and may include
-    only the exercise's files."""
-    found = inputs(origin, wanted)
+    """Build a program, or take it from the cache."""
+    found = inputs(origin, wanted, foreign=foreign is not None)
     content = [(os.path.relpath(p, origin.folder), os.access(p, os.X_OK), digest_of(p)) for p in found]
     cxx = any(path.suffix in CXX_SUFFIXES for path in found)
     key = cache.digest(
@@ -184,7 +208,7 @@ def _build(
         (PROGRAM_FLAGS, CXX_FLAGS, CXX_CONFIGURATION, WARNINGS),
         compiler_version(),
         content,
-        *(["foreign", *origin.withheld] if foreign else []),
+        *([untrusted.VERSION, sorted(foreign.kept_back)] if foreign else []),
     )
     # The name is only for people who look into the cache; a file's may hold any bytes and be long.
     name = f"{_PLAIN.sub('_', wanted.program)[:64]}-{arch.name}-{key}"
@@ -197,7 +221,10 @@ def _build(
                 host = _libraries(host_arch(), archives, deadline, cxx=False)
             work = Work(origin.folder, wanted.command, origin.shared)
             return build_folder(work, arch, libraries, host, target, deadline)
-        words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, foreign=foreign)
+        visible = None
+        if foreign is not None:
+            visible = partial(foreign.sees, files=found, folder=origin.folder)
+        words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, visible)
         return {"arch": arch.name, "programs": [wanted.program], "warnings": words}
 
     place = cache.make("programs", name, compile_now, deadline)
@@ -218,13 +245,11 @@ def _compile(
     libraries: Libraries,
     place: Path,
     deadline: Deadline,
-    *,
-    foreign: bool,
+    visible: untrusted.Visible | None,
 ) -> str:
     """Compile a program from its sources into the folder ``place``; returns the compiler's warnings."""
     (place / wanted.program).parent.mkdir(parents=True)
     sources = [origin.folder / source for source in wanted.sources]
-    within = (origin.folder, *_above(origin)) if foreign else None
     shorter = libraries.short_names()
     try:
         words = compile_program(
@@ -234,14 +259,15 @@ def _compile(
             tuple(wanted.flags),
             place / wanted.program,
             deadline,
-            within,
-            withheld=[origin.folder / name for name in origin.withheld],
+            visible,
             standard=PROGRAM_FLAGS,
             cxx=libraries.cxx,
         )
     except BuildError as problem:
         words = shortened(problem.words, shorter)
         hint = problem.hint or explained(words, BuiltBefore(), arch)
+        if visible is not None and "file not found" in words:
+            hint = "sources may include the exercise's own files and the system's headers"
         raise BuildError(problem.summary, words=words, hint=hint) from None
     return shortened(words, shorter)
 
@@ -269,12 +295,13 @@ def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:
         return prepare(arch.former, archives.suite(arch.former.suite), deadline)
 
 
-def inputs(origin: Origin, wanted: Build) -> list[Path]:
+def inputs(origin: Origin, wanted: Build, *, foreign: bool = False) -> list[Path]:
     """The input files that determine a program's cache key.
 
     A command may read anything in its folder. Sources may include what they name, and headers at most one
     folder down, since the folder may be somebody's home. Shared files are inputs of everything compiled on
-    the controller. Raises BuildError if a named file is missing, or if a command's folder is too large.
+    the controller. Of what ``foreign`` sources include, only files in the folder count. Raises BuildError if
+    a named file is missing, or if a command's folder is too large.
     """
     folder = origin.folder
     above = [] if wanted.where == "guest" else _above(origin)
@@ -288,7 +315,7 @@ def inputs(origin: Origin, wanted: Build) -> list[Path]:
         beside = (*folder.glob("*.[ch]"), *folder.glob("*/*.h"))
         near = [path for path in beside if path.is_file() and os.access(path, os.R_OK)]
         if wanted.where != "guest":
-            near += included(named, wanted.flags, folder)
+            near += included(named, wanted.flags, folder, inside=foreign)
     return sorted({*near, *named, *above})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,10 +16,13 @@ _FOLDER_FLAGS = ("-I", "-isystem", "-iquote", "-idirafter")
 _MOST_BYTES = 16 * 2**20
 
 
-def included(sources: Iterable[Path], flags: Sequence[str], folder: Path) -> list[Path]:
+def included(
+    sources: Iterable[Path], flags: Sequence[str], folder: Path, *, inside: bool = False
+) -> list[Path]:
     """The existing files that sources include, directly or not, beside the including file or in a folder of
     ``flags`` (relative to ``folder``). Conditions are not looked at: there may be more than a compiler reads,
-    but nothing less unless a macro names a file."""
+    but nothing less unless a macro names a file. ``inside``: only files in ``folder``; no other is touched,
+    since a source that is not trusted may name a device."""
     places = [folder / name for name in _folders(flags)]
     found: dict[Path, None] = {}
     ahead = list(sources)
@@ -26,10 +31,25 @@ def included(sources: Iterable[Path], flags: Sequence[str], folder: Path) -> lis
         for name in _names(source):
             for place in (source.parent, *places):
                 path = place / name
-                if path not in found and path.is_file():
+                if path not in found and (not inside or _is_in(path, folder)) and _is_file(path):
                     found[path] = None
                     ahead.append(path)
     return list(found)
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder, and no link on the way leads out of it."""
+    if not os.path.normpath(path).startswith(f"{folder}{os.sep}"):
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        return path.resolve().is_relative_to(folder.resolve())
+    return False
+
+
+def _is_file(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or has a NUL
+        return path.is_file()
+    return False
 
 
 def _folders(flags: Sequence[str]) -> list[str]:

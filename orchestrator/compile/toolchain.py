@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache as remember
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch
-from orchestrator.compile import libc
+from orchestrator.compile import libc, untrusted
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archive, members
 from orchestrator.errors import BuildError, Unavailable
@@ -59,13 +58,9 @@ START = "crtbeginT.o"
 """What the linker wants before and after a program besides the C library's own: it defines ``__dso_handle``,
 by which destructors of static objects are registered."""
 _START = 'void *const __dso_handle __attribute__((visibility("hidden"))) = 0;\n'
-BOUNDS = ("prlimit", f"--as={2 * 2**30}", f"--fsize={64 * 2**20}", "--cpu=60", "--core=0")
-"""Limits for compiling untrusted sources, which could make the compiler read endlessly or write a lot."""
 TOOL_SECONDS = 300.0
 _LONGEST_NAME = 200
 """Bytes of a program's name that leave room for the endings of temporary files beside it."""
-_NO_ASSEMBLY = ("-fno-gnu-inline-asm",)
-"""The assembler has its own includes (``.incbin``), which the preprocessor does not see."""
 _RUNTIME = ("libgcc.a", "libgcc_eh.a", "libatomic.a")
 
 
@@ -138,37 +133,41 @@ def compile_program(
     flags: tuple[str, ...],
     output: Path,
     deadline: Deadline,
-    within: Sequence[Path] | None = None,
+    visible: untrusted.Visible | None = None,
     *,
-    withheld: Sequence[Path] = (),
     standard: Sequence[str] = STANDARD_FLAGS,
     cxx: Path | None = None,
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
-    ``within`` is for untrusted sources: the files and folders they may include from, except those
-    ``withheld``. ``cxx`` is the folder of the C++ library, needed if a source is C++. Raises BuildError with
-    the compiler's output.
+    ``visible`` is for untrusted sources: the files that one may include, besides the system's headers.
+    ``cxx`` is the folder of the C++ library, needed if a source is C++. Raises BuildError with the compiler's
+    output.
     """
     words: list[str] = []
     objects: list[Path] = []
     short = output.with_name(_short(output.name))
+    link = _linker(arch)
+    run = tool
+    if visible is not None:
+        link, run = [*untrusted.BOUNDS, *link, *untrusted.LINKER_FLAGS], untrusted_tool
+    overlay = output.parent / f".{short.name}.json"
     for source in sources:
         compiler = _compiler_of(source, arch, toolchain, standard, cxx)
-        if within is not None:
-            compiler = [*BOUNDS, *compiler, *_NO_ASSEMBLY]
-            allowed = (*within, toolchain, zig_folder())
-            _require_inside([*compiler, *flags], source, allowed, withheld, deadline)
+        if visible is not None:
+            view = untrusted.write_view(overlay, visible(source), (toolchain, zig_folder() / "lib"))
+            compiler = [*untrusted.BOUNDS, *compiler, *untrusted.FLAGS, *view]
         target = output.parent / f".{short.name}-{len(objects)}.o"
         command = [*compiler, *WARNINGS, *flags, "-c", _argument(source.name), "-o", target]
         failure = f"{source.name} does not compile for {arch.name}"
-        words.append(tool(command, source.parent, failure, deadline))
+        words.append(run(command, source.parent, failure, deadline))
         objects.append(target)
-    link = [*_linker(arch), "-o", short, *_around(toolchain, objects, cxx)]
-    tool(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
+    link += ["-o", short, *_around(toolchain, objects, cxx)]
+    run(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     short.replace(output)
     for target in objects:
         target.unlink()
+    overlay.unlink(missing_ok=True)
     return "".join(words)
 
 
@@ -177,28 +176,6 @@ def _short(name: str) -> str:
     nearly as long as a file system permits (255 bytes)."""
     long = len(os.fsencode(name)) > _LONGEST_NAME
     return hashlib.sha256(os.fsencode(name)).hexdigest() if long else name
-
-
-def _require_inside(
-    compiler: list[str | Path],
-    source: Path,
-    allowed: Sequence[Path],
-    withheld: Sequence[Path],
-    deadline: Deadline,
-) -> None:
-    """Raise BuildError if ``source`` includes or embeds a file from elsewhere or a ``withheld`` one, which
-    the program could print later."""
-    # No carets: they would quote from a file that may be secret.
-    command = [*compiler, "-M", "-w", "-fno-caret-diagnostics", _argument(source.name)]
-    rule = tool(command, source.parent, f"{source.name} does not compile", deadline)
-    roots = [folder.resolve() for folder in allowed]
-    secret = {file.resolve() for file in withheld}
-    for name in shlex.split(rule.partition(":")[2].replace("\\\n", " ")):
-        path = (source.parent / name).resolve()
-        if not any(path.is_relative_to(root) for root in roots):
-            raise BuildError(f"{source.name} includes {name}, which is not one of the exercise's files")
-        if path in secret:
-            raise BuildError(f"{source.name} includes a file that the exercise does not hand out")
 
 
 def compile_library(arch: Arch, toolchain: Path, source: Path, output: Path, deadline: Deadline) -> None:
@@ -280,11 +257,25 @@ def tool_environment() -> Mapping[str, str]:
 def tool(command: list[str | Path], folder: Path, failure: str, deadline: Deadline) -> str:
     """Run the compiler, the linker or the archiver in a folder; returns what it wrote. Raises BuildError
     whose summary is ``failure``."""
+    words, code = _run_tool(command, folder, deadline)
+    return _succeeded(words, code, failure)
+
+
+def untrusted_tool(command: list[str | Path], folder: Path, failure: str, deadline: Deadline) -> str:
+    """The same for what a student handed in: what it wrote is limited, and says how the tool was ended."""
+    words, code = _run_tool(command, folder, deadline)
+    return _succeeded(untrusted.told(words, code), code, failure)
+
+
+def _run_tool(command: list[str | Path], folder: Path, deadline: Deadline) -> tuple[str, int]:
     limit = deadline.within(TOOL_SECONDS)
     done = process.run(command, deadline=limit, cwd=folder, env=tool_environment(), check=False)
-    words = (done.stdout + done.stderr).decode(errors="replace")
-    if done.code != 0:
-        raise BuildError(failure, words=words or f"the compiler ended with status {done.code}")
+    return (done.stdout + done.stderr).decode(errors="replace"), done.code
+
+
+def _succeeded(words: str, code: int, failure: str) -> str:
+    if code != 0:
+        raise BuildError(failure, words=words or f"the compiler ended with status {code}")
     return words
 
 

@@ -21,6 +21,7 @@ from orchestrator.exercises.host_metrics import Busy, HostMetrics
 from orchestrator.exercises.parameters import with_example
 from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.exercises.student_view import view_of
+from orchestrator.exercises.surroundings import padded
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS, User
@@ -187,7 +188,7 @@ def _run_steps(
                 folder=folder,
                 timeout=limit,
                 output_limit=exercise.spec.output_limit,
-                env={**_user_env(place.site, step.user), **env},
+                env=padded({**_user_env(place.site, step.user), **env}),
                 deadline=cancellation.deadline(),
                 file=file,
                 processor=processor,

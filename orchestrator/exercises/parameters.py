@@ -149,6 +149,8 @@ def _value(how: Parameter, blocks: Iterator[bytes]) -> Value:
         return low + _below(high - low + 1, blocks)
     if how.one_of is not None:
         return how.one_of[_below(len(how.one_of), blocks)]
+    if how.value is not None:
+        return how.value
     assert how.hex is not None
     return next(blocks).hex()[: how.hex]
 

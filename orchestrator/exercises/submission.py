@@ -19,7 +19,7 @@ from orchestrator.errors import SpecError
 from orchestrator.exercises.misplaced import Misplaced, misplaced
 from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
-from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
+from orchestrator.labfile.check_submission import ALTERNATIVES, SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise, LoadedLab
 from orchestrator.labfile.shared import copy_shared, shared_files
 from orchestrator.labfile.suggest import quote
@@ -106,7 +106,7 @@ def assembled(
     ``target`` is created; it holds the exercise's folder without its solutions, and beside it the files
     it shares. A report shows the files only when they are ``from_student``.
     """
-    withheld = {SKELETON, SOLUTION, WRONG, HIDDEN_FILE}
+    withheld = {SKELETON, SOLUTION, ALTERNATIVES, WRONG, HIDDEN_FILE}
     top = exercise.folder.resolve()
 
     def left_out(folder: str, names: list[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Lay out pages about grades: HTML that looks like the report's, self-contained and without a script."""
+"""Lay out pages about grades: self-contained HTML that looks like the report's."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from markupsafe import Markup
 from orchestrator.report.html import self_contained
 
 
-def page(template: str, **values: Any) -> str:
-    """Return the page made from a template of this package. It has the report's style and that of grades,
-    and a policy that allows nothing else."""
+def page(template: str, *, sortable: bool = False, **values: Any) -> str:
+    """Return the page made from a template of this package. It has the report's style and that of grades, the
+    script that sorts tables if it is ``sortable``, and a policy that allows nothing else."""
     style = self_contained.part("style.css") + _part("grades.css")
+    script = _part("sort.js") if sortable else ""
     made = self_contained.environment(_part).get_template(template)
-    return made.render(style=Markup(style), policy=self_contained.policy(style), **values)
+    return made.render(
+        style=Markup(style), script=Markup(script), policy=self_contained.policy(style, script), **values
+    )
 
 
 def _part(name: str) -> str:

@@ -16,9 +16,8 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import Unavailable
 from orchestrator.host import process
 from orchestrator.host.cache import sha256_file
-from orchestrator.labfile.check_submission import SOLUTION, WRONG
-from orchestrator.labfile.load import HIDDEN_FILE, LoadedExercise
-from orchestrator.labfile.models import Exercise, Hidden
+from orchestrator.labfile.hidden_files import SOLUTIONS, hidden_names, is_among
+from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.shared import ABOVE, shared_files
 from orchestrator.labfile.writable_copy import entries
 
@@ -45,10 +44,10 @@ def digest_of_exercise(exercise: LoadedExercise) -> tuple[str, str]:
     (as ``../NAME``). Hidden are ``hidden.yaml``, the files that only it names, and the folders they are in.
     Raises OSError.
     """
-    hidden = _hidden_names(exercise)
-    names = [name for name in _names(exercise) if not name.startswith((f"{SOLUTION}/", f"{WRONG}/"))]
+    hidden = hidden_names(exercise)
+    names = [name for name in _names(exercise) if name.split("/")[0] not in SOLUTIONS]
     found = {name: sha256_file(exercise.folder / name) for name in names}
-    secret = {name: digest for name, digest in found.items() if _is_among(name, hidden)}
+    secret = {name: digest for name, digest in found.items() if is_among(name, hidden)}
     public = {name: digest for name, digest in found.items() if name not in secret}
     return digest_of_digests(public), digest_of_digests(secret) if exercise.hidden else ""
 
@@ -71,25 +70,6 @@ def _names(exercise: LoadedExercise) -> Iterator[str]:
             yield entry.path
     for name in shared_files(exercise.folder, exercise.spec.shares):
         yield f"{ABOVE}{name}"
-
-
-def _hidden_names(exercise: LoadedExercise) -> set[str]:
-    """The files that only the hidden tests name, and their folders with a slash at the end."""
-    if exercise.hidden is None:
-        return set()
-    own = {name for name in _named(exercise.hidden) if not name.startswith(ABOVE)}
-    own -= _named(exercise.public.spec)
-    return {HIDDEN_FILE, *own, *(f"{name.rsplit('/', 1)[0]}/" for name in own if "/" in name)}
-
-
-def _named(tests: Exercise | Hidden) -> set[str]:
-    """The files of the exercise's folder that its tests name."""
-    sources = {name for build in tests.build for name in build.sources}
-    return {*tests.files, *sources, *(step.stdin for step in tests.run if step.stdin)}
-
-
-def _is_among(name: str, hidden: set[str]) -> bool:
-    return name in hidden or any(one.endswith("/") and name.startswith(one) for one in hidden)
 
 
 def _bytes(name: str) -> bytes:

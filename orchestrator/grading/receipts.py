@@ -71,8 +71,8 @@ class Graded(NamedTuple):
 class Receipt:
     """What one verdict was made of. All digests are SHA-256, hexadecimal.
 
-    ``student`` is the id of the roster. ``submission`` is the digest of the files taken, ``public`` of the
-    exercise's public files, ``hidden`` of its hidden tests ("" without any), see
+    ``student`` is the id or pseudonym that the record has. ``submission`` is the digest of the files taken,
+    ``public`` of the exercise's public files, ``hidden`` of its hidden tests ("" without any), see
     ``orchestrator.grading.digests``. ``template`` is the key of the template the machine was cloned from,
     ``qemu`` what identifies the QEMU ("" for both where there is none). ``isolab`` is the version.
     ``result`` is the digest of the record's line in ``records.jsonl``, without its end. ``time`` is when

@@ -15,14 +15,11 @@ from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.work import Work, WorkStore
 from orchestrator.host.tempdirs import working_folder
-from orchestrator.labfile.check_submission import SOLUTION, WRONG
+from orchestrator.labfile.check_submission import ALTERNATIVES, SOLUTION, WRONG
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
 from orchestrator.submissions.model import Intake, Student, Submission
-
-ALTERNATIVES = "alternatives"
-"""Folder of right solutions of another design than the reference."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.host import cgroup
+
 
 @dataclass(frozen=True)
 class Host:
@@ -19,8 +21,15 @@ class Host:
 
 
 def this_host() -> Host:
-    """Return the host's name, available memory (bytes) and the number of processors we may use."""
-    return Host(platform.node() or "localhost", _available(), len(os.sched_getaffinity(0)))
+    """Return the host's name, available memory (bytes) and the number of processors we may use: in a
+    container, what its control group leaves."""
+    limits = cgroup.limits()
+    memory, cpus = _available(), len(os.sched_getaffinity(0))
+    if limits.memory is not None:
+        memory = min(memory, limits.memory)
+    if limits.cpus is not None:
+        cpus = min(cpus, max(1, int(limits.cpus)))
+    return Host(platform.node() or "localhost", memory, cpus)
 
 
 def _available() -> int:

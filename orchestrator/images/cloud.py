@@ -17,7 +17,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.debian.download import Published, fetched
 from orchestrator.errors import ImageError
 from orchestrator.host import process
-from orchestrator.images.micro import RUNNER_SOURCES
+from orchestrator.images.micro import RUNNER_FILES, RUNNER_SOURCES
 from orchestrator.labfile.image_recipe import CloudRecipe, Source
 from orchestrator.paths import GUEST_SOURCES
 
@@ -29,7 +29,7 @@ def inputs(recipe: CloudRecipe, arch: Arch) -> list[object]:
     """What determines the image: the digest of the published file, and our runner."""
     source = recipe.sources.get(arch.name)
     about = (VERSION, source.sha256 if source else "", arch.toolchain, compiler.STANDARD_FLAGS)
-    return [*about, recipe.memory, recipe.disk, *((GUEST_SOURCES / n).read_bytes() for n in RUNNER_SOURCES)]
+    return [*about, recipe.memory, recipe.disk, *((GUEST_SOURCES / n).read_bytes() for n in RUNNER_FILES)]
 
 
 def expected_seconds(_arch: Arch) -> float:

@@ -13,7 +13,7 @@ from orchestrator.arch import Arch
 from orchestrator.compile import toolchain as compiler
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
-from orchestrator.images.micro import RUNNER, RUNNER_SOURCES
+from orchestrator.images.micro import RUNNER, RUNNER_FILES, RUNNER_SOURCES
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES
 
@@ -31,7 +31,7 @@ CMD []
 
 def inputs(arch: Arch) -> list[object]:
     """What determines the layer."""
-    sources = [(GUEST_SOURCES / name).read_bytes() for name in (*RUNNER_SOURCES, "run.h")]
+    sources = [(GUEST_SOURCES / name).read_bytes() for name in RUNNER_FILES]
     return [VERSION, CONTAINERFILE, arch.name, arch.toolchain, compiler.STANDARD_FLAGS, *sources]
 
 

@@ -26,8 +26,11 @@ VERSION = 5
 
 RUNNER = "usr/lib/isolab/run"
 RUNNER_SOURCES = (
-    "run.c", "surroundings.c", "usage.c", "tree.c", "stand_by.c", "sandbox.c", "facts.c", "digest.c",
+    "run.c", "order.c", "program.c", "surroundings.c", "sandbox.c", "watch.c", "processes.c", "usage.c",
+    "tree.c", "report.c", "stand_by.c", "facts.c", "digest.c",
 )  # fmt: skip
+RUNNER_FILES = (*RUNNER_SOURCES, "run.h")
+"""What determines the runner."""
 INIT_SOURCES = ("init.c", "console.c", "port.c", "network.c", "identity.c", "server.c")
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 STUDENT, OTHER = 1000, 1001

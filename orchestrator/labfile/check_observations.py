@@ -10,6 +10,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -29,6 +30,7 @@ _SOLUTION = "solution"
 _MOST_BYTES, _MOST_FILES = 2**18, 400
 _LISTED = 12
 _KEY = re.compile(r"""\\?["']([A-Za-z_][\w.-]*)\\?["']\s*:""")
+_WORD = re.compile(r"[A-Za-z0-9_]+")
 _LITERAL = re.compile(r'"([A-Za-z_][\w.-]*)"')
 _COMPOSED = re.compile(r"""\\?["'](?:\w*%[\d.*l]*[a-z]\w*|\w*\$\{?\w+\}?\w*|\w*\{\w+\}\w*)\\?["']\s*:""")
 
@@ -42,8 +44,14 @@ class Sources:
     keys: frozenset[str] = field(default=frozenset())
 
     def mentions(self, name: str) -> bool:
-        """Whether ``name`` occurs as a word."""
+        """Whether ``name`` occurs as a word, or as several with what separates them."""
+        if _WORD.fullmatch(name):
+            return name in self._words
         return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", self.text) is not None
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(_WORD.findall(self.text))
 
     def suggestion(self, name: str) -> str:
         """What was probably meant, or what the sources print."""

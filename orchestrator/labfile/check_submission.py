@@ -18,8 +18,9 @@ from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_document import Path as DataPath
 
-SKELETON, SOLUTION, WRONG = "skeleton", "solution", "wrong"
-"""Folders of an exercise: what a student starts from, the reference, and wrong solutions by kind."""
+SKELETON, SOLUTION, ALTERNATIVES, WRONG = "skeleton", "solution", "alternatives", "wrong"
+"""Folders of an exercise: what a student starts from, the reference solution, right ones of another design,
+and wrong ones by kind."""
 
 
 def student_files(document: Document) -> list[str]:

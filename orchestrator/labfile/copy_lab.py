@@ -6,16 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.errors import SpecError
+from orchestrator.labfile.hidden_files import SOLUTIONS, hidden_names, is_among
 from orchestrator.labfile.load import EXERCISE_FILE, LAB_FILE, LoadedExercise, LoadedLab
 from orchestrator.labfile.suggest import quote
-from orchestrator.labfile.writable_copy import writable_copy, writable_file
+from orchestrator.labfile.writable_copy import Ignore, writable_copy, writable_file
 from orchestrator.labfile.yaml_document import decode, parse
 
 _OWN = "./"
 
 
-def copy_lab(lab: LoadedLab, target: Path) -> tuple[str, ...]:
-    """Copy ``lab`` into the folder ``target``: its file, its image recipes, and every exercise it names.
+def copy_lab(lab: LoadedLab, target: Path, *, for_students: bool = False) -> tuple[str, ...]:
+    """Copy ``lab`` into the folder ``target``: its file, its image recipes, and every exercise it names;
+    ``for_students`` without hidden tests and solutions.
 
     The file in ``target`` names all of them as its own (``./memory/address-space``). Returns these
     names in the lab's order. Raises SpecError when ``target`` exists and is not an empty folder, or
@@ -26,7 +28,7 @@ def copy_lab(lab: LoadedLab, target: Path) -> tuple[str, ...]:
     text = _renamed(decode(lab.path.read_bytes(), str(lab.path)), str(lab.path))
     target.mkdir(parents=True, exist_ok=True)
     for exercise in lab.exercises:
-        _copy_exercise(exercise, target)
+        _copy_exercise(exercise, target, for_students=for_students)
     if lab.recipes:
         writable_copy(lab.path.parent / "images", target / "images")
     # Last: an interrupted copy is not a lab.
@@ -85,16 +87,28 @@ def _renamed(text: str, file: str) -> str:
     return "\n".join(lines)
 
 
-def _copy_exercise(exercise: LoadedExercise, target: Path) -> None:
+def _copy_exercise(exercise: LoadedExercise, target: Path, *, for_students: bool) -> None:
     """Copy an exercise's folder, and the files beside it that its topic's exercises share."""
     place = target / exercise.name
-    writable_copy(exercise.folder, place)
+    writable_copy(exercise.folder, place, _withheld(exercise) if for_students else None)
     for path in _shared(exercise):
         if path.is_dir():
             writable_copy(path, place.parent / path.name)
         elif path.is_file():  # not a FIFO, nor an editor's lock
             (place.parent / path.name).parent.mkdir(parents=True, exist_ok=True)
             writable_file(path, place.parent / path.name)
+
+
+def _withheld(exercise: LoadedExercise) -> Ignore:
+    """Return what leaves out the hidden tests and solutions of an exercise that students solve."""
+    hidden = hidden_names(exercise) | {f"{name}/" for name in SOLUTIONS if exercise.spec.student}
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        below = Path(folder).relative_to(exercise.folder)
+        paths = {name: str(below / name) for name in names}
+        return {name for name, path in paths.items() if is_among(path, hidden) or f"{path}/" in hidden}
+
+    return left_out
 
 
 def _shared(exercise: LoadedExercise) -> Iterator[Path]:

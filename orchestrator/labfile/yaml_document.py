@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from yaml.error import Mark
@@ -34,6 +35,8 @@ from orchestrator.labfile.yaml_nodes import (
 MAX_BYTES = 2**20
 _MAX_CHARACTERS = 4 * MAX_BYTES
 _MAX_NUMBER = 1000
+_KEPT_DOCUMENTS = 256
+"""As many as all built-in labs have, and some."""
 
 Path = tuple[str | int, ...]
 
@@ -83,10 +86,13 @@ def parse(text: str, file: str) -> Document:
     return document
 
 
+@lru_cache(maxsize=_KEPT_DOCUMENTS)
 def survey(text: str, file: str) -> Document:
     """Like ``parse``, but problems that leave the rest readable are kept in the document.
 
-    Raises SpecError when nothing can be read: a syntax error, an empty file, a limit exceeded.
+    The same text of the same file gives the same document, which nobody may change: one command reads many
+    files several times, and labs share exercises. Raises SpecError when nothing can be read: a syntax error,
+    an empty file, a limit exceeded.
     """
     if len(text) > MAX_BYTES:
         raise refusal([Problem(file, 0, 0, f"the file is larger than {MAX_BYTES // 2**20} MiB")])

@@ -101,6 +101,7 @@ class Deposit:
         try:
             with archive.source(self.folder / path, self.budget.limits) as opened:
                 self._take_all(opened, path, self._place(path))
+                damage = opened.damage
         except Unreadable as problem:
             self.remark(f"{shown} was not unpacked: {problem}")
         except Exceeded as problem:
@@ -109,6 +110,9 @@ class Deposit:
             self.remark(f"{shown} was not unpacked to its end: it is damaged ({_words(problem)})")
         else:
             number = len(self.files) - before
+            if damage:
+                self.remark(f"{shown} was not unpacked to its end: {damage}")
+                return
             self.remark(f"unpacked {shown}: {number} {'file' if number == 1 else 'files'}")
 
     def _take_all(self, opened: Source, path: str, place: str) -> None:
@@ -119,8 +123,6 @@ class Deposit:
         for entry, opens in opened.files():
             if entry.path and not entry.ignored:
                 self.take(f"{place}{entry.path}", opens, path, ratio)
-        if opened.damage:
-            self.remark(f"{shown_name(path)} was not unpacked to its end: {opened.damage}")
 
     def _place(self, path: str) -> str:
         """Return where an archive is unpacked: beside it if it is all there is, else a folder of its name."""

@@ -27,5 +27,5 @@ def file_name(key: str) -> str:
     if _PLAIN.fullmatch(key) and len(key) <= MOST_BYTES and not _RESERVED.fullmatch(key):
         return key
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
-    readable = _OTHER.sub("-", key.lower())[:_KEPT].strip("-")
+    readable = _OTHER.sub("-", key.lower())[:_KEPT].strip("-_")
     return f"{readable or 'id'}{_MARK}{digest}"

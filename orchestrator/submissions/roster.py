@@ -49,17 +49,17 @@ def read_roster(path: Path) -> Roster:
     header = next(rows, None)
     if header is None:
         raise SpecError(f"{path} is empty", hint=_HINT)
-    columns = _columns(header[1], Problem(file, header[0], 0, ""), problems)
+    columns = _columns(header[1], Problem(file, header[0], 1, ""), problems)
     found: list[Student] = []
     github: dict[str, str] = {}
     lines: dict[str, int] = {}
     for line, cells in rows if "id" in columns else ():
         if len(cells) > len(header[1]):
             words = f"{counted(len(cells), 'cell')}, but the header has {len(header[1])}"
-            problems.append(Problem(file, line, 0, words, "put a cell that holds the separator in quotes"))
+            problems.append(Problem(file, line, 1, words, "put a cell that holds the separator in quotes"))
             continue
         values = {name: cells[at].strip() if at < len(cells) else "" for name, at in columns.items()}
-        problems += _wrong_id(values["id"], lines, Problem(file, line, 0, ""))
+        problems += _wrong_id(values["id"], lines, Problem(file, line, 1, ""))
         lines.setdefault(values["id"].casefold(), line)
         github[values["id"]] = values.pop("github", "")
         found.append(Student(**values))
@@ -82,7 +82,7 @@ def _text(path: Path) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
-        wrong = Problem(str(path), line, 0, f"not {encoding.removesuffix('-sig').upper()}")
+        wrong = Problem(str(path), line, 1, f"not {encoding.removesuffix('-sig').upper()}")
         hint = "save it as CSV UTF-8, which spreadsheets offer in the dialogue that saves"
         raise SpecError(f"the roster {path} cannot be read", problems=(wrong,), hint=hint) from None
 
@@ -101,7 +101,7 @@ def _rows(text: str, file: str, problems: list[Problem]) -> Iterator[tuple[int, 
             if any(cell.strip() for cell in cells) and not (named and line == 1):
                 yield line, cells
     except csv.Error as problem:
-        problems.append(Problem(file, before + 1, 0, f"not CSV: {problem}"))
+        problems.append(Problem(file, before + 1, 1, f"not CSV: {problem}"))
 
 
 def _columns(header: Sequence[str], at: Problem, problems: list[Problem]) -> dict[str, int]:

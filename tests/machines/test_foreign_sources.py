@@ -53,13 +53,13 @@ def test_its_own_files_and_the_systems_headers_are_there(tmp_path: Path) -> None
         '#include "SECRET"\n',
         '#include "../secret"\n',
         '#define NAME "SECRET"\n#include NAME\n',
-        '#if __has_include("SECRET")\n#include "SECRET"\n#endif\n',
+        '#if !__has_include("SECRET")\n#include "SECRET"\n#endif\n',
         "const char stolen[] = {\n#embed \"SECRET\"\n};\n",
         '#include "/dev/zero"\n',
     ],
 )  # fmt: skip
 def test_files_from_elsewhere_are_not(tmp_path: Path, source: str) -> None:
-    with pytest.raises(WorkError, match="which is not one of the exercise's files") as caught:
+    with pytest.raises(WorkError, match="file not found") as caught:
         build(tmp_path, source)
     assert "swordfish" not in caught.value.message
 
@@ -77,6 +77,24 @@ def test_the_assembler_includes_nothing_either(tmp_path: Path, source: str) -> N
 def test_a_program_of_great_size_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match="service"):
         build(tmp_path, "char much[1L << 30] = {1};\n")
+
+
+_MACROS = "#define A0 x +\n" + "".join(f"#define A{n + 1} {f'A{n} ' * 8}\n" for n in range(12))
+
+
+@pytest.mark.whole("it takes the compiler a minute")
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (_MACROS + "int x = A12 0;\n",
+         "needs too much memory"),
+        ("void f(int x) { " + "if (x) x = 1; else " * 55_000 + "x = 2; }\n", "30 s of processor time"),
+    ],
+    ids=["macros", "ladder"],
+)  # fmt: skip
+def test_a_compiler_that_never_ends_is_ended(tmp_path: Path, source: str, words: str) -> None:
+    with pytest.raises(WorkError, match=words):
+        build(tmp_path, source)
 
 
 def test_what_is_wrong_with_our_own_sources_is_ours(tmp_path: Path) -> None:
@@ -105,7 +123,7 @@ def test_what_exercises_share_is_there_and_what_they_do_not_is_not(tmp_path: Pat
     built = build_exercise(shared(tmp_path, USE), host_arch(), Archives(deadline), deadline)
     assert b"GIVEN" in built["service"].read_bytes()
     other = shared(tmp_path, '#include "../other.h"\n')
-    with pytest.raises(WorkError, match="which is not one of the exercise's files"):
+    with pytest.raises(WorkError, match="file not found"):
         build_exercise(other, host_arch(), Archives(deadline), deadline)
 
 

@@ -122,7 +122,7 @@ def record(exercise: str, machine: str, **fields: Any) -> Record:
     plain = Record(
         "run", "workshop", "host", machine, "", "qemu", boundary, arch, "tcg", exercise, Status.PASS
     )
-    return replace(plain, seconds=1.5, **fields)
+    return replace(plain, **{"seconds": 1.5, **fields})
 
 
 def grade(student: Student, exercise: str, *records: Record, **changes: Any) -> Grade:

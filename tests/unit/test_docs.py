@@ -334,5 +334,5 @@ def test_every_setting_is_described() -> None:
         for name in re.findall(r'"(ISOLAB_[A-Z]+)"', path.read_text())
     }
     read |= {*re.findall(r"ISOLAB_[A-Z]+", (ROOT / "isolab").read_text())}
-    guests = {"ISOLAB_TAG", "ISOLAB_CANARY", "ISOLAB_ADDRESS", "ISOLAB_PEERS"}
+    guests = {"ISOLAB_TAG", "ISOLAB_CANARY", "ISOLAB_ADDRESS", "ISOLAB_PEERS", "ISOLAB_PADDING"}
     assert read - guests == keys(section(DOCS / "install.md", "Folders and settings"))

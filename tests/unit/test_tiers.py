@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -11,6 +12,9 @@ import pytest
 from bench import Kind
 from pairwise import pairwise
 from tiers import DAYS, in_ci, require_groups
+
+from orchestrator.cli.test import QUICK
+from orchestrator.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,12 @@ def test_a_group_that_is_not_kept_together_is_an_error() -> None:
     require_groups(cast(list[pytest.Item], [Test("a@one", marked), Test("b")]))
     with pytest.raises(pytest.UsageError, match="such as that of a"):
         require_groups(cast(list[pytest.Item], [Test("a", marked)]))
+
+
+def test_what_the_quick_tier_does_not_load_has_no_quick_tests() -> None:
+    (left_out,) = QUICK
+    folder = ROOT / left_out.removeprefix("--ignore=")
+    found = sorted(folder.rglob("test_*.py"))
+    assert found
+    marked = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.(real|nested)\b", re.MULTILINE)
+    assert [path.name for path in found if not marked.search(path.read_text())] == []

@@ -58,7 +58,8 @@ Choices = Annotated[
 class Parameter(Spec):
     """How a student's value of a parameter is derived. Exactly one way is given.
 
-    ``between`` makes a whole number, ``hex`` a text of that many digits, ``one_of`` what is listed.
+    ``between`` makes a whole number, ``hex`` a text of that many digits, ``one_of`` what is listed;
+    ``value`` is one already derived.
     """
 
     between: Bounds | None = None
@@ -67,6 +68,8 @@ class Parameter(Spec):
     """One of these texts and whole numbers."""
     hex: Annotated[int, Field(ge=1, le=64)] | None = None
     """A text of this many hexadecimal digits."""
+    value: Annotated[int | str, Field(union_mode="smart")] | None = None
+    """This value: what isolab writes into the copy that it hands out to one student."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Parameter:
@@ -75,4 +78,4 @@ class Parameter(Spec):
         return self
 
 
-WAYS = ("between", "one_of", "hex")
+WAYS = ("between", "one_of", "hex", "value")

@@ -20,8 +20,18 @@ from orchestrator.host.process import Finished
 from orchestrator.paths import ROOT
 from orchestrator.record import Status
 
+FORMS = ("text", "markdown", "csv")
 START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 MAIN = "from orchestrator.cli.main import main; main()"
+EVERY_FORM = f"""
+import sys
+from orchestrator.cli.main import main
+for form in {FORMS}:
+    sys.argv = ['isolab', 'report', 'run', '--format', form]
+    try: main()
+    except SystemExit as ended: assert ended.code == 0
+    print('= end')
+"""
 
 
 @pytest.fixture
@@ -42,13 +52,14 @@ def shell(line: str, tmp_path: Path, **env: str) -> Finished:
     return process.run(argv, deadline=Deadline.after(60), env={**whole, **env}, cwd=tmp_path, check=False)
 
 
-@pytest.mark.parametrize("command", ["help", "report run", "list --format json", "schema"])
 @pytest.mark.parametrize(
-    ("where", "reason"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+    ("command", "where"),
+    [("help", ">/dev/full"), ("report run", ">&-"), ("list --format json", ">&-"), ("schema", ">/dev/full")],
 )
 def test_an_output_that_is_lost_is_an_error_with_its_cause(
-    run_folder: Path, tmp_path: Path, command: str, where: str, reason: str
+    run_folder: Path, tmp_path: Path, command: str, where: str
 ) -> None:
+    reason = {">/dev/full": "No space left on device", ">&-": "Bad file descriptor"}[where]
     done = shell(f"isolab {command} {where}", tmp_path)
     assert done.code == Exit.INFRASTRUCTURE
     assert done.stderr.decode() == f"isolab: cannot write to standard output: {reason}\n"
@@ -88,10 +99,10 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None
 def test_characters_that_an_encoding_lacks_are_replaced(
     run_folder: Path, tmp_path: Path, env: dict[str, str]
 ) -> None:
-    for form in ("text", "markdown", "csv"):
-        done = shell(f"isolab report run --format {form}", tmp_path, **env)
-        assert (done.code, done.stderr) == (Exit.PASSED, b"")
-        assert b"ipc/pipe" in done.stdout
+    done = shell(f"'{sys.executable}' -P -c \"{EVERY_FORM}\"", tmp_path, **env)
+    assert (done.code, done.stderr) == (Exit.PASSED, b"")
+    reports = done.stdout.split(b"= end\n")[:-1]
+    assert [b"ipc/pipe" in report for report in reports] == [True] * len(FORMS)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
@@ -102,7 +113,7 @@ def test_verdicts_stay_distinct_in_any_encoding(run_folder: Path, tmp_path: Path
     assert len({*legend.groups()} - {"?"}) == 5
 
 
-@pytest.mark.parametrize("words", ["validate", "run", "try", "report", "ssh", "new x", ""])
+@pytest.mark.parametrize("words", ["validate", ""])
 def test_arguments_may_hold_any_bytes(tmp_path: Path, words: str) -> None:
     done = shell(f"isolab {words} $'caf\\xe9\\x01'", tmp_path)
     assert done.code == Exit.BAD_INPUT
@@ -110,11 +121,25 @@ def test_arguments_may_hold_any_bytes(tmp_path: Path, words: str) -> None:
     assert b"caf" in done.stderr
 
 
+@pytest.mark.parametrize("words", ["run", "try", "report", "ssh", "new x"])
+def test_every_verb_takes_any_bytes(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Python makes arguments of bytes that are no characters."""
+    monkeypatch.chdir(tmp_path)
+    assert main.run(["isolab", *words.split(), os.fsdecode(b"caf\xe9\x01")]) == Exit.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "unexpected error" not in said
+    assert "caf" in said
+
+
 @pytest.mark.parametrize("words", ["validate", "try", "report", "push vm", "pull vm", "ssh", "no-such-verb"])
-def test_no_error_controls_the_terminal(tmp_path: Path, words: str) -> None:
-    done = shell(f"isolab {words} $'x\\x1b[2J\\tx'", tmp_path)
-    assert done.code == Exit.BAD_INPUT
-    assert b"\x1b" not in done.stderr
+def test_no_error_controls_the_terminal(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main.run(["isolab", *words.split(), "x\x1b[2J\tx"]) == Exit.BAD_INPUT
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_a_current_folder_that_was_removed_is_told(tmp_path: Path) -> None:
@@ -124,15 +149,18 @@ def test_a_current_folder_that_was_removed_is_told(tmp_path: Path) -> None:
         assert b"the current folder no longer exists\n  hint: change to another" in done.stderr
 
 
-def test_a_report_that_cannot_be_written_is_the_users_or_the_disks(run_folder: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_the_users_or_the_disks(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     for out, code, words in (
         ("/dev/full", Exit.INFRASTRUCTURE, "No space left on device"),
         ("x/y.html", Exit.BAD_INPUT, "there is no folder x\n  hint: create it: mkdir -p x"),
         ("folder", Exit.BAD_INPUT, "Is a directory\n  hint: name another file with --out"),
     ):
-        done = shell(f"isolab report run --format html --out {out}", tmp_path)
-        assert (done.code, words in done.stderr.decode()) == (code, True)
+        assert main.run(["isolab", "report", "run", "--format", "html", "--out", out]) == code
+        assert words in capsys.readouterr().err
 
 
 def test_a_report_of_no_records_names_the_run(run_folder: Path, tmp_path: Path) -> None:
@@ -173,13 +201,14 @@ def test_ctrl_c_before_any_module_is_loaded_is_silent(tmp_path: Path) -> None:
     assert (done.code, done.stdout, done.stderr) == (Exit.INTERRUPTED, b"", b"")
 
 
-@pytest.mark.parametrize("name", [".invoke.yaml", ".invoke.yml", ".invoke.json", ".invoke.py"])
-def test_settings_of_other_programs_that_use_invoke_are_not_read(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("run: [x\n")
-    (tmp_path / name.removeprefix(".")).write_text("run: [x\n")
+def test_settings_of_other_programs_that_use_invoke_are_not_read(tmp_path: Path) -> None:
+    """None of these could be read without an error."""
+    for name in ("invoke.yaml", "invoke.yml", "invoke.json", "invoke.py"):
+        (tmp_path / f".{name}").write_text("run: [x\n")
+        (tmp_path / name).write_text("run: [x\n")
     (tmp_path / "tasks.py").write_text("run: [x\n")
     settings = {"INVOKE_RUN_ECHO": "1", "INVOKE_TASKS_DEDUPE": "maybe", "INVOKE_DEBUG": "1"}
-    runtime = str(tmp_path / name)
+    runtime = str(tmp_path / ".invoke.yaml")
     done = shell("isolab list", tmp_path, HOME=str(tmp_path), INVOKE_RUNTIME_CONFIG=runtime, **settings)
     assert (done.code, done.stderr) == (Exit.PASSED, b"")
     assert done.stdout.startswith(b"NAME")

@@ -107,7 +107,8 @@ def test_programs_learn_their_tag_and_canary_and_nothing_of_the_expectations() -
     run(transport=there, checks=[{"that": "secret_name", "equals": "secret value"}])
     (argv,) = there.asked
     environment = {word.partition("=")[0]: word for word in argv if "=" in word}
-    assert set(environment) == {"PATH", "HOME", "USER", "LOGNAME", "ISOLAB_TAG", "ISOLAB_CANARY"}
+    ours = {"ISOLAB_TAG", "ISOLAB_CANARY", "ISOLAB_PADDING"}
+    assert set(environment) == {"PATH", "HOME", "USER", "LOGNAME", *ours}
     assert environment["HOME"] == "HOME=/home/student"
     assert environment["ISOLAB_TAG"] == "ISOLAB_TAG=run-vm-ipc-pipe"
     assert "secret" not in " ".join(argv)

@@ -18,8 +18,8 @@ PORT = f"{START}parameters: {{port: {{between: [1, 9]}}}}\n"
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("»{}", "expected exactly one of: between, one_of, hex"),
-        ("»{hex: 1, one_of: [1, 2]}", "expected exactly one of: between, one_of, hex"),
+        ("»{}", "expected exactly one of: between, one_of, hex, value"),
+        ("»{hex: 1, one_of: [1, 2]}", "expected exactly one of: between, one_of, hex, value"),
         ("{between: »[9, 1]}", "expected the smaller number first: [1, 9]"),
         ("{between: »[9, 9]}", "expected a choice; every student would have 9"),
         ("{between: »[1]}", "expected two whole numbers such as [20000, 29999]"),
@@ -128,4 +128,4 @@ def test_a_readme_with_a_misspelt_parameter(tmp_path: Path) -> None:
 
 def test_the_schema_says_what_values_may_be() -> None:
     keys = exercise_schema()["$defs"]["Parameter"]["properties"]
-    assert {name for name in keys} == {"between", "one_of", "hex"}
+    assert {name for name in keys} == {"between", "one_of", "hex", "value"}
