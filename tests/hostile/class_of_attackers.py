@@ -27,8 +27,8 @@ def make_class(folder: Path) -> None:
     for name, maker in MADE.items():
         (folder / name / "sum").mkdir(parents=True)
         maker(folder / name)
-    for name in IDS:
-        _answers(folder / os.fsdecode(name), RIGHT)
+    for raw in IDS:
+        _answers(folder / os.fsdecode(raw), RIGHT)
 
 
 def make_one(name: str, folder: Path) -> None:
@@ -181,8 +181,9 @@ def _many_files(place: Path) -> None:
 
 def _escaping_zip(place: Path) -> None:
     evil = b"#error this came from elsewhere\n"
-    names = ("../right/sum/answer.c", "../../escaped", "/tmp/isolab-hostile-was-here", "sum/../../../escaped")
-    _zip(place, [(ANSWER, RIGHT), *((name, evil) for name in names), ("C:\\escaped", evil), ("..\\escaped", evil)])
+    out = ("../right/sum/answer.c", "../../escaped", "/tmp/isolab-hostile-was-here", "sum/../../../escaped")
+    windows = ("C:\\escaped", "..\\escaped")
+    _zip(place, [(ANSWER, RIGHT), *((name, evil) for name in (*out, *windows))])
 
 
 def _linking_zip(place: Path) -> None:
@@ -239,5 +240,7 @@ MADE: dict[str, Maker] = {
     "zip-that-lies": _lying_zip,
     "zip-with-a-link": _linking_zip,
 }
-IDS = (b"<img src=x onerror=alert(1)>", b"=cmd()", b"two\nlines", b"not \xff UTF-8", b"\x1b[2J\x1b]0;graded\x07")
+IDS = (
+    b"<img src=x onerror=alert(1)>", b"=cmd()", b"two\nlines", b"not \xff UTF-8", b"\x1b[2J\x1b]0;graded\x07",
+)  # fmt: skip
 """Students whose ids are as odd, and whose work is right."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,17 +17,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pytest
 from class_of_attackers import IDS, RIGHT, SUBMISSIONS, make_class
 from command import Answer, isolab
+from consoles import keep_consoles
 from expected import ALL_SUM, BY_EXERCISE, SCORED, SECRETS, Expected
 from habitat import Home, fresh_home
 from processor_time import GuestTimes, sampled
-from consoles import keep_consoles
 
 from orchestrator.paths import EXERCISES
+from orchestrator.record import read_records
 
 pytestmark = pytest.mark.real
 
@@ -44,7 +45,6 @@ class Host:
     """What of the host submissions might have changed."""
 
     files: dict[str, str]
-    devices: frozenset[str]
     clock: float
 
     @staticmethod
@@ -52,7 +52,7 @@ class Host:
         kept = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/hosts")
         files = {path: _digest(Path(path)) for path in kept if Path(path).exists()}
         files |= {mark: "there" for mark in MARKS if os.path.lexists(mark)}
-        return Host(files | _tree(submissions), frozenset(os.listdir("/dev")), time.time() - time.monotonic())
+        return Host(files | _tree(submissions), time.time() - time.monotonic())
 
 
 def _digest(path: Path) -> str:
@@ -142,7 +142,7 @@ CASES = [
 @pytest.mark.parametrize(("name", "exercise", "want"), CASES)
 def test_verdict(graded: Graded, name: str, exercise: str, want: Expected) -> None:
     row = graded.row(name, exercise)
-    assert (row["verdict"], float(row["points"] or -1)) == (want.verdict, want.points), row["reason"]
+    assert (row["verdict"], float(row["points"] or -1) in want.points) == (want.verdict, True), row
     for words in want.says:
         assert words in row["reason"]
     for words in want.remarks:
@@ -185,7 +185,10 @@ class TestNobodyReadsWhatIsHidden:
 
     def test_what_is_for_each_student(self, graded: Graded) -> None:
         leaks = [
-            f"{row['id']}: {secret}" for row in graded.rows.values() for secret in SECRETS if secret in row["reason"]
+            f"{row['id']}: {secret}"
+            for row in graded.rows.values()
+            for secret in SECRETS
+            if secret in row["reason"]
         ]
         assert not leaks
 
@@ -202,8 +205,8 @@ class TestPages:
         assert not [page.name for page in pages if evil.search(page.read_text())]
 
     def test_none_is_long(self, graded: Graded) -> None:
-        pages = [*(graded.out / "feedback").iterdir()]
-        assert not [f"{page.name}: {size}" for page in pages if (size := page.stat().st_size) > HARMLESS_BYTES]
+        sizes = {page.name: page.stat().st_size for page in (graded.out / "feedback").iterdir()}
+        assert not {name: size for name, size in sizes.items() if size > HARMLESS_BYTES}
 
     def test_no_cell_is_a_formula(self, graded: Graded) -> None:
         cells = [cell for row in graded.rows.values() for cell in row.values() if cell]
@@ -221,9 +224,6 @@ class TestHost:
     def test_files_are_as_they_were(self, graded: Graded) -> None:
         assert graded.after.files == graded.before.files
 
-    def test_devices_are_as_they_were(self, graded: Graded) -> None:
-        assert graded.after.devices == graded.before.devices
-
     def test_so_is_the_clock(self, graded: Graded) -> None:
         assert graded.after.clock == pytest.approx(graded.before.clock, abs=5)
 
@@ -239,13 +239,18 @@ class TestNeighbour:
         assert (row["verdict"], float(row["points"])) == (SCORED, ALL_SUM)
 
     def test_takes_no_more_processor_time_than_alone(self, graded: Graded) -> None:
-        alone, beside = (
-            [times.of(run) for run in _runs(out)]
-            for times, out in ((graded.alone, graded.out.with_name("alone")), (graded.times, graded.out))
-        )
-        assert len(alone) == len(beside) == len(BESIDE)
-        assert median(beside) <= MOST_MORE * median(alone), (alone, beside)
+        alone = _taken(graded.out.with_name("alone"), graded.alone)
+        beside = _taken(graded.out, graded.times)
+        assert set(alone) == set(beside) == {f"{name}-beside" for name in BESIDE}
+        assert median(beside.values()) <= MOST_MORE * median(alone.values()), (alone, beside)
 
 
-def _runs(out: Path) -> list[Any]:
-    raise NotImplementedError
+def _taken(out: Path, times: GuestTimes) -> dict[str, float]:
+    """Seconds of processor time that the machine of each neighbour took."""
+    names = json.loads((out / "grading.json").read_text())["students"]
+    found = {}
+    for record in read_records(out / "records.jsonl"):
+        (student,) = names[record.student]
+        if student.endswith("-beside") and record.exercise == "./sum":
+            found[student] = times.seconds[record.run]
+    return found
