@@ -14,6 +14,10 @@ RECORDS = "records.jsonl"
 """The file of a run's records, in its folder."""
 
 
+PANIC = "panic"
+"""``killed_for`` of a program during which the machine's kernel panicked."""
+
+
 class Status(StrEnum):
     """The verdict. ``pass`` and ``fail`` are about the program; ``error`` is an infrastructure error."""
 

@@ -27,13 +27,19 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MODULE_LIST "/lib/modules/load"
 #define APPLIANCE "/etc/isolab/appliance"
 
-enum { SETTLING = 3 /* seconds */, QUIET = 1000 /* milliseconds */ };
+enum {
+	SETTLING = 3, /* seconds */
+	QUIET = 1000, /* milliseconds */
+	BYTES_FOR_EACH_FILE = 8192,
+	SEGMENTS_PERCENT = 10,
+};
 
 bool full;
 
@@ -97,6 +103,34 @@ static void load_modules(void)
 			close(fd);
 	}
 	fclose(list);
+}
+
+/*
+ * What outlives every process: files in memory and System V segments. All of it together leaves room for the
+ * machine to go on, so that a program which fills everything fails by itself. Messages have no such limit.
+ */
+static void bound_what_stays(void)
+{
+	static const struct {
+		const char *where;
+		unsigned percent;
+		mode_t mode;
+	} parts[] = {{"/work", 35, 0711}, {"/tmp", 15, 01777}, {"/dev/shm", 15, 01777}};
+	struct sysinfo about;
+	char words[96];
+
+	if (sysinfo(&about) == -1)
+		return; /* EFAULT only */
+	unsigned long long free = (unsigned long long)about.freeram * about.mem_unit;
+	for (size_t i = 0; i < LENGTH(parts); i++) {
+		unsigned long long bytes = free / 100 * parts[i].percent;
+		snprintf(words, sizeof words, "mode=%04o,size=%llu,nr_inodes=%llu", (unsigned)parts[i].mode, bytes,
+			 bytes / BYTES_FOR_EACH_FILE);
+		if (mount("tmpfs", parts[i].where, "tmpfs", MS_REMOUNT | MS_NOSUID, words) == -1)
+			say("cannot limit %s: %s", parts[i].where, strerror(errno));
+	}
+	snprintf(words, sizeof words, "%llu", free / 100 * SEGMENTS_PERCENT / (unsigned long)sysconf(_SC_PAGESIZE));
+	write_file("/proc/sys/kernel/shmall", words, 0644);
 }
 
 static void mount_point_files(void)
@@ -202,6 +236,7 @@ int main(int argc, char **argv)
 	say("kernel up, mounts done");
 	link_descriptors();
 	load_modules();
+	bound_what_stays();
 	mount_point_files();
 	network();
 	bool appliance = asked_for("isolab.appliance"), warm = asked_for("isolab.warm");

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.exercises.parameters import whose
+from orchestrator.exercises.student_view import sealed
 from orchestrator.formatting import printable
 from orchestrator.grading.model import Grade, Gradebook, Verdict
 from orchestrator.grading.work import Work
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
-from orchestrator.record import Record, Status
+from orchestrator.record import PANIC, Record, Status
 from orchestrator.results.for_student import for_student
 from orchestrator.submissions.model import Intake, Student
 
@@ -54,6 +55,15 @@ def most_points(exercise: LoadedExercise) -> float:
     """Return what an exercise is worth with its hidden tests."""
     spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
     return spec.max_points
+
+
+def settled(record: Record, most: float) -> Record:
+    """Return the last record of work that had no result on any of its machines. Where the last one's kernel
+    panicked, as this work ran alone on it, that is the program's doing: it ran, for no points."""
+    if record.killed_for != PANIC:
+        return record
+    told = {**sealed(record), "reason": record.reason}
+    return replace(record, status=Status.FAIL, points=0.0, max_points=most, student_view=told)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines.barrier import Participant
 from orchestrator.machines.lifecycle import RunningMachine
 from orchestrator.machines.provision import MAKE_SECONDS, provisioned
-from orchestrator.record import Record, Status
+from orchestrator.record import PANIC, Record, Status
 from orchestrator.run.context import RunContext
 from orchestrator.transport.base import put
 
@@ -187,7 +187,7 @@ def _panicked(blank: Record, panic: str) -> Record:
     """Return the record of an exercise during which the machine's kernel panicked. That may be the program's
     doing, by taking all memory, or the emulator's: it is an *error* here, until it happens again."""
     words = f"the machine's kernel panicked while the program ran: {panic[:200]}"
-    return replace(blank, status=Status.ERROR, reason=words, killed_for="panic")
+    return replace(blank, status=Status.ERROR, reason=words, killed_for=PANIC)
 
 
 def _not_built(exercise: LoadedExercise, blank: Record, problem: BuildError) -> Record:

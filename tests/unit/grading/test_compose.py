@@ -9,10 +9,10 @@ from typing import Any
 import factories
 import pytest
 
-from orchestrator.grading.compose import NOT_OURS, NOTHING_HANDED_IN, gradebook, judged
+from orchestrator.grading.compose import NOT_OURS, NOTHING_HANDED_IN, gradebook, judged, settled
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.work import Work
-from orchestrator.record import Record, Status
+from orchestrator.record import PANIC, Record, Status
 from orchestrator.submissions.model import Intake, Student, Submission
 
 ADA, BOB = Student("ada"), Student("bob")
@@ -117,3 +117,11 @@ def test_each_member_of_a_team_gets_the_grade() -> None:
         ("ada", 2.0, "77", True),
         ("bob", 2.0, "77", True),
     ]
+
+
+def test_a_kernel_that_panicked_on_every_machine_costs_the_points() -> None:
+    lost = record(0.0, status=Status.ERROR, reason="the machine's kernel panicked: no memory", max_points=0.0)
+    assert settled(lost, 2.0) == lost
+    grade = graded(settled(replace(lost, killed_for=PANIC), 2.0))
+    assert (grade.verdict, grade.points, grade.max_points) == (Verdict.SCORED, 0.0, 2.0)
+    assert grade.reason == lost.reason

@@ -1,16 +1,10 @@
-/* Takes memory that outlives every process: System V segments and messages. */
+/* Takes memory that outlives every process: System V segments. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
-#include <sys/msg.h>
 #include <sys/shm.h>
 
 enum { MIB = 1 << 20, MOST = 2048 };
-
-static struct {
-    long type;
-    char text[8192];
-} message = {.type = 1};
 
 static void take_segments(void)
 {
@@ -24,17 +18,6 @@ static void take_segments(void)
     }
 }
 
-static void take_messages(void)
-{
-    for (int i = 0; i < 32 * MOST; i++) {
-        int queue = msgget(IPC_PRIVATE, 0600);
-        if (queue == -1)
-            return;
-        while (msgsnd(queue, &message, sizeof message.text, IPC_NOWAIT) == 0)
-            continue;
-    }
-}
-
 int main(int argc, char *argv[])
 {
     long long sum = 0, number;
@@ -42,7 +25,6 @@ int main(int argc, char *argv[])
         sum += number;
     printf("{\"%s\": %lld}\n", argc == 2 ? argv[1] : "", sum);
     fflush(stdout);
-    take_messages();
     take_segments();
     return 0;
 }

@@ -1,0 +1,256 @@
+"""A class of students who try things: each is graded right, and neither the host nor anybody else suffers.
+
+All hand in to one `isolab grade`; the tests look at what came of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import pytest
+from class_of_attackers import IDS, RIGHT, SUBMISSIONS, make_class
+from command import Answer, isolab
+from consoles import keep_consoles
+from expected import ALL_SUM, BY_EXERCISE, SCORED, SECRETS, Expected
+from habitat import Home, fresh_home
+from processor_time import GuestTimes, sampled
+
+from orchestrator.paths import EXERCISES
+from orchestrator.record import read_records
+
+pytestmark = pytest.mark.real
+
+LAB = Path(__file__).parent / "lab"
+MARKS = ("/tmp/isolab-hostile-was-here", "/tmp/notes", "/tmp/alive", "/tmp/flood", "/dev/shm/flood")
+"""What the submissions would leave on the host if they could."""
+BESIDE = ("disk-flood", "endless-output", "exhausts-ports", "fork-bomb", "memory-flood")
+"""Attackers that have a neighbour in the class, who hands in something right just after them."""
+MOST_MORE = 1.1
+HARMLESS_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Host:
+    """What of the host submissions might have changed."""
+
+    files: dict[str, str]
+    clock: float
+
+    @staticmethod
+    def now(submissions: Path) -> Host:
+        kept = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/hosts")
+        files = {path: _digest(Path(path)) for path in kept if Path(path).exists()}
+        files |= {mark: "there" for mark in MARKS if os.path.lexists(mark)}
+        return Host(files | _tree(submissions), time.time() - time.monotonic())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _tree(folder: Path) -> dict[str, str]:
+    """All that is in a folder, with modes, owners and contents; no link is followed."""
+    found = {}
+    for above, folders, files, here in os.fwalk(folder):
+        for name in (*folders, *files):
+            about = os.stat(name, dir_fd=here, follow_symlinks=False)
+            words = f"{about.st_mode} {about.st_uid} {about.st_size} {about.st_mtime_ns}"
+            if stat.S_ISREG(about.st_mode) and about.st_size < HARMLESS_BYTES:
+                words += " " + _digest(Path(f"/proc/self/fd/{here}") / name)
+            found[f"{above}/{name}"] = words
+    return found
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What `isolab grade` made of the class."""
+
+    answer: Answer
+    out: Path
+    rows: dict[tuple[str, str], dict[str, str]]
+    before: Host
+    after: Host
+    times: GuestTimes
+    alone: GuestTimes
+
+    def row(self, student: str, exercise: str) -> dict[str, str]:
+        return self.rows[student, exercise]
+
+    def page(self, student: str, ending: str) -> str:
+        return (self.out / "feedback" / f"{student}.{ending}").read_text()
+
+
+def _rows(out: Path) -> dict[tuple[str, str], dict[str, str]]:
+    with (out / "grades.csv").open(newline="") as file:
+        return {(row["id"], row["exercise"]): row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def home(request: pytest.FixtureRequest) -> Iterator[Home]:
+    with fresh_home() as home:
+        keep_consoles(request.session, home.root)
+        yield home
+
+
+@pytest.fixture(scope="module")
+def graded(home: Home) -> Graded:
+    lab = home.root / "lab"
+    shutil.copytree(LAB, lab)
+    shutil.copytree(EXERCISES / "work/support", lab / "support")
+    attackers, neighbours = home.root / "class", home.root / "neighbours"
+    make_class(attackers)
+    for name in BESIDE:
+        for place in (attackers, neighbours):
+            own = place / f"{name}-beside/sum"
+            own.mkdir(parents=True)
+            (own / "answer.c").write_bytes(b"/* %s */\n" % name.encode() + RIGHT)
+    with sampled(home) as alone:
+        quiet = isolab(home, "grade", _one_at_a_time(lab), neighbours, "--out", home.root / "alone")
+    assert quiet.code == 1, quiet.stderr  # the other exercise was not handed in
+    before = Host.now(attackers)
+    with sampled(home) as times:
+        answer = isolab(home, "grade", lab, attackers, "--out", home.out, seconds=1200)
+    return Graded(answer, home.out, _rows(home.out), before, Host.now(attackers), times, alone)
+
+
+def _one_at_a_time(lab: Path) -> Path:
+    alone = lab.with_name("alone-lab")
+    shutil.copytree(lab, alone)
+    text = (alone / "lab.yaml").read_text()
+    (alone / "lab.yaml").write_text(text + "at_once: 1\n")
+    return alone
+
+
+CASES = [
+    pytest.param(name, exercise, want, id=f"{name}{exercise.removeprefix('.').replace('/', '-')}")
+    for exercise, expected in BY_EXERCISE.items()
+    for name, want in expected.items()
+]
+
+
+@pytest.mark.parametrize(("name", "exercise", "want"), CASES)
+def test_verdict(graded: Graded, name: str, exercise: str, want: Expected) -> None:
+    row = graded.row(name, exercise)
+    assert (row["verdict"], float(row["points"] or -1) in want.points) == (want.verdict, True), row
+    for words in want.says:
+        assert words in row["reason"]
+    for words in want.remarks:
+        assert words in graded.page(name, "md")
+    if want.verdict != SCORED:
+        assert row["reason"]
+
+
+def test_every_submission_is_expected_to_get_something() -> None:
+    handed_in = {
+        (folder.name, f"./{exercise}")
+        for folder in SUBMISSIONS.iterdir()
+        for exercise in ("sum", "direct")
+        if (folder / exercise / "answer.c").exists()
+    }
+    assert handed_in <= {(name, exercise) for exercise, names in BY_EXERCISE.items() for name in names}
+    assert len({name for names in BY_EXERCISE.values() for name in names}) >= 40
+
+
+@pytest.mark.parametrize("raw", IDS, ids=ascii)
+def test_a_student_with_an_odd_id_gets_all_points(graded: Graded, raw: bytes) -> None:
+    found = [row for (who, exercise), row in graded.rows.items() if exercise == "./sum" and _is(who, raw)]
+    assert [(row["verdict"], float(row["points"])) for row in found] == [(SCORED, ALL_SUM)]
+
+
+def _is(shown: str, raw: bytes) -> bool:
+    """Whether an id of the CSV is this one: made printable, and no formula."""
+    plain = re.sub(rb"[^A-Za-z]", b"", raw).decode()
+    return plain == re.sub(r"\\x..|\\n|\\u....|[^A-Za-z]", "", shown)
+
+
+class TestNobodyReadsWhatIsHidden:
+    def test_feedback(self, graded: Graded) -> None:
+        pages = sorted((graded.out / "feedback").iterdir())
+        assert len(pages) >= len(graded.rows) / 2
+        leaks = [
+            f"{page.name}: {secret}" for page in pages for secret in SECRETS if secret in page.read_text()
+        ]
+        assert not leaks
+
+    def test_what_is_for_each_student(self, graded: Graded) -> None:
+        leaks = [
+            f"{row['id']}: {secret}"
+            for row in graded.rows.values()
+            for secret in SECRETS
+            if secret in row["reason"]
+        ]
+        assert not leaks
+
+
+class TestPages:
+    def test_nothing_in_them_controls_a_terminal_or_a_reader(self, graded: Graded) -> None:
+        pages = [*(graded.out / "feedback").iterdir(), *graded.out.glob("*.html"), graded.out / "grades.csv"]
+        found = [page.name for page in pages if _controls(page.read_text())]
+        assert not found
+
+    def test_no_markup_of_a_student_is_in_them(self, graded: Graded) -> None:
+        pages = [*(graded.out / "feedback").glob("*.html"), *graded.out.glob("*.html")]
+        evil = re.compile(r"<script>alert|<script>document|<img src=x|javascript:alert\(1\)\"", re.IGNORECASE)
+        assert not [page.name for page in pages if evil.search(page.read_text())]
+
+    def test_none_is_long(self, graded: Graded) -> None:
+        sizes = {page.name: page.stat().st_size for page in (graded.out / "feedback").iterdir()}
+        assert not {name: size for name, size in sizes.items() if size > HARMLESS_BYTES}
+
+    def test_no_cell_is_a_formula(self, graded: Graded) -> None:
+        cells = [cell for row in graded.rows.values() for cell in row.values() if cell]
+        assert not [cell for cell in cells if cell[0] in "=+@\t\r" or re.match(r"-[^\d]", cell)]
+
+
+def _controls(text: str) -> bool:
+    return bool(re.search("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text))
+
+
+class TestHost:
+    def test_no_process_and_no_file_is_left(self, graded: Graded, home: Home) -> None:
+        assert home.settled() == []
+
+    def test_files_are_as_they_were(self, graded: Graded) -> None:
+        assert graded.after.files == graded.before.files
+
+    def test_so_is_the_clock(self, graded: Graded) -> None:
+        assert graded.after.clock == pytest.approx(graded.before.clock, abs=5)
+
+    def test_little_was_written(self, home: Home, graded: Graded) -> None:
+        total = sum(path.lstat().st_size for path in graded.out.rglob("*") if not path.is_symlink())
+        assert total < 128 * HARMLESS_BYTES
+
+
+class TestNeighbour:
+    @pytest.mark.parametrize("name", BESIDE)
+    def test_gets_all_points(self, graded: Graded, name: str) -> None:
+        row = graded.row(f"{name}-beside", "./sum")
+        assert (row["verdict"], float(row["points"])) == (SCORED, ALL_SUM)
+
+    def test_takes_no_more_processor_time_than_alone(self, graded: Graded) -> None:
+        alone = _taken(graded.out.with_name("alone"), graded.alone)
+        beside = _taken(graded.out, graded.times)
+        assert set(alone) == set(beside) == {f"{name}-beside" for name in BESIDE}
+        assert median(beside.values()) <= MOST_MORE * median(alone.values()), (alone, beside)
+
+
+def _taken(out: Path, times: GuestTimes) -> dict[str, float]:
+    """Seconds of processor time that the machine of each neighbour took."""
+    names = json.loads((out / "grading.json").read_text())["students"]
+    found = {}
+    for record in read_records(out / "records.jsonl"):
+        (student,) = names[record.student]
+        if student.endswith("-beside") and record.exercise == "./sum":
+            found[student] = times.seconds[record.run]
+    return found
