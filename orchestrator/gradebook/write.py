@@ -12,12 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from orchestrator.gradebook import csv
+from orchestrator.gradebook import csv, gradescope, junit, prairielearn
 from orchestrator.gradebook.canvas import column_of, fill_gradebook
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
 from orchestrator.gradebook.filling import Filled
+from orchestrator.gradebook.gradescope import NO_RECEIPTS, Receipts
 from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
 from orchestrator.gradebook.policy import Policy
+from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, course_key, render_key
 from orchestrator.gradebook.sheet import read_sheet
 from orchestrator.grading.model import Gradebook
 from orchestrator.host.cache import write_atomically
@@ -25,6 +27,8 @@ from orchestrator.labfile.load import LoadedLab
 from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.model import Student
 
+KEY_FILE = "pseudonyms.key"
+"""The secret that pseudonyms are made with, where no other is given; mode 0600."""
 NOT_FILLED = "not-filled.txt"
 """Beside a platform's file: who is not in it, and which of its rows stayed as they were, a line each."""
 
@@ -35,7 +39,9 @@ class Exports:
 
     ``moodle`` is a grading worksheet and ``canvas`` a gradebook, both as downloaded, to be filled in;
     ``canvas_column`` is the title or the number of the assignment there, "" if the lab's title tells.
-    ``named``: the files about the whole class have names and ids, not pseudonyms.
+    ``named``: the files about the whole class have names and ids, not pseudonyms, which ``key`` makes: the
+    course's secret of 32 bytes; b"" for one that is kept in the gradebook's folder. ``prairielearn``: write a
+    file for each student in PrairieLearn's format as well.
     """
 
     moodle: Path | None = None
@@ -43,6 +49,8 @@ class Exports:
     policy: Policy = field(default_factory=Policy)
     named: bool = False
     canvas_column: str = ""
+    key: bytes = b""
+    prairielearn: bool = False
 
 
 class Page(Protocol):
@@ -72,19 +80,47 @@ def check(lab: LoadedLab, exports: Exports) -> None:
 
 
 def write(
-    book: Gradebook, folder: Path, exports: Exports, pages: Mapping[str, Page] = NO_PAGES
+    book: Gradebook,
+    folder: Path,
+    exports: Exports,
+    pages: Mapping[str, Page] = NO_PAGES,
+    receipts: Mapping[str, Receipts] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Write the gradebook's files into ``folder``; return their paths.
 
-    ``pages`` render each student's feedback, by the ending of the file's name: ``html``, ``md``. Raises
-    SpecError for a file of a platform that cannot be filled in, and OSError.
+    ``pages`` render each student's feedback, by the ending of the file's name: ``html``, ``md``. ``receipts``
+    are digests, by student's id, exercise and machine. Nothing is written unless all can be. Raises SpecError
+    for a file of a platform that cannot be filled in, and OSError.
     """
-    return tuple(_written(folder, file) for file in _files(book, exports, pages))
+    files = [
+        *_of_the_class(book, folder, exports),
+        *_of_students(book, exports, receipts),
+        *_of_platforms(book, exports, pages),
+    ]
+    return tuple(_written(folder, file) for file in files)
 
 
-def _files(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
+def _of_the_class(book: Gradebook, folder: Path, exports: Exports) -> Iterator[_File]:
+    """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
+    yield _File("grades.csv", _bytes(csv.render(counted(book, exports.policy))))
+    shown, policy = book, exports.policy
+    if not exports.named:
+        key = exports.key or course_key(folder / KEY_FILE)
+        shown, policy = anonymous(book, key), anonymous_policy(policy, book, key)
+        yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)), mode=0o600)
+    yield _File("junit.xml", _bytes(junit.render(counted(shown, policy))))
+
+
+def _of_students(book: Gradebook, exports: Exports, receipts: Mapping[str, Receipts]) -> Iterator[_File]:
+    for student, grades in _by_student(book, counted(book, exports.policy)).items():
+        name, digests = file_name(student), receipts.get(student, NO_RECEIPTS)
+        yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(grades, digests)))
+        if exports.prairielearn:
+            yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(grades)))
+
+
+def _of_platforms(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
     grades = counted(book, exports.policy)
-    yield _File("grades.csv", _bytes(csv.render(grades)))
     feedback = {ending: _feedback(book, grades, page) for ending, page in pages.items()}
     for ending, texts in feedback.items():
         for student, text in texts.items():
@@ -100,13 +136,18 @@ def _files(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iter
 
 def _feedback(book: Gradebook, grades: Sequence[Counted], page: Page) -> Mapping[str, bytes]:
     """The feedback of all students, by id."""
-    taken: dict[str, list[Counted]] = {student.id: [] for student in book.students}
-    for one in grades:
-        taken[one.student.id].append(one)
+    taken = _by_student(book, grades)
     return {
         student.id: _bytes(page(book, student, adjusted=adjusted(taken[student.id])))
         for student in book.students
     }
+
+
+def _by_student(book: Gradebook, grades: Sequence[Counted]) -> dict[str, list[Counted]]:
+    found: dict[str, list[Counted]] = {student.id: [] for student in book.students}
+    for one in grades:
+        found[one.student.id].append(one)
+    return found
 
 
 def _platforms(lab: LoadedLab, found: Sequence[Total], exports: Exports) -> Iterator[tuple[str, Filled]]:

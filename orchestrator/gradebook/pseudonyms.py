@@ -1,0 +1,165 @@
+"""Pseudonyms for what is shown about a whole class: the same student has the same one in every lab of a
+course.
+
+They are made of the ids with a secret key of the course (HMAC-SHA-256): without the key nobody can try ids
+until one fits. ``pseudonyms.csv``, which only its owner may read, says who is who.
+"""
+
+from __future__ import annotations
+
+import csv
+import hmac
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import SpecError
+from orchestrator.gradebook.csv import id_cell
+from orchestrator.gradebook.policy import Policy
+from orchestrator.grading.model import Grade, Gradebook
+from orchestrator.host.cache import write_atomically
+from orchestrator.record import Record
+from orchestrator.report.csv import cell
+from orchestrator.submissions.model import Student
+
+KEY_BYTES = 32
+_CONTEXT = b"isolab pseudonym 1\0"
+_LETTERS = "23456789abcdefghjkmnpqrstvwxyz"
+"""Without what is easily confused, and without most vowels: no words by chance."""
+_SHORTEST, _LONGEST = 6, 40
+COLUMNS = ("pseudonym", "id", "name", "email", "group", "group_pseudonym")
+
+
+def course_key(path: Path) -> bytes:
+    """Return the key in a file, which is made on first use and is its owner's alone. Raises SpecError for a
+    file that is no key, and OSError."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise SpecError(
+            f"{path} is not a key: it has {len(key)} bytes, not {KEY_BYTES}",
+            hint="restore it; without it, pseudonyms are others than before. Or remove it for a new one",
+        )
+    return key
+
+
+def pseudonyms(ids: Iterable[str], key: bytes, kind: str = "student") -> dict[str, str]:
+    """Return a pseudonym for each id, such as ``student-k7f3q2``: all are different. One is longer where the
+    short one would be somebody else's as well."""
+    whole = {one: _letters(key, kind, one) for one in sorted(set(ids))}
+    alike: dict[str, list[str]] = {}
+    for text in whole.values():
+        alike.setdefault(text[:_SHORTEST], []).append(text)
+    return {one: f"{kind}-{text[: _length(text, alike[text[:_SHORTEST]])]}" for one, text in whole.items()}
+
+
+def _letters(key: bytes, kind: str, name: str) -> str:
+    about = _CONTEXT + kind.encode() + b"\0" + name.encode(errors="surrogatepass")
+    rest = int.from_bytes(hmac.digest(key, about, "sha256"), "big")
+    letters = []
+    for _ in range(_LONGEST):
+        rest, place = divmod(rest, len(_LETTERS))
+        letters.append(_LETTERS[place])
+    return "".join(letters)
+
+
+def _length(text: str, alike: Sequence[str]) -> int:
+    """How much of a text tells it apart from the others that begin like it."""
+    lengths = range(_SHORTEST, _LONGEST + 1)
+    return next(length for length in lengths if sum(one.startswith(text[:length]) for one in alike) == 1)
+
+
+def render_key(students: Sequence[Student], key: bytes) -> str:
+    """Render the table of who is who, by pseudonym. It is not for others."""
+    names, groups = _names(students, key)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for student in sorted(students, key=lambda one: names[one.id]):
+        about = [cell(text) for text in (student.name, student.email, student.group)]
+        writer.writerow([names[student.id], id_cell(student.id), *about, groups.get(student.group, "")])
+    return text.getvalue()
+
+
+def _names(students: Sequence[Student], key: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """The pseudonyms of the students, by id, and of their groups."""
+    groups = pseudonyms({student.group for student in students} - {""}, key, "group")
+    return pseudonyms((student.id for student in students), key), groups
+
+
+def anonymous(book: Gradebook, key: bytes) -> Gradebook:
+    """Return the gradebook under pseudonyms, in their order.
+
+    Ids, groups, and what records say of the student are replaced; names, e-mail addresses and the platform's
+    numbers are left out. In reasons, remarks, notes and what programs printed, the student's own id, name and
+    address become the pseudonym as well. What else somebody writes into a program's output stays.
+    """
+    names, groups = _names(book.students, key)
+    masks = {student.id: _mask(student, names[student.id]) for student in book.students}
+    students = {
+        student.id: Student(names[student.id], group=groups.get(student.group, ""))
+        for student in book.students
+    }
+    grades = [_grade(grade, students[grade.student.id], masks[grade.student.id]) for grade in book.grades]
+    everybody = _together(masks.values())
+    return replace(
+        book,
+        students=tuple(sorted(students.values(), key=lambda student: student.id)),
+        # A stable sort: exercises and attempts keep their order.
+        grades=tuple(sorted(grades, key=lambda grade: grade.student.id)),
+        notes=tuple(_masked(note, everybody) for note in book.notes),
+    )
+
+
+def anonymous_policy(policy: Policy, book: Gradebook, key: bytes) -> Policy:
+    """Return the policy with its extensions under the pseudonyms of the students of a gradebook."""
+    names, _ = _names(book.students, key)
+    moved = {names[name]: later for name, later in policy.extensions.items() if name in names}
+    return policy.model_copy(update={"extensions": moved})
+
+
+Mask = Mapping[str, str]
+"""What is replaced in texts, and by what."""
+
+
+def _mask(student: Student, name: str) -> Mask:
+    return {text: name for text in (student.id, student.name, student.email) if text.strip()}
+
+
+def _together(masks: Iterable[Mask]) -> Mask:
+    return {text: name for mask in masks for text, name in mask.items()}
+
+
+def _masked(text: str, mask: Mask) -> str:
+    """Replace whole words only: the id ``7`` is not in ``17``."""
+    if not mask or not text:
+        return text
+    longest_first = sorted(mask, key=len, reverse=True)
+    words = "|".join(re.escape(word) for word in longest_first)
+    return re.sub(rf"(?<!\w)(?:{words})(?!\w)", lambda found: mask[found[0]], text)
+
+
+def _grade(grade: Grade, student: Student, mask: Mask) -> Grade:
+    return replace(
+        grade,
+        student=student,
+        platform_id="",
+        reason=_masked(grade.reason, mask),
+        remarks=tuple(_masked(remark, mask) for remark in grade.remarks),
+        records=tuple(_record(record, student, mask) for record in grade.records),
+    )
+
+
+def _record(record: Record, student: Student, mask: Mask) -> Record:
+    texts = ("reason", "stdout", "stderr", "stdout_escaped", "stderr_escaped", "warnings")
+    view = record.student_view
+    if view is not None:
+        view = {key: _masked(value, mask) if key in texts else value for key, value in view.items()}
+    changed: dict[str, Any] = {name: _masked(getattr(record, name), mask) for name in texts}
+    return replace(record, student=student.id, student_view=view, **changed)
