@@ -22,6 +22,7 @@ from orchestrator.exercises.parameters import with_example
 from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.exercises.student_view import view_of
 from orchestrator.exercises.surroundings import padded
+from orchestrator.formatting import bounded, printable
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS, User
@@ -37,6 +38,8 @@ MAKE_ROOM = (
 CONTENTION = 3.0
 """Deadlines are scaled by the measured slowness and by this factor, for the load of other machines."""
 LEAST_SECONDS = 10.0
+LAST_OUTPUT = 120
+"""Characters of a program's last line that are told of when it is stopped."""
 PUSH_SECONDS = 120.0
 SET_ASIDE = (
     'aside=$(mktemp -d "$0/.aside.XXXXXX") || exit; '
@@ -330,13 +333,21 @@ def _trouble(result: ProcessResult, timeout: float, limits: _Limits) -> str:
     if result.start_error:
         return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        scaled = f"{timeout:g} s scaled to this machine's speed"
-        return f"timed out after {_seconds(limits.wall)} s ({scaled}), stopped by isolab"
+        scaled = f"{timeout:g} s, times {limits.wall / timeout:.3g} for this machine's speed and load"
+        return (
+            f"timed out after {_seconds(limits.wall)} s ({scaled}), stopped by isolab; {_last_words(result)}"
+        )
     if result.killed_for == "processor":
         return f"used {limits.processor:.0f} s of processor time, stopped by isolab"
     if result.killed_for == "output":
         return "stopped by isolab: too much output"
     return f"stopped by isolab: {result.killed_for}" if result.killed_for else ""
+
+
+def _last_words(result: ProcessResult) -> str:
+    """Return the last line that a program printed before it was stopped, in words."""
+    line = next((line.strip() for line in reversed(result.stdout.splitlines()) if line.strip()), "")
+    return f"its last output: {bounded(printable(line), LAST_OUTPUT)}" if line else "it had printed nothing"
 
 
 def _seconds(limit: float) -> str:
