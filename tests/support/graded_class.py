@@ -152,7 +152,10 @@ COMPILER = "queue.c does not compile:\nqueue.c:3:5: error: expected ';' after ex
 def the_grades() -> tuple[Grade, ...]:
     """Ada has nearly all, Bob does not compile and differs between machines, Eve is hostile, Ivy times out
     and gets no result, Roy handed in twice and late, Zoe nothing."""
-    timed_out = "timed out after 12 s (5 s, times 2.4 for this machine's speed and load), stopped by isolab; it had printed nothing\noutput truncated"
+    timed_out = (
+        "timed out after 12 s (5 s, times 2.4 for this machine's speed and load), stopped by isolab; "
+        "it had printed nothing\noutput truncated"
+    )
     stopped = [replace(one, points=0.0) for one in queue().checks]
     unpacked = (
         "work.zip was unpacked",
