@@ -41,7 +41,7 @@ class Wanted:
     @property
     def base(self) -> str:
         """The last part of its name, in lower case."""
-        return PurePath(self.name).name.lower()
+        return self.name.rpartition("/")[2].lower()
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,18 @@ class Misplaced:
         """
         if not self.complete:  # who knows which others there are
             return ()
-        for numbered in (False, True):
-            named = [name for name in self.files if self._is(one, name, numbered)]
+        for index in (self._named, self._numbered):
+            named = [name for name in index.get(one.base, []) if self._is(one, name)]
             own = [name for name in named if self._within(one.exercise, name)]
-            free = [name for name in named if not any(self._within(each, name) for each in self._folders)]
-            if found := own or (free if self._bases[one.base] == 1 else []):
-                begun = [name for name in found if SKELETON in PurePath(name).parent.parts]
+            if found := own or (self._outside(named) if self._bases[one.base] == 1 else []):
+                begun = [name for name in found if SKELETON in name.split("/")[:-1]]
                 return tuple([name for name in found if name not in begun] or begun)
         return ()
 
     def hint(self, wanted: str) -> str:
         """Return, for a missing path, which file may be meant and what to do with it; "" if none is."""
         path = PurePath(wanted)
-        named = [name for name in self.files if PurePath(name).name.lower() == path.name.lower()]
+        named = self._named.get(path.name.lower(), [])
         if not named:
             return ""
         # One in the same folder, then one of the same name.
@@ -87,6 +86,23 @@ class Misplaced:
             return f" ({there} is there: rename it to {path.name})"
         name = "" if PurePath(best).name == path.name else f", as {path.name}"
         return f" ({there} is there: it belongs in {folder}/{name})"
+
+    @cached_property
+    def _named(self) -> dict[str, list[str]]:
+        """The files by the last part of their paths, in lower case."""
+        found: dict[str, list[str]] = {}
+        for name in self.files:
+            found.setdefault(name.rpartition("/")[2].lower(), []).append(name)
+        return found
+
+    @cached_property
+    def _numbered(self) -> dict[str, list[str]]:
+        """The same, without the numbers behind names, and only of those that have one."""
+        found: dict[str, list[str]] = {}
+        for base, names in self._named.items():
+            if match := _NUMBERED.fullmatch(base):
+                found.setdefault(f"{match[1]}{match[2]}", []).extend(names)
+        return {base: sorted(names) for base, names in found.items()}
 
     @cached_property
     def _bases(self) -> Counter[str]:
@@ -103,25 +119,21 @@ class Misplaced:
         """What a folder of each exercise is called: the last part of its name if no other one has it, else
         the whole."""
         parts = {name: PurePath(name.lower()).parts for name in self.exercises}
-        last = Counter(those[-1] for those in parts.values())
-        return {name: those[-1:] if last[those[-1]] == 1 else those for name, those in parts.items()}
+        last = Counter(those[-1:] for those in parts.values())
+        return {name: those[-1:] if last[those[-1:]] == 1 else those for name, those in parts.items()}
 
-    def _is(self, one: Wanted, name: str, numbered: bool) -> bool:
-        """Whether a file has the name of a wanted one: the last part of it, or the whole where that is not
-        enough."""
-        path = PurePath(name)
-        if numbered:
-            match = _NUMBERED.fullmatch(path.name)
-            path = path.with_name(f"{match[1]}{match[2]}") if match else PurePath()
-        if path.name.lower() != one.base:
-            return False
-        whole = PurePath(one.name).parts
-        # There may be another of this name, in another folder or case.
-        return self._own_bases[(one.exercise, one.base)] == 1 or path.parts[-len(whole) :] == whole
+    def _is(self, one: Wanted, name: str) -> bool:
+        """Whether a file whose last part is a wanted one's is that, and not another in another folder or
+        case."""
+        only = self._own_bases[(one.exercise, one.base)] == 1
+        return only or name == one.name or name.endswith(f"/{one.name}")
 
     def _within(self, exercise: str, name: str) -> bool:
-        folders, key = PurePath(name.lower()).parent.parts, self._folders[exercise]
-        return any(folders[at : at + len(key)] == key for at in range(len(folders)))
+        folders, key = tuple(name.lower().split("/")[:-1]), self._folders[exercise]
+        return bool(key) and any(folders[at : at + len(key)] == key for at in range(len(folders)))
+
+    def _outside(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if not any(self._within(each, name) for each in self._folders)]
 
 
 def misplaced(work: Path, wanted: Sequence[Wanted], others: Collection[str] = ()) -> Misplaced:

@@ -32,7 +32,7 @@ def identified(findings: Sequence[Finding], roster: Roster | None) -> list[Ident
         return [
             Identified(one, tuple(_stranger(claim, frozenset()) for claim in one.claims)) for one in findings
         ]
-    known = _Known(roster, _shared(findings))
+    known = _Known(roster, findings)
     return [known.identify(finding) for finding in findings]
 
 
@@ -55,17 +55,20 @@ def _shared(findings: Sequence[Finding]) -> frozenset[str]:
 class _Known:
     """The roster by everything that a platform may say of somebody."""
 
-    def __init__(self, roster: Roster, shared: frozenset[str]) -> None:
-        self._shared = shared
+    def __init__(self, roster: Roster, findings: Sequence[Finding]) -> None:
+        self._shared = _shared(findings)
         self._ids = _index(roster.students, lambda one: [_same(one.id)])
         self._emails = _index(roster.students, lambda one: [_same(one.email)])
-        self._names = _index(roster.students, lambda one: forms(one.name) | forms(f"{one.id} {one.name}"))
+        self._names = _index(roster.students, _names)
         self._groups = _index(roster.students, lambda one: forms(one.group))
         github = {key: _same(name) for key, name in roster.github.items()}
         # A user name is an id only in a class that says no user names.
         self._github = _index(
             roster.students, lambda one: [github.get(one.id, "") if github else _same(one.id)]
         )
+
+        claims = [claim for finding in findings for claim in finding.claims]
+        self._says_ids = any(_same(claim.id) in self._ids for claim in claims)
 
     def identify(self, finding: Finding) -> Identified:
         students: list[Student] = []
@@ -90,6 +93,8 @@ class _Known:
         ):
             if len(found) == 1:
                 return tuple(found), ""
+        if claim.id and self._says_ids and same != forms(claim.id):
+            return (), f"its id, {printable(claim.id)}, is not on it"
         called = list(dict.fromkeys(one for form in sorted(same) for one in self._names.get(form, [])))
         group = self._group(claim)
         if called and group:
@@ -112,6 +117,12 @@ class _Known:
         return ()
 
 
+def _names(student: Student) -> frozenset[str]:
+    """Return the forms of a student's name, and of the name with the id before or behind it."""
+    plain = forms(student.name)
+    return plain.union(*(forms(f"{student.id} {form}") for form in plain))
+
+
 def _same(text: str) -> str:
     """Return a form of an id that is equal however case and accents were written."""
     return unicodedata.normalize("NFC", text).casefold()
@@ -129,4 +140,5 @@ def _index(students: Iterable[Student], keys: Callable[[Student], Iterable[str]]
 def _stranger(claim: Claim, taken: Iterable[str]) -> Student:
     """Return a student of the platform's id, which is not one of somebody else on the roster."""
     key = claim.unmatched if _same(claim.unmatched) not in set(taken) else f"unknown-{claim.unmatched}"
-    return Student(printable(key), printable(claim.name), printable(claim.email))
+    name = "" if claim.name == claim.unmatched else claim.name
+    return Student(printable(key), printable(name), printable(claim.email))
