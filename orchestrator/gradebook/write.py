@@ -64,11 +64,11 @@ NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class _File:
-    """A file to write: ``path`` is below the gradebook's folder."""
+    """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part."""
 
     path: str
     data: bytes
-    mode: int = 0o644
+    mode: int = 0o666
 
 
 def check(lab: LoadedLab, exports: Exports) -> None:

@@ -184,7 +184,7 @@ policies = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(policies, hours, hours, st.floats(0, 3))
 def test_later_work_never_gets_more_and_no_work_less_than_nothing(
     policy: Policy, one: timedelta, other: timedelta, won: float
@@ -195,7 +195,7 @@ def test_later_work_never_gets_more_and_no_work_less_than_nothing(
     assert 0 <= after <= early <= won
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 48), hours, st.floats(0, 3), policies)
 def test_a_longer_extension_never_gives_less(longer: int, by: timedelta, won: float, policy: Policy) -> None:
     def extended(hour: int) -> float | None:
@@ -206,7 +206,7 @@ def test_a_longer_extension_never_gives_less(longer: int, by: timedelta, won: fl
     assert (extended(longer) or 0) >= (extended(0) or 0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.floats(0, 3), hours), min_size=1, max_size=4))
 def test_no_policy_is_the_identity(each: list[tuple[float | None, timedelta]]) -> None:
     grades = [late(by, won, attempt=at, exercise=f"ex/{at}") for at, (won, by) in enumerate(each, start=1)]

@@ -120,7 +120,7 @@ def test_extensions_are_their_students_under_another_name() -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sets(st.text(max_size=5), max_size=20), st.binary(min_size=32, max_size=32))
 def test_different_ids_have_different_pseudonyms(ids: set[str], key: bytes) -> None:
     assert len(set(pseudonyms(ids, key).values())) == len(ids)

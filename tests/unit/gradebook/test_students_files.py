@@ -96,7 +96,7 @@ def test_junit_counts_what_is_in_it() -> None:
         assert int(root.get(name, "")) == sum(int(suite.get(name, "")) for suite in root)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.text(max_size=30), st.text(max_size=30), st.sampled_from(list(Status)), st.sampled_from(list(Verdict))
 )

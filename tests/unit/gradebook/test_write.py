@@ -52,7 +52,7 @@ def test_feedback_says_what_the_policy_made_of_the_points(tmp_path: Path) -> Non
     assert (tmp_path / "feedback" / "s003.html").read_text() == (
         "s003 {'ipc/fifo': '2.25 of 3 points count (2 days late, 1 of them free: -0.25)'}"
     )
-    assert (tmp_path / "feedback" / "=evil%28%29.md").read_text() == "=evil() {}"
+    assert (tmp_path / "feedback" / f"{file_name(EVE.id)}.md").read_text() == "=evil() {}"
 
 
 def test_what_a_lecturer_must_know_is_told() -> None:
