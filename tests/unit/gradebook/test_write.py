@@ -15,6 +15,7 @@ from orchestrator.errors import SpecError
 from orchestrator.gradebook import Exports, check, notes, write
 from orchestrator.gradebook.policy import Amount, Policy
 from orchestrator.grading.model import Gradebook
+from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.model import Student
 
 GOLDEN = TESTS / "golden" / "gradebook"
@@ -52,7 +53,7 @@ def test_feedback_says_what_the_policy_made_of_the_points(tmp_path: Path) -> Non
     assert (tmp_path / "feedback" / "s003.html").read_text() == (
         "s003 {'ipc/fifo': '2.25 of 3 points count (2 days late, 1 of them free: -0.25)'}"
     )
-    assert (tmp_path / "feedback" / f"{file_name(EVE.id)}.md").read_text() == "=evil() {}"
+    assert (tmp_path / "feedback" / f"{file_name(made_up.EVE.id)}.md").read_text() == "=evil() {}"
 
 
 def test_what_a_lecturer_must_know_is_told() -> None:
