@@ -69,6 +69,8 @@ def test_a_policy_is_read_from_yaml(tmp_path: Path) -> None:
     ("text", "found"),
     [
         ("due: 2027-03-08T17:00\n", "policy.yaml:1:6: expected a time with its offset from UTC, such as"),
+        ("due: 9999-12-31T23:59Z\n", "policy.yaml:1:6: expected a time with its offset"),
+        (FILE.replace("s001", "1001"), 'policy.yaml:8:3: a key must be text (write "1001":)'),
         ("due: tomorrow\n", "policy.yaml:1:6: expected a time with its offset"),
         (FILE.replace("10%", "10 points"), "policy.yaml:4:18: expected a percentage such as 10%, or points"),
         (FILE.replace("10%", "110%"), "policy.yaml:4:18: expected a percentage such as 10%"),
