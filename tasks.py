@@ -162,6 +162,7 @@ def grade(
     canvas: str = "",
     canvas_column: str = "",
     names: bool = False,
+    similarity: bool = False,
     verify: str = "",
     key: str = "",
     student: str = "",
@@ -186,6 +187,7 @@ def grade(
         canvas_column=canvas_column,
         policy=policy,
         names=names,
+        similarity=similarity,
         form=format,
     )
     if verify:

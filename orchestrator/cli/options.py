@@ -14,6 +14,7 @@ GRADE = {
     "moodle": "grading worksheet, as downloaded from Moodle, to fill in",
     "canvas": "gradebook, as exported from Canvas, to fill in",
     "canvas-column": "title or number of the assignment's column, if several could be it",
+    "similarity": "compare submissions with each other (needs the extra `similarity`)",
     "names": "names instead of pseudonyms in what is about the whole class",
     "verify": "folder of grades: check every receipt in it",
     "key": "with --verify: file of the public key, if another state folder graded",

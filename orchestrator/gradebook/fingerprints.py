@@ -65,7 +65,7 @@ class Fingerprints:
 
     def __init__(self, boilerplate: Iterable[tuple[str, str]] = ()) -> None:
         """``boilerplate`` are paths and texts."""
-        self._library = _copydetect()
+        self._library = require_copydetect()
         self._known: set[int] = set()
         for path, text in boilerplate:
             self._known |= self.of(path, text).data.hashes
@@ -127,7 +127,8 @@ def _spans(source: Fingerprint, slices: Any) -> tuple[Span, ...]:
     )
 
 
-def _copydetect() -> Any:
+def require_copydetect() -> Any:
+    """Return the library. Raises Unavailable if it is not installed."""
     try:
         import copydetect
         import copydetect.utils

@@ -1,78 +1,24 @@
-"""Pseudonyms for what is shown about a whole class: the same student has the same one in every lab of a
-course.
-
-They are made of the ids with a secret key of the course (HMAC-SHA-256): without the key nobody can try ids
-until one fits. ``pseudonyms.csv``, which only its owner may read, says who is who.
-"""
+"""A gradebook under pseudonyms, for what is shown about a whole class. ``pseudonyms.csv``, which only its
+owner may read, says who is who."""
 
 from __future__ import annotations
 
 import csv
-import hmac
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import SpecError
 from orchestrator.gradebook.csv import id_cell
 from orchestrator.gradebook.policy import Policy
 from orchestrator.grading.model import Grade, Gradebook
-from orchestrator.host.cache import write_atomically
 from orchestrator.record import Record
 from orchestrator.report.csv import cell
 from orchestrator.submissions.model import Student
+from orchestrator.submissions.pseudonyms import pseudonyms
 
-KEY_BYTES = 32
-_CONTEXT = b"isolab pseudonym 1\0"
-_LETTERS = "23456789abcdefghjkmnpqrstvwxyz"
-"""Without what is easily confused, and without most vowels: no words by chance."""
-_SHORTEST, _LONGEST = 6, 40
 COLUMNS = ("pseudonym", "id", "name", "email", "group", "group_pseudonym")
-
-
-def course_key(path: Path) -> bytes:
-    """Return the key in a file, which is made on first use and is its owner's alone. Raises SpecError for a
-    file that is no key, and OSError."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise SpecError(
-            f"{path} is not a key: it has {len(key)} bytes, not {KEY_BYTES}",
-            hint="restore it; without it, pseudonyms are others than before. Or remove it for a new one",
-        )
-    return key
-
-
-def pseudonyms(ids: Iterable[str], key: bytes, kind: str = "student") -> dict[str, str]:
-    """Return a pseudonym for each id, such as ``student-k7f3q2``: all are different. One is longer where the
-    short one would be somebody else's as well."""
-    whole = {one: _letters(key, kind, one) for one in sorted(set(ids))}
-    alike: dict[str, list[str]] = {}
-    for text in whole.values():
-        alike.setdefault(text[:_SHORTEST], []).append(text)
-    return {one: f"{kind}-{text[: _length(text, alike[text[:_SHORTEST]])]}" for one, text in whole.items()}
-
-
-def _letters(key: bytes, kind: str, name: str) -> str:
-    about = _CONTEXT + kind.encode() + b"\0" + name.encode(errors="surrogatepass")
-    rest = int.from_bytes(hmac.digest(key, about, "sha256"), "big")
-    letters = []
-    for _ in range(_LONGEST):
-        rest, place = divmod(rest, len(_LETTERS))
-        letters.append(_LETTERS[place])
-    return "".join(letters)
-
-
-def _length(text: str, alike: Sequence[str]) -> int:
-    """How much of a text tells it apart from the others that begin like it."""
-    lengths = range(_SHORTEST, _LONGEST + 1)
-    return next(length for length in lengths if sum(one.startswith(text[:length]) for one in alike) == 1)
 
 
 def render_key(students: Sequence[Student], key: bytes) -> str:

@@ -23,7 +23,7 @@ from orchestrator.grading.model import Gradebook
 LEAST_SHARE = 0.4
 """Pairs that have less than this in common, of the smaller file, are not shown."""
 PAIRS, SIDE_BY_SIDE = 200, 40
-"""Pairs in the list, and those of them that are shown side by side."""
+"""About how many pairs are listed, and how many of them are shown side by side."""
 SECONDS = 120.0
 """Time for all fingerprints: hostile sources take long. What is then left is named, not compared."""
 _FILES_OF_ONE, _BYTES = 64, 2**20
@@ -103,18 +103,24 @@ def likeness(
                 uncompared.append(f"{student}: {path}")
             else:
                 files.setdefault(path, []).append(_File(student, path, prints.of(path, text)))
-    found = [pair for same in files.values() for pair in _candidates(same)]
-    found.sort(key=lambda each: (-each[0], each[1].path, each[1].student, each[2].student))
-    pairs = [
-        _pair(prints, one, other, shown=place < SIDE_BY_SIDE)
-        for place, (_, one, other) in enumerate(found[:PAIRS])
-    ]
+    found = [_of_one_path(prints, same, len(files)) for same in files.values()]
     return Likeness(
-        tuple(sorted(pairs, key=lambda pair: -pair.share)),
+        tuple(sorted((pair for pairs, _ in found for pair in pairs), key=lambda pair: -pair.share)),
         sum(map(len, files.values())),
-        max(0, len(found) - PAIRS),
+        sum(omitted for _, omitted in found),
         tuple(uncompared),
     )
+
+
+def _of_one_path(prints: Fingerprints, files: Sequence[_File], paths: int) -> tuple[list[Pair], int]:
+    """Return the pairs of files at the same path, and how many more there are. Each of the ``paths`` has its
+    share of the page: an exercise that all solve alike does not hide the others."""
+    found = sorted(_candidates(files), key=lambda each: (-each[0], each[1].student, each[2].student))
+    most, beside = max(10, PAIRS // paths), max(2, SIDE_BY_SIDE // paths)
+    pairs = [
+        _pair(prints, one, other, shown=place < beside) for place, (_, one, other) in enumerate(found[:most])
+    ]
+    return pairs, max(0, len(found) - most)
 
 
 def _together(work: Mapping[str, Path], names: Mapping[str, str]) -> dict[str, Path]:

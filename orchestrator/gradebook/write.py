@@ -6,6 +6,7 @@ same policy give the same bytes. A file is replaced as a whole, so a reader neve
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,18 +18,22 @@ from orchestrator.gradebook.canvas import column_of, fill_gradebook
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
 from orchestrator.gradebook.filling import Filled
 from orchestrator.gradebook.gradescope import NO_RECEIPTS, Receipts
+from orchestrator.gradebook.lecturer import lecturer_html
 from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
 from orchestrator.gradebook.policy import Policy
-from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, course_key, render_key
+from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, render_key
 from orchestrator.gradebook.sheet import read_sheet
+from orchestrator.gradebook.similarity import similarity_html
+from orchestrator.grading.digests import digest_of_digests
 from orchestrator.grading.model import Gradebook
+from orchestrator.grading.work import WorkStore
 from orchestrator.host.cache import write_atomically
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.check_submission import SKELETON
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.model import Student
 
-KEY_FILE = "pseudonyms.key"
-"""The secret that pseudonyms are made with, where no other is given; mode 0600."""
 NOT_FILLED = "not-filled.txt"
 """Beside a platform's file: who is not in it, and which of its rows stayed as they were, a line each."""
 
@@ -39,9 +44,8 @@ class Exports:
 
     ``moodle`` is a grading worksheet and ``canvas`` a gradebook, both as downloaded, to be filled in;
     ``canvas_column`` is the title or the number of the assignment there, "" if the lab's title tells.
-    ``named``: the files about the whole class have names and ids, not pseudonyms, which ``key`` makes: the
-    course's secret of 32 bytes; b"" for one that is kept in the gradebook's folder. ``prairielearn``: write a
-    file for each student in PrairieLearn's format as well.
+    ``named``: the files about the whole class have names and ids, not pseudonyms, which ``key``, the
+    course's secret, makes. ``prairielearn``: write a file for each student in PrairieLearn's format as well.
     """
 
     moodle: Path | None = None
@@ -93,22 +97,23 @@ def write(
     for a file of a platform that cannot be filled in, and OSError.
     """
     files = [
-        *_of_the_class(book, folder, exports),
+        *_of_the_class(book, exports),
         *_of_students(book, exports, receipts),
         *_of_platforms(book, exports, pages),
     ]
     return tuple(_written(folder, file) for file in files)
 
 
-def _of_the_class(book: Gradebook, folder: Path, exports: Exports) -> Iterator[_File]:
+def _of_the_class(book: Gradebook, exports: Exports) -> Iterator[_File]:
     """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
     yield _File("grades.csv", _bytes(csv.render(counted(book, exports.policy))))
     shown, policy = book, exports.policy
     if not exports.named:
-        key = exports.key or course_key(folder / KEY_FILE)
+        key = exports.key
         shown, policy = anonymous(book, key), anonymous_policy(policy, book, key)
         yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)), mode=0o600)
     yield _File("junit.xml", _bytes(junit.render(counted(shown, policy))))
+    yield _File("lecturer.html", _bytes(lecturer_html(shown)))
 
 
 def _of_students(book: Gradebook, exports: Exports, receipts: Mapping[str, Receipts]) -> Iterator[_File]:
@@ -184,3 +189,21 @@ def _written(folder: Path, file: _File) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, file.data, mode=file.mode)
     return path
+
+
+def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
+    """Compare what students handed in, and write the page into ``folder``, where the graded files are kept;
+    returns its path. Raises Unavailable without copydetect; OSError."""
+    shown = book if exports.named else anonymous(book, exports.key)
+    store = WorkStore(folder)
+    with working_folder("similarity") as beside:
+        work: dict[str, Path] = {}
+        for grade in shown.grades:  # of several attempts the last one stays
+            kept = store.place(digest_of_digests(grade.files))
+            if grade.files and kept.is_dir():
+                place = beside / file_name(grade.student.id)
+                shutil.copytree(kept, place / grade.exercise, dirs_exist_ok=True)
+                work[grade.student.id] = place
+        skeletons = [one.folder / SKELETON for one in book.lab.exercises if one.name in book.exercises]
+        page = similarity_html(shown, work, [path for path in skeletons if path.is_dir()])
+    return _written(folder, _File("similarity.html", _bytes(page)))

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_gradebook import ANNA, BOB
 
-from orchestrator.errors import SpecError
 from orchestrator.gradebook import Exports, write
 from orchestrator.gradebook.counted import counted
 from orchestrator.gradebook.csv import read_id
 from orchestrator.gradebook.policy import Amount, Policy
-from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, course_key, pseudonyms
+from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy
+from orchestrator.submissions.pseudonyms import pseudonyms
 
 KEY = bytes(range(32))
 IDS = tuple(student.id for student in made_up.CLASS)
@@ -30,23 +30,14 @@ def test_a_pseudonym_is_of_the_id_and_the_key() -> None:
     known = pseudonyms(IDS, KEY)
     assert pseudonyms(["s001"], KEY)["s001"] == known["s001"]
     assert pseudonyms(["s001"], bytes(32))["s001"] != known["s001"]
-    assert known["s001"] == "student-tnaw5z"
+    assert known["s001"] == "student-tnaw5z76"
 
 
 def test_pseudonyms_that_would_be_the_same_are_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.gradebook.pseudonyms._SHORTEST", 2)
+    monkeypatch.setattr("orchestrator.submissions.pseudonyms._SHORTEST", 2)
     many = pseudonyms([f"s{number}" for number in range(200)], KEY)
     assert len(set(many.values())) == len(many)
     assert {len(name) - len("student-") for name in many.values()} >= {2, 3}
-
-
-def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "key"
-    key = course_key(path)
-    assert (len(key), course_key(path), path.stat().st_mode & 0o777) == (32, key, 0o600)
-    path.write_bytes(b"short")
-    with pytest.raises(SpecError, match="is not a key: it has 5 bytes"):
-        course_key(path)
 
 
 def test_the_class_is_anonymous_and_the_key_file_its_owners(tmp_path: Path) -> None:
@@ -61,20 +52,13 @@ def test_the_class_is_anonymous_and_the_key_file_its_owners(tmp_path: Path) -> N
     for student in made_up.CLASS:
         assert student.id not in shown
         assert student.name.split()[0] not in shown
-    assert not (tmp_path / "pseudonyms.key").exists()
 
 
 def test_a_class_with_names_has_no_pseudonyms(tmp_path: Path) -> None:
     write(made_up.gradebook(), tmp_path, Exports(named=True))
     assert "Anna Schmidt" in (tmp_path / "junit.xml").read_text()
-    assert {path.name for path in tmp_path.iterdir()} == {"grades.csv", "junit.xml", "gradescope"}
-
-
-def test_without_a_key_one_is_kept_beside_the_grades(tmp_path: Path) -> None:
-    for _ in range(2):
-        write(made_up.gradebook(), tmp_path, Exports())
-    key = course_key(tmp_path / "pseudonyms.key")
-    assert pseudonyms(["s001"], key)["s001"] in (tmp_path / "junit.xml").read_text()
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"grades.csv", "junit.xml", "lecturer.html", "gradescope"}
 
 
 def test_texts_name_nobody() -> None:

@@ -117,6 +117,15 @@ class TestWithCopydetect:
         assert likeness(same, [skeleton.parent]).pairs == ()
         assert likeness(same).pairs[0].share == 1
 
+    def test_an_exercise_that_all_solve_alike_does_not_hide_the_others(self, tmp_path: Path) -> None:
+        everybody = [f"s{number:02}" for number in range(22)]
+        work = written(tmp_path, dict.fromkeys(everybody, ONE))
+        written(tmp_path, dict.fromkeys(everybody[:2], OTHER), "other.c")
+        found = likeness(work)
+        assert {pair.file for pair in found.pairs if pair.parts} == {"lines.c", "other.c"}
+        assert len(found.pairs) + found.omitted == 22 * 21 // 2 + 1
+        assert found.omitted > 100
+
     def test_a_team_is_not_compared_with_itself(self, work: dict[str, Path]) -> None:
         found = likeness({"ada": work["ada"], "bob": work["ada"]})
         assert (found.pairs, found.compared) == ((), 1)
