@@ -92,17 +92,18 @@ def write(
     are digests, by student's id, exercise and machine. Nothing is written unless all can be. Raises SpecError
     for a file of a platform that cannot be filled in, and OSError.
     """
+    grades = counted(book, exports.policy)
     files = [
+        _File("grades.csv", _bytes(csv.render(grades))),
         *_of_the_class(book, folder, exports),
-        *_of_students(book, exports, receipts),
-        *_of_platforms(book, exports, pages),
+        *_of_students(book, grades, exports, receipts),
+        *_of_platforms(book, grades, exports, pages),
     ]
     return tuple(_written(folder, file) for file in files)
 
 
 def _of_the_class(book: Gradebook, folder: Path, exports: Exports) -> Iterator[_File]:
-    """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
-    yield _File("grades.csv", _bytes(csv.render(counted(book, exports.policy))))
+    """Yield what is about everybody, under pseudonyms unless it is to have names."""
     shown, policy = book, exports.policy
     if not exports.named:
         key = exports.key or course_key(folder / KEY_FILE)
@@ -111,25 +112,27 @@ def _of_the_class(book: Gradebook, folder: Path, exports: Exports) -> Iterator[_
     yield _File("junit.xml", _bytes(junit.render(counted(shown, policy))))
 
 
-def _of_students(book: Gradebook, exports: Exports, receipts: Mapping[str, Receipts]) -> Iterator[_File]:
-    for student, grades in _by_student(book, counted(book, exports.policy)).items():
+def _of_students(
+    book: Gradebook, grades: Sequence[Counted], exports: Exports, receipts: Mapping[str, Receipts]
+) -> Iterator[_File]:
+    for student, mine in _by_student(book, grades).items():
         name, digests = file_name(student), receipts.get(student, NO_RECEIPTS)
-        yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(grades, digests)))
+        yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(mine, digests)))
         if exports.prairielearn:
-            yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(grades)))
+            yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(mine)))
 
 
-def _of_platforms(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
-    grades = counted(book, exports.policy)
+def _of_platforms(
+    book: Gradebook, grades: Sequence[Counted], exports: Exports, pages: Mapping[str, Page]
+) -> Iterator[_File]:
     feedback = {ending: _feedback(book, grades, page) for ending, page in pages.items()}
     for ending, texts in feedback.items():
         for student, text in texts.items():
             yield _File(f"feedback/{file_name(student)}.{ending}", text)
     for place, filled in _platforms(book.lab, totals(book, grades), exports):
+        told = "".join(f"{line}\n" for line in filled.notes)
         yield _File(place, filled.data)
-        yield _File(
-            f"{place.partition('/')[0]}/{NOT_FILLED}", _bytes("".join(f"{line}\n" for line in filled.notes))
-        )
+        yield _File(f"{place.partition('/')[0]}/{NOT_FILLED}", _bytes(told))
         if place.startswith("moodle/") and (found := feedback.get("html")):
             yield _File("moodle/feedback.zip", feedback_zip(filled, found))
 
