@@ -148,6 +148,7 @@ def _grade(grade: Grade, student: Student, mask: _Mask) -> Grade:
         platform_id="",
         reason=mask(grade.reason),
         remarks=tuple(mask(remark) for remark in grade.remarks),
+        files={mask(name): digest for name, digest in grade.files.items()},
         records=tuple(_record(record, student, mask) for record in grade.records),
     )
 

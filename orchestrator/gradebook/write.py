@@ -62,17 +62,13 @@ class Page(Protocol):
 NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 
-_SHARED = 0o666
-"""The mode of a file before the umask takes its part of it."""
-
-
 @dataclass(frozen=True)
 class _File:
     """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part."""
 
     path: str
     data: bytes
-    mode: int = _SHARED
+    mode: int = 0o666
 
 
 def check(lab: LoadedLab, exports: Exports) -> None:
@@ -96,18 +92,17 @@ def write(
     are digests, by student's id, exercise and machine. Nothing is written unless all can be. Raises SpecError
     for a file of a platform that cannot be filled in, and OSError.
     """
-    grades = counted(book, exports.policy)
     files = [
-        _File("grades.csv", _bytes(csv.render(grades))),
         *_of_the_class(book, folder, exports),
-        *_of_students(book, grades, exports, receipts),
-        *_of_platforms(book, grades, exports, pages),
+        *_of_students(book, exports, receipts),
+        *_of_platforms(book, exports, pages),
     ]
     return tuple(_written(folder, file) for file in files)
 
 
 def _of_the_class(book: Gradebook, folder: Path, exports: Exports) -> Iterator[_File]:
-    """Yield what is about everybody, under pseudonyms unless it is to have names."""
+    """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
+    yield _File("grades.csv", _bytes(csv.render(counted(book, exports.policy))))
     shown, policy = book, exports.policy
     if not exports.named:
         key = exports.key or course_key(folder / KEY_FILE)
@@ -116,27 +111,25 @@ def _of_the_class(book: Gradebook, folder: Path, exports: Exports) -> Iterator[_
     yield _File("junit.xml", _bytes(junit.render(counted(shown, policy))))
 
 
-def _of_students(
-    book: Gradebook, grades: Sequence[Counted], exports: Exports, receipts: Mapping[str, Receipts]
-) -> Iterator[_File]:
-    for student, mine in _by_student(book, grades).items():
+def _of_students(book: Gradebook, exports: Exports, receipts: Mapping[str, Receipts]) -> Iterator[_File]:
+    for student, grades in _by_student(book, counted(book, exports.policy)).items():
         name, digests = file_name(student), receipts.get(student, NO_RECEIPTS)
-        yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(mine, digests)))
+        yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(grades, digests)))
         if exports.prairielearn:
-            yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(mine)))
+            yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(grades)))
 
 
-def _of_platforms(
-    book: Gradebook, grades: Sequence[Counted], exports: Exports, pages: Mapping[str, Page]
-) -> Iterator[_File]:
+def _of_platforms(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
+    grades = counted(book, exports.policy)
     feedback = {ending: _feedback(book, grades, page) for ending, page in pages.items()}
     for ending, texts in feedback.items():
         for student, text in texts.items():
             yield _File(f"feedback/{file_name(student)}.{ending}", text)
     for place, filled in _platforms(book.lab, totals(book, grades), exports):
-        told = "".join(f"{line}\n" for line in filled.notes)
         yield _File(place, filled.data)
-        yield _File(f"{place.partition('/')[0]}/{NOT_FILLED}", _bytes(told))
+        yield _File(
+            f"{place.partition('/')[0]}/{NOT_FILLED}", _bytes("".join(f"{line}\n" for line in filled.notes))
+        )
         if place.startswith("moodle/") and (found := feedback.get("html")):
             yield _File("moodle/feedback.zip", feedback_zip(filled, found))
 
@@ -187,10 +180,9 @@ def _bytes(text: str) -> bytes:
 
 
 def _written(folder: Path, file: _File) -> Path:
-    """Write a file that is not there yet as it should be: a second export of a class touches little."""
     path = folder / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    same = file.mode == _SHARED and path.is_file() and path.read_bytes() == file.data
-    if not same:
+    # A second export of a class touches only what is not as it should be.
+    if file.mode == 0o600 or not path.is_file() or path.read_bytes() != file.data:
         write_atomically(path, file.data, mode=file.mode)
     return path
