@@ -47,7 +47,7 @@ def validate(path: str, form: str) -> Exit:
 
 def print_schema(kind: str) -> Exit:
     """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
-    from orchestrator.gradebook.policy import policy_schema
+    from orchestrator.gradebook.policy import policy_schema  # with modules that nothing else here needs
 
     kinds = {
         "lab": schema,
