@@ -8,10 +8,11 @@ status only. The field names are Gradescope's (autograder specifications, "Outpu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+
+from pydantic_core import to_json
 
 from orchestrator.formatting import printable
 from orchestrator.gradebook.counted import Counted, adjusted
@@ -29,8 +30,14 @@ _PARTIAL = "The score counts only the exercises that have a result."
 
 def render(grades: Sequence[Counted], receipts: Receipts = NO_RECEIPTS) -> str:
     """Render the grades that count of one student as JSON."""
+    # Several times as fast as the standard library's, which indents in Python; a class has hundreds of files.
+    return to_json(results(grades, receipts), indent=2).decode() + "\n"
+
+
+def results(grades: Sequence[Counted], receipts: Receipts = NO_RECEIPTS) -> dict[str, Any]:
+    """Return the results of one student with Gradescope's names."""
     records = [record for one in grades for record in one.grade.records]
-    results = {
+    return {
         "score": round(sum(one.points for one in grades if one.points is not None), 2),
         "execution_time": round(sum(record.seconds for record in records), 3),
         "output": _output(grades),
@@ -42,7 +49,6 @@ def render(grades: Sequence[Counted], receipts: Receipts = NO_RECEIPTS) -> str:
         "extra_data": {"isolab": {one.grade.exercise: _facts(one, receipts) for one in grades}},
         "tests": [test for number, one in enumerate(grades, start=1) for test in _numbered(one, number)],
     }
-    return json.dumps(results, indent=2) + "\n"
 
 
 def _output(grades: Sequence[Counted]) -> str:

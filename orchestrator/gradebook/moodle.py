@@ -26,11 +26,11 @@ _EMAIL = re.compile(r"\S+@\S+")
 _WORDS = {
     "yes": "no", "ja": "nein", "oui": "non", "sí": "no", "sì": "no", "si": "nu", "sim": "não", "da": "ne",
     "tak": "nie", "ano": "ne", "áno": "nie", "igen": "nem", "evet": "hayır", "ναι": "όχι", "да": "нет",
-    "так": "ні", "kyllä": "ei", "jah": "ei", "jā": "nē", "taip": "ne", "jo": "nej", "já": "nei", "bai": "ez",
+    "так": "ні", "kyllä": "ei", "jah": "ei", "jā": "nē", "taip": "ne", "já": "nei", "bai": "ez",
     "はい": "いいえ", "是": "否", "예": "아니오", "نعم": "لا", "כן": "לא", "có": "không", "ya": "tidak",
 }  # fmt: skip
 """Yes and no in the languages of many sites; ``ja`` stands for more than German."""
-_NO = frozenset({*_WORDS.values(), "nee", "не"})
+_NO = frozenset({*_WORDS.values(), "nee", "nej", "не"})
 _KNOWN = frozenset(_WORDS) | _NO
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: no time of ours is in the file."""

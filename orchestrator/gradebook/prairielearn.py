@@ -8,9 +8,10 @@ the points, and what was found in it is "0 of 0", which is shown as a remark.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic_core import to_json
 
 from orchestrator.formatting import bounded
 from orchestrator.gradebook import gradescope
@@ -26,7 +27,7 @@ _SHORT = 200
 
 def render(grades: Sequence[Counted]) -> str:
     """Render the grades that count of one student as JSON."""
-    seen = json.loads(gradescope.render(grades))
+    seen = gradescope.results(grades)
     verdicts = {one.grade.verdict for one in grades}
     gradable = Verdict.SCORED in verdicts and Verdict.NO_RESULT not in verdicts
     most = sum(one.grade.max_points for one in grades)
@@ -41,11 +42,11 @@ def render(grades: Sequence[Counted]) -> str:
         "tests": tests,
         "format_errors": [] if gradable else [wording.reason(one.reason) for one in grades if one.reason],
     }
-    text = json.dumps(results, indent=2)
+    text = to_json(results, indent=2)
     if len(text) > _MOST:
         short = [{**test, "output": bounded(test["output"], _SHORT)} for test in tests]
-        text = json.dumps({**results, "tests": short}, indent=2)
-    return text + "\n"
+        text = to_json({**results, "tests": short}, indent=2)
+    return text.decode() + "\n"
 
 
 def _test(test: Mapping[str, Any], whole: Counted | None) -> dict[str, Any]:

@@ -47,19 +47,23 @@ def anonymous(book: Gradebook, key: bytes) -> Gradebook:
     address become the pseudonym as well. What else somebody writes into a program's output stays.
     """
     names, groups = _names(book.students, key)
-    masks = {student.id: _mask(student, names[student.id]) for student in book.students}
+    words = {
+        student.id: dict.fromkeys((student.id, student.name, student.email), names[student.id])
+        for student in book.students
+    }
+    masks = {name: _Mask(own) for name, own in words.items()}
     students = {
         student.id: Student(names[student.id], group=groups.get(student.group, ""))
         for student in book.students
     }
     grades = [_grade(grade, students[grade.student.id], masks[grade.student.id]) for grade in book.grades]
-    everybody = _together(masks.values())
+    everybody = _Mask({word: instead for own in words.values() for word, instead in own.items()})
     return replace(
         book,
         students=tuple(sorted(students.values(), key=lambda student: student.id)),
         # A stable sort: exercises and attempts keep their order.
         grades=tuple(sorted(grades, key=lambda grade: grade.student.id)),
-        notes=tuple(_masked(note, everybody) for note in book.notes),
+        notes=tuple(everybody(note) for note in book.notes),
     )
 
 
@@ -70,42 +74,35 @@ def anonymous_policy(policy: Policy, book: Gradebook, key: bytes) -> Policy:
     return policy.model_copy(update={"extensions": moved})
 
 
-Mask = Mapping[str, str]
-"""What is replaced in texts, and by what."""
+class _Mask:
+    """Replaces words in texts: the id ``7`` is not in ``17``."""
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self.words = {word: instead for word, instead in words.items() if word.strip()}
+        longest_first = sorted(self.words, key=len, reverse=True)
+        found = "|".join(map(re.escape, longest_first))
+        self._pattern = re.compile(rf"(?<!\w)(?:{found})(?!\w)" if found else r"(?!)")
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(lambda found: self.words[found[0]], text) if text else text
 
 
-def _mask(student: Student, name: str) -> Mask:
-    return {text: name for text in (student.id, student.name, student.email) if text.strip()}
-
-
-def _together(masks: Iterable[Mask]) -> Mask:
-    return {text: name for mask in masks for text, name in mask.items()}
-
-
-def _masked(text: str, mask: Mask) -> str:
-    """Replace whole words only: the id ``7`` is not in ``17``."""
-    if not mask or not text:
-        return text
-    longest_first = sorted(mask, key=len, reverse=True)
-    words = "|".join(re.escape(word) for word in longest_first)
-    return re.sub(rf"(?<!\w)(?:{words})(?!\w)", lambda found: mask[found[0]], text)
-
-
-def _grade(grade: Grade, student: Student, mask: Mask) -> Grade:
+def _grade(grade: Grade, student: Student, mask: _Mask) -> Grade:
     return replace(
         grade,
         student=student,
         platform_id="",
-        reason=_masked(grade.reason, mask),
-        remarks=tuple(_masked(remark, mask) for remark in grade.remarks),
+        reason=mask(grade.reason),
+        remarks=tuple(mask(remark) for remark in grade.remarks),
+        files={mask(name): digest for name, digest in grade.files.items()},
         records=tuple(_record(record, student, mask) for record in grade.records),
     )
 
 
-def _record(record: Record, student: Student, mask: Mask) -> Record:
+def _record(record: Record, student: Student, mask: _Mask) -> Record:
     texts = ("reason", "stdout", "stderr", "stdout_escaped", "stderr_escaped", "warnings")
     view = record.student_view
     if view is not None:
-        view = {key: _masked(value, mask) if key in texts else value for key, value in view.items()}
-    changed: dict[str, Any] = {name: _masked(getattr(record, name), mask) for name in texts}
+        view = {key: mask(value) if key in texts else value for key, value in view.items()}
+    changed: dict[str, Any] = {name: mask(getattr(record, name)) for name in texts}
     return replace(record, student=student.id, student_view=view, **changed)

@@ -187,7 +187,9 @@ def _bytes(text: str) -> bytes:
 def _written(folder: Path, file: _File) -> Path:
     path = folder / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, file.data, mode=file.mode)
+    # A second export of a class touches only what is not as it should be.
+    if file.mode == 0o600 or not path.is_file() or path.read_bytes() != file.data:
+        write_atomically(path, file.data, mode=file.mode)
     return path
 
 
