@@ -22,7 +22,8 @@ class Claim:
     """Who handed in, as the platform says.
 
     Any of an ``id`` that the roster may have, a ``name`` of a person or team, an ``email``, a user name at
-    GitHub, and the platform's own ``number``. ``unmatched`` is the id of who is not on the roster.
+    GitHub, and the platform's own ``number``. ``squeezed``: the name has lost its spaces. ``unmatched`` is
+    the id of who is not on the roster.
     """
 
     unmatched: str
@@ -31,6 +32,7 @@ class Claim:
     email: str = ""
     github: str = ""
     number: str = ""
+    squeezed: bool = False
 
 
 @dataclass(frozen=True)

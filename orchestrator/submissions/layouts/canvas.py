@@ -47,7 +47,7 @@ def _match(name: str) -> re.Match[str] | None:
 def _finding(name: str, number: str, files: dict[str, re.Match[str]]) -> Finding:
     typed = any(match["typed"] for match in files.values())
     return Finding(
-        (Claim(f"canvas-{number}", name=name, number=number),),
+        (Claim(f"canvas-{number}", name=name, number=number, squeezed=True),),
         next(iter(files)),
         {path: match["file"] or match["typed"] for path, match in files.items()},
         late=any(match["late"] for match in files.values()),
