@@ -38,8 +38,10 @@ def opened(path: Path, roster: Path | None, layout: str = "") -> Iterator[Intake
     known = read_roster(roster) if roster else None
     if not path.exists():
         raise SpecError(f"{path}: no such folder or archive", hint="name what holds the submissions")
-    with working_folder("submissions") as work, _source(path) as source:
-        yield _intake(path, source, known, layout, work)
+    with working_folder("submissions") as work:
+        with _source(path) as source:
+            intake = _intake(path, source, known, layout, work)
+        yield intake
 
 
 def described(intake: Intake) -> list[str]:
