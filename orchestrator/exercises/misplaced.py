@@ -19,6 +19,8 @@ from orchestrator.labfile.check_submission import SKELETON
 
 _MOST_ENTRIES = 2000
 """Files that are looked at: a submission may hold any number."""
+_MOST_FOLDERS = 64
+"""How deep they are looked for. Walking calls itself for each folder (before Python 3.12)."""
 _STRAY = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"})
 _NUMBERED = re.compile(r"(.+?)(?:-[0-9]{1,3}| ?\([0-9]{1,3}\))((?:\.[^.]*)?)", re.DOTALL)
 """What a platform or a browser makes of a name that it has already: ``wire-1.c``, ``wire (1).c``."""
@@ -143,7 +145,8 @@ def misplaced(work: Path, wanted: Sequence[Wanted], others: Collection[str] = ()
     hold nothing for these. Links are not followed, and what cannot be read is passed over.
     """
     taken = {one.path for one in wanted}
-    found = list(islice(_below(work), _MOST_ENTRIES + 1))
+    complete = all(os.path.lexists(work / path) for path in taken)
+    found = [] if complete else list(islice(_below(work), _MOST_ENTRIES + 1))
     exercises = dict.fromkeys([*(one.exercise for one in wanted), *others])
     return Misplaced(
         tuple(name for name in found[:_MOST_ENTRIES] if name not in taken),
@@ -155,6 +158,7 @@ def misplaced(work: Path, wanted: Sequence[Wanted], others: Collection[str] = ()
 
 def _below(work: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(work):
-        folders[:] = sorted(name for name in folders if not stray(name))
+        deep = len(Path(folder).parts) - len(work.parts) >= _MOST_FOLDERS
+        folders[:] = [] if deep else sorted(name for name in folders if not stray(name))
         kept = sorted(name for name in names if not stray(name))
         yield from (str((Path(folder) / name).relative_to(work)) for name in kept)

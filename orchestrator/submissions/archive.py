@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from orchestrator.submissions.entries import LINK, SPECIAL, Entry, Source, Unreadable, named
+from orchestrator.submissions.entries import LINK, SPECIAL, Entry, Source, Unreadable, named, shown_name
 from orchestrator.submissions.limits import Limits
 from orchestrator.submissions.tar_archive import TarArchive
 from orchestrator.submissions.zip_archive import ZipArchive
@@ -104,8 +104,8 @@ class FolderSource:
             with os.scandir(self._folder / above) as found:
                 return sorted(found, key=lambda one: one.name)
         except OSError as problem:
-            self.damage = f"{above or self._folder} cannot be read: {problem.strerror}"
-            return []
+            where = f"{shown_name(above)} in it" if above else "it"
+            raise Unreadable(f"{where} cannot be read ({problem.strerror})") from None
 
     def files(self) -> Iterator[tuple[Entry, Callable[[], AbstractContextManager[IO[bytes]]]]]:
         """Yield the files, as Source says."""

@@ -5,6 +5,7 @@ Whatever cannot be taken becomes a remark for whoever handed it in, and the rest
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import zipfile
@@ -24,6 +25,7 @@ Opens = Callable[[], AbstractContextManager[IO[bytes]]]
 UNREADABLE = (*DAMAGED, zipfile.BadZipFile, lzma.LZMAError, NotImplementedError, RuntimeError)
 """What reading a file of an archive raises; RuntimeError: it is encrypted, NotImplementedError: its
 compression is not known."""
+_OF_THE_HOST = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 _BLOCK = 2**16
 _MOST_REMARKS = 20
 
@@ -59,8 +61,11 @@ class Deposit:
         self.remark(f"{where}{entry.shown} was not taken: {entry.refused}")
 
     def take(self, path: str, opens: Opens, origin: str = "", ratio: Ratio | None = None) -> None:
-        """Write a file to ``path``, which is plain. A remark says why it was not taken. Raises Exceeded when
-        nothing more can be taken."""
+        """Write a file to ``path``, which is plain. A remark says why it was not taken.
+
+        Raises Exceeded when nothing more can be taken; OSError when this host is at fault; Unreadable when
+        what cannot be read did not come from an archive of the student's, ``origin``.
+        """
         shown = shown_name(path)
         if clash := self._clash(path, origin):
             self.remark(f"{shown} was not taken{_from(origin)}: {clash}")
@@ -75,6 +80,10 @@ class Deposit:
             self.remark(f"{shown} was not taken{_from(origin)}: it is {problem}")
         except UNREADABLE as problem:
             self.files.pop(path, None)
+            if getattr(problem, "errno", None) in _OF_THE_HOST:
+                raise
+            if not origin and not _too_long(problem):
+                raise Unreadable(f"{shown_name(path)} in it cannot be read ({_words(problem)})") from None
             self.remark(f"{shown} was not taken{_from(origin)}: it cannot be read ({_words(problem)})")
         else:
             self.files[path] = origin
@@ -201,6 +210,11 @@ def _created(path: Path) -> IO[bytes]:
 
 def _from(origin: str) -> str:
     return f" from {shown_name(origin)}" if origin else ""
+
+
+def _too_long(problem: BaseException) -> bool:
+    """Whether the student chose names that are too long for this host, all together."""
+    return isinstance(problem, OSError) and problem.errno == errno.ENAMETOOLONG
 
 
 def _words(problem: BaseException) -> str:

@@ -14,6 +14,7 @@ from orchestrator.submissions.model import Student
 from orchestrator.submissions.roster import Roster
 
 _NOT_WORD = re.compile(r"[\W_]+")
+_LEFT_OUT = re.compile(r"[&<>\"`|':\\/’]+")
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,21 @@ def identified(findings: Sequence[Finding], roster: Roster | None) -> list[Ident
     return [known.identify(finding) for finding in findings]
 
 
-def forms(name: str) -> frozenset[str]:
-    """Return the ways a name may be written without spaces, whichever of its words comes first: platforms
-    put the family name first or last."""
-    words = [word for word in _NOT_WORD.split(unicodedata.normalize("NFKC", name).casefold()) if word]
-    return frozenset("".join(words[at:] + words[:at]) for at in range(len(words)))
+def forms(name: str, squeezed: bool = False) -> frozenset[str]:
+    """Return the ways a name may be written, whichever of its words comes first: platforms put the family
+    name first or last. Case does not count, nor what platforms leave out of names of files. Those of a name
+    that was ``squeezed``, its spaces lost, are no others' and begin with a mark."""
+    plain = _LEFT_OUT.sub("", unicodedata.normalize("NFKC", name).casefold())
+    words = [word for word in _NOT_WORD.split(plain) if word]
+    mark, between = ("=", "") if squeezed else ("", " ")
+    return frozenset(mark + between.join(words[at:] + words[:at]) for at in range(len(words)))
 
 
 def _shared(findings: Sequence[Finding]) -> frozenset[str]:
     """Return forms of names under which several people handed in, as their numbers or ids say."""
     bearers: dict[str, set[str]] = defaultdict(set)
     for claim in (claim for finding in findings for claim in finding.claims):
-        for form in forms(claim.name):
+        for form in forms(claim.name, claim.squeezed):
             bearers[form].add(claim.unmatched)
     return frozenset(form for form, those in bearers.items() if len(those) > 1)
 
@@ -60,7 +64,7 @@ class _Known:
         self._ids = _index(roster.students, lambda one: [_same(one.id)])
         self._emails = _index(roster.students, lambda one: [_same(one.email)])
         self._names = _index(roster.students, _names)
-        self._groups = _index(roster.students, lambda one: forms(one.group))
+        self._groups = _index(roster.students, lambda one: _written(one.group))
         github = {key: _same(name) for key, name in roster.github.items()}
         # A user name is an id only in a class that says no user names.
         self._github = _index(
@@ -83,11 +87,11 @@ class _Known:
 
     def _resolve(self, claim: Claim) -> tuple[tuple[Student, ...], str]:
         """Return who a claim is of, or nobody and why."""
-        same = forms(claim.name)
+        same = forms(claim.name, claim.squeezed)
         for found in (
             self._ids.get(_same(claim.id), []),
             # A platform's number may happen to be somebody else's id.
-            [one for one in self._ids.get(_same(claim.number), []) if same & forms(one.name)],
+            [one for one in self._ids.get(_same(claim.number), []) if same & _written(one.name)],
             self._emails.get(_same(claim.email), []),
             self._github.get(_same(claim.github), []),
         ):
@@ -110,7 +114,7 @@ class _Known:
         """Return the members of the group that handed in, if there is one of this name."""
         for written in (claim.id, claim.name):
             found = dict.fromkeys(
-                one for form in sorted(forms(written)) for one in self._groups.get(form, [])
+                one for form in sorted(forms(written, claim.squeezed)) for one in self._groups.get(form, [])
             )
             if len({one.group.casefold() for one in found}) == 1:
                 return tuple(found)
@@ -119,8 +123,13 @@ class _Known:
 
 def _names(student: Student) -> frozenset[str]:
     """Return the forms of a student's name, and of the name with the id before or behind it."""
-    plain = forms(student.name)
-    return plain.union(*(forms(f"{student.id} {form}") for form in plain))
+    spaced = forms(student.name)
+    return _written(student.name).union(*(forms(f"{student.id} {form}") for form in spaced))
+
+
+def _written(name: str) -> frozenset[str]:
+    """Return the forms of a name with spaces and without."""
+    return forms(name) | forms(name, squeezed=True)
 
 
 def _same(text: str) -> str:

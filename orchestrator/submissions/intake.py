@@ -14,7 +14,7 @@ from orchestrator.formatting import counted, printable
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.submissions import archive
 from orchestrator.submissions.deposit import UNREADABLE, Deposit
-from orchestrator.submissions.entries import KINDS, Source, Unreadable, shown_name
+from orchestrator.submissions.entries import ENCRYPTED, KINDS, Source, Unreadable, shown_name
 from orchestrator.submissions.identify import Identified, identified
 from orchestrator.submissions.layouts.base import Listing, some
 from orchestrator.submissions.layouts.table import recognised
@@ -38,8 +38,10 @@ def opened(path: Path, roster: Path | None, layout: str = "") -> Iterator[Intake
     known = read_roster(roster) if roster else None
     if not path.exists():
         raise SpecError(f"{path}: no such folder or archive", hint="name what holds the submissions")
-    with working_folder("submissions") as work, _source(path) as source:
-        yield _intake(path, source, known, layout, work)
+    with working_folder("submissions") as work:
+        with _source(path) as source:
+            intake = _intake(path, source, known, layout, work)
+        yield intake
 
 
 def described(intake: Intake) -> list[str]:
@@ -66,6 +68,10 @@ def _source(path: Path) -> Iterator[Source]:
 
 
 def _intake(path: Path, source: Source, roster: Roster | None, wanted: str, work: Path) -> Intake:
+    if source.damage:  # who is in the rest would seem to have handed in nothing
+        raise Unreadable(source.damage)
+    if any(entry.refused == ENCRYPTED for entry in source.entries):
+        raise Unreadable("it is encrypted")
     entries = tuple(entry for entry in source.entries if not entry.ignored)
     cloned = frozenset(f"{one.path}/".partition("/.git/")[0] for one in source.entries if one.ignored)
     listing = Listing(entries, lambda paths: _contents(source, paths), repositories=cloned)
@@ -77,8 +83,7 @@ def _intake(path: Path, source: Source, roster: Roster | None, wanted: str, work
     left = _fill(deposits, source, inner.base, [one.finding.files for one in people])
     pairs = [(who, deposit) for who, deposit in zip(people, deposits, strict=True) if not who.finding.nothing]
     submissions = _numbered([_submission(who, deposit) for who, deposit in pairs])
-    damage = (f"{path.name} was not read to its end: {source.damage}",) if source.damage else ()
-    notes = (*damage, *split.notes, *left, *_strangers(people), *_about(submissions))
+    notes = (*split.notes, *left, *_strangers(people), *_about(submissions))
     return Intake(layout.title, submissions, _absent(people, submissions, roster), notes)
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
-from orchestrator.formatting import counted
 from orchestrator.submissions import archive
 from orchestrator.submissions.entries import Entry, shown_name
 from orchestrator.submissions.roster import Roster
@@ -22,7 +21,8 @@ class Claim:
     """Who handed in, as the platform says.
 
     Any of an ``id`` that the roster may have, a ``name`` of a person or team, an ``email``, a user name at
-    GitHub, and the platform's own ``number``. ``unmatched`` is the id of who is not on the roster.
+    GitHub, and the platform's own ``number``. ``squeezed``: the name has lost its spaces. ``unmatched`` is
+    the id of who is not on the roster.
     """
 
     unmatched: str
@@ -31,6 +31,7 @@ class Claim:
     email: str = ""
     github: str = ""
     number: str = ""
+    squeezed: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def unused(names: Collection[str], why: str) -> tuple[str, ...]:
     """Return the note on names at the top that belong to no submission, if there are any."""
     if not names:
         return ()
-    return (f"{counted(len(names), 'entry').replace('entrys', 'entries')} left out, {why}: {some(names)}",)
+    number = "1 entry" if len(names) == 1 else f"{len(names)} entries"
+    return (f"{number} left out, {why}: {some(names)}",)
 
 
 def some(names: Collection[str]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, mostly, unused
+from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, mostly, some, unused
 from orchestrator.submissions.roster import Roster
 
 _NAMED = r"(?P<name>[^\s.\-]+?)(?P<late>_LATE)?_(?P<number>[0-9]+)"
 _ANONYMOUS = r"(?P<late>LATE_)?anon_(?P<number>[A-Za-z0-9]+)"
 _FILE = r"_(?:[0-9]+_(?P<file>.+)|(?P<typed>(?:text|link)\.html))"
 _NAMES = (re.compile(_ANONYMOUS + _FILE, re.DOTALL), re.compile(_NAMED + _FILE, re.DOTALL))
+_NUMBERS = re.compile(r"[0-9]+_")
 _NOT_CANVAS = re.compile(r"_assignsubmission_|_attempt_[0-9]{4}-")
 
 
@@ -35,7 +37,16 @@ class Canvas:
                 grouped[(match.groupdict().get("name") or "", match["number"])][name] = match
         found = tuple(_finding(name, number, files) for (name, number), files in grouped.items())
         left = [name for name in listing.tops if not matches.get(name)]
-        return Split(found, unused(left, "not named as Canvas names submissions"))
+        notes = [*unused(left, "not named as Canvas names submissions"), *_doubtful(matches.values())]
+        return Split(found, tuple(notes))
+
+
+def _doubtful(matches: Iterable[re.Match[str] | None]) -> Iterator[str]:
+    """Yield a note on files of which Canvas's names do not say for certain whose they are: who is called
+    ``x_1`` can look like user 1."""
+    doubtful = [match.string for match in matches if match and _NUMBERS.match(match["file"] or "")]
+    if doubtful:
+        yield f"whose these are can be read in two ways: {some(doubtful)}; the first number was taken"
 
 
 def _match(name: str) -> re.Match[str] | None:
@@ -47,7 +58,7 @@ def _match(name: str) -> re.Match[str] | None:
 def _finding(name: str, number: str, files: dict[str, re.Match[str]]) -> Finding:
     typed = any(match["typed"] for match in files.values())
     return Finding(
-        (Claim(f"canvas-{number}", name=name, number=number),),
+        (Claim(f"canvas-{number}", name=name, number=number, squeezed=True),),
         next(iter(files)),
         {path: match["file"] or match["typed"] for path, match in files.items()},
         late=any(match["late"] for match in files.values()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from orchestrator.errors import SpecError
 from orchestrator.labfile.suggest import did_you_mean, either
 from orchestrator.submissions.layouts.base import Layout, Listing, some
@@ -31,8 +33,9 @@ def recognised(
         raise SpecError(
             f"unknown layout {wanted!r}", hint=did_you_mean(wanted, KEYS) or f"layouts: {either(KEYS)}"
         )
-    layouts = [layout for layout in LAYOUTS if layout.key == wanted] or PLATFORMS
-    for inner in _unwrapped(listing):
+    ids = {one.casefold() for who in roster.students for one in (who.id, who.group)} if roster else set()
+    layouts = [layout for layout in PLATFORMS if wanted in ("", layout.key)]
+    for inner in _unwrapped(listing, ids):
         fitting = [layout for layout in layouts if layout.fits(inner, roster, chosen=bool(wanted))]
         if len(fitting) == 1:
             return fitting[0], inner
@@ -42,34 +45,36 @@ def recognised(
                 f"{name} looks like {both}: {_seen(inner)}", hint=f"choose with --layout: {either(KEYS)}"
             )
     if not wanted or wanted == OWN.key:
-        inner = _without_wrapper(listing, roster, name)
+        inner = _without_wrapper(listing, ids, name)
         if OWN.fits(inner, roster):
             return OWN, inner
-    shapes = "; ".join(f"{layout.title}: {layout.shape}" for layout in layouts if wanted) or "; ".join(
-        f"{layout.title}: {layout.shape}" for layout in LAYOUTS
-    )
+    asked = [layout for layout in LAYOUTS if not wanted or layout.key == wanted]
+    shapes = "; ".join(f"{layout.title}: {layout.shape}" for layout in asked)
     raise SpecError(
         f"{name} has no layout that isolab knows: {_seen(listing)}", hint=f"recognised are {shapes}"
     )
 
 
-def _unwrapped(listing: Listing) -> list[Listing]:
-    """Return the listing, and those inside of folders with nothing beside them."""
+def _unwrapped(listing: Listing, ids: Collection[str]) -> list[Listing]:
+    """Return the listing, and those inside of folders with nothing beside them. A student's own folder is not
+    looked into: what is in it could say that it is another's."""
     found = [listing]
     while len(found) <= _MOST_WRAPPED and list(found[-1].tops.values()) == [True]:
-        found.append(found[-1].inside(next(iter(found[-1].tops))))
+        (top,) = found[-1].tops
+        if top.casefold() in ids:
+            break
+        found.append(found[-1].inside(top))
     return found
 
 
-def _without_wrapper(listing: Listing, roster: Roster | None, name: str) -> Listing:
+def _without_wrapper(listing: Listing, ids: Collection[str], name: str) -> Listing:
     """Return what is inside of a folder around all students' folders. It is one if it is called like the
     archive, or if the roster has not its name, but one of those in it."""
     if list(listing.tops.values()) != [True]:
         return listing
     (top,) = listing.tops
     inner = listing.inside(top)
-    ids = {one.id.casefold() for one in roster.students} if roster else set()
-    below = ids & {one.casefold() for one in inner.tops}
+    below = [one for one in inner.tops if one.casefold() in ids]
     wraps = top.casefold() not in ids and (bool(below) or top == name)
     return inner if wraps and any(inner.tops.values()) else listing
 

@@ -191,6 +191,13 @@ def test_among_too_many_files_none_is_meant(tmp_path: Path, lab: list[LoadedExer
     assert one.missing[0].startswith("net/wire/wire.c is missing")
 
 
+def test_a_file_too_deep_is_not_looked_for(tmp_path: Path, lab: list[LoadedExercise]) -> None:
+    one, _ = taken(tmp_path, lab, "/".join("d" * 70) + "/wire.c")
+    assert one.missing[0] == "net/wire/wire.c is missing"
+    one, _ = taken(tmp_path, lab, "/".join("d" * 60) + "/wire.c")
+    assert one.remarks
+
+
 def test_the_screen_says_what_was_taken(tmp_path: Path, lab: list[LoadedExercise]) -> None:
     names = [one.name for one in lab]
     spec = Lab.model_validate({"lab": "small", "machines": {"vm": {"driver": "qemu"}}, "exercises": names})

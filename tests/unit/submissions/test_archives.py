@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -13,6 +14,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -455,8 +457,36 @@ class TestAClass:
     def test_a_truncated_archive_is_not_passed_over_in_silence(self, tmp_path: Path) -> None:
         data = gzip.compress(tarred(("ada/a", b"a"), ("bob/b", os.urandom(9999))))
         (tmp_path / "class.tar.gz").write_bytes(data[:3000])
-        with opened(tmp_path / "class.tar.gz", None) as intake:
-            assert intake.notes[0].startswith("class.tar.gz was not read to its end: it is damaged (")
+        with pytest.raises(SpecError, match=r"class\.tar\.gz cannot be read: it is damaged") as caught:
+            self.by_id(tmp_path / "class.tar.gz")
+        assert caught.value.hint == "download it again, or unpack it and name the folder"
+
+    def test_a_damaged_or_encrypted_file_of_the_class_is_no_students_fault(self, tmp_path: Path) -> None:
+        data = bytearray(zipped(("ada/a.c", b"aaaa"), ("bob/b.c", b"bbbb"), method=zipfile.ZIP_STORED))
+        data[data.index(b"aaaa")] = 0
+        (tmp_path / "class.zip").write_bytes(data)
+        with pytest.raises(SpecError, match=r"a\.c in it cannot be read \(Bad CRC-32"):
+            self.by_id(tmp_path / "class.zip")
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+        (tmp_path / "class.zip").write_bytes(data)
+        with pytest.raises(SpecError, match="it is encrypted"):
+            self.by_id(tmp_path / "class.zip")
+
+    def test_a_full_disk_is_no_students_fault(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(path: Path) -> IO[bytes]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("orchestrator.submissions.deposit._created", full)
+        (tmp_path / "class.zip").write_bytes(zipped(("ada/a.c", b"")))
+        with pytest.raises(OSError, match="No space left"):
+            self.by_id(tmp_path / "class.zip")
+
+    def test_a_path_that_is_too_long_in_all(self, tmp_path: Path) -> None:
+        long = "/".join("d" * 200 for _ in range(30))
+        (tmp_path / "class.zip").write_bytes(zipped((f"ada/{long}", b""), ("ada/b.c", b"")))
+        files, remarks = self.by_id(tmp_path / "class.zip")["ada"]
+        assert files == ["b.c"]
+        assert remarks[0].endswith("was not taken: it cannot be read (File name too long)")
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -170,6 +170,35 @@ def test_folders_called_by_names_or_both(tmp_path: Path) -> None:
     }
 
 
+def test_words_of_a_name_are_not_run_together_unless_the_platform_did(tmp_path: Path) -> None:
+    roster = "id,name\ns1,Anna Lee\ns2,Siobhan O'Neill\n"
+    files = {"Ann Alee_1_assignsubmission_file/a.c": "", "Annalee_3_assignsubmission_file/a.c": ""}
+    files |= {"Siobhan ONeill_2_assignsubmission_file/a.c": ""}
+    intake = take(tmp_path / "moodle", files, roster)
+    assert [one.students[0].id for one in intake.submissions] == ["moodle-1", "moodle-3", "s2"]
+    intake = take(tmp_path / "canvas", {"leeanna_1_2_a.c": ""}, roster)
+    assert [one.students[0].id for one in intake.submissions] == ["s1"]
+
+
+def test_a_students_folder_alone_does_not_say_that_it_is_anothers(tmp_path: Path) -> None:
+    roster = "id,name\ns1,Ada Lovelace\ns2,Eve Adams\n"
+    files = {
+        "s2/submission_metadata.yml": "submission_1: {':submitters': [{':sid': s1}]}",
+        "s2/submission_1/a.c": "",
+    }
+    intake = take(tmp_path / "metadata", files, roster)
+    assert [one.students[0].id for one in intake.submissions] == ["s2"]
+    intake = take(tmp_path / "canvas", {"s2/lovelaceada_1_2_a.c": ""}, roster, layout="folders")
+    assert [one.students[0].id for one in intake.submissions] == ["s2"]
+
+
+def test_a_name_in_canvas_that_ends_with_a_number(tmp_path: Path) -> None:
+    intake = take(tmp_path, {"lovelaceada_4001_666_9_a.c": "", "smithbob_4002_9_a.c": ""})
+    assert intake.notes == (
+        "whose these are can be read in two ways: lovelaceada_4001_666_9_a.c; the first number was taken",
+    )
+
+
 def test_somebody_with_another_id_is_not_who_has_the_same_name(tmp_path: Path) -> None:
     about = "submission_{0}: {{':submitters': [{{':name': {1}, ':sid': {2}}}]}}\n"
     text = about.format(1, "Bob Smith", "s2") + about.format(2, "Ada Lovelace", "s9")
