@@ -163,3 +163,52 @@ def test_the_schema_knows_the_shorthands() -> None:
     properties = hidden_schema()["properties"]
     assert properties["run"]["anyOf"][0]["type"] == "string"
     assert set(properties) == {"files", "build", "run", "checks", "wrong"}
+
+
+# Poisoned programs
+
+
+STUDENTS = """\
+title: a
+student: {files: [service.c]}
+build: [{sources: [service.c]}]
+run: ./service
+poisoned: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("student: {files: [service.c]}\n", ""), "only a student's programs are poisoned"),
+        (("[{sources: [service.c]}]", "[{sources: [service.c], in: guest}]"), "compiled on the controller"),
+        (("run:", "canaries: [file]\nrun:"), "steps with `canaries` run only once"),
+        (("run:", "needs: {network: true}\nrun:"), "steps with `network` run only once"),
+        (
+            ("build: [{sources: [service.c]}]\nrun: ./service", "files: [service.c]\nrun: sh service.c"),
+            "no program is compiled from a student's file",
+        ),
+    ],
+)
+def test_what_cannot_be_poisoned(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    skeleton = "" if "files: [service.c]\nrun" in change[1] or not change[1] else "skeleton/"
+    file = tmp_path / skeleton / "service.c"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("")
+    (tmp_path / "exercise.yaml").write_text(STUDENTS.replace(*change))
+    with pytest.raises(SpecError) as caught:
+        load_exercise(tmp_path, "x")
+    assert words in caught.value.describe()
+
+
+def test_what_can_be_poisoned(tmp_path: Path) -> None:
+    (tmp_path / "skeleton").mkdir()
+    (tmp_path / "skeleton/service.c").write_text("")
+    (tmp_path / "exercise.yaml").write_text(STUDENTS)
+    assert load_exercise(tmp_path, "x").spec.poisoned
+    hidden = "build: {sources: [p.c], in: guest}\nrun: ./p\nchecks: [{that: exit_code, equals: 0}]\n"
+    (tmp_path / "p.c").write_text("")
+    (tmp_path / "hidden.yaml").write_text(hidden)
+    with pytest.raises(SpecError) as caught:
+        load_exercise(tmp_path, "x")
+    assert "hidden.yaml:1:29: poisoned programs are compiled on the controller" in caught.value.describe()
