@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
+from orchestrator.cli.options import GRADE, RUN, TRY
+
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
 _RUN = {"run": "folder of a run, or `last` for the latest one"}
@@ -112,12 +114,7 @@ def images(
         **_LAB,
         **_ONLY,
         **_FORMAT,
-        "exercise": "exercises or topics of the lab, separated by commas, with * and ? (default: all)",
-        "out": "folder for records and reports (default: runs/<id>)",
-        "cold": "boot every machine instead of cloning booted templates",
-        "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
-        "work": "a student's folder: run its files in place of the reference solutions",
-        "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
+        **RUN,
     },
     iterable=["only", "exercise"],
 )
@@ -144,21 +141,7 @@ def run(
         **_LAB,
         **_ONLY,
         **_FORMAT,
-        "submissions": "folder or archive of what a class handed in",
-        "exercise": "exercises to grade, separated by commas, with * and ? (default: all for students)",
-        "roster": "CSV file of the class: id, name, email, group",
-        "layout": "form of the submissions, if it is not recognised: own, moodle, canvas …",
-        "out": "folder for grades (default: grades/LAB)",
-        "again": "grade all anew, and say who rose, fell and stayed, and why",
-        "repeat": "grade everything this many times, and say what was not the same",
-        "policy": "YAML file on late work and attempts; applied to what is exported",
-        "moodle": "grading worksheet, as downloaded from Moodle, to fill in",
-        "canvas": "gradebook, as exported from Canvas, to fill in",
-        "canvas-column": "title or number of the assignment's column, if several could be it",
-        "names": "names instead of pseudonyms in what is about the whole class",
-        "verify": "folder of grades: check every receipt in it",
-        "student": "with --verify: grade this student's work again, and compare",
-        "self-test": "grade the lab's own solutions: right ones get all points, wrong ones lose some",
+        **GRADE,
     },
     positional=["lab", "submissions"],
     iterable=["only", "exercise"],
@@ -179,7 +162,9 @@ def grade(
     canvas: str = "",
     canvas_column: str = "",
     names: bool = False,
+    similarity: bool = False,
     verify: str = "",
+    key: str = "",
     student: str = "",
     self_test: bool = False,
     format: str = "text",  # noqa: A002
@@ -202,10 +187,11 @@ def grade(
         canvas_column=canvas_column,
         policy=policy,
         names=names,
+        similarity=similarity,
         form=format,
     )
     if verify:
-        raise Exit(code=verify_folder(verify, student, options))
+        raise Exit(code=verify_folder(verify, student, key, options))
     if self_test:
         raise Exit(code=test_lab(lab, options))
     raise Exit(code=grade(lab, submissions, options))
@@ -257,14 +243,7 @@ def list_content(_context: Context, what: str = "labs", format: str = "text") ->
 @task(
     name="try",
     help={
-        "path": "a C or C++ file, or a folder with a Makefile",
-        "args": "arguments of the program; after -- they may begin with a dash",
-        "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
-        "stdin": "file to use as the program's standard input",
-        "build": "build command, such as 'cmake -B build && make -C build', run for each architecture",
-        "program": "which program to run, if the build makes several: its name or its path in the folder",
-        "warnings": "show the compiler's warnings even if all answers are the same",
-        "timeout": "time limit on a native machine (default: 10s)",
+        **TRY,
         **_FORMAT,
     },
     positional=["path", "args"],

@@ -33,6 +33,7 @@ class CheckResult:
 
     ``that`` is the observation, ``got`` and ``expected`` are what was seen of it and what should have been,
     in words. ``points`` are those won of ``max_points``. ``hidden`` checks are not for students.
+    ``poisoned``: it held only where memory happened to be zero, and ``got`` is of the poisoned run.
     """
 
     that: str
@@ -43,6 +44,7 @@ class CheckResult:
     points: float = 0.0
     max_points: float = 0.0
     hidden: bool = False
+    poisoned: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """Return this result as JSON data."""

@@ -17,12 +17,14 @@ from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import counted, printable
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
+from orchestrator.gradebook.fingerprints import require_copydetect
 from orchestrator.gradebook.policy import Policy, load_policy
-from orchestrator.gradebook.write import Exports, check, notes, write
+from orchestrator.gradebook.write import Exports, check, notes, write, write_similarity
 from orchestrator.grading.about import read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
-from orchestrator.grading.keys import existing_key
+from orchestrator.grading.heads import Heads
+from orchestrator.grading.keys import course_key, existing_key, read_public, signing_key
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.regrade import Moved, summary
 from orchestrator.grading.self_test import Finding, self_test
@@ -55,6 +57,7 @@ class Options:
     canvas_column: str = ""
     policy: str = ""
     names: bool = False
+    similarity: bool = False
     form: str = "text"
 
 
@@ -72,12 +75,16 @@ def grade(lab_path: str, submissions: str, options: Options) -> Exit:
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
     exports = _exports(options, policy)
     check(lab, exports)
+    if options.similarity:
+        require_copydetect()
     roster = Path(options.roster) if options.roster else None
     with _showing(options.form) as progress, opened(Path(submissions), roster, options.layout) as intake:
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
-        written = write(outcome.book, out, exports, PAGES)
+        written = write(outcome.book, out, exports, PAGES, outcome.results)
+        if options.similarity:
+            written = (*written, write_similarity(outcome.book, out, exports))
         for line in notes(outcome.book, exports):
             progress.tell(line)
     _print(outcome, intake, out, written, options.form)
@@ -98,13 +105,13 @@ def test_lab(lab_path: str, options: Options) -> Exit:
     return Exit.FAILED if faults else Exit.PASSED
 
 
-def verify_folder(path: str, student: str, options: Options) -> Exit:
-    """Check the receipts in a folder of grades, and grade a student's work again if one is named. Exit code 1
-    if anything is not as it was sealed."""
+def verify_folder(path: str, student: str, key: str, options: Options) -> Exit:
+    """Check the receipts in a folder of grades by the public ``key`` (a file; "": this state folder's), and
+    grade a student's work again if one is named. Exit code 1 if anything is not as it was sealed."""
     check_format(options.form)
     folder = Path(path)
-    key = existing_key(state_dir())
-    found = verify(folder, key)
+    public = read_public(Path(key)) if key else existing_key(state_dir())
+    found = verify(folder, public, Heads(state_dir()))
     derived: list[Derived] = []
     if student:
         with _showing(options.form) as progress:
@@ -162,6 +169,7 @@ def _exports(options: Options, policy: Policy) -> Exports:
         canvas_column=options.canvas_column,
         policy=policy,
         named=options.names,
+        key=course_key(signing_key(state_dir())),
     )
 
 

@@ -180,12 +180,14 @@ def _set(verb: Verb, argument: Argument, shown: str, text: str) -> None:
 
 METAVARS = {
     "action": "ACTION", "arch": "ARCHITECTURES", "args": "ARG", "authorized-key": "FILE",
-    "build": "COMMAND", "command": "COMMAND", "crowd": "NUMBER", "driver": "DRIVER",
-    "exercise": "EXERCISES", "files": "FILE", "folder": "FOLDER", "for": "READER", "format": "FORMAT",
-    "further": "NAME", "image": "IMAGES", "kind": "KIND", "lab": "LAB", "limit": "SIZE",
-    "machine": "MACHINES", "name": "NAME", "names": "NAME", "on": "MACHINES", "only": "MACHINES",
-    "out": "PATH", "path": "FILE", "paths": "PATH", "program": "NAME", "rounds": "NUMBER", "run": "RUN",
-    "stdin": "FILE", "timeout": "TIME", "user": "USER", "verb": "VERB", "what": "WHAT", "work": "FOLDER",
+    "build": "COMMAND", "canvas": "FILE", "canvas-column": "TITLE", "command": "COMMAND", "crowd": "NUMBER",
+    "driver": "DRIVER", "exercise": "EXERCISES", "files": "FILE", "folder": "FOLDER", "for": "READER",
+    "format": "FORMAT", "further": "NAME", "image": "IMAGES", "key": "FILE", "kind": "KIND", "lab": "LAB",
+    "limit": "SIZE", "machine": "MACHINES", "moodle": "FILE", "name": "NAME", "names": "NAME",
+    "on": "MACHINES", "only": "MACHINES", "out": "PATH", "path": "FILE", "paths": "PATH", "policy": "FILE",
+    "program": "NAME", "repeat": "NUMBER", "roster": "FILE", "rounds": "NUMBER", "run": "RUN",
+    "stdin": "FILE", "student": "ID", "timeout": "TIME", "user": "USER", "verb": "VERB", "verify": "FOLDER",
+    "what": "WHAT", "work": "FOLDER",
 }  # fmt: skip
 """What help pages call the value of an argument; for others its own name in capitals."""
 

@@ -10,7 +10,6 @@ from orchestrator.cli.output import JSON, check_format, mib, say, say_json, tabl
 from orchestrator.cli.readiness import readiness
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
-from orchestrator.gradebook.policy import policy_schema
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
@@ -48,6 +47,8 @@ def validate(path: str, form: str) -> Exit:
 
 def print_schema(kind: str) -> Exit:
     """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
+    from orchestrator.gradebook.policy import policy_schema  # with modules that nothing else here needs
+
     kinds = {
         "lab": schema,
         "exercise": exercise_schema,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch, host_arch
-from orchestrator.compile import cplusplus, makefile_tools, untrusted
+from orchestrator.compile import cplusplus, makefile_tools, poison, untrusted
 from orchestrator.compile.build_folder import FILES, Work, build_folder
 from orchestrator.compile.built_before import BuiltBefore
 from orchestrator.compile.explain import explained, shortened
@@ -74,10 +74,10 @@ class Built:
 
 
 def build_exercise(
-    exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline
+    exercise: LoadedExercise, arch: Arch, archives: Archives, deadline: Deadline, *, poisoned: bool = False
 ) -> Mapping[str, Path]:
     """The programs of an exercise by file name, cached or compiled now, except those compiled in the
-    machine.
+    machine. ``poisoned``: those with a student's code have memory that is not zero.
 
     Raises BuildError with the compiler's output (WorkError for a student's sources), ImageError,
     TimedOut, Interrupted.
@@ -88,7 +88,7 @@ def build_exercise(
     programs: dict[str, Path] = {}
     for build in exercise.spec.build:
         if build.where == "controller":
-            made = built(exercise, origin, build, arch, archives, deadline)
+            made = built(exercise, origin, build, arch, archives, deadline, poisoned=poisoned)
             programs[build.program] = _the_program(build, made, arch)
     return programs
 
@@ -128,14 +128,20 @@ def origin_of(exercise: LoadedExercise) -> Origin:
 
 
 def built(
-    exercise: LoadedExercise, origin: Origin, build: Build, arch: Arch, archives: Archives, deadline: Deadline
+    exercise: LoadedExercise,
+    origin: Origin,
+    build: Build,
+    arch: Arch,
+    archives: Archives,
+    deadline: Deadline,
+    *,
+    poisoned: bool = False,
 ) -> Built:
     """What one build of an exercise makes for an architecture. Raises as ``build_exercise``."""
     theirs = _is_students(exercise, origin, build)
+    foreign = _Foreign(_kept_back(exercise), poisoned) if theirs else None
     try:
-        return _build(
-            origin, build, arch, archives, deadline, _Foreign(_kept_back(exercise)) if theirs else None
-        )
+        return _build(origin, build, arch, archives, deadline, foreign)
     except BuildError as problem:
         if not theirs:
             raise
@@ -155,6 +161,12 @@ class _Foreign:
     ``kept_back``, which are paths in its folder; those that end in a slash are folders."""
 
     kept_back: frozenset[str] = frozenset()
+    poisoned: bool = False
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What of this decides how a program comes out."""
+        return untrusted.VERSION, sorted(self.kept_back), *(poison.key() if self.poisoned else ())
 
     def sees(self, source: Path, files: Sequence[Path], folder: Path) -> list[Path]:
         """The files that a source may include: one that is kept back itself, all."""
@@ -208,7 +220,7 @@ def _build(
         (PROGRAM_FLAGS, CXX_FLAGS, CXX_CONFIGURATION, WARNINGS),
         compiler_version(),
         content,
-        *([untrusted.VERSION, sorted(foreign.kept_back)] if foreign else []),
+        *(foreign.key if foreign else ()),
     )
     # The name is only for people who look into the cache; a file's may hold any bytes and be long.
     name = f"{_PLAIN.sub('_', wanted.program)[:64]}-{arch.name}-{key}"
@@ -221,10 +233,13 @@ def _build(
                 host = _libraries(host_arch(), archives, deadline, cxx=False)
             work = Work(origin.folder, wanted.command, origin.shared)
             return build_folder(work, arch, libraries, host, target, deadline)
-        visible = None
+        way = _Way()
         if foreign is not None:
-            visible = partial(foreign.sees, files=found, folder=origin.folder)
-        words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, visible)
+            way = _Way(partial(foreign.sees, files=found, folder=origin.folder))
+        if foreign is not None and foreign.poisoned:
+            first = (*poison.LINKER_FLAGS, poison.library(arch, libraries.toolchain, deadline))
+            way = replace(way, flags=poison.FLAGS, first=first)
+        words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, way)
         return {"arch": arch.name, "programs": [wanted.program], "warnings": words}
 
     place = cache.make("programs", name, compile_now, deadline)
@@ -238,6 +253,15 @@ def _build(
     )
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How sources are compiled, where that is not the usual way: see ``compile_program``."""
+
+    visible: untrusted.Visible | None = None
+    flags: tuple[str, ...] = ()
+    first: tuple[str | Path, ...] = ()
+
+
 def _compile(
     origin: Origin,
     wanted: Build,
@@ -245,7 +269,7 @@ def _compile(
     libraries: Libraries,
     place: Path,
     deadline: Deadline,
-    visible: untrusted.Visible | None,
+    way: _Way,
 ) -> str:
     """Compile a program from its sources into the folder ``place``; returns the compiler's warnings."""
     (place / wanted.program).parent.mkdir(parents=True)
@@ -256,17 +280,18 @@ def _compile(
             arch,
             libraries.toolchain,
             sources,
-            tuple(wanted.flags),
+            (*wanted.flags, *way.flags),
             place / wanted.program,
             deadline,
-            visible,
+            way.visible,
             standard=PROGRAM_FLAGS,
             cxx=libraries.cxx,
+            first=way.first,
         )
     except BuildError as problem:
         words = shortened(problem.words, shorter)
         hint = problem.hint or explained(words, BuiltBefore(), arch)
-        if visible is not None and "file not found" in words:
+        if way.visible is not None and "file not found" in words:
             hint = "sources may include the exercise's own files and the system's headers"
         raise BuildError(problem.summary, words=words, hint=hint) from None
     return shortened(words, shorter)

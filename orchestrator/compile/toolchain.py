@@ -137,12 +137,13 @@ def compile_program(
     *,
     standard: Sequence[str] = STANDARD_FLAGS,
     cxx: Path | None = None,
+    first: Sequence[str | Path] = (),
 ) -> str:
     """Compile and link one static program; returns the compiler's warnings.
 
     ``visible`` is for untrusted sources: the files that one may include, besides the system's headers.
-    ``cxx`` is the folder of the C++ library, needed if a source is C++. Raises BuildError with the compiler's
-    output.
+    ``cxx`` is the folder of the C++ library, needed if a source is C++. ``first`` are options and archives
+    for the linker that come before the C library's. Raises BuildError with the compiler's output.
     """
     words: list[str] = []
     objects: list[Path] = []
@@ -162,7 +163,7 @@ def compile_program(
         failure = f"{source.name} does not compile for {arch.name}"
         words.append(run(command, source.parent, failure, deadline))
         objects.append(target)
-    link += ["-o", short, *_around(toolchain, objects, cxx)]
+    link += ["-o", short, *_around(toolchain, [*objects, *first], cxx)]
     run(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     short.replace(output)
     for target in objects:

@@ -18,10 +18,13 @@ from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.crowded import require_well_tested
 from orchestrator.exercises.ending import killed_words, printed_fields
 from orchestrator.exercises.host_metrics import Busy, HostMetrics
+from orchestrator.exercises.missed_checks import missed_lines
 from orchestrator.exercises.parameters import with_example
+from orchestrator.exercises.poisoned import Again, both, lucky_lines
 from orchestrator.exercises.processor_limit import processor_seconds
 from orchestrator.exercises.student_view import view_of
-from orchestrator.exercises.surroundings import padded
+from orchestrator.exercises.surroundings import OTHER, padded
+from orchestrator.formatting import bounded, printable
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS, User
@@ -37,6 +40,8 @@ MAKE_ROOM = (
 CONTENTION = 3.0
 """Deadlines are scaled by the measured slowness and by this factor, for the load of other machines."""
 LEAST_SECONDS = 10.0
+LAST_OUTPUT = 120
+"""Characters of a program's last line that are told of when it is stopped."""
 PUSH_SECONDS = 120.0
 SET_ASIDE = (
     'aside=$(mktemp -d "$0/.aside.XXXXXX") || exit; '
@@ -98,8 +103,8 @@ class ExerciseContext:
     """A connected machine as exercises see it. ``env`` is added to each program's environment;
     ``slowest`` is the slowness, relative to a native core, of the slowest machine that programs here
     may wait for; ``canaries`` plants canaries. ``pushed`` are the files of exercises with student
-    code, hidden tests included, pushed again before each further step; ``host_metrics`` are what only the
-    controller knows."""
+    code, hidden tests included, pushed again before each further step, ``poisoned`` those with poisoned
+    programs for a further run of all steps; ``host_metrics`` are what only the controller knows."""
 
     transport: Transport
     site: Site
@@ -111,6 +116,7 @@ class ExerciseContext:
     canaries: CanaryManager | None = None
     pushed: Mapping[str, Sequence[Item]] = field(default_factory=dict)
     metrics: HostMetrics | None = None
+    poisoned: Mapping[str, Sequence[Item]] = field(default_factory=dict)
 
 
 def run_exercise(
@@ -141,7 +147,27 @@ def run_exercise(
         require_well_tested(spec, results, place.subject.boundary)
         outside = known() | canary_set.inspect("".join(result.stdout + result.stderr for result in results))
     seconds, blank = time.monotonic() - begun, replace(blank, contention=busy.percent())
-    return _record(exercise, place, blank, results, seconds, _Limits(limit, processor), outside)
+    limits = _Limits(limit, processor)
+    again = None
+    if spec.poisoned and not _trouble(results[-1], spec.timeout, limits):
+        again = _run_poisoned(exercise, place, limits, cancellation)
+    return _record(exercise, place, blank, results, seconds, limits, outside, again)
+
+
+def _run_poisoned(
+    exercise: LoadedExercise, place: ExerciseContext, limits: _Limits, cancellation: Cancellation
+) -> Again:
+    """Run every step once more, in a new folder, with poisoned programs and more environment."""
+    files, limit = place.poisoned[exercise.name], cancellation.deadline(PUSH_SECONDS)
+    _on_these(MAKE_ROOM, place, _occupied(exercise, files), limit)
+    _on_these(SET_ASIDE, place, [folder_name(exercise.name)], limit)
+    put(place.transport, place.site.work, of_visible_steps(exercise, files), limit)
+    there = replace(place, pushed={exercise.name: files})
+    results = _run_steps(exercise, there, limits.wall, limits.processor, cancellation, OTHER)
+    require_well_tested(exercise.spec, results, place.subject.boundary)
+    words = killed_words(results[-1])
+    trouble = _trouble(results[-1], exercise.spec.timeout, limits)
+    return Again(tuple(results), trouble, (words,) if words else ())
 
 
 def _canary_set(
@@ -166,7 +192,9 @@ def _run_steps(
     limit: float,
     processor: float,
     cancellation: Cancellation,
+    more: int = 0,
 ) -> list[ProcessResult]:
+    """Run the steps up to one that fails. ``more`` are bytes of the environment besides its usual size."""
     folder = f"{place.site.work}/{folder_name(exercise.name)}"
     env = {
         "PATH": PATH,
@@ -188,7 +216,7 @@ def _run_steps(
                 folder=folder,
                 timeout=limit,
                 output_limit=exercise.spec.output_limit,
-                env=padded({**_user_env(place.site, step.user), **env}),
+                env=padded({**_user_env(place.site, step.user), **env}, more),
                 deadline=cancellation.deadline(),
                 file=file,
                 processor=processor,
@@ -220,28 +248,33 @@ def _put_anew(
         _replace(exercise, place, files, limit)
     except TransportError:
         # What the student's program left there may take all the room there is.
-        _on_these(MAKE_ROOM, exercise, place, files, limit)
+        _on_these(MAKE_ROOM, place, _occupied(exercise, files), limit)
         _replace(exercise, place, files, limit)
 
 
 def _replace(
     exercise: LoadedExercise, place: ExerciseContext, files: Sequence[Item], limit: Deadline
 ) -> None:
-    _on_these(SET_ASIDE, exercise, place, files, limit)
+    _on_these(SET_ASIDE, place, _occupied(exercise, files), limit)
     put(place.transport, place.site.work, files, limit)
 
 
-def _on_these(
-    script: str, exercise: LoadedExercise, place: ExerciseContext, files: Sequence[Item], limit: Deadline
-) -> None:
-    """Run a script with the paths that these files occupy in the exercise's folder. Raises TransportError."""
-    base, work = folder_name(exercise.name), place.site.work
+def _occupied(exercise: LoadedExercise, files: Sequence[Item]) -> list[str]:
+    """Return what these files occupy in the exercise's folder, by paths in the machine's work folder."""
+    base = folder_name(exercise.name)
     names = dict.fromkeys(item.path.removeprefix(f"{base}/").split("/")[0] for item in files[1:])
-    argv = ["sh", "-c", script, work, *(f"{work}/{base}/{name}" for name in names)]
-    done = place.transport.run(argv, deadline=limit)
+    return [f"{base}/{name}" for name in names]
+
+
+def _on_these(script: str, place: ExerciseContext, names: Sequence[str], limit: Deadline) -> None:
+    """Run a script with these paths of the machine's work folder. Raises TransportError."""
+    work = place.site.work
+    done = place.transport.run(
+        ["sh", "-c", script, work, *(f"{work}/{name}" for name in names)], deadline=limit
+    )
     if done.code != 0:
         words = done.stderr.decode(errors="replace")[-300:]
-        raise TransportError(f"cannot move files out of {base}: {words}")
+        raise TransportError(f"cannot move files in {work} aside: {words}")
 
 
 def _is_built(exercise: LoadedExercise, program: str) -> bool:
@@ -288,19 +321,21 @@ def _record(
     seconds: float,
     limits: _Limits,
     outside: Mapping[str, Any],
+    again: Again | None,
 ) -> Record:
     last = results[-1]
-    seen: dict[str, Any] = {}
-    for result in results:
-        seen |= observations(result.stdout)
-    forged = sorted(_OURS & seen.keys())
-    seen = {name: value for name, value in seen.items() if name not in _OURS} | dict(outside)
-    stdout = "".join(result.stdout for result in results)
-    shown = {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
+    seen, forged = _seen(results, outside)
     hidden = exercise.hidden.checks if exercise.hidden else ()
-    verdict = judge(exercise.spec, shown, place.subject, hidden)
+    verdict = judge(exercise.spec, _shown(results, seen), place.subject, hidden)
+    checks = verdict.results
+    if again is not None:
+        other = _shown(again.results, _seen(again.results, outside)[0])
+        checks = both(checks, judge(exercise.spec, other, place.subject, hidden).results)
     trouble = _trouble(last, exercise.spec.timeout, limits)
-    misses = [trouble] if trouble else list(verdict.misses)
+    misses = [trouble] if trouble else list(missed_lines([one for one in checks if not one.poisoned]))
+    misses += lucky_lines(checks, again.trouble, again.notes) if again else []
+    if trouble or (again and again.trouble):
+        checks = tuple(replace(one, points=0.0) for one in checks)
     notes = [words] if (words := killed_words(last)) else []
     if any(result.cut for result in results):
         notes.append("output truncated")
@@ -310,19 +345,37 @@ def _record(
         blank,
         status=Status.FAIL if misses else Status.PASS,
         reason="\n".join([*misses, *notes]),
-        points=0.0 if trouble else verdict.points,
+        points=sum(one.points for one in checks),
         max_points=verdict.max_points,
         seconds=round(seconds, 4),
         guest_seconds=round(sum(result.seconds for result in results), 6),
         exit_code=last.exit_code,
         signal=last.signal,
         observations=seen,
-        stdout=stdout,
+        stdout="".join(result.stdout for result in results),
         stderr="".join(result.stderr for result in results),
         **printed_fields(results),
-        checks=tuple(replace(one, points=0.0) for one in verdict.results) if trouble else verdict.results,
+        checks=checks,
     )
-    return replace(record, student_view=view_of(exercise, record, results, place.subject, trouble, notes))
+    return replace(
+        record, student_view=view_of(exercise, record, results, place.subject, trouble, notes, again)
+    )
+
+
+def _seen(results: Sequence[ProcessResult], outside: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the observations of these steps and from ``outside``, and the names of those that a program
+    may not make."""
+    seen: dict[str, Any] = {}
+    for result in results:
+        seen |= observations(result.stdout)
+    forged = sorted(_OURS & seen.keys())
+    return {name: value for name, value in seen.items() if name not in _OURS} | dict(outside), forged
+
+
+def _shown(results: Sequence[ProcessResult], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that checks may be about."""
+    last, stdout = results[-1], "".join(result.stdout for result in results)
+    return {**seen, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
 
 
 def _trouble(result: ProcessResult, timeout: float, limits: _Limits) -> str:
@@ -330,13 +383,21 @@ def _trouble(result: ProcessResult, timeout: float, limits: _Limits) -> str:
     if result.start_error:
         return f"could not start: {result.start_error}"
     if result.killed_for == "timeout":
-        scaled = f"{timeout:g} s scaled to this machine's speed"
-        return f"timed out after {_seconds(limits.wall)} s ({scaled}), stopped by isolab"
+        scaled = f"{timeout:g} s, times {limits.wall / timeout:.3g} for this machine's speed and load"
+        return (
+            f"timed out after {_seconds(limits.wall)} s ({scaled}), stopped by isolab; {_last_words(result)}"
+        )
     if result.killed_for == "processor":
         return f"used {limits.processor:.0f} s of processor time, stopped by isolab"
     if result.killed_for == "output":
         return "stopped by isolab: too much output"
     return f"stopped by isolab: {result.killed_for}" if result.killed_for else ""
+
+
+def _last_words(result: ProcessResult) -> str:
+    """Return the last line that a program printed before it was stopped, in words."""
+    line = next((line.strip() for line in reversed(result.stdout.splitlines()) if line.strip()), "")
+    return f"its last output: {bounded(printable(line), LAST_OUTPUT)}" if line else "it had printed nothing"
 
 
 def _seconds(limit: float) -> str:

@@ -15,6 +15,7 @@ from orchestrator.compile.compiler_messages import without_counts, without_files
 from orchestrator.exercises.checks import Subject, judge, observations
 from orchestrator.exercises.ending import NOTHING_PRINTED, printed_fields
 from orchestrator.exercises.missed_checks import missed_lines
+from orchestrator.exercises.poisoned import ONLY_ZERO, Again, lucky_lines
 from orchestrator.labfile.canary_kinds import RESERVED
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import ANSWERS
@@ -37,27 +38,32 @@ def view_of(
     subject: Subject,
     trouble: str,
     notes: Sequence[str],
+    again: Again | None = None,
 ) -> Mapping[str, Any] | None:
     """Return the fields a student sees of the record of these steps; None where nothing is hidden.
 
-    ``trouble`` is what stopped the last step, ``notes`` are remarks about the output.
+    ``trouble`` is what stopped the last step, ``notes`` are remarks about the output, ``again`` is the run
+    with poisoned programs, if there was one.
     """
     if exercise.hidden is None:
         return None
     public = exercise.public.spec
     seen, last = results[: len(public.run)], results[: len(public.run)][-1]
-    stdout = "".join(result.stdout for result in seen)
-    noted = _noted(seen, record)
-    shown = {**noted, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
-    checks = [_agreed(one, record) for one in judge(public, shown, subject).results]
+    shown = _shown(seen, record)
+    judged = judge(public, shown, subject).results
+    others = judged
+    if again is not None:
+        others = judge(public, _shown(again.results[: len(public.run)], record), subject).results
+    checks = [_agreed(one, record, other) for one, other in zip(judged, others, strict=True)]
     if trouble:
         words = [trouble if len(results) <= len(public.run) else HIDDEN_STOPPED]
     else:
-        words = [*missed_lines(checks), *_hidden_missed(record)]
+        ordinary = missed_lines([one for one in checks if not one.poisoned])
+        words = [*ordinary, *_lucky(checks, again, len(public.run)), *_hidden_missed(record)]
     return {
         "reason": "\n".join([*words, *(notes if len(results) <= len(public.run) else ())]),
-        "observations": noted,
-        "stdout": stdout,
+        "observations": _noted(seen, record),
+        "stdout": shown["stdout"],
         "stderr": "".join(result.stderr for result in seen),
         "exit_code": last.exit_code,
         "signal": last.signal,
@@ -109,12 +115,33 @@ def _noted(seen: Sequence[ProcessResult], record: Record) -> dict[str, Any]:
     return {name: value for name, value in noted.items() if name not in _FROM_OUTSIDE} | own
 
 
-def _agreed(seen: CheckResult, record: Record) -> CheckResult:
+def _shown(seen: Sequence[ProcessResult], record: Record) -> dict[str, Any]:
+    """Return all that visible checks may be about, of the visible steps of one run."""
+    last, stdout = seen[-1], "".join(result.stdout for result in seen)
+    noted = _noted(seen, record)
+    return {**noted, "exit_code": last.exit_code, "signal": last.signal, "stdout": stdout}
+
+
+def _lucky(checks: Sequence[CheckResult], again: Again | None, visible: int) -> list[str]:
+    """Return what a student may read of the poisoned run, whose first ``visible`` steps are visible."""
+    if again is None:
+        return []
+    if len(again.results) <= visible:
+        return lucky_lines(checks, again.trouble, again.notes)
+    return lucky_lines(checks, HIDDEN_STOPPED if again.trouble else "")
+
+
+def _agreed(seen: CheckResult, record: Record, other: CheckResult) -> CheckResult:
     """Return a check judged on the visible steps with the points it won; a hidden step may have changed
-    what it is about."""
+    what it is about. ``other`` is the same check, judged on the visible steps of the poisoned run."""
     same = (one for one in record.checks if not one.hidden and _key(one) == _key(seen))
     real = next(same, None)
-    if real is None or not seen.max_points:
+    if real is None:
+        return seen
+    if real.poisoned and seen.held:
+        missed = replace(seen, held=False, got=other.got, why=other.why, points=real.points, poisoned=True)
+        return missed if not other.held else replace(missed, got=OTHERWISE)
+    if not seen.max_points:
         return seen
     if seen.held and not real.held:
         return replace(seen, held=False, got=OTHERWISE, points=real.points)
@@ -126,8 +153,11 @@ def _key(one: CheckResult) -> tuple[str, str, float]:
 
 
 def _hidden_missed(record: Record) -> list[str]:
-    missed = record.status is Status.FAIL and any(one.hidden and not one.held for one in record.checks)
-    return [HIDDEN_MISSED] if missed else []
+    missed = [one for one in record.checks if one.hidden and not one.held]
+    if record.status is not Status.FAIL or not missed:
+        return []
+    lucky = all(one.poisoned for one in missed)
+    return [f"{ONLY_ZERO}: {HIDDEN_MISSED}" if lucky else HIDDEN_MISSED]
 
 
 def told_apart(stdout: str) -> str:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import SpecError
-from orchestrator.exercises.misplaced import Misplaced, misplaced
+from orchestrator.exercises.misplaced import Misplaced, Wanted, misplaced
+from orchestrator.formatting import printable
 from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import ALTERNATIVES, SKELETON, SOLUTION, WRONG
@@ -28,13 +30,17 @@ from orchestrator.labfile.writable_copy import writable_copy
 MOST_BYTES = 2**20
 """Maximum size of one submitted file."""
 
+_MOST_MEANT = 8
+"""Files that are compared where several can be meant."""
+
 Files = Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
 class HandedIn:
     """A student's files of one exercise; ``missing`` are those that are not there or cannot be taken, with
-    their paths and reasons. ``absent``: nothing of it is there."""
+    their paths and reasons. ``absent``: nothing of it is there. ``remarks`` say which files were taken from
+    another place than the exercise's."""
 
     files: Files
     missing: tuple[str, ...] = ()
@@ -69,7 +75,10 @@ def with_work(
             )
         yield lab, []
         return
-    found = [HandedIn(files) for files in _provided(wanted)] if work is None else handed_in(work, wanted)
+    others = [e.name for e in lab.exercises if e not in wanted]
+    found = (
+        [HandedIn(files) for files in _provided(wanted)] if work is None else handed_in(work, wanted, others)
+    )
     with working_folder("work") as folder:
         done = {
             exercise.name: _not_handed_in(exercise, one.reason)
@@ -79,7 +88,9 @@ def with_work(
         }
         exercises = tuple(done.get(exercise.name, exercise) for exercise in lab.exercises)
         absent = all(one.absent for one in found)
-        yield replace(lab, exercises=exercises), _words(list(done.values()), wanted, work, absent=absent)
+        words = _words(list(done.values()), wanted, work, absent=absent)
+        remarks = [remark for one in found for remark in one.remarks]
+        yield replace(lab, exercises=exercises), [*words[:1], *remarks, *words[1:]]
 
 
 def machines_for(
@@ -144,24 +155,37 @@ def provided(exercise: LoadedExercise, place: str) -> Files:
     return {name: data for one in found for name, data in one.files.items()}
 
 
-def handed_in(work: Path, exercises: Sequence[LoadedExercise]) -> list[HandedIn]:
-    """Return what a student's folder holds of each of these exercises. Raises SpecError if there is no such
-    folder."""
+def handed_in(
+    work: Path, exercises: Sequence[LoadedExercise], others: Collection[str] = ()
+) -> list[HandedIn]:
+    """Return what a student's folder holds of each of these exercises.
+
+    A file that is not in its place is taken from elsewhere if it is clear which one is meant, and a remark
+    says so; ``others`` are the names of the lab's further exercises, whose folders are left alone. Raises
+    SpecError if there is no such folder.
+    """
     if not work.is_dir():
         raise SpecError(f"--work {work}: no such folder", hint="name the folder with a student's files")
     places = {e.name: _place(work, e.name, alone=len(exercises) == 1) for e in exercises}
-    others = misplaced(
-        work, (_relative(places[e.name] / name, work) for e in exercises for name in _names(e))
-    )
+    wanted = {
+        e.name: [Wanted(e.name.removeprefix("./"), n, _relative(places[e.name] / n, work)) for n in _names(e)]
+        for e in exercises
+    }
+    elsewhere = misplaced(work, [one for those in wanted.values() for one in those], others)
     found = []
     for exercise in exercises:
         place, names = places[exercise.name], _names(exercise)
-        taken = _taken(place, work, names, others)
-        absent = not any(os.path.lexists(place / name) for name in names)
+        meant = {
+            one.name: elsewhere.meant(one)
+            for one in wanted[exercise.name]
+            if not os.path.lexists(work / one.path)
+        }
+        taken = _taken(place, work, names, elsewhere, meant)
+        absent = not taken.files and not any(os.path.lexists(place / name) for name in names)
         sources = {name for build in exercise.spec.build for name in build.sources}
         empty = [name for name, data in taken.files.items() if name in sources and not data.strip()]
         words = [f"{_relative(place / name, work)} is empty" for name in empty]
-        found.append(HandedIn(taken.files, (*taken.missing, *words), absent))
+        found.append(HandedIn(taken.files, (*taken.missing, *words), absent, taken.remarks))
     return found
 
 
@@ -215,24 +239,58 @@ def _names(exercise: LoadedExercise) -> list[str]:
     return exercise.spec.student.files if exercise.spec.student else []
 
 
-def _taken(place: Path, root: Path, names: Sequence[str], others: Misplaced | None = None) -> HandedIn:
-    """Read these files of ``place``, which must really be within ``root``. ``others`` may be meant by one
-    that is missing."""
+def _taken(
+    place: Path,
+    root: Path,
+    names: Sequence[str],
+    others: Misplaced | None = None,
+    meant: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> HandedIn:
+    """Read these files of ``place``, which must really be within ``root``.
+
+    ``meant`` are the files in ``root`` that can be meant by one that is missing; ``others`` has a hint where
+    there are none.
+    """
     found: dict[str, bytes] = {}
-    missing = []
+    missing, remarks = [], []
     for name in names:
         shown = _relative(place / name, root)
+        elsewhere = meant.get(name, ())
         try:
-            found[name] = _read(confined(root, str((place / name).relative_to(root))))
+            if elsewhere:
+                found[name] = _the_one(root, elsewhere)
+                remarks.append(f"took {printable(elsewhere[0])} as {shown}")
+            else:
+                found[name] = _read(confined(root, shown))
         except FileNotFoundError:
             missing.append(
                 f"{shown} is missing{_dangling(place / name) or (others.hint(shown) if others else '')}"
             )
         except OSError as error:
-            missing.append(f"{shown} cannot be read: {error.strerror or error}")
+            missing.append(f"{_named(elsewhere, shown)} cannot be read: {error.strerror or error}")
+        except _Doubt as doubt:
+            missing.append(f"{shown} is missing ({doubt})")
         except ValueError as error:
-            missing.append(f"{shown} {error}")
-    return HandedIn(found, tuple(missing))
+            missing.append(f"{_named(elsewhere, shown)} {error}")
+    return HandedIn(found, tuple(missing), remarks=tuple(remarks))
+
+
+class _Doubt(Exception):
+    """Several files can be meant; the message names them."""
+
+
+def _the_one(root: Path, names: Sequence[str]) -> bytes:
+    """Return the content of the only one of these files, or of all. Raises _Doubt, and what _read does."""
+    contents = {_read(confined(root, name)) for name in names[:_MOST_MEANT]}
+    if len(contents) > 1 or len(names) > _MOST_MEANT:
+        both = " and ".join(printable(name) for name in names[:2])
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        raise _Doubt(f"{both}{more} could be meant: hand in one of them")
+    return contents.pop()
+
+
+def _named(elsewhere: Sequence[str], shown: str) -> str:
+    return printable(elsewhere[0]) if elsewhere else shown
 
 
 def _relative(path: Path, root: Path) -> str:

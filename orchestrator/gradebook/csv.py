@@ -31,11 +31,12 @@ def render(grades: Sequence[Counted]) -> str:
 def _row(one: Counted) -> list[str]:
     student, grade = one.student, one.grade
     points = "" if one.points is None else points_text(one.points)
-    names = [_id(student.id), cell(student.name), cell(student.group), cell(grade.exercise)]
+    names = [id_cell(student.id), cell(student.name), cell(student.group), cell(grade.exercise)]
     return [*names, points, points_text(grade.max_points), grade.verdict, one.late, cell(one.reason)]
 
 
-def _id(text: str) -> str:
+def id_cell(text: str) -> str:
+    """Return the cell of an id, which ``read_id`` reads back."""
     return f"'{text}" if text.startswith("'") else cell(text)
 
 

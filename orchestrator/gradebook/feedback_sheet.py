@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -77,11 +78,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ExerciseSheet:
-    """One attempt at one exercise. ``kind`` is the status whose looks it has, ``sentence`` its verdict."""
+    """One attempt at one exercise. ``kind`` is the status whose looks it has, ``sentence`` its verdict;
+    ``attempt`` says which of several it is."""
 
     name: str
     title: str
-    attempt: str
     kind: Status
     verdict: str
     points: str
@@ -93,6 +94,7 @@ class ExerciseSheet:
     outcomes: tuple[Outcome, ...]
     counting: str
     command: str
+    attempt: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,12 @@ def sheet_of(
     grades = book.of(student)
     common = _common_remarks(grades)
     names = {exercise.name: exercise for exercise in book.lab.exercises}
+    attempts = Counter(grade.exercise for grade in grades)
     sheets = tuple(
-        _exercise(book, grade, names.get(grade.exercise), common, adjusted.get(grade.exercise, ""))
+        replace(
+            _exercise(book, grade, names.get(grade.exercise), common, adjusted.get(grade.exercise, "")),
+            attempt=f"attempt {grade.attempt}" if attempts[grade.exercise] > 1 else "",
+        )
         for grade in grades
     )
     return Sheet(
@@ -180,7 +186,6 @@ def _exercise(
     return ExerciseSheet(
         name=_item(grade.exercise),
         title=_item(exercise.public.spec.title) if exercise else "",
-        attempt=f"attempt {grade.attempt}" if _attempts(book, grade) > 1 else "",
         kind=kind,
         verdict=str(grade.verdict) if grade.handed_in else "not handed in",
         points=_points(grade),
@@ -193,10 +198,6 @@ def _exercise(
         counting=(MEAN_COUNTS if mean else ONE_COUNTS) if differ and grade.points is not None else "",
         command=_command(book, grade.exercise) if grade.handed_in else "",
     )
-
-
-def _attempts(book: Gradebook, grade: Grade) -> int:
-    return sum(one.exercise == grade.exercise for one in book.of(grade.student))
 
 
 def _points(grade: Grade) -> str:

@@ -10,6 +10,9 @@ from orchestrator.gradebook.lecturer_tables import ROWS, Rows, short, tables_of,
 from orchestrator.gradebook.statistics import Bin, Spread, histogram, spread
 from orchestrator.grading.model import Grade, Gradebook, Verdict
 
+_FEWEST, _MOST = 5, 20
+"""Points of an exercise that has a bar for each."""
+
 
 @dataclass(frozen=True)
 class ExerciseOverview:
@@ -57,7 +60,7 @@ def overview_of(book: Gradebook) -> Overview:
         attempts=any(grade.attempt > 1 for grade in grades),
         max_points=most,
         spread=spread(totals),
-        bins=histogram(totals, most),
+        bins=histogram(totals, most, _bins(most)),
         incomplete=len({grade.student.id for grade in grades if grade.points is None}),
         exercises=exercises,
         tests=class_tests(book),
@@ -78,9 +81,14 @@ def _exercise(book: Gradebook, name: str, grades: Sequence[Grade]) -> ExerciseOv
         title=short(titles.get(name, "")),
         max_points=most,
         spread=spread(points),
-        bins=histogram(points, most),
+        bins=histogram(points, most, _bins(most)),
         scored=counts[Verdict.SCORED],
         not_gradable=counts[Verdict.NOT_GRADABLE],
         no_result=counts[Verdict.NO_RESULT],
         absent=len(mine) - len(there),
     )
+
+
+def _bins(most: float) -> int:
+    """Return how many bars: one for each point where they are few, so that no bar is always empty."""
+    return int(most) if most == int(most) and _FEWEST <= most <= _MOST else 10

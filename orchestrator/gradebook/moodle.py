@@ -91,7 +91,8 @@ def fill_worksheet(sheet: Sheet, totals: Sequence[Total]) -> Filled:
     worksheet."""
     columns = columns_of(sheet)
     named = _has_names(sheet, columns)
-    listed = [_listed(sheet, row, columns, named=named) for row in range(1, len(sheet.rows))]
+    telling = _telling(sheet, columns, {total.student.id.strip().casefold() for total in totals})
+    listed = [_listed(sheet, row, telling, named=named) for row in range(1, len(sheet.rows))]
     joined = join(listed, totals, "worksheet")
     locked, notes = set(), list[str]()
     if columns.changeable is None:
@@ -114,12 +115,24 @@ def _has_names(sheet: Sheet, columns: Columns) -> bool:
     return columns.grade > 2 and 2 * len(set(second)) > len(second) and not any(map(_EMAIL.fullmatch, second))
 
 
-def _listed(sheet: Sheet, row: int, columns: Columns, *, named: bool) -> Listed:
-    between = [sheet.cell(row, place).text for place in range(1, columns.grade)]
+def _telling(sheet: Sheet, columns: Columns, ids: set[str]) -> list[int]:
+    """Which columns tell who somebody is: of e-mail addresses, or of ids. Others, such as groups, may have
+    an id in them by chance."""
+
+    def tells(place: int) -> bool:
+        texts = [cell.text.strip().casefold() for cell in sheet.column(place) if cell.text.strip()]
+        if all(map(_EMAIL.fullmatch, texts)):
+            return True
+        return len(set(texts)) == len(texts) and 2 * len(ids.intersection(texts)) >= len(texts)
+
+    return [place for place in range(1, columns.grade) if tells(place)]
+
+
+def _listed(sheet: Sheet, row: int, telling: Sequence[int], *, named: bool) -> Listed:
     number = _NUMBER.fullmatch(sheet.cell(row, 0).text)
     assert number
-    name = between.pop(0).strip() if named else ""
-    return Listed(row, str(int(number[1])), name, tuple(between))
+    name = sheet.cell(row, 1).text.strip() if named else ""
+    return Listed(row, str(int(number[1])), name, tuple(sheet.cell(row, place).text for place in telling))
 
 
 def feedback_zip(filled: Filled, pages: Mapping[str, bytes]) -> bytes:

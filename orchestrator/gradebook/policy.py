@@ -32,6 +32,8 @@ _MOMENT = "expected a time with its offset from UTC, such as 2027-03-08T17:00+08
 _AMOUNT = "expected a percentage such as 10%, or points such as 0.5"
 _EXTENSION = "expected days or hours such as 2d or 12h, or a time with its offset from UTC"
 _MOST_DAYS = 3660
+_YEARS = range(1970, 3000)
+"""Of due dates: what is added to one stays a date."""
 
 
 class Keep(StrEnum):
@@ -71,7 +73,7 @@ def _moment(value: object) -> datetime:
         read = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         read = None
-    if read is None or read.tzinfo is None:
+    if read is None or read.tzinfo is None or read.year not in _YEARS:
         raise ValueError(_MOMENT)
     return read
 

@@ -6,21 +6,30 @@ same policy give the same bytes. A file is replaced as a whole, so a reader neve
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from orchestrator.gradebook import csv
+from orchestrator.gradebook import csv, gradescope, junit, prairielearn
 from orchestrator.gradebook.canvas import column_of, fill_gradebook
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
 from orchestrator.gradebook.filling import Filled
+from orchestrator.gradebook.gradescope import NO_RECEIPTS, Receipts
+from orchestrator.gradebook.lecturer import lecturer_html
 from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
 from orchestrator.gradebook.policy import Policy
+from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, render_key
 from orchestrator.gradebook.sheet import read_sheet
+from orchestrator.gradebook.similarity import similarity_html
+from orchestrator.grading.digests import digest_of_digests
 from orchestrator.grading.model import Gradebook
+from orchestrator.grading.work import WorkStore
 from orchestrator.host.cache import write_atomically
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.check_submission import SKELETON
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.model import Student
@@ -35,7 +44,8 @@ class Exports:
 
     ``moodle`` is a grading worksheet and ``canvas`` a gradebook, both as downloaded, to be filled in;
     ``canvas_column`` is the title or the number of the assignment there, "" if the lab's title tells.
-    ``named``: the files about the whole class have names and ids, not pseudonyms.
+    ``named``: the files about the whole class have names and ids, not pseudonyms, which ``key``, the
+    course's secret, makes. ``prairielearn``: write a file for each student in PrairieLearn's format as well.
     """
 
     moodle: Path | None = None
@@ -43,6 +53,8 @@ class Exports:
     policy: Policy = field(default_factory=Policy)
     named: bool = False
     canvas_column: str = ""
+    key: bytes = b""
+    prairielearn: bool = False
 
 
 class Page(Protocol):
@@ -56,11 +68,11 @@ NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class _File:
-    """A file to write: ``path`` is below the gradebook's folder."""
+    """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part."""
 
     path: str
     data: bytes
-    mode: int = 0o644
+    mode: int = 0o666
 
 
 def check(lab: LoadedLab, exports: Exports) -> None:
@@ -72,19 +84,48 @@ def check(lab: LoadedLab, exports: Exports) -> None:
 
 
 def write(
-    book: Gradebook, folder: Path, exports: Exports, pages: Mapping[str, Page] = NO_PAGES
+    book: Gradebook,
+    folder: Path,
+    exports: Exports,
+    pages: Mapping[str, Page] = NO_PAGES,
+    receipts: Mapping[str, Receipts] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Write the gradebook's files into ``folder``; return their paths.
 
-    ``pages`` render each student's feedback, by the ending of the file's name: ``html``, ``md``. Raises
-    SpecError for a file of a platform that cannot be filled in, and OSError.
+    ``pages`` render each student's feedback, by the ending of the file's name: ``html``, ``md``. ``receipts``
+    are digests, by student's id, exercise and machine. Nothing is written unless all can be. Raises SpecError
+    for a file of a platform that cannot be filled in, and OSError.
     """
-    return tuple(_written(folder, file) for file in _files(book, exports, pages))
+    files = [
+        *_of_the_class(book, exports),
+        *_of_students(book, exports, receipts),
+        *_of_platforms(book, exports, pages),
+    ]
+    return tuple(_written(folder, file) for file in files)
 
 
-def _files(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
+def _of_the_class(book: Gradebook, exports: Exports) -> Iterator[_File]:
+    """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
+    yield _File("grades.csv", _bytes(csv.render(counted(book, exports.policy))))
+    shown, policy = book, exports.policy
+    if not exports.named:
+        key = exports.key
+        shown, policy = anonymous(book, key), anonymous_policy(policy, book, key)
+        yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)), mode=0o600)
+    yield _File("junit.xml", _bytes(junit.render(counted(shown, policy))))
+    yield _File("lecturer.html", _bytes(lecturer_html(shown)))
+
+
+def _of_students(book: Gradebook, exports: Exports, receipts: Mapping[str, Receipts]) -> Iterator[_File]:
+    for student, grades in _by_student(book, counted(book, exports.policy)).items():
+        name, digests = file_name(student), receipts.get(student, NO_RECEIPTS)
+        yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(grades, digests)))
+        if exports.prairielearn:
+            yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(grades)))
+
+
+def _of_platforms(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
     grades = counted(book, exports.policy)
-    yield _File("grades.csv", _bytes(csv.render(grades)))
     feedback = {ending: _feedback(book, grades, page) for ending, page in pages.items()}
     for ending, texts in feedback.items():
         for student, text in texts.items():
@@ -100,13 +141,18 @@ def _files(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iter
 
 def _feedback(book: Gradebook, grades: Sequence[Counted], page: Page) -> Mapping[str, bytes]:
     """The feedback of all students, by id."""
-    taken: dict[str, list[Counted]] = {student.id: [] for student in book.students}
-    for one in grades:
-        taken[one.student.id].append(one)
+    taken = _by_student(book, grades)
     return {
         student.id: _bytes(page(book, student, adjusted=adjusted(taken[student.id])))
         for student in book.students
     }
+
+
+def _by_student(book: Gradebook, grades: Sequence[Counted]) -> dict[str, list[Counted]]:
+    found: dict[str, list[Counted]] = {student.id: [] for student in book.students}
+    for one in grades:
+        found[one.student.id].append(one)
+    return found
 
 
 def _platforms(lab: LoadedLab, found: Sequence[Total], exports: Exports) -> Iterator[tuple[str, Filled]]:
@@ -143,3 +189,21 @@ def _written(folder: Path, file: _File) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, file.data, mode=file.mode)
     return path
+
+
+def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
+    """Compare what students handed in, and write the page into ``folder``, where the graded files are kept;
+    returns its path. Raises Unavailable without copydetect; OSError."""
+    shown = book if exports.named else anonymous(book, exports.key)
+    store = WorkStore(folder)
+    with working_folder("similarity") as beside:
+        work: dict[str, Path] = {}
+        for grade in shown.grades:  # of several attempts the last one stays
+            kept = store.place(digest_of_digests(grade.files))
+            if grade.files and kept.is_dir():
+                place = beside / file_name(grade.student.id)
+                shutil.copytree(kept, place / grade.exercise, dirs_exist_ok=True)
+                work[grade.student.id] = place
+        skeletons = [one.folder / SKELETON for one in book.lab.exercises if one.name in book.exercises]
+        page = similarity_html(shown, work, [path for path in skeletons if path.is_dir()])
+    return _written(folder, _File("similarity.html", _bytes(page)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.errors import SpecError, Unavailable, Unreachable
@@ -33,7 +33,7 @@ from orchestrator.results.store import new_run_id, require_space
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.gc import reclaim
 from orchestrator.submissions.model import Intake
-from orchestrator.submissions.pseudonyms import pseudonym
+from orchestrator.submissions.pseudonyms import pseudonyms
 
 RETRIES = 2
 """How often work without a result is graded again, each time on a fresh machine."""
@@ -53,12 +53,14 @@ class Choice:
 @dataclass(frozen=True)
 class Outcome:
     """The grades of a class. ``graded`` verdicts fell now and ``found`` were on disk, not counting copies of
-    the same work; ``changes`` are of those that were graded before with something else or ``again``."""
+    the same work; ``changes`` are of those that were graded before with something else or ``again``.
+    ``results`` are the digests that receipts seal, by student's id, exercise and machine."""
 
     book: Gradebook
     graded: int
     found: int
     changes: tuple[Change, ...] = ()
+    results: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progress: Progress) -> Outcome:
@@ -100,13 +102,15 @@ def grade_works(
         kept = WorkStore(out)
         course = course_key(key)
         found = tuple(works(kept, course))
-        whole = _Class(lab, tuple(exercises), choice.machines, found, store, kept, progress, course)
+        everybody = {one.id for one in (*intake.students, *(who for work in found for who in work.students))}
+        names = pseudonyms(everybody, course)
+        whole = _Class(lab, tuple(exercises), choice.machines, found, store, kept, progress, names)
         return whole.grade(intake, choice)
 
 
 @dataclass(frozen=True)
 class _Class:
-    """The works of a class and where their verdicts go."""
+    """The works of a class and where their verdicts go; ``names`` are the students' pseudonyms."""
 
     lab: LoadedLab
     exercises: tuple[LoadedExercise, ...]
@@ -115,7 +119,7 @@ class _Class:
     store: GradeStore
     work_store: WorkStore
     progress: Progress
-    course: bytes
+    names: Mapping[str, str]
 
     def grade(self, intake: Intake, choice: Choice) -> Outcome:
         """Grade what has no verdict yet, and return all grades."""
@@ -133,7 +137,17 @@ class _Class:
         )
         after = {place: one for place, one in self.store.verdicts.items() if before.get(place) != one}
         found = len(distinct(units)) - len(todo)
-        return Outcome(book, len(todo), found, tuple(changes(before, after)))
+        return Outcome(book, len(todo), found, tuple(changes(before, after)), self._results())
+
+    def _results(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the digests that the receipts of a student's last attempt seal."""
+        sealed = self.store.receipts.current
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for work in sorted(self.works, key=lambda one: one.submission.attempt):
+            own = {name: sealed[self._place(work, name)].result for name in self.machines}
+            for student in work.students:
+                found.setdefault(student.id, {})[work.exercise.name] = own
+        return found
 
     def _first_round(self) -> tuple[list[Unit], list[Unit]]:
         """Grade what is missing; returns all units, and those that were graded."""
@@ -235,7 +249,7 @@ class _Class:
         return Graded(self._who(work), work.exercise.name, machine, work.submission.attempt)
 
     def _who(self, work: Work) -> str:
-        return "+".join(pseudonym(student.id, self.course) for student in work.students)
+        return "+".join(self.names[student.id] for student in work.students)
 
     def _behind(self) -> dict[str, list[str]]:
         """Return the ids behind each pseudonym, those of earlier commands included."""

@@ -13,10 +13,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator import __version__
+from orchestrator.grading.heads import Heads
 from orchestrator.grading.inputs import Inputs
 from orchestrator.grading.queue import Same, Unit
 from orchestrator.grading.receipts import Graded, Receipt, Receipts, digest_of_record
 from orchestrator.host.cache import write_atomically
+from orchestrator.paths import state_dir
 from orchestrator.record import RECORDS, Record, Status
 
 
@@ -35,7 +37,7 @@ class GradeStore:
     def __init__(self, folder: Path, key: Ed25519PrivateKey) -> None:
         """Raises SpecError if the receipts are damaged, of another key, or open elsewhere; OSError."""
         self.folder = folder
-        self.receipts = Receipts.open(folder, key)
+        self.receipts = Receipts.open(folder, key, Heads(state_dir()))
         self._verdicts = sealed_verdicts(folder, self.receipts.current)
         self._same: dict[Same, Record] = {
             (place.exercise, place.machine, one.inputs): one.record

@@ -35,6 +35,7 @@ def work_problems(document: Document, folder: Path) -> Iterator[Problem]:
     names = student_files(document)
     if names:
         yield from _command_problems(document)
+    yield from _poisoned_problems(document)
     in_machine = any("command" in build for _, build in _builds(data))
     sources = {name for _, build in _builds(data) for name in _texts(build.get("sources"))}
     sources |= set(_texts(data.get("files")))
@@ -57,6 +58,8 @@ def hidden_problems(document: Document, exercise: Document, folder: Path) -> Ite
     names, data, visible = student_files(exercise), _mapping(document.data), _mapping(exercise.data)
     yield from exercise_problems(document, folder, names, shared_sources(exercise, folder))
     yield from _command_problems(document)
+    if visible.get("poisoned") is True:
+        yield from _poisoned_builds(document)
     if "student" not in visible:
         yield document.problem(
             (), f"hidden tests without `student:` in {exercise.file}", "add `student:` there"
@@ -134,6 +137,35 @@ def _command_problems(document: Document) -> Iterator[Problem]:
         if "command" in build and build.get("in") != "guest":
             words = "a build command on this host would handle a student's files"
             yield document.problem((*path, "command"), words, "use `sources:`, or `in: guest`")
+
+
+def _poisoned_problems(document: Document) -> Iterator[Problem]:
+    """Report a ``poisoned:`` that cannot be: where nothing of a student's is compiled here, and where the
+    steps cannot be run twice."""
+    data = _mapping(document.data)
+    if data.get("poisoned") is not True:
+        return
+    names = student_files(document)
+    if not names:
+        yield document.problem(("poisoned",), "only a student's programs are poisoned", "add `student:`")
+    theirs = [build for _, build in _builds(data) if {*_texts(build.get("sources"))} & {*names}]
+    headers = any(name.endswith(".h") for name in names)
+    if names and not theirs and not headers:
+        words = "no program is compiled from a student's file"
+        yield document.problem(("poisoned",), words, "list one under `build: {sources: […]}`")
+    yield from _poisoned_builds(document)
+    for key, where in (("canaries", ("canaries",)), ("network", ("needs", "network"))):
+        if data.get("canaries") if key == "canaries" else _mapping(data.get("needs")).get("network"):
+            words = f"steps with `{key}` run only once, and `poisoned: true` runs them twice"
+            yield document.problem(where, words)
+
+
+def _poisoned_builds(document: Document) -> Iterator[Problem]:
+    for path, build in _builds(_mapping(document.data)):
+        if "command" in build or build.get("in") == "guest":
+            words = "poisoned programs are compiled on the controller, from `sources:`"
+            place = (*path, "command" if "command" in build else "in")
+            yield document.problem(place, words, "or leave out `poisoned: true`")
 
 
 def _builds(data: dict[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:

@@ -9,7 +9,7 @@ tests, and has a test without a score for each result it lacks. The field names 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.errors import SpecError
@@ -18,7 +18,7 @@ from orchestrator.formatting import bounded, printable, whole_lines
 from orchestrator.record import CheckResult, Record, Status
 from orchestrator.report import wording
 from orchestrator.report.summary import summarize
-from orchestrator.results.comparison import MachineColumn, Table
+from orchestrator.results.comparison import Table
 from orchestrator.results.for_student import for_student, output_for_people
 
 _KEPT = "\n\t"
@@ -48,7 +48,7 @@ def render(table: Table) -> str:
         test
         for place, column in enumerate(table.machines)
         for record in table.records(place)
-        for test in _tests(column, record, alone=alone)
+        for test in tests_of(record, "" if alone else f" on {column.name}")
     ]
     tests += [_missing(machine, exercise) for machine, exercise in table.about.missing]
     results = {
@@ -81,9 +81,9 @@ def _missing(machine: str, exercise: str) -> dict[str, Any]:
     }
 
 
-def _tests(column: MachineColumn, record: Record, *, alone: bool) -> Iterator[dict[str, Any]]:
-    """Yield the tests of one record: of the exercise, and of each check if there are several."""
-    where = "" if alone else f" on {column.name}"
+def tests_of(record: Record, where: str) -> Iterator[dict[str, Any]]:
+    """Yield the tests of one record, as its student may see it: of the exercise, and of each check if there
+    are several. ``where`` ends their names."""
     name, seen = printable(record.exercise), for_student(record)
     tags = [printable(tag) for tag in (record.boundary, record.arch, str(record.status)) if tag]
     about = {"output_format": "text", "tags": tags}
@@ -92,7 +92,7 @@ def _tests(column: MachineColumn, record: Record, *, alone: bool) -> Iterator[di
         yield {**whole, "visibility": "visible"}
         return
     # Its points are in the tests of its checks.
-    yield {key: value for key, value in whole.items() if key not in ("score", "max_score")} | {
+    yield without_score(whole) | {
         "status": _STATUS[_visible_status(seen)],
         "visibility": "visible",
     }
@@ -120,6 +120,11 @@ def _scored(record: Record) -> dict[str, Any]:
 
 def _scores(points: float, max_points: float, held: bool) -> dict[str, Any]:
     return {"score": points, "max_score": max_points, "status": _STATUS[Status.PASS if held else Status.FAIL]}
+
+
+def without_score(test: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a test that has no score of its own: what it is worth is in other tests."""
+    return {key: value for key, value in test.items() if key not in ("score", "max_score")}
 
 
 def _labels(checks: list[CheckResult]) -> list[str]:

@@ -23,6 +23,11 @@ def render(table: Table) -> str:
         _suite(root, column, table.records(place))
     if table.about.incomplete:
         _incomplete(root, table.about.incomplete)
+    return document(root)
+
+
+def document(root: ET.Element) -> str:
+    """Return a tree of elements as an XML document."""
     ET.indent(root)
     body = ET.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
@@ -30,11 +35,11 @@ def render(table: Table) -> str:
 
 def _suite(root: ET.Element, column: MachineColumn, records: Sequence[Record]) -> None:
     hosts = ", ".join(dict.fromkeys(record.host for record in records))
-    attributes = {"name": _legal(column.name), **_sums(records), "hostname": _legal(hosts)}
+    attributes = {"name": legal(column.name), **_sums(records), "hostname": legal(hosts)}
     suite = ET.SubElement(root, "testsuite", attributes)
     properties = ET.SubElement(suite, "properties")
     for fact in _FACTS:
-        if value := _legal(getattr(column, fact)):
+        if value := legal(getattr(column, fact)):
             ET.SubElement(properties, "property", {"name": fact, "value": value})
     for record in records:
         _case(suite, column, record)
@@ -44,26 +49,30 @@ def _incomplete(root: ET.Element, words: str) -> None:
     """Add an error of its own: what is there of an interrupted run may all have passed."""
     suite = ET.SubElement(root, "testsuite", {"name": "run", "tests": "1", "errors": "1"})
     case = ET.SubElement(suite, "testcase", {"classname": "run", "name": "comes to its end"})
-    ET.SubElement(case, "error", {"message": _legal(f"incomplete run: {words}")})
+    ET.SubElement(case, "error", {"message": legal(f"incomplete run: {words}")})
     for name in ("tests", "errors"):
         root.set(name, str(int(root.get(name, "0")) + 1))
 
 
 def _case(suite: ET.Element, column: MachineColumn, record: Record) -> None:
-    names = {"classname": _legal(column.name), "name": _legal(record.exercise)}
+    names = {"classname": legal(column.name), "name": legal(record.exercise)}
     case = ET.SubElement(suite, "testcase", {**names, "time": f"{record.seconds:.3f}"})
     if element := _ELEMENTS.get(record.status):
-        reason = wording.reason(record.reason)
-        head, several, _ = reason.partition("\n")
-        told = ET.SubElement(case, element, {"message": head})
-        if several:  # an attribute has no lines: XML 1.0, "Attribute-Value Normalization"
-            told.text = reason
+        tell(case, element, wording.reason(record.reason))
     elif record.reason:
         noted = ET.SubElement(case, "properties")
-        ET.SubElement(noted, "property", {"name": "note", "value": _legal(record.reason)})
+        ET.SubElement(noted, "property", {"name": "note", "value": legal(record.reason)})
     for name, output in (("system-out", record.stdout), ("system-err", record.stderr)):
         if output:
-            ET.SubElement(case, name).text = _legal(output)
+            ET.SubElement(case, name).text = legal(output)
+
+
+def tell(case: ET.Element, element: str, reason: str) -> None:
+    """Add an element (failure, error, skipped) with its printable reason to a test case."""
+    head, several, _ = reason.partition("\n")
+    told = ET.SubElement(case, element, {"message": head})
+    if several:  # an attribute has no lines: XML 1.0, "Attribute-Value Normalization"
+        told.text = reason
 
 
 def _sums(records: Sequence[Record]) -> dict[str, str]:
@@ -77,6 +86,6 @@ def _sums(records: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def _legal(text: str) -> str:
+def legal(text: str) -> str:
     """Escape what XML 1.0 does not allow in ``text``, all of it unprintable."""
     return bounded(printable(text, keep="\n\t"), _TEXT_LIMIT)

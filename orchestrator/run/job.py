@@ -51,7 +51,7 @@ from orchestrator.machines.lifecycle import RunningMachine
 from orchestrator.machines.provision import MAKE_SECONDS, provisioned
 from orchestrator.record import PANIC, Record, Status
 from orchestrator.run.context import RunContext
-from orchestrator.transport.base import put
+from orchestrator.transport.base import Item, put
 
 ALIVE_SECONDS = 20.0
 
@@ -105,14 +105,16 @@ def _run(
             filled = replace(blank, exercise=exercise.name)
             yield _not_built(exercise, filled, WorkError(exercise.not_handed_in))
         return
-    programs, failures = _programs(job, exercises, context)
+    programs, poisoned, failures = _programs(job, exercises, context)
     with provisioned(job, context.machines) as machine:
         handle = machine.handle
         blank = replace(blank, accel=handle.accel, start=handle.data.get("start", ""))
         place = _exercise_context(job, machine, context)
         runnable, skipped = split(exercises, place.subject)
         known = _known(runnable, skipped, failures, blank)
-        place = _push([e for e in runnable if e.name not in known], programs, place, context)
+        running = [e for e in runnable if e.name not in known]
+        place = _push(running, programs, place, context)
+        place = replace(place, poisoned=_files(running, poisoned, place))
         participant.announce(machine.facts.slowness)
         _wait(job, participant, context)
         place = replace(place, slowest=participant.slowest)
@@ -207,12 +209,14 @@ def _warnings(exercise: LoadedExercise, programs: Mapping[str, Path]) -> str:
 
 def _programs(
     job: Job, exercises: Sequence[LoadedExercise], context: RunContext
-) -> tuple[dict[str, Mapping[str, Path]], dict[str, BuildError]]:
-    """Compile programs; returns them by exercise, and the errors of those that failed."""
+) -> tuple[dict[str, Mapping[str, Path]], dict[str, Mapping[str, Path]], dict[str, BuildError]]:
+    """Compile programs; returns them by exercise, the poisoned ones, and the errors of those that failed."""
     arch = arch_of(context.lab.lab.machines[job.machine])
     programs: dict[str, Mapping[str, Path]] = {}
+    poisoned: dict[str, Mapping[str, Path]] = {}
     failures: dict[str, BuildError] = {}
     context.progress.doing(job.machine, f"compiling {counted(len(exercises), 'exercise')} for {arch.name}")
+    archives = context.machines.archives
     for exercise in exercises:
         if exercise.not_handed_in:
             failures[exercise.name] = WorkError(exercise.not_handed_in)
@@ -220,10 +224,13 @@ def _programs(
         try:
             with context.machines.make_slots:
                 limit = context.deadline(MAKE_SECONDS)
-                programs[exercise.name] = build_exercise(exercise, arch, context.machines.archives, limit)
+                programs[exercise.name] = build_exercise(exercise, arch, archives, limit)
+                if exercise.spec.poisoned:
+                    made = build_exercise(exercise, arch, archives, limit, poisoned=True)
+                    poisoned[exercise.name] = made
         except BuildError as problem:
             failures[exercise.name] = problem
-    return programs, failures
+    return programs, poisoned, failures
 
 
 def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
@@ -257,14 +264,24 @@ def _push(
 ) -> ExerciseContext:
     """Push the files of these exercises as one stream, without those of hidden tests; the result keeps all
     of student exercises."""
-    owner = place.site.users["student"]
-    files = {
-        exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))
-        for exercise in exercises
-    }
+    files = _files(exercises, programs, place)
     everything = [item for exercise in exercises for item in of_visible_steps(exercise, files[exercise.name])]
     put(place.transport, place.site.work, everything, context.deadline(PUSH_SECONDS))
     return replace(place, pushed={e.name: files[e.name] for e in exercises if e.spec.student})
+
+
+def _files(
+    exercises: Sequence[LoadedExercise],
+    programs: Mapping[str, Mapping[str, Path]],
+    place: ExerciseContext,
+) -> dict[str, list[Item]]:
+    """Return the files to push of those exercises that have programs here, by name."""
+    owner = place.site.users["student"]
+    return {
+        exercise.name: items(exercise, programs[exercise.name], owner, sources(exercise))
+        for exercise in exercises
+        if exercise.name in programs
+    }
 
 
 def _blank(job: Job, context: RunContext) -> Record:

@@ -78,7 +78,7 @@ def _is_tar(block: bytes) -> bool:
 class FolderSource:
     """A folder as a source: read only, and no link is followed."""
 
-    size: int | None = None
+    size = None
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder

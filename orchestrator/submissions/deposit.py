@@ -84,12 +84,15 @@ class Deposit:
     def unpack(self) -> None:
         """Unpack all archives in the folder, and those in them."""
         pending = [(path, 1) for path in sorted(self.files) if archive.stem(path.rpartition("/")[2])]
+        limits, count = self.budget.limits, 0
         while pending:
             path, depth = pending.pop(0)
             before = set(self.files)
-            if depth > self.budget.limits.depth:
-                deep = f"archives in archives, more than {self.budget.limits.depth} deep"
-                self.remark(f"{shown_name(path)} was not unpacked: {deep}")
+            count += 1
+            if depth > limits.depth or count > limits.archives:
+                deep = f"archives in archives, more than {limits.depth} deep"
+                why = deep if depth > limits.depth else f"more than {limits.archives} archives"
+                self.remark(f"{shown_name(path)} was not unpacked: {why}")
                 continue
             self._unpack_one(path)
             fresh = sorted(set(self.files) - before)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from orchestrator.exercises.misplaced import stray
 from orchestrator.formatting import bounded, printable
 
 MOST_FOLDERS = 64
@@ -15,7 +16,6 @@ MOST_FOLDERS = 64
 _LONGEST_NAME = 255
 """Bytes of one part of a path: NAME_MAX of Linux's file systems."""
 _LONGEST_SHOWN = 120
-_IGNORED = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"})
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 LINK = "it is a link"
@@ -45,16 +45,20 @@ class Entry:
     @property
     def ignored(self) -> bool:
         """Whether a desktop or a version control system left it there: nobody handed it in."""
-        return any(part in _IGNORED or part.startswith("._") for part in self.path.split("/"))
+        return any(stray(part) for part in self.path.split("/"))
 
 
 class Source(Protocol):
     """Where files come from. ``entries`` lists them, in its order; ``damage`` says why the list is not
-    complete, "" if it is; ``size`` is an archive's own in bytes, None of a folder."""
+    complete, "" if it is."""
 
     entries: tuple[Entry, ...]
     damage: str
-    size: int | None
+
+    @property
+    def size(self) -> int | None:
+        """An archive's own size in bytes, None of a folder."""
+        ...
 
     def files(self) -> Iterator[tuple[Entry, Callable[[], AbstractContextManager[IO[bytes]]]]]:
         """Yield each file that is not refused, in the order of ``entries``, with what opens it. Only the

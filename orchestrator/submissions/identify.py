@@ -32,7 +32,7 @@ def identified(findings: Sequence[Finding], roster: Roster | None) -> list[Ident
         return [
             Identified(one, tuple(_stranger(claim, frozenset()) for claim in one.claims)) for one in findings
         ]
-    known = _Known(roster, _shared(findings))
+    known = _Known(roster, findings)
     return [known.identify(finding) for finding in findings]
 
 
@@ -55,17 +55,20 @@ def _shared(findings: Sequence[Finding]) -> frozenset[str]:
 class _Known:
     """The roster by everything that a platform may say of somebody."""
 
-    def __init__(self, roster: Roster, shared: frozenset[str]) -> None:
-        self._shared = shared
-        self._ids = _index(roster.students, lambda one: [one.id.casefold()])
-        self._emails = _index(roster.students, lambda one: [one.email.casefold()])
-        self._names = _index(roster.students, lambda one: forms(one.name) | forms(f"{one.id} {one.name}"))
+    def __init__(self, roster: Roster, findings: Sequence[Finding]) -> None:
+        self._shared = _shared(findings)
+        self._ids = _index(roster.students, lambda one: [_same(one.id)])
+        self._emails = _index(roster.students, lambda one: [_same(one.email)])
+        self._names = _index(roster.students, _names)
         self._groups = _index(roster.students, lambda one: forms(one.group))
-        github = {key: name.casefold() for key, name in roster.github.items()}
+        github = {key: _same(name) for key, name in roster.github.items()}
         # A user name is an id only in a class that says no user names.
         self._github = _index(
-            roster.students, lambda one: [github.get(one.id, "") if github else one.id.casefold()]
+            roster.students, lambda one: [github.get(one.id, "") if github else _same(one.id)]
         )
+
+        claims = [claim for finding in findings for claim in finding.claims]
+        self._says_ids = any(_same(claim.id) in self._ids for claim in claims)
 
     def identify(self, finding: Finding) -> Identified:
         students: list[Student] = []
@@ -82,14 +85,16 @@ class _Known:
         """Return who a claim is of, or nobody and why."""
         same = forms(claim.name)
         for found in (
-            self._ids.get(claim.id.casefold(), []),
+            self._ids.get(_same(claim.id), []),
             # A platform's number may happen to be somebody else's id.
-            [one for one in self._ids.get(claim.number.casefold(), []) if same & forms(one.name)],
-            self._emails.get(claim.email.casefold(), []),
-            self._github.get(claim.github.casefold(), []),
+            [one for one in self._ids.get(_same(claim.number), []) if same & forms(one.name)],
+            self._emails.get(_same(claim.email), []),
+            self._github.get(_same(claim.github), []),
         ):
             if len(found) == 1:
                 return tuple(found), ""
+        if claim.id and self._says_ids and same != forms(claim.id):
+            return (), f"its id, {printable(claim.id)}, is not on it"
         called = list(dict.fromkeys(one for form in sorted(same) for one in self._names.get(form, [])))
         group = self._group(claim)
         if called and group:
@@ -112,6 +117,17 @@ class _Known:
         return ()
 
 
+def _names(student: Student) -> frozenset[str]:
+    """Return the forms of a student's name, and of the name with the id before or behind it."""
+    plain = forms(student.name)
+    return plain.union(*(forms(f"{student.id} {form}") for form in plain))
+
+
+def _same(text: str) -> str:
+    """Return a form of an id that is equal however case and accents were written."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
 def _index(students: Iterable[Student], keys: Callable[[Student], Iterable[str]]) -> dict[str, list[Student]]:
     found: dict[str, list[Student]] = {}
     for student in students:
@@ -123,5 +139,6 @@ def _index(students: Iterable[Student], keys: Callable[[Student], Iterable[str]]
 
 def _stranger(claim: Claim, taken: Iterable[str]) -> Student:
     """Return a student of the platform's id, which is not one of somebody else on the roster."""
-    key = claim.unmatched if claim.unmatched.casefold() not in set(taken) else f"unknown-{claim.unmatched}"
-    return Student(printable(key), printable(claim.name), printable(claim.email))
+    key = claim.unmatched if _same(claim.unmatched) not in set(taken) else f"unknown-{claim.unmatched}"
+    name = "" if claim.name == claim.unmatched else claim.name
+    return Student(printable(key), printable(name), printable(claim.email))

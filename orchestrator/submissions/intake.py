@@ -123,7 +123,7 @@ def _submission(who: Identified, deposit: Deposit) -> Submission:
     return Submission(
         who.students,
         deposit.folder,
-        found.source,
+        printable(found.source),
         submitted=found.submitted,
         late=found.late,
         platform_id=found.platform_id,
@@ -155,6 +155,8 @@ def _absent(
 
 def _strangers(people: Sequence[Identified]) -> Iterator[str]:
     unknown = [one for who in people for one in who.unknown]
+    if unknown and all(who.unknown for who in people):
+        yield "nobody who handed in is on the roster: is this another layout, or another class?"
     if plain := [name for name, why in unknown if not why]:
         yield f"not on the roster: {', '.join(plain)}"
     yield from (f"not on the roster: {name}: {why}" for name, why in unknown if why)

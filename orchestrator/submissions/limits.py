@@ -23,20 +23,22 @@ class Exceeded(Exception):
 @dataclass(frozen=True)
 class Limits:
     """What may come out of archives: ``total`` bytes, of which ``file`` in one file; ``files`` entries, new
-    folders included; archives in archives ``depth`` deep; ``ratio`` times an archive's own size, once
-    that is more than ``ratio_from`` bytes."""
+    folders included; ``archives`` in archives, ``depth`` deep; ``ratio`` times an archive's own size, once
+    that is more than ``ratio_from`` bytes. A ratio of 0 is none."""
 
     total: int
     file: int
     files: int
+    archives: int = 20
     depth: int = 3
     ratio: int = 200
     ratio_from: int = 2**20
 
-    @property
-    def stream(self) -> int:
-        """How many bytes of a tar archive are decompressed, with those of files that are passed over."""
-        return 4 * self.total
+    def stream(self, size: int) -> int:
+        """How many bytes of a tar archive of this size are decompressed, with those of files that are passed
+        over, and of what is between files."""
+        most = 4 * self.total
+        return min(most, max(self.ratio_from, self.ratio * size)) if self.ratio else most
 
     @property
     def directory(self) -> int:
@@ -44,7 +46,7 @@ class Limits:
         return 2**20 + 128 * self.files
 
 
-WHOLE_CLASS = Limits(total=2**32, file=2**28, files=1_000_000)
+WHOLE_CLASS = Limits(total=2**32, file=2**28, files=1_000_000, ratio=0)
 """Of the archive a platform made."""
 ONE_SUBMISSION = Limits(total=2**26, file=2**25, files=2000)
 """Of one submission, with the archives in it."""

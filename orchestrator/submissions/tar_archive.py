@@ -16,7 +16,11 @@ from typing import IO, cast
 from orchestrator.submissions.entries import LINK, SPECIAL, Entry, Unreadable, named
 from orchestrator.submissions.limits import Exceeded, Limits
 
-DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError)
+DAMAGED = (
+    tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError,
+    RecursionError,
+)  # fmt: skip
+"""What reading an archive raises. RecursionError: tarfile calls itself for each header before a file."""
 _MOST_AT_ONCE = 2**20
 """How much tarfile may read at once. Long names are read whole, and their length is whatever it says."""
 
@@ -28,8 +32,8 @@ class TarArchive:
     def __init__(self, file: IO[bytes], limits: Limits, packed: str) -> None:
         self._file, self._limits, self._packed = file, limits, packed
         self.damage = ""
+        self.size = file.seek(0, 2)
         self.entries = tuple(self._listed())
-        self.size: int | None = file.seek(0, 2)
         if not self.entries and self.damage:
             raise Unreadable(self.damage)
 
@@ -55,7 +59,7 @@ class TarArchive:
 
     def _tar(self) -> tarfile.TarFile:
         self._file.seek(0)
-        stream = _Guarded(_unpacked(self._file, self._packed), self._limits.stream)
+        stream = _Guarded(_unpacked(self._file, self._packed), self._limits.stream(self.size))
         return tarfile.open(
             fileobj=cast(IO[bytes], stream), mode="r:", encoding="utf-8", errors="surrogateescape"
         )

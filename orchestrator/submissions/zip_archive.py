@@ -41,7 +41,7 @@ class ZipArchive:
         self.damage = f"it holds more than {limits.files} files" if len(infos) > limits.files else ""
         self._infos = infos[: limits.files]
         self.entries = tuple(_entry(info) for info in self._infos)
-        self.size: int | None = file.seek(0, 2)
+        self.size = file.seek(0, 2)
 
     def files(self) -> Iterator[tuple[Entry, Callable[[], AbstractContextManager[IO[bytes]]]]]:
         """Yield the files, as Source says."""

@@ -61,6 +61,8 @@ def record(who: Student, exercise: str, machine: str = "vm", won: float = 3.0, *
         exercise,
         student=who.id,
         machine=machine,
+        boundary="emulated" if machine == "s390x" else "vm",
+        arch="s390x" if machine == "s390x" else "amd64",
         status=Status.FAIL if lost else Status.PASS,
         reason="; ".join(f"{check.that}: expected {check.expected}, got {check.got}" for check in lost),
         points=won,

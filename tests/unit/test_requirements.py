@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from orchestrator.paths import ROOT
 
-NAMES = ("isolab", "dev", "libvirt")
+NAMES = ("isolab", "dev", "libvirt", "similarity")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -37,8 +37,8 @@ def wanted(name: str) -> list[str]:
     """What ``pyproject.toml`` asks of a lock file."""
     file: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = file["project"]["optional-dependencies"]
-    if name == "libvirt":
-        return list(extras["libvirt"])
+    if name in ("libvirt", "similarity"):
+        return list(extras[name])
     own = [*file["project"]["dependencies"], *file["build-system"]["requires"]]
     return own + (extras["dev"] if name == "dev" else [])
 
@@ -98,6 +98,15 @@ def test_the_lock_files_agree() -> None:
     assert both == locked("isolab").keys()
     for package in both:
         assert [str(pin) for pin in locked("isolab")[package]] == [str(p) for p in locked("dev")[package]]
+
+
+def test_extras_agree_with_what_isolab_needs() -> None:
+    both = locked("isolab").keys() & locked("similarity").keys()
+    assert "jinja2" in both
+    for package in both:
+        assert [str(pin) for pin in locked("isolab")[package]] == [
+            str(p) for p in locked("similarity")[package]
+        ]
 
 
 def test_what_builds_the_project_is_named_once_more_for_the_lock() -> None:

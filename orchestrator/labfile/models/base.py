@@ -10,13 +10,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     WrapValidator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.labfile.models.attribute_docs import attribute_docs
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
 EXERCISE_PATTERN = r"^(\./)?[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$"
@@ -77,4 +81,18 @@ class User(StrEnum):
 class Spec(BaseModel):
     """Base of all models: frozen, and strict about keys. The text below a field is for the schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe the fields. pydantic's own way reads the source of every model at every start."""
+        found = handler(core_schema)
+        properties = handler.resolve_ref_schema(found).get("properties", {})
+        for name, text in attribute_docs(cls).items():
+            known = cls.model_fields.get(name)
+            key = (known.alias if known else None) or name
+            if key in properties:
+                properties[key].setdefault("description", text)
+        return found

@@ -276,6 +276,8 @@ class Exercise(Spec):
     """Set where a student writes some of the files."""
     parameters: dict[Annotated[str, Field(pattern=PARAMETER_PATTERN)], Parameter] = {}
     """Values that differ from student to student, by name; ${NAME} in commands and checks stands for one."""
+    poisoned: bool = False
+    """Whether all steps are run once more, with student programs whose memory is not zero."""
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -25,11 +25,7 @@ class Own:
                 continue
             who = name if folder else archive.stem(name)
             files = listing.under(name)
-            found.append(Finding((Claim(who, id=who),), name, files, nothing=not files))
-        notes = unused(left, "neither a student's folder nor an archive")
-        known = (
-            {one.casefold() for who in roster.students for one in (who.id, who.group)} if roster else set()
-        )
-        if known.isdisjoint(one.claims[0].id.casefold() for one in found) and roster:
-            notes = (*notes, "no folder is called by an id or group of the roster; is this another layout?")
-        return Split(tuple(found), notes)
+            # Some call folders by names, or by both.
+            claim = Claim(who, id=who, name=who if roster else "")
+            found.append(Finding((claim,), name, files, nothing=not files))
+        return Split(tuple(found), unused(left, "neither a student's folder nor an archive"))

@@ -102,4 +102,6 @@ def test_a_timeout_that_was_asked_for_is_scaled_by_the_machines_speed_and_by_not
     (argv,) = there.asked
     assert argv[argv.index("--timeout") + 1] == "1500"
     assert done.status is Status.FAIL
-    assert done.reason.startswith("timed out after 1.5 s (1 s scaled to this machine's speed)")
+    assert done.reason.startswith(
+        "timed out after 1.5 s (1 s, times 1.5 for this machine's speed and load), stopped"
+    )

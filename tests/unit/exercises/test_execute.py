@@ -58,7 +58,7 @@ def test_death_by_a_signal_is_the_programs_fail() -> None:
     [
         (
             {"exit": None, "signal": "SIGKILL", "killed_for": "timeout"},
-            "timed out after 10 s (1 s scaled",
+            "timed out after 10 s (1 s, times 10 for",
         ),
         (
             {"exit": None, "signal": "SIGKILL", "killed_for": "processor"},

@@ -49,6 +49,7 @@ def test_discrimination_is_the_textbooks(results: list[tuple[bool, float]]) -> N
     held, rest = [passed for passed, _ in results], [score for _, score in results]
     found = discrimination(held, rest)
     if len(set(held)) == 2 and pstdev(rest) > 1e-6:
+        assert found is not None
         assert found == pytest.approx(point_biserial(held, rest), abs=1e-6)
         assert -1 <= found <= 1
         failed = discrimination([not passed for passed in held], rest)

@@ -90,6 +90,16 @@ def test_a_team_of_one_number_is_found_by_name(tmp_path: Path) -> None:
     assert filled.notes == ()
 
 
+def test_a_group_that_is_called_like_an_id_is_nobody(tmp_path: Path) -> None:
+    header = HEADER.replace("Status", "Status,Group")
+    rows = "".join(
+        f"Participant {at},Somebody {at},Sent,{group},,10.00,Yes,-\n"
+        for at, group in enumerate(("s001", "A", "B"))
+    )
+    filled = worksheet(tmp_path / "w.csv", header + rows)
+    assert filled.data.decode() == header + rows
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -32,7 +32,7 @@ METADATA = {
 }
 RESULTS = {"score": 3.0, "tests": [{"name": "answer", "score": 3.0, "max_score": 4.0}]}
 GRADES = """
-out=$5/gradescope/$(ls "$3")
+out=$5/gradescope/x-$(ls "$3")
 mkdir -p "$out" && printf '%s' '{results}' >"$out/results.json"
 """
 """What stands for `grade LAB SUBMISSIONS --out DIR`."""
@@ -274,7 +274,6 @@ def test_the_roster_says_whose_it_is(harness: Harness) -> None:
     (harness.root / "source" / "roster.csv").write_text("id,email\n23000001,anna@uni.example\n")
     harness.run()
     assert [path.name for path in (harness.root / "private/work/submissions").iterdir()] == ["23000001"]
-    assert harness.words[-2:] == ["--roster", "roster.csv"]
     assert harness.results == RESULTS
 
 

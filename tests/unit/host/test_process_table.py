@@ -79,11 +79,12 @@ def test_a_program_that_left_its_folder_is_known_by_its_home(tmp_path: Path) -> 
 def test_what_multiplies_is_ended_without_a_rest(tmp_path: Path) -> None:
     """As many as there are, each replaced by another: one after the other, they would go on."""
     (tmp_path / "in").mkdir()
-    script = f"cd {tmp_path}/in; end=$(($(date +%s) + 20)); "
+    script = f"cd {tmp_path}/in; end=$(($(date +%s) + 100)); "
     script += "again() { [ $(date +%s) -lt $end ] || exit; sleep 0.02; again & exit; }; "
     script += "for i in 1 2 3 4 5 6; do again & done; wait"
     lives = process_table.belongs_to(str(tmp_path))
     with process.running(["setsid", "sh", "-c", script], executable=tool("setsid")):
-        wait_until(lambda: len(list(process_table.find(lives))) > 3, "them")
+        # One is enough: on a busy host most are gone before their turn in the look through the table.
+        wait_until(lambda: any(True for _ in process_table.find(lives)), "one of them")
         assert process_table.end_all(lives) == set()
     assert not list(process_table.find(lives))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import zipfile
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from places import GOLDEN
 
 from orchestrator.errors import SpecError
@@ -138,8 +141,12 @@ def test_a_chosen_layout_that_does_not_fit(tmp_path: Path) -> None:
 
 
 def test_folders_that_no_id_of_the_roster_names(tmp_path: Path) -> None:
-    intake = take(tmp_path, {"lab1-ada/wire.c": "", "lab1-bob/wire.c": ""}, "id\ns1\n")
-    assert intake.notes[0] == "no folder is called by an id or group of the roster; is this another layout?"
+    intake = take(tmp_path, {"lab1-ada/wire.c": "", "lab1-bob/wire.c": ""}, "id\nada\nbob\n")
+    assert intake.layout == "a folder for each student"
+    assert intake.notes == (
+        "nobody who handed in is on the roster: is this another layout, or another class?",
+        "not on the roster: lab1-ada, lab1-bob",
+    )
     intake = take(tmp_path, {}, "id\nada\nbob\n", layout="classroom")
     assert [one.students[0].id for one in intake.submissions] == ["ada", "bob"]
     assert all(one.on_roster for one in intake.submissions)
@@ -150,6 +157,28 @@ def test_a_user_name_at_github_is_not_somebody_elses_id(tmp_path: Path) -> None:
     intake = take(tmp_path, {"lab1-bob/wire.c": "", "lab1-ada/wire.c": ""}, roster, layout="classroom")
     assert [one.students[0].id for one in intake.submissions] == ["ada", "unknown-ada"]
     assert [one.source for one in intake.submissions] == ["lab1-bob", "lab1-ada"]
+
+
+def test_folders_called_by_names_or_both(tmp_path: Path) -> None:
+    roster = 'id,name\ns1,Ada Lovelace\ns2,"Smith, Bob"\ns3,Li Wei\ns4,Li Wei\n'
+    files = {"Lovelace_Ada/a.c": "", "s2-bob-smith/a.c": "", "Li Wei/a.c": "", "li wei s4/a.c": ""}
+    intake = take(tmp_path, files, roster)
+    assert {one.source: one.students[0].id for one in intake.submissions if one.on_roster} == {
+        "Lovelace_Ada": "s1",
+        "s2-bob-smith": "s2",
+        "li wei s4": "s4",
+    }
+
+
+def test_somebody_with_another_id_is_not_who_has_the_same_name(tmp_path: Path) -> None:
+    about = "submission_{0}: {{':submitters': [{{':name': {1}, ':sid': {2}}}]}}\n"
+    text = about.format(1, "Bob Smith", "s2") + about.format(2, "Ada Lovelace", "s9")
+    files = {"submission_metadata.yml": text, "submission_1/a.c": "", "submission_2/a.c": ""}
+    intake = take(tmp_path, files, "id,name\ns1,Ada Lovelace\ns2,Bob Smith\n")
+    assert [one.students[0].id for one in intake.submissions] == ["s2", "s9"]
+    assert intake.notes == ("not on the roster: Ada Lovelace: its id, s9, is not on it",)
+    intake = take(tmp_path, files, "id,name\n1,Ada Lovelace\n2,Bob Smith\n")  # ids of another kind
+    assert [one.students[0].id for one in intake.submissions] == ["1", "2"]
 
 
 def test_the_screen_says_what_was_recognised(tmp_path: Path) -> None:
@@ -182,3 +211,42 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         opened(tmp_path / "nowhere", None),
     ):
         pass
+
+
+NAMES = st.sampled_from(
+    [
+        "Ada_1_assignsubmission_file", "Ada_1_assignsubmission_file_w.c", "ada_1_2_w.c", "anon_a1_2_w.c",
+        "lab-ada", "lab-bob", "s1", "s1.zip", "L_s1_attempt_2026-03-01-09-30-00.txt", ".git", "__MACOSX",
+        "L_s1_attempt_2026-03-01-09-30-00_w.c", "submission_metadata.yml", "submission_1", "x\n\x1b", "w.c",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(NAMES, min_size=1, max_size=3).map("/".join), min_size=1, max_size=8), st.booleans())
+def test_any_names_give_each_file_to_one_or_are_refused(
+    tmp_path: Path, names: list[str], with_roster: bool
+) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,name,github\ns1,Ada,bob\ns2,Bob,ada\n")
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for number, name in enumerate(names):
+            member = tarfile.TarInfo(name)
+            member.size = len(str(number))
+            archive.addfile(member, io.BytesIO(str(number).encode()))
+    (tmp_path / "class.tar").write_bytes(data.getvalue())
+    with (
+        contextlib.suppress(SpecError),
+        opened(tmp_path / "class.tar", roster if with_roster else None) as intake,
+    ):
+        found = [
+            path.read_text() for one in intake.submissions for path in one.folder.rglob("*") if path.is_file()
+        ]
+        assert len(found) == len(set(found))
+        assert all(
+            len({one.id for one in those.students}) == len(those.students) for those in intake.submissions
+        )
+        assert {one.id for one in intake.absent}.isdisjoint(
+            student.id for one in intake.submissions for student in one.students
+        )

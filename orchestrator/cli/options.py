@@ -1,0 +1,43 @@
+"""What the many options of a verb mean, by their names, for its help."""
+
+from __future__ import annotations
+
+GRADE = {
+    "submissions": "folder or archive of what a class handed in",
+    "exercise": "exercises to grade, separated by commas, with * and ? (default: all for students)",
+    "roster": "CSV file of the class: id, name, email, group",
+    "layout": "form of the submissions, if it is not recognised: folders, moodle, canvas …",
+    "out": "folder for grades (default: grades/LAB)",
+    "again": "grade all anew, and say who rose, fell and stayed, and why",
+    "repeat": "grade everything this many times, and say what was not the same",
+    "policy": "YAML file on late work and attempts; applied to what is exported",
+    "moodle": "grading worksheet, as downloaded from Moodle, to fill in",
+    "canvas": "gradebook, as exported from Canvas, to fill in",
+    "canvas-column": "title or number of the assignment's column, if several could be it",
+    "similarity": "compare submissions with each other (needs the extra `similarity`)",
+    "names": "names instead of pseudonyms in what is about the whole class",
+    "verify": "folder of grades: check every receipt in it",
+    "key": "with --verify: file of the public key, if another state folder graded",
+    "student": "with --verify: grade this student's work again, and compare",
+    "self-test": "grade the lab's own solutions: right ones get all points, wrong ones lose some",
+}
+
+RUN = {
+    "exercise": "exercises or topics of the lab, separated by commas, with * and ? (default: all)",
+    "out": "folder for records and reports (default: runs/<id>)",
+    "cold": "boot every machine instead of cloning booted templates",
+    "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
+    "work": "a student's folder: run its files in place of the reference solutions",
+    "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
+}
+
+TRY = {
+    "path": "a C or C++ file, or a folder with a Makefile",
+    "args": "arguments of the program; after -- they may begin with a dash",
+    "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
+    "stdin": "file to use as the program's standard input",
+    "build": "build command, such as 'cmake -B build && make -C build', run for each architecture",
+    "program": "which program to run, if the build makes several: its name or its path in the folder",
+    "warnings": "show the compiler's warnings even if all answers are the same",
+    "timeout": "time limit on a native machine (default: 10s)",
+}
