@@ -24,8 +24,8 @@ from orchestrator.progress import shown
 RESULTS = ROOT / "test-results"
 """JUnit files, coverage, and the consoles of failed tests' machines."""
 QUICK_SECONDS = 1200.0
-QUICK = ("--ignore=tests/machines",)
-"""None of the quick tests is there, and to load that folder takes as long as many of them."""
+QUICK = ("--ignore=tests/machines", "--ignore=tests/hostile")
+"""None of the quick tests is there, and to load these folders takes as long as many of them."""
 MOST_WORKERS = 4
 """The most tests at a time: each may have several machines up."""
 ENGINES = ("podman", "docker")

@@ -70,9 +70,9 @@ SUM: dict[str, Expected] = {
     "error-in-html": refused("answer.c:2:2: error:"),
     "huge-object": refused("does not compile"),
     "include-recursion": refused("does not compile"),
-    "includes-a-device": refused("/dev/zero, which is not one of the exercise's files"),
-    "includes-etc-passwd": refused("/etc/passwd, which is not one of the exercise's files"),
-    "includes-hidden-files": refused("a file that the exercise does not hand out"),
+    "includes-a-device": refused("/dev/zero"),
+    "includes-etc-passwd": refused("/etc/passwd"),
+    "includes-hidden-files": refused("answer.c"),
     "macro-bomb": refused("does not compile"),
     "compiler-errors-without-end": refused("does not compile"),
     "empty-source": refused("answer.c is empty"),
@@ -131,10 +131,10 @@ DIRECT: dict[str, Expected] = {
     "reads-hidden-files": scored(VISIBLE_DIRECT, HIDDEN),
     "stops-itself": scored(0, TIME),
     "strange-json": WRONG,
-    "embeds-a-file": refused("/etc/passwd, which is not one of the exercise's files"),
-    "includes-a-device": refused("which is not one of the exercise's files"),
-    "includes-etc-passwd": refused("which is not one of the exercise's files"),
-    "includes-hidden-files": refused("a file that the exercise does not hand out"),
+    "embeds-a-file": refused("/etc/passwd"),
+    "includes-a-device": refused("/dev/stdin"),
+    "includes-etc-passwd": refused("etc/passwd"),
+    "includes-hidden-files": refused("answer.c"),
 }
 BY_EXERCISE = {"./sum": SUM, "./direct": DIRECT}
 SECRETS = (

@@ -99,7 +99,7 @@ def _rows(out: Path) -> dict[tuple[str, str], dict[str, str]]:
 @pytest.fixture(scope="module")
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     with fresh_home() as home:
-        keep_consoles(request.session, home.root)
+        keep_consoles(request.session, home.out)
         yield home
 
 

@@ -17,6 +17,7 @@ GROUP = "xdist_group"
 LONGEST = (
     "libvirt",
     "test_kvm",
+    "test_hostile",
     "test_student_work",
     "test_cloud",
     "attacks",
