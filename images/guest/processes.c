@@ -4,6 +4,7 @@
 #include "run.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +18,22 @@ static bool look_at(pid_t pid, struct process *process)
 	int parent;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	FILE *stat = fopen(path, "re");
-	if (stat == NULL)
+	/* Without stdio's buffers: while a tree is frozen, it grows for as long as we look. */
+	int stat = open(path, O_RDONLY | O_CLOEXEC);
+	if (stat == -1)
 		return false; /* it has just gone */
+	ssize_t length = read(stat, line, sizeof line - 1);
+	close(stat);
+	if (length <= 0)
+		return false;
+	line[length] = '\0';
 	/* The name in parentheses may hold anything; the fields follow its last ')'. */
-	const char *after = fgets(line, sizeof line, stat) != NULL ? strrchr(line, ')') : NULL;
+	const char *after = strrchr(line, ')');
 	int fields = after == NULL ? 0
 				   : sscanf(after + 1,
 					    " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
 					    " %" SCNu64 " %" SCNu64,
 					    &state, &parent, &user, &system, &childrens_user, &childrens_system);
-	fclose(stat);
 	if (fields != 6)
 		return false;
 	*process = (struct process){

@@ -15,12 +15,13 @@ from pathlib import Path
 
 def find(matches: Callable[[int], bool]) -> Iterator[int]:
     """Yield the ids of live processes for which ``matches`` is true, except our own."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    ours = str(os.getpid())
+    for name in os.listdir("/proc"):  # noqa: PTH208 - a busy host has thousands, and each machine's end looks
+        if not name.isdigit() or name == ours:
             continue
         with contextlib.suppress(OSError):  # it ended while we looked
-            if matches(int(entry.name)):
-                yield int(entry.name)
+            if matches(int(name)):
+                yield int(name)
 
 
 def still(pid: int, matches: Callable[[int], bool]) -> bool:
@@ -75,28 +76,42 @@ def lives_in(folder: str) -> Callable[[int], bool]:
     start = folder.rstrip("/") + "/"
 
     def matches(pid: int) -> bool:
-        for name in ("exe", "cwd"):
+        for name, target in _links(pid):
+            if not target.startswith(start):
+                continue
+            if target.endswith(_DELETED):
+                return sees(pid, Path(folder))
             with contextlib.suppress(OSError):
-                link = Path(f"/proc/{pid}/{name}")
-                target = str(link.readlink())
-                if not target.startswith(start):
-                    continue
-                if target.endswith(" (deleted)"):
-                    return sees(pid, Path(folder))
-                return link.samefile(target)
+                return Path(f"/proc/{pid}/{name}").samefile(target)
         return False
 
     return matches
 
 
+_DELETED = " (deleted)"
+
+
+def _links(pid: int) -> Iterator[tuple[str, str]]:
+    """Yield where a process's program and working directory are, as far as we may know it."""
+    for name in ("exe", "cwd"):
+        with contextlib.suppress(OSError):
+            yield name, os.readlink(f"/proc/{pid}/{name}")  # noqa: PTH115 - asked of every process there is
+
+
 def places(pid: int) -> Iterator[Path]:
     """Yield where a process's program and working directory are and, if it is a program of an exercise, its
     home: whether they still exist or not. Paths are those of its own mount namespace."""
-    for name in ("exe", "cwd"):
-        with contextlib.suppress(OSError):
-            yield Path(str(Path(f"/proc/{pid}/{name}").readlink()).removesuffix(" (deleted)"))
+    for _, target in _links(pid):
+        yield Path(target.removesuffix(_DELETED))
+    yield from _homes(pid)
+
+
+def _homes(pid: int) -> Iterator[Path]:
     with contextlib.suppress(OSError):
-        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        if b"ISOLAB_TAG=" not in environment:
+            return
+        words = environment.split(b"\0")
         if any(word.startswith(b"ISOLAB_TAG=") for word in words):
             yield from (Path(os.fsdecode(word[5:])) for word in words if word.startswith(b"HOME=/"))
 
@@ -104,12 +119,15 @@ def places(pid: int) -> Iterator[Path]:
 def belongs_to(folder: str) -> Callable[[int], bool]:
     """Return a match for processes that live in ``folder``, or whose environment says that they are a program
     of an exercise with its home there: they may have left it, and it may be gone."""
-    lives = lives_in(folder)
+    lives, whole = lives_in(folder), Path(folder)
+    start = f"{whole}/"
 
     def matches(pid: int) -> bool:
-        return lives(pid) or (
-            any(Path(folder) in place.parents for place in places(pid)) and sees(pid, Path(folder))
-        )
+        if lives(pid):
+            return True
+        # Most processes are somebody else's, and are told by strings alone.
+        near = any(target.startswith(start) for _, target in _links(pid))
+        return (near or any(whole in home.parents for home in _homes(pid))) and sees(pid, whole)
 
     return matches
 
@@ -204,7 +222,7 @@ def _frozen(matches: Callable[[int], bool]) -> set[int]:
     """Freeze all processes that match, and return them."""
     frozen: set[int] = set()
     for _ in range(LOOKS):
-        fresh = {pid for pid in find(lambda pid: _runs(pid) and matches(pid)) if pid not in frozen}
+        fresh = {pid for pid in find(lambda pid: matches(pid) and _runs(pid)) if pid not in frozen}
         if not fresh:
             break
         for pid in fresh:
