@@ -34,10 +34,9 @@ class Folder:
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.path / "records.jsonl").read_text().splitlines()]
 
-    def files(self) -> list[str]:
-        """The files in it, by name, without the graded ones."""
-        found = (path.relative_to(self.path) for path in self.path.rglob("*"))
-        return [str(path) for path in found if path.parts[0] != "work"]
+    def files(self) -> set[str]:
+        """All that is in it, by name."""
+        return {str(path.relative_to(self.path)) for path in self.path.rglob("*")}
 
     def append(self, name: str, data: bytes) -> None:
         with (self.path / name).open("ab") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Member:
-    """One of the class: ``files`` are what is handed in, by name; a team's are those of its group."""
+    """One of the class: ``files`` are what is handed in, by path; a team's are those of its group."""
 
     id: str
     name: str
@@ -67,15 +68,16 @@ def write_roster(members: list[Member], path: Path) -> Path:
 
 
 def as_canvas(members: list[Member], path: Path) -> Path:
-    """What they handed in, as Canvas packs it: a team's once, under its group's name."""
+    """What they handed in, as Canvas packs it: an archive of each, a team's once, under its group's name."""
     teams = {one.group: one for one in members if one.group}
     with zipfile.ZipFile(path, "w") as file:
         for place, one in enumerate(members):
             if one.group and teams[one.group] != one:
                 continue
             who = "".join((one.group or one.name).lower().split()) + "_LATE" * one.late
-            for name, data in one.files.items():
-                file.writestr(zipfile.ZipInfo(f"{who}_{100 + place}_{5000 + place}_{name}", EPOCH), data)
+            if one.files:
+                info = zipfile.ZipInfo(f"{who}_{100 + place}_{5000 + place}_work.zip", EPOCH)
+                file.writestr(info, _archive(one.files))
     return path
 
 
@@ -87,6 +89,14 @@ def as_moodle(members: list[Member], path: Path) -> Path:
                 folder = f"{one.name}_{100 + place}_assignsubmission_file"
                 file.writestr(zipfile.ZipInfo(f"{folder}/{name}", EPOCH), data)
     return path
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    with io.BytesIO() as data:
+        with zipfile.ZipFile(data, "w") as file:
+            for name, content in files.items():
+                file.writestr(zipfile.ZipInfo(name, EPOCH), content)
+        return data.getvalue()
 
 
 def _names() -> Iterator[str]:
@@ -106,10 +116,11 @@ def _member(place: int, name: str) -> Member:
 def _files(kind: str, mark: str) -> dict[str, bytes]:
     found = {}
     for number, (exercise, (name, *wrong)) in enumerate(WORKS.items()):
+        place = f"{exercise}/{name}"
         if kind == "nothing" or (kind == "files missing" and number > 0):
             continue
         if kind == "does not compile":
-            found[name] = BROKEN
+            found[place] = BROKEN
             continue
         folders = {
             "skeleton": SKELETON,
@@ -117,5 +128,5 @@ def _files(kind: str, mark: str) -> dict[str, bytes]:
             "wrong in another": f"{WRONG}/{wrong[1]}",
         }
         data = (EXERCISES / exercise / folders.get(kind, SOLUTION) / name).read_bytes()
-        found[name] = data + (f"/* {mark} */\n".encode() if mark else b"")
+        found[place] = data + (f"/* {mark} */\n".encode() if mark else b"")
     return found
