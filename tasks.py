@@ -478,22 +478,29 @@ def test(_context: Context, ci: bool = False, all: bool = False, args: str = "")
 
 @task(
     help={
+        "what": "grade, to measure grading a class instead (default: starts, memory, overhead, commands)",
         "rounds": "how many times each start is measured (default and minimum: 5)",
         "crowd": "how many clones at once (default: 30)",
         "no-stock": "skip the stock distribution, which needs root and minutes to build",
+        "submissions": "with grade: how many (default: 200)",
         "out": "file to write the results to, as JSON",
         **_FORMAT,
-    }
+    },
+    positional=["what"],
 )
 def bench(
     _context: Context,
+    what: str = "",
     rounds: int = 5,
     crowd: int = 30,
     no_stock: bool = False,
+    submissions: int = 200,
     out: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Measure isolab itself: clone starts, memory, overhead, whole commands."""
-    from orchestrator.cli.bench import bench
+    """Measure isolab itself: clone starts, memory, overhead, whole commands; or grading a class."""
+    from orchestrator.cli.bench import bench, bench_grading
 
+    if what:
+        raise Exit(code=bench_grading(what, submissions, out, format))
     raise Exit(code=bench(rounds, crowd, not no_stock, out, format))

@@ -39,7 +39,8 @@ START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class BenchResult:
-    """One row of the result: a value, and its upper target (None: no target)."""
+    """One row of the result: a value, and its target (None: no target), which it is not to exceed; with
+    ``least``, to reach."""
 
     what: str
     value: float
@@ -47,10 +48,13 @@ class BenchResult:
     target: float | None = None
     detail: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    least: bool = False
 
     @property
     def met(self) -> bool | None:
-        return None if self.target is None else self.value <= self.target
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.least else self.value <= self.target
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
             answered.wait()
             over.wait()
             pid = _pid_of(handle)
-            cpu.append(_cpu_of(pid))
+            cpu.append(process_table.processor_seconds(pid))
             sizes.append(process_table.memory(pid) / 2**20)
 
     with ThreadPoolExecutor(number) as pool:
@@ -249,9 +253,3 @@ def _own_cpu() -> float:
 
 def _pid_of(handle: Handle) -> int:
     return next(process_table.find(lambda pid: handle.tag in process_table.arguments(pid)))
-
-
-def _cpu_of(pid: int) -> float:
-    """Return the seconds of processor time of a process (proc(5), fields 14 and 15)."""
-    fields = process_table.stat_fields(pid)
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.bench import baseline, measure
+from orchestrator.bench import baseline, grading, measure
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.errors import Exit, LabError
+from orchestrator.errors import Exit, LabError, SpecError
 from orchestrator.host import process
 from orchestrator.host.packages import SSH
 from orchestrator.host.tempdirs import working_folder
@@ -28,8 +28,28 @@ from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import new_run_id
 
+GRADE = "grade"
+"""What is measured apart from the rest."""
 FIRST = ("arm64", "s390x", "armhf", "amd64")
 """The architectures the targets refer to, measured first; the others follow."""
+
+
+def bench_grading(what: str, submissions: int, out: str, form: str) -> Exit:
+    """Measure `grade`, as ``what`` says, with a class of this many, and print."""
+    check_format(form)
+    if what != GRADE:
+        raise SpecError(
+            f"bench: nothing called {what} is measured", hint=f"isolab bench, or isolab bench {GRADE}"
+        )
+    if submissions < 1:
+        raise SpecError(f"--submissions {submissions}: expected a number of at least 1")
+    rows = []
+    with shown() as progress:
+        _prepare(progress, Cancellation())
+        for row in grading.grading_rows(submissions, _command, progress):
+            rows.append(row)
+            progress.tell(_line(row))
+    return _finish(rows, out, form)
 
 
 def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
@@ -50,6 +70,10 @@ def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
             cancellation.cancel()
             with contextlib.suppress(OSError):
                 (scratch_dir() / run).rmdir()
+    return _finish(rows, out, form)
+
+
+def _finish(rows: list[measure.BenchResult], out: str, form: str) -> Exit:
     data = [asdict(row) | {"met": row.met} for row in rows]
     if out:
         Path(out).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -120,7 +144,13 @@ def _line(row: measure.BenchResult) -> str:
 def _value(row: measure.BenchResult) -> str:
     if row.unit == "ratio":
         return f"{row.value:.3f}" + (f" (1/{1 / row.value:.1f})" if 0 < row.value < 0.5 else "")
-    return f"{row.value:.2f} {row.unit}"
+    return f"{row.value:.2f} {row.unit}".rstrip()
+
+
+def _target(row: measure.BenchResult) -> str:
+    if row.target is None:
+        return ""
+    return f"at least {row.target:.3g}" if row.least else f"{row.target:.3g}"
 
 
 def _table(rows: list[measure.BenchResult]) -> str:
@@ -129,7 +159,7 @@ def _table(rows: list[measure.BenchResult]) -> str:
         (
             row.what,
             _value(row),
-            f"{row.target:.3g}" if row.target is not None else "",
+            _target(row),
             words[row.met],
             row.note[:60],
         )

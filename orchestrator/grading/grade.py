@@ -23,7 +23,8 @@ from orchestrator.grading.selection import exercises_of, machines_of
 from orchestrator.grading.store import GradeStore
 from orchestrator.grading.tally import Tally
 from orchestrator.grading.work import Work, WorkStore, works_of
-from orchestrator.grading.worker import LOGS, Graders, QuietMachines
+from orchestrator.grading.worker import LOGS, WORKING, Graders, QuietMachines
+from orchestrator.host.tempdirs import abandoned, remove
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir, state_dir
@@ -32,9 +33,12 @@ from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id, require_space
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.gc import reclaim
+from orchestrator.submissions.intake import WORKING as SUBMISSIONS
 from orchestrator.submissions.model import Intake
 from orchestrator.submissions.pseudonyms import pseudonyms
 
+_COPIES = (f"{WORKING}-", f"{SUBMISSIONS}-")
+"""How the names of working folders start that hold files of students."""
 RETRIES = 2
 """How often work without a result is graded again, each time on a fresh machine."""
 
@@ -261,12 +265,15 @@ class _Class:
 
 
 def _reclaim(progress: Progress) -> None:
-    """Remove what a killed isolab left of its machines, and say so."""
+    """Remove what a killed isolab left: its machines, which are told of, and its copies of submissions."""
     try:
         for gone in reclaim(Journal(), only_dead_owners=True):
             progress.tell(f"removed what an earlier run left behind: {gone}")
     except Unreachable as later:  # on a machine that grading may not need
         progress.tell(later.describe())
+    for folder in abandoned():
+        if folder.name.startswith(_COPIES):
+            remove(folder)
 
 
 def _named(units: Sequence[Unit]) -> str:

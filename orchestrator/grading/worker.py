@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextlib
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +24,8 @@ from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 LOGS = "logs"
 """Folder of console logs of machines that gave no result, in the folder of grades."""
+WORKING = "grading"
+"""Purpose of the working folders, which hold files of students."""
 AT_ONCE_PER_CPU = 2
 """Machines at once for each processor: while one waits, another computes."""
 
@@ -48,7 +52,7 @@ class Graders:
 
     def _graded(self, job: Job, batch: Batch) -> Iterator[Record]:
         logs, clean = self.logs / job.run / job.machine, True
-        with working_folder("grading") as folder:
+        with working_folder(WORKING) as folder:
             units = [unit for unit in batch.units if unit.exercise in job.exercises]
             works = {unit.exercise: unit.work for unit in units}
             with ready(tuple(works.values()), self.store, folder / "exercises") as exercises:
@@ -59,6 +63,11 @@ class Graders:
                     yield record
         if clean:
             shutil.rmtree(logs, ignore_errors=True)
+            with contextlib.suppress(OSError):  # others of this run, or of others, have theirs there
+                logs.parent.rmdir()
+                self.logs.rmdir()
+            with contextlib.suppress(OSError):
+                logs.parent.rmdir()  # of the batch's last machine
 
 
 def at_once(lab: LoadedLab, machines: Sequence[str], host: Host) -> int:

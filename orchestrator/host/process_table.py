@@ -56,6 +56,18 @@ def memory(pid: int) -> int:
     return 0
 
 
+def peak_memory(pid: int) -> int:
+    """Return the most bytes of memory a process has had resident (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, without its children's (proc(5), fields 14 and 15)."""
+    fields = stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def within(first: int) -> set[int]:
     """The first process of a PID namespace, all processes in it, and their parents outside; empty if
     it is gone and a process of our own namespace has its id."""

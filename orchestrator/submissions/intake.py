@@ -22,6 +22,8 @@ from orchestrator.submissions.limits import ONE_SUBMISSION, WHOLE_CLASS, Budget,
 from orchestrator.submissions.model import Intake, Student, Submission
 from orchestrator.submissions.roster import Roster, read_roster
 
+WORKING = "submissions"
+"""Purpose of the working folder, which holds copies of all that was handed in."""
 _MOST_READ = 2**26
 """Bytes of a platform's own file about the submissions."""
 _MOST_NAMED = 3
@@ -38,7 +40,7 @@ def opened(path: Path, roster: Path | None, layout: str = "") -> Iterator[Intake
     known = read_roster(roster) if roster else None
     if not path.exists():
         raise SpecError(f"{path}: no such folder or archive", hint="name what holds the submissions")
-    with working_folder("submissions") as work:
+    with working_folder(WORKING) as work:
         with _source(path) as source:
             intake = _intake(path, source, known, layout, work)
         yield intake
