@@ -242,7 +242,9 @@ def _hides(grade: Grade, exercise: LoadedExercise | None) -> bool:
 
 
 def _files(grade: Grade) -> tuple[tuple[str, str], ...]:
-    return tuple((_item(name), _item(digest)) for name, digest in islice(grade.files.items(), _FILES))
+    found = [(_item(name), _item(digest)) for name, digest in islice(grade.files.items(), _FILES)]
+    rest = len(grade.files) - len(found)
+    return (*found, (f"and {rest} more", "")) if rest else tuple(found)
 
 
 def _command(book: Gradebook, exercise: str) -> str:
@@ -307,6 +309,8 @@ def _tests(checks: Sequence[CheckResult]) -> tuple[TestLine, ...]:
         points = f"{wording.number(check.points)} of {wording.number(check.max_points)}"
         words = wording.reason(check.why if check.held else _missed(check))
         lines.append(TestLine(printable(check.that), *_result(check), points, words))
+    if rest := len(checks) - len(lines):
+        lines.append(TestLine(f"and {rest} more", Status.SKIP, "", "", ""))
     return tuple(lines)
 
 
