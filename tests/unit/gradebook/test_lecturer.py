@@ -132,6 +132,13 @@ def test_what_somebody_should_look_at(overview: Overview) -> None:
     assert len(rows["slowest"]) == 15
 
 
+def test_it_says_whose_parameters_were_copied() -> None:
+    copied, other = grade(ADA, QUEUE, queue(held=False)), grade(BOB, QUEUE, queue())
+    object.__setattr__(copied, "copied_from", ("bob", "who-left"))
+    rows = table(overview_of(book_of(copied, other)), "copied").rows
+    assert rows == (("Ada Example (ada)", QUEUE, "Bob Example (bob), who-left"),)
+
+
 def test_the_slowest_come_first() -> None:
     found = overview_of(book_of(*(grade(somebody(n), QUEUE, queue(seconds=float(n))) for n in range(30))))
     assert [row[3] for row in table(found, "slowest").rows][:3] == ["29", "28", "27"]
