@@ -304,9 +304,12 @@ def _outcome_words(seen: Record) -> str:
 
 
 def _tests(checks: Sequence[CheckResult]) -> tuple[TestLine, ...]:
+    """Return the tests to show; of those that are worth no points, such as a normal exit, the missed ones."""
     lines = []
+    checks = [check for check in checks if check.max_points or not check.held]
     for check in map(_short, checks[:_TESTS]):
         points = f"{wording.number(check.points)} of {wording.number(check.max_points)}"
+        points = points if check.max_points else ""
         words = wording.reason(check.why if check.held else _missed(check))
         lines.append(TestLine(printable(check.that), *_result(check), points, words))
     if rest := len(checks) - len(lines):

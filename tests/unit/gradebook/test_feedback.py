@@ -242,6 +242,14 @@ def test_a_program_that_passed_is_not_quoted() -> None:
     assert sheet_of(the_class(), ADA).exercises[0].outcomes[0].output == ()
 
 
+def test_tests_worth_no_points_are_shown_if_missed() -> None:
+    ended = CheckResult("exit_code", True, "0", "0", "normal exit")
+    for held, shown in ((True, ["order"]), (False, ["exit_code", "order"])):
+        record = queue(held=False, checks=(replace(ended, held=held), *queue(held=False).checks))
+        (outcome,) = sheet_of(book_of(grade(ADA, QUEUE, record)), ADA).exercises[0].outcomes
+        assert [test.name for test in outcome.tests] == shown
+
+
 def test_a_flood_is_bounded() -> None:
     checks = tuple(CheckResult(f"x{n}", False, "y" * 9000, "z" * 9000, "w" * 9000) for n in range(2000))
     flood = "\x1b" * 1_000_000
