@@ -71,7 +71,8 @@ def named_checks(checks: Sequence[CheckResult]) -> Iterator[tuple[str, CheckResu
 
 
 def class_tests(book: Gradebook) -> tuple[ClassTest, ...]:
-    """Return all tests of the class, in the order of exercises. A test is passed on all machines or not."""
+    """Return the tests of the class that are worth points, in the order of exercises. A test is passed on all
+    machines or not."""
     grades = latest(book)
     tests = _counted(book, grades)
     open_ones = {grade.student.id for grade in grades if grade.points is None}
@@ -87,7 +88,7 @@ def _counted(book: Gradebook, grades: Sequence[Grade]) -> list[_Test]:
         if grade.verdict is not Verdict.SCORED:
             continue
         for record in judged(grade):
-            for name, check in named_checks(record.checks):
+            for name, check in named_checks([one for one in record.checks if one.max_points]):
                 key = (grade.exercise, name, check.hidden)
                 test = found.setdefault(key, _Test(grade.exercise, name, check.hidden))
                 _count(test, grade.student.id, check)

@@ -242,7 +242,9 @@ def _hides(grade: Grade, exercise: LoadedExercise | None) -> bool:
 
 
 def _files(grade: Grade) -> tuple[tuple[str, str], ...]:
-    return tuple((_item(name), _item(digest)) for name, digest in islice(grade.files.items(), _FILES))
+    found = [(_item(name), _item(digest)) for name, digest in islice(grade.files.items(), _FILES)]
+    rest = len(grade.files) - len(found)
+    return (*found, (f"and {rest} more", "")) if rest else tuple(found)
 
 
 def _command(book: Gradebook, exercise: str) -> str:
@@ -302,11 +304,16 @@ def _outcome_words(seen: Record) -> str:
 
 
 def _tests(checks: Sequence[CheckResult]) -> tuple[TestLine, ...]:
+    """Return the tests to show; of those that are worth no points, such as a normal exit, the missed ones."""
     lines = []
+    checks = [check for check in checks if check.max_points or not check.held]
     for check in map(_short, checks[:_TESTS]):
         points = f"{wording.number(check.points)} of {wording.number(check.max_points)}"
+        points = points if check.max_points else ""
         words = wording.reason(check.why if check.held else _missed(check))
         lines.append(TestLine(printable(check.that), *_result(check), points, words))
+    if rest := len(checks) - len(lines):
+        lines.append(TestLine(f"and {rest} more", Status.SKIP, "", "", ""))
     return tuple(lines)
 
 

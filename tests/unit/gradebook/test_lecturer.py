@@ -34,7 +34,7 @@ from orchestrator.gradebook.lecturer_overview import Overview, overview_of
 from orchestrator.gradebook.lecturer_tables import ROWS, Rows
 from orchestrator.gradebook.statistics import histogram
 from orchestrator.grading.model import Grade, Gradebook, Verdict
-from orchestrator.record import Status
+from orchestrator.record import CheckResult, Status
 from orchestrator.submissions.model import Student
 
 
@@ -79,6 +79,11 @@ def test_a_test_is_passed_on_all_machines_or_not() -> None:
         ("round_trip", 0.0), ("ends", 1.0), ("sesame_a", 1.0), ("sesame_b", 1.0)
     ]  # fmt: skip
     assert [test.hidden for test in found.values()] == [False, False, True, True]
+
+
+def test_what_is_worth_no_points_is_no_test() -> None:
+    checks = (CheckResult("exit_code", True, "0", "0"), *queue().checks)
+    assert [test.name for test in class_tests(book_of(grade(ADA, QUEUE, queue(checks=checks))))] == ["order"]
 
 
 def test_difficulty_and_discrimination_by_hand() -> None:
@@ -130,6 +135,13 @@ def test_what_somebody_should_look_at(overview: Overview) -> None:
     assert rows["everybody"][-1] == ("Zoe Example (zoe)", "", "–", "–", "–")
     assert rows["everybody"][0] == ("Ada Example (ada)", "A", "10", "7", "3")
     assert len(rows["slowest"]) == 15
+
+
+def test_it_says_whose_parameters_were_copied() -> None:
+    copied, other = grade(ADA, QUEUE, queue(held=False)), grade(BOB, QUEUE, queue())
+    object.__setattr__(copied, "copied_from", ("bob", "who-left"))
+    rows = table(overview_of(book_of(copied, other)), "copied").rows
+    assert rows == (("Ada Example (ada)", QUEUE, "Bob Example (bob), who-left"),)
 
 
 def test_the_slowest_come_first() -> None:

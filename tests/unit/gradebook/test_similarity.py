@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from graded_class import HOSTILE, the_class
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import Unavailable
@@ -159,6 +159,7 @@ class TestWithCopydetect:
         assert found.compared == 0
 
 
+@settings(max_examples=30)
 @given(text=st.text(st.sampled_from("ab \n\t/*\"'\\{#"), max_size=60))
 def test_squeezed_characters_are_where_they_were(text: str) -> None:
     for language in ("c", "python", ""):
@@ -181,6 +182,7 @@ def test_hostile_sources_are_squeezed_in_linear_time(unit: str) -> None:
     assert len(code) <= CHARACTERS
 
 
+@settings(max_examples=30)
 @given(spans=st.lists(st.tuples(st.integers(-3, 30), st.integers(-3, 30)), max_size=8))
 def test_merged_spans_hold_the_same_characters_in_order(spans: list[tuple[int, int]]) -> None:
     found = merged(spans, 20)
@@ -189,6 +191,7 @@ def test_merged_spans_hold_the_same_characters_in_order(spans: list[tuple[int, i
     assert all(one[1] < other[0] for one, other in pairwise(found))
 
 
+@settings(max_examples=30)
 @given(text=st.text("ab\n", max_size=400), spans=st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90))))
 def test_short_texts_are_shown_whole(text: str, spans: list[tuple[int, int]]) -> None:
     assert "".join(part.text for part in parts_of(text, spans)) == text
