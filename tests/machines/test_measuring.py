@@ -1,4 +1,4 @@
-"""The header with which exercises measure costs: what a busy host does to it, played by a program."""
+"""What measures: the header with which exercises measure costs, and the benchmark of grading."""
 
 from __future__ import annotations
 
@@ -57,3 +57,15 @@ def test_a_busy_moment_makes_no_batch_of_one(home: Home) -> None:
     found = json.loads(json.loads(answer.stdout)["answers"][0]["stdout"])
     assert found["times"] >= 32, "a batch of one is as short as the reading of the clocks around it"
     assert found["lower_quartile"] >= 2000
+
+
+def test_grading_a_class_is_measured(home: Home) -> None:
+    answer = isolab(home, "bench", "grade", "--submissions", "3", "--format", "json")
+    assert answer.code == 0, answer.stderr
+    rate, first, memory, again = json.loads(answer.stdout)
+    assert rate["what"] == "grade, 3 submissions × 2 architectures: gradings per minute per core"
+    assert rate["value"] > 0
+    assert 0 < rate["detail"]["controller ms per grading"] < 1000 * rate["detail"]["seconds"]
+    assert 0 < first["value"] < rate["detail"]["seconds"]
+    assert 20 < memory["value"] < memory["target"]
+    assert again["value"] > 0
