@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import GRADE, RUN, TRY
+from orchestrator.cli.options import BENCH, GRADE, RUN, TRY
 
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
@@ -478,12 +478,7 @@ def test(_context: Context, ci: bool = False, all: bool = False, args: str = "")
 
 @task(
     help={
-        "what": "grade, to measure grading a class instead (default: starts, memory, overhead, commands)",
-        "rounds": "how many times each start is measured (default and minimum: 5)",
-        "crowd": "how many clones at once (default: 30)",
-        "no-stock": "skip the stock distribution, which needs root and minutes to build",
-        "submissions": "with grade: how many (default: 200)",
-        "out": "file to write the results to, as JSON",
+        **BENCH,
         **_FORMAT,
     },
     positional=["what"],

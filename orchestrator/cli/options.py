@@ -41,3 +41,12 @@ TRY = {
     "warnings": "show the compiler's warnings even if all answers are the same",
     "timeout": "time limit on a native machine (default: 10s)",
 }
+
+BENCH = {
+    "what": "grade, to measure grading a class instead (default: starts, memory, overhead, commands)",
+    "rounds": "how many times each start is measured (default and minimum: 5)",
+    "crowd": "how many clones at once (default: 30)",
+    "no-stock": "skip the stock distribution, which needs root and minutes to build",
+    "submissions": "with grade: how many (default: 200)",
+    "out": "file to write the results to, as JSON",
+}

@@ -144,7 +144,7 @@ def sheet_of(
 
 def counting_mean(book: Gradebook) -> bool:
     """Return whether the mean of the machines counts, as the lab may say, instead of the lowest."""
-    return getattr(book.lab.lab, "across", "lowest") == "mean"
+    return book.lab.lab.across == "mean"
 
 
 def student_view(record: Record, exercise: LoadedExercise | None) -> Record:

@@ -133,7 +133,7 @@ def _unstable(_: Gradebook, grades: Sequence[Grade]) -> Iterator[tuple[str, ...]
 def _copied(_: Gradebook, grades: Sequence[Grade]) -> Iterator[tuple[str, ...]]:
     names = {grade.student.id: _who(grade) for grade in grades}
     for grade in grades:
-        if whose := getattr(grade, "copied_from", ()):
+        if whose := grade.copied_from:
             yield _who(grade), grade.exercise, ", ".join(names.get(one, one) for one in whose)
 
 

@@ -79,7 +79,10 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
         progress.tell(words)
 
     def works(store: WorkStore, course: bytes) -> list[Work]:
-        return [work for one in intake.submissions for work in works_of(one, exercises, course, store)]
+        others = [one.name for one in lab.exercises if one not in exercises]
+        return [
+            work for one in intake.submissions for work in works_of(one, exercises, others, course, store)
+        ]
 
     some = replace(choice, machines=machines)
     return grade_works(lab, exercises, intake, works, some, out, progress)

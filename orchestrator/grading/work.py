@@ -62,11 +62,16 @@ class Work:
 
 
 def works_of(
-    submission: Submission, exercises: Sequence[LoadedExercise], course: bytes, store: WorkStore
+    submission: Submission,
+    exercises: Sequence[LoadedExercise],
+    others: Sequence[str],
+    course: bytes,
+    store: WorkStore,
 ) -> list[Work]:
-    """Return a submission's work on each of these exercises, and keep its files. Raises OSError."""
+    """Return a submission's work on each of these exercises, and keep its files; ``others`` are exercises of
+    the lab whose files are not theirs. Raises OSError."""
     who = min(student.id for student in submission.students)
-    found = handed_in(submission.folder, exercises)
+    found = handed_in(submission.folder, exercises, others)
     works = []
     for plain, one in zip(exercises, found, strict=True):
         own = values(plain.spec, plain.name, who, course)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing

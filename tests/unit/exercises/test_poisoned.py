@@ -118,7 +118,7 @@ def test_without_the_key_there_is_one_run() -> None:
 def test_the_second_run_has_a_new_folder_other_programs_and_more_environment() -> None:
     there = Machine([seen(a=0, b=0)])
     run(there=there)
-    first, aside, push, second = there.asked
+    first, _room, aside, push, second = there.asked
     assert aside[-1] == "/work/ipc-pipe"
     assert push[-1] == "poisoned"
     sizes = [
