@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import BENCH, GRADE, RUN, TRY
+from orchestrator.cli.options import BENCH, GRADE, IMAGES, RUN, TRY
 
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
@@ -76,14 +76,7 @@ def plan(
 
 @task(
     help={
-        "action": "build, list, verify, prune or export",
-        "arch": "architectures, separated by commas (default: all; export: one, by default the host's)",
-        "format": "text (default) or json; export: ova, vmdk, vdi, qcow2 or raw",
-        "image": "images, separated by commas (default: all; build: those without a disk)",
-        "out": "export: file to write",
-        "authorized-key": "export: file with the public key that may log in to the machine",
-        "name": "export: host name of the machine (default: isolab-IMAGE)",
-        "names": "images, as with --image",
+        **IMAGES,
     },
     positional=["action", "names"],
     iterable=["names", "image", "arch"],

@@ -50,3 +50,14 @@ BENCH = {
     "submissions": "with grade: how many (default: 200)",
     "out": "file to write the results to, as JSON",
 }
+
+IMAGES = {
+    "action": "build, list, verify, prune or export",
+    "arch": "architectures, separated by commas (default: all; export: one, by default the host's)",
+    "format": "text (default) or json; export: ova, vmdk, vdi, qcow2 or raw",
+    "image": "images, separated by commas (default: all; build: those without a disk)",
+    "out": "export: file to write",
+    "authorized-key": "export: file with the public key that may log in to the machine",
+    "name": "export: host name of the machine (default: isolab-IMAGE)",
+    "names": "images, as with --image",
+}

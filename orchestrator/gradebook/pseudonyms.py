@@ -56,7 +56,13 @@ def anonymous(book: Gradebook, key: bytes) -> Gradebook:
         student.id: Student(names[student.id], group=groups.get(student.group, ""))
         for student in book.students
     }
-    grades = [_grade(grade, students[grade.student.id], masks[grade.student.id]) for grade in book.grades]
+    grades = [
+        replace(
+            _grade(grade, students[grade.student.id], masks[grade.student.id]),
+            copied_from=tuple(names[one] for one in grade.copied_from),
+        )
+        for grade in book.grades
+    ]
     everybody = _Mask({word: instead for own in words.values() for word, instead in own.items()})
     return replace(
         book,

@@ -33,6 +33,7 @@ from orchestrator.labfile.check_submission import SKELETON
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.model import Student
+from orchestrator.submissions.pseudonyms import pseudonyms
 
 NOT_FILLED = "not-filled.txt"
 """Beside a platform's file: who is not in it, and which of its rows stayed as they were, a line each."""
@@ -196,16 +197,18 @@ def _written(folder: Path, file: _File) -> Path:
 def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
     """Compare what students handed in, and write the page into ``folder``, where the graded files are kept;
     returns its path. Raises Unavailable without copydetect; OSError."""
-    shown = book if exports.named else anonymous(book, exports.key)
-    store = WorkStore(folder)
+    names = {} if exports.named else pseudonyms((student.id for student in book.students), exports.key)
+    store, owners = WorkStore(folder), dict[int, str]()
     with working_folder("similarity") as beside:
         work: dict[str, Path] = {}
-        for grade in shown.grades:  # of several attempts the last one stays
+        for grade in book.grades:  # of several attempts the last one stays
             kept = store.place(digest_of_digests(grade.files))
             if grade.files and kept.is_dir():
-                place = beside / file_name(grade.student.id)
+                who = names.get(grade.student.id, grade.student.id)
+                place = beside / file_name(owners.setdefault(id(grade.records), who))  # one for a whole team
                 shutil.copytree(kept, place / grade.exercise, dirs_exist_ok=True)
-                work[grade.student.id] = place
+                work[who] = place
+        shown = book if exports.named else anonymous(book, exports.key)
         skeletons = [one.folder / SKELETON for one in book.lab.exercises if one.name in book.exercises]
         page = similarity_html(shown, work, [path for path in skeletons if path.is_dir()])
     return _written(folder, _File("similarity.html", _bytes(page)))

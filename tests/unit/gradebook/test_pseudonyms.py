@@ -108,3 +108,9 @@ def test_extensions_are_their_students_under_another_name() -> None:
 @given(st.sets(st.text(max_size=5), max_size=20), st.binary(min_size=32, max_size=32))
 def test_different_ids_have_different_pseudonyms(ids: set[str], key: bytes) -> None:
     assert len(set(pseudonyms(ids, key).values())) == len(ids)
+
+
+def test_whose_values_were_copied_is_a_pseudonym() -> None:
+    mine = made_up.grade(ANNA, copied_from=(BOB.id,))
+    (shown,) = anonymous(made_up.gradebook((mine,)), KEY).grades
+    assert shown.copied_from == (pseudonyms(IDS, KEY)[BOB.id],)
