@@ -20,12 +20,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
@@ -105,6 +108,23 @@ static void load_modules(void)
 	fclose(list);
 }
 
+/* A file system in memory gets room for this much more than it has. */
+static void bound(const char *where, unsigned long long bytes)
+{
+	struct statvfs has;
+	struct statfs about;
+	char words[64];
+
+	if (statfs(where, &about) == -1 || about.f_type != TMPFS_MAGIC || statvfs(where, &has) == -1)
+		return; /* an older kernel's root, or none of ours */
+	/* ST_NOSUID is MS_NOSUID: statvfs(3). */
+	snprintf(words, sizeof words, "size=%llu,nr_inodes=%llu",
+		 (unsigned long long)(has.f_blocks - has.f_bfree) * has.f_frsize + bytes,
+		 (unsigned long long)(has.f_files - has.f_ffree) + bytes / BYTES_FOR_EACH_FILE);
+	if (mount("tmpfs", where, "tmpfs", MS_REMOUNT | (has.f_flag & ST_NOSUID), words) == -1)
+		say("cannot limit %s: %s", where, strerror(errno));
+}
+
 /*
  * What outlives every process: files in memory and System V segments. All of it together leaves room for the
  * machine to go on, so that a program which fills everything fails by itself. Messages have no such limit.
@@ -114,21 +134,15 @@ static void bound_what_stays(void)
 	static const struct {
 		const char *where;
 		unsigned percent;
-		mode_t mode;
-	} parts[] = {{"/work", 35, 0711}, {"/tmp", 15, 01777}, {"/dev/shm", 15, 01777}};
+	} parts[] = {{"/work", 35}, {"/tmp", 15}, {"/dev/shm", 15}, {"/", 5} /* homes, /var/tmp */};
 	struct sysinfo about;
-	char words[96];
+	char words[32];
 
 	if (sysinfo(&about) == -1)
 		return; /* EFAULT only */
 	unsigned long long free = (unsigned long long)about.freeram * about.mem_unit;
-	for (size_t i = 0; i < LENGTH(parts); i++) {
-		unsigned long long bytes = free / 100 * parts[i].percent;
-		snprintf(words, sizeof words, "mode=%04o,size=%llu,nr_inodes=%llu", (unsigned)parts[i].mode, bytes,
-			 bytes / BYTES_FOR_EACH_FILE);
-		if (mount("tmpfs", parts[i].where, "tmpfs", MS_REMOUNT | MS_NOSUID, words) == -1)
-			say("cannot limit %s: %s", parts[i].where, strerror(errno));
-	}
+	for (size_t i = 0; i < LENGTH(parts); i++)
+		bound(parts[i].where, free / 100 * parts[i].percent);
 	snprintf(words, sizeof words, "%llu", free / 100 * SEGMENTS_PERCENT / (unsigned long)sysconf(_SC_PAGESIZE));
 	write_file("/proc/sys/kernel/shmall", words, 0644);
 }

@@ -25,7 +25,7 @@ enum { FLOOD = 16, MOST_FLOOD = 1024 * 1024 };
 enum { LEAST_LOOK = 100 };
 
 /* Children to reap before anything else is looked at; milliseconds that the end of a tree may take. */
-enum { MOST_REAPED = 1024, END_MS = 10 * 1000 };
+enum { MOST_REAPED = 1024, END_MS = 60 * 1000 };
 
 static bool pump(struct stream *stream, size_t limit)
 {

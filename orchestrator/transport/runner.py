@@ -18,8 +18,9 @@ from orchestrator.errors import TransportError
 from orchestrator.labfile.models import User
 from orchestrator.transport.base import Site, Transport, environment
 
-GRACE = 15.0
-"""Seconds the runner may take in addition to the program's time limit."""
+GRACE = 75.0
+"""Seconds the runner may take in addition to the program's time limit: to end hundreds of processes may take
+up to a minute on a slow and busy machine (END_MS in images/guest/watch.c)."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ static void stay(void)
     for (int fd = 0; fd < 64; fd++)
         close(fd);
     for (;;) {
-        int beacon = open("/tmp/alive", O_CREAT | O_WRONLY | O_TRUNC, 0644);
-        dprintf(beacon, "%ld\n", (long)getpid());
+        int beacon = open("/tmp/alive", O_CREAT | O_WRONLY, 0644);
+        dprintf(beacon, "%9ld\n", (long)getpid());
         close(beacon);
         unlink("prober");
         symlink("/bin/true", "prober");

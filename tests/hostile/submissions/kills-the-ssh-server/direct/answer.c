@@ -1,4 +1,4 @@
-/* Kills the SSH server by its name, connects to it a thousand times, and answers. */
+/* Kills the SSH server by its name, connects to it a hundred times, and answers. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -34,7 +34,7 @@ int main(int argc, char *argv[])
         if (isdigit((unsigned char)*entry->d_name))
             kill_by_name(entry->d_name);
     place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 100; i++)
         (void)!connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&place, sizeof place);
     printf("{\"%s\": %lld}\n", argc == 2 ? argv[1] : "", sum);
     return 0;
