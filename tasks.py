@@ -487,8 +487,6 @@ def bench(
     format: str = "text",  # noqa: A002
 ) -> None:
     """Measure isolab itself: clone starts, memory, overhead, whole commands; or grading a class."""
-    from orchestrator.cli.bench import bench, bench_grading
+    from orchestrator.cli.bench import bench
 
-    if what:
-        raise Exit(code=bench_grading(what, submissions, out, format))
-    raise Exit(code=bench(rounds, crowd, not no_stock, out, format))
+    raise Exit(code=bench(what, submissions, (rounds, crowd, not no_stock), out, format))

@@ -34,27 +34,41 @@ FIRST = ("arm64", "s390x", "armhf", "amd64")
 """The architectures the targets refer to, measured first; the others follow."""
 
 
-def bench_grading(what: str, submissions: int, out: str, form: str) -> Exit:
-    """Measure `grade`, as ``what`` says, with a class of this many, and print."""
+def bench(what: str, submissions: int, machines: tuple[int, int, bool], out: str, form: str) -> Exit:
+    """Measure and print; with ``out``, also write the results as JSON. ``what`` is "" or GRADE.
+
+    ``submissions`` are how many to grade; ``machines`` how often each start is measured, how many clones
+    start at once, and whether a stock distribution is compared with. Raises SpecError.
+    """
     check_format(form)
-    if what != GRADE:
+    if what not in ("", GRADE):
         raise SpecError(
             f"bench: nothing called {what} is measured", hint=f"isolab bench, or isolab bench {GRADE}"
         )
     if submissions < 1:
         raise SpecError(f"--submissions {submissions}: expected a number of at least 1")
+    rows = _grading(submissions) if what else _machines(*machines)
+    data = [asdict(row) | {"met": row.met} for row in rows]
+    if out:
+        Path(out).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    if form == JSON:
+        say_json(data)
+    else:
+        say(_table(rows))
+    return Exit.PASSED
+
+
+def _grading(submissions: int) -> list[measure.BenchResult]:
     rows = []
     with shown() as progress:
         _prepare(progress, Cancellation())
         for row in grading.grading_rows(submissions, _command, progress):
             rows.append(row)
             progress.tell(_line(row))
-    return _finish(rows, out, form)
+    return rows
 
 
-def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
-    """Measure and print; with ``out``, also write the results as JSON."""
-    check_format(form)
+def _machines(rounds: int, crowd: int, stock: bool) -> list[measure.BenchResult]:
     run, cancellation = new_run_id(), Cancellation()
     rows: list[measure.BenchResult] = []
     with working_folder("bench") as logs, shown() as progress:
@@ -70,18 +84,7 @@ def bench(rounds: int, crowd: int, stock: bool, out: str, form: str) -> Exit:
             cancellation.cancel()
             with contextlib.suppress(OSError):
                 (scratch_dir() / run).rmdir()
-    return _finish(rows, out, form)
-
-
-def _finish(rows: list[measure.BenchResult], out: str, form: str) -> Exit:
-    data = [asdict(row) | {"met": row.met} for row in rows]
-    if out:
-        Path(out).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    if form == JSON:
-        say_json(data)
-    else:
-        say(_table(rows))
-    return Exit.PASSED
+    return rows
 
 
 def _prepare(progress: Progress, cancellation: Cancellation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.grading.identity import MachineIdentity
@@ -95,6 +95,8 @@ def batches_of(
     its machine takes no other with it.
 
     Machines of a group all come up, with the same exercises, although a verdict may be missing on one only.
+    Every batch has a run of its own: ``new_run`` is asked again for one that a batch has already, as there
+    are many in a second.
     """
     found: dict[tuple[object, ...], list[Unit]] = {}
     for unit in sorted(units, key=_earlier_attempts(units)):
@@ -102,7 +104,17 @@ def batches_of(
         key = (unit.work.submission.source, unit.work.submission.attempt, together)
         found.setdefault((*key, unit.exercise) if apart else key, []).append(unit)
     machines = {key: groups[some[0].machine] or (some[0].machine,) for key, some in found.items()}
-    return [Batch(new_run(), tuple(some), machines[key]) for key, some in found.items()]
+    runs = _different(new_run)
+    return [Batch(next(runs), tuple(some), machines[key]) for key, some in found.items()]
+
+
+def _different(new_run: Callable[[], str]) -> Iterator[str]:
+    taken: set[str] = set()
+    while True:
+        run = new_run()
+        if run not in taken:
+            taken.add(run)
+            yield run
 
 
 def _earlier_attempts(units: Sequence[Unit]) -> Callable[[Unit], int]:

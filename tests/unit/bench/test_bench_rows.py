@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.bench.measure import BenchResult
-from orchestrator.cli.bench import bench_grading
+from orchestrator.cli.bench import bench
 from orchestrator.errors import SpecError
 
 
@@ -27,7 +27,7 @@ def test_a_target_is_not_exceeded_or_is_reached(
 
 def test_only_grading_is_measured_apart() -> None:
     with pytest.raises(SpecError, match="nothing called grad is measured") as caught:
-        bench_grading("grad", 1, "", "text")
+        bench("grad", 1, (5, 30, False), "", "text")
     assert "isolab bench grade" in caught.value.hint
     with pytest.raises(SpecError, match="--submissions 0: expected a number of at least 1"):
-        bench_grading("grade", 0, "", "text")
+        bench("grade", 0, (5, 30, False), "", "text")

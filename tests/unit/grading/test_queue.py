@@ -101,3 +101,11 @@ def test_machines_on_a_network_come_up_together_for_one_submission() -> None:
         ("two", ("one", "two"), "run-0"),
     ]
     assert len({job.student for batch in found for job in batch.jobs("lab", groups)}) == 2
+
+
+def test_no_two_batches_have_the_same_run() -> None:
+    """Run ids have a second's time and two random bytes: of 400 that begin at once, some would be alike."""
+    numbers = count()
+    some = units(work("ada"), work("bob"), work("cy"))
+    found = batches_of(some, ALONE, lambda: f"run-{next(numbers) // 3}")
+    assert [batch.run for batch in found] == [f"run-{number}" for number in range(6)]
