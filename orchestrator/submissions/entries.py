@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,6 +14,8 @@ from orchestrator.formatting import bounded, printable
 
 MOST_FOLDERS = 64
 """How deep a file may lie. Deeper ones are an attack on who walks the folder."""
+LONGEST_PATH = 3000
+"""Bytes of a path. The kernel takes 4096 (PATH_MAX, limits.h), and ours begin with a folder of ours."""
 _LONGEST_NAME = 255
 """Bytes of one part of a path: NAME_MAX of Linux's file systems."""
 _LONGEST_SHOWN = 120
@@ -82,6 +85,9 @@ def named(name: str, *, folder: bool = False, refused: str = "") -> Entry:
     if len(parts) > MOST_FOLDERS:
         words = f"it is more than {MOST_FOLDERS} folders deep"
         return Entry("/".join(parts[:MOST_FOLDERS]), folder, refused or words, shown)
+    if len(os.fsencode("/".join(parts))) > LONGEST_PATH:
+        words = f"its path is longer than {LONGEST_PATH} bytes"
+        return Entry(parts[0], folder, refused or words, shown)
     return Entry("/".join(parts), folder, refused, shown)
 
 

@@ -149,3 +149,22 @@ def test_a_path_that_is_too_long_in_all(tmp_path: Path) -> None:
     files, remarks = by_id(tmp_path / "class.zip")["ada"]
     assert files == ["b.c"]
     assert remarks[0].endswith("was not taken: it cannot be read (File name too long)")
+
+
+def test_a_folder_deeper_than_a_path_may_be_long_costs_its_owner_only(tmp_path: Path) -> None:
+    """The kernel refuses paths of more than 4096 bytes, so a walk by whole paths ends there."""
+    for name in ("ada", "bob"):
+        (tmp_path / "class" / name).mkdir(parents=True)
+        (tmp_path / "class" / name / "a.c").write_text("int a;\n")
+    here = os.open(tmp_path / "class" / "ada", os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=here)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with opened(tmp_path / "class", None) as intake:
+        ada, bob = intake.submissions
+        assert [one for one in ada.remarks if "its path is longer than" in one]
+        assert (ada.folder / "a.c").is_file()
+        assert bob.remarks == ()
