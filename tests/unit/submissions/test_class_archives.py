@@ -148,7 +148,7 @@ def test_a_path_that_is_too_long_in_all(tmp_path: Path) -> None:
     (tmp_path / "class.zip").write_bytes(zipped((f"ada/{long}", b""), ("ada/b.c", b"")))
     files, remarks = by_id(tmp_path / "class.zip")["ada"]
     assert files == ["b.c"]
-    assert remarks[0].endswith("was not taken: it cannot be read (File name too long)")
+    assert remarks[0].endswith("was not taken: its path is longer than 3000 bytes")
 
 
 def test_a_folder_deeper_than_a_path_may_be_long_costs_its_owner_only(tmp_path: Path) -> None:
