@@ -243,7 +243,7 @@ def test_without_a_machine_there_is_no_result_and_it_is_graded_later(course: Cou
     assert len(killed) >= 3
     row = course.grades.row("ada", SUM)
     assert (row["points"], row["verdict"]) == ("", "no result")
-    assert list(course.grades.path.rglob("console.log")), "the logs of what gave no result are kept"
+    assert list(course.grades.path.rglob("command.txt")), "the logs of what gave no result are kept"
     told = course.grade(code=0)
     assert counts(told) == (2, 0)
     assert course.grades.row("ada", SUM)["points"] == "3"

@@ -33,6 +33,8 @@ DISK = "disk.qcow2"
 SEED = "seed.iso"
 LINE = "ssh.sock"
 """Socket of a guest's first SSH connection, which needs no network."""
+LOOK_SECONDS = 0.25
+"""Between looks at whether a QEMU that has no sockets yet is still there: each reads of every process."""
 SYSTEM = "rw systemd.show_status=1"
 """Kernel command line for a system on a disk: the console shows its progress."""
 WARM = "isolab.warm"
@@ -236,10 +238,15 @@ def start(
     log = order.logs / "qemu.log"
     process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline)
     socket = Path(handle.scratch) / "qmp.sock"
+    looks = time.monotonic() + LOOK_SECONDS
 
     def listening() -> bool:
+        nonlocal looks
         if socket.exists():
             return True
+        if time.monotonic() < looks:
+            return False
+        looks = time.monotonic() + LOOK_SECONDS
         if not alive(handle):
             words = log.read_text(errors="replace").strip()
             raise BootError(f"{order.name}: {order.arch.qemu} does not start:\n{words}")
