@@ -16,7 +16,7 @@ from orchestrator.grading.digests import digest_of_exercise
 from orchestrator.grading.identity import identities_of
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.grading.model import Gradebook
-from orchestrator.grading.queue import Same, Unit, batches_of, distinct, groups_of, units_of
+from orchestrator.grading.queue import Same, Unit, alike, batches_of, distinct, groups_of, units_of
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.regrade import Change, changes, differing
 from orchestrator.grading.selection import exercises_of, machines_of
@@ -137,7 +137,7 @@ class _Class:
             self.store.forget()
         write_about(self.store.folder, About(str(self.lab.path.resolve()), self._behind()))
         units, todo = self._first_round()
-        unstable = self._repeated(distinct(units), choice.repeat)
+        unstable = self._repeated(units, choice.repeat)
         self.store.finish(self._place(work, name) for work in self.works for name in self.machines)
         book = gradebook(
             self.lab, intake, self.exercises, self.machines, self.works, self._recorded, unstable
@@ -161,9 +161,7 @@ class _Class:
         with self._context() as context:
             units = self._units(context)
             todo = distinct(unit for unit in units if self.store.find(unit.same) is None)
-            copies: dict[Same, list[Unit]] = {}
-            for unit in units:
-                copies.setdefault(unit.same, []).append(unit)
+            copies = alike(units)
             for unit in units:
                 if (record := self.store.find(unit.same)) is not None:
                     self._add(unit, record)
@@ -217,18 +215,19 @@ class _Class:
 
     def _repeated(self, units: Sequence[Unit], times: int) -> dict[tuple[int, str], tuple[str, ...]]:
         """Grade these units ``times`` - 1 times more; returns what was not the same, by work and machine."""
-        found: dict[tuple[int, str], tuple[str, ...]] = {}
+        found: dict[Same, tuple[str, ...]] = {}
+        todo, copies = distinct(units), alike(units)
         for number in range(2, times + 1):
-            tally = Tally(len(units), f"verdicts of repetition {number}", self.progress)
+            tally = Tally(len(todo), f"verdicts of repetition {number}", self.progress)
             with self._context() as context:
-                for unit, record in self._records(units, context):
-                    first = self._recorded(unit.work, unit.machine)
-                    if words := differing(first, record):
-                        place = (id(unit.work), unit.machine)
-                        found[place] = (*found.get(place, ()), *words)
+                for unit, record in self._records(todo, context):
+                    words = differing(self._recorded(unit.work, unit.machine), record)
+                    found[unit.same] = (*found.get(unit.same, ()), *words)
                     tally.count()
             tally.end()
-        return found
+        return {
+            (id(unit.work), unit.machine): words for same, words in found.items() for unit in copies[same]
+        }
 
     def _units(self, context: RunContext) -> list[Unit]:
         for name in self.machines:
@@ -242,7 +241,7 @@ class _Class:
         return units_of(self.works, identities, digests)
 
     def _context(self) -> AbstractContextManager[RunContext]:
-        quiet = QuietMachines(self.progress, set())
+        quiet = QuietMachines(self.progress, frozenset(self.machines))
         logs = self.store.folder / LOGS
         return run_context(self.lab, new_run_id(), self.machines, logs, Journal(), quiet, cold=False)
 

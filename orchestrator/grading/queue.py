@@ -72,10 +72,15 @@ def units_of(
 
 def distinct(units: Iterable[Unit]) -> list[Unit]:
     """Return the units without those whose like comes earlier."""
-    first: dict[Same, Unit] = {}
+    return [some[0] for some in alike(units).values()]
+
+
+def alike(units: Iterable[Unit]) -> dict[Same, list[Unit]]:
+    """Return all units by what is equal among them."""
+    found: dict[Same, list[Unit]] = {}
     for unit in units:
-        first.setdefault(unit.same, unit)
-    return list(first.values())
+        found.setdefault(unit.same, []).append(unit)
+    return found
 
 
 def groups_of(lab: LoadedLab, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.grading.queue import Batch
@@ -81,15 +81,16 @@ def at_once(lab: LoadedLab, machines: Sequence[str], host: Host) -> int:
 
 @dataclass(frozen=True)
 class QuietMachines:
-    """Progress of many machines at once: what they do one by one is not shown, what the user must know is,
-    once."""
+    """Progress of many clones of the same ``machines`` at once: what they do one by one is not shown, what
+    the user must know is, once."""
 
     shown: Progress
-    told: set[str]
+    machines: frozenset[str]
+    told: set[str] = field(default_factory=set)
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
-        """Show what is made, but not what a single machine does."""
-        if "build" in what or "template" in what:
+        """Show what is made for all of them, but not what one of them does."""
+        if who not in self.machines or "template" in what:
             self.shown.doing(who, what, expected)
 
     def done(self, who: str, what: str = "") -> None:
