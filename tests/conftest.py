@@ -18,6 +18,7 @@ settings.load_profile("isolab")
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("isolab")
     group.addoption("--ci", action="store_true", help="leave out what only --all runs")
+    group.addoption("--beyond-ci", action="store_true", help="run only what --ci leaves out")
     days = range(1, tiers.DAYS + 1)
     group.addoption(
         "--day",
@@ -40,8 +41,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = items
-    if config.getoption("ci"):
-        chosen = list(tiers.in_ci(items, config.getoption("day")))
+    beyond = config.getoption("beyond_ci")
+    if config.getoption("ci") or beyond:
+        inside = list(tiers.in_ci(items, config.getoption("day")))
+        chosen = [item for item in items if item not in inside] if beyond else inside
         config.hook.pytest_deselected(items=list(set(items).difference(chosen)))
     items[:] = tiers.group(chosen)
 
