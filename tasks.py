@@ -165,7 +165,7 @@ def grade(
     """Grade a class's submissions, each on fresh machines; verdicts, receipts and feedback.
 
     Killed or interrupted, the same command goes on where it was; without changes it grades nothing twice."""
-    from orchestrator.cli.grade import Options, grade, test_lab, verify_folder
+    from orchestrator.cli.grade import Mode, Options, grade
 
     options = Options(
         roster=roster,
@@ -183,11 +183,7 @@ def grade(
         similarity=similarity,
         form=format,
     )
-    if verify:
-        raise Exit(code=verify_folder(verify, student, key, options))
-    if self_test:
-        raise Exit(code=test_lab(lab, options))
-    raise Exit(code=grade(lab, submissions, options))
+    raise Exit(code=grade(Mode(lab, submissions, verify, key, student, self_test), options))
 
 
 @task(

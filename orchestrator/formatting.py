@@ -37,17 +37,20 @@ def size_words(size: int) -> str:
 def printable(text: str, keep: str = "") -> str:
     r"""Escape what is not printable in ``text`` (controls, bidi marks, surrogates) as ``\x1b``, ``\u202e``.
 
-    Characters in ``keep`` stay as they are.
+    A byte that is not UTF-8, which Python has as half of a surrogate pair, becomes ``\xff``. Characters in
+    ``keep`` stay as they are.
     """
     if text.isprintable():
         return text
     # Outputs are long, and of few different characters.
-    escaped = {
-        ord(char): char.encode("unicode_escape").decode()
-        for char in set(text)
-        if not (char.isprintable() or char in keep)
-    }
+    escaped = {ord(char): _escaped(char) for char in set(text) if not (char.isprintable() or char in keep)}
     return text.translate(escaped) if escaped else text
+
+
+def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # PEP 383, surrogateescape
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 def bounded(text: str, limit: int) -> str:

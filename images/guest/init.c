@@ -134,7 +134,7 @@ static void bound_what_stays(void)
 	static const struct {
 		const char *where;
 		unsigned percent;
-	} parts[] = {{"/work", 35}, {"/tmp", 15}, {"/dev/shm", 15}, {"/", 5} /* homes, /var/tmp */};
+	} parts[] = {{"/work", 25}, {"/tmp", 15}, {"/dev/shm", 15}, {"/", 30} /* homes, /var/tmp */};
 	struct sysinfo about;
 	char words[32];
 

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,31 @@ from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
-from orchestrator.formatting import counted, printable
+from orchestrator.formatting import bounded, counted, printable
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
 from orchestrator.gradebook.fingerprints import require_copydetect
 from orchestrator.gradebook.policy import Policy, load_policy
-from orchestrator.gradebook.write import Exports, check, notes, write, write_similarity
+from orchestrator.gradebook.write import (
+    NOT_FILLED,
+    Exports,
+    check,
+    notes,
+    write,
+    write_similarity,
+)
 from orchestrator.grading.about import read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
-from orchestrator.grading.keys import course_key, existing_key, read_public, signing_key
+from orchestrator.grading.keys import PUBLIC_FILE, course_key, existing_key, read_public, signing_key
 from orchestrator.grading.model import Grade, Verdict
-from orchestrator.grading.regrade import Moved, summary
+from orchestrator.grading.out_folder import make_out_folder
+from orchestrator.grading.regrade import CHANGES, render, summary, told
+from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.self_test import Finding, self_test
+from orchestrator.grading.signed_file import problem_of, sign
 from orchestrator.grading.verification import Verification, verify
+from orchestrator.host.cache import write_atomically
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress, shown
@@ -37,6 +48,10 @@ from orchestrator.submissions.model import Intake
 
 PAGES = {"html": feedback_html, "md": feedback_markdown}
 """A student's feedback, by the ending of the file's name."""
+GRADES = "grades.csv"
+PLATFORMS = ("moodle", "canvas")
+"""Folders of the platforms' own files, in the folder of grades."""
+MOST_CHARACTERS = 200
 MOST_LISTED = 12
 """Lines of one kind on the screen; the files have all of them."""
 
@@ -61,10 +76,31 @@ class Options:
     form: str = "text"
 
 
-def grade(lab_path: str, submissions: str, options: Options) -> Exit:
+@dataclass(frozen=True)
+class Mode:
+    """What is to be done: grade SUBMISSIONS of LAB; ``verify`` a folder of grades, by the public ``key`` in a
+    file, and derive a ``student``'s verdicts again; or ``self_test`` the lab's own solutions."""
+
+    lab: str = ""
+    submissions: str = ""
+    verify: str = ""
+    key: str = ""
+    student: str = ""
+    self_test: bool = False
+
+
+def grade(mode: Mode, options: Options) -> Exit:
+    """Do what the command line asks for. Raises SpecError for options that do not go together."""
+    check_format(options.form)
+    _require_together(mode, options)
+    if mode.verify:
+        return _verify(mode, options)
+    return _test_lab(mode.lab, options) if mode.self_test else _grade(mode.lab, mode.submissions, options)
+
+
+def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
     """Grade all submissions and write the results. Exit code 3 if something has no result, else 1 if a
     submission lost points, else 0."""
-    check_format(options.form)
     lab = _lab(lab_path)
     if not submissions:
         raise SpecError(
@@ -72,7 +108,9 @@ def grade(lab_path: str, submissions: str, options: Options) -> Exit:
         )
     policy = load_policy(Path(options.policy)) if options.policy else Policy()
     choice = _choice(lab, options)
+    exercises_of(lab, choice.exercises)
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
+    make_out_folder(out, Path(submissions))
     exports = _exports(options, policy)
     check(lab, exports)
     if options.similarity:
@@ -83,6 +121,8 @@ def grade(lab_path: str, submissions: str, options: Options) -> Exit:
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
         written = write(outcome.book, out, exports, PAGES, outcome.results)
+        signature = sign(out / GRADES, signing_key(state_dir()))
+        written = (*written, signature, *_write_changes(outcome, out))
         if options.similarity:
             written = (*written, write_similarity(outcome.book, out, exports))
         for line in notes(outcome.book, exports):
@@ -91,9 +131,8 @@ def grade(lab_path: str, submissions: str, options: Options) -> Exit:
     return _exit_code(outcome.book.grades)
 
 
-def test_lab(lab_path: str, options: Options) -> Exit:
+def _test_lab(lab_path: str, options: Options) -> Exit:
     """Grade the lab's own solutions. Exit code 1 if one gets other points than it should."""
-    check_format(options.form)
     lab = _lab(lab_path)
     with _showing(options.form) as progress:
         findings = self_test(lab, _choice(lab, options), progress)
@@ -105,13 +144,15 @@ def test_lab(lab_path: str, options: Options) -> Exit:
     return Exit.FAILED if faults else Exit.PASSED
 
 
-def verify_folder(path: str, student: str, key: str, options: Options) -> Exit:
-    """Check the receipts in a folder of grades by the public ``key`` (a file; "": this state folder's), and
-    grade a student's work again if one is named. Exit code 1 if anything is not as it was sealed."""
-    check_format(options.form)
-    folder = Path(path)
-    public = read_public(Path(key)) if key else existing_key(state_dir())
+def _verify(mode: Mode, options: Options) -> Exit:
+    """Check a folder of grades, by this state folder's key unless another is named. Exit code 1 if anything
+    is not as it was sealed."""
+    folder, student = Path(mode.verify), mode.student
+    public = read_public(Path(mode.key)) if mode.key else existing_key(state_dir())
     found = verify(folder, public, Heads(state_dir()))
+    if words := problem_of(folder / GRADES, public or read_public(folder / PUBLIC_FILE)):
+        found = replace(found, problems=(*found.problems, words))
+    unfinished = not read_about(folder).finished
     derived: list[Derived] = []
     if student:
         with _showing(options.form) as progress:
@@ -121,6 +162,7 @@ def verify_folder(path: str, student: str, key: str, options: Options) -> Exit:
             {
                 **{name: value for name, value in asdict(found).items() if name != "problems"},
                 "problems": list(found.problems),
+                "finished": not unfinished,
                 "derived": [
                     {**one.graded._asdict(), "same": one.same, "words": one.words} for one in derived
                 ],
@@ -128,6 +170,8 @@ def verify_folder(path: str, student: str, key: str, options: Options) -> Exit:
         )
     else:
         _print_verified(found, derived, folder)
+        if unfinished:
+            say("not finished: this class is still being graded, or that was killed; grading again goes on")
     return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
 
 
@@ -143,6 +187,27 @@ def _print_verified(found: Verification, derived: Sequence[Derived], folder: Pat
     for one in derived:
         verdict = "the same verdict" if one.same else "ANOTHER VERDICT"
         say(f"{one.graded}: {verdict}" + (f" ({printable('; '.join(one.words))})" if one.words else ""))
+
+
+def _require_together(mode: Mode, options: Options) -> None:
+    """Raise SpecError for what was given and has no use with what is to be done."""
+    given = {**asdict(options), **asdict(mode)}
+    idle = {**asdict(Options()), **asdict(Mode())}
+    names = [name for name, value in given.items() if value != idle[name]]
+    if mode.verify:
+        what, useful = "--verify", {"verify", "student", "key", "form"}
+    elif mode.self_test:
+        what, useful = "--self-test", {"self_test", "lab", "only", "exercises", "form"}
+    else:
+        what, useful = "", {*asdict(options), "lab", "submissions"}
+    for name in names:
+        if name not in useful:
+            called = _CALLED.get(name, f"--{name.replace('_', '-')}")
+            words = f"{called} has no use with {what}" if what else f"{called} goes with --verify FOLDER"
+            raise SpecError(f"grade: {words}", hint="isolab help grade")
+
+
+_CALLED = {"lab": "LAB", "submissions": "SUBMISSIONS", "exercises": "--exercise", "form": "--format"}
 
 
 def _lab(path: str) -> LoadedLab:
@@ -208,10 +273,13 @@ def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path],
     for verdict in (Verdict.NO_RESULT, Verdict.NOT_GRADABLE):
         _list(f"{verdict}:", [_line(grade) for grade in grades if grade.verdict is verdict])
     if outcome.changes:
-        say(f"graded again: {summary(outcome.changes)}")
-        _list("", [str(one) for one in outcome.changes if one.moved is not Moved.STAYED])
+        say(f"\ngraded again: {summary(outcome.changes)}; what changed is in {out / CHANGES}")
+        _list("", told(outcome.changes))
     _list("not the same each time:", [_unstable(grade) for grade in grades if grade.unstable])
-    say(f"\ngrades:   {out / 'grades.csv'}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
+    say(f"\ngrades:   {out / GRADES}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
+    for path in written:
+        if path.parent.name in PLATFORMS and path.suffix == ".csv":
+            say(f"{path.parent.name + ':':<9} {path} ({_left_out(path.parent / NOT_FILLED)})")
 
 
 def _list(title: str, lines: Sequence[str]) -> None:
@@ -225,9 +293,23 @@ def _list(title: str, lines: Sequence[str]) -> None:
         say(f"  … and {len(lines) - MOST_LISTED} more")
 
 
+def _left_out(notes: Path) -> str:
+    """Return how many rows or students the file beside a platform's lists, which were not filled in."""
+    number = len(notes.read_text(encoding="utf-8").splitlines())
+    return f"{counted(number, 'note')}: see {notes.name}" if number else "all filled in"
+
+
+def _write_changes(outcome: Outcome, out: Path) -> tuple[Path, ...]:
+    if not outcome.changes:
+        return ()
+    write_atomically(out / CHANGES, render(outcome.changes).encode(errors="backslashreplace"))
+    return (out / CHANGES,)
+
+
 def _line(grade: Grade) -> str:
-    reason = printable(grade.reason.partition("\n")[0])
-    return f"{_who(grade)}: {grade.exercise}: {reason}"
+    first, _, rest = grade.reason.partition("\n")
+    words = f"{first} {rest.strip().partition(chr(10))[0]}" if first.endswith(":") else first
+    return f"{_who(grade)}: {grade.exercise}: {bounded(printable(words), MOST_CHARACTERS)}"
 
 
 def _unstable(grade: Grade) -> str:
@@ -256,7 +338,7 @@ def _data(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path]) 
         "not_gradable": [_named(grade) for grade in grades if grade.verdict is Verdict.NOT_GRADABLE],
         "changes": [
             {"place": one.place._asdict(), "moved": one.moved, "before": one.before, "after": one.after,
-             "why": list(one.why)}
+             "inputs": list(one.inputs), "details": list(one.details)}
             for one in outcome.changes
         ],
         "unstable": [{**_named(grade), "what": list(grade.unstable)} for grade in grades if grade.unstable],

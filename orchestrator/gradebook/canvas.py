@@ -46,7 +46,7 @@ def column_of(sheet: Sheet, wanted: str, titles: Sequence[str]) -> int:
     about = f"for {wanted!r}" if wanted else "for this lab"
     raise SpecError(
         f"{sheet.name}: cannot tell which column is the one {about}: {known}",
-        hint="name it by its title or its number: --canvas-column NUMBER",
+        hint="name it by its title or by the number in brackets, such as --canvas-column 101",
     )
 
 

@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from orchestrator.errors import SpecError
 from orchestrator.gradebook.counted import Total
 from orchestrator.gradebook.join import Joined, Listed
+from orchestrator.gradebook.points import points_text
 from orchestrator.gradebook.sheet import Sheet
 
 
 @dataclass(frozen=True)
 class Filled:
     """A table filled in: its bytes, who is in which row, and what was left as it was, in words, a line
-    each."""
+    each. ``scaled`` says how points are not the lab's own, if they are not."""
 
     data: bytes
     joined: Joined
     who: Mapping[int, Listed]
     notes: tuple[str, ...]
+    scaled: tuple[str, ...] = ()
 
     def also(self, notes: Iterable[str]) -> Filled:
         """Return the same with more notes before the others."""
@@ -52,7 +54,16 @@ def fill(
             raise SpecError("the exercises of this lab have no points, so there are no grades to fill in",
                             hint="give their checks `points:`")  # fmt: skip
         values[row, column] = grade_text(total.points * most / total.max_points, comma=comma)
-    return Filled(sheet.filled(values), joined, who, (*notes, *joined.notes))
+    return Filled(sheet.filled(values), joined, who, (*notes, *joined.notes), _scaled(joined, most))
+
+
+def _scaled(joined: Joined, most: float) -> tuple[str, ...]:
+    """Say that points are not the lab's own, if they are not."""
+    own = {total.max_points for total in joined.rows.values()} - {0.0, most}
+    return tuple(
+        f"points are scaled: {points_text(each)} in this lab are {points_text(most)} there"
+        for each in sorted(own)
+    )
 
 
 def _left(total: Total, there: float | None) -> str:

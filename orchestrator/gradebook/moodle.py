@@ -61,7 +61,8 @@ def columns_of(sheet: Sheet) -> Columns:
         titles = ", ".join(repr(printable(sheet.header[place])) for place in found)
         raise SpecError(
             f"{sheet.name}: cannot tell which column has the grades" + (f": {titles}" if titles else ""),
-            hint="the assignment must be graded in points, not on a scale; do not rearrange the worksheet",
+            hint="expected are the grades and, right of them, one maximum that is the same in all rows: the "
+            "assignment must be graded in points, not on a scale, and the worksheet as it was downloaded",
         )
     [grade] = found
     after = [place for place in (grade + 2, grade + 3) if _are_known(sheet, place)]

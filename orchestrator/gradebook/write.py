@@ -170,13 +170,14 @@ def _titles(lab: LoadedLab) -> tuple[str, str]:
 
 
 def notes(book: Gradebook, exports: Exports) -> tuple[str, ...]:
-    """Return what the lecturer must know of the exports, a line each: extensions for ids that nobody has, and
-    what is not filled in of the platforms' files. Raises SpecError."""
+    """Return what the lecturer must know of the exports, a line each: extensions for ids that nobody has,
+    points that are scaled, and what is not filled in of the platforms' files. Raises SpecError."""
     unknown = sorted(set(exports.policy.extensions) - {student.id for student in book.students})
     found = totals(book, counted(book, exports.policy))
-    filled = _platforms(book.lab, found, exports)
+    filled = list(_platforms(book.lab, found, exports))
     return (
         *(f"{name}: has an extension, but is not in the class" for name in unknown),
+        *(f"{place}: {line}" for place, one in filled for line in one.scaled),
         *(line for _, one in filled for line in one.notes),
     )
 

@@ -16,10 +16,12 @@ ABOUT = "grading.json"
 @dataclass(frozen=True)
 class About:
     """``lab`` is the path of the lab's file, ``students`` maps pseudonyms, as in records and receipts, to the
-    ids of one student, or of a team."""
+    ids of one student, or of a team. ``finished`` is False while a class is graded, and once that was killed.
+    """
 
     lab: str
     students: dict[str, list[str]]
+    finished: bool = True
     isolab: str = __version__
 
     def pseudonyms_of(self, student: str) -> list[str]:
@@ -37,7 +39,8 @@ def read_about(folder: Path) -> About:
     hint = "name a folder that `isolab grade` wrote into"
     try:
         raw = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        return About(str(raw["lab"]), {str(k): [str(v) for v in ids] for k, ids in raw["students"].items()})
+        students = {str(name): [str(one) for one in ids] for name, ids in raw["students"].items()}
+        return About(str(raw["lab"]), students, bool(raw.get("finished", True)))
     except OSError as problem:
         raise SpecError(f"cannot read {folder / ABOUT}: {problem.strerror}", hint=hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -100,7 +100,10 @@ class _Composition:
                 unstable=tuple(dict.fromkeys(differing)),
                 copied_from=self._copied_from(work, records),
             )
-            yield judged(grade, mean=self.lab.lab.across == MEAN)
+            done = judged(grade, mean=self.lab.lab.across == MEAN)
+            if work.missing and about.remarks:  # such as an archive that is none: why the file is not there
+                done = replace(done, reason="\n".join([done.reason, *about.remarks]))
+            yield done
 
     def _copied_from(self, work: Work, records: Sequence[Record]) -> tuple[str, ...]:
         """Return the ids of those whose parameters the work answers with."""

@@ -135,13 +135,15 @@ class _Class:
         _reclaim(self.progress)
         if choice.again:
             self.store.forget()
-        write_about(self.store.folder, About(str(self.lab.path.resolve()), self._behind()))
+        about = About(str(self.lab.path.resolve()), self._behind(), finished=False)
+        write_about(self.store.folder, about)
         units, todo = self._first_round()
         unstable = self._repeated(units, choice.repeat)
         self.store.finish(self._place(work, name) for work in self.works for name in self.machines)
         book = gradebook(
             self.lab, intake, self.exercises, self.machines, self.works, self._recorded, unstable
         )
+        write_about(self.store.folder, replace(about, finished=True))
         after = {place: one for place, one in self.store.verdicts.items() if before.get(place) != one}
         found = len(distinct(units)) - len(todo)
         return Outcome(book, len(todo), found, tuple(changes(before, after)), self._results())
@@ -188,14 +190,14 @@ class _Class:
     ) -> dict[Same, Record]:
         """Grade these units once; returns the records of those without a result."""
         lost = {}
-        tally = Tally(len(todo), "verdicts", self.progress)
+        tally = Tally({unit.same: self._called(unit) for unit in todo}, "verdicts", self.progress)
         for unit, record in self._records(todo, context, apart=apart):
+            tally.count(unit.same)
             if record.status is Status.ERROR:
                 lost[unit.same] = record
                 continue
             for each in copies[unit.same]:
                 self._add(each, record)
-            tally.count()
         tally.end()
         return lost
 
@@ -218,12 +220,13 @@ class _Class:
         found: dict[Same, tuple[str, ...]] = {}
         todo, copies = distinct(units), alike(units)
         for number in range(2, times + 1):
-            tally = Tally(len(todo), f"verdicts of repetition {number}", self.progress)
+            names = {unit.same: self._called(unit) for unit in todo}
+            tally = Tally(names, f"verdicts of repetition {number}", self.progress)
             with self._context() as context:
                 for unit, record in self._records(todo, context):
                     words = differing(self._recorded(unit.work, unit.machine), record)
                     found[unit.same] = (*found.get(unit.same, ()), *words)
-                    tally.count()
+                    tally.count(unit.same)
             tally.end()
         return {
             (id(unit.work), unit.machine): words for same, words in found.items() for unit in copies[same]
@@ -256,6 +259,9 @@ class _Class:
 
     def _who(self, work: Work) -> str:
         return "+".join(self.names[student.id] for student in work.students)
+
+    def _called(self, unit: Unit) -> str:
+        return f"{unit.exercise} of {self._who(unit.work)} on {unit.machine}"
 
     def _behind(self) -> dict[str, list[str]]:
         """Return the ids behind each pseudonym, those of earlier commands included."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from io import StringIO
 
+from orchestrator.formatting import printable
 from orchestrator.grading.differences import differences, same_verdict
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.store import Verdicted
 from orchestrator.record import Record, Status
+from orchestrator.report.csv import cell
 
 MOST_WORDS = 4
 """Differences that are told of one verdict."""
+NAMED = 3
+"""Students named in a line about several."""
+CHANGES = "changes.csv"
+"""File of what the last grading changed, in the folder of grades."""
 
 
 class Moved(StrEnum):
@@ -25,17 +33,15 @@ class Moved(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One verdict before and after; points are None without a result. ``why`` names what differs."""
+    """One verdict before and after; points are None without a result. ``inputs`` names what it depends on and
+    is not the same, ``details`` what differs in the result, hidden tests included."""
 
     place: Graded
     moved: Moved
     before: float | None
     after: float | None
-    why: tuple[str, ...]
-
-    def __str__(self) -> str:
-        points = f"{_shown(self.before)} to {_shown(self.after)}"
-        return f"{self.place}: {self.moved}, {points}: {'; '.join(self.why)}"
+    inputs: tuple[str, ...]
+    details: tuple[str, ...]
 
 
 def changes(before: Mapping[Graded, Verdicted], after: Mapping[Graded, Verdicted]) -> list[Change]:
@@ -49,6 +55,35 @@ def summary(found: Iterable[Change]) -> str:
     return ", ".join(f"{moved.count(word)} {word}" for word in Moved)
 
 
+def told(found: Iterable[Change]) -> list[str]:
+    """Return a line for all that rose or fell in one exercise on one machine for the same reason."""
+    alike: dict[tuple[str, str, Moved, tuple[str, ...]], list[Change]] = {}
+    for one in found:
+        if one.moved is not Moved.STAYED:
+            alike.setdefault((one.place.exercise, one.place.machine, one.moved, one.inputs), []).append(one)
+    return [_line(*key, changed) for key, changed in alike.items()]
+
+
+def _line(exercise: str, machine: str, moved: Moved, inputs: tuple[str, ...], changed: list[Change]) -> str:
+    why = f"because {' and '.join(inputs)} changed" if inputs else "though nothing it depends on changed"
+    who = [f"{one.place.student} {_shown(one.before)} to {_shown(one.after)}" for one in changed[:NAMED]]
+    more = f", and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+    return printable(f"{exercise} on {machine}: {len(changed)} {moved} {why}: {', '.join(who)}{more}")
+
+
+def render(found: Iterable[Change]) -> str:
+    """Return all changes as CSV, with every detail: for the lecturer alone."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("student", "exercise", "machine", "attempt", "moved", "before", "after", "why"))
+    for one in found:
+        why = [*(f"{words} changed" for words in one.inputs), *one.details]
+        points = ["" if value is None else value for value in (one.before, one.after)]
+        place = [cell(text) if isinstance(text, str) else text for text in one.place]
+        writer.writerow([*place, one.moved, *points, cell("; ".join(why))])
+    return text.getvalue()
+
+
 def differing(first: Record, other: Record) -> tuple[str, ...]:
     """Return in words what two records of the same work differ in: points, checks, status; () if in nothing
     that matters."""
@@ -60,10 +95,9 @@ def _change(place: Graded, before: Verdicted, after: Verdicted) -> Change:
     moved = Moved.STAYED
     if old != new:
         moved = Moved.ROSE if _or_nothing(old) < _or_nothing(new) else Moved.FELL
-    why = [f"{words} changed" for words in before.inputs.changed(after.inputs)]
-    if not same_verdict(before.record, after.record):
-        why += differences(before.record, after.record)[:MOST_WORDS]
-    return Change(place, moved, old, new, tuple(why or ["nothing else differs"]))
+    same = same_verdict(before.record, after.record)
+    details = () if same else differences(before.record, after.record)[:MOST_WORDS]
+    return Change(place, moved, old, new, before.inputs.changed(after.inputs), details)
 
 
 def _points(record: Record) -> float | None:

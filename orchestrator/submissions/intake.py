@@ -163,7 +163,10 @@ def _absent(
 def _strangers(people: Sequence[Identified]) -> Iterator[str]:
     unknown = [one for who in people for one in who.unknown]
     if unknown and all(who.unknown for who in people):
-        yield "nobody who handed in is on the roster: is this another layout, or another class?"
+        raise SpecError(
+            "nobody who handed in is on the roster",
+            hint="is it another class's, or another --layout? without --roster, everybody is graded",
+        )
     if plain := [name for name, why in unknown if not why]:
         yield f"not on the roster: {', '.join(plain)}"
     yield from (f"not on the roster: {name}: {why}" for name, why in unknown if why)
@@ -177,7 +180,9 @@ def _about(submissions: Sequence[Submission]) -> Iterator[str]:
             attempts[student].append(one)
     for who, those in attempts.items():
         if len(those) > 1:
-            order = "" if all(one.submitted for one in those) else "; in which order is not known"
+            last = shown_name(those[-1].source)
+            known = all(one.submitted for one in those)
+            order = "" if known else f"; nothing says in which order, {last} counts as the last"
             sources = ", ".join(shown_name(one.source) for one in those)
             yield f"{_name(who)} handed in {counted(len(those), 'time')}: {sources}{order}"
     if late := [_called(one.students) for one in submissions if one.late]:

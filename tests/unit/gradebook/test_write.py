@@ -60,7 +60,8 @@ def test_what_a_lecturer_must_know_is_told() -> None:
     policy = POLICY.model_copy(update={"extensions": {"s0001": timedelta(days=1)}})
     found = notes(made_up.gradebook(), Exports(moodle=MOODLE, policy=policy))
     assert found[0] == "s0001: has an extension, but is not in the class"
-    assert found[1:] == tuple(MOODLE.with_suffix(".notes.txt").read_text().splitlines())
+    assert found[1] == "moodle/english.csv: points are scaled: 6 in this lab are 100 there"
+    assert found[2:] == tuple(MOODLE.with_suffix(".notes.txt").read_text().splitlines())
 
 
 def test_files_of_platforms_are_checked_before_grading(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.grading.inputs import Inputs
 from orchestrator.grading.receipts import Graded
-from orchestrator.grading.regrade import Moved, changes, differing, summary
+from orchestrator.grading.regrade import Moved, changes, differing, render, summary, told
 from orchestrator.grading.store import Verdicted
 from orchestrator.grading.tally import Tally
 from orchestrator.progress import SilentProgress
@@ -47,11 +47,15 @@ def test_the_change_names_what_changed_and_which_check() -> None:
     new = replace(INPUTS, submission="s2", qemu="q2")
     before = verdict(0.0, checks=(lost,), status=Status.FAIL)
     (change,) = changes({PLACE: before}, {PLACE: verdict(1.0, new, checks=(won,))})
-    words = str(change)
-    assert "a of s1 on vm: rose, 0 to 1" in words
-    assert "the submission changed" in words
-    assert "QEMU changed" in words
-    assert "check sum: did not hold" in words
+    assert told([change]) == ["a on vm: 1 rose because the submission and QEMU changed: s1 0 to 1"]
+    assert "check sum: did not hold" in render([change])
+
+
+def test_who_changed_for_the_same_reason_is_in_one_line() -> None:
+    places = [PLACE._replace(student=f"s{number}") for number in range(5)]
+    found = changes(dict.fromkeys(places, verdict(2.0)), dict.fromkeys(places, verdict(None)))
+    words = "a on vm: 5 fell though nothing it depends on changed"
+    assert told(found) == [f"{words}: s0 2 to no result, s1 2 to no result, s2 2 to no result, and 2 more"]
 
 
 def test_new_verdicts_are_no_changes() -> None:
@@ -69,9 +73,13 @@ def test_only_what_matters_makes_a_repetition_differ() -> None:
 
 def test_the_tally_says_when_it_will_be_done() -> None:
     now = [0.0]
-    tally = Tally(40, "verdicts", SilentProgress(), lambda: now[0])
+    names = {number: f"a of s{number} on vm" for number in range(40)}
+    tally = Tally(names, "verdicts", SilentProgress(), lambda: now[0])
     assert tally.words() == "0 of 40 verdicts"
-    for _ in range(10):
+    for number in range(10):
         now[0] += 3.0
-        tally.count()
+        tally.count(number)
     assert tally.words() == "10 of 40 verdicts, 20 a minute, about 90 s left"
+    for number in range(10, 38):
+        tally.count(number)
+    assert tally.words() == "38 of 40 verdicts; waiting for a of s38 on vm, a of s39 on vm"

@@ -141,12 +141,8 @@ def test_a_chosen_layout_that_does_not_fit(tmp_path: Path) -> None:
 
 
 def test_folders_that_no_id_of_the_roster_names(tmp_path: Path) -> None:
-    intake = take(tmp_path, {"lab1-ada/wire.c": "", "lab1-bob/wire.c": ""}, "id\nada\nbob\n")
-    assert intake.layout == "a folder for each student"
-    assert intake.notes == (
-        "nobody who handed in is on the roster: is this another layout, or another class?",
-        "not on the roster: lab1-ada, lab1-bob",
-    )
+    with pytest.raises(SpecError, match="nobody who handed in is on the roster"):
+        take(tmp_path, {"lab1-ada/wire.c": "", "lab1-bob/wire.c": ""}, "id\nada\nbob\n")
     intake = take(tmp_path, {}, "id\nada\nbob\n", layout="classroom")
     assert [one.students[0].id for one in intake.submissions] == ["ada", "bob"]
     assert all(one.on_roster for one in intake.submissions)
