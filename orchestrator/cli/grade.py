@@ -27,7 +27,7 @@ from orchestrator.gradebook.write import (
     write,
     write_similarity,
 )
-from orchestrator.grading.about import read_about
+from orchestrator.grading.about import ABOUT, read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
@@ -152,7 +152,8 @@ def _verify(mode: Mode, options: Options) -> Exit:
     found = verify(folder, public, Heads(state_dir()))
     if words := problem_of(folder / GRADES, public or read_public(folder / PUBLIC_FILE)):
         found = replace(found, problems=(*found.problems, words))
-    unfinished = not read_about(folder).finished
+    # Whoever got the receipts and records alone has no such file.
+    unfinished = (folder / ABOUT).exists() and not read_about(folder).finished
     derived: list[Derived] = []
     if student:
         with _showing(options.form) as progress:

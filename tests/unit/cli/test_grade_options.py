@@ -1,0 +1,28 @@
+"""Options of grade that do not go together are refused before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.cli.grade import Mode, Options, grade
+from orchestrator.errors import SpecError
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "words"),
+    [
+        (Mode("workshop", "subs", student="ada"), Options(), "--student goes with --verify"),
+        (Mode("workshop", "subs", key="k"), Options(), "--key goes with --verify"),
+        (Mode("workshop", verify="g"), Options(), "LAB has no use with --verify"),
+        (Mode(verify="g"), Options(again=True), "--again has no use with --verify"),
+        (Mode(verify="g"), Options(moodle="x.csv"), "--moodle has no use with --verify"),
+        (Mode("workshop", "subs", self_test=True), Options(), "SUBMISSIONS has no use with --self-test"),
+        (Mode("workshop", self_test=True), Options(canvas_column="7"), "--canvas-column has no use"),
+        (Mode(), Options(), "which lab"),
+        (Mode("workshop"), Options(), "which submissions"),
+    ],
+)
+def test_what_does_not_go_together(mode: Mode, options: Options, words: str) -> None:
+    with pytest.raises(SpecError, match=words) as caught:
+        grade(mode, options)
+    assert caught.value.hint

@@ -1,0 +1,69 @@
+"""Where grades are written, and the signature of grades.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from orchestrator.errors import SpecError
+from orchestrator.grading.out_folder import make_out_folder
+from orchestrator.grading.signed_file import problem_of, sign
+
+KEY = Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def submissions(tmp_path: Path) -> Path:
+    made = tmp_path / "class" / "submissions"
+    made.mkdir(parents=True)
+    return made
+
+
+def test_a_new_an_empty_and_our_own_folder_are_taken(tmp_path: Path, submissions: Path) -> None:
+    for name in ("new/deeper", "empty", "own"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / "grading.json").touch()
+        make_out_folder(tmp_path / name, submissions)
+        assert (tmp_path / name).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("out", "file", "words"),
+    [
+        ("class/submissions", "", "among the submissions"),
+        ("class/submissions/grades", "", "among the submissions"),
+        ("class", "grading.json", "the submissions are in"),
+        ("lab", "lab.yaml", "is a lab's folder"),
+        ("other", "grades.csv", "has files in it that no grading made"),
+        ("file/deeper", "", "file is a file, not a folder"),
+    ],
+)
+def test_any_other_folder_is_refused(
+    tmp_path: Path, submissions: Path, out: str, file: str, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    if file:
+        (tmp_path / out).mkdir(exist_ok=True)
+        (tmp_path / out / file).touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SpecError, match=words) as caught:
+        make_out_folder(tmp_path / out, submissions)
+    assert "--out" in caught.value.hint
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "grades.csv"
+    assert problem_of(path, KEY.public_key()) == ""
+    path.write_text("ada,1\n")
+    assert "not both there" in problem_of(path, KEY.public_key())
+    sign(path, KEY)
+    assert problem_of(path, KEY.public_key()) == ""
+    assert "signed by another key" in problem_of(path, Ed25519PrivateKey.generate().public_key())
+    path.write_text("ada,9\n")
+    assert "it was changed" in problem_of(path, KEY.public_key())
+    path.unlink()
+    assert "not both there" in problem_of(path, KEY.public_key())
