@@ -189,8 +189,12 @@ class TestNetwork:
         assert done.code != 0
 
     def test_nc_would_have_told(self, twins: tuple[Bench, Bench]) -> None:
-        """The control of the test above: the same command reaches what can be reached."""
-        assert b"SSH-2.0" in twins[0].command("sh", "-c", "nc -w 2 10.0.2.15 22 </dev/null").stdout
+        """The control of the test above: the same command reaches what can be reached. The machine's own SSH
+        server does not answer from within."""
+        listen = "echo here | nc -l -p 7700 >/dev/null &"
+        connect = "nc -w 2 10.0.2.15 7700 </dev/null"
+        script = f"{listen} until {connect}; do sleep 0.1; done"
+        assert twins[0].command("sh", "-c", script).stdout == b"here\n"
 
     def test_nor_can_a_container_reach_it(self, home: Home) -> None:
         kind = Kind("container", HOST)
