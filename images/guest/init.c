@@ -126,15 +126,15 @@ static void bound(const char *where, unsigned long long bytes)
 }
 
 /*
- * What outlives every process: files in memory and System V segments. All of it together leaves room for the
- * machine to go on, so that a program which fills everything fails by itself. Messages have no such limit.
+ * What outlives every process: files in memory and System V segments. Each of them leaves room for the machine
+ * to go on, so that a program which fills one fails by itself. Messages have no such limit.
  */
 static void bound_what_stays(void)
 {
 	static const struct {
 		const char *where;
 		unsigned percent;
-	} parts[] = {{"/work", 25}, {"/tmp", 15}, {"/dev/shm", 15}, {"/", 30} /* homes, /var/tmp */};
+	} parts[] = {{"/work", 45}, {"/tmp", 15}, {"/dev/shm", 10}, {"/", 25} /* homes, /var/tmp */};
 	struct sysinfo about;
 	char words[32];
 
