@@ -238,7 +238,9 @@ class TestNeighbour:
         row = graded.row(f"{name}-beside", "./sum")
         assert (row["verdict"], float(row["points"])) == (SCORED, ALL_SUM)
 
+    @pytest.mark.by_hand
     def test_takes_no_more_processor_time_than_alone(self, graded: Graded) -> None:
+        """On a host that does nothing else: what other tests do meanwhile weighs on caches, and so on this."""
         alone = _taken(graded.out.with_name("alone"), graded.alone)
         beside = _taken(graded.out, graded.times)
         assert set(alone) == set(beside) == {f"{name}-beside" for name in BESIDE}
