@@ -240,7 +240,7 @@ class TestNeighbour:
 
     @pytest.mark.by_hand
     def test_takes_no_more_processor_time_than_alone(self, graded: Graded) -> None:
-        """On a host that does nothing else: what other tests do meanwhile weighs on caches, and so on this."""
+        """On a host that does nothing else: other work weighs on its caches, and so on this."""
         alone = _taken(graded.out.with_name("alone"), graded.alone)
         beside = _taken(graded.out, graded.times)
         assert set(alone) == set(beside) == {f"{name}-beside" for name in BESIDE}
