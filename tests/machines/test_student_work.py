@@ -211,6 +211,10 @@ def told(done: Done) -> str:
     return f"{record.status}: {record.reason}\n{record.stdout}{record.stderr}"
 
 
+BY_CHANCE: Mapping[str, set[str]] = {"one-name": {"second_report"}}
+"""What a wrong solution misses or not: which of two runners ends first decides whether the other reports."""
+
+
 class TestSolutions:
     @pytest.mark.rotated
     @pytest.mark.parametrize("task", _tasks(SOLUTION), ids=str)
@@ -236,8 +240,8 @@ class TestSolutions:
         self, solved: Mapping[Task, Future[Done]], task: Task
     ) -> None:
         assert task.exercise.hidden
-        done = solved[task].result()
-        assert done.missed() == set(task.exercise.hidden.wrong[Path(task.place).name]), told(done)
+        done, name = solved[task].result(), Path(task.place).name
+        assert done.missed() - BY_CHANCE.get(name, set()) == set(task.exercise.hidden.wrong[name]), told(done)
         assert done.record.status is Status.FAIL
         assert done.record.points < done.record.max_points
 
