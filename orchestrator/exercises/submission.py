@@ -81,7 +81,7 @@ def with_work(
     )
     with working_folder("work") as folder:
         done = {
-            exercise.name: _not_handed_in(exercise, one.reason)
+            exercise.name: without_work(exercise, one.reason)
             if one.missing
             else assembled(exercise, one.files, folder / str(number), from_student=work is not None)
             for number, (exercise, one) in enumerate(zip(wanted, found, strict=True))
@@ -132,15 +132,13 @@ def assembled(
         place.unlink(missing_ok=True)
         place.write_bytes(data)
         place.chmod(_mode(exercise.folder / SKELETON / name))
-    spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
     shown = LoadedExercise(exercise.name, whole, exercise.spec) if from_student else exercise
-    return LoadedExercise(exercise.name, whole, spec, exercise.hidden, shown)
+    return LoadedExercise(exercise.name, whole, exercise.whole_spec, exercise.hidden, shown)
 
 
-def _not_handed_in(exercise: LoadedExercise, reason: str) -> LoadedExercise:
+def without_work(exercise: LoadedExercise, reason: str) -> LoadedExercise:
     """Return an exercise that fails for this reason, and is worth what it would be with its hidden tests."""
-    spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
-    return replace(exercise, spec=spec, shown=exercise, not_handed_in=reason)
+    return replace(exercise, spec=exercise.whole_spec, shown=exercise, not_handed_in=reason)
 
 
 def provided(exercise: LoadedExercise, place: str) -> Files:

@@ -51,12 +51,6 @@ def gradebook(
     return Gradebook(lab, intake.students, names, tuple(machines), tuple(grades), intake.notes)
 
 
-def most_points(exercise: LoadedExercise) -> float:
-    """Return what an exercise is worth with its hidden tests."""
-    spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
-    return spec.max_points
-
-
 def settled(record: Record, most: float) -> Record:
     """Return the last record of work that had no result on any of its machines. Where the last one's kernel
     panicked, as this work ran alone on it, that is the program's doing: it ran, for no points."""
@@ -89,7 +83,7 @@ class _Composition:
                 exercise=work.exercise.name,
                 verdict=Verdict.NO_RESULT,
                 points=None,
-                max_points=most_points(work.exercise),
+                max_points=work.exercise.whole_spec.max_points,
                 records=records,
                 attempt=about.attempt,
                 submitted=about.submitted,
@@ -160,5 +154,5 @@ def _no_result(grade: Grade, ran: Sequence[Record]) -> str:
 
 
 def _nothing(student: Student, exercise: LoadedExercise) -> Grade:
-    points = most_points(exercise)
+    points = exercise.whole_spec.max_points
     return Grade(student, exercise.name, Verdict.NOT_GRADABLE, 0.0, points, NOTHING_HANDED_IN)

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.errors import SpecError, Unavailable, Unreachable
 from orchestrator.formatting import counted
 from orchestrator.grading.about import About, read_about, write_about
-from orchestrator.grading.compose import gradebook, most_points, settled
+from orchestrator.grading.compose import gradebook, settled
 from orchestrator.grading.digests import digest_of_exercise
 from orchestrator.grading.identity import identities_of
 from orchestrator.grading.keys import course_key, signing_key
@@ -177,7 +177,7 @@ class _Class:
                 lost = self._round(again, copies, context, apart=True)
         for same, record in lost.items():
             for unit in copies[same]:
-                self._add(unit, settled(record, most_points(unit.work.exercise)))
+                self._add(unit, settled(record, unit.work.exercise.whole_spec.max_points))
         return units, todo
 
     def _round(

@@ -11,12 +11,12 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import SpecError
 from orchestrator.exercises.parameters import Values, values, with_parameters
-from orchestrator.exercises.submission import Files, assembled, handed_in
+from orchestrator.exercises.submission import Files, assembled, handed_in, without_work
 from orchestrator.grading.digests import digest_of_files
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.submissions.model import Student, Submission
@@ -139,6 +139,5 @@ def ready(works: Sequence[Work], store: WorkStore, folder: Path) -> Iterator[tup
 def _assembled(work: Work, store: WorkStore, target: Path) -> LoadedExercise:
     exercise = work.exercise
     if work.missing:
-        spec = exercise.spec.with_hidden(exercise.hidden) if exercise.hidden else exercise.spec
-        return replace(exercise, spec=spec, shown=exercise, not_handed_in=work.missing)
+        return without_work(exercise, work.missing)
     return assembled(exercise, store.read(work.digest), target)

@@ -73,6 +73,11 @@ class LoadedExercise:
         """The exercise without its hidden tests."""
         return self.shown or self
 
+    @property
+    def whole_spec(self) -> Exercise:
+        """What its file says, with its hidden tests, of an exercise that holds no student's work yet."""
+        return self.spec.with_hidden(self.hidden) if self.hidden else self.spec
+
 
 @dataclass(frozen=True)
 class LoadedLab:
