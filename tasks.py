@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import BENCH, GRADE, IMAGES, RUN, TRY
+from orchestrator.cli.options import BENCH, CLASS, GRADE, IMAGES, RUN, TRY
 
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
@@ -435,6 +435,32 @@ def down(
     from orchestrator.cli.sessions import down
 
     raise Exit(code=down(tuple(names or ()), all, format))
+
+
+@task(
+    name="class",
+    help={**CLASS, **_FORMAT},
+    positional=["action", "path", "further"],
+    iterable=["further", "student", "group"],
+)
+def class_(
+    _context: Context,
+    action: str,
+    path: str,
+    further: list[str] | None = None,
+    student: list[str] | None = None,
+    group: list[str] | None = None,
+    watch: bool = False,
+    prune: bool = False,
+    out: str = "",
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Give a class its machines, let students in, and bring their work back."""
+    from orchestrator.cli.classes import act
+    from orchestrator.cli.classes.options import ClassOptions
+
+    options = ClassOptions(_names(student), _names(group), format, watch, prune, out)
+    raise Exit(code=act(action, path, tuple(further or ()), options))
 
 
 @task(

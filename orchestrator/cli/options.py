@@ -42,6 +42,17 @@ TRY = {
     "timeout": "time limit on a native machine (default: 10s)",
 }
 
+CLASS = {
+    "action": "plan, up, status, handout, run, push, collect, message, extend, reset, down or serve",
+    "path": "the class's folder, or its class.yaml",
+    "further": "what the action works on: files to push, a text, a command after --, more time",
+    "student": "only these students, by their ids, separated by commas",
+    "group": "only these groups, separated by commas",
+    "watch": "with status: keep showing it, until Ctrl-C",
+    "prune": "with up: take down what belongs to students who have left the roster",
+    "out": "with handout or collect: folder to write to (default: in the class's folder)",
+}
+
 BENCH = {
     "what": "grade, to measure grading a class instead (default: starts, memory, overhead, commands)",
     "rounds": "how many times each start is measured (default and minimum: 5)",

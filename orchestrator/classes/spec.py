@@ -1,0 +1,99 @@
+"""The model of ``class.yaml``: who is in the class, what each has, and until when."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orchestrator.gradebook.policy import Moment, Policy
+from orchestrator.labfile.models import MachineName, Network
+from orchestrator.labfile.models.base import NAME_PATTERN, Spec
+from orchestrator.labfile.models.lab import Machine
+from orchestrator.units import Duration, Size
+
+
+class ClassLab(Spec):
+    """One lab of the class, and when it is worked on."""
+
+    lab: Annotated[str, Field(min_length=1)]
+    """A built-in lab by name, or the folder of one beside the class file."""
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    """From when students see it. By default at once."""
+    due: Moment | None = None
+    """When the work is due: nothing is handed in on time after it."""
+
+
+class Quota(Spec):
+    """What each student's or group's machines may use."""
+
+    memory: Size | None = None
+    """Memory of each machine, such as 512MiB. By default what the machine says."""
+    cpus: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Processors of each machine."""
+    processes: Annotated[int, Field(ge=32, le=32768)] | None = None
+    """Most processes of students in each machine."""
+    disk: Size = 2**30
+    """Size of the home folder on each machine, such as 2GiB. Only what is written takes space."""
+    network: Literal["off", "lab", "internet"] = "lab"
+    """What machines reach: nothing, the private networks of one student's machines, or the Internet too."""
+
+
+class Access(Spec):
+    """Where students come in."""
+
+    listen: Annotated[str, Field(min_length=1)] = "0.0.0.0:2222"
+    """Address and port of the SSH gateway."""
+    web: Annotated[str, Field(min_length=1)] | None = None
+    """Address and port of the web server, such as 0.0.0.0:8443. By default there is none."""
+    host: Annotated[str, Field(min_length=1)] | None = None
+    """The name students type for this server. By default this host's own."""
+    certificate: Annotated[str, Field(min_length=1)] | None = None
+    """The web server's certificate and those above it, as PEM. By default one is made."""
+    key: Annotated[str, Field(min_length=1)] | None = None
+    """The certificate's private key."""
+
+
+class Collect(Spec):
+    """When students' home folders are copied to the class's folder; always before machines are taken down."""
+
+    every: Duration | None = None
+    """How often, such as 15min, while the class's service runs."""
+
+
+class ClassSpec(Spec):
+    """A class file. Paths in it are relative to its folder."""
+
+    class_: Annotated[str, Field(alias="class", pattern=NAME_PATTERN)]
+    """Name of the class."""
+    title: str = ""
+    """One line for people."""
+    roster: Annotated[str, Field(min_length=1)] = "roster.csv"
+    """CSV file of the students: id, name, email, group, ssh_key, github."""
+    labs: list[ClassLab] = []
+    """The labs students work on, in this order."""
+    machines: Annotated[dict[MachineName, Machine], Field(min_length=1)]
+    """The machines that each student or group gets, by name; the first is where they land."""
+    networks: dict[MachineName, Network] = {}
+    """Private networks between the machines of one student or group."""
+    per: Literal["student", "group"] = "student"
+    """Whether each student has machines, or each group."""
+    shared: dict[MachineName, Machine] = {}
+    """Machines that are there once, for everybody to log in to."""
+    quota: Quota = Quota()
+    """What each machine may use."""
+    access: Access = Access()
+    """Where students come in."""
+    collect: Collect = Collect()
+    """When home folders are copied."""
+    lifetime: Duration | None = None
+    """How long machines stay up, such as 4h: then students are warned, their work is collected, and the
+    machines are taken down."""
+    ends: Moment | None = None
+    """When the class ends: as with a lifetime."""
+    exam: bool = False
+    """An examination: no network, a fixed end, and home folders are destroyed once they are collected."""
+    hosts: list[MachineName] = []
+    """Hosts the machines are spread over. By default all are on this one."""
+    policy: Policy = Policy()
+    """How late work and several attempts count; applied when grades are exported."""

@@ -1,0 +1,44 @@
+"""``isolab class ACTION CLASS``: a module for each action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from orchestrator.cli.classes.options import ClassOptions
+from orchestrator.cli.output import check_format
+from orchestrator.errors import Exit, SpecError
+from orchestrator.labfile.suggest import did_you_mean
+
+ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "plan": "whether the class fits on this host, and how long it takes until all are ready",
+        "up": "bring up the machines of everybody, those that are up already left alone",
+        "status": "who is up, who is in, who passed what",
+        "handout": "write a page for each student: how to get in, and what to do",
+        "run": "run a command on each machine, and show the answers side by side: run CLASS -- COMMAND",
+        "push": "copy files into every home folder: push CLASS FILE…",
+        "collect": "copy the home folders into the class's folder, what changed only",
+        "message": "show a text to everybody who is in: message CLASS TEXT",
+        "extend": "give more time: extend CLASS 15min",
+        "reset": "replace machines by fresh ones; home folders stay",
+        "down": "collect the work, then take all machines down; home folders stay",
+        "serve": "the class in a browser, and its timers, in the foreground",
+    }
+)
+"""What ``isolab class`` can do, in the order of a term."""
+
+
+def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions) -> Exit:
+    """Do this with a class. Raises SpecError for an unknown action, and what the action raises."""
+    from orchestrator.classes.load import load_class  # with modules that no other verb needs
+
+    check_format(options.form)
+    if action not in ACTIONS:
+        hint = did_you_mean(action, ACTIONS) or f"actions: {', '.join(ACTIONS)}"
+        raise SpecError(f"isolab class cannot {action!r}", hint=hint)
+    module = import_module(f"{__name__}.{action}")
+    code: Exit = module.act(load_class(Path(path)), further, options)
+    return code
