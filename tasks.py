@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import BENCH, CLASS, GRADE, IMAGES, RUN, TRY
+from orchestrator.cli.options import BENCH, CLASS, GC, GRADE, IMAGES, RUN, TEST, TRY
 
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
@@ -463,13 +463,7 @@ def class_(
     raise Exit(code=act(action, path, tuple(further or ()), options))
 
 
-@task(
-    help={
-        **_FORMAT,
-        "forget": "give up what was left on remote machines that no longer respond",
-        "foreign": "remove what a state folder that is gone left behind, by the token `isolab gc` names",
-    }
-)
+@task(help={**_FORMAT, **GC})
 def gc(_context: Context, format: str = "text", forget: bool = False, foreign: str = "") -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
     from orchestrator.cli.gc import gc
@@ -477,13 +471,7 @@ def gc(_context: Context, format: str = "text", forget: bool = False, foreign: s
     raise Exit(code=gc(format, forget, foreign))
 
 
-@task(
-    help={
-        "ci": "also run the tests on real machines that guard behaviour (about 25 minutes)",
-        "all": "run every test",
-        "args": "further arguments for pytest, as one string",
-    }
-)
+@task(help=TEST)
 def test(_context: Context, ci: bool = False, all: bool = False, args: str = "") -> None:  # noqa: A002
     """Run the project's own tests: the quick ones, those of CI, or all."""
     from orchestrator.cli.test import test, tier_of
@@ -491,13 +479,7 @@ def test(_context: Context, ci: bool = False, all: bool = False, args: str = "")
     raise Exit(code=test(tier_of(ci, all), tuple(shlex.split(args))))
 
 
-@task(
-    help={
-        **BENCH,
-        **_FORMAT,
-    },
-    positional=["what"],
-)
+@task(help={**BENCH, **_FORMAT}, positional=["what"])
 def bench(
     _context: Context,
     what: str = "",

@@ -1,4 +1,4 @@
-"""Where a class keeps things: beside its file what people read, in the state folder what only isolab needs."""
+"""Where a class keeps things: beside its file what people read, the rest in the state folder."""
 
 from __future__ import annotations
 

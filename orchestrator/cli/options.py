@@ -62,6 +62,17 @@ BENCH = {
     "out": "file to write the results to, as JSON",
 }
 
+TEST = {
+    "ci": "also run the tests on real machines that guard behaviour (about 25 minutes)",
+    "all": "run every test",
+    "args": "further arguments for pytest, as one string",
+}
+
+GC = {
+    "forget": "give up what was left on remote machines that no longer respond",
+    "foreign": "remove what a state folder that is gone left behind, by the token `isolab gc` names",
+}
+
 IMAGES = {
     "action": "build, list, verify, prune or export",
     "arch": "architectures, separated by commas (default: all; export: one, by default the host's)",

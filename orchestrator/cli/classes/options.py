@@ -29,14 +29,12 @@ class ClassOptions:
                 raise SpecError(f"isolab class {action} has no --{name}", hint="see `isolab class --help`")
 
     def seats(self, found: LoadedClass) -> tuple[Seat, ...]:
-        """Return the seats that are meant, in the class's order. Raises SpecError for somebody who is not in it."""
-        chosen = [
-            *_meant(found, self.students, _ids, "student"),
-            *_meant(found, self.groups, _groups, "group"),
-        ]
+        """Return the seats that are meant, in the class's order. Raises SpecError for who is not in it."""
+        by_id = _meant(found, self.students, _ids, "student")
+        by_group = _meant(found, self.groups, _groups, "group")
         if not self.students and not self.groups:
             return found.seats
-        return tuple(seat for seat in found.seats if seat in chosen)
+        return tuple(seat for seat in found.seats if seat in (*by_id, *by_group))
 
 
 def _ids(seat: Seat) -> list[str]:
