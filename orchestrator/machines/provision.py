@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,13 +123,24 @@ def lab_context(
             cancellation.cancel()
 
 
+def as_it_is(order: Order) -> Order:
+    """Add nothing to an order."""
+    return order
+
+
 def provision(
-    job: Job, context: LabContext, undo: contextlib.ExitStack, session: str | None = None
+    job: Job,
+    context: LabContext,
+    undo: contextlib.ExitStack,
+    session: str | None = None,
+    *,
+    fitted: Callable[[Order], Order] = as_it_is,
 ) -> StartedMachine:
     """Bring up the machine of a job; its teardown is pushed on ``undo``, even if this fails.
 
-    A machine of a session is journalled as a member of the session. Raises ImageError, Unavailable,
-    BootError, TransportError, TimedOut, Interrupted.
+    A machine of a session is journalled as a member of the session. ``fitted`` adds to its order what
+    the lab does not say, before its template is chosen. Raises ImageError, Unavailable, BootError,
+    TransportError, TimedOut, Interrupted.
     """
     _require_short_paths(job, context)
     wanted = context.lab.lab.machines[job.machine]
@@ -142,7 +153,7 @@ def provision(
     image = make_image(context, wanted.image, arch)
     if not early:
         _require_host(job, driver, context)
-    order = context.networks.join(_order(job, wanted, arch, image, context), job, undo)
+    order = fitted(context.networks.join(_order(job, wanted, arch, image, context), job, undo))
     if order.internet:
         context.progress.tell(f"{job.machine}: has internet access, including to services of this host")
     order = _with_template(order, driver, context)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.base import Cloning
+from orchestrator.drivers.base import Cloning, ReportsMemory
 from orchestrator.drivers.model import Handle, Order, Template
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
@@ -90,7 +90,9 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
             order.scratch.parent.rmdir()  # no machine follows to remove it
         raise
     about = cache.meta(found)
-    return str(about["reason"]) or Template(found, about["facts"], about["clone_seconds"])
+    return str(about["reason"]) or Template(
+        found, about["facts"], about["clone_seconds"], clone_memory=about.get("clone_memory", 0)
+    )
 
 
 def _forget_expired(folder: Path) -> None:
@@ -152,6 +154,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
             clones.append((transport, time.monotonic() - begun, deadline))
         identities = [_probe(transport, deadline, patience) for transport, _, deadline in clones]
         facts = probe_facts(handle, clones[-1][0], clones[-1][2])
+        memory = driver.memory(handle) if isinstance(driver, ReportsMemory) else 0
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
     seconds = min(spent for _, spent, _ in clones)
@@ -159,7 +162,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
         raise BootError(
             f"a clone takes {seconds:.1f} s to respond, longer than a boot ({cold_seconds:.1f} s)"
         )
-    return {"clone_seconds": round(seconds, 3), "facts": dict(facts.raw)}
+    return {"clone_seconds": round(seconds, 3), "clone_memory": memory, "facts": dict(facts.raw)}
 
 
 def _probe(transport: InteractiveTransport, deadline: Deadline, patience: float) -> str:

@@ -1,0 +1,83 @@
+"""Where the machines of a class stand, whether they live, and what each costs this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from orchestrator import drivers
+from orchestrator.classes.model import SHARED, LoadedClass, Seat
+from orchestrator.drivers.base import ReportsMemory
+from orchestrator.sessions.lookup import SessionMachine, session_machines
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine that the class should have: its seat's name, and its own."""
+
+    seat: str
+    machine: str
+
+    def __str__(self) -> str:
+        return f"{self.seat}/{self.machine}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A machine that is there. ``memory`` is what it uses of this host's, in bytes; a dead one uses 0."""
+
+    place: Place
+    machine: SessionMachine
+    memory: int
+
+    @property
+    def alive(self) -> bool:
+        return self.memory > 0 or self.machine.coming
+
+
+def wanted(found: LoadedClass, seats: Iterable[Seat]) -> list[Place]:
+    """Return the machines that these seats should have, in the roster's order."""
+    return [Place(seat.name, machine) for seat in seats for machine in found.machines.lab.machines]
+
+
+def wanted_shared(found: LoadedClass) -> list[Place]:
+    """Return the machines for everybody."""
+    return [Place(SHARED, machine) for machine in found.shared.lab.machines] if found.shared else []
+
+
+def there(found: LoadedClass) -> dict[Place, SessionMachine]:
+    """Return the machines of this class that the journal knows, whether or not they live, those of students
+    who left the roster included."""
+    return {
+        Place(seat, machine.machine): machine
+        for machine in session_machines()
+        if (seat := found.seat_of(machine.session)) and _is_of(found, machine)
+    }
+
+
+def standing(found: LoadedClass) -> dict[Place, Standing]:
+    """Return the machines that the journal knows, with the memory each uses."""
+    known = there(found)
+    with ThreadPoolExecutor(max(1, min(8, len(known)))) as pool:
+        used = list(pool.map(_memory, known.values()))
+    return {
+        place: Standing(place, machine, memory)
+        for (place, machine), memory in zip(known.items(), used, strict=True)
+    }
+
+
+def left_the_roster(found: LoadedClass, places: Mapping[Place, object]) -> list[str]:
+    """Return the seats among these that are not in the class any more."""
+    known = {SHARED, *(seat.name for seat in found.seats)}
+    return list(dict.fromkeys(place.seat for place in places if place.seat not in known))
+
+
+def _is_of(found: LoadedClass, machine: SessionMachine) -> bool:
+    """Whether it belongs to this class, not to another of the same name."""
+    return machine.member.lab == str(found.file.resolve())
+
+
+def _memory(machine: SessionMachine) -> int:
+    driver = drivers.load(machine.handle.driver)
+    return driver.memory(machine.handle) if isinstance(driver, ReportsMemory) else 0

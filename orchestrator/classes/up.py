@@ -1,0 +1,104 @@
+"""Bring a class up: everybody side by side, as many at a time as the host takes. What is up is left alone, so
+that an interrupted or failed ``up`` goes on with the next one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.classes.machines import (
+    Place,
+    Standing,
+    left_the_roster,
+    standing,
+    wanted,
+    wanted_shared,
+)
+from orchestrator.classes.model import SHARED, LoadedClass, Seat
+from orchestrator.classes.start import Failed, start_all
+from orchestrator.deadline import Deadline
+from orchestrator.errors import TimedOut
+from orchestrator.host.cache import digest, locked
+from orchestrator.labfile.addresses import group_of
+from orchestrator.paths import state_dir
+from orchestrator.progress import Progress
+from orchestrator.sessions.lifecycle import take_down
+from orchestrator.sessions.lookup import SessionMachine
+
+LOCK_SECONDS = 3600.0
+SOON = 0.05
+
+
+@dataclass(frozen=True)
+class Up:
+    """What ``bring_up`` did. ``left`` are seats whose machines are up, but which left the roster."""
+
+    came: tuple[Place, ...]
+    were_there: tuple[Place, ...]
+    failed: tuple[Failed, ...]
+    left: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def held(found: LoadedClass, progress: Progress) -> Iterator[None]:
+    """Hold the class: no other process changes its machines meanwhile. Raises TimedOut, Interrupted."""
+    key = digest(str(state_dir()), str(found.file.resolve()))
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked("class", key, Deadline.after(SOON)))
+        except TimedOut:
+            progress.doing(found.name, "waiting for another isolab to finish changing this class")
+            stack.enter_context(locked("class", key, Deadline.after(LOCK_SECONDS)))
+            progress.done(found.name)
+        yield
+
+
+def bring_up(
+    found: LoadedClass, seats: Sequence[Seat], progress: Progress, *, prune: bool = False, rows: bool = False
+) -> Up:
+    """Bring up the machines of these seats, and those for everybody, that are not up.
+
+    Each is the user's as soon as it is up. ``prune``: take down what belongs to seats that have left.
+    ``rows``: show what each machine does. Raises Interrupted, Unavailable; what is up by then stays.
+    """
+    with held(found, progress):
+        known = standing(found)
+        left = left_the_roster(found, known)
+        if prune:
+            _require_down([one.machine for place, one in known.items() if place.seat in left], progress)
+        places = [*wanted_shared(found), *wanted(found, seats)]
+        stay = _staying(found, places, known, progress)
+        _require_down(
+            [known[place].machine for place in places if place in known and place not in stay], progress
+        )
+        missing = [place for place in places if place not in stay]
+        came, failed = start_all(found, missing, progress, rows=rows)
+        return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
+
+
+def _staying(
+    found: LoadedClass, places: Sequence[Place], known: dict[Place, Standing], progress: Progress
+) -> list[Place]:
+    """Return the machines that are left as they are: those that live and share no network with a missing one,
+    for a network that stands cannot be joined."""
+    alive = {place for place in places if place in known and known[place].alive}
+    for place in places:
+        if place in known and place not in alive:
+            progress.tell(f"{place} is dead: replacing it; its home folder stays")
+    lost = [place for place in places if place not in alive and place.seat != SHARED]
+    lab = found.machines.lab
+    for place in lost:
+        for peer in group_of(lab, place.machine, list(lab.machines)):
+            if (other := Place(place.seat, peer)) in alive:
+                progress.tell(
+                    f"{other} shares a network with {place}: replacing it too; its home folder stays"
+                )
+                alive.discard(other)
+    return [place for place in places if place in alive]
+
+
+def _require_down(machines: Sequence[SessionMachine], progress: Progress) -> None:
+    """Take these down. Raises the first error of one that cannot be."""
+    for failure in take_down(machines, progress) if machines else ():
+        raise failure.problem

@@ -1,0 +1,67 @@
+"""isolab class up: bring up everybody's machines."""
+
+from __future__ import annotations
+
+import sys
+
+from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.up import Up, bring_up
+from orchestrator.cli.classes.options import ClassOptions
+from orchestrator.cli.output import JSON, say, say_json
+from orchestrator.cli.signals import stop_signals
+from orchestrator.errors import Exit, Interrupted
+from orchestrator.formatting import counted
+from orchestrator.machines.journal import Journal
+from orchestrator.paths import cache_dir
+from orchestrator.progress import shown, write_error
+from orchestrator.results.store import require_space
+from orchestrator.run.gc import reclaim
+
+
+def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
+    """Bring up what is missing. Returns 3 if a machine did not come up."""
+    options.refuse("up", further, "watch", "out")
+    seats = options.seats(found)
+    rows = sys.stderr is not None and sys.stderr.isatty()
+    try:
+        with stop_signals(), shown(quiet=options.form == JSON and rows) as progress:
+            for gone in reclaim(Journal(), only_dead_owners=True):
+                progress.tell(f"removed what an earlier command left behind: {gone}")
+            require_space(cache_dir())
+            up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted: the machines that are up stay up", hint="`isolab class up` goes on"
+        ) from None
+    if options.form == JSON:
+        say_json(_data(found, up))
+    else:
+        _say(found, up)
+    return Exit.INFRASTRUCTURE if up.failed else Exit.PASSED
+
+
+def _data(found: LoadedClass, up: Up) -> dict[str, object]:
+    return {
+        "class": found.name,
+        "up": [str(place) for place in up.came],
+        "were_up": [str(place) for place in up.were_there],
+        "failed": [
+            {
+                "machine": str(one.place),
+                "message": one.problem.message,
+                "hint": one.problem.hint,
+                "logs": str(one.logs),
+            }
+            for one in up.failed
+        ],
+        "left_the_roster": list(up.left),
+    }
+
+
+def _say(found: LoadedClass, up: Up) -> None:
+    there = f"; {len(up.were_there)} were up already" if up.were_there else ""
+    say(f"{found.name}: {counted(len(up.came), 'machine')} came up{there}")
+    for seat in up.left:
+        write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
+    for one in up.failed:
+        write_error(f"{one.place} did not come up: {one.problem.describe()}\n  its logs are in {one.logs}\n")
