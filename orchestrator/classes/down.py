@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from orchestrator.classes.machines import Place, there
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.up import held
-from orchestrator.progress import Progress
+from orchestrator.formatting import counted
+from orchestrator.progress import Progress, SilentProgress
 from orchestrator.sessions.lifecycle import take_down
 
 
@@ -25,7 +27,10 @@ def bring_down(found: LoadedClass, seats: Sequence[Seat], progress: Progress, *,
     names = {seat.name for seat in seats}
     with held(found, progress):
         places = {place: one for place, one in there(found).items() if everything or place.seat in names}
-        problems = take_down(list(places.values()), progress) if places else []
+        progress.doing(found.name, f"taking down {counted(len(places), 'machine')}")
+        problems = take_down(list(places.values()), SilentProgress()) if places else []
+        progress.done(found.name)
+        TimeLimits(found).end(place.seat for place in places)
     failed = {failure.machine: failure.problem for failure in problems}
     gone = tuple(place for place, one in places.items() if one.name not in failed)
     return Down(gone, tuple(f"{name}: {problem.describe()}" for name, problem in failed.items()))

@@ -23,7 +23,6 @@ from orchestrator.machines.provision import LabContext, lab_context, provision
 from orchestrator.paths import scratch_dir, state_dir
 from orchestrator.progress import Progress
 from orchestrator.results.store import new_run_id
-from orchestrator.units import size_text
 
 MOST_AT_ONCE = 64
 TRIES = 2
@@ -168,7 +167,7 @@ def _require_memory(place: Place) -> None:
     free = this_host().memory
     if free < SPARE:
         raise Unavailable(
-            f"{place} was not started: this host has {size_text(free)} of memory left",
+            f"{place} was not started: this host has {free // 2**20} MiB of memory left",
             hint="see `isolab class plan`; bring up fewer students here, or with less memory each",
         )
 

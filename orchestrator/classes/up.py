@@ -17,6 +17,7 @@ from orchestrator.classes.machines import (
 )
 from orchestrator.classes.model import SHARED, LoadedClass, Seat
 from orchestrator.classes.start import Failed, start_all
+from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TimedOut
 from orchestrator.host.cache import digest, locked
@@ -73,6 +74,7 @@ def bring_up(
             [known[place].machine for place in places if place in known and place not in stay], progress
         )
         missing = [place for place in places if place not in stay]
+        TimeLimits(found).begin(seat.name for seat in seats)
         came, failed = start_all(found, missing, progress, rows=rows)
         return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
 

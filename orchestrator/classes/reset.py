@@ -1,0 +1,48 @@
+"""Replace a seat's machines by fresh ones; the home folders stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.machines import Place, there
+from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.up import held
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import LabError, SpecError
+from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.progress import Progress
+from orchestrator.sessions.lifecycle import renew, side_by_side
+
+
+def reset(
+    found: LoadedClass, seats: Sequence[Seat], machines: Sequence[str], progress: Progress
+) -> list[tuple[Place, LabError | None]]:
+    """Replace these seats' machines of these names (none: all of them); returns each, with the error of those
+    that could not be replaced. Raises SpecError if nothing is up, Interrupted."""
+    known = list(found.machines.lab.machines)
+    for name in machines:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"machines: {', '.join(known)}"
+            raise SpecError(f"the class has no machine {name!r}", hint=hint)
+    names = {seat.name for seat in seats}
+    cancellation = Cancellation()
+    with held(found, progress):
+        chosen = {
+            place: one
+            for place, one in there(found).items()
+            if place.seat in names and (not machines or place.machine in machines) and not one.coming
+        }
+        if not chosen:
+            raise SpecError("none of these machines is up", hint="`isolab class up` brings them up")
+        done = side_by_side(
+            lambda machine: renew(machine, progress, cancellation), list(chosen.values()), cancellation
+        )
+    activity = Activity(found)
+    results: list[tuple[Place, LabError | None]] = []
+    for place, (_, result) in zip(chosen, done, strict=True):
+        problem = result if isinstance(result, LabError) else None
+        results.append((place, problem))
+        if problem is None:
+            activity.add(Event(place.seat, Kind.RESET, detail=place.machine))
+    return results

@@ -1,0 +1,104 @@
+"""isolab class status: who is up, who is in, who passed what."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.classes.board import Board, MachineRow, SeatRow, board
+from orchestrator.classes.model import LoadedClass
+from orchestrator.cli.classes.options import ClassOptions
+from orchestrator.cli.output import JSON, mib, say, say_json, table
+from orchestrator.errors import Exit, Interrupted
+
+WATCH_SECONDS = 2.0
+_CLEAR = "\033[H\033[2J"
+"""Cursor to the top, and an empty screen: ECMA-48, CUP and ED."""
+_HEAD = ("STUDENT", "MACHINE", "STATE", "SINCE", "MEMORY", "IN", "LAST SEEN", "PASSED", "HANDED IN", "ENDS")
+
+
+def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
+    """Print the class's table; with ``--watch``, until Ctrl-C."""
+    options.refuse("status", further, "prune", "out")
+    seats = options.seats(found)
+    try:
+        while True:
+            now = board(found, seats)
+            if options.form == JSON:
+                say_json(_data(found, now))
+            elif not say((_CLEAR if options.watch else "") + _text(found, now)):
+                return Exit.PASSED
+            if not options.watch:
+                return Exit.PASSED
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        raise Interrupted() from None
+
+
+def _text(found: LoadedClass, now: Board) -> str:
+    rows = [_cells(place, seat) for seat in now.seats for place in seat.machines]
+    rows += [("shared", *_machine_cells(row), "", "", "", "", "") for row in now.shared]
+    up = sum(row.state == "up" for seat in now.seats for row in seat.machines)
+    every = sum(len(seat.machines) for seat in now.seats)
+    inside = sum(bool(seat.logged_in) for seat in now.seats)
+    line = f"{found.name}: {up} of {every} machines up, {inside} of {len(now.seats)} in"
+    return f"{table(_HEAD, rows)}\n{line}"
+
+
+def _machine_cells(row: MachineRow) -> tuple[str, str, str, str]:
+    return row.place.machine, row.state.value, _short(row.since), mib(row.memory) if row.memory else ""
+
+
+def _cells(row: MachineRow, seat: SeatRow) -> tuple[str, ...]:
+    passed = sum(points == most for points, most in seat.passed.values())
+    return (
+        seat.seat.name,
+        *_machine_cells(row),
+        str(seat.logged_in or ""),
+        _ago(seat.last_move),
+        f"{passed} of {len(seat.passed)}" if seat.passed else "",
+        str(len(seat.handed_in) or ""),
+        seat.ends.astimezone().strftime("%H:%M") if seat.ends else "",
+    )
+
+
+def _short(since: str) -> str:
+    return datetime.fromisoformat(since).strftime("%Y-%m-%d %H:%M") if since else ""
+
+
+def _ago(moment: datetime | None) -> str:
+    """Return how long ago that was, in the largest unit that fits."""
+    if moment is None:
+        return ""
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _data(found: LoadedClass, now: Board) -> dict[str, Any]:
+    return {
+        "class": found.name,
+        "seats": [_seat_data(seat) for seat in now.seats],
+        "shared": [_machine_data(row) for row in now.shared],
+    }
+
+
+def _machine_data(row: MachineRow) -> dict[str, Any]:
+    return {"machine": row.place.machine, "state": row.state, "since": row.since, "memory": row.memory}
+
+
+def _seat_data(row: SeatRow) -> dict[str, Any]:
+    return {
+        "seat": row.seat.name,
+        "students": [member.student.id for member in row.seat.members],
+        "machines": [_machine_data(one) for one in row.machines],
+        "logged_in": row.logged_in,
+        "last_login": row.last_login and row.last_login.isoformat(),
+        "last_move": row.last_move and row.last_move.isoformat(),
+        "passed": {name: {"points": points, "of": most} for name, (points, most) in row.passed.items()},
+        "handed_in": {name: time.isoformat() for name, time in row.handed_in.items()},
+        "ends": row.ends and row.ends.isoformat(),
+    }
