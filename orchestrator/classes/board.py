@@ -38,9 +38,9 @@ class MachineRow:
 @dataclass(frozen=True)
 class SeatRow:
     """One seat. ``logged_in`` counts its open logins. ``passed`` maps each exercise (``LAB/EXERCISE``) that
-    was checked to the best points of the visible tests, and of how many; ``handed_in`` maps an exercise to the
-    time of the last hand-in. ``last_move`` is when the student last did anything, ``ends`` when the time is
-    up."""
+    was checked to the best points of the visible tests, and of how many; ``handed_in`` maps an exercise to
+    the time of the last hand-in. ``last_move`` is when the student last did anything, ``ends`` when the time
+    is up."""
 
     seat: Seat
     machines: tuple[MachineRow, ...]

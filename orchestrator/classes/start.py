@@ -82,7 +82,7 @@ class _Starts:
 
     def run(self, places: Sequence[Place]) -> None:
         """Start these and wait for all. Raises Interrupted, Unavailable."""
-        jobs = _jobs(self.lab, places)
+        jobs = jobs_of(self.lab, places)
         contexts = {seat: self._of_seat(seat) for seat in {place.seat for place in places}}
         tries = dict.fromkeys(places, 1)
         with ThreadPoolExecutor(min(MOST_AT_ONCE, len(places))) as pool:
@@ -144,7 +144,7 @@ class _Starts:
             context.progress.done(place.machine)
 
 
-def _jobs(lab: LoadedLab, places: Sequence[Place]) -> dict[Place, Job]:
+def jobs_of(lab: LoadedLab, places: Sequence[Place]) -> dict[Place, Job]:
     """Return the job of each machine. Those of a seat have a run, and so networks, of their own."""
     of_seat: dict[str, list[str]] = {}
     for place in places:

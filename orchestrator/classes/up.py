@@ -69,7 +69,7 @@ def bring_up(
         if prune:
             _require_down([one.machine for place, one in known.items() if place.seat in left], progress)
         places = [*wanted_shared(found), *wanted(found, seats)]
-        stay = _staying(found, places, known, progress)
+        stay = staying(found, places, known, progress)
         _require_down(
             [known[place].machine for place in places if place in known and place not in stay], progress
         )
@@ -79,7 +79,7 @@ def bring_up(
         return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
 
 
-def _staying(
+def staying(
     found: LoadedClass, places: Sequence[Place], known: dict[Place, Standing], progress: Progress
 ) -> list[Place]:
     """Return the machines that are left as they are: those that live and share no network with a missing one,
