@@ -490,7 +490,7 @@ def bench(
     out: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Measure isolab itself: clone starts, memory, overhead, whole commands; or grading a class."""
+    """Measure isolab itself: clone starts, memory, overhead, whole commands; grading, or a class."""
     from orchestrator.cli.bench import bench
 
     raise Exit(code=bench(what, submissions, (rounds, crowd, not no_stock), out, format))

@@ -9,12 +9,12 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.bench import baseline, grading, measure
+from orchestrator.bench import baseline, class_, grading, measure
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Exit, LabError, SpecError
@@ -28,26 +28,34 @@ from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import new_run_id
 
-GRADE = "grade"
+GRADE, CLASS = "grade", "class"
 """What is measured apart from the rest."""
+CLASS_IMAGES = ("micro", "debian")
 FIRST = ("arm64", "s390x", "armhf", "amd64")
 """The architectures the targets refer to, measured first; the others follow."""
 
 
 def bench(what: str, submissions: int, machines: tuple[int, int, bool], out: str, form: str) -> Exit:
-    """Measure and print; with ``out``, also write the results as JSON. ``what`` is "" or GRADE.
+    """Measure and print; with ``out``, also write the results as JSON. ``what`` is "", GRADE or CLASS.
 
     ``submissions`` are how many to grade; ``machines`` how often each start is measured, how many clones
-    start at once, and whether a stock distribution is compared with. Raises SpecError.
+    start at once (and how many students a class has), and whether a stock distribution is compared with.
+    Raises SpecError.
     """
     check_format(form)
-    if what not in ("", GRADE):
+    if what not in ("", GRADE, CLASS):
         raise SpecError(
-            f"bench: nothing called {what} is measured", hint=f"isolab bench, or isolab bench {GRADE}"
+            f"bench: nothing called {what} is measured",
+            hint=f"isolab bench, or bench {GRADE}, or bench {CLASS}",
         )
     if submissions < 1:
         raise SpecError(f"--submissions {submissions}: expected a number of at least 1")
-    rows = _grading(submissions) if what else _machines(*machines)
+    if what == GRADE:
+        rows = _watched(lambda progress: grading.grading_rows(submissions, _command, progress))
+    elif what == CLASS:
+        rows = _watched(lambda progress: class_.class_rows(machines[1], CLASS_IMAGES, _command, progress))
+    else:
+        rows = _machines(*machines)
     data = [asdict(row) | {"met": row.met} for row in rows]
     if out:
         Path(out).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -58,11 +66,14 @@ def bench(what: str, submissions: int, machines: tuple[int, int, bool], out: str
     return Exit.PASSED
 
 
-def _grading(submissions: int) -> list[measure.BenchResult]:
+def _watched(
+    measured: Callable[[Progress], Iterator[measure.BenchResult]],
+) -> list[measure.BenchResult]:
+    """Return these rows, each told as it is there."""
     rows = []
     with shown() as progress:
         _prepare(progress, Cancellation())
-        for row in grading.grading_rows(submissions, _command, progress):
+        for row in measured(progress):
             rows.append(row)
             progress.tell(_line(row))
     return rows

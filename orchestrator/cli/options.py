@@ -54,9 +54,9 @@ CLASS = {
 }
 
 BENCH = {
-    "what": "grade, to measure grading a class instead (default: starts, memory, overhead, commands)",
+    "what": "grade or class, to measure these instead (default: starts, memory, overhead, commands)",
     "rounds": "how many times each start is measured (default and minimum: 5)",
-    "crowd": "how many clones at once (default: 30)",
+    "crowd": "how many clones at once, and students in a class (default: 30)",
     "no-stock": "skip the stock distribution, which needs root and minutes to build",
     "submissions": "with grade: how many (default: 200)",
     "out": "file to write the results to, as JSON",

@@ -13,7 +13,12 @@ from orchestrator.classes.start import jobs_of
 from orchestrator.classes.up import staying
 from orchestrator.progress import SilentProgress
 
-PAIR = "machines: {desk: {driver: qemu, networks: [lan]}, peer: {driver: qemu, networks: [lan]}, lone: {driver: qemu}}\n"
+PAIR = """\
+machines:
+  desk: {driver: qemu, networks: [lan]}
+  peer: {driver: qemu, networks: [lan]}
+  lone: {driver: qemu}
+"""
 
 
 class Heard(SilentProgress):
