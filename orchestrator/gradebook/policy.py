@@ -17,14 +17,11 @@ from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from orchestrator.errors import SpecError
-from orchestrator.labfile import yaml_document
-from orchestrator.labfile.messages import ValidatedDocument, problems_of, validate
 from orchestrator.labfile.models.base import Spec
+from orchestrator.labfile.read_spec import read_spec
 from orchestrator.labfile.schema import for_editors
-from orchestrator.labfile.yaml_nodes import refusal
 from orchestrator.units import Duration
 
 _DAY = timedelta(days=1)
@@ -162,20 +159,7 @@ class Policy(Spec):
 
 def load_policy(path: Path) -> Policy:
     """Load a policy's YAML file. Raises SpecError with every mistake in it."""
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(yaml_document.MAX_BYTES + 1)
-    except OSError as error:
-        raise SpecError(f"cannot read {path}: {error.strerror}", hint="a policy is a YAML file") from None
-    document = yaml_document.survey(yaml_document.decode(raw, str(path)), str(path))
-    try:
-        policy = validate(Policy, document.data)
-    except ValidationError as error:
-        validated = ValidatedDocument(document, document.data)
-        raise refusal([*document.problems, *problems_of(error, Policy, validated)]) from None
-    if document.problems:
-        raise refusal(document.problems)
-    return policy
+    return read_spec(Policy, path, hint="a policy is a YAML file")
 
 
 def policy_schema() -> dict[str, Any]:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from orchestrator.errors import Problem, SpecError
 from orchestrator.labfile.image_recipe import KINDS, Recipe, kind_of
-from orchestrator.labfile.messages import ValidatedDocument, problems_of, validate
+from orchestrator.labfile.read_spec import read_document, understood
 from orchestrator.labfile.suggest import did_you_mean
-from orchestrator.labfile.yaml_document import Document, decode, survey
+from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_nodes import refusal
 from orchestrator.paths import RECIPES
 
@@ -34,9 +32,11 @@ def recipes(folder: Path = RECIPES) -> dict[str, Recipe]:
     folders = [folder, *(Path(name) for name in more if name)]
     for path in (path for place in folders for path in sorted(place.glob("*.yaml"))):
         try:
-            recipe = _recipe(survey(decode(path.read_bytes(), str(path)), str(path))).beside(path.parent)
+            recipe = _recipe(read_document(path)).beside(path.parent)
             found[recipe.image] = recipe
         except SpecError as error:
+            if not error.problems:  # it cannot be read at all
+                raise
             problems += error.problems
     if problems:
         raise refusal(problems)
@@ -53,13 +53,7 @@ def _recipe(document: Document) -> Recipe:
         raise refusal(
             [*document.problems, document.problem(("kind",), words, did_you_mean(written, KINDS))]
         ) from None
-    validated = ValidatedDocument(document, document.data)
-    try:
-        recipe: Any = validate(kind.recipe, document.data)
-    except ValidationError as error:
-        raise refusal([*document.problems, *problems_of(error, kind.recipe, validated)]) from None
-    if document.problems:
-        raise refusal(document.problems)
+    recipe: Any = understood(kind.recipe, document)
     found: Recipe = recipe
     return found
 

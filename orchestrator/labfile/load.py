@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.arch import ARCHITECTURES, UnknownHost, host_arch
 from orchestrator.driver_traits import TRAITS, drivers_that
 from orchestrator.errors import Problem, SpecError
 from orchestrator.host.confine import confined
-from orchestrator.labfile import yaml_document
 from orchestrator.labfile.check_exercise import exercise_problems
 from orchestrator.labfile.check_interpreters import interpreter_problems
-from orchestrator.labfile.check_machine import MachineCheck
 from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.check_parameters import parameter_problems
 from orchestrator.labfile.check_submission import hidden_problems, student_files, work_problems
 from orchestrator.labfile.check_use import use_problems
-from orchestrator.labfile.foreign_arch import resolve
-from orchestrator.labfile.image_catalog import lab_recipes, least_memory
-from orchestrator.labfile.image_recipe import KINDS, Recipe
+from orchestrator.labfile.image_catalog import lab_recipes
+from orchestrator.labfile.image_recipe import Recipe
+from orchestrator.labfile.machine_section import host_name, machine_problems, units_as_text, with_defaults
 from orchestrator.labfile.messages import Model, ValidatedDocument, problems_of, validate
 from orchestrator.labfile.models import (
     EXERCISE_PATTERN,
     Exercise,
     Hidden,
     Lab,
-    Machine,
-    MachineDefaults,
 )
+from orchestrator.labfile.read_spec import read_document
 from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_nodes import refusal
@@ -44,8 +38,6 @@ LAB_FILE = "lab.yaml"
 EXERCISE_FILE = "exercise.yaml"
 HIDDEN_FILE = "hidden.yaml"
 HIDDEN_FOLDER = "hidden"
-
-_WITH_UNIT = ("memory", "boot_timeout", "timeout", "output_limit")
 
 
 @dataclass(frozen=True)
@@ -110,8 +102,9 @@ def load_lab(
     and of the exercise files it names.
     """
     file = _lab_file(path)
-    document = _read(file)
-    validated = _with_defaults(document, _host_name() if host is None else host, images)
+    document = read_document(file)
+    host = host_name() if host is None else host
+    validated = with_defaults(document, host, images)
     problems: list[Problem] = []
     lab = None
     try:
@@ -119,7 +112,7 @@ def load_lab(
     except ValidationError as error:
         problems += problems_of(error, Lab, validated)
     own = lab_recipes(file.parent)
-    problems += _machine_problems(validated, images, own, _host_name() if host is None else host)
+    problems += machine_problems(validated, images, own, host)
     problems += network_problems(validated)
     exercises, more = _load_exercises(document, file.parent, exercises_root)
     problems = [*_unspoken(problems + more, document), *document.problems]
@@ -168,8 +161,8 @@ def _load_exercise(folder: Path, name: str, *, kept: bool) -> LoadedExercise:
     file = folder / EXERCISE_FILE
     if not file.is_file():
         raise SpecError(f"no exercise in {folder}", hint=f"an exercise is a folder with {EXERCISE_FILE}")
-    document = _read(file)
-    tests = _read(folder / HIDDEN_FILE) if (folder / HIDDEN_FILE).is_file() else None
+    document = read_document(file)
+    tests = read_document(folder / HIDDEN_FILE) if (folder / HIDDEN_FILE).is_file() else None
     found = [*exercise_problems(document, folder, student_files(document)), *work_problems(document, folder)]
     if tests is not None:
         found += hidden_problems(tests, document, folder)
@@ -192,7 +185,7 @@ def _understood(
     model: type[Model], document: Document, found: list[Problem]
 ) -> tuple[Model | None, list[Problem]]:
     """The document as a model, and all its problems, including those already ``found``."""
-    validated = ValidatedDocument(document, _units_as_text(document.data))
+    validated = ValidatedDocument(document, units_as_text(document.data))
     spec = None
     try:
         spec = validate(model, validated.data)
@@ -211,108 +204,10 @@ def _lab_file(path: Path) -> Path:
     raise SpecError(f"no lab at {path}", hint=hint)
 
 
-def _read(file: Path) -> Document:
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(yaml_document.MAX_BYTES + 1)
-    except OSError as error:
-        raise SpecError(f"cannot read {file}: {error.strerror}", hint="check its permissions") from None
-    return yaml_document.survey(yaml_document.decode(raw, str(file)), str(file))
-
-
 def _unspoken(problems: list[Problem], document: Document) -> list[Problem]:
     """The problems that do not merely follow from a syntax problem at the same place."""
     spoken = {(problem.file, problem.line, problem.column) for problem in document.problems}
     return [found for found in problems if (found.file, found.line, found.column) not in spoken]
-
-
-def _host_name() -> str:
-    try:
-        return host_arch().name
-    except UnknownHost:
-        return ""
-
-
-def _units_as_text(data: Any) -> Any:
-    """``data`` with bare numbers as text where a size or duration is expected: files carry units."""
-    if not isinstance(data, dict):
-        return data
-    return {
-        key: str(value) if key in _WITH_UNIT and type(value) in (int, float) else value
-        for key, value in data.items()
-    }
-
-
-def _mapping(data: Any, key: str) -> dict[str, Any]:
-    value = data.get(key) if isinstance(data, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
-def _with_defaults(document: Document, host: str, images: Mapping[str, int]) -> ValidatedDocument:
-    """The lab with defaults merged into its machines."""
-    defaults = _units_as_text(_mapping(document.data, "defaults"))
-    inherited = {
-        key: value
-        for key, value in defaults.items()
-        if value is not None and key in MachineDefaults.model_fields
-    }
-    written = _mapping(document.data, "machines")
-    machines: dict[str, Any] = {}
-    names: dict[str, str] = {}  # of machines named after the architecture they got, as written
-    for name, own in written.items():
-        if not isinstance(own, dict):
-            machines[name] = own
-            continue
-        resolved, title = resolve({**inherited, **_units_as_text(own)}, str(name), host)
-        called = name if title == str(name) or title in written or title in machines else title
-        names[called] = name
-        machines[called] = _complete(_located(resolved, document.file), host, images)
-    defaults, _ = resolve(defaults, "", host)
-
-    def origin(path: yaml_document.Path) -> yaml_document.Path:
-        if len(path) > 1 and path[0] == "machines":
-            path = ("machines", names.get(str(path[1]), path[1]), *path[2:])
-        is_inherited = len(path) > 2 and path[0] == "machines" and path[:3] not in document.places
-        return ("defaults", *path[2:]) if is_inherited and path[2] in inherited else path
-
-    data = document.data
-    if isinstance(data, dict):
-        replaced = {"defaults": defaults, "machines": machines}
-        data = {key: replaced[key] if isinstance(value, dict) and key in replaced else value
-                for key, value in data.items()}  # fmt: skip
-    return ValidatedDocument(document, data, origin)
-
-
-def _located(machine: dict[str, Any], file: str) -> dict[str, Any]:
-    """``machine`` with its private key's path made absolute: in the file it is relative to the lab."""
-    key = machine.get("key")
-    if not isinstance(key, str) or not key:
-        return machine
-    with contextlib.suppress(RuntimeError):  # ~user does not exist: opening the file reports that
-        key = str(Path(key).expanduser())
-    return {**machine, "key": str(Path(file).resolve().parent / key)}
-
-
-def _complete(machine: dict[str, Any], host: str, images: Mapping[str, int]) -> dict[str, Any]:
-    """``machine`` with the memory its architecture and image need, unless the lab sets it."""
-    traits = TRAITS.get(str(machine.get("driver")))
-    if "memory" in machine or traits is None or not traits.guest:
-        return machine
-    arch = ARCHITECTURES.get(str(machine.get("arch") or host))
-    least = max(arch.memory if arch else 0, images.get(str(machine.get("image")), 0))
-    usual = Machine.model_fields["memory"].default
-    return {**machine, "memory": f"{least}B"} if least > usual else machine
-
-
-def _machine_problems(
-    validated: ValidatedDocument, images: Mapping[str, int], own: Mapping[str, Recipe], host: str
-) -> Iterator[Problem]:
-    known = {**images, **least_memory(own)}
-    boxed = {name for name, recipe in own.items() if KINDS[recipe.kind].boxed}
-    for name, merged in _mapping(validated.data, "machines").items():
-        if isinstance(merged, dict):
-            written = str(validated.origin(("machines", name))[1])
-            yield from MachineCheck(validated.document, written, merged, known, host, boxed).problems()
 
 
 def _program_problems(
@@ -321,7 +216,7 @@ def _program_problems(
     for exercise in exercises:
         for tests, file in ((exercise.spec, EXERCISE_FILE), (exercise.hidden, HIDDEN_FILE)):
             if tests is not None:
-                document = _read(exercise.folder / file)
+                document = read_document(exercise.folder / file)
                 yield from interpreter_problems(document, tests, exercise.spec, exercise.folder, lab, recipes)
 
 
@@ -355,7 +250,7 @@ def _load_exercises(
     return loaded, problems
 
 
-def _not_found(document: Document, path: yaml_document.Path, name: str, base: Path) -> Problem | None:
+def _not_found(document: Document, path: tuple[str | int, ...], name: str, base: Path) -> Problem | None:
     """Why there is no exercise ``name`` in ``base``; None when there is one."""
     try:
         for folder, inside in ((base, name), (base / name, EXERCISE_FILE)):

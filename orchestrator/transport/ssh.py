@@ -21,14 +21,13 @@ from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import LabError, TransportError
 from orchestrator.labfile.ssh_endpoint import Endpoint, fingerprint, key_type
 from orchestrator.transport.base import LIMIT, Result, Stream
-from orchestrator.transport.ssh_auth import algorithms, authenticate, dial, tunnel
+from orchestrator.transport.ssh_auth import algorithms, authenticate, dial, hang_up, in_words, tunnel
 
 # Cheap for an emulated processor: one elliptic curve, no RSA, no post-quantum exchange.
 # (One curve, two names; which of them paramiko knows depends on its version.)
 _KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 _CIPHERS = ("aes128-ctr",)
 _WINDOW = 2**21
-_LOST = (paramiko.SSHException, OSError, EOFError)
 _COMPLAINT_SECONDS, _COMPLAINT_BYTES = 2.0, 2000
 # Its threads log tracebacks of what we get as exceptions anyway.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -71,7 +70,7 @@ class SshTransport:
     def run(
         self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
     ) -> Result:
-        with _broken(self._name), contextlib.closing(self._session(deadline)) as channel:
+        with _broken(self._name), _until_left(self._session(deadline)) as channel:
             channel.exec_command(_command(argv))
             _send(channel, stdin, deadline, self._name)
             if not hold_stdin:
@@ -84,7 +83,11 @@ class SshTransport:
     def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
         with _broken(self._name):
             channel = self._session(deadline)
-            channel.exec_command(_command(["exec", *argv]))
+            try:
+                channel.exec_command(_command(["exec", *argv]))
+            except BaseException:
+                hang_up(channel)
+                raise
             return SshStream(channel, self._name)
 
     def _session(self, deadline: Deadline) -> paramiko.Channel:
@@ -123,22 +126,22 @@ class SshStream:
     def receive(self, deadline: Deadline) -> bytes:
         while True:
             self._channel.settimeout(deadline.slice())
-            try:
-                with _broken(self._name):
+            with _broken(self._name):
+                try:
                     return self._channel.recv(65536)
-            except TimeoutError:
-                deadline.check(f"{self._name}: waiting for an answer")
+                except TimeoutError:
+                    deadline.check(f"{self._name}: waiting for an answer")
 
     def complaints(self) -> str:
         words = b""
-        with contextlib.suppress(TimeoutError, *_LOST):
+        with contextlib.suppress(Exception):  # as in ``_broken``; what came before it is told
             self._channel.settimeout(_COMPLAINT_SECONDS)
             while block := self._channel.recv_stderr(65536):
                 words = (words + block)[-_COMPLAINT_BYTES:]
         return words.decode(errors="replace").strip()
 
     def close(self) -> None:
-        self._channel.close()
+        hang_up(self._channel)
 
 
 def _command(argv: Sequence[str]) -> bytes:
@@ -158,13 +161,22 @@ def _send(channel: paramiko.Channel, data: bytes, deadline: Deadline, name: str)
 
 @contextlib.contextmanager
 def _broken(name: str) -> Iterator[None]:
-    """Translate paramiko's exceptions for lost connections."""
+    """Translate what paramiko raises when a connection is lost: SSHException, EOFError, OSError, and whatever
+    else a hostile server's packets made its thread raise, which it hands on to the next caller."""
     try:
         yield
-    except TimeoutError:
+    except LabError:
         raise
-    except _LOST as problem:
-        raise TransportError(f"{name}: SSH connection lost: {problem or type(problem).__name__}") from None
+    except Exception as problem:  # noqa: BLE001 - any, as said above
+        raise TransportError(f"{name}: SSH connection lost: {in_words(problem)}") from None
+
+
+@contextlib.contextmanager
+def _until_left(channel: paramiko.Channel) -> Iterator[paramiko.Channel]:
+    try:
+        yield channel
+    finally:
+        hang_up(channel)
 
 
 @contextlib.contextmanager
@@ -177,8 +189,9 @@ def connected(
         if sock is None:
             connection = _connection(address, name, deadline, stack)
         else:
-            stack.callback(sock.close)
-            connection = stack.enter_context(contextlib.closing(_handshake(sock, address, name, deadline)))
+            stack.callback(hang_up, sock)
+            connection = _handshake(sock, address, name, deadline)
+            stack.callback(hang_up, connection)
         yield SshTransport(connection, name)
 
 
@@ -192,9 +205,9 @@ def _connection(
     else:
         jump = _connection(address.jump, name, deadline, stack)
         sock = tunnel(jump, address.host, address.port, name, str(address.jump), deadline)
-    stack.callback(sock.close)
+    stack.callback(hang_up, sock)
     connection = _handshake(sock, address, name, deadline)
-    stack.callback(connection.close)
+    stack.callback(hang_up, connection)
     return connection
 
 
@@ -217,15 +230,15 @@ def _handshake(
             authenticate(connection, address.user, address.client_key, name, str(address))
         else:
             connection.auth_publickey(address.user, paramiko.Ed25519Key(filename=str(address.client_key)))
-    except (paramiko.SSHException, OSError, EOFError) as problem:
-        connection.close()
+    except LabError:
+        hang_up(connection)
+        raise
+    except Exception as problem:  # noqa: BLE001 - as in ``_broken``
+        hang_up(connection)
         deadline.check(f"{name}: SSH handshake")
         if address.foreign and "host key" in str(problem):
             raise _other_kinds(address, name) from None
-        raise TransportError(f"{name}: SSH handshake failed: {problem or type(problem).__name__}") from None
-    except LabError:
-        connection.close()
-        raise
+        raise TransportError(f"{name}: SSH handshake failed: {in_words(problem)}") from None
     return connection
 
 

@@ -69,11 +69,25 @@ def tunnel(
         raise TransportError(
             f"{name}: jump host {via} cannot reach {Endpoint(host, port)}: {problem.text}", hint=hint
         ) from None
-    except (paramiko.SSHException, OSError, EOFError) as problem:
+    except Exception as problem:  # noqa: BLE001 - whatever paramiko's thread met
         deadline.check(f"{name}: connecting through jump host {via}")
         raise TransportError(
-            f"{name}: jump host {via} cannot reach {Endpoint(host, port)}: {problem}"
+            f"{name}: jump host {via} cannot reach {Endpoint(host, port)}: {in_words(problem)}"
         ) from None
+
+
+def hang_up(end: paramiko.Channel | paramiko.Transport | socket.socket) -> None:
+    """Close it; never raises. paramiko says goodbye to the other side when it closes, and fails at that where
+    the connection is lost; then there is nothing left to close."""
+    with contextlib.suppress(Exception):
+        end.close()
+
+
+def in_words(problem: Exception) -> str:
+    """Return what an exception of paramiko says; many an EOFError says nothing."""
+    return str(problem) or (
+        "the other side ended it" if isinstance(problem, EOFError) else type(problem).__name__
+    )
 
 
 def algorithms(keys: tuple[bytes, ...]) -> tuple[str, ...]:
@@ -172,6 +186,6 @@ def _load(path: Path) -> paramiko.PKey:
         ) from None
     except (paramiko.SSHException, UnknownKeyType, ValueError) as problem:
         raise Unavailable(
-            f"{path}: unusable private key: {problem or type(problem).__name__}",
+            f"{path}: unusable private key: {in_words(problem)}",
             hint="use an Ed25519, ECDSA or RSA key in OpenSSH or PEM format, or load it into ssh-agent",
         ) from None

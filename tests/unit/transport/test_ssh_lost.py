@@ -1,0 +1,204 @@
+"""A connection that is lost: closing never fails, and everything else says so as a TransportError."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_OPEN_FAILURE
+
+from orchestrator.deadline import Cancellation, Deadline
+from orchestrator.errors import Interrupted, TimedOut, TransportError
+from orchestrator.transport.base import Stream
+from orchestrator.transport.runner_server import runner_server
+from orchestrator.transport.ssh import Address, SshStream, SshTransport, connected
+from orchestrator.transport.ssh_auth import hang_up, tunnel
+
+
+class Silent(paramiko.ServerInterface):
+    """Lets everybody in, starts every command, and none ever says a word. ``hostile`` refuses channels
+    by packets that make no sense."""
+
+    hostile: paramiko.Transport | None = None
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return AUTH_SUCCESSFUL
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        if self.hostile is not None:
+            refusal = paramiko.Message()
+            refusal.add_byte(cMSG_CHANNEL_OPEN_FAILURE)
+            refusal.add_int(chanid)
+            refusal.add_int(1)
+            refusal.add_string(b"\xff")  # no text
+            self.hostile._send_message(refusal)  # type: ignore[attr-defined]
+        return OPEN_SUCCEEDED
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Line:
+    """A connection to a server in this process; ``ours`` and ``theirs`` are the two ends of its socket."""
+
+    transport: SshTransport
+    turn_hostile: Callable[[], None]
+    ours: socket.socket
+    theirs: socket.socket
+
+
+def soon() -> Deadline:
+    return Deadline.after(20)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("keys")
+    paths = folder / "host", folder / "client"
+    for path in paths:
+        path.write_bytes(
+            Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        )
+    return paths
+
+
+@contextmanager
+def connection(keys: tuple[Path, Path]) -> Iterator[Line]:
+    host, client = keys
+    ours, theirs = socket.socketpair()
+    kept = theirs.dup()  # so that we do not notice that the server does
+    server = paramiko.Transport(theirs)
+    key = paramiko.Ed25519Key(filename=str(host))
+    server.add_server_key(key)
+    manners = Silent()
+    server.start_server(server=manners, event=threading.Event())
+    address = Address("machine", 22, "root", client, key.asbytes())
+    try:
+        with connected(address, "guest", soon(), ours) as transport:
+            yield Line(transport, lambda: setattr(manners, "hostile", server), ours, kept)
+    finally:
+        server.close()
+        kept.close()
+
+
+def unnoticed(line: Line) -> None:
+    """Nothing can be sent any more, and nobody knows yet."""
+    line.ours.shutdown(socket.SHUT_WR)
+
+
+def noticed(line: Line) -> None:
+    """The other side is gone, as when QEMU was killed, and paramiko's thread has seen it."""
+    line.theirs.shutdown(socket.SHUT_RDWR)
+    ended(line)
+
+
+def ended(line: Line) -> None:
+    until = time.monotonic() + 20
+    while line.transport._connection.is_active():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+FAILING: dict[str, Callable[[SshTransport, Stream], object]] = {
+    "run": lambda transport, _: transport.run(["true"], deadline=soon(), stdin=b"in"),
+    "open": lambda transport, _: transport.open(["cat"], soon()),
+    "send": lambda _, stream: stream.send(b"question", soon()),
+}
+ENDING: dict[str, Callable[[Stream], object]] = {
+    "receive": lambda stream: stream.receive(soon()),
+    "complaints": lambda stream: stream.complaints(),
+    "close": lambda stream: stream.close(),
+}
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def test_every_method_is_walked() -> None:
+    assert public(SshTransport) | public(SshStream) == {*FAILING, *ENDING}
+
+
+@pytest.mark.parametrize("way", [unnoticed, noticed])
+def test_a_lost_connection_says_so(keys: tuple[Path, Path], way: Callable[[Line], None]) -> None:
+    with connection(keys) as line:
+        stream = line.transport.open(["cat"], soon())
+        way(line)
+        for call in FAILING.values():
+            with pytest.raises(TransportError, match=r"guest: SSH connection lost: .*[A-Za-z]"):
+                call(line.transport, stream)
+        noticed(line)
+        assert {name: call(stream) for name, call in ENDING.items()} == {
+            "receive": b"",
+            "complaints": "",
+            "close": None,
+        }
+
+
+def test_who_closes_first_closes_without_a_word(keys: tuple[Path, Path]) -> None:
+    with connection(keys) as line:
+        stream = line.transport.open(["cat"], soon())
+        unnoticed(line)
+        stream.close()
+
+
+def test_packets_that_make_no_sense_are_a_lost_connection(keys: tuple[Path, Path]) -> None:
+    """paramiko hands on whatever exception its thread met, here of a text that is none."""
+    with connection(keys) as line:
+        line.turn_hostile()
+        with pytest.raises(TransportError, match="guest: SSH connection lost: 'utf-8' codec"):
+            line.transport.run(["true"], deadline=soon())
+
+
+def test_an_interrupt_stays_one_when_the_machine_is_lost_too(keys: tuple[Path, Path]) -> None:
+    """What ends a run is told as what it is, whatever closing meets."""
+    with connection(keys) as line:
+        cancellation = Cancellation()
+
+        def both() -> None:
+            unnoticed(line)
+            cancellation.cancel()
+
+        timer = threading.Timer(0.1, both)
+        timer.start()
+        with pytest.raises(Interrupted):
+            line.transport.run(["cat"], deadline=cancellation.deadline(20))
+        timer.join()
+
+
+def test_a_runner_on_a_lost_machine_ends_without_a_word_of_its_own(keys: tuple[Path, Path]) -> None:
+    with connection(keys) as line, runner_server(line.transport, "/run") as runner:
+        timer = threading.Timer(0.1, lambda: unnoticed(line))
+        timer.start()
+        with pytest.raises(TimedOut):
+            runner.run(["/run", "--", "true"], deadline=Deadline.after(0.3), hold_stdin=True)
+        timer.join()
+        with pytest.raises(TransportError, match="connection lost"):
+            runner.run(["/run", "--", "true"], deadline=soon(), hold_stdin=True)
+
+
+def test_a_tunnel_whose_jump_host_is_lost_closes(keys: tuple[Path, Path]) -> None:
+    with connection(keys) as line:
+        channel = tunnel(line.transport._connection, "machine", 22, "guest", "jump", soon())
+        unnoticed(line)
+        hang_up(channel)
+        with pytest.raises(TransportError, match=r"jump host jump cannot reach machine: .*[A-Za-z]"):
+            tunnel(line.transport._connection, "machine", 22, "guest", "jump", soon())
