@@ -1,0 +1,105 @@
+"""The class's service as a process: one for each class, started with the machines and ended with them.
+
+Whoever holds the lock of ``service.lock`` is the service; its process id is in the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.paths import class_state
+from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import TimedOut, Unavailable
+from orchestrator.host import process, process_table
+
+START_SECONDS = 30.0
+END_SECONDS = 60.0
+"""How long a service may take to end: it may be copying home folders."""
+ASKED_SECONDS = 1.0
+_LOCK, _LOG = "service.lock", "service.log"
+_PROGRAM = "from orchestrator.cli.main import main; main()"
+
+
+def log_of(found: LoadedClass) -> Path:
+    """Return the file with what the service says."""
+    return class_state(found) / _LOG
+
+
+@contextlib.contextmanager
+def being_the_service(found: LoadedClass) -> Iterator[None]:
+    """Be the class's service for a ``with`` block. Raises Unavailable if another process is."""
+    with (class_state(found) / _LOCK).open("a+") as file:
+        try:
+            # Who only asks whether there is a service holds the lock for a moment.
+            poll(lambda: _locks(file), Deadline.after(ASKED_SECONDS), "taking the service's lock")
+        except TimedOut:
+            raise Unavailable(
+                f"the service of {found.name} runs already (process {service(found) or 'unknown'})",
+                hint="`isolab class down` ends it; the class's pages are served by it already",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def service(found: LoadedClass) -> int | None:
+    """Return the process id of the class's service; None if it does not run."""
+    with contextlib.suppress(FileNotFoundError), (class_state(found) / _LOCK).open("r+") as file:
+        if not _locks(file):
+            text = file.read().strip()
+            return int(text) if text.isdecimal() else None
+    return None
+
+
+def _locks(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def start_service(found: LoadedClass) -> bool:
+    """Start the class's service in the background, unless it runs; returns whether it was started. Raises
+    Unavailable with its last words if it does not start."""
+    if service(found) is not None:
+        return False
+    log = log_of(found)
+    log.unlink(missing_ok=True)
+    deadline = Deadline.after(START_SECONDS)
+    words = [sys.executable, "-c", _PROGRAM, "class", "serve", str(found.file.resolve())]
+    process.detach(words, log, deadline)
+    try:
+        poll(lambda: service(found) is not None, deadline, f"starting the service of {found.name}")
+    except TimedOut:
+        said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        last = said[-1] if said else "it said nothing"
+        raise Unavailable(f"the service of {found.name} did not start: {last}", hint=f"see {log}") from None
+    return True
+
+
+def stop_service(found: LoadedClass) -> bool:
+    """End the class's service, if it runs; returns whether it did. Raises Unavailable if it does not end."""
+    pid = service(found)
+    if pid is None or pid == os.getpid():
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    try:
+        poll(
+            lambda: service(found) is None, Deadline.after(END_SECONDS), f"ending the service of {found.name}"
+        )
+    except TimedOut:
+        if not process_table.end(pid, patience=1.0):
+            raise Unavailable(f"the service of {found.name} (process {pid}) cannot be ended") from None
+    return True
