@@ -100,6 +100,10 @@ class Cloning(Driver, Protocol):
         """Boot the machine, freeze it, and save it into the template's folder; returns the seconds the
         boot took. ``down`` follows in any case. Raises BootError, TimedOut, Interrupted."""
 
+    def own_memory(self, handle: Handle) -> int:
+        """Return the bytes of host memory that a clone shares with no other: what one more of them costs; 0
+        when it is gone."""
+
 
 @runtime_checkable
 class Reachable(Protocol):

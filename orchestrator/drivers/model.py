@@ -67,9 +67,9 @@ class Template:
     """A frozen, tested guest in the cache: its memory and the state of its devices.
 
     ``facts`` is the runner's output in a clone when the template was tested, ``clone_seconds``
-    how long that clone took to answer, ``clone_memory`` the bytes of this host's memory it then used (0:
-    not measured). ``on_trial``: it is being tested now, so a machine that cannot be cloned from it fails
-    instead of booting.
+    how long that clone took to answer, ``clone_memory`` the bytes of this host's memory that it then
+    shared with no other (0: not measured). ``on_trial``: it is being tested now, so a machine that cannot
+    be cloned from it fails instead of booting.
     """
 
     folder: Path

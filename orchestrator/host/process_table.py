@@ -56,6 +56,15 @@ def memory(pid: int) -> int:
     return 0
 
 
+def own_memory(pid: int) -> int:
+    """Return the bytes of memory that a process has written and shares with no other (proc(5), smaps_rollup:
+    Private_Dirty); 0 if it is gone or access is denied."""
+    with contextlib.suppress(OSError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return sum(int(kib) for kib in re.findall(r"^Private_Dirty:\s+(\d+) kB", rollup, re.MULTILINE)) * 1024
+    return 0
+
+
 def peak_memory(pid: int) -> int:
     """Return the most bytes of memory a process has had resident (proc(5), VmHWM)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()

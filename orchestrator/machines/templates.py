@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.base import Cloning, ReportsMemory
+from orchestrator.drivers.base import Cloning
 from orchestrator.drivers.model import Handle, Order, Template
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
@@ -154,7 +154,7 @@ def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: 
             clones.append((transport, time.monotonic() - begun, deadline))
         identities = [_probe(transport, deadline, patience) for transport, _, deadline in clones]
         facts = probe_facts(handle, clones[-1][0], clones[-1][2])
-        memory = driver.memory(handle) if isinstance(driver, ReportsMemory) else 0
+        memory = driver.own_memory(handle)
     if identities[0] == identities[1]:
         raise BootError("two clones have the same random bytes")
     seconds = min(spent for _, spent, _ in clones)

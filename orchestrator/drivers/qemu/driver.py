@@ -107,6 +107,9 @@ class Qemu:
             emulator.end(handle)
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
+    def own_memory(self, handle: Handle) -> int:
+        return emulator.own_memory(handle)
+
     def template_identity(self, order: Order) -> tuple[object, ...]:
         return snapshot.identity(order)
 

@@ -308,6 +308,11 @@ def memory_in_use(handle: Handle) -> int:
     return sum(map(process_table.memory, process_table.find(lambda pid: _tag(pid) == handle.tag)))
 
 
+def own_memory(handle: Handle) -> int:
+    """Return the bytes of memory that only the machine's process has; 0 when it is gone."""
+    return sum(map(process_table.own_memory, process_table.find(lambda pid: _tag(pid) == handle.tag)))
+
+
 def end(handle: Handle) -> None:
     """Kill the machine's process: the machine is disposable, so it needs no shutdown.
     Raises TeardownError."""

@@ -40,6 +40,9 @@ class CloningDriver(NotedDriver):
         self.build()
         return 2.0
 
+    def own_memory(self, handle: Handle) -> int:
+        return 3 * 2**20
+
     def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         assert order.template is not None
         assert order.template.on_trial
