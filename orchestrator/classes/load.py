@@ -17,19 +17,22 @@ from orchestrator.classes.classfile.check_machines import (
 from orchestrator.classes.classfile.check_times import over_problems, policy_problems, time_problems
 from orchestrator.classes.classfile.labs import scheduled
 from orchestrator.classes.classfile.machines import (
+    OWN,
     Images,
     Sections,
+    machine_problems_of,
     machines_of_a_seat,
-    section_problems,
     sections,
     shared_machines,
 )
 from orchestrator.classes.classfile.people import people
 from orchestrator.classes.classfile.sound import Sound, sound
 from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.recognise import CLASS_FILE
 from orchestrator.classes.seats import seats_of
 from orchestrator.classes.spec import ClassSpec
 from orchestrator.errors import Problem, SpecError
+from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.image_catalog import lab_recipes, recipes
 from orchestrator.labfile.machine_section import host_name
 from orchestrator.labfile.messages import problems_of, validate
@@ -37,7 +40,6 @@ from orchestrator.labfile.read_spec import read_document
 from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_nodes import refusal
 
-CLASS_FILE = "class.yaml"
 _HINT = f"a class is a folder with {CLASS_FILE}"
 
 
@@ -108,7 +110,8 @@ def _contradictions(
     drivers = list(driver_problems(found))
     return [
         *drivers,
-        *(section_problems(found, images) if not drivers else ()),
+        *machine_problems_of(found, images),
+        *(network_problems(found.views[OWN]) if not drivers else ()),
         *name_problems(found),
         *quota_problems(found, spec, images),
         *reach_problems(found, spec),

@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from orchestrator.classes.spec import ClassSpec, Quota
 from orchestrator.errors import Problem
-from orchestrator.labfile.check_networks import network_problems
 from orchestrator.labfile.image_catalog import least_memory
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.load import LoadedLab
@@ -72,11 +71,10 @@ def sections(document: Document, images: Images) -> Sections:
     return Sections(ValidatedDocument(document, data, origin), views)
 
 
-def section_problems(found: Sections, images: Images) -> Iterator[Problem]:
-    """Report what labs report of their machines and networks."""
+def machine_problems_of(found: Sections, images: Images) -> Iterator[Problem]:
+    """Report what labs report of their machines."""
     for view in found.views.values():
         yield from machine_problems(view, images.least, images.own, images.host)
-    yield from network_problems(found.views[OWN])
 
 
 def _view(document: Document, section: str) -> Document:

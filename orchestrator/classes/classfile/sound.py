@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.classes.spec import ClassLab, ClassSpec
+from orchestrator.classes.spec import Access, ClassLab, ClassSpec, Quota
 from orchestrator.labfile.messages import Model, validate
 from orchestrator.labfile.models import Machine, Network, Spec
 
 _LEAST = {"class": "any", "machines": {"any": {"driver": "qemu"}}}
+_PARTS: Mapping[str, type[Spec]] = {"quota": Quota, "access": Access}
 _ENTRIES: Mapping[str, type[Spec]] = {"machines": Machine, "shared": Machine, "networks": Network}
 
 
@@ -40,6 +41,8 @@ def sound(data: Any, spec: ClassSpec | None) -> Sound:
     for key, value in given.items():
         if key in _ENTRIES and isinstance(value, dict):
             kept[key] = {name: one for name, one in value.items() if _right(_ENTRIES[key], one)}
+        elif key in _PARTS and isinstance(value, dict):
+            kept[key] = {name: one for name, one in value.items() if _right(_PARTS[key], {name: one})}
         elif key != "labs" and key in _KEYS:
             kept[key] = value
     return Sound(validate(ClassSpec, {**_LEAST, **_alone_right(kept)}), labs)
