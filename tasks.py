@@ -32,21 +32,21 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
 
 @task(help={**_LAB, **_FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
-    """Report every mistake in a lab and its exercises, with file, line and column."""
-    from orchestrator.cli.labs import validate
+    """Report every mistake in a lab and its exercises, or in a class, with file, line and column."""
+    from orchestrator.cli.validate import validate
 
     raise Exit(code=validate(lab, format))
 
 
 @task(
     help={
-        "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), "
+        "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), class, "
         "policy (of grades) or image (a recipe)"
     },
     positional=["kind"],
 )
 def schema(_context: Context, kind: str = "lab") -> None:
-    """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
+    """Print the JSON Schema of lab, exercise, class … files, for editors."""
     from orchestrator.cli.labs import print_schema
 
     raise Exit(code=print_schema(kind))

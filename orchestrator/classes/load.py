@@ -2,93 +2,129 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from orchestrator.classes.model import LoadedClass, Member, ScheduledLab, Seat
-from orchestrator.classes.spec import ClassSpec, Quota
-from orchestrator.errors import SpecError
-from orchestrator.host.cache import digest
-from orchestrator.labfile import yaml_document
-from orchestrator.labfile.builtin import find_lab
-from orchestrator.labfile.image_catalog import least_memory, recipes
-from orchestrator.labfile.load import LoadedLab, load_lab
-from orchestrator.labfile.messages import ValidatedDocument, problems_of, validate
-from orchestrator.labfile.models import Lab, Machine
-from orchestrator.labfile.models.base import NAME_PATTERN
+from orchestrator.classes.classfile.check_access import access_problems, host_problems
+from orchestrator.classes.classfile.check_machines import (
+    driver_problems,
+    name_problems,
+    quota_problems,
+    reach_problems,
+)
+from orchestrator.classes.classfile.check_times import over_problems, policy_problems, time_problems
+from orchestrator.classes.classfile.labs import scheduled
+from orchestrator.classes.classfile.machines import (
+    OWN,
+    Images,
+    Sections,
+    machine_problems_of,
+    machines_of_a_seat,
+    sections,
+    shared_machines,
+)
+from orchestrator.classes.classfile.people import people
+from orchestrator.classes.classfile.sound import Sound, sound
+from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.recognise import CLASS_FILE
+from orchestrator.classes.seats import seats_of
+from orchestrator.classes.spec import ClassSpec
+from orchestrator.errors import Problem, SpecError
+from orchestrator.labfile.check_networks import network_problems
+from orchestrator.labfile.image_catalog import lab_recipes, recipes
+from orchestrator.labfile.machine_section import host_name
+from orchestrator.labfile.messages import problems_of, validate
+from orchestrator.labfile.read_spec import read_document
+from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_nodes import refusal
-from orchestrator.paths import EXERCISES
-from orchestrator.submissions.roster import read_roster
 
-CLASS_FILE = "class.yaml"
+_HINT = f"a class is a folder with {CLASS_FILE}"
 
 
-def load_class(path: Path) -> LoadedClass:
-    """Load the class at ``path``: its file, or the folder that contains ``class.yaml``. Raises SpecError with
-    every mistake of the class file and the roster."""
-    file = path / CLASS_FILE if path.is_dir() else path
+def load_class(path: Path, *, starting: bool = False, host: str | None = None) -> LoadedClass:
+    """Load the class at ``path``: its file, or the folder that contains ``class.yaml``.
+
+    ``starting``: its machines are to come up, so an end that has passed is a mistake. ``host`` is the
+    architecture machines run on, by Debian's name, by default this host's. Raises SpecError with every
+    mistake of the class file, of the roster and of the labs.
+    """
+    file = _class_file(path)
+    document = read_document(file, hint=_HINT)
+    problems = list(document.problems)
+    images, wrong = _images(file.parent, host_name() if host is None else host)
+    found = sections(document, images)
+    spec = None
     try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise SpecError(
-            f"cannot read {file}: {error.strerror}", hint=f"a class is a folder with {CLASS_FILE}"
-        ) from None
-    document = yaml_document.survey(yaml_document.decode(raw, str(file)), str(file))
-    try:
-        spec = validate(ClassSpec, document.data)
+        spec = validate(ClassSpec, found.whole.data)
     except ValidationError as error:
-        found = problems_of(error, ClassSpec, ValidatedDocument(document, document.data))
-        raise refusal([*document.problems, *found]) from None
-    roster = read_roster(file.parent / spec.roster)
-    members = [Member(student, (), roster.github.get(student.id, "")) for student in roster.students]
-    labs = []
-    known = recipes()
-    for one in spec.labs:
-        inside = file.parent / one.lab
-        where = inside if inside.exists() else find_lab(one.lab)
-        labs.append(ScheduledLab(one, load_lab(where, EXERCISES, images=least_memory(known), contents=known)))
-    machines = {name: _within(machine, spec.quota) for name, machine in spec.machines.items()}
+        problems += problems_of(error, ClassSpec, found.whole)
+    right = sound(found.whole.data, spec)
+    members, more = people(document, right, file.parent)
+    labs, few = scheduled(document, right, file.parent, images)
+    problems += [*wrong, *more, *few, *_contradictions(document, found, right, file.parent, images)]
+    if starting:
+        problems += over_problems(document, right, datetime.now(UTC))
+    if problems or spec is None:
+        raise refusal(_unspoken(problems, document))
+    if spec.exam:
+        spec = spec.model_copy(update={"quota": spec.quota.model_copy(update={"network": "off"})})
     return LoadedClass(
         spec=spec,
         file=file,
-        seats=_seats(members, spec.per),
+        seats=seats_of(members, spec.per),
         labs=tuple(labs),
-        machines=_lab_of(spec, machines, file),
-        shared=_lab_of(spec, spec.shared, file) if spec.shared else None,
+        machines=machines_of_a_seat(spec, file, found, images),
+        shared=shared_machines(spec, file, images),
     )
 
 
-def _lab_of(spec: ClassSpec, machines: dict[str, Machine], file: Path) -> LoadedLab:
-    lab = Lab.model_construct(
-        lab=spec.class_, title=spec.title, machines=machines, networks=spec.networks, exercises=[]
-    )
-    return LoadedLab(lab=lab, path=file, exercises=())
+def _class_file(path: Path) -> Path:
+    file = path / CLASS_FILE if path.is_dir() else path
+    if file.is_file():
+        return file
+    folder = path if path.is_dir() else path.parent
+    near = sorted(found.parent for found in folder.glob(f"*/{CLASS_FILE}"))
+    hint = f"classes here: {', '.join(map(str, near))}" if near else _HINT
+    raise SpecError(f"no class at {path}", hint=hint)
 
 
-def _within(machine: Machine, quota: Quota) -> Machine:
-    changed = {
-        "memory": quota.memory or machine.memory,
-        "cpus": quota.cpus or machine.cpus,
-        "pids": quota.processes or machine.pids,
-    }
-    return machine.model_copy(update=changed)
+def _images(folder: Path, host: str) -> tuple[Images, list[Problem]]:
+    """The images of isolab and of the class's folder ``images/``, and what is wrong with the latter."""
+    known = recipes()
+    try:
+        own = lab_recipes(folder)
+    except SpecError as error:
+        if not error.problems:
+            raise
+        return Images(known, host), list(error.problems)
+    return Images({**known, **own}, host, own), []
 
 
-def _seats(members: Sequence[Member], per: str) -> tuple[Seat, ...]:
-    """Return the seats in the roster's order; in a class by groups, who has none is a group of one."""
-    groups: dict[str, list[Member]] = {}
-    for member in members:
-        label = (member.student.group if per == "group" else "") or member.student.id
-        groups.setdefault(label, []).append(member)
-    return tuple(Seat(_safe(label), label, tuple(found)) for label, found in groups.items())
+def _contradictions(
+    document: Document, found: Sections, right: Sound, folder: Path, images: Images
+) -> list[Problem]:
+    """Mistakes that no single value shows."""
+    spec = right.spec
+    drivers = list(driver_problems(found))
+    return [
+        *drivers,
+        *machine_problems_of(found, images),
+        *(network_problems(found.views[OWN]) if not drivers else ()),
+        *name_problems(found),
+        *quota_problems(found, spec, images),
+        *reach_problems(found, spec),
+        *access_problems(document, spec, folder),
+        *host_problems(document, spec),
+        *time_problems(document, right),
+        *policy_problems(document, right),
+    ]
 
 
-def _safe(label: str) -> str:
-    """Return a name for this id or group that is safe anywhere: itself, or made from it with a digest."""
-    if re.fullmatch(NAME_PATTERN.strip("^$"), label) and label != "shared":
-        return label
-    plain = re.sub("[^a-z0-9]+", "-", label.lower()).strip("-")[:24]
-    return f"{plain if plain[:1].isalpha() else f's-{plain}'.rstrip('-')}-{digest(label)[:6]}"
+def _unspoken(problems: list[Problem], document: Document) -> list[Problem]:
+    """The problems that do not merely follow from a syntax problem at the same place."""
+    spoken = {(one.file, one.line, one.column) for one in document.problems}
+    return [
+        one for one in problems if one in document.problems or (one.file, one.line, one.column) not in spoken
+    ]

@@ -1,4 +1,4 @@
-"""validate, schema, plan: check and describe a lab without starting anything."""
+"""schema, plan: describe a lab without starting anything."""
 
 from __future__ import annotations
 
@@ -26,33 +26,16 @@ def open_lab(path: str) -> LoadedLab:
     return load_lab(find_lab(path), EXERCISES, images=least_memory(known), contents=known)
 
 
-def validate(path: str, form: str) -> Exit:
-    """Report every mistake, or that the lab is valid."""
-    check_format(form)
-    try:
-        lab = open_lab(path)
-    except SpecError as wrong:
-        if form != JSON:
-            raise
-        say_json({"valid": False, "problems": [asdict(p) for p in wrong.problems], "message": wrong.message})
-        return Exit.BAD_INPUT
-    summary = {"machines": list(lab.lab.machines), "exercises": [e.name for e in lab.exercises]}
-    if form == JSON:
-        say_json({"valid": True, "problems": [], **summary})
-    else:
-        machines = counted(len(lab.lab.machines), "machine")
-        say(f"{lab.path}: valid: {machines}, {counted(len(lab.exercises), 'exercise')}")
-    return Exit.PASSED
-
-
 def print_schema(kind: str) -> Exit:
-    """Print the JSON Schema of lab, exercise, hidden test or policy files, or image recipes, for editors."""
+    """Print the JSON Schema of a kind of file, for editors."""
+    from orchestrator.classes.spec import class_schema
     from orchestrator.gradebook.policy import policy_schema  # with modules that nothing else here needs
 
     kinds = {
         "lab": schema,
         "exercise": exercise_schema,
         "hidden": hidden_schema,
+        "class": class_schema,
         "policy": policy_schema,
         "image": image_schema,
     }

@@ -38,6 +38,19 @@ def misplaced(driver: str, keys: Iterable[str]) -> Iterator[tuple[str, str, str]
             yield key, message, f"use driver: {either(owners)}, or leave it out"
 
 
+def memory_needed(machine: Machine, host: str, images: Mapping[str, int]) -> int:
+    """Return the least memory, in bytes, with which this guest boots: of its architecture and its image."""
+    arch = machine.arch or host
+    known = ARCHITECTURES[arch].memory if arch in ARCHITECTURES else 0
+    return max(LEAST_MEMORY, known, images.get(machine.image, 0))
+
+
+def memory_user(machine: Machine, host: str, images: Mapping[str, int]) -> str:
+    """Return what needs so much memory, in words."""
+    image = f" with image {machine.image}" if images.get(machine.image, 0) > LEAST_MEMORY else ""
+    return (machine.arch or host or "a machine") + image
+
+
 @dataclass(frozen=True)
 class MachineCheck:
     """Checks one machine of a lab. ``merged`` is the machine with the lab's defaults, ``images``
@@ -115,18 +128,11 @@ class MachineCheck:
         return either(drivers_that(lambda o: arch in o.architectures and not o.existing and o.guest >= guest))
 
     def _memory(self, machine: Machine) -> Iterator[Problem]:
-        arch = machine.arch or self.host
-        least = max(LEAST_MEMORY, ARCHITECTURES[arch].memory if arch in ARCHITECTURES else 0)
-        least = max(least, self.images.get(machine.image, 0))
+        least = memory_needed(machine, self.host, self.images)
         if machine.memory < least:
-            needed = f"{least // _MIB}MiB"
-            reason = f"{quote(self.merged['memory'])} of memory is too little for {self._who(machine, arch)}"
-            yield self._problem(reason, f"use at least {needed}", "memory", "arch")
-
-    def _who(self, machine: Machine, arch: str) -> str:
-        """What needs more memory, in words."""
-        image = f" with image {machine.image}" if self.images.get(machine.image, 0) > LEAST_MEMORY else ""
-        return (arch or "a machine") + image
+            who = memory_user(machine, self.host, self.images)
+            reason = f"{quote(self.merged['memory'])} of memory is too little for {who}"
+            yield self._problem(reason, f"use at least {least // _MIB}MiB", "memory", "arch")
 
     def _problem(self, message: str, suggestion: str, *keys: str) -> Problem:
         return Problem(self.document.file, *self._place(keys), message, suggestion)

@@ -88,7 +88,7 @@ def _problem(details: ErrorDetails, schema: Schema, validated: ValidatedDocument
     if kind == "missing":
         written = written[:-1]
         # A machine is known by its name; its body may be an empty {} or far below.
-        is_key = len(written) == 2 and written[0] == "machines"
+        is_key = len(written) == 2 and written[0] in ("machines", "shared")
     return validated.document.problem(validated.origin(written), message, suggestion, key=is_key)
 
 
@@ -99,7 +99,7 @@ def _words(details: ErrorDetails, schema: Schema, path: Path) -> tuple[str, str]
         known = _at(schema, path[:-1]).get("properties", {})
         return f"unknown key {quote(path[-1])}", did_you_mean(path[-1], known)
     if kind == "missing":
-        inheritable = len(path) == 3 and path[0] == "machines"
+        inheritable = len(path) == 3 and path[0] == "machines" and "defaults" in schema["properties"]
         return f"missing key {quote(path[-1])}", "set it here or under `defaults:`" if inheritable else ""
     if kind in ("literal_error", "enum", "value_error"):
         return _wrong_value(details, _at(schema, path).get("enum", []))

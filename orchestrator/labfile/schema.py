@@ -16,11 +16,16 @@ def schema() -> dict[str, Any]:
     result = for_editors(Lab.model_json_schema(by_alias=True))
     # A machine's driver may come from the defaults, which JSON Schema cannot say.
     result["$defs"]["Machine"].pop("required")
-    for model in ("Machine", "MachineDefaults"):
+    with_arch_lists(result, "Machine", "MachineDefaults")
+    return result
+
+
+def with_arch_lists(result: Mapping[str, Any], *models: str) -> None:
+    """Allow a list where these models have an architecture, as files may (``foreign_arch``)."""
+    for model in models:
         arch = result["$defs"][model]["properties"]["arch"]
         one = next(each for each in arch["anyOf"] if each.get("type") != "null")
         arch["anyOf"].append({"type": "array", "items": one, "minItems": 1})
-    return result
 
 
 def exercise_schema() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from orchestrator.errors import Problem, SpecError
 from orchestrator.formatting import counted, printable
 from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.submissions.model import Student
+from orchestrator.submissions.roster_keys import KEY_COLUMN, KeyReader
 
 _COLUMNS = {
     "id": ("id", "identifier"),
@@ -22,26 +23,33 @@ _COLUMNS = {
     "github": ("github", "github_username"),
 }
 _TOLERATED = ("ssh_key", "github_id")
+_KEYS = ("ssh_key", "ssh_keys", "ssh_key_2")
+"""Columns of keys as they are suggested."""
 _MOST_BYTES = 2**24
 _DELIMITERS = ",;\t"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_HINT = "a roster is a CSV file with the columns id, name, email, group; only id is required"
+_HINT = "a roster is a CSV file with the columns id, name, email, group, ssh_key, github; only id is required"
 
 
 @dataclass(frozen=True)
 class Roster:
-    """The students of a class in the file's order. ``github`` maps ids to user names at GitHub."""
+    """The students of a class in the file's order. ``github`` maps ids to user names at GitHub, ``keys`` to
+    public SSH keys, each a line of authorized_keys without options, ``lines`` to lines of the file."""
 
     students: tuple[Student, ...]
     github: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
-def read_roster(path: Path) -> Roster:
+def read_roster(path: Path, *, keys: bool = False) -> Roster:
     """Read a roster: a header, then a line for each student.
 
     The header has ``id`` and any of ``name``, ``email``, ``group``, ``github`` in any order and case; other
     columns are ignored. Cells are separated by commas, semicolons or tabs; the text is UTF-8, or UTF-16 with
-    its mark. Raises SpecError with every mistake and its line.
+    its mark. With ``keys`` the columns ``ssh_key``, ``ssh_key_2`` … are read too, and the files of keys that
+    ``roster_keys`` describes; without, what is in them does not matter. Raises SpecError with every mistake
+    and its line.
     """
     text = _text(path)
     file, problems = str(path), list[Problem]()
@@ -49,10 +57,14 @@ def read_roster(path: Path) -> Roster:
     header = next(rows, None)
     if header is None:
         raise SpecError(f"{path} is empty", hint=_HINT)
-    columns = _columns(header[1], Problem(file, header[0], 1, ""), problems)
+    columns = _columns(header[1], Problem(file, header[0], 1, ""), problems, keys=keys)
+    of_keys = [name for name in columns if keys and KEY_COLUMN.fullmatch(name)]
+    reader = KeyReader(path.parent, problems)
     found: list[Student] = []
     github: dict[str, str] = {}
+    public: dict[str, tuple[str, ...]] = {}
     lines: dict[str, int] = {}
+    own: dict[str, int] = {}
     for line, cells in rows if "id" in columns else ():
         if len(cells) > len(header[1]):
             words = f"{counted(len(cells), 'cell')}, but the header has {len(header[1])}"
@@ -61,12 +73,18 @@ def read_roster(path: Path) -> Roster:
         values = {name: cells[at].strip() if at < len(cells) else "" for name, at in columns.items()}
         problems += _wrong_id(values["id"], lines, Problem(file, line, 1, ""))
         lines.setdefault(values["id"].casefold(), line)
-        github[values["id"]] = values.pop("github", "")
+        key, at = values["id"], Problem(file, line, 1, "")
+        own.setdefault(key, line)
+        cells_of_keys = {name: values.pop(name) for name in of_keys}
+        github[key] = values.pop("github", "")
+        if keys:
+            public[key] = reader.keys_of(key, cells_of_keys, github[key], at)
         found.append(Student(**values))
     if problems:
         many = counted(len(problems), "mistake")
         raise SpecError(f"{path}: {many} in the roster", problems=tuple(sorted(problems)), hint=_HINT)
-    return Roster(tuple(found), {key: name for key, name in github.items() if name})
+    named = {key: name for key, name in github.items() if name}
+    return Roster(tuple(found), named, {key: held for key, held in public.items() if held}, own)
 
 
 def _text(path: Path) -> str:
@@ -104,10 +122,12 @@ def _rows(text: str, file: str, problems: list[Problem]) -> Iterator[tuple[int, 
         problems.append(Problem(file, before + 1, 1, f"not CSV: {problem}"))
 
 
-def _columns(header: Sequence[str], at: Problem, problems: list[Problem]) -> dict[str, int]:
-    """Return where each known column is."""
+def _columns(header: Sequence[str], at: Problem, problems: list[Problem], *, keys: bool) -> dict[str, int]:
+    """Return where each known column is, with ``keys`` those of keys too."""
     names = [name.strip().lower().replace(" ", "_") for name in header]
     known = {alias: column for column, aliases in _COLUMNS.items() for alias in aliases}
+    if keys:
+        known |= {name: name for name in names if KEY_COLUMN.fullmatch(name)}
     places: dict[str, int] = {}
     for place, name in enumerate(names):
         column = known.get(name, "")
@@ -117,6 +137,7 @@ def _columns(header: Sequence[str], at: Problem, problems: list[Problem]) -> dic
             places[column] = place
     for name, written in zip(names, header, strict=True):
         missing = [alias for column in _COLUMNS if column not in places for alias in _COLUMNS[column]]
+        missing += [column for column in _KEYS if keys and column not in places]
         if name and name not in known and name not in _TOLERATED and (guess := did_you_mean(name, missing)):
             problems.append(_problem(at, f"unknown column {quote(written.strip())}", guess))
     if "id" not in places:

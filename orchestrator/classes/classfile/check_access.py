@@ -1,0 +1,48 @@
+"""Ways in that contradict each other, and settings that this version cannot follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.classes.listen import collide, parse_listen
+from orchestrator.classes.spec import ClassSpec
+from orchestrator.errors import Problem
+from orchestrator.labfile.yaml_document import Document
+
+
+def access_problems(document: Document, spec: ClassSpec, folder: Path) -> Iterator[Problem]:
+    """Report ports that are equal, and a certificate that is not whole. ``folder`` is the class's."""
+    access = spec.access
+    if access.web and collide(parse_listen(access.listen), parse_listen(access.web)):
+        port = parse_listen(access.web).port
+        words = f"the SSH gateway listens on port {port} already"
+        yield document.problem(("access", "web"), words, "choose another port")
+    for name, other in (("certificate", "key"), ("key", "certificate")):
+        given = getattr(access, name)
+        if given is None:
+            continue
+        if getattr(access, other) is None:
+            advice = "give both, or neither: then a certificate is made"
+            yield document.problem(("access", name), f"{name} without `{other}`", advice)
+        if access.web is None:
+            words = f"{name} has no effect without `web`, the address of the web server"
+            yield document.problem(("access", name), words, 'for example web: "0.0.0.0:8443"')
+        if why := _unreadable(folder / given):
+            yield document.problem(("access", name), f"cannot read {folder / given}: {why}")
+
+
+def host_problems(document: Document, spec: ClassSpec) -> Iterator[Problem]:
+    """Report hosts: all machines of a class are on this one."""
+    if spec.hosts:
+        why = "this version of isolab has all machines of a class on the host it runs on"
+        yield document.problem(("hosts",), why, "leave `hosts` out", key=True)
+
+
+def _unreadable(file: Path) -> str:
+    """Why a file cannot be read; "" if it can."""
+    try:
+        with file.open("rb"):
+            return ""
+    except OSError as error:
+        return error.strerror or "error"
