@@ -27,7 +27,7 @@ from orchestrator.gradebook.write import (
     write,
     write_similarity,
 )
-from orchestrator.grading.about import ABOUT, read_about
+from orchestrator.grading.about import read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
@@ -152,8 +152,6 @@ def _verify(mode: Mode, options: Options) -> Exit:
     found = verify(folder, public, Heads(state_dir()))
     if words := problem_of(folder / GRADES, public or read_public(folder / PUBLIC_FILE)):
         found = replace(found, problems=(*found.problems, words))
-    # Whoever got the receipts and records alone has no such file.
-    unfinished = (folder / ABOUT).exists() and not read_about(folder).finished
     derived: list[Derived] = []
     if student:
         with _showing(options.form) as progress:
@@ -161,9 +159,7 @@ def _verify(mode: Mode, options: Options) -> Exit:
     if options.form == JSON:
         say_json(
             {
-                **{name: value for name, value in asdict(found).items() if name != "problems"},
-                "problems": list(found.problems),
-                "finished": not unfinished,
+                **asdict(found),
                 "derived": [
                     {**one.graded._asdict(), "same": one.same, "words": one.words} for one in derived
                 ],
@@ -171,14 +167,14 @@ def _verify(mode: Mode, options: Options) -> Exit:
         )
     else:
         _print_verified(found, derived, folder)
-        if unfinished:
+        if not found.finished:
             say("not finished: this class is still being graded, or that was killed; grading again goes on")
     return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
 
 
 def _print_verified(found: Verification, derived: Sequence[Derived], folder: Path) -> None:
-    for problem in found.problems:
-        say(problem)
+    for line in (*found.problems, *found.left):
+        say(line)
     say(
         f"{folder}: {counted(found.receipts, 'receipt')} ({found.superseded} superseded), "
         f"{counted(found.records, 'record')}: "
