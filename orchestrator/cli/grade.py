@@ -23,11 +23,10 @@ from orchestrator.gradebook.write import (
     NOT_FILLED,
     Exports,
     check,
-    notes,
     write,
     write_similarity,
 )
-from orchestrator.grading.about import ABOUT, read_about
+from orchestrator.grading.about import mark_finished, read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
@@ -37,7 +36,7 @@ from orchestrator.grading.out_folder import make_out_folder
 from orchestrator.grading.regrade import CHANGES, render, summary, told
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.self_test import Finding, self_test
-from orchestrator.grading.signed_file import problem_of, sign
+from orchestrator.grading.signed_file import problem_of
 from orchestrator.grading.verification import Verification, verify
 from orchestrator.host.cache import write_atomically
 from orchestrator.labfile.load import LoadedLab
@@ -120,12 +119,12 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
-        written = write(outcome.book, out, exports, PAGES, outcome.results)
-        signature = sign(out / GRADES, signing_key(state_dir()))
-        written = (*written, signature, *_write_changes(outcome, out))
+        done = write(outcome.book, out, exports, PAGES, outcome.results)
+        written = (*done.files, *_write_changes(outcome, out))
         if options.similarity:
             written = (*written, write_similarity(outcome.book, out, exports))
-        for line in notes(outcome.book, exports):
+        mark_finished(out)
+        for line in done.notes:
             progress.tell(line)
     _print(outcome, intake, out, written, options.form)
     return _exit_code(outcome.book.grades)
@@ -150,10 +149,10 @@ def _verify(mode: Mode, options: Options) -> Exit:
     folder, student = Path(mode.verify), mode.student
     public = read_public(Path(mode.key)) if mode.key else existing_key(state_dir())
     found = verify(folder, public, Heads(state_dir()))
-    if words := problem_of(folder / GRADES, public or read_public(folder / PUBLIC_FILE)):
+    if words := problem_of(
+        folder / GRADES, public or read_public(folder / PUBLIC_FILE), finished=found.finished
+    ):
         found = replace(found, problems=(*found.problems, words))
-    # Whoever got the receipts and records alone has no such file.
-    unfinished = (folder / ABOUT).exists() and not read_about(folder).finished
     derived: list[Derived] = []
     if student:
         with _showing(options.form) as progress:
@@ -161,9 +160,7 @@ def _verify(mode: Mode, options: Options) -> Exit:
     if options.form == JSON:
         say_json(
             {
-                **{name: value for name, value in asdict(found).items() if name != "problems"},
-                "problems": list(found.problems),
-                "finished": not unfinished,
+                **asdict(found),
                 "derived": [
                     {**one.graded._asdict(), "same": one.same, "words": one.words} for one in derived
                 ],
@@ -171,14 +168,14 @@ def _verify(mode: Mode, options: Options) -> Exit:
         )
     else:
         _print_verified(found, derived, folder)
-        if unfinished:
+        if not found.finished:
             say("not finished: this class is still being graded, or that was killed; grading again goes on")
     return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
 
 
 def _print_verified(found: Verification, derived: Sequence[Derived], folder: Path) -> None:
-    for problem in found.problems:
-        say(problem)
+    for line in (*found.problems, *found.left):
+        say(line)
     say(
         f"{folder}: {counted(found.receipts, 'receipt')} ({found.superseded} superseded), "
         f"{counted(found.records, 'record')}: "
@@ -229,13 +226,15 @@ def _choice(lab: LoadedLab, options: Options) -> Choice:
 
 
 def _exports(options: Options, policy: Policy) -> Exports:
+    signing = signing_key(state_dir())
     return Exports(
         moodle=Path(options.moodle) if options.moodle else None,
         canvas=Path(options.canvas) if options.canvas else None,
         canvas_column=options.canvas_column,
         policy=policy,
         named=options.names,
-        key=course_key(signing_key(state_dir())),
+        key=course_key(signing),
+        signing=signing,
     )
 
 

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from orchestrator.host.interrupts import interrupt
+
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[None]:
@@ -22,7 +24,7 @@ def stop_signals() -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         for number in heeded:
             signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        interrupt()
 
     before = {number: signal.signal(number, stop) for number in heeded}
     try:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrator.gradebook.write import Exports, Page, check, notes, write
+from orchestrator.gradebook.write import Exports, Page, Written, check, write
 
-__all__ = ["Exports", "Page", "check", "notes", "write"]
+__all__ = ["Exports", "Page", "Written", "check", "write"]

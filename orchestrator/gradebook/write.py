@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from orchestrator.gradebook import csv, gradescope, junit, prairielearn
 from orchestrator.gradebook.canvas import column_of, fill_gradebook
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
@@ -26,6 +28,7 @@ from orchestrator.gradebook.sheet import read_sheet
 from orchestrator.gradebook.similarity import similarity_html
 from orchestrator.grading.digests import digest_of_digests
 from orchestrator.grading.model import Gradebook
+from orchestrator.grading.signed_file import write_signed
 from orchestrator.grading.work import WorkStore
 from orchestrator.host.cache import write_atomically
 from orchestrator.host.tempdirs import working_folder
@@ -47,6 +50,7 @@ class Exports:
     ``canvas_column`` is the title or the number of the assignment there, "" if the lab's title tells.
     ``named``: the files about the whole class have names and ids, not pseudonyms, which ``key``, the
     course's secret, makes. ``prairielearn``: write a file for each student in PrairieLearn's format as well.
+    ``signing`` is the key that signs ``grades.csv``; None: it is not signed.
     """
 
     moodle: Path | None = None
@@ -56,6 +60,16 @@ class Exports:
     canvas_column: str = ""
     key: bytes = b""
     prairielearn: bool = False
+    signing: Ed25519PrivateKey | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """The ``files`` that were written, and what the lecturer must know of them (``notes``), a line each:
+    extensions for ids that nobody has, points that are scaled, what is not filled in of platforms' files."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 class Page(Protocol):
@@ -69,11 +83,13 @@ NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class _File:
-    """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part."""
+    """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part;
+    ``signed``: with a signature beside it."""
 
     path: str
     data: bytes
     mode: int = 0o666
+    signed: bool = False
 
 
 def check(lab: LoadedLab, exports: Exports) -> None:
@@ -90,48 +106,56 @@ def write(
     exports: Exports,
     pages: Mapping[str, Page] = NO_PAGES,
     receipts: Mapping[str, Receipts] = MappingProxyType({}),
-) -> tuple[Path, ...]:
-    """Write the gradebook's files into ``folder``; return their paths.
+) -> Written:
+    """Write the gradebook's files into ``folder``.
 
     ``pages`` render each student's feedback, by the ending of the file's name: ``html``, ``md``. ``receipts``
     are digests, by student's id, exercise and machine. Nothing is written unless all can be. Raises SpecError
     for a file of a platform that cannot be filled in, and OSError.
     """
+    grades = counted(book, exports.policy)
+    platforms = dict(_platforms(book.lab, totals(book, grades), exports))
     files = [
-        *_of_the_class(book, exports),
-        *_of_students(book, exports, receipts),
-        *_of_platforms(book, exports, pages),
+        *_of_the_class(book, grades, exports),
+        *_of_students(book, grades, exports, receipts),
+        *_for_reading(book, grades, pages, platforms),
     ]
-    return tuple(_written(folder, file) for file in files)
+    written = [path for file in files for path in _written(folder, file, exports.signing)]
+    return Written(tuple(written), tuple(_notes(book, exports.policy, platforms)))
 
 
-def _of_the_class(book: Gradebook, exports: Exports) -> Iterator[_File]:
+def _of_the_class(book: Gradebook, grades: Sequence[Counted], exports: Exports) -> Iterator[_File]:
     """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
-    yield _File("grades.csv", _bytes(csv.render(counted(book, exports.policy))))
-    shown, policy = book, exports.policy
+    yield _File("grades.csv", _bytes(csv.render(grades)), signed=True)
+    shown = book
     if not exports.named:
         key = exports.key
-        shown, policy = anonymous(book, key), anonymous_policy(policy, book, key)
+        shown = anonymous(book, key)
+        grades = counted(shown, anonymous_policy(exports.policy, book, key))  # of other ids, in another order
         yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)), mode=0o600)
-    yield _File("junit.xml", _bytes(junit.render(counted(shown, policy))))
+    yield _File("junit.xml", _bytes(junit.render(grades)))
     yield _File("lecturer.html", _bytes(lecturer_html(shown)))
 
 
-def _of_students(book: Gradebook, exports: Exports, receipts: Mapping[str, Receipts]) -> Iterator[_File]:
-    for student, grades in _by_student(book, counted(book, exports.policy)).items():
+def _of_students(
+    book: Gradebook, counting: Sequence[Counted], exports: Exports, receipts: Mapping[str, Receipts]
+) -> Iterator[_File]:
+    for student, grades in _by_student(book, counting).items():
         name, digests = file_name(student), receipts.get(student, NO_RECEIPTS)
         yield _File(f"gradescope/{name}/results.json", _bytes(gradescope.render(grades, digests)))
         if exports.prairielearn:
             yield _File(f"prairielearn/{name}/results.json", _bytes(prairielearn.render(grades)))
 
 
-def _of_platforms(book: Gradebook, exports: Exports, pages: Mapping[str, Page]) -> Iterator[_File]:
-    grades = counted(book, exports.policy)
+def _for_reading(
+    book: Gradebook, grades: Sequence[Counted], pages: Mapping[str, Page], platforms: Mapping[str, Filled]
+) -> Iterator[_File]:
+    """Yield the feedback, and the platforms' files, into whose zip it goes."""
     feedback = {ending: _feedback(book, grades, page) for ending, page in pages.items()}
     for ending, texts in feedback.items():
         for student, text in texts.items():
             yield _File(f"feedback/{file_name(student)}.{ending}", text)
-    for place, filled in _platforms(book.lab, totals(book, grades), exports):
+    for place, filled in platforms.items():
         yield _File(place, filled.data)
         yield _File(
             f"{place.partition('/')[0]}/{NOT_FILLED}", _bytes("".join(f"{line}\n" for line in filled.notes))
@@ -169,30 +193,28 @@ def _titles(lab: LoadedLab) -> tuple[str, str]:
     return lab.lab.title, lab.lab.lab
 
 
-def notes(book: Gradebook, exports: Exports) -> tuple[str, ...]:
-    """Return what the lecturer must know of the exports, a line each: extensions for ids that nobody has,
-    points that are scaled, and what is not filled in of the platforms' files. Raises SpecError."""
-    unknown = sorted(set(exports.policy.extensions) - {student.id for student in book.students})
-    found = totals(book, counted(book, exports.policy))
-    filled = list(_platforms(book.lab, found, exports))
-    return (
-        *(f"{name}: has an extension, but is not in the class" for name in unknown),
-        *(f"{place}: {line}" for place, one in filled for line in one.scaled),
-        *(line for _, one in filled for line in one.notes),
-    )
+def _notes(book: Gradebook, policy: Policy, platforms: Mapping[str, Filled]) -> Iterator[str]:
+    for name in sorted(set(policy.extensions) - {student.id for student in book.students}):
+        yield f"{name}: has an extension, but is not in the class"
+    for place, one in platforms.items():
+        yield from (f"{place}: {line}" for line in one.scaled)
+    for one in platforms.values():
+        yield from one.notes
 
 
 def _bytes(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _written(folder: Path, file: _File) -> Path:
+def _written(folder: Path, file: _File, signing: Ed25519PrivateKey | None = None) -> tuple[Path, ...]:
     path = folder / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
+    if signing and file.signed:
+        return path, write_signed(path, file.data, signing)
     # A second export of a class touches only what is not as it should be.
     if file.mode == 0o600 or not path.is_file() or path.read_bytes() != file.data:
         write_atomically(path, file.data, mode=file.mode)
-    return path
+    return (path,)
 
 
 def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
@@ -212,4 +234,4 @@ def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
         shown = book if exports.named else anonymous(book, exports.key)
         skeletons = [one.folder / SKELETON for one in book.lab.exercises if one.name in book.exercises]
         page = similarity_html(shown, work, [path for path in skeletons if path.is_dir()])
-    return _written(folder, _File("similarity.html", _bytes(page)))
+    return _written(folder, _File("similarity.html", _bytes(page)))[0]

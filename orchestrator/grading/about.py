@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from orchestrator import __version__
@@ -16,7 +16,7 @@ ABOUT = "grading.json"
 @dataclass(frozen=True)
 class About:
     """``lab`` is the path of the lab's file, ``students`` maps pseudonyms, as in records and receipts, to the
-    ids of one student, or of a team. ``finished`` is False while a class is graded, and once that was killed.
+    ids of one student, or of a team. ``finished`` is False until a class is graded and its files are written.
     """
 
     lab: str
@@ -32,6 +32,11 @@ class About:
 def write_about(folder: Path, about: About) -> None:
     """Write the file, readable for its owner only: it says who is behind a pseudonym. Raises OSError."""
     write_atomically(folder / ABOUT, (json.dumps(asdict(about), indent=1) + "\n").encode(), mode=0o600)
+
+
+def mark_finished(folder: Path) -> None:
+    """Note that the class is graded and everything is written. Raises SpecError, OSError."""
+    write_about(folder, replace(read_about(folder), finished=True))
 
 
 def read_about(folder: Path) -> About:

@@ -68,7 +68,7 @@ class Outcome:
 
 
 def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progress: Progress) -> Outcome:
-    """Grade all submissions of a class into the folder ``out``.
+    """Grade all submissions of a class into the folder ``out``; who writes the grades marks it as finished.
 
     Raises SpecError for a choice that is not in the lab, Unavailable, ImageError, Interrupted. Verdicts that
     fell before an error or Ctrl-C are on disk and found again.
@@ -143,7 +143,6 @@ class _Class:
         book = gradebook(
             self.lab, intake, self.exercises, self.machines, self.works, self._recorded, unstable
         )
-        write_about(self.store.folder, replace(about, finished=True))
         after = {place: one for place, one in self.store.verdicts.items() if before.get(place) != one}
         found = len(distinct(units)) - len(todo)
         return Outcome(book, len(todo), found, tuple(changes(before, after)), self._results())

@@ -16,26 +16,38 @@ _CONTEXT = b"isolab grades 1\n"
 """Signed in front of the content, so that a signature of this key means nothing anywhere else."""
 
 
-def sign(path: Path, key: Ed25519PrivateKey) -> Path:
-    """Sign a file (Ed25519, RFC 8032) and write the signature beside it, in Base64; returns its path. Raises
-    OSError."""
+def write_signed(path: Path, data: bytes, key: Ed25519PrivateKey) -> Path:
+    """Write a file, and its signature (Ed25519, RFC 8032) beside it, in Base64; returns the latter's path.
+
+    The signature of the new content is added before it is written, and that of the old one removed after:
+    killed at any moment, what is there is signed. Raises OSError.
+    """
     beside = path.with_name(path.name + SUFFIX)
-    signature = base64.b64encode(key.sign(_CONTEXT + path.read_bytes()))
-    write_atomically(beside, signature + b"\n", mode=0o644)
+    ours = base64.b64encode(key.sign(_CONTEXT + data)) + b"\n"
+    before = _content(beside)
+    if _content(path) != data:
+        write_atomically(beside, before.replace(ours, b"") + ours, mode=0o644)
+        write_atomically(path, data, mode=0o666)
+    if _content(beside) != ours:
+        write_atomically(beside, ours, mode=0o644)
     return beside
 
 
-def problem_of(path: Path, key: Ed25519PublicKey) -> str:
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def problem_of(path: Path, key: Ed25519PublicKey, *, finished: bool = True) -> str:
     """Return in words what is wrong with a signed file; "" if it is as it was signed, or if neither it nor
-    its signature is there, as of a class that is still graded."""
+    its signature is there. Where all is not ``finished``, it may not have been written yet."""
     beside = path.with_name(path.name + SUFFIX)
-    if not path.exists() and not beside.exists():
+    if not path.exists() and not (finished and beside.exists()):
         return ""
     try:
-        signature = base64.b64decode(beside.read_bytes().strip(), validate=True)
+        signatures = [base64.b64decode(one, validate=True) for one in beside.read_bytes().split()]
         content = path.read_bytes()
     except (OSError, binascii.Error):
         return f"{path.name} and {beside.name} are not both there; grading again writes them"
-    if is_signed(key, signature, _CONTEXT + content):
+    if any(is_signed(key, one, _CONTEXT + content) for one in signatures):
         return ""
     return f"{path.name} is not as isolab wrote it: it was changed, or signed by another key"

@@ -18,6 +18,7 @@ from orchestrator.grading.inputs import Inputs
 from orchestrator.grading.queue import Same, Unit
 from orchestrator.grading.receipts import Graded, Receipt, Receipts, digest_of_record
 from orchestrator.host.cache import write_atomically
+from orchestrator.host.interrupts import held_back
 from orchestrator.paths import state_dir
 from orchestrator.record import RECORDS, Record, Status
 
@@ -59,7 +60,7 @@ class GradeStore:
         return self._same.get(same)
 
     def add(self, graded: Graded, unit: Unit, record: Record) -> None:
-        """Write and seal a verdict; returns when it is on disk. Raises OSError."""
+        """Write and seal a verdict; returns when both are on disk; interrupts wait. Raises OSError."""
         there = self._verdicts.get(graded)
         if there is not None and there.record is record and there.inputs == unit.inputs:
             return  # as found, without writing it out to compare
@@ -67,11 +68,12 @@ class GradeStore:
         line = own.to_json()
         if there is not None and (there.line, there.inputs) == (line, unit.inputs):
             return
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.receipts.append(_receipt(graded, unit.inputs, line))
-        self._verdicts[graded] = Verdicted(own, unit.inputs, line)
+        with held_back():
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.receipts.append(_receipt(graded, unit.inputs, line))
+            self._verdicts[graded] = Verdicted(own, unit.inputs, line)
         if record.status is not Status.ERROR:
             self._same[unit.same] = own
 

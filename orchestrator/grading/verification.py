@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from orchestrator.errors import SpecError
 from orchestrator.formatting import counted, printable
+from orchestrator.grading.about import ABOUT, read_about
 from orchestrator.grading.heads import Heads, digest
 from orchestrator.grading.keys import PUBLIC_FILE, fingerprint, is_signed, public_pem, read_public
 from orchestrator.grading.receipts import RECEIPTS, Line, Receipt, digest_of_record, parsed
@@ -23,6 +24,9 @@ from orchestrator.record import RECORDS
 @dataclass(frozen=True)
 class Verification:
     """What was found. ``problems`` name line, student and exercise; empty if everything is as it was sealed.
+    ``left`` says in the same way what is no problem in a folder that is not finished: what an isolab that was
+    killed, or still grades, has not sealed, or sealed anew. None of it counts. ``finished`` is whether the
+    folder says that it is.
 
     ``receipts``, ``superseded`` (those of work that was graded again) and ``records`` are counts. ``head`` is
     the SHA-256 of the last line, hexadecimal ("" without any): whoever has kept it can tell later whether
@@ -35,6 +39,12 @@ class Verification:
     records: int
     head: str
     key: str
+    left: tuple[str, ...] = ()
+    finished: bool = True
+
+
+_Whose = tuple[str, str, str]
+"""Student, exercise and machine."""
 
 
 class _Result(NamedTuple):
@@ -55,7 +65,7 @@ def verify(folder: Path, key: Ed25519PublicKey | None = None, heads: Heads | Non
     with the key beside them, which whoever can replace the receipts can replace as well. With ``heads``, that
     nothing which was sealed on this host is cut off at the end.
 
-    Raises SpecError if there are no receipts, or no key.
+    Raises SpecError if there are no receipts, or no key, or ``grading.json`` is damaged.
     """
     receipts, records = _content(folder / RECEIPTS), _content(folder / RECORDS)
     if receipts is None:
@@ -71,31 +81,43 @@ def verify(folder: Path, key: Ed25519PublicKey | None = None, heads: Heads | Non
         problems.append(f"{RECORDS} is missing")
     if heads and (missing := heads.problem(receipts.split(b"\n")[:-1])):
         problems.append(f"{RECEIPTS}: {missing}")
-    found = verified(receipts, records or b"", key)
+    # Whoever got the receipts and records alone has no such file.
+    finished = not (folder / ABOUT).exists() or read_about(folder).finished
+    found = verified(receipts, records or b"", key, finished=finished)
     return replace(found, problems=(*problems, *found.problems))
 
 
-def verified(receipts: bytes, records: bytes, key: Ed25519PublicKey) -> Verification:
-    """Verify the contents of ``receipts.jsonl`` and ``records.jsonl``."""
+def verified(
+    receipts: bytes, records: bytes, key: Ed25519PublicKey, *, finished: bool = True
+) -> Verification:
+    """Verify the contents of ``receipts.jsonl`` and ``records.jsonl``. ``finished``: the class is graded, so
+    that nothing may be left."""
     *whole, part = receipts.split(b"\n")
     lines = [_line(raw) for raw in whole]
     problems = [*_signature_problems(lines, key), *_chain_problems(whole, lines)]
+    left = []
     if part:
-        problems.append(
+        left.append(
             f"{RECEIPTS} ends in a part of a line ({counted(len(part), 'byte')}): if isolab was killed while "
             "it graded, grade again, which drops the part and goes on"
         )
     there = [line for line in lines if isinstance(line, Line)]
     current = {line.receipt.graded: line for line in there}
     results, broken = _results(records)
-    problems += [*broken, *_result_problems(there, list(current.values()), results)]
+    extra, missing = _unmatched(there, list(current.values()), results)
+    left += [*broken, *(words for place, words in extra if place not in missing)]
+    problems += [words for place, words in extra if place in missing]
+    told = {place for place, _ in extra}
+    problems += [words for place, words in missing.items() if place not in told]
     return Verification(
-        problems=tuple(problems),
+        problems=(*problems, *left) if finished else tuple(problems),
         receipts=len(whole),
         superseded=len(there) - len(current),
         records=len(results) + len(broken),
         head=digest(whole[-1]) if whole else "",
         key=fingerprint(key),
+        left=() if finished else tuple(left),
+        finished=finished,
     )
 
 
@@ -161,23 +183,25 @@ def _results(records: bytes) -> tuple[dict[int, _Result], list[str]]:
     return found, problems
 
 
-def _result_problems(
+def _unmatched(
     lines: Sequence[Line], current: Sequence[Line], results: Mapping[int, _Result]
-) -> Iterator[str]:
-    """Report results without their receipts, and receipts without their results."""
+) -> tuple[list[tuple[_Whose, str]], dict[_Whose, str]]:
+    """Return the results without their receipts, and the receipts without their results, in words."""
     open_ = Counter(_sealed(line.receipt) for line in current)
-    told = set()
+    extra = []
     for number, result in results.items():
         if open_[result]:
             open_[result] -= 1
-            continue
-        told.add(result[:3])
-        yield f"{RECORDS}:{number} ({result.words}): {_why(result, lines, current)}"
+        else:
+            words = f"{RECORDS}:{number} ({result.words}): {_why(result, lines, current)}"
+            extra.append((result[:3], words))
+    missing = {}
     for line in current:
         result = _sealed(line.receipt)
-        if open_[result] and result[:3] not in told:
+        if open_[result]:
             open_[result] -= 1
-            yield f"{_place(line.number, line)}: its result is not in {RECORDS}"
+            missing[result[:3]] = f"{_place(line.number, line)}: its result is not in {RECORDS}"
+    return extra, missing
 
 
 def _why(result: _Result, lines: Sequence[Line], current: Sequence[Line]) -> str:

@@ -20,7 +20,7 @@ POLICY = Policy(due=made_up.DUE, penalty_per_day=Amount(10, percent=True), late_
 
 
 def test_grades_are_written_as_the_format_says(tmp_path: Path) -> None:
-    written = write(made_up.gradebook(), tmp_path / "new" / "grades", Exports(policy=POLICY))
+    written = write(made_up.gradebook(), tmp_path / "new" / "grades", Exports(policy=POLICY)).files
     assert tmp_path / "new" / "grades" / "grades.csv" in written
     assert written[0].read_bytes() == (GOLDEN / "grades.csv").read_bytes()
 
@@ -28,7 +28,7 @@ def test_grades_are_written_as_the_format_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["s1", "007", "'quoted", "-1", "=1+1", "'=x", "a;b", 'a"b'])
 def test_an_id_survives_the_round_trip(tmp_path: Path, name: str) -> None:
     book = made_up.gradebook((made_up.grade(Student(name)),))
-    [path] = [path for path in write(book, tmp_path, Exports()) if path.name == "grades.csv"]
+    [path] = [path for path in write(book, tmp_path, Exports()).files if path.name == "grades.csv"]
     [_, row, _] = csv.reader(StringIO(path.read_text()))
     assert not row[0].startswith(("=", "-"))
     assert read_id(row[0]) == name

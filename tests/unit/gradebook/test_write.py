@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import made_up_gradebook as made_up
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from places import TESTS
 
 from orchestrator.errors import SpecError
-from orchestrator.gradebook import Exports, check, notes, write
+from orchestrator.gradebook import Exports, check, write
+from orchestrator.gradebook.counted import Total
+from orchestrator.gradebook.filling import Filled
+from orchestrator.gradebook.moodle import fill_worksheet
 from orchestrator.gradebook.policy import Amount, Policy
+from orchestrator.gradebook.sheet import Sheet
 from orchestrator.grading.model import Gradebook
+from orchestrator.grading.signed_file import problem_of
 from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.model import Student
 
@@ -29,9 +36,9 @@ def page(_book: Gradebook, student: Student, *, adjusted: Mapping[str, str]) -> 
 
 def test_the_same_grades_give_the_same_bytes(tmp_path: Path) -> None:
     exports = Exports(moodle=MOODLE, canvas=CANVAS, key=bytes(32), prairielearn=True)
-    once = write(made_up.gradebook(), tmp_path / "one", exports, {"html": page})
-    again = write(made_up.gradebook(), tmp_path / "two", exports, {"html": page})
-    third = write(made_up.gradebook(), tmp_path / "two", exports, {"html": page})
+    once = write(made_up.gradebook(), tmp_path / "one", exports, {"html": page}).files
+    again = write(made_up.gradebook(), tmp_path / "two", exports, {"html": page}).files
+    third = write(made_up.gradebook(), tmp_path / "two", exports, {"html": page}).files
     assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
     assert again == third
     there = {path for path in (tmp_path / "two").rglob("*") if path.is_file()}
@@ -56,9 +63,9 @@ def test_feedback_says_what_the_policy_made_of_the_points(tmp_path: Path) -> Non
     assert (tmp_path / "feedback" / f"{file_name(made_up.EVE.id)}.md").read_text() == "=evil() {}"
 
 
-def test_what_a_lecturer_must_know_is_told() -> None:
+def test_what_a_lecturer_must_know_is_told(tmp_path: Path) -> None:
     policy = POLICY.model_copy(update={"extensions": {"s0001": timedelta(days=1)}})
-    found = notes(made_up.gradebook(), Exports(moodle=MOODLE, policy=policy))
+    found = write(made_up.gradebook(), tmp_path, Exports(moodle=MOODLE, policy=policy)).notes
     assert found[0] == "s0001: has an extension, but is not in the class"
     assert found[1] == "moodle/english.csv: points are scaled: 6 in this lab are 100 there"
     assert found[2:] == tuple(MOODLE.with_suffix(".notes.txt").read_text().splitlines())
@@ -73,3 +80,22 @@ def test_files_of_platforms_are_checked_before_grading(tmp_path: Path) -> None:
         check(lab, Exports(canvas=CANVAS, canvas_column="5"))
     with pytest.raises(SpecError, match=r"cannot read .*none\.csv"):
         check(lab, Exports(canvas=tmp_path / "none.csv"))
+
+
+def test_everything_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = []
+
+    def fill(sheet: Sheet, found: Sequence[Total]) -> Filled:
+        filled.append(sheet)
+        return fill_worksheet(sheet, found)
+
+    monkeypatch.setattr(import_module("orchestrator.gradebook.write"), "fill_worksheet", fill)
+    assert write(made_up.gradebook(), tmp_path, Exports(moodle=MOODLE)).notes
+    assert len(filled) == 1
+
+
+def test_grades_are_signed_where_there_is_a_key(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    written = write(made_up.gradebook(), tmp_path, Exports(signing=key)).files
+    assert problem_of(written[0], key.public_key()) == ""
+    assert written[1].name == "grades.csv.sig"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import factories
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import SpecError
+from orchestrator.grading.about import About, write_about
 from orchestrator.grading.inputs import Inputs
 from orchestrator.grading.queue import Unit
-from orchestrator.grading.receipts import Graded
+from orchestrator.grading.receipts import RECEIPTS, Graded, Receipt, Receipts
 from orchestrator.grading.store import GradeStore
 from orchestrator.grading.verification import verify
 from orchestrator.grading.work import Work, WorkStore
@@ -118,3 +122,82 @@ def test_files_are_kept_by_content_and_their_change_is_noticed(folder: Path) -> 
     (store.place(digest) / "a.c").write_bytes(b"int y;")
     with pytest.raises(SpecError, match="were changed"):
         store.read(digest)
+
+
+class Killed(BaseException):
+    """Ends what is under way as SIGKILL does: nothing more is written."""
+
+
+def killed_while_sealing(folder: Path, monkeypatch: pytest.MonkeyPatch, who: Graded, one: Record) -> None:
+    """Add a verdict, killed when its record is on disk and its receipt is not."""
+
+    def stop(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as only_here, GradeStore(folder, KEY) as store:
+        only_here.setattr(Receipts, "append", stop)
+        with pytest.raises(Killed):
+            store.add(who, unit("other"), one)
+
+
+def test_an_interrupt_comes_after_the_receipt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = Receipts.append
+
+    def interrupted(receipts: Receipts, receipt: Receipt) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        append(receipts, receipt)
+
+    monkeypatch.setattr(Receipts, "append", interrupted)
+    with GradeStore(folder, KEY) as store, pytest.raises(KeyboardInterrupt), stop_signals():
+        store.add(place("s1"), unit(), record())
+    found = verify(folder)
+    assert (found.problems, found.receipts, found.records) == ((), 1, 1)
+
+
+@pytest.mark.parametrize("who", ["s1", "s2"], ids=["graded before", "new"])
+def test_what_a_kill_leaves_is_told_and_is_no_problem_until_the_class_is_finished(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    with GradeStore(folder, KEY) as store:
+        store.add(place("s1"), unit(), record())
+    killed_while_sealing(folder, monkeypatch, place(who), record(0.5, student=who))
+    about = About("lab.yaml", {"s1": ["ada"], "s2": ["ben"]}, finished=False)
+    write_about(folder, about)
+    found = verify(folder)
+    assert (found.finished, found.problems, len(found.left)) == (False, (), 1)
+    assert found.left[0].startswith(f"{RECORDS}:2 (a of {who} on vm): ")
+
+    write_about(folder, replace(about, finished=True))
+    finished = verify(folder)
+    assert (finished.problems, finished.left) == (found.left, ())
+
+    with GradeStore(folder, KEY) as store:
+        store.add(place("s2"), unit("other"), record(0.5, student="s2"))
+        store.finish([place("s1"), place("s2")])
+    assert verify(folder).problems == ()
+
+
+def test_in_a_folder_that_is_not_finished_what_replaced_a_verdict_is_a_problem(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with GradeStore(folder, KEY) as store:
+        store.add(place("s1"), unit(), record())
+    sealed = (folder / RECORDS).read_text()
+    killed_while_sealing(folder, monkeypatch, place("s1"), record(0.5))
+    write_about(folder, About("lab.yaml", {"s1": ["ada"]}, finished=False))
+    (folder / RECORDS).write_text((folder / RECORDS).read_text().replace(sealed, ""))
+    assert len(verify(folder).problems) == 1
+
+
+def test_an_older_result_is_left_until_the_class_is_finished(folder: Path) -> None:
+    write_about(folder, About("lab.yaml", {"s1": ["ada"]}, finished=False))
+    with GradeStore(folder, KEY) as store:
+        store.add(place("s1"), unit(), record(0.5))
+        store.add(place("s1"), unit("e"), record(1.0))
+    with (folder / RECORDS).open("a") as file, (folder / RECEIPTS).open("a") as receipts:
+        file.write('{"run": "cut of')
+        receipts.write('{"receipt":{"att')
+    found = verify(folder)
+    assert found.problems == ()
+    assert ["older result" in found.left[2], "not a record" in found.left[1]] == [True, True]
+    assert "ends in a part of a line" in found.left[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator.errors import SpecError
 from orchestrator.grading.out_folder import make_out_folder
-from orchestrator.grading.signed_file import problem_of, sign
+from orchestrator.grading.signed_file import problem_of, write_signed
+from orchestrator.host.cache import write_atomically
 
 KEY = Ed25519PrivateKey.generate()
 
@@ -59,11 +61,35 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "grades.csv"
     assert problem_of(path, KEY.public_key()) == ""
     path.write_text("ada,1\n")
-    assert "not both there" in problem_of(path, KEY.public_key())
-    sign(path, KEY)
+    assert "not both there" in problem_of(path, KEY.public_key(), finished=False)
+    write_signed(path, b"ada,1\n", KEY)
     assert problem_of(path, KEY.public_key()) == ""
     assert "signed by another key" in problem_of(path, Ed25519PrivateKey.generate().public_key())
     path.write_text("ada,9\n")
     assert "it was changed" in problem_of(path, KEY.public_key())
     path.unlink()
     assert "not both there" in problem_of(path, KEY.public_key())
+
+
+@pytest.mark.parametrize("writes", range(4), ids=["before", "signature", "file", "both"])
+def test_killed_on_the_way_what_is_there_is_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    path = tmp_path / "grades.csv"
+    for data in (b"ada,1\n", b"ada,2\n"):
+        done: list[Path] = []
+
+        def write(path: Path, data: bytes, *, mode: int, done: list[Path] = done) -> None:
+            if len(done) == writes:
+                raise KeyboardInterrupt
+            done.append(path)
+            write_atomically(path, data, mode=mode)
+
+        monkeypatch.setattr("orchestrator.grading.signed_file.write_atomically", write)
+        with contextlib.suppress(KeyboardInterrupt):
+            write_signed(path, data, KEY)
+        assert problem_of(path, KEY.public_key(), finished=writes != 1) == ""
+    monkeypatch.undo()
+    write_signed(path, b"ada,3\n", KEY)
+    assert problem_of(path, KEY.public_key()) == ""
+    assert len(path.with_name("grades.csv.sig").read_bytes().split()) == 1
