@@ -1,0 +1,11 @@
+"""The gateway: the way for students over SSH into their machines, and nowhere else.
+
+OpenSSH's own sshd, on a port of the class's, as an unprivileged user. Every key is bound to its seat: see
+docs/adr/0034-gateway.md.
+"""
+
+from __future__ import annotations
+
+from orchestrator.classes.gateway.lifecycle import alive, endpoint, refresh, start, stop, wanted
+
+__all__ = ["alive", "endpoint", "refresh", "start", "stop", "wanted"]

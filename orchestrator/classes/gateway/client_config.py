@@ -1,0 +1,64 @@
+"""What the gateway's own ssh reads when it enters a seat's machines. Pure. Source: ssh_config(5)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.classes.gateway.standing import Place
+from orchestrator.labfile.ssh_endpoint import key_type
+
+CONNECT_SECONDS = 30
+"""How long a machine may take to begin to answer before that is said."""
+KEY, CONFIG, KNOWN_HOSTS = "key", "config", "known_hosts"
+"""Files in a seat's folder."""
+
+
+def render_config(names: Mapping[str, Place], folder: Path) -> str:
+    """Return a seat's configuration: an entry for each login name whose machine is up.
+
+    ``folder`` is the seat's, as the gateway sees it. ``enter`` reads the lines ``Host`` and ``Port``.
+    """
+    return "".join(
+        "\n".join([f"Host {name}", *(f"    {key} {value}" for key, value in _options(place, folder).items())])
+        + "\n"
+        for name, place in names.items()
+    )
+
+
+def render_known_hosts(names: Mapping[str, Place]) -> str:
+    """Return the keys that a seat's machines have to show, by their tags."""
+    places = {place.tag: bytes.fromhex(place.host_key) for place in names.values()}
+    return "".join(
+        f"{tag} {key_type(blob)} {base64.b64encode(blob).decode()}\n" for tag, blob in places.items()
+    )
+
+
+def _options(place: Place, folder: Path) -> dict[str, str]:
+    return {
+        "HostName": "127.0.0.1",
+        "Port": str(place.port),
+        "User": "student",
+        "HostKeyAlias": place.tag,
+        "UserKnownHostsFile": f'"{folder / KNOWN_HOSTS}"',
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
+        "IdentityFile": f'"{folder / KEY}"',
+        "IdentitiesOnly": "yes",
+        "IdentityAgent": "none",
+        "PreferredAuthentications": "publickey",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "PermitLocalCommand": "no",
+        "ClearAllForwardings": "yes",
+        "EscapeChar": "none",
+        "LogLevel": "ERROR",
+        "ConnectTimeout": str(CONNECT_SECONDS),
+        "ServerAliveInterval": "30",
+        "ServerAliveCountMax": "4",
+        # Cheap for an emulated processor; the connection does not leave this host.
+        "KexAlgorithms": "curve25519-sha256,curve25519-sha256@libssh.org",
+        "Ciphers": "aes128-ctr,chacha20-poly1305@openssh.com",
+    }

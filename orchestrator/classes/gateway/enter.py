@@ -1,0 +1,98 @@
+"""``enter``: what sshd runs for every login, whatever was asked for: one machine's shell, command or files.
+
+A script for sh(1), so that a login waits for no interpreter. The seat is its argument, from the options of
+the key that was used; the machine is the login name.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+SLOTS = 16
+"""How many sessions of one seat there may be at a time."""
+
+_SCRIPT = r"""
+# Runs for every login to the gateway: enter SEAT
+umask 077
+PATH=/usr/bin:/bin:/usr/sbin:/sbin
+export PATH
+unset ENV CDPATH
+here=@here@ python=@python@ seat=$1 line=${SSH_ORIGINAL_COMMAND-} name=@name@
+try_again='it may be coming up or being reset: try again in a minute; if it stays so, tell your lecturer'
+
+fail() {
+	printf 'isolab: %s\n' "$1" >&2
+	exit 69 # EX_UNAVAILABLE of sysexits(3)
+}
+
+# Set port to where the machine of this name stands.
+find_port() {
+	port='' at=''
+	[ -r "$here/seats/$seat/config" ] || return 1
+	while read -r word value; do
+		case $word in
+		Host) at=$value ;;
+		Port) [ "$at" = "$1" ] && port=$value && return 0 ;;
+		esac
+	done <"$here/seats/$seat/config"
+	return 1
+}
+
+# Take one of the places that a seat's sessions have; it is held for as long as a program has descriptor 9.
+take_slot() {
+	slot=$(($$ % @slots@)) left=@slots@
+	while [ "$left" -gt 0 ]; do
+		exec 9<"$here/slots/$seat/$slot"
+		flock -n 9 && return
+		slot=$(((slot + 1) % @slots@)) left=$((left - 1))
+	done
+	fail "you have @slots@ sessions open already, the most there may be: close some"
+}
+
+# What ends with us: our own process gets a signal when sshd ends, and hands it on so.
+take_slot
+case $line in
+'isolab sftp')
+	find_port "$name" || fail "$name is not up: $try_again"
+	sftp=-s line=sftp
+	;;
+'isolab connect'*)
+	wanted=${line#isolab connect}
+	wanted=${wanted# }
+	find_port "${wanted:-$name}" || fail "${wanted:-$name} is not a machine that is up: $try_again"
+	exec "$python" -I -S "$here/relay.py" "$port" "${wanted:-$name}"
+	;;
+isolab | 'isolab '*)
+	exec "$python" -I -S "$here/ask.py" "$here/requests.sock" "$seat"
+	;;
+*)
+	find_port "$name" || fail "$name is not up: $try_again"
+	;;
+esac
+
+tty=-T
+[ -n "${SSH_TTY-}" ] && tty=-tt
+setpriv --pdeathsig TERM -- \
+	ssh -F "$here/seats/$seat/config" "$tty" ${sftp:+"$sftp"} -- "$name" ${line:+"$line"}
+code=$?
+if [ "$code" = 255 ] && ! "$python" -I -S "$here/answers.py" "$port"; then
+	fail "$name does not answer: $try_again"
+fi
+if [ -n "${sftp-}" ] && [ "$code" != 0 ]; then
+	printf 'isolab: %s\n' "sftp ended with status $code. Where a machine has no sftp server, use scp -O, or \
+tar cf - FILES | ssh … tar xf -" >&2
+fi
+exit "$code"
+"""
+
+
+def render_enter(inside: Path, python: str, login_name: str = "") -> str:
+    """Return the script. ``inside`` is where it sees the gateway's files, ``python`` an interpreter it may
+    run; ``login_name`` is what every login counts as where sshd knows only one user. Pure."""
+    values = {"here": shlex.quote(str(inside)), "python": shlex.quote(python), "slots": str(SLOTS)}
+    text = _SCRIPT.lstrip()
+    values["name"] = shlex.quote(login_name) if login_name else "${LOGNAME:-lab}"
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return "#!/bin/sh\n" + text

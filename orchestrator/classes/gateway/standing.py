@@ -1,0 +1,88 @@
+"""Where the machines of a class's seats stand now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from orchestrator.classes.gateway.folder import Folder
+from orchestrator.classes.model import SHARED, LoadedClass
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import LabError
+from orchestrator.host.cache import write_atomically
+from orchestrator.sessions.exec_command import address_of
+from orchestrator.sessions.lifecycle import side_by_side
+from orchestrator.sessions.lookup import SessionMachine, session_machines
+
+LAB = "lab"
+"""The login name for the class's first machine."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine's SSH server: a port of this host's loopback, and the public key it has to show, as on the
+    wire in hexadecimal. ``tag`` is unlike that of any other machine, also of the one it replaces."""
+
+    seat: str
+    machine: str
+    tag: str
+    port: int
+    host_key: str
+
+
+def class_machines(found: LoadedClass) -> list[SessionMachine]:
+    """Return the machines of the class's seats, and those for everybody, that are up."""
+    sessions = {found.session(seat.name) for seat in found.seats} | {found.session(SHARED)}
+    return [one for one in session_machines() if one.session in sessions and not one.coming]
+
+
+def standing(found: LoadedClass, folder: Folder) -> list[Place]:
+    """Return where the class's machines stand; those that do not answer are left out.
+
+    A machine is asked once, for its port never changes: the answer is kept in the gateway's folder.
+    """
+    kept = _kept(folder)
+    machines = class_machines(found)
+    unknown = [machine for machine in machines if machine.handle.tag not in kept]
+    asked = side_by_side(lambda machine: _place(found, machine), unknown, Cancellation())
+    fresh = {place.tag: place for _, place in asked if not isinstance(place, LabError)}
+    every = kept | fresh
+    places = [every[machine.handle.tag] for machine in machines if machine.handle.tag in every]
+    write_atomically(
+        folder.root / "standing.json", json.dumps([asdict(place) for place in places], indent=1).encode()
+    )
+    return places
+
+
+def within_reach(found: LoadedClass, places: list[Place]) -> dict[str, dict[str, Place]]:
+    """Return for each seat what its login names mean now: its machines, those for everybody, and ``lab``."""
+    shared = {place.machine: place for place in places if place.seat == SHARED}
+    names: dict[str, dict[str, Place]] = {seat.name: dict(shared) for seat in found.seats}
+    for place in places:
+        if place.seat in names:
+            names[place.seat][place.machine] = place
+    first = next(iter(found.spec.machines))
+    for there in names.values():
+        if first in there:
+            there.setdefault(LAB, there[first])
+    return names
+
+
+def login_names(found: LoadedClass) -> list[str]:
+    """Return the login names of the gateway, ``lab`` first."""
+    return list(dict.fromkeys([LAB, *found.spec.machines, *found.spec.shared]))
+
+
+def _place(found: LoadedClass, machine: SessionMachine) -> Place:
+    address = address_of(machine)
+    seat = found.seat_of(machine.session)
+    return Place(seat, machine.machine, machine.handle.tag, address.port, address.host_key.hex())
+
+
+def _kept(folder: Folder) -> Mapping[str, Place]:
+    try:
+        rows = json.loads((folder.root / "standing.json").read_text())
+        return {row["tag"]: Place(**row) for row in rows}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}  # asked anew
