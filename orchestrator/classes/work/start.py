@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,9 +54,8 @@ class Starting:
     def of(self, seat: Seat) -> Iterator[Path]:
         """Provide a folder with a seat's files, ``LAB/EXERCISE/…``, for a ``with`` block. Most files are hard
         links to those of other seats: read them, do not write to them. Raises OSError."""
-        target = self.folder / f"seat-{seat.name}"
+        target = Path(tempfile.mkdtemp(prefix=f"{seat.name}-", dir=self.folder))
         try:
-            target.mkdir()
             for lab in self.labs:
                 self._make(lab, seat, target / lab.name)
             yield target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +10,11 @@ from typing import Any
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import COLLECTED
 from orchestrator.classes.work.collect import Collected, collect
-from orchestrator.classes.work.seat_machines import machines_of
+from orchestrator.cli.classes.acting import acting, refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json, table
-from orchestrator.cli.signals import stop_signals
-from orchestrator.cli.ssh import need_client
-from orchestrator.deadline import Cancellation
-from orchestrator.errors import Exit, Interrupted, SpecError
-from orchestrator.formatting import counted, printable, size_words
-from orchestrator.progress import shown
+from orchestrator.errors import Exit
+from orchestrator.formatting import counted, size_words
 
 MOST_LISTED = 20
 """Lines of what was skipped, on the screen; JSON has all of them."""
@@ -29,20 +24,12 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     """Copy what changed, and say what came and what was skipped. Exit code 3 if a home folder could not be
     read."""
     options.refuse("collect", "watch", "prune")
-    if further:
-        raise SpecError(
-            f"isolab class collect takes no {printable(further[0])!r}", hint="isolab class collect CLASS"
-        )
+    refuse_further("collect", further)
     seats = options.seats(found)
     target = Path(options.out) if options.out else found.folder / COLLECTED
-    try:
-        with stop_signals(), shown(quiet=options.form == JSON and sys.stderr.isatty()) as progress:
-            need_client(machines_of(found, seats))
-            done = collect(found, seats, progress, Cancellation(), target)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted: copies that were not complete are as they were", hint="the same command goes on"
-        ) from None
+    words = "copies that were not complete are as they were"
+    with acting(found, seats, options.form, words, "the same command goes on") as (progress, cancellation):
+        done = collect(found, seats, progress, cancellation, target)
     if options.form == JSON:
         say_json({"folder": str(target), "machines": [_data(one, target) for one in done]})
     else:
