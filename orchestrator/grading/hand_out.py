@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.exercises.parameters import readme, values
@@ -26,21 +27,33 @@ def hand_out(lab: LoadedLab, target: Path, students: Sequence[Student], course: 
 
     Raises SpecError when ``target`` exists and is not empty; OSError.
     """
-    with_parameters = [exercise for exercise in lab.exercises if exercise.spec.parameters]
     if not students:
         names = copy_lab(lab, target, for_students=True)
-        for exercise in with_parameters:
+        for exercise in _with_parameters(lab):
             _write(target / exercise.name, _as_written(exercise))
         return names
     for student in students:
         place = target / file_name(student.id)
         names = copy_lab(lab, place, for_students=True)
-        for exercise in with_parameters:
-            own = values(exercise.spec, exercise.name, student.id, course)
-            _write(place / exercise.name, {name: {"value": value} for name, value in own.items()})
-            if (place / exercise.name / README).is_file():
-                (place / exercise.name / README).write_text(readme(exercise, own), encoding="utf-8")
+        for file, text in list(own_texts(lab, place, student.id, course)):
+            file.write_text(text, encoding="utf-8")
     return names
+
+
+def own_texts(lab: LoadedLab, copied: Path, student: str, course: bytes) -> Iterator[tuple[Path, str]]:
+    """Yield the files of a lab ``copied`` for students whose text is different for each student, by their
+    paths in the copy, and the text that the student of this id gets. The copy is only read. Raises OSError.
+    """
+    for exercise in _with_parameters(lab):
+        own = values(exercise.spec, exercise.name, student, course)
+        folder = copied / exercise.name
+        yield folder / EXERCISE_FILE, _written(folder, {name: {"value": one} for name, one in own.items()})
+        if (folder / README).is_file():
+            yield folder / README, readme(exercise, own)
+
+
+def _with_parameters(lab: LoadedLab) -> list[LoadedExercise]:
+    return [exercise for exercise in lab.exercises if exercise.spec.parameters]
 
 
 def _as_written(exercise: LoadedExercise) -> Parameters:
@@ -48,17 +61,26 @@ def _as_written(exercise: LoadedExercise) -> Parameters:
 
 
 def _write(folder: Path, parameters: Parameters) -> None:
-    """Write these parameters into the copy of an exercise file, without those that only hidden tests use; all
-    else stays as written."""
-    file = folder / EXERCISE_FILE
-    text = file.read_text(encoding="utf-8")
-    document = parse(text, str(file))
+    (folder / EXERCISE_FILE).write_text(_written(folder, parameters), encoding="utf-8")
+
+
+def _written(folder: Path, parameters: Parameters) -> str:
+    """Return the text of a copy's exercise file with these parameters, without those that only hidden tests
+    use; all else stays as written."""
+    before, after, used = _around((folder / EXERCISE_FILE).read_text(encoding="utf-8"), folder)
+    left = {name: how for name, how in parameters.items() if name in used}
+    written = f"{_KEY}: {json.dumps(left)}\n" if left else ""
+    return before + written + after
+
+
+@functools.lru_cache(maxsize=64)
+def _around(text: str, folder: Path) -> tuple[str, str, frozenset[str]]:
+    """Return what is before and after the parameters in an exercise file, and the names used there. A class
+    asks for the same text once for each student."""
+    document = parse(text, str(folder / EXERCISE_FILE))
     starts = sorted(document.place((key,), key=True)[0] for key in document.data)
     first = document.place((_KEY,), key=True)[0]
     after = next((line for line in starts if line > first), None)
     lines = text.splitlines(keepends=True)
-    around = "".join(lines[: first - 1]), "".join(lines[after - 1 :] if after else [])
-    used = {*names_in(around[0]), *names_in(around[1])}
-    left = {name: how for name, how in parameters.items() if name in used}
-    written = f"{_KEY}: {json.dumps(left)}\n" if left else ""
-    file.write_text(around[0] + written + around[1], encoding="utf-8")
+    before, rest = "".join(lines[: first - 1]), "".join(lines[after - 1 :] if after else [])
+    return before, rest, frozenset((*names_in(before), *names_in(rest)))

@@ -137,9 +137,16 @@ def _send_sparse(entry: Callable[[Sequence[str]], Sequence[str]], folder: str, p
 
 
 def receive(
-    argv: Sequence[str], target: Path, limit: int, on_progress: OnProgress, what: str = ""
+    argv: Sequence[str],
+    target: Path,
+    limit: int,
+    on_progress: OnProgress,
+    what: str = "",
+    *,
+    names: bytes = b"",
 ) -> Received:
-    """Receive what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes.
+    """Receive what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes. Where it
+    is given ``names`` on its standard input, it may send several archives, one after the other.
 
     Only regular files and folders are accepted, under plain relative names, with their modes and times;
     hard links only to files of the same stream. Symbolic links in the archive are skipped, and links on
@@ -149,10 +156,12 @@ def receive(
     target.mkdir(parents=True, exist_ok=True)
     received = Received()
     with _talking(argv) as (talk, words):
-        talk.end_input()
+        _tell(talk, names, words)
         source = _Source(talk, limit, on_progress)
         try:
-            with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK) as tar:
+            with tarfile.open(
+                fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK, ignore_zeros=bool(names)
+            ) as tar:
                 _take(tar, source, target.resolve(), received, limit)
         except tarfile.ReadError:  # what an empty stream is, too
             _require_success(talk, "pack the files", what)
@@ -162,6 +171,16 @@ def receive(
             raise TransportError(complaints or f"the machine sent an invalid archive: {problem}") from None
         _require_success(talk, "pack the files", what)
     return received
+
+
+def _tell(talk: process.Conversation, names: bytes, words: Callable[[], str]) -> None:
+    """Send a command its names, and end its input. Raises TransportError, TimedOut."""
+    try:
+        for start in range(0, len(names), _BLOCK):
+            talk.send(names[start : start + _BLOCK], Deadline.after(STALL_SECONDS))
+    except TransportError:
+        raise TransportError(f"the machine did not accept the names: {words() or 'closed'}") from None
+    talk.end_input()
 
 
 def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Received, limit: int) -> None:

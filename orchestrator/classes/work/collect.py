@@ -1,0 +1,167 @@
+"""Copy the home folders of a class into its folder: only what changed travels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.paths import COLLECTED, home_image
+from orchestrator.classes.work.chosen import Limits, chosen
+from orchestrator.classes.work.listing import Item, list_home
+from orchestrator.classes.work.mirror import Mirror, Renewed
+from orchestrator.classes.work.seat_machines import home_of, machines_of
+from orchestrator.classes.work.take import WENT_AWAY, take_files
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import LabError, from_os
+from orchestrator.formatting import counted, size_words
+from orchestrator.host.cache import digest, locked
+from orchestrator.progress import Progress
+from orchestrator.sessions.lifecycle import side_by_side
+from orchestrator.sessions.lookup import SessionMachine
+from orchestrator.submissions.entries import shown_name
+
+LOCK_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The copy of one home folder. ``machine`` is a name within the seat. ``files`` are in the copy now, of
+    which ``fresh`` came with ``size`` bytes; ``gone`` were deleted in the home folder, and moved to
+    ``.before``. ``skipped`` says what was not taken, and why, printable. ``problem``: why the home folder
+    could not be read, then the copy is what it was; "" if it could. ``time`` is when the copy was as the home
+    folder, None if never."""
+
+    seat: str
+    machine: str
+    files: int = 0
+    fresh: int = 0
+    size: int = 0
+    gone: int = 0
+    skipped: tuple[str, ...] = ()
+    problem: str = ""
+    time: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """What happened, in one line."""
+        if self.problem:
+            return f"{self.machine}: {self.problem}"
+        changes = []
+        if self.fresh:
+            changes.append(f"{counted(self.fresh, 'file')} new or changed ({size_words(self.size)})")
+        if self.gone:
+            changes.append(f"{self.gone} deleted")
+        if self.skipped:
+            changes.append(f"{len(self.skipped)} skipped")
+        return f"{self.machine}: {', '.join(changes) or 'nothing new'}"
+
+
+def collect(
+    found: LoadedClass,
+    seats: Sequence[Seat],
+    progress: Progress,
+    cancellation: Cancellation,
+    folder: Path | None = None,
+) -> list[Collected]:
+    """Copy the home folders of these seats into ``folder/SEAT/MACHINE`` (by default ``collected`` beside the
+    class file), all side by side; returns one for each machine of each seat, in this order.
+
+    A home folder that cannot be read has a ``problem``; the others are not kept from it. Raises Unavailable,
+    Interrupted.
+    """
+    target = folder or found.folder / COLLECTED
+    there = {(found.seat_of(one.session), one.machine): one for one in machines_of(found, seats)}
+
+    def one(machine: SessionMachine) -> Collected:
+        progress.doing(machine.name, "collecting")
+        try:
+            return _collected(found, machine, target, cancellation)
+        except OSError as problem:
+            raise from_os(problem) from None
+        finally:
+            progress.done(machine.name)
+
+    results = dict(
+        zip(there, (done for _, done in side_by_side(one, list(there.values()), cancellation)), strict=True)
+    )
+    cancellation.check()
+    done = [
+        _told(results.get((seat.name, name)), found, seat.name, name, target)
+        for seat in seats
+        for name in found.machines.lab.machines
+    ]
+    _note(Activity(found), done)
+    return done
+
+
+def _told(
+    result: Collected | LabError | None, found: LoadedClass, seat: str, machine: str, target: Path
+) -> Collected:
+    if isinstance(result, Collected):
+        return result
+    since = Mirror(target / seat, machine).since if (target / seat).exists() else None
+    if isinstance(result, LabError):
+        return Collected(seat, machine, problem=result.message.splitlines()[0], time=since)
+    problem = _not_up(home_image(found, seat, machine), since)
+    return Collected(seat, machine, problem=problem, time=since)
+
+
+def _not_up(image: Path, since: datetime | None) -> str:
+    """Return why the home folder of a machine that is not up is not collected; "" if there is nothing to
+    collect, since it has not been written to."""
+    try:
+        written = datetime.fromtimestamp(image.stat().st_mtime, UTC)
+    except OSError:
+        return ""
+    if since is not None and written <= since:
+        return ""
+    return "it is not up, and its home folder has been written to since it was collected"
+
+
+def _collected(
+    found: LoadedClass, machine: SessionMachine, target: Path, cancellation: Cancellation
+) -> Collected:
+    seat = found.seat_of(machine.session)
+    if machine.coming:
+        raise LabError("it is still coming up")
+    key = digest(str(target.resolve()), seat)
+    with locked("collect", key, cancellation.deadline(LOCK_SECONDS)):
+        mirror = Mirror(target / seat, machine.machine)
+        most = found.spec.quota.disk
+        home, labs = home_of(machine), [lab.name for lab in found.labs]
+        listing = list_home(machine, home, labs, cancellation.deadline())
+        picked = chosen(listing.items, Limits(most), labs)
+
+        def fetch(files: Sequence[Item], into: Path) -> set[str]:
+            return take_files(machine, home, files, into)
+
+        done: Renewed = mirror.renew(picked, listing.clock, fetch, most, complete=listing.complete)
+        skipped = [*picked.skipped, *(f"{shown_name(path)}: {WENT_AWAY}" for path in done.lost)]
+        if not listing.complete:
+            skipped.append("more files than can be listed: the rest was not looked at")
+        return Collected(
+            seat,
+            machine.machine,
+            done.files,
+            done.fresh,
+            done.size,
+            done.gone,
+            tuple(skipped),
+            time=mirror.since,
+        )
+
+
+def _note(activity: Activity, done: Sequence[Collected]) -> None:
+    for seat in dict.fromkeys(one.seat for one in done):
+        words = list(_words([one for one in done if one.seat == seat]))
+        if words:
+            activity.add(Event(seat, Kind.COLLECTED, detail="; ".join(words)))
+
+
+def _words(done: Sequence[Collected]) -> Iterator[str]:
+    """Yield what is worth recording of a seat: not of machines that were never up."""
+    yield from (one.words for one in done if one.problem or one.time)

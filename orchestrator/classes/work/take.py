@@ -1,0 +1,77 @@
+"""Bring files of a home folder here, by their names: nothing else a machine sends is kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.classes.work.chosen import Chosen, Limits, chosen
+from orchestrator.classes.work.listing import Item, list_home
+from orchestrator.classes.work.seat_machines import home_of
+from orchestrator.deadline import Deadline
+from orchestrator.labfile.models import User
+from orchestrator.sessions.exec_command import entry
+from orchestrator.sessions.lookup import SessionMachine
+from orchestrator.sessions.transfer import receive
+from orchestrator.submissions.entries import shown_name
+
+WENT_AWAY = "it went away while it was copied"
+AT_ONCE = 20_000
+"""Files asked for by one command."""
+_SLACK = 2**26
+"""Bytes by which files may grow, all together, while they are copied."""
+
+_PACK = """\
+cd "$1" || exit 44
+names=$(cat)
+printf '%s\\n' "$names" | tr '\\n' '\\000' | xargs -0 tar -c -f -
+exit 0
+"""
+"""All names are read before the first file is sent: both ends would wait for each other. xargs may run tar
+several times. What has gone or changed meanwhile makes tar complain; who asked sees what came."""
+
+
+def take_files(machine: SessionMachine, home: str, files: Sequence[Item], target: Path) -> set[str]:
+    """Copy these files of a home folder into the folder ``target``; returns the paths of those that came.
+
+    Raises TransportError, TimedOut, LabError where this host cannot write them.
+    """
+    came: set[str] = set()
+    argv = entry(machine, User.ROOT.value, ["/bin/sh", "-c", _PACK, "sh", home]).argv
+    for start in range(0, len(files), AT_ONCE):
+        some = files[start : start + AT_ONCE]
+        wanted = {one.path for one in some}
+        names = "".join(f"./{one.path}\n" for one in some)
+        limit = sum(one.size for one in some) + _SLACK
+        got = receive(argv, target, limit, lambda _size: None, home, names=os.fsencode(names))
+        for path in got.files:
+            if path in wanted:
+                came.add(path)
+            else:  # nobody asked for it
+                (target / path).unlink(missing_ok=True)
+    return came
+
+
+def take_folders(
+    machine: SessionMachine, folders: Sequence[str], target: Path, limits: Limits, deadline: Deadline
+) -> Chosen:
+    """Copy these folders of a home folder (plain paths) into ``target``, under the same paths; returns what
+    was taken and what not. A folder that is not there is not made. Raises as ``list_home``
+    and ``take_files``."""
+    home = home_of(machine)
+    found = list_home(machine, home, folders, deadline, only=True)
+    picked = chosen(found.items, limits, ())
+    for path in picked.folders:
+        (target / path).mkdir(parents=True, exist_ok=True)
+    came = take_files(machine, home, picked.files, target)
+    lost = [one for one in picked.files if one.path not in came]
+    words = [f"{shown_name(one.path)}: {WENT_AWAY}" for one in lost]
+    left = tuple(one for one in picked.files if one.path in came)
+    return Chosen(left, picked.folders, (*picked.skipped, *words))
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of copies, read-only ones included, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)
