@@ -97,3 +97,5 @@ class ClassSpec(Spec):
     """Hosts the machines are spread over. By default all are on this one."""
     policy: Policy = Policy()
     """How late work and several attempts count; applied when grades are exported."""
+    contact: str = ""
+    """Whom students ask, such as a name and an email address; printed in handouts."""
