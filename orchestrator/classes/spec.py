@@ -123,6 +123,8 @@ class ClassSpec(Spec):
     """Hosts the machines are spread over. By default all are on this one."""
     policy: ClassPolicy = ClassPolicy()
     """How late work and several attempts count; applied when grades are exported."""
+    contact: str = ""
+    """Whom students ask, such as a name and an email address; printed in handouts."""
 
     @property
     def end(self) -> datetime | None:

@@ -22,16 +22,17 @@ def page(template: str, *, sortable: bool = False, **values: Any) -> str:
 @cache
 def _template(name: str) -> Template:
     """Return a template; a class has hundreds of pages of the same one."""
-    return self_contained.environment(_part).get_template(name)
+    return self_contained.environment(part).get_template(name)
 
 
 @cache
 def _frame(sortable: bool) -> Mapping[str, Any]:
-    style = self_contained.part("style.css") + _part("grades.css")
-    script = _part("sort.js") if sortable else ""
+    style = self_contained.part("style.css") + part("grades.css")
+    script = part("sort.js") if sortable else ""
     policy = self_contained.policy(style, script)
     return {"style": Markup(style), "script": Markup(script), "policy": policy}
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Return a file of this package's templates: the frame of every page, a template, the style of grades."""
     return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

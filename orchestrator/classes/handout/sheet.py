@@ -1,0 +1,151 @@
+"""The whole page of a seat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from orchestrator.classes.handout import access, commands
+from orchestrator.classes.handout.blocks import (
+    Block,
+    Handout,
+    Lines,
+    Paragraph,
+    Points,
+    Section,
+    Typed,
+    words,
+)
+from orchestrator.classes.handout.dates import span, when
+from orchestrator.classes.handout.entrance import Entrance
+from orchestrator.classes.handout.exercises import first_task, lab_section, open_labs
+from orchestrator.classes.model import LoadedClass, Seat
+
+HOME = "/home/student"
+_NO_LAB = Section("labs", "Exercises", (Paragraph(words("No lab is open yet.")),))
+
+
+def handout_of(found: LoadedClass, seat: Seat, entrance: Entrance, course: bytes, now: datetime) -> Handout:
+    """Return a seat's page as it is at this moment. ``course`` is the secret key that students' values are
+    derived from. Raises OSError for a README that cannot be read."""
+    labs = open_labs(found.labs, now)
+    sections: list[Section | None] = [
+        _examination(found) if found.spec.exam else None,
+        access.getting_in(entrance, seat, found.spec.contact),
+        access.in_the_browser(entrance),
+        None if found.spec.exam else access.copying(entrance),
+        _handing_in(entrance, first_task(labs)),
+        *(lab_section(number, one, seat, course) for number, one in enumerate(labs, 1)),
+        None if labs else _NO_LAB,
+        _what_stays(found),
+        _whom_to_ask(found),
+    ]
+    return Handout(
+        over=found.spec.title or found.name,
+        who=_who(seat),
+        about=tuple(_about(found, seat)),
+        sections=tuple(one for one in sections if one),
+        private=bool(entrance.link),
+    )
+
+
+def _who(seat: Seat) -> str:
+    if len(seat.members) > 1:
+        return f"Group {seat.label}"
+    return seat.members[0].student.name or seat.members[0].student.id
+
+
+def _about(found: LoadedClass, seat: Seat) -> Iterator[str]:
+    if len(seat.members) > 1:
+        yield "; ".join(f"{m.student.name} ({m.student.id})" if m.student.name else m.student.id
+                        for m in seat.members)  # fmt: skip
+    else:
+        student = seat.members[0].student
+        known = [student.id] if student.name else []  # else it is the heading
+        if line := ", ".join([*known, *([f"group {student.group}"] if student.group else [])]):
+            yield line
+    moments = [moment for one in found.labs for moment in (one.spec.from_, one.spec.due) if moment]
+    ends = [found.spec.ends] if found.spec.ends else []
+    dates = span([*moments, *ends])
+    yield f"Class {found.name}{f', {dates}' if dates else ''}"
+
+
+def _examination(found: LoadedClass) -> Section:
+    ends = f"It ends {when(found.spec.ends)}, for everybody." if found.spec.ends else ""
+    return Section(
+        "examination",
+        "This is an examination",
+        (
+            Points(
+                tuple(
+                    words(text)
+                    for text in (
+                        ends,
+                        "The machines reach no network, and no files are copied to them or from them: "
+                        "write in the machine.",
+                        "When it ends, your home folder is collected, and the machines are destroyed with "
+                        "all that is on them. Hand in before.",
+                    )
+                    if text
+                )
+            ),
+        ),
+    )
+
+
+def _handing_in(entrance: Entrance, task: str) -> Section:
+    first = entrance.logins[0]
+    example = task or "LAB/EXERCISE"
+    lines = tuple(
+        commands.ssh(entrance, first, f"isolab {words_}")
+        for words_ in (f"check {example}", f"hand-in {example}", "help")
+    )
+    blocks: list[Block] = [
+        Paragraph(
+            words(
+                "Your files of an exercise are in the folder ",
+                Typed("~/LAB/EXERCISE"),
+                " of your home folder; its ",
+                Typed("README.md"),
+                " says what to do. On your own computer:",
+            )
+        ),
+        Lines(lines, "Lines that check and hand in"),
+        Points(
+            (
+                words(Typed("check"), " runs the visible tests on fresh machines. It hands in nothing."),
+                words(
+                    Typed("hand-in"),
+                    " keeps a copy of your files as they are, and prints a receipt with the time and a "
+                    "digest. Keep it. Hand in again when you have something better.",
+                ),
+            )
+        ),
+    ]
+    return Section("handing-in", "Check and hand in", tuple(blocks))
+
+
+def _what_stays(found: LoadedClass) -> Section:
+    items = [
+        words(
+            "Your home folder, ",
+            Typed(HOME),
+            ", stays when a machine is reset, replaced or restarted. Keep everything you need there.",
+        ),
+        words(
+            "The rest of the machine does not: programs that run, packages you installed and files in ",
+            Typed("/tmp"),
+            " are gone then.",
+        ),
+    ]
+    if found.spec.ends and not found.spec.exam:
+        items.append(
+            words(f"The class ends {when(found.spec.ends)}: your work is collected and the machines go down.")
+        )
+    return Section("what-stays", "What stays", (Points(tuple(items)),))
+
+
+def _whom_to_ask(found: LoadedClass) -> Section:
+    contact = found.spec.contact or "your lecturer, or whoever gave you this page"
+    said = "Say your id and the name of the machine, and keep what the screen shows."
+    return Section("asking", "Whom to ask", (Paragraph(words(f"Ask {contact}. {said}")),))
