@@ -64,7 +64,7 @@ class TimeLimits:
 def end_of(found: LoadedClass, limit: TimeLimit) -> datetime | None:
     """Return when a seat's time ends, None if it does not: the class's end or that of the lifetime, whichever
     is earlier, plus what was added. Pure."""
-    ends = [found.spec.ends] if found.spec.ends else []
+    ends = [found.spec.end] if found.spec.end else []
     if found.spec.lifetime is not None:
         ends.append(limit.began + timedelta(seconds=found.spec.lifetime))
     return min(ends).astimezone(UTC) + timedelta(seconds=limit.added) if ends else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.classes.down import bring_down
 from orchestrator.classes.model import LoadedClass
+from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cli.signals import stop_signals
@@ -14,7 +15,8 @@ from orchestrator.progress import shown, write_error
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Take machines down. Returns 3 if one could not be, or its work could not be collected."""
-    options.refuse("down", further, "watch", "out", "prune")
+    refuse_further("down", further)
+    options.refuse("down", "watch", "out", "prune")
     with stop_signals(), shown(quiet=options.form == JSON) as progress:
         done = bring_down(found, options.seats(found), progress, everything=not options.some)
     if options.form == JSON:

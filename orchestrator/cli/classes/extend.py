@@ -13,14 +13,14 @@ from orchestrator.units import parse_duration
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Add time for everybody, or for some."""
-    options.refuse("extend", (), "watch", "out", "prune")
+    options.refuse("extend", "watch", "out", "prune")
     if len(further) != 1:
         raise SpecError("how much more time?", hint="isolab class extend CLASS 15min --student ada")
     try:
         seconds = parse_duration(further[0])
     except ValueError as wrong:
         raise SpecError(f"{further[0]!r}: {wrong}", hint="such as 15min or 1h") from None
-    if found.spec.ends is None and found.spec.lifetime is None:
+    if found.spec.end is None and found.spec.lifetime is None:
         raise SpecError(
             f"{found.name} has no end that could be put off",
             hint="`ends:` or `lifetime:` in class.yaml set one",

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.plan import ClassPlan, MachineNeeds, plan_class
+from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
 from orchestrator.errors import Exit
@@ -14,7 +15,8 @@ from orchestrator.formatting import counted
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Print what the class needs and whether it is there. Starts nothing. Returns 3 if it does not fit."""
-    options.refuse("plan", further, "watch", "out", "prune")
+    refuse_further("plan", further)
+    options.refuse("plan", "watch", "out", "prune")
     plan = plan_class(found, options.seats(found))
     if options.form == JSON:
         say_json(_data(found, plan))

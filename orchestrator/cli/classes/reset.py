@@ -16,7 +16,7 @@ from orchestrator.progress import shown, write_error
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Replace the machines of some students. Returns 3 if one could not be."""
-    options.refuse("reset", (), "watch", "out", "prune")
+    options.refuse("reset", "watch", "out", "prune")
     if not options.some:
         raise SpecError(
             "whose machines are to be replaced?",

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.classes.board import Board, MachineRow, SeatRow, board
 from orchestrator.classes.model import LoadedClass
+from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
 from orchestrator.errors import Exit, Interrupted
@@ -20,7 +21,8 @@ _HEAD = ("STUDENT", "MACHINE", "STATE", "SINCE", "MEMORY", "IN", "LAST SEEN", "P
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Print the class's table; with ``--watch``, until Ctrl-C."""
-    options.refuse("status", further, "prune", "out")
+    refuse_further("status", further)
+    options.refuse("status", "prune", "out")
     seats = options.seats(found)
     try:
         while True:

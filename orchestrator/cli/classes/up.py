@@ -6,6 +6,7 @@ import sys
 
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.up import Up, bring_up
+from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cli.signals import stop_signals
@@ -20,7 +21,8 @@ from orchestrator.run.gc import reclaim
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Bring up what is missing. Returns 3 if a machine did not come up."""
-    options.refuse("up", further, "watch", "out")
+    refuse_further("up", further)
+    options.refuse("up", "watch", "out")
     seats = options.seats(found)
     rows = sys.stderr is not None and sys.stderr.isatty()
     try:
