@@ -1,6 +1,7 @@
 """The class's service as a process: one for each class, started with the machines and ended with them.
 
-Whoever holds the lock of ``service.lock`` is the service; its process id is in the file.
+Whoever holds the lock of ``service.lock`` is the service. The file has its process id, and a digest of the
+class file and the roster as it read them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from orchestrator.classes.paths import class_state
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import TimedOut, Unavailable
 from orchestrator.host import process, process_table
+from orchestrator.host.cache import digest
 
 START_SECONDS = 30.0
 END_SECONDS = 60.0
@@ -46,7 +48,7 @@ def being_the_service(found: LoadedClass) -> Iterator[None]:
                 hint="`isolab class down` ends it; the class's pages are served by it already",
             ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {_version(found)}")
         file.flush()
         yield
         file.truncate(0)
@@ -56,9 +58,20 @@ def service(found: LoadedClass) -> int | None:
     """Return the process id of the class's service; None if it does not run."""
     with contextlib.suppress(FileNotFoundError), (class_state(found) / _LOCK).open("r+") as file:
         if not _locks(file):
-            text = file.read().strip()
-            return int(text) if text.isdecimal() else None
+            pid, _, _ = file.read().partition(" ")
+            return int(pid) if pid.isdecimal() else None
     return None
+
+
+def _known_to(found: LoadedClass) -> str:
+    """Return the version of the class that the running service knows."""
+    return (class_state(found) / _LOCK).read_text().partition(" ")[2]
+
+
+def _version(found: LoadedClass) -> str:
+    """Return a digest of the class file and the roster as they are."""
+    files = (found.file, found.file.parent / found.spec.roster)
+    return digest(*(file.read_bytes() for file in files))
 
 
 def _locks(file: IO[str]) -> bool:
@@ -70,10 +83,13 @@ def _locks(file: IO[str]) -> bool:
 
 
 def start_service(found: LoadedClass) -> bool:
-    """Start the class's service in the background, unless it runs; returns whether it was started. Raises
-    Unavailable with its last words if it does not start."""
+    """Start the class's service in the background, unless it runs; one that knows another class file or
+    roster is replaced. Returns whether it was started. Raises Unavailable, with its last words, if it does
+    not start."""
     if service(found) is not None:
-        return False
+        if _known_to(found) == _version(found):
+            return False
+        stop_service(found)
     log = log_of(found)
     log.unlink(missing_ok=True)
     deadline = Deadline.after(START_SECONDS)

@@ -1,14 +1,19 @@
-"""Take a class down: its work is collected first, and home folders are kept."""
+"""Take a class down: its work is collected first, and home folders are kept. Those of an examination are
+destroyed once they are collected."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.classes import gateway
 from orchestrator.classes.machines import Place, there
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.paths import home_image
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.up import held
+from orchestrator.classes.work.collect import Collected, collect
+from orchestrator.deadline import Cancellation
 from orchestrator.formatting import counted
 from orchestrator.progress import Progress, SilentProgress
 from orchestrator.sessions.lifecycle import take_down
@@ -16,21 +21,54 @@ from orchestrator.sessions.lifecycle import take_down
 
 @dataclass(frozen=True)
 class Down:
-    """What was taken down, and in words what could not be."""
+    """What was taken down, what came with the last collection, and in words what could not be done.
+    ``destroyed`` are the home folders of an examination that are no more."""
 
     gone: tuple[Place, ...]
+    collected: tuple[Collected, ...]
+    destroyed: tuple[Place, ...]
     failed: tuple[str, ...]
 
 
-def bring_down(found: LoadedClass, seats: Sequence[Seat], progress: Progress, *, everything: bool) -> Down:
-    """Take down these seats' machines; ``everything``: also those for everybody, and of seats that left."""
+def bring_down(
+    found: LoadedClass,
+    seats: Sequence[Seat],
+    progress: Progress,
+    cancellation: Cancellation,
+    *,
+    everything: bool,
+) -> Down:
+    """Collect and take down these seats; ``everything``: also machines for everybody, and of seats that left,
+    and the gateway. What cannot be collected is still in its home folder. Raises Interrupted, Unavailable."""
     names = {seat.name for seat in seats}
     with held(found, progress):
-        places = {place: one for place, one in there(found).items() if everything or place.seat in names}
-        progress.doing(found.name, f"taking down {counted(len(places), 'machine')}")
-        problems = take_down(list(places.values()), SilentProgress()) if places else []
+        machines = {place: one for place, one in there(found).items() if everything or place.seat in names}
+        up = [seat for seat in seats if any(place.seat == seat.name for place in machines)]
+        copies = collect(found, up, progress, cancellation) if up else []
+        progress.doing(found.name, f"taking down {counted(len(machines), 'machine')}")
+        problems = take_down(list(machines.values()), SilentProgress()) if machines else []
+        failed = {failure.machine: failure.problem for failure in problems}
+        gone = [place for place, one in machines.items() if one.name not in failed]
+        TimeLimits(found).end(place.seat for place in gone)
+        destroyed = _destroy(found, copies, gone) if found.spec.exam else []
+        if everything:
+            gateway.stop(found)
+        elif gateway.wanted(found):
+            gateway.refresh(found)
         progress.done(found.name)
-        TimeLimits(found).end(place.seat for place in places)
-    failed = {failure.machine: failure.problem for failure in problems}
-    gone = tuple(place for place, one in places.items() if one.name not in failed)
-    return Down(gone, tuple(f"{name}: {problem.describe()}" for name, problem in failed.items()))
+    words = [
+        f"{one.seat}/{one.machine} was not collected: {one.problem}; its home folder is kept"
+        for one in copies
+        if one.problem
+    ]
+    words += [f"{name}: {problem.describe()}" for name, problem in failed.items()]
+    return Down(tuple(gone), tuple(copies), tuple(destroyed), tuple(words))
+
+
+def _destroy(found: LoadedClass, copies: Sequence[Collected], gone: Sequence[Place]) -> list[Place]:
+    """Destroy the home folders of seats whose work is all collected; returns them."""
+    safe = {one.seat for one in copies} - {one.seat for one in copies if one.problem}
+    destroyed = [place for place in gone if place.seat in safe]
+    for place in destroyed:
+        home_image(found, place.seat, place.machine).unlink(missing_ok=True)
+    return destroyed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.classes import gateway
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.machines import Place, there
 from orchestrator.classes.model import LoadedClass, Seat
@@ -38,6 +39,8 @@ def reset(
         done = side_by_side(
             lambda machine: renew(machine, progress, cancellation), list(chosen.values()), cancellation
         )
+        if gateway.wanted(found):
+            gateway.refresh(found)
     activity = Activity(found)
     results: list[tuple[Place, LabError | None]] = []
     for place, (_, result) in zip(chosen, done, strict=True):

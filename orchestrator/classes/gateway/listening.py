@@ -39,7 +39,8 @@ def require_free(wanted: Endpoint) -> None:
                 who = listener(wanted.port) or "another program"
                 raise Unavailable(f"port {wanted.port} is taken: {who} listens there", hint=_HINT) from None
             raise SpecError(
-                f"access: listen: {wanted}: {problem.strerror}", hint="use an address of this host, or 0.0.0.0"
+                f"access: listen: {wanted}: {problem.strerror}",
+                hint="use an address of this host, or 0.0.0.0",
             ) from None
 
 

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from orchestrator.classes.down import bring_down
+from orchestrator.classes.background import stop_service
+from orchestrator.classes.down import Down, bring_down
 from orchestrator.classes.model import LoadedClass
-from orchestrator.cli.classes.acting import refuse_further
+from orchestrator.classes.paths import COLLECTED
+from orchestrator.cli.classes.acting import acting, refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json
-from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit
 from orchestrator.formatting import counted
-from orchestrator.progress import shown, write_error
+from orchestrator.progress import write_error
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
-    """Take machines down. Returns 3 if one could not be, or its work could not be collected."""
+    """Collect, and take machines down. Returns 3 if one could not be, or its work could not be collected."""
     refuse_further("down", further)
     options.refuse("down", "watch", "out", "prune")
-    with stop_signals(), shown(quiet=options.form == JSON) as progress:
-        done = bring_down(found, options.seats(found), progress, everything=not options.some)
+    seats, everything = options.seats(found), not options.some
+    words = "some machines may be up"
+    with acting(found, seats, options.form, words, "`isolab class down` goes on") as (progress, cancellation):
+        if everything:
+            stop_service(found)  # which would start the gateway again
+        done = bring_down(found, seats, progress, cancellation, everything=everything)
     if options.form == JSON:
-        say_json(
-            {"class": found.name, "down": [str(place) for place in done.gone], "failed": list(done.failed)}
-        )
+        say_json(_data(found, done))
     else:
-        say(f"{found.name}: {counted(len(done.gone), 'machine')} taken down; home folders are kept")
-        for words in done.failed:
-            write_error(f"{words}\n")
+        _say(found, done)
     return Exit.INFRASTRUCTURE if done.failed else Exit.PASSED
+
+
+def _data(found: LoadedClass, done: Down) -> dict[str, object]:
+    return {
+        "class": found.name,
+        "down": [str(place) for place in done.gone],
+        "collected": sum(one.fresh for one in done.collected),
+        "destroyed": [str(place) for place in done.destroyed],
+        "failed": list(done.failed),
+    }
+
+
+def _say(found: LoadedClass, done: Down) -> None:
+    fresh = sum(one.fresh for one in done.collected)
+    if done.collected:
+        say(f"{counted(fresh, 'file')} new or changed came to {found.folder / COLLECTED}")
+    kept = "home folders are kept"
+    if found.spec.exam:
+        kept = f"{counted(len(done.destroyed), 'home folder')} destroyed"
+    say(f"{found.name}: {counted(len(done.gone), 'machine')} taken down; {kept}")
+    for words in done.failed:
+        write_error(f"{words}\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from socket import getfqdn
 
+from orchestrator.classes import gateway
+from orchestrator.classes.background import start_service
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.up import Up, bring_up
 from orchestrator.cli.classes.acting import refuse_further
@@ -31,6 +34,8 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
                 progress.tell(f"removed what an earlier command left behind: {gone}")
             require_space(cache_dir())
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
+            gateway.start(found)
+            start_service(found)
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted: the machines that are up stay up", hint="`isolab class up` goes on"
@@ -63,6 +68,9 @@ def _data(found: LoadedClass, up: Up) -> dict[str, object]:
 def _say(found: LoadedClass, up: Up) -> None:
     there = f"; {len(up.were_there)} were up already" if up.were_there else ""
     say(f"{found.name}: {counted(len(up.came), 'machine')} came up{there}")
+    port = gateway.endpoint(found).port
+    host = found.spec.access.host or getfqdn()
+    say(f"students get in by `ssh -p {port} lab@{host}`; `isolab class handout` writes how for each")
     for seat in up.left:
         write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
     for one in up.failed:

@@ -16,7 +16,9 @@ def main() -> int:
     try:
         line = socket.create_connection(("127.0.0.1", port), timeout=10)
     except OSError:
-        print(f"isolab: {name} does not answer: it may be being reset; try again in a minute", file=sys.stderr)
+        print(
+            f"isolab: {name} does not answer: it may be being reset; try again in a minute", file=sys.stderr
+        )
         return 69
     line.settimeout(None)
     with selectors.DefaultSelector() as both, line:

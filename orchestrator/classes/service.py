@@ -1,0 +1,100 @@
+"""The class's service: keeps the gateway up, warns, collects and ends in time. It owns no machine: it may be
+killed and started again at any moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestrator.classes import gateway
+from orchestrator.classes.down import bring_down
+from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.time_limits import TimeLimits
+from orchestrator.classes.timers import CollectAll, Due, End, Warn, due, warning
+from orchestrator.classes.work.collect import collect
+from orchestrator.classes.work.message import send_message
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import Interrupted, LabError
+from orchestrator.formatting import counted
+from orchestrator.progress import SilentProgress
+
+TICK_SECONDS = 2.0
+
+Say = Callable[[str], None]
+"""Writes one line to the service's log."""
+
+
+@dataclass
+class Service:
+    """What runs beside a class's machines. ``say`` writes its log."""
+
+    found: LoadedClass
+    say: Say
+
+    def __post_init__(self) -> None:
+        self._before = datetime.now(UTC)
+        self._collected = self._before
+        self._said: dict[str, str] = {}
+
+    def run(self, stop: threading.Event, cancellation: Cancellation) -> None:
+        """Do what is due until ``stop`` is set. What fails is said, and tried again with the next look."""
+        while not stop.is_set():
+            self._try("the gateway", self._keep_gateway)
+            now = datetime.now(UTC)
+            for one in self._due(now):
+                self._try(str(one), lambda one=one: self._do(one, cancellation))  # type: ignore[misc]
+            self._before = now
+            stop.wait(TICK_SECONDS)
+
+    def _keep_gateway(self) -> None:
+        if gateway.wanted(self.found) and not gateway.alive(self.found):
+            self.say("the gateway has ended: starting it again")
+            gateway.start(self.found)
+
+    def _due(self, now: datetime) -> list[Due]:
+        return due(
+            TimeLimits(self.found).ends(),
+            self._before,
+            now,
+            collected=self._collected,
+            every=self.found.spec.collect.every,
+        )
+
+    def _do(self, one: Due, cancellation: Cancellation) -> None:
+        match one:
+            case Warn(name, minutes):
+                send_message(self.found, self._seats([name]), warning(minutes), cancellation)
+                self.say(f"{name}: warned that {counted(minutes, 'minute')} are left")
+            case End(name):
+                self._end(name, cancellation)
+            case CollectAll():
+                self._collected = datetime.now(UTC)
+                done = collect(self.found, self.found.seats, SilentProgress(), cancellation)
+                fresh = sum(each.fresh for each in done)
+                self.say(f"collected: {counted(fresh, 'file')} new or changed")
+
+    def _end(self, name: str, cancellation: Cancellation) -> None:
+        """Take a seat down, unless its work cannot be collected."""
+        done = bring_down(self.found, self._seats([name]), SilentProgress(), cancellation, everything=False)
+        for words in done.failed:
+            raise LabError(words)
+        self.say(f"{name}: its time is up: collected, {counted(len(done.gone), 'machine')} taken down")
+
+    def _seats(self, names: Iterable[str]) -> list[Seat]:
+        return [seat for seat in self.found.seats if seat.name in {*names}]
+
+    def _try(self, what: str, work: Callable[[], None]) -> None:
+        """Do something; what goes wrong is said once, until it goes right."""
+        try:
+            work()
+        except Interrupted:
+            raise
+        except LabError as problem:
+            words = problem.describe()
+            if self._said.get(what) != words:
+                self.say(f"{what}: {words}")
+            self._said[what] = words
+        else:
+            self._said.pop(what, None)
