@@ -30,7 +30,7 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     raise Exit(code=doctor(format))
 
 
-@task(help={**_LAB, **_FORMAT})
+@task(help={"lab": f"{_LAB['lab']}; or a class's folder or file", **_FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
     """Report every mistake in a lab and its exercises, or in a class, with file, line and column."""
     from orchestrator.cli.validate import validate

@@ -44,7 +44,8 @@ class KeyReader:
         for key in found:
             owner = self._owners.setdefault(key, student)
             if owner != student:
-                self._complain(at, f"this SSH key is {owner}'s already", "ask one of them for another key")
+                words = f"this SSH key is also that of {quote(owner)}"
+                self._complain(at, words, "ask one of them for another key")
         if len(found) > _MOST_KEYS:
             self._complain(at, f"more than {_MOST_KEYS} SSH keys", "leave some out")
         return tuple(found.values())
@@ -56,7 +57,7 @@ class KeyReader:
             return
         owner = self._names.setdefault(name.lower(), student)
         if owner != student:
-            self._complain(at, f"github: {name} is {owner}'s name already")
+            self._complain(at, f"github: {quote(name)} is also {quote(owner)} on this roster")
             return
         file = self.folder / KEYS_FOLDER / f"{name}.keys"
         try:

@@ -13,6 +13,8 @@ import pytest
 from invoke.parser import ParserContext
 
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.classes.load import load_class
+from orchestrator.classes.spec import Access, ClassLab, ClassSpec, Collect, Quota
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.grammar import fill, spelling
 from orchestrator.cli.program import Command
@@ -311,6 +313,35 @@ def test_every_step_need_and_boundary_of_an_exercise_file_is_described() -> None
     assert fields(Needs) <= keys(section(page, "Needs, and reasons to skip"))
     (listed,) = re.findall(r"`boundary` \(a list of ([^)]*)\)", flat(page))
     assert re.findall(r"`([\w-]+)`", listed) == [boundary.value for boundary in Boundary]
+
+
+CLASS_FILE = {
+    "": ClassSpec,
+    "Labs": ClassLab,
+    "Quota": Quota,
+    "Access": Access,
+    "Collect": Collect,
+}
+
+
+@pytest.mark.parametrize(("heading", "model"), CLASS_FILE.items(), ids=str)
+def test_every_key_of_a_class_file_is_described(heading: str, model: Any) -> None:
+    top, *parts = section(DOCS / "class.md", "The class file").split("\n### ")
+    described = {part.partition("\n")[0]: part for part in parts} | {"": top}
+    assert keys(described[heading]) == fields(model)
+    assert not keys(described["Machines"])
+
+
+def test_the_class_shown_is_valid_and_its_roster_describes_every_column(tmp_path: Path) -> None:
+    page = DOCS / "class.md"
+    ((_, text),) = FENCE.findall(section(page, "The class file"))
+    roster = next(body for kind, body in FENCE.findall(section(page, "The roster")) if kind == "csv")
+    (tmp_path / "class.yaml").write_text(text)
+    (tmp_path / "roster.csv").write_text(roster)
+    found = load_class(tmp_path)
+    assert [bool(seat.keys) for seat in found.seats] == [True, False, False]
+    assert found.seats[0].name in inline(page)
+    assert keys(section(page, "The roster")) == {*roster.partition("\n")[0].split(",")}
 
 
 def test_every_verb_and_exit_code_is_described() -> None:
