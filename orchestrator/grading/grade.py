@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.errors import SpecError, Unavailable, Unreachable
+from orchestrator.exercises.submission import machines_for_students
 from orchestrator.formatting import counted
 from orchestrator.grading.about import About, read_about, write_about
 from orchestrator.grading.compose import gradebook, settled
@@ -19,7 +20,7 @@ from orchestrator.grading.model import Gradebook
 from orchestrator.grading.queue import Same, Unit, alike, batches_of, distinct, groups_of, units_of
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.regrade import Change, changes, differing
-from orchestrator.grading.selection import exercises_of, machines_of
+from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.store import GradeStore
 from orchestrator.grading.tally import Tally
 from orchestrator.grading.work import Work, WorkStore, works_of
@@ -74,7 +75,7 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
     fell before an error or Ctrl-C are on disk and found again.
     """
     exercises = exercises_of(lab, choice.exercises)
-    machines, left_out = machines_of(lab, choice.machines)
+    machines, left_out = machines_for_students(lab, choice.machines)
     for words in left_out:
         progress.tell(words)
 
