@@ -12,6 +12,7 @@ from orchestrator.formatting import printable
 from orchestrator.grading.about import About, read_about
 from orchestrator.grading.differences import differences, same_verdict
 from orchestrator.grading.grade import Choice, grade_works
+from orchestrator.grading.leftovers import DERIVING
 from orchestrator.grading.receipts import RECEIPTS, Graded, read
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.store import Verdicted, sealed_verdicts
@@ -56,7 +57,7 @@ def derive(folder: Path, student: str, lab: LoadedLab, progress: Progress) -> li
     def works(store: WorkStore, course: bytes) -> list[Work]:
         return list(_works(kept, about, exercises, source, store, course))
 
-    with working_folder("derive") as work:
+    with working_folder(DERIVING) as work:
         some = tuple(exercises.values())
         done = grade_works(lab, some, Intake("", ()), works, Choice(machines), work, progress)
         new = {(g.attempt, r.exercise, r.machine): r for g in done.book.grades for r in g.records}
