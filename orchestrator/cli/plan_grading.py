@@ -7,8 +7,9 @@ from pathlib import Path
 from orchestrator.cli.choose import chosen as chosen_of
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.errors import Exit
+from orchestrator.exercises.submission import machines_for_students
 from orchestrator.formatting import counted
-from orchestrator.grading.selection import exercises_of, machines_of
+from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.worker import at_once
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.load import LoadedLab
@@ -18,7 +19,7 @@ from orchestrator.submissions.intake import opened
 
 def show_grading(lab: LoadedLab, only: tuple[str, ...], submissions: str, form: str) -> Exit:
     """Show how long grading these submissions takes, and how many machines are up meanwhile."""
-    names, left_out = machines_of(lab, chosen_of(only, list(lab.lab.machines), "machine"))
+    names, left_out = machines_for_students(lab, chosen_of(only, list(lab.lab.machines), "machine"))
     exercises = exercises_of(lab, ())
     number, host = _number_of(submissions), this_host()
     together = at_once(lab, names, host)

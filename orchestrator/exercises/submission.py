@@ -93,15 +93,15 @@ def with_work(
         yield replace(lab, exercises=exercises), [*words[:1], *remarks, *words[1:]]
 
 
-def machines_for(
-    lab: LoadedLab, work: Path | None, chosen: Sequence[str]
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the machines to run on, and messages on those left out: student code runs on this host
-    itself only on machines ``chosen`` by name. Empty means all. Raises SpecError when none is left."""
-    here = [name for name, machine in lab.lab.machines.items() if TRAITS[machine.driver].on_host]
-    if work is None or chosen or not here:
-        return tuple(chosen), []
-    others = tuple(name for name in lab.lab.machines if name not in here)
+def machines_for_students(lab: LoadedLab, chosen: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the machines that students' code runs on, in the lab's order, of those ``chosen`` (empty: all),
+    and messages on those left out: on this host itself it runs only where a machine is chosen by name. Raises
+    SpecError when none is left."""
+    names = tuple(name for name in lab.lab.machines if not chosen or name in chosen)
+    here = [name for name in names if TRAITS[lab.lab.machines[name].driver].on_host and not chosen]
+    if not here:
+        return names, []
+    others = tuple(name for name in names if name not in here)
     message = f"student code does not run on {', '.join(here)}, which is this host itself"
     advice = "to run it there anyway, name the machine with --only"
     if not others:

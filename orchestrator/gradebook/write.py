@@ -27,6 +27,7 @@ from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, rende
 from orchestrator.gradebook.sheet import read_sheet
 from orchestrator.gradebook.similarity import similarity_html
 from orchestrator.grading.digests import digest_of_digests
+from orchestrator.grading.leftovers import COMPARING
 from orchestrator.grading.model import Gradebook
 from orchestrator.grading.signed_file import write_signed
 from orchestrator.grading.work import WorkStore
@@ -222,7 +223,7 @@ def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
     returns its path. Raises Unavailable without copydetect; OSError."""
     names = {} if exports.named else pseudonyms((student.id for student in book.students), exports.key)
     store, owners = WorkStore(folder), dict[int, str]()
-    with working_folder("similarity") as beside:
+    with working_folder(COMPARING) as beside:
         work: dict[str, Path] = {}
         for grade in book.grades:  # of several attempts the last one stays
             kept = store.place(digest_of_digests(grade.files))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from orchestrator.formatting import printable
 from orchestrator.grading.about import About, read_about
 from orchestrator.grading.differences import differences, same_verdict
 from orchestrator.grading.grade import Choice, grade_works
-from orchestrator.grading.receipts import RECEIPTS, Graded, Receipt, parsed
+from orchestrator.grading.leftovers import DERIVING
+from orchestrator.grading.receipts import RECEIPTS, Graded, read
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.store import Verdicted, sealed_verdicts
 from orchestrator.grading.work import Work, WorkStore
@@ -57,7 +57,7 @@ def derive(folder: Path, student: str, lab: LoadedLab, progress: Progress) -> li
     def works(store: WorkStore, course: bytes) -> list[Work]:
         return list(_works(kept, about, exercises, source, store, course))
 
-    with working_folder("derive") as work:
+    with working_folder(DERIVING) as work:
         some = tuple(exercises.values())
         done = grade_works(lab, some, Intake("", ()), works, Choice(machines), work, progress)
         new = {(g.attempt, r.exercise, r.machine): r for g in done.book.grades for r in g.records}
@@ -65,13 +65,10 @@ def derive(folder: Path, student: str, lab: LoadedLab, progress: Progress) -> li
 
 
 def _verdicts(folder: Path) -> dict[Graded, Verdicted]:
-    receipts: dict[Graded, Receipt] = {}
-    with suppress(FileNotFoundError):
-        for raw in (folder / RECEIPTS).read_bytes().split(b"\n")[:-1]:
-            with suppress(ValueError):  # which verifying tells of
-                receipt = parsed(raw).receipt
-                receipts[receipt.graded] = receipt
-    return sealed_verdicts(folder, receipts)
+    """Return what can be read; verifying tells of what cannot."""
+    path = folder / RECEIPTS
+    current = read(path.read_bytes()).current if path.exists() else {}
+    return sealed_verdicts(folder, {place: line.receipt for place, line in current.items()})
 
 
 def _works(

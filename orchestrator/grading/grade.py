@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.errors import SpecError, Unavailable, Unreachable
-from orchestrator.formatting import counted
+from orchestrator.errors import SpecError, Unavailable
+from orchestrator.exercises.submission import machines_for_students
 from orchestrator.grading.about import About, read_about, write_about
-from orchestrator.grading.compose import gradebook, settled
+from orchestrator.grading.compose import gradebook
 from orchestrator.grading.digests import digest_of_exercise
 from orchestrator.grading.identity import identities_of
 from orchestrator.grading.keys import course_key, signing_key
+from orchestrator.grading.leftovers import remove_leftovers
 from orchestrator.grading.model import Gradebook
-from orchestrator.grading.queue import Same, Unit, alike, batches_of, distinct, groups_of, units_of
+from orchestrator.grading.queue import Unit, alike, distinct, units_of
 from orchestrator.grading.receipts import Graded
-from orchestrator.grading.regrade import Change, changes, differing
-from orchestrator.grading.selection import exercises_of, machines_of
+from orchestrator.grading.regrade import Change, changes
+from orchestrator.grading.rounds import Rounds
+from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.store import GradeStore
-from orchestrator.grading.tally import Tally
 from orchestrator.grading.work import Work, WorkStore, works_of
-from orchestrator.grading.worker import LOGS, WORKING, Graders, QuietMachines
-from orchestrator.host.tempdirs import abandoned, remove
+from orchestrator.grading.worker import LOGS
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
-from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir, state_dir
 from orchestrator.progress import Progress
-from orchestrator.record import Record, Status
+from orchestrator.record import Record
 from orchestrator.results.store import new_run_id, require_space
-from orchestrator.run.context import RunContext, run_context
-from orchestrator.run.gc import reclaim
-from orchestrator.submissions.intake import WORKING as SUBMISSIONS
+from orchestrator.run.context import RunContext
 from orchestrator.submissions.model import Intake
 from orchestrator.submissions.pseudonyms import pseudonyms
-
-_COPIES = (f"{WORKING}-", f"{SUBMISSIONS}-")
-"""How the names of working folders start that hold files of students."""
-RETRIES = 2
-"""How often work without a result is graded again, each time on a fresh machine."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
     fell before an error or Ctrl-C are on disk and found again.
     """
     exercises = exercises_of(lab, choice.exercises)
-    machines, left_out = machines_of(lab, choice.machines)
+    machines, left_out = machines_for_students(lab, choice.machines)
     for words in left_out:
         progress.tell(words)
 
@@ -131,14 +123,18 @@ class _Class:
     def grade(self, intake: Intake, choice: Choice) -> Outcome:
         """Grade what has no verdict yet, and return all grades."""
         before = dict(self.store.verdicts)
-        shutil.rmtree(self.store.folder / LOGS, ignore_errors=True)  # of what gave no result last time
-        _reclaim(self.progress)
+        logs = self.store.folder / LOGS
+        shutil.rmtree(logs, ignore_errors=True)  # of what gave no result last time
+        remove_leftovers(self.progress)
         if choice.again:
             self.store.forget()
         about = About(str(self.lab.path.resolve()), self._behind(), finished=False)
         write_about(self.store.folder, about)
-        units, todo = self._first_round()
-        unstable = self._repeated(units, choice.repeat)
+        rounds = Rounds(
+            self.lab, self.machines, self.work_store, logs, self.progress, self._called, self._add
+        )
+        units, todo = self._graded(rounds)
+        unstable = rounds.repeated(units, choice.repeat, lambda unit: self._recorded(unit.work, unit.machine))
         self.store.finish(self._place(work, name) for work in self.works for name in self.machines)
         book = gradebook(
             self.lab, intake, self.exercises, self.machines, self.works, self._recorded, unstable
@@ -157,79 +153,18 @@ class _Class:
                 found.setdefault(student.id, {})[work.exercise.name] = own
         return found
 
-    def _first_round(self) -> tuple[list[Unit], list[Unit]]:
+    def _graded(self, rounds: Rounds) -> tuple[list[Unit], list[Unit]]:
         """Grade what is missing; returns all units, and those that were graded."""
-        with self._context() as context:
+        with rounds.context() as context:
             units = self._units(context)
             todo = distinct(unit for unit in units if self.store.find(unit.same) is None)
             copies = alike(units)
             for unit in units:
                 if (record := self.store.find(unit.same)) is not None:
                     self._add(unit, record)
-            lost = self._round(todo, copies, context) if todo else {}
-        for attempt in range(2, RETRIES + 2):
-            if not lost:
-                break
-            again = [unit for unit in todo if unit.same in lost]
-            self.progress.tell(f"no result for {_named(again)}; attempt {attempt} on fresh machines")
-            with self._context() as context:
-                lost = self._round(again, copies, context, apart=True)
-        for same, record in lost.items():
-            for unit in copies[same]:
-                self._add(unit, settled(record, unit.work.exercise.whole_spec.max_points))
+            lost = rounds.once(todo, copies, context) if todo else {}
+        rounds.again(todo, copies, lost)
         return units, todo
-
-    def _round(
-        self,
-        todo: Sequence[Unit],
-        copies: Mapping[Same, Sequence[Unit]],
-        context: RunContext,
-        *,
-        apart: bool = False,
-    ) -> dict[Same, Record]:
-        """Grade these units once; returns the records of those without a result."""
-        lost = {}
-        tally = Tally({unit.same: self._called(unit) for unit in todo}, "verdicts", self.progress)
-        for unit, record in self._records(todo, context, apart=apart):
-            tally.count(unit.same)
-            if record.status is Status.ERROR:
-                lost[unit.same] = record
-                continue
-            for each in copies[unit.same]:
-                self._add(each, record)
-        tally.end()
-        return lost
-
-    def _records(
-        self, todo: Sequence[Unit], context: RunContext, *, apart: bool = False
-    ) -> Iterator[tuple[Unit, Record]]:
-        groups = groups_of(self.lab, self.machines)
-        graders = Graders(context, self.work_store, self.store.folder / LOGS, groups)
-        wanted = {(unit.machine, unit.exercise, id(unit.work)): unit for unit in todo}
-        batches = batches_of(todo, groups, new_run_id, apart=apart)
-        with closing(graders.records(batches)) as found:
-            for batch, record in found:
-                work = next(unit.work for unit in batch.units if unit.exercise == record.exercise)
-                unit = wanted.get((record.machine, record.exercise, id(work)))
-                if unit is not None:  # else a peer in a group, whose verdict was there already
-                    yield unit, record
-
-    def _repeated(self, units: Sequence[Unit], times: int) -> dict[tuple[int, str], tuple[str, ...]]:
-        """Grade these units ``times`` - 1 times more; returns what was not the same, by work and machine."""
-        found: dict[Same, tuple[str, ...]] = {}
-        todo, copies = distinct(units), alike(units)
-        for number in range(2, times + 1):
-            names = {unit.same: self._called(unit) for unit in todo}
-            tally = Tally(names, f"verdicts of repetition {number}", self.progress)
-            with self._context() as context:
-                for unit, record in self._records(todo, context):
-                    words = differing(self._recorded(unit.work, unit.machine), record)
-                    found[unit.same] = (*found.get(unit.same, ()), *words)
-                    tally.count(unit.same)
-            tally.end()
-        return {
-            (id(unit.work), unit.machine): words for same, words in found.items() for unit in copies[same]
-        }
 
     def _units(self, context: RunContext) -> list[Unit]:
         for name in self.machines:
@@ -241,11 +176,6 @@ class _Class:
         identities = identities_of(self.machines, new_run_id(), context.machines)
         digests = {exercise.name: digest_of_exercise(exercise) for exercise in self.exercises}
         return units_of(self.works, identities, digests)
-
-    def _context(self) -> AbstractContextManager[RunContext]:
-        quiet = QuietMachines(self.progress, frozenset(self.machines))
-        logs = self.store.folder / LOGS
-        return run_context(self.lab, new_run_id(), self.machines, logs, Journal(), quiet, cold=False)
 
     def _add(self, unit: Unit, record: Record) -> None:
         self.store.add(self._place(unit.work, unit.machine), unit, record)
@@ -269,21 +199,3 @@ class _Class:
             with suppress(SpecError):  # a damaged file is written anew
                 before = read_about(self.store.folder).students
         return before | {self._who(work): [one.id for one in work.students] for work in self.works}
-
-
-def _reclaim(progress: Progress) -> None:
-    """Remove what a killed isolab left: its machines, which are told of, and its copies of submissions."""
-    try:
-        for gone in reclaim(Journal(), only_dead_owners=True):
-            progress.tell(f"removed what an earlier run left behind: {gone}")
-    except Unreachable as later:  # on a machine that grading may not need
-        progress.tell(later.describe())
-    for folder in abandoned():
-        if folder.name.startswith(_COPIES):
-            remove(folder)
-
-
-def _named(units: Sequence[Unit]) -> str:
-    """Return how many pieces of work these are, and the first by exercise and machine."""
-    first = ", ".join(dict.fromkeys(f"{unit.exercise} on {unit.machine}" for unit in units[:3]))
-    return f"{counted(len(units), 'piece')} of work ({first}{', …' if len(units) > 3 else ''})"

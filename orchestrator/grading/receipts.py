@@ -143,6 +143,37 @@ def parsed(raw: bytes) -> Line:
     return Line(receipt, number, previous, match[1], signature)
 
 
+class Content(NamedTuple):
+    """What ``receipts.jsonl`` holds: each line as it is, parsed or in words what is wrong with it, and the
+    ``rest``: a part of a line at the end."""
+
+    lines: list[tuple[bytes, Line | str]]
+    rest: bytes
+
+    @property
+    def readable(self) -> list[Line]:
+        """The lines that are receipts."""
+        return [line for _, line in self.lines if isinstance(line, Line)]
+
+    @property
+    def current(self) -> dict[Graded, Line]:
+        """The last line of each verdict."""
+        return {line.receipt.graded: line for line in self.readable}
+
+
+def read(content: bytes) -> Content:
+    """Read the content of ``receipts.jsonl``; neither signatures nor the chain are looked at."""
+    *whole, rest = content.split(b"\n")
+    return Content([(raw, _parsed_or_why(raw)) for raw in whole], rest)
+
+
+def _parsed_or_why(raw: bytes) -> Line | str:
+    try:
+        return parsed(raw)
+    except ValueError as problem:
+        return str(problem)
+
+
 def _text(receipt: Receipt, number: int, previous: str) -> bytes:
     values = {field.name: getattr(receipt, field.name) for field in fields(receipt)}
     time = receipt.time.astimezone(UTC).isoformat(timespec="microseconds")
@@ -228,21 +259,20 @@ class Receipts:
 
     def _resume(self) -> None:
         """Read what is there, and drop a part of a line at the end."""
-        *lines, rest = self._path.read_bytes().split(b"\n")
-        line = None
-        for place, raw in enumerate(lines, start=1):
-            try:
-                line = parsed(raw)
-            except ValueError as problem:
-                raise SpecError(f"{self._path}:{place}: {problem}", hint=_OPEN_HINT) from None
+        lines, rest = read(self._path.read_bytes())
+        last = None
+        for place, (raw, line) in enumerate(lines, start=1):
+            if isinstance(line, str):
+                raise SpecError(f"{self._path}:{place}: {line}", hint=_OPEN_HINT)
             if line.number != place or line.previous != self._previous:
                 raise SpecError(f"{self._path}:{place}: does not follow the line before it", hint=_OPEN_HINT)
             self._took(line, raw)
-        if line and not is_signed(self._key.public_key(), line.signature, line.signed):
+            last = line
+        if last and not is_signed(self._key.public_key(), last.signature, last.signed):
             raise SpecError(
-                f"{self._path}:{line.number}: not signed by the key of this state folder", hint=_OPEN_HINT
+                f"{self._path}:{last.number}: not signed by the key of this state folder", hint=_OPEN_HINT
             )
-        if self._heads and (missing := self._heads.problem(lines)):
+        if self._heads and (missing := self._heads.problem([raw for raw, _ in lines])):
             raise SpecError(f"{self._path}: {missing}", hint=_CUT_HINT)
         if rest:
             os.ftruncate(self._file, os.lseek(self._file, 0, os.SEEK_END) - len(rest))

@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.exercises.parameters import example, with_parameters
 from orchestrator.exercises.submission import provided
 from orchestrator.grading.grade import Choice, grade_works
+from orchestrator.grading.leftovers import TESTING
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.work import Work, WorkStore
@@ -50,7 +51,7 @@ def self_test(lab: LoadedLab, choice: Choice, progress: Progress) -> list[Findin
     def works(store: WorkStore, _course: bytes) -> list[Work]:
         return [_work(exercise, place, store) for exercise, place in places]
 
-    with working_folder("selftest") as folder:
+    with working_folder(TESTING) as folder:
         some = Choice(machines, choice.exercises)
         outcome = grade_works(lab, exercises, Intake("solutions", ()), works, some, folder, progress)
     return [_finding(grade, own[grade.exercise]) for grade in _in_order(outcome.book.grades, places)]

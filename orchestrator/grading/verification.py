@@ -17,7 +17,7 @@ from orchestrator.formatting import counted, printable
 from orchestrator.grading.about import ABOUT, read_about
 from orchestrator.grading.heads import Heads, digest
 from orchestrator.grading.keys import PUBLIC_FILE, fingerprint, is_signed, public_pem, read_public
-from orchestrator.grading.receipts import RECEIPTS, Line, Receipt, digest_of_record, parsed
+from orchestrator.grading.receipts import RECEIPTS, Content, Line, Receipt, digest_of_record, read
 from orchestrator.record import RECORDS
 
 
@@ -92,17 +92,15 @@ def verified(
 ) -> Verification:
     """Verify the contents of ``receipts.jsonl`` and ``records.jsonl``. ``finished``: the class is graded, so
     that nothing may be left."""
-    *whole, part = receipts.split(b"\n")
-    lines = [_line(raw) for raw in whole]
-    problems = [*_signature_problems(lines, key), *_chain_problems(whole, lines)]
+    content = read(receipts)
+    there, current, part = content.readable, content.current, content.rest
+    problems = [*_signature_problems(content, key), *_chain_problems(content)]
     left = []
     if part:
         left.append(
             f"{RECEIPTS} ends in a part of a line ({counted(len(part), 'byte')}): if isolab was killed while "
             "it graded, grade again, which drops the part and goes on"
         )
-    there = [line for line in lines if isinstance(line, Line)]
-    current = {line.receipt.graded: line for line in there}
     results, broken = _results(records)
     extra, missing = _unmatched(there, list(current.values()), results)
     left += [*broken, *(words for place, words in extra if place not in missing)]
@@ -111,10 +109,10 @@ def verified(
     problems += [words for place, words in missing.items() if place not in told]
     return Verification(
         problems=(*problems, *left) if finished else tuple(problems),
-        receipts=len(whole),
+        receipts=len(content.lines),
         superseded=len(there) - len(current),
         records=len(results) + len(broken),
-        head=digest(whole[-1]) if whole else "",
+        head=digest(content.lines[-1][0]) if content.lines else "",
         key=fingerprint(key),
         left=() if finished else tuple(left),
         finished=finished,
@@ -130,20 +128,13 @@ def _content(path: Path) -> bytes | None:
         raise SpecError(f"cannot read {path}: {problem.strerror}", hint="check its permissions") from None
 
 
-def _line(raw: bytes) -> Line | str:
-    """A line of the receipts, or in words what is wrong with it."""
-    try:
-        return parsed(raw)
-    except ValueError as problem:
-        return str(problem)
-
-
 def _place(number: int, line: Line) -> str:
     return f"{RECEIPTS}:{number} ({line.receipt.graded})"
 
 
-def _signature_problems(lines: Sequence[Line | str], key: Ed25519PublicKey) -> Iterator[str]:
-    there = [(number, line) for number, line in enumerate(lines, start=1) if isinstance(line, Line)]
+def _signature_problems(content: Content, key: Ed25519PublicKey) -> Iterator[str]:
+    numbered = enumerate((line for _, line in content.lines), start=1)
+    there = [(number, line) for number, line in numbered if isinstance(line, Line)]
     bad = [(number, line) for number, line in there if not is_signed(key, line.signature, line.signed)]
     if len(bad) == len(there) > 1:
         yield f"{RECEIPTS}: none of its lines is signed by this key ({fingerprint(key)[:16]}…)"
@@ -152,10 +143,10 @@ def _signature_problems(lines: Sequence[Line | str], key: Ed25519PublicKey) -> I
         yield f"{_place(number, line)}: its signature is not of this text, or not by this key: it was changed"
 
 
-def _chain_problems(raw: Sequence[bytes], lines: Sequence[Line | str]) -> Iterator[str]:
+def _chain_problems(content: Content) -> Iterator[str]:
     """Report lines that cannot be read, and those that do not follow the line before them."""
     previous = ""
-    for number, (text, line) in enumerate(zip(raw, lines, strict=True), start=1):
+    for number, (text, line) in enumerate(content.lines, start=1):
         if isinstance(line, str):
             yield f"{RECEIPTS}:{number}: {line}"
         elif line.number != number or line.previous != previous:

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.grading.leftovers import GRADING
 from orchestrator.grading.queue import Batch
 from orchestrator.grading.work import WorkStore, ready
 from orchestrator.host.resources import Host, this_host
@@ -23,8 +24,6 @@ from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 LOGS = "logs"
 """Folder of console logs of machines that gave no result, in the folder of grades."""
-WORKING = "grading"
-"""Purpose of the working folders, which hold files of students."""
 AT_ONCE_PER_CPU = 2
 """Machines at once for each processor: while one waits, another computes."""
 
@@ -51,7 +50,7 @@ class Graders:
 
     def _graded(self, job: Job, batch: Batch) -> Iterator[Record]:
         logs, clean = self.logs / job.run / job.machine, True
-        with working_folder(WORKING) as folder:
+        with working_folder(GRADING) as folder:
             units = [unit for unit in batch.units if unit.exercise in job.exercises]
             works = {unit.exercise: unit.work for unit in units}
             with ready(tuple(works.values()), self.store, folder / "exercises") as exercises:

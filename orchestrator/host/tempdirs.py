@@ -21,8 +21,8 @@ from orchestrator.host import process
 from orchestrator.paths import scratch_dir
 
 LOCK = ".owner"
-RUN_FOLDER = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-"""The names of runs' scratch folders."""
+RUN_FOLDER = re.compile(r"\d{8}-\d{6}-(?:[0-9a-z]{6}|[0-9a-f]{4})")
+"""The names of runs' scratch folders; at first they ended in four digits."""
 _WORKING = re.compile(r"[a-z]+-[a-z0-9_]{8}")
 """Their names: a purpose, and the suffix of Python's mkdtemp. Folders of runs start with a date."""
 

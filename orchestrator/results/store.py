@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import string
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,13 +28,15 @@ from orchestrator.results.snapshot import about_run, exercises_in, keep
 REPORTS = ("report.html", "report.md", "junit.xml")
 """Written when a run ends: a folder without the first holds no finished run."""
 _ANOTHER = "choose another folder with --out"
+_SALT = string.ascii_lowercase + string.digits
 LEAST_FREE = 300 * 2**20
 """Bytes that must be free where a run writes; it needs far less, but a full disk breaks others."""
 
 
 def new_run_id() -> str:
-    """Return a new run id: its start time, and four random digits in case two start in the same second."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    """Return a new run id: its start time, and six random letters or digits, as many may start in a second
+    (one in two thousand millions is the same; paths of sockets leave no room for more)."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{''.join(secrets.choice(_SALT) for _ in range(6))}"
 
 
 class RunStore:

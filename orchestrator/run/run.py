@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import Exit, SpecError, Unreachable
-from orchestrator.exercises.submission import machines_for, with_work
+from orchestrator.exercises.submission import machines_for_students, with_work
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import jobs as plan_jobs
@@ -69,7 +69,8 @@ def run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progr
     """
     require(choice.machines, list(lab.lab.machines), "machine")
     require(choice.exercises, [e.name for e in lab.exercises], "exercise")
-    machines, left_out = machines_for(lab, choice.work, choice.machines)
+    some = choice.machines
+    machines, left_out = machines_for_students(lab, some) if choice.work else (some, [])
     with with_work(lab, choice.work, choice.exercises) as (whole, whose):
         for words in [*whose, *left_out]:
             progress.tell(words)

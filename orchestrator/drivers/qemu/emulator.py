@@ -326,7 +326,7 @@ def running(scratch: Path) -> Iterator[tuple[str, str]]:
     """Yield the run and machine of each isolab QEMU with sockets beneath ``scratch``: others belong to
     another user or state folder, or are in a container, and may be in use."""
     for pid in list(process_table.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
-        run, machine = _split_tag(_tag(pid))
+        run, machine = split_tag(_tag(pid))
         mark = f"path={_escaped(scratch / run / machine)}/"
         ours = any(mark in word for word in process_table.arguments(pid))
         if ours and process_table.sees(pid, scratch):
@@ -341,6 +341,7 @@ def _tag(pid: int) -> str:
     return words[words.index("-name") + 1]
 
 
-def _split_tag(tag: str) -> tuple[str, str]:
+def split_tag(tag: str) -> tuple[str, str]:
+    """Return the run and the machine of a tag."""
     _, day, clock, salt, machine = tag.split("-", 4)
     return f"{day}-{clock}-{salt}", machine

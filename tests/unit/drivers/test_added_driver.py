@@ -12,7 +12,7 @@ from lab_files import load, make_folder, mistakes
 from orchestrator import drivers
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.errors import Unavailable
-from orchestrator.exercises.submission import machines_for
+from orchestrator.exercises.submission import machines_for_students
 from orchestrator.host.resources import Host
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import Machine
@@ -65,9 +65,9 @@ def test_it_is_planned(lab: LoadedLab) -> None:
     assert (machine.driver, machine.boundary, machine.memory, machine.ports) == ("plain", "process", 0, 0)
 
 
-def test_a_students_work_does_not_run_on_it(lab: LoadedLab, tmp_path: Path) -> None:
+def test_a_students_work_does_not_run_on_it(lab: LoadedLab) -> None:
     with pytest.raises(Exception, match="does not run on m"):
-        machines_for(lab, tmp_path, ())
+        machines_for_students(lab, ())
 
 
 def test_its_folder_is_found(lab: LoadedLab) -> None:

@@ -25,7 +25,7 @@ from orchestrator.exercises.submission import (
     MOST_BYTES,
     assembled,
     handed_in,
-    machines_for,
+    machines_for_students,
     provided,
     with_work,
 )
@@ -332,7 +332,7 @@ class TestWhereItRuns:
         return LoadedLab(spec, Path("lab.yaml"), ())
 
     def test_not_on_this_host_itself(self) -> None:
-        machines, words = machines_for(self.of("here", "box", "vm"), Path("hers"), ())
+        machines, words = machines_for_students(self.of("here", "box", "vm"), ())
         assert machines == ("vm",)
         assert words == [
             "student code does not run on here, box, which is this host itself; "
@@ -340,14 +340,14 @@ class TestWhereItRuns:
         ]
 
     def test_unless_somebody_names_it(self) -> None:
-        assert machines_for(self.of("here", "vm"), Path("hers"), ("here",)) == (("here",), [])
+        assert machines_for_students(self.of("here", "vm"), ("here",)) == (("here",), [])
 
-    def test_the_projects_own_solutions_run_everywhere(self) -> None:
-        assert machines_for(self.of("here", "vm"), None, ()) == ((), [])
+    def test_on_all_others(self) -> None:
+        assert machines_for_students(self.of("vm"), ()) == (("vm",), [])
 
     def test_a_lab_that_has_no_other_machine(self) -> None:
         with pytest.raises(SpecError, match="this host itself"):
-            machines_for(self.of("here"), Path("hers"), ())
+            machines_for_students(self.of("here"), ())
 
 
 class TestHostileWork:

@@ -27,6 +27,7 @@ from orchestrator.grading.receipts import (
     Receipts,
     digest_of_record,
     parsed,
+    read,
     sealed,
 )
 from orchestrator.grading.verification import Verification, verified, verify
@@ -138,6 +139,19 @@ def test_any_receipt_is_read_as_it_was_written(
 ) -> None:
     one = receipt(student, machine=machine, attempt=attempt, time=when)
     assert parsed(sealed(one, 1, "", KEY)).receipt == one
+
+
+def test_what_can_be_read_is_read_whatever_is_beside_it() -> None:
+    first, second, third, fourth = chained(*(receipt(who) for who in ("anna", "ben", "anna", "dora"))).split(
+        b"\n"
+    )[:4]
+    found = read(b"\n".join([first, second.replace(b"ben", b"b"), third, fourth[:-9]]))
+    assert [isinstance(line, str) for _, line in found.lines] == [False, False, False]
+    found = read(b"\n".join([first, second[1:], third, fourth[:-9]]))
+    assert found.lines[1] == (second[1:], "not a receipt with its signature")
+    assert [line.number for line in found.readable] == [1, 3]
+    assert [(place.student, line.number) for place, line in found.current.items()] == [("anna", 3)]
+    assert found.rest == fourth[:-9]
 
 
 def test_the_time_is_written_in_utc() -> None:

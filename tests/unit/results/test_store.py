@@ -11,7 +11,10 @@ import pytest
 from factories import record
 from lab_files import GOOD_LAB, load, make_folder
 
+from orchestrator.drivers.model import TAG
+from orchestrator.drivers.qemu.emulator import split_tag
 from orchestrator.errors import SpecError, Unavailable
+from orchestrator.host.tempdirs import RUN_FOLDER
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.record import RECORDS, Status
 from orchestrator.report import write_reports
@@ -25,8 +28,18 @@ def lab(tmp_path: Path) -> LoadedLab:
 
 def test_a_run_is_named_by_its_beginning_and_some_salt() -> None:
     first, second = new_run_id(), new_run_id()
-    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{4}", first)
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-z]{6}", first)
     assert first != second
+
+
+def test_runs_that_start_in_the_same_second_are_told_apart() -> None:
+    assert len({new_run_id() for _ in range(2000)}) == 2000
+
+
+@pytest.mark.parametrize("run", [new_run_id(), "20260102-030405-0a0b"], ids=["new", "of an older isolab"])
+def test_a_run_is_told_from_its_folder_and_tag(run: str) -> None:
+    assert RUN_FOLDER.fullmatch(run)
+    assert split_tag(f"{TAG}-{run}-a-machine") == (run, "a-machine")
 
 
 def test_every_record_is_on_disk_before_the_next(tmp_path: Path, lab: LoadedLab) -> None:
