@@ -12,7 +12,6 @@
 #include "guest.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -37,6 +36,8 @@
 
 enum {
 	SUPERBLOCK = 1024, /* bytes, and where it is */
+	BLOCKS_AT = 0x04,
+	BLOCK_AT = 0x18, /* its size: 1024 bytes shifted by this */
 	COUNT_AT = 0x34,
 	MAGIC_AT = 0x38,
 	STATE_AT = 0x3a,
@@ -44,9 +45,10 @@ enum {
 	HAS_ERRORS = 2,
 };
 
-/* What a superblock tells. */
+/* What a superblock tells; the size is in bytes. */
 struct found {
 	bool readable, errors, never_mounted;
+	uint64_t size;
 };
 
 /* A micro machine loads what a disk needs only when it has one. */
@@ -140,7 +142,7 @@ static unsigned number_at(const unsigned char *bytes, int where)
 static struct found look_at(const char *disk)
 {
 	unsigned char block[SUPERBLOCK];
-	struct found about = {false, false, false};
+	struct found about = {false, false, false, 0};
 	int fd = open(disk, O_RDONLY | O_CLOEXEC);
 
 	if (fd == -1)
@@ -150,6 +152,8 @@ static struct found look_at(const char *disk)
 	close(fd);
 	about.errors = about.readable && (number_at(block, STATE_AT) & HAS_ERRORS) != 0;
 	about.never_mounted = about.readable && number_at(block, COUNT_AT) == 0;
+	about.size = (uint64_t)(number_at(block, BLOCKS_AT) | number_at(block, BLOCKS_AT + 2) << 16)
+		     << ((block[BLOCK_AT] & 7) + 10);
 	return about;
 }
 
@@ -166,16 +170,15 @@ static bool mounted(const char *disk)
 }
 
 /* The file system takes all of a disk that was made larger. */
-static void grow(const char *disk)
+static void grow(const char *disk, uint64_t size)
 {
 	uint64_t bytes = 0, blocks;
 	struct statfs about;
 	int device = open(disk, O_RDONLY | O_CLOEXEC), folder = open(HOME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (device != -1 && folder != -1 && ioctl(device, BLKGETSIZE64, &bytes) == 0 &&
+	if (device != -1 && folder != -1 && ioctl(device, BLKGETSIZE64, &bytes) == 0 && bytes > size &&
 	    fstatfs(folder, &about) == 0) {
 		blocks = bytes / (uint64_t)about.f_bsize;
-		/* f_blocks is without the file system's own; asking for the size it has changes nothing. */
 		if (ioctl(folder, GROW, &blocks) == -1)
 			say("the home disk stays as large as it was: %s", strerror(errno));
 	}
@@ -250,7 +253,7 @@ bool mount_home(void)
 		dprintf(port, "note its home disk was damaged and has been repaired; files that lost their names are "
 			      "in lost+found\n");
 	}
-	grow(disk);
+	grow(disk, about.size);
 	tidy();
 	keep_up();
 	if (about.never_mounted && full)
