@@ -10,10 +10,18 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define HOST_KEY "/etc/dropbear/host_key"
+#define AUTHORISED "/root/.ssh/authorized_keys"
+#define HOME "/home/student"
+#define PROCESSES "/run/isolab-processes"
 
 enum { MAX_VALUE = 64 * 1024 }; /* bytes of one part of an identity */
+enum { STUDENT = 1000 };        /* user and group */
 
 extern bool full; /* a service of a whole system with OpenSSH, not process 1 */
+
+/* init.c: what the others need of it */
+void load_modules(const char *list, bool once);
+void run_once(char *const argv[]);
 
 /* console.c: what is said, to people and to the controller */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -38,7 +46,19 @@ void open_way_out(const char *text);
 void make_room(void);
 void take_identity(void);
 
+/* home.c: a home folder on a disk of its own */
+void prepare_for_home(void);
+bool mount_home(void);
+
+/* keys.c: who may log in as student */
+void add_student_keys(const char *lines, size_t length);
+bool as_student(void (*work)(void *), void *about);
+bool authorise_student(void);
+int replace_student_keys(void);
+
 /* server.c: the SSH server of a micro machine */
+void limit_processes(unsigned long most);
+void limit_processes_of(pid_t server, unsigned long most);
 int listen_for_ssh(void);
 int serve_in_advance(int waiting_on);
 void wait_for_end(int pipe_end);

@@ -9,6 +9,7 @@
 #include <linux/random.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -17,9 +18,10 @@
 
 #define OPENSSH_HOST_KEY "/etc/ssh/ssh_host_ed25519_key"
 #define NONCE "/run/isolab-nonce"
-#define AUTHORISED "/root/.ssh/authorized_keys"
 
 enum { MAX_ENTROPY = 256 };
+
+static bool own_home, own_keys; /* the student's home is on a disk; there are keys for student */
 
 static void set_time(const char *text)
 {
@@ -79,14 +81,15 @@ void make_room(void)
 }
 
 /* The one key opens every account: root's for whoever manages the machine, the others for people
- * who log in as what they are meant to be. */
+ * who log in as what they are meant to be. A home that somebody has lived in is for keys.c. */
 static void authorise(const char *key, size_t length)
 {
-	static const char *const homes[] = {"/home/student", "/home/other"};
+	static const char *const homes[] = {"/home/other", "/home/student"};
 	char path[64];
 
 	write_secret(AUTHORISED, key, length);
-	for (size_t i = 0; i < LENGTH(homes); i++) {
+	add_student_keys(key, length);
+	for (size_t i = 0; i < (own_home ? 1 : LENGTH(homes)); i++) {
 		snprintf(path, sizeof path, "%s/.ssh/authorized_keys", homes[i]);
 		write_file(path, key, 0644);
 	}
@@ -113,6 +116,20 @@ static void set_identity(const char *nonce)
 		write_file("/etc/machine-id", nonce, 0444);
 }
 
+static void take_student_keys(const char *lines, size_t length)
+{
+	own_keys = true;
+	add_student_keys(lines, length);
+}
+
+static void take_limit(const char *number)
+{
+	if (full)
+		write_file(PROCESSES, number, 0644); /* for when its server runs */
+	else
+		limit_processes(strtoul(number, NULL, 10));
+}
+
 void take_identity(void)
 {
 	static char value[MAX_VALUE + 1];
@@ -135,8 +152,14 @@ void take_identity(void)
 			write_secret(HOST_KEY, value, length);
 		else if (strcmp(name, "host-key-openssh") == 0 && full)
 			write_secret(OPENSSH_HOST_KEY, value, length);
+		else if (strcmp(name, "home") == 0)
+			own_home = mount_home();
 		else if (strcmp(name, "authorised-key") == 0)
 			authorise(value, length);
+		else if (strcmp(name, "student-keys") == 0)
+			take_student_keys(value, length);
+		else if (strcmp(name, "processes") == 0)
+			take_limit(value);
 		else if (strcmp(name, "nonce") == 0)
 			set_identity(value);
 		else if (strcmp(name, "network") == 0)
@@ -146,5 +169,7 @@ void take_identity(void)
 		else if (strcmp(name, "gateway") == 0)
 			open_way_out(value);
 	}
+	if (own_home || own_keys)
+		authorise_student();
 	explicit_bzero(value, sizeof value);
 }

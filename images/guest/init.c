@@ -10,11 +10,13 @@
  * "isolab.appliance", has no port: appliance.sh gives it name, host key and addresses.
  *
  * In a full image, where systemd is process 1, the same program is a service: "--identity"
- * takes the identity only, "--listening" tells that the distribution's SSH server is up.
+ * takes the identity only, "--listening" tells that the distribution's SSH server is up. In both,
+ * "--keys" replaces the keys of student on a running machine.
  *
- * The port speaks lines. From us: "ready", "sshd", "failed REASON". To us: "NAME LENGTH", then
- * LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks is also
- * sent "network", "hosts" and, where it has a way out, "gateway"; see there.
+ * The port speaks lines. From us: "ready", "sshd", "failed REASON", and "note WORDS" for people. To us:
+ * "NAME LENGTH", then LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks
+ * is also sent "network", "hosts" and, where it has a way out, "gateway"; one with a home disk "home", before
+ * any key; further "student-keys" (repeated, if they are many) and "processes".
  */
 #include "guest.h"
 
@@ -24,6 +26,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -90,22 +93,25 @@ static void link_descriptors(void)
 		say("cannot change the mode of /: %s", strerror(errno));
 }
 
-static void load_modules(void)
+/* Load the modules of a list; ``once`` they are in the kernel, their files only take memory. */
+void load_modules(const char *list, bool once)
 {
 	char path[256];
-	FILE *list = fopen(MODULE_LIST, "re");
+	FILE *names = fopen(list, "re");
 
-	if (list == NULL)
+	if (names == NULL)
 		return; /* everything is built in */
-	while (fgets(path, sizeof path, list) != NULL) {
+	while (fgets(path, sizeof path, names) != NULL) {
 		path[strcspn(path, "\n")] = '\0';
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd == -1 || (syscall(SYS_finit_module, fd, "", 0) == -1 && errno != EEXIST))
 			say("cannot load %s: %s", path, strerror(errno));
 		if (fd != -1)
 			close(fd);
+		if (once)
+			unlink(path);
 	}
-	fclose(list);
+	fclose(names);
 }
 
 /* A file system in memory gets room for this much more than it has. */
@@ -159,7 +165,7 @@ static void mount_point_files(void)
 }
 
 /* Run a program to its end, silently. */
-static void run_once(char *const argv[])
+void run_once(char *const argv[])
 {
 	pid_t pid = fork();
 
@@ -209,6 +215,20 @@ static void be_an_appliance(void)
 	}
 }
 
+/* systemd tells its services' programs the number of the main process: systemd.exec(5). */
+static void limit_server(void)
+{
+	char text[32] = "";
+	const char *server = getenv("MAINPID");
+	FILE *file = fopen(PROCESSES, "re");
+
+	if (file == NULL)
+		return;
+	if (server != NULL && fgets(text, sizeof text, file) != NULL)
+		limit_processes_of((pid_t)strtol(server, NULL, 10), strtoul(text, NULL, 10));
+	fclose(file);
+}
+
 /* What process 1 does of a micro machine's identity, where systemd does the rest. */
 static int serve_unit(const char *what)
 {
@@ -216,6 +236,7 @@ static int serve_unit(const char *what)
 	umask(022);
 	open_port();
 	if (strcmp(what, "--listening") == 0) {
+		limit_server();
 		dprintf(port, "sshd\n");
 		return 0;
 	}
@@ -238,6 +259,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && (strcmp(argv[1], "--identity") == 0 || strcmp(argv[1], "--listening") == 0))
 		return serve_unit(argv[1]);
+	if (argc == 2 && strcmp(argv[1], "--keys") == 0)
+		return replace_student_keys();
 	if (getpid() != 1) {
 		fputs("init: only the kernel starts me\n", stderr);
 		return 1;
@@ -249,7 +272,8 @@ int main(int argc, char **argv)
 		dup2(console, fd);
 	say("kernel up, mounts done");
 	link_descriptors();
-	load_modules();
+	load_modules(MODULE_LIST, false);
+	prepare_for_home();
 	bound_what_stays();
 	mount_point_files();
 	network();

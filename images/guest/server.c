@@ -19,6 +19,8 @@ enum { MOST_URGENT = -20 };
 
 #define PREACCEPT "/usr/lib/isolab/preaccept.so"
 
+static pid_t in_advance;
+
 /* The socket of the SSH server. Connections wait in its queue until somebody accepts them. */
 int listen_for_ssh(void)
 {
@@ -100,6 +102,7 @@ int serve_in_advance(int waiting_on)
 		close(to);
 		become_server("LD_PRELOAD=" PREACCEPT);
 	}
+	in_advance = pid;
 	close(told[1]);
 	/* Nobody would answer the first connection: better to say so now than to let it wait. */
 	if (pid == -1 || read(told[0], &here, 1) != 1) {
@@ -107,6 +110,24 @@ int serve_in_advance(int waiting_on)
 		give_up("the SSH server does not start");
 	}
 	return told[0];
+}
+
+/* The SSH server, and all that is started over it, may have so many processes of each user but root:
+ * getrlimit(2), RLIMIT_NPROC. */
+void limit_processes_of(pid_t server, unsigned long most)
+{
+	const struct rlimit limit = {most, most};
+
+	if (prlimit(server, RLIMIT_NPROC, &limit, NULL) == -1)
+		say("cannot limit processes: %s", strerror(errno));
+}
+
+/* The same for the servers of this machine, the one that waits already included. */
+void limit_processes(unsigned long most)
+{
+	limit_processes_of(0, most);
+	if (in_advance > 0)
+		limit_processes_of(in_advance, most);
 }
 
 /* Wait until the server started in advance has its connection. */

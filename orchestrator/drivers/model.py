@@ -138,6 +138,17 @@ class NetworkOrder:
 
 
 @dataclass(frozen=True)
+class HomeDisk:
+    """The disk of a machine's home folder: an ext4 file system in a file, which outlives the machine.
+
+    ``size`` is in bytes. ``file`` None is an empty one that is lost with the machine.
+    """
+
+    file: Path | None
+    size: int
+
+
+@dataclass(frozen=True)
 class Order:
     """A machine to create: the specification with every open choice decided.
 
@@ -146,7 +157,9 @@ class Order:
     where only the driver can find out, on another host; ``template`` is what it is to be cloned
     from, None for a cold boot. ``attachments`` are its places on networks, and ``hosts`` the
     names and addresses it is to know, its own first. ``runner`` is the host's own runner, where
-    the image's is of another architecture and the machine has no kernel for that.
+    the image's is of another architecture and the machine has no kernel for that. ``home`` is mounted
+    where user student lives; ``student_keys`` are lines of authorized_keys that may log in as student,
+    besides the machine's own client key.
     """
 
     run: str
@@ -161,6 +174,8 @@ class Order:
     attachments: tuple[Attachment, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()
     runner: Path | None = None
+    home: HomeDisk | None = None
+    student_keys: tuple[str, ...] = ()
 
     @property
     def boundary(self) -> Boundary:
@@ -178,5 +193,6 @@ class Order:
         return max(self.machine.memory, self.arch.memory, self.image.memory) // 2**20
 
     def unplugged(self) -> Order:
-        """Return the same order with interfaces that lead nowhere."""
-        return replace(self, attachments=tuple(replace(place, endpoint="") for place in self.attachments))
+        """Return the same order with interfaces that lead nowhere, and a home of nobody's."""
+        places = tuple(replace(place, endpoint="") for place in self.attachments)
+        return replace(self, attachments=places, home=self.home and replace(self.home, file=None))

@@ -68,6 +68,11 @@ class Image:
         return self.folder / "initrd"
 
     @property
+    def home_initrd(self) -> Path | None:
+        """What a machine with a home disk needs besides, to be unpacked after ``initrd``; None if nothing."""
+        return self.folder / "initrd.home" if self.answers_on_a_line else None
+
+    @property
     def rootfs(self) -> Path:
         """The root file system as a tar archive, for containers."""
         return self.folder / "rootfs.tar"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import lzma
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from orchestrator.images.tree import Tree
 from orchestrator.labfile.image_recipe import MicroRecipe
 from orchestrator.paths import GUEST_SOURCES
 
-VERSION = 5
+VERSION = 6
 """Incremented when the same inputs build a different image."""
 
 RUNNER = "usr/lib/isolab/run"
@@ -31,8 +31,12 @@ RUNNER_SOURCES = (
 )  # fmt: skip
 RUNNER_FILES = (*RUNNER_SOURCES, "run.h")
 """What determines the runner."""
-INIT_SOURCES = ("init.c", "console.c", "port.c", "network.c", "identity.c", "server.c")
+INIT_SOURCES = (
+    "init.c", "console.c", "port.c", "network.c", "identity.c", "home.c", "keys.c", "server.c",
+)  # fmt: skip
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
+HOME_INITRD = "initrd.home"
+"""What machines with a home disk have besides: an archive that the kernel unpacks after ``initrd``."""
 STUDENT, OTHER = 1000, 1001
 """User ids inside every machine that has its own root file system."""
 NOBODY = 65534
@@ -46,7 +50,13 @@ PS1='\\u@\\h:\\w\\$ '
 """
 """What a login shell reads."""
 
-_MODULE_FOLDERS = ("virtio", "net", "net/core", "char", "char/hw_random")
+_MODULES = (
+    "drivers/virtio/virtio*", "drivers/net/virtio*", "drivers/net/net_failover", "net/core/failover",
+    "drivers/char/virtio*", "drivers/char/hw_random/virtio*", "drivers/char/hw_random/rng-core",
+    "drivers/block/virtio_blk", "fs/ext4/ext4", "fs/jbd2/jbd2", "fs/mbcache", "lib/crc16",
+    "crypto/crc32c_generic",
+)  # fmt: skip
+"""Modules that a guest may need: of their kinds of devices, and of a home disk's file system."""
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64|libx32|lib32)/")
 
 
@@ -60,23 +70,18 @@ def inputs(recipe: MicroRecipe, arch: Arch) -> list[object]:
 def build(
     recipe: MicroRecipe, arch: Arch, archives: Archives, folder: Path, deadline: Deadline
 ) -> dict[str, Any]:
-    """Fill ``folder`` with ``kernel``, ``initrd``, ``rootfs.tar`` and ``run``; returns the facts.
+    """Fill ``folder`` with ``kernel``, ``initrd``, ``initrd.home``, ``rootfs.tar`` and ``run``; returns the
+    facts.
 
     Raises ImageError, BuildError, TimedOut, Interrupted.
     """
     archive = archives.suite(arch.suite)
     toolchain = compiler.prepare(arch, archive, deadline)
     kernel_name = f"{arch.kernel_package}->"
-    packages = archive.resolve(arch.name, [*recipe.packages, kernel_name])
+    packages = archive.resolve(arch.name, [*recipe.packages, *recipe.home_packages, kernel_name])
     paths = archive.fetch(list(packages.values()))
     tree = _skeleton(recipe.applets)
-    for name, patterns in recipe.packages.items():
-        for member in members(paths[name], patterns):
-            where = _MERGED.sub(r"usr/\1/", member.path)
-            if member.target:
-                tree.link(where, member.target)
-            else:
-                tree.file(where, member.data, stat.S_IMODE(member.mode))
+    _add_packages(tree, recipe.packages, paths)
     kernel = packages[kernel_name]
     modules, config = _take_kernel(paths[kernel.name], folder / "kernel")
     for name, data in config.items():
@@ -85,12 +90,16 @@ def build(
     tree.file(RUNNER, (folder / "run").read_bytes(), 0o755)
     tree.write_tar(folder / "rootfs.tar")
     ordered = load_order(recipe.modules, modules)
-    for name, data in ordered:
-        tree.file(f"usr/lib/modules/{name}.ko", data)
-    tree.file("usr/lib/modules/load", "".join(f"/lib/modules/{name}.ko\n" for name, _ in ordered))
+    _add_modules(tree, "", ordered)
     tree.file(PREACCEPT, (folder / "preaccept.so").read_bytes(), 0o755)
     tree.file("init", (folder / "init").read_bytes(), 0o755)
     tree.write_cpio(folder / "initrd")
+    known = {name for name, _ in ordered}
+    home = Tree()
+    _add_packages(home, recipe.home_packages, paths)
+    _add_modules(home, "home/", [m for m in load_order(recipe.home_modules, modules) if m[0] not in known])
+    home.write_cpio(folder / HOME_INITRD)
+    names = ("kernel", "initrd", HOME_INITRD, "rootfs.tar")
     return {
         "image": recipe.image,
         "arch": arch.name,
@@ -98,8 +107,27 @@ def build(
         "outdated": arch.name in archive.outdated,
         "kernel": kernel.name.removeprefix("linux-image-"),
         "packages": {p.name: p.version for p in packages.values()},
-        "bytes": {name: (folder / name).stat().st_size for name in ("kernel", "initrd", "rootfs.tar")},
+        "bytes": {name: (folder / name).stat().st_size for name in names},
     }
+
+
+def _add_packages(tree: Tree, wanted: Mapping[str, Sequence[str]], paths: Mapping[str, Path]) -> None:
+    """Add the files wanted from packages, which are at ``paths``."""
+    for name, patterns in wanted.items():
+        for member in members(paths[name], patterns):
+            where = _MERGED.sub(r"usr/\1/", member.path)
+            if member.target:
+                tree.link(where, member.target)
+            else:
+                tree.file(where, member.data, stat.S_IMODE(member.mode))
+
+
+def _add_modules(tree: Tree, folder: str, ordered: Sequence[tuple[str, bytes]]) -> None:
+    """Add modules and the list by which init loads them, in a folder of ``/lib/modules``."""
+    for name, data in ordered:
+        tree.file(f"usr/lib/modules/{folder}{name}.ko", data)
+    lines = "".join(f"/lib/modules/{folder}{name}.ko\n" for name, _ in ordered)
+    tree.file(f"usr/lib/modules/{folder}load", lines)
 
 
 def _compile(arch: Arch, toolchain: Path, folder: Path, deadline: Deadline) -> None:
@@ -147,15 +175,13 @@ def _take_kernel(deb: Path, target: Path) -> tuple[dict[str, bytes], dict[str, b
     configuration (``config-VERSION``), by name."""
     modules: dict[str, bytes] = {}
     config: dict[str, bytes] = {}
-    patterns = ["boot/config-*", *(f"*lib/modules/*/kernel/drivers/{f}/*.ko*" for f in _MODULE_FOLDERS)]
-    wanted = re.compile(r"/(?:virtio|net_failover|failover|rng-core)[a-z_-]*\.ko(?:\.xz)?$")
-    patterns.append("*lib/modules/*/kernel/net/core/failover.ko*")
-    for member in members(deb, ["boot/vmlinu*"], optional=patterns):
+    optional = ["boot/config-*", *(f"*lib/modules/*/kernel/{name}.ko*" for name in _MODULES)]
+    for member in members(deb, ["boot/vmlinu*"], optional):
         if member.path.startswith("boot/config-"):
             config[Path(member.path).name] = member.data
         elif member.path.startswith("boot/"):
             target.write_bytes(member.data)
-        elif wanted.search(member.path):
+        else:
             data = lzma.decompress(member.data) if member.path.endswith(".xz") else member.data
             modules[Path(member.path).name.split(".")[0].replace("-", "_")] = data
     if not target.exists():

@@ -74,7 +74,7 @@ class MicroRecipe(_Diskless):
 
     ``packages`` maps a Debian package to shell patterns of the files wanted from it;
     ``modules`` are the kernel modules loaded at boot, ``applets`` the busybox commands that get a
-    link of their own.
+    link of their own. ``home_modules`` and ``home_packages`` are what only machines with a home disk have.
     """
 
     kind: Literal["micro"]
@@ -85,6 +85,10 @@ class MicroRecipe(_Diskless):
     """Kernel modules to load at boot."""
     applets: list[str] = Field([])
     """Busybox commands that get a name of their own."""
+    home_modules: list[str] = Field([])
+    """Kernel modules of machines with a home disk."""
+    home_packages: dict[str, list[str]] = Field({})
+    """Debian packages of machines with a home disk, each with shell patterns of the files wanted from it."""
 
 
 class OciRecipe(_Diskless):

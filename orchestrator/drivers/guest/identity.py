@@ -11,17 +11,21 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Order
 from orchestrator.errors import BootError
+from orchestrator.formatting import printable
 from orchestrator.host.unix_socket import connect
 from orchestrator.paths import make_folder
 
 ENTROPY_BYTES = 64
+MOST_BYTES = 64 * 1024
+"""Of one part of a message, as init reads it (guest.h)."""
+MOST_NOTES = 8
 GATEWAY = "10.0.2.2 10.0.2.3"
 """Router and name server of QEMU's user network (qemu(1), -netdev user)."""
 
@@ -109,24 +113,61 @@ def network_config(order: Order, device_macs: Sequence[str]) -> NetworkConfig:
     return NetworkConfig("".join(rows), f"127.0.0.1 localhost\n{known}", GATEWAY if order.internet else "")
 
 
+@dataclass(frozen=True)
+class Desk:
+    """What the student of a machine has there: whether her home is on a disk, who may log in besides (lines
+    of authorized_keys), and how many processes she may have (0: any number)."""
+
+    home: bool = False
+    keys: tuple[str, ...] = ()
+    processes: int = 0
+
+
+def desk_of(order: Order) -> Desk:
+    """Return what the order says of the machine's student."""
+    return Desk(order.home is not None, order.student_keys, order.machine.pids or 0)
+
+
 def render(
-    name: str, keys: Keys, now: float, entropy: bytes, nonce: str = "", lines: NetworkConfig | None = None
+    name: str,
+    keys: Keys,
+    now: float,
+    entropy: bytes,
+    nonce: str = "",
+    lines: NetworkConfig | None = None,
+    desk: Desk | None = None,
 ) -> bytes:
     """Return the message with a machine's identity; ``now`` is in seconds since the epoch, ``nonce``
     is unique, since a clone must not share it with another."""
-    about = asdict(lines or NetworkConfig())
-    parts = {
-        "hostname": name.encode(),
-        "time": f"{int(now)}.{int(now % 1 * 1e9):09d}".encode(),
-        "entropy": entropy,
-        "nonce": nonce.encode(),
-        "host-key": keys.host_private,
-        "host-key-openssh": keys.host_openssh,
-        "authorised-key": keys.client_public,
-        **{key: text.encode() for key, text in about.items() if text},
-        "end": b"",
-    }
-    return b"".join(f"{key} {len(value)}\n".encode() + value for key, value in parts.items())
+    desk = desk or Desk()
+    parts = [
+        ("hostname", name.encode()),
+        ("time", f"{int(now)}.{int(now % 1 * 1e9):09d}".encode()),
+        ("entropy", entropy),
+        ("nonce", nonce.encode()),
+        ("host-key", keys.host_private),
+        ("host-key-openssh", keys.host_openssh),
+        *([("home", b"")] if desk.home else []),  # before the keys, which go into it
+        ("authorised-key", keys.client_public),
+        *(("student-keys", part) for part in _in_parts(desk.keys)),
+        *([("processes", str(desk.processes).encode())] if desk.processes else []),
+        *((key, text.encode()) for key, text in asdict(lines or NetworkConfig()).items() if text),
+        ("end", b""),
+    ]
+    return b"".join(f"{key} {len(value)}\n".encode() + value for key, value in parts)
+
+
+def _in_parts(lines: Sequence[str]) -> Iterator[bytes]:
+    """Yield lines in as few values as they fit in."""
+    part = b""
+    for line in lines:
+        more = line.encode() + b"\n"
+        if part and len(part) + len(more) > MOST_BYTES:
+            yield part
+            part = b""
+        part += more
+    if part:
+        yield part
 
 
 class Port:
@@ -143,6 +184,8 @@ class Port:
             self._socket.close()
             raise
         self._pending = b""
+        self.notes: list[str] = []
+        """What init has for people, in its own words."""
 
     def __enter__(self) -> Port:
         return self
@@ -184,14 +227,22 @@ class Port:
         self._socket.sendall(data)
 
     def _line(self) -> str | None:
-        line, found, rest = self._pending.partition(b"\n")
-        if not found:
-            return None
-        self._pending = rest
-        return line.decode(errors="replace")
+        """Return the next line that is for us; those for people are kept."""
+        while True:
+            line, found, rest = self._pending.partition(b"\n")
+            if not found:
+                return None
+            self._pending = rest
+            text = line.decode(errors="replace")
+            if not text.startswith("note "):
+                return text
+            if len(self.notes) < MOST_NOTES:
+                self.notes.append(printable(text.removeprefix("note "))[:300])
 
 
-def give(port: Port, name: str, keys: Keys, lines: NetworkConfig | None = None) -> None:
+def give(
+    port: Port, name: str, keys: Keys, lines: NetworkConfig | None = None, desk: Desk | None = None
+) -> None:
     """Send a waiting machine its identity, with fresh entropy and the current time."""
     entropy, nonce = os.urandom(ENTROPY_BYTES), secrets.token_hex(16)
-    port.send(render(name, keys, time.time(), entropy, nonce, lines))
+    port.send(render(name, keys, time.time(), entropy, nonce, lines, desk))

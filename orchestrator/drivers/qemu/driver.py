@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest import cloud_init, vde
-from orchestrator.drivers.guest.identity import Port, folder_with_keys, give, network_config
+from orchestrator.drivers.guest.identity import Port, desk_of, folder_with_keys, give, network_config
 from orchestrator.drivers.guest.layout import SITE, forwarded_port, loopback_address
 from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
 from orchestrator.drivers.qemu import emulator, snapshot
@@ -192,8 +192,10 @@ def _bring_up(
             port.expect("ready", deadline, meanwhile)
             mark("boot")
         macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
-        give(port, order.name, keys, network_config(order, macs))
+        give(port, order.name, keys, network_config(order, macs), desk_of(order))
         port.expect("sshd", deadline, meanwhile)
+        for words in port.notes:
+            progress.tell(f"{order.name}: {words}")
         mark("identity")
 
 

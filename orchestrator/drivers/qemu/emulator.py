@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from orchestrator.arch import kernel_cmdline
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers.guest.layout import TRANSLATION_CACHE_MIB
 from orchestrator.drivers.model import TAG, Handle, Order
+from orchestrator.drivers.qemu import home
 from orchestrator.errors import BootError, TeardownError
 from orchestrator.host import cache, process, process_table
 from orchestrator.host.console_log import Console
@@ -60,10 +61,15 @@ ANONYMOUS = Memory()
 
 
 def render_argv(
-    order: Order, handle: Handle, root: bool, memory: Memory = ANONYMOUS, giving_up: str = RUNAS
+    order: Order,
+    handle: Handle,
+    root: bool,
+    memory: Memory = ANONYMOUS,
+    giving_up: str = RUNAS,
+    home_disk: int = -1,
 ) -> list[str]:
     """Return the command line of one machine; ``root``: it is started as root, and ``giving_up`` are
-    the options with which it then becomes nobody. Pure."""
+    the options with which it then becomes nobody; ``home_disk`` is the descriptor of its home disk. Pure."""
     arch, folder = order.arch, Path(handle.scratch)
     accel = "kvm" if order.accel == "kvm" else _tcg(order)
     cpu = "host" if order.accel == "kvm" else arch.cpu
@@ -71,7 +77,7 @@ def render_argv(
     backend = ",memory-backend=mem" if memory.file else ""
     argv += ["-machine", arch.machine + backend, "-accel", accel, *(["-cpu", cpu] if cpu else [])]
     argv += ["-smp", str(order.machine.cpus), "-m", f"{order.memory_mib}M", *_memory_words(order, memory)]
-    argv += _boot_words(order, memory)
+    argv += _boot_words(order, handle, memory)
     argv += ["-chardev", f"file,id=console,path={_escaped(order.logs / 'console.log')}"]
     argv += ["-serial", "chardev:console"]
     argv += ["-chardev", f"socket,id=port,path={_escaped(folder / 'port.sock')},server=on,wait=off"]
@@ -85,6 +91,7 @@ def render_argv(
     argv += ["-device", f"virtio-net-{arch.bus},netdev=net{arch.nic_options}"]
     argv += [word for number in range(len(order.attachments)) for word in _attached(order, number)]
     argv += _disk_words(order, folder)
+    argv += home.words(order, memory.building, home_disk)
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
     return [*argv, *arch.qemu_options, *_confinement(root, giving_up)]
 
@@ -105,12 +112,12 @@ def device_mac(number: int) -> str:
     return f"52:54:00:69:6c:{number:02x}"
 
 
-def _boot_words(order: Order, memory: Memory) -> list[str]:
+def _boot_words(order: Order, handle: Handle, memory: Memory) -> list[str]:
     """Return how the machine boots: a given kernel, or from its disk."""
     if order.image.by_cloud_init:
         return ["-bios", order.arch.firmware] if order.arch.firmware else []
     argv = ["-kernel", str(memory.kernel or order.image.kernel)]
-    argv += ["-initrd", str(memory.initrd or order.image.initrd)]
+    argv += ["-initrd", str(memory.initrd or home.initrd(order, handle))]
     words = kernel_cmdline(order.arch, order.accel) + (f" {WARM}" if memory.file else "")
     return [*argv, "-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
 
@@ -228,15 +235,21 @@ def start(
     message."""
     root = os.getuid() == 0
     giving_up = option_to_give_up_root(order.arch.qemu, deadline) if root else RUNAS
-    argv = render_argv(order, handle, root, memory, giving_up)
     order.logs.mkdir(parents=True, exist_ok=True)
-    (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
+    if memory.initrd is None:
+        home.write_initrd(order, handle)
     # A guest that floods its console must not fill the disk: the emulator's files are limited,
     # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
     # fork would need what spawn=deny takes away.
     limit = max(order.image.disk_size, order.memory_mib * MIB if memory.building else 64 * MIB)
     log = order.logs / "qemu.log"
-    process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline)
+    with nullcontext(-1) if memory.building else home.opened(order, handle, deadline) as home_disk:
+        if home_disk >= 0:
+            limit = max(limit, os.fstat(home_disk).st_size)
+        argv = render_argv(order, handle, root, memory, giving_up, home_disk)
+        (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
+        inherit = [home_disk] if home_disk >= 0 else []
+        process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit=inherit)
     socket = Path(handle.scratch) / "qmp.sock"
     looks = time.monotonic() + LOOK_SECONDS
 

@@ -92,15 +92,15 @@ def plugged(argv: Sequence[str], log: Path) -> Iterator[socket.socket]:
             end(child)
 
 
-def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline) -> None:
+def detach(argv: Sequence[str | Path], log: Path, deadline: Deadline, *, inherit: Sequence[int] = ()) -> None:
     """Start a program that outlives us: not our child, in a session of its own, output to ``log``.
 
-    SIGXFSZ and SIGPIPE stay ignored in it. Raises Unavailable if setsid(1) is missing; the caller
-    must check whether the program itself started.
+    It has the descriptors ``inherit``, under the same numbers. SIGXFSZ and SIGPIPE stay ignored in it.
+    Raises Unavailable if setsid(1) is missing; the caller must check whether the program itself started.
     """
     args = ("setsid", "--fork", *(str(a) for a in argv))
     with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
-        child = start(args, nothing.fileno(), file, file, env=None, cwd=None, restore=False)
+        child = start(args, nothing.fileno(), file, file, env=None, cwd=None, restore=False, inherit=inherit)
         wait(child, deadline, args)
 
 

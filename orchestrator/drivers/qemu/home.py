@@ -1,0 +1,110 @@
+"""A machine's home disk as QEMU gets it: an open file, locked for as long as anybody has it.
+
+QEMU runs as a user who may not open the file, so it inherits a descriptor (-add-fd, qemu(1)). The lock
+belongs to the open file, not to a process (fcntl(2), open file description locks): QEMU inherits it too, and
+the kernel releases it when the last of them is gone, however they end. QEMU's own locks are on other bytes
+of the file, and stay on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers.model import Handle, Order
+from orchestrator.errors import TimedOut, Unavailable
+from orchestrator.images import home as home_image
+
+SERIAL = "isolab-home"
+"""By which the guest finds it (``images/guest/home.c``)."""
+BLANK = "home.img"
+"""File in a machine's folder, of a home that is lost with it."""
+FROZEN_BYTES = 2**20
+"""Size of the disk of a template, which has none: a clone asks again."""
+RELEASED_SECONDS = 2.0
+"""How long the file of a machine that was just killed may still be in use."""
+_LOCK = "hhqqi4x"
+"""struct flock of a system with large files."""
+
+
+class InUse(Unavailable):
+    """Another machine has this home disk."""
+
+
+def words(order: Order, building: bool, descriptor: int) -> list[str]:
+    """Return QEMU's options for the order's home disk. Pure."""
+    if order.home is None:
+        return []
+    if building:
+        backend = ["-blockdev", f"driver=null-co,node-name=home,size={FROZEN_BYTES},read-zeroes=on"]
+    else:
+        about = "driver=file,node-name=home,filename=/dev/fdset/1,locking=on,discard=unmap"
+        backend = ["-add-fd", f"fd={descriptor},set=1,opaque=home", "-blockdev", about]
+    return [*backend, "-device", f"virtio-blk-{order.arch.bus},drive=home,serial={SERIAL}"]
+
+
+def initrd(order: Order, handle: Handle) -> Path:
+    """Return where the initial RAM disk of a machine is that boots with its home disk."""
+    if order.home is None or order.image.home_initrd is None:
+        return order.image.initrd
+    return Path(handle.scratch) / "initrd"
+
+
+def write_initrd(order: Order, handle: Handle) -> None:
+    """Put together the initial RAM disk of a machine that boots, if it has one of its own."""
+    target, more = initrd(order, handle), order.image.home_initrd
+    if target == order.image.initrd or more is None:
+        return
+    whole = order.image.initrd.read_bytes()
+    target.write_bytes(whole + bytes(-len(whole) % 512) + more.read_bytes())
+
+
+@contextlib.contextmanager
+def opened(order: Order, handle: Handle, deadline: Deadline) -> Iterator[int]:
+    """Open and lock the order's home disk for a ``with`` block, in which QEMU inherits it; yields the
+    descriptor, -1 without a home. Raises InUse, Unavailable, TimedOut, Interrupted."""
+    if order.home is None:
+        yield -1
+        return
+    file = order.home.file
+    if file is None:
+        file = Path(handle.scratch) / BLANK
+        home_image.make(file, order.home.size, None, deadline)
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as problem:
+        raise Unavailable(
+            f"{order.name}: cannot open its home disk {file}: {problem.strerror}",
+            hint="the file is made when the class comes up; if it was moved, move it back",
+        ) from None
+    try:
+        _await_lock(order.name, file, descriptor, deadline)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def free(descriptor: int) -> bool:
+    """Lock an open home disk; returns whether nobody else had it. The lock lasts as long as the descriptor
+    and its copies."""
+    wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _await_lock(name: str, file: Path, descriptor: int, deadline: Deadline) -> None:
+    try:
+        poll(lambda: free(descriptor), deadline.within(RELEASED_SECONDS), "the home disk", interval=0.02)
+    except TimedOut:
+        raise InUse(
+            f"{name}: its home disk is in use by another machine: {file}",
+            hint="take that machine down first: `isolab status` shows those that are up",
+        ) from None
