@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.classes.gateway.standing import Place
 from orchestrator.labfile.ssh_endpoint import key_type
 
-CONNECT_SECONDS = 30
-"""How long a machine may take to begin to answer before that is said."""
 KEY, CONFIG, KNOWN_HOSTS = "key", "config", "known_hosts"
 """Files in a seat's folder."""
 
 
-def render_config(names: Mapping[str, Place], folder: Path) -> str:
+def render_config(names: Mapping[str, Place], folder: Path, dial: Sequence[str]) -> str:
     """Return a seat's configuration: an entry for each login name whose machine is up.
 
-    ``folder`` is the seat's, as the gateway sees it. ``enter`` reads the lines ``Host`` and ``Port``.
+    ``folder`` is the seat's, as the gateway sees it, and ``dial`` the command that connects to a port, which
+    follows with the machine's name. ``enter`` reads the lines ``Host`` and ``Port``.
     """
     return "".join(
-        "\n".join([f"Host {name}", *(f"    {key} {value}" for key, value in _options(place, folder).items())])
+        "\n".join([f"Host {name}", *(f"    {key} {value}" for key, value in _options(place, folder, dial).items())])
         + "\n"
         for name, place in names.items()
     )
@@ -35,7 +35,7 @@ def render_known_hosts(names: Mapping[str, Place]) -> str:
     )
 
 
-def _options(place: Place, folder: Path) -> dict[str, str]:
+def _options(place: Place, folder: Path, dial: Sequence[str]) -> dict[str, str]:
     return {
         "HostName": "127.0.0.1",
         "Port": str(place.port),
@@ -55,7 +55,8 @@ def _options(place: Place, folder: Path) -> dict[str, str]:
         "ClearAllForwardings": "yes",
         "EscapeChar": "none",
         "LogLevel": "ERROR",
-        "ConnectTimeout": str(CONNECT_SECONDS),
+        "ProxyCommand": shlex.join([*dial, str(place.port), place.machine]).replace("%", "%%"),
+        "ProxyUseFdpass": "yes",
         "ServerAliveInterval": "30",
         "ServerAliveCountMax": "4",
         # Cheap for an emulated processor; the connection does not leave this host.

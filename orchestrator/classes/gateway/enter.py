@@ -50,8 +50,8 @@ take_slot() {
 	fail "you have @slots@ sessions open already, the most there may be: close some"
 }
 
-# What ends with us: our own process gets a signal when sshd ends, and hands it on so.
 take_slot
+sftp=''
 case $line in
 'isolab sftp')
 	find_port "$name" || fail "$name is not up: $try_again"
@@ -73,17 +73,7 @@ esac
 
 tty=-T
 [ -n "${SSH_TTY-}" ] && tty=-tt
-setpriv --pdeathsig TERM -- \
-	ssh -F "$here/seats/$seat/config" "$tty" ${sftp:+"$sftp"} -- "$name" ${line:+"$line"}
-code=$?
-if [ "$code" = 255 ] && ! "$python" -I -S "$here/answers.py" "$port"; then
-	fail "$name does not answer: $try_again"
-fi
-if [ -n "${sftp-}" ] && [ "$code" != 0 ]; then
-	printf 'isolab: %s\n' "sftp ended with status $code. Where a machine has no sftp server, use scp -O, or \
-tar cf - FILES | ssh … tar xf -" >&2
-fi
-exit "$code"
+exec ssh -F "$here/seats/$seat/config" "$tty" $sftp -- "$name" ${line:+"$line"}
 """
 
 

@@ -131,12 +131,13 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
     keys = every_key(found, AddedKeys(found))
     reach = within_reach(found, standing(found, folder))
     inside = chosen.inside(folder)
+    dial = [_python(), "-I", "-S", str(inside / "dial.py")]
     for seat, names in reach.items():
         seat_key(folder, seat)
         _make_slots(folder, seat)
         # Known before it is named: machines that replace others have other tags.
         folder.write(folder.seat(seat) / KNOWN_HOSTS, render_known_hosts(names))
-        folder.write(folder.seat(seat) / CONFIG, render_config(names, inside / "seats" / seat))
+        folder.write(folder.seat(seat) / CONFIG, render_config(names, inside / "seats" / seat, dial))
     for gone in (folder.files / "seats").iterdir():
         if gone.name not in reach:
             (gone / CONFIG).unlink(missing_ok=True)  # its key is what opens its machines, once it is back

@@ -21,6 +21,7 @@ def main() -> int:
         )
         return 69
     line.settimeout(None)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with selectors.DefaultSelector() as both, line:
         both.register(line, selectors.EVENT_READ)
         both.register(0, selectors.EVENT_READ)
