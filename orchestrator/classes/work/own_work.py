@@ -9,7 +9,7 @@ from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.work.chosen import Chosen, Limits
 from orchestrator.classes.work.seat_machines import machines_of
 from orchestrator.classes.work.start import exercise_folder, open_labs
-from orchestrator.classes.work.take import take_folders
+from orchestrator.classes.work.take import discard, take_folders
 from orchestrator.deadline import Deadline
 from orchestrator.errors import SpecError, Unavailable
 from orchestrator.labfile.load import LoadedExercise
@@ -53,6 +53,7 @@ def work_of(
     exercises: Sequence[LoadedExercise],
     target: Path,
     deadline: Deadline,
+    limits: Limits = LIMITS,
 ) -> tuple[SessionMachine, Chosen]:
     """Copy the folders of these exercises from the seat's home folder into ``target``, as ``EXERCISE/…``,
     from the first of its machines that has any of them; returns that machine and what was taken.
@@ -67,13 +68,14 @@ def work_of(
         )
     folders = [f"{lab.name}/{exercise_folder(one)}" for one in exercises]
     for machine in there:
-        taken = take_folders(machine, folders, target / ".taking", LIMITS, deadline)
+        taken = take_folders(machine, folders, target / ".taking", limits, deadline)
         if taken.files or machine is there[-1]:
             break
     inner = target / ".taking" / lab.name
     if inner.is_dir():
         for path in inner.iterdir():
             path.rename(target / path.name)
+    discard(target / ".taking")
     return machine, taken
 
 

@@ -25,8 +25,8 @@ class TestResult:
 @dataclass(frozen=True)
 class MachineResult:
     """How the work fared on one machine. ``status`` is pass, fail, error (isolab or the host failed: try
-    again) or skip. ``reason`` says why it did not pass, compile errors included; ``output`` is what the programs
-    printed for people. All texts are printable but for line ends and tabs."""
+    again) or skip. ``reason`` says why it did not pass, compile errors included; ``output`` is what the
+    programs printed for people. All texts are printable but for line ends and tabs."""
 
     machine: str
     status: str
