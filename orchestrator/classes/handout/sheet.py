@@ -32,7 +32,7 @@ def handout_of(found: LoadedClass, seat: Seat, entrance: Entrance, course: bytes
     sections: list[Section | None] = [
         _examination(found) if found.spec.exam else None,
         access.getting_in(entrance, seat, found.spec.contact),
-        access.in_the_browser(entrance),
+        access.in_the_browser(entrance, seat),
         None if found.spec.exam else access.copying(entrance),
         _handing_in(entrance, first_task(labs)),
         *(lab_section(number, one, seat, course) for number, one in enumerate(labs, 1)),
