@@ -121,7 +121,7 @@ def seat_of(name: str, *members: Member) -> Seat:
 
 
 def write_lab(folder: Path) -> None:
-    """A lab with one exercise of two values: one that the visible test has, one that only a hidden one has."""
+    """A lab with one exercise and two values: one of a visible test, one that only a hidden test has."""
     exercise = folder / "one"
     exercise.mkdir(parents=True)
     (folder / "lab.yaml").write_text("lab: l\nmachines: {vm: {driver: qemu}}\nexercises: [./one]\n")

@@ -14,6 +14,7 @@ from invoke.parser import ParserContext
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.cli.choose import chosen
+from orchestrator.cli.classes import ACTIONS as CLASS_ACTIONS
 from orchestrator.cli.grammar import fill, spelling
 from orchestrator.cli.program import Command
 from orchestrator.driver_traits import TRAITS, Boundary, drivers_that
@@ -44,8 +45,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 PROGRAM = Command()
 VERBS = {*PROGRAM.verbs()}
 TOPICS = {path.name for path in EXERCISES.iterdir() if path.is_dir()}
-OF_READERS = {"my-lab"}
-"""Labs that readers are to make themselves."""
+OF_READERS = {"my-lab", "cits3007", "exam"}
+"""Labs and classes that readers are to make themselves."""
 IN_A_WHEEL = {"orchestrator/package_data/"}
 """Folders that no checkout has."""
 ACTIONS = {"build", "list", "verify", "prune", "export"}
@@ -175,7 +176,7 @@ def unknown(verb: ParserContext) -> list[str]:
         return {one for word in listed for one in word.split(",") if one and not one.isupper()}
 
     wrong = {*(names("image") - {*recipes()}), *(names("arch") - {*ARCHITECTURES})}
-    wrong |= (names("driver") - {*drivers_that(lambda traits: traits.guest)}) | (names("action") - ACTIONS)
+    wrong |= (names("driver") - {*drivers_that(lambda traits: traits.guest)}) | (names("action") - _actions(verb))
     wrong |= names("kind") - {"lab", "exercise", "hidden", "policy", "image"}
     if names("on"):
         machines_for(",".join(names("on")))
@@ -189,6 +190,10 @@ def unknown(verb: ParserContext) -> list[str]:
         exercises = [exercise.name for exercise in loaded.exercises]
         wrong |= {one for one in names("exercise") if not _matches(one, exercises)}
     return sorted(wrong)
+
+
+def _actions(verb: ParserContext) -> set[str]:
+    return {*CLASS_ACTIONS} if verb.name == "class" else ACTIONS
 
 
 def _matches(written: str, known: list[str]) -> bool:
@@ -219,6 +224,9 @@ def test_stale_commands_are_noticed() -> None:
     stale = parsed(["run", "separation", "--only", "vm,arm65", "--exercise", "ipc/pip", "--driver", "qemu"])
     assert stale
     assert unknown(stale) == ["arm65", "ipc/pip"]
+    action = parsed(["class", "plann", "CLASS"])
+    assert action
+    assert unknown(action) == ["plann"]
     for lab in ("separatoin", "labs/separatoin"):
         nowhere = parsed(["run", lab])
         assert nowhere
