@@ -116,8 +116,8 @@ def _handing_in(entrance: Entrance, task: str) -> Section:
                 words(Typed("check"), " runs the visible tests on fresh machines. It hands in nothing."),
                 words(
                     Typed("hand-in"),
-                    " keeps a copy of your files as they are, and prints a signed receipt: keep it. Without a "
-                    "name it takes all that you have begun. Hand in again when you have something better.",
+                    " keeps a copy of your files as they are, and prints a signed receipt: keep it. Without "
+                    "a name it takes all that you have begun. Hand in again when you have something better.",
                 ),
                 words(
                     Typed("status"),
