@@ -49,7 +49,7 @@ OF_READERS = {"my-lab", "cits3007", "exam"}
 """Labs and classes that readers are to make themselves."""
 IN_A_WHEEL = {"orchestrator/package_data/"}
 """Folders that no checkout has."""
-ACTIONS = {"build", "list", "verify", "prune", "export"}
+ACTIONS = {"build", "list", "verify", "prune", "export", *CLASS_ACTIONS}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -176,7 +176,7 @@ def unknown(verb: ParserContext) -> list[str]:
         return {one for word in listed for one in word.split(",") if one and not one.isupper()}
 
     wrong = {*(names("image") - {*recipes()}), *(names("arch") - {*ARCHITECTURES})}
-    wrong |= (names("driver") - {*drivers_that(lambda traits: traits.guest)}) | (names("action") - _actions(verb))
+    wrong |= (names("driver") - {*drivers_that(lambda traits: traits.guest)}) | (names("action") - ACTIONS)
     wrong |= names("kind") - {"lab", "exercise", "hidden", "policy", "image"}
     if names("on"):
         machines_for(",".join(names("on")))
@@ -190,10 +190,6 @@ def unknown(verb: ParserContext) -> list[str]:
         exercises = [exercise.name for exercise in loaded.exercises]
         wrong |= {one for one in names("exercise") if not _matches(one, exercises)}
     return sorted(wrong)
-
-
-def _actions(verb: ParserContext) -> set[str]:
-    return {*CLASS_ACTIONS} if verb.name == "class" else ACTIONS
 
 
 def _matches(written: str, known: list[str]) -> bool:

@@ -13,7 +13,7 @@ from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import HANDOUTS
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.labfile.image_catalog import recipes
@@ -28,7 +28,11 @@ LANDING = "lab"
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Write the pages of the seats that are meant into the folder ``handouts`` beside the class file, or in
     ``--out``. Raises SpecError, and Unavailable if they cannot be written."""
-    options.refuse("handout", further, "watch", "prune")
+    options.refuse("handout", "watch", "prune")
+    if further:
+        raise SpecError(
+            f"isolab class handout does not take {further[0]!r}", hint="choose with --student or --group"
+        )
     entrance = _entrance(found)
     entrances = [(seat, entrance) for seat in options.seats(found)]
     folder = (Path(options.out) if options.out else found.folder) / HANDOUTS

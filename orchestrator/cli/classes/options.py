@@ -22,22 +22,11 @@ class ClassOptions:
     prune: bool = False
     out: str = ""
 
-    @property
-    def some(self) -> bool:
-        """Whether only some of the class are meant."""
-        return bool(self.students or self.groups)
-
-    def refuse(self, action: str, further: tuple[str, ...], *names: str) -> None:
-        """Raise SpecError for further words and for options that this action has no use for."""
+    def refuse(self, action: str, *names: str) -> None:
+        """Raise SpecError for options that this action does not have."""
         for name in names:
             if getattr(self, name):
-                raise SpecError(
-                    f"isolab class {action} has no use for --{name}", hint="see `isolab class --help`"
-                )
-        if further:
-            raise SpecError(
-                f"isolab class {action} has no use for {quote(further[0])}", hint="see `isolab class --help`"
-            )
+                raise SpecError(f"isolab class {action} has no --{name}", hint="see `isolab class --help`")
 
     def seats(self, found: LoadedClass) -> tuple[Seat, ...]:
         """Return the seats that are meant, in the class's order. Raises SpecError for who is not in it."""
