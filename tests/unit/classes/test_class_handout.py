@@ -91,7 +91,7 @@ def test_who_left_is_told_of(folder: Path, capsys: pytest.CaptureFixture[str]) -
 def test_what_it_has_no_use_for_is_refused(folder: Path) -> None:
     found = load_class(folder)
     for options, further in ((ClassOptions(watch=True), ()), (ClassOptions(), ("s1",))):
-        with pytest.raises(SpecError, match="has no|does not take"):
+        with pytest.raises(SpecError, match=r"has no|does not take"):
             act(found, further, options)
     assert not (folder / "handouts").exists()
 
