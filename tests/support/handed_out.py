@@ -35,8 +35,7 @@ ENTRANCE = Entrance(
     port=2222,
     logins=(DESK, Login("server", "server")),
     host_keys=("ED25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",),
-    alias="lab",
-    ssh_config="Host lab\n    HostName lab.uni.example\n    Port 2222\n    User lab\n",
+    alias="cits3007",
     link=LINK,
     link_ends=datetime.fromisoformat("2027-06-01T18:00+08:00"),
     certificate="12:34:56:78",
@@ -119,6 +118,23 @@ def the_class(*members: Member, **keys: Any) -> LoadedClass:
 def seat_of(name: str, *members: Member) -> Seat:
     """A seat of one student, or of a group."""
     return Seat(name, members[0].student.group if len(members) > 1 else members[0].student.id, members)
+
+
+def write_lab(folder: Path) -> None:
+    """A lab with one exercise and two values: one of a visible test, one that only a hidden test has."""
+    exercise = folder / "one"
+    exercise.mkdir(parents=True)
+    (folder / "lab.yaml").write_text("lab: l\nmachines: {vm: {driver: qemu}}\nexercises: [./one]\n")
+    (exercise / "exercise.yaml").write_text(
+        "title: One\nbuild: {sources: [one.c, t.c]}\nrun: ./one ${port}\nstudent: {files: [one.c]}\n"
+        "parameters: {port: {between: [10000, 19999]}, secret: {hex: 8}}\n"
+        "checks: [{that: a, equals: 1}]\n"
+    )
+    (exercise / "hidden.yaml").write_text("run: ./one ${secret}\nchecks: [{that: b, equals: 2}]\n")
+    (exercise / "t.c").write_text("")
+    for place in ("skeleton", "solution"):
+        (exercise / place).mkdir()
+        (exercise / place / "one.c").write_text("int main(void) { return 0; }\n")
 
 
 def _lab(name: str, title: str, dates: Mapping[str, str], *exercises: LoadedExercise) -> ScheduledLab:

@@ -16,6 +16,7 @@ from orchestrator.arch import ARCHITECTURES
 from orchestrator.classes.load import load_class
 from orchestrator.classes.spec import Access, ClassLab, ClassSpec, Collect, Quota
 from orchestrator.cli.choose import chosen
+from orchestrator.cli.classes import ACTIONS as CLASS_ACTIONS
 from orchestrator.cli.grammar import fill, spelling
 from orchestrator.cli.program import Command
 from orchestrator.driver_traits import TRAITS, Boundary, drivers_that
@@ -46,11 +47,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 PROGRAM = Command()
 VERBS = {*PROGRAM.verbs()}
 TOPICS = {path.name for path in EXERCISES.iterdir() if path.is_dir()}
-OF_READERS = {"my-lab"}
-"""Labs that readers are to make themselves."""
+OF_READERS = {"my-lab", "cits3007", "exam"}
+"""Labs and classes that readers are to make themselves."""
 IN_A_WHEEL = {"orchestrator/package_data/"}
 """Folders that no checkout has."""
-ACTIONS = {"build", "list", "verify", "prune", "export"}
+ACTIONS = {"build", "list", "verify", "prune", "export", *CLASS_ACTIONS}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -221,6 +222,9 @@ def test_stale_commands_are_noticed() -> None:
     stale = parsed(["run", "separation", "--only", "vm,arm65", "--exercise", "ipc/pip", "--driver", "qemu"])
     assert stale
     assert unknown(stale) == ["arm65", "ipc/pip"]
+    action = parsed(["class", "plann", "CLASS"])
+    assert action
+    assert unknown(action) == ["plann"]
     for lab in ("separatoin", "labs/separatoin"):
         nowhere = parsed(["run", lab])
         assert nowhere

@@ -10,6 +10,7 @@ from orchestrator.classes.handout import commands
 from orchestrator.classes.handout.blocks import Block, Lines, Paragraph, Part, Section, Table, Typed, words
 from orchestrator.classes.handout.dates import when
 from orchestrator.classes.handout.entrance import Entrance, Login
+from orchestrator.classes.handout.ssh_config import short_name, ssh_config
 from orchestrator.classes.model import Member, Seat
 from orchestrator.labfile.ssh_endpoint import fingerprint
 
@@ -34,15 +35,15 @@ def getting_in(entrance: Entrance, seat: Seat, contact: str) -> Section:
     return Section("getting-in", "How to get in", tuple(blocks), tuple(parts))
 
 
-def in_the_browser(entrance: Entrance) -> Section | None:
+def in_the_browser(entrance: Entrance, seat: Seat) -> Section | None:
     """Return the personal link and what to compare; None for a class that has no pages in the browser."""
     if not entrance.link:
         return None
     until = f" until {when(entrance.link_ends)}" if entrance.link_ends else ""
-    whose = f"This link is yours alone and works{until}. It opens your machines' terminals without a key:"
+    whose = "yours alone" if len(seat.members) == 1 else "your group's alone"
     blocks: list[Block] = [
-        Paragraph(words(whose)),
-        Lines((entrance.link,), "The personal link"),
+        Paragraph(words(f"This link is {whose} and works{until}. It opens your machines without a key:")),
+        Lines((entrance.link,), "The personal link", opens=True),
     ]
     if entrance.certificate:
         warning = (
@@ -65,10 +66,11 @@ def copying(entrance: Entrance) -> Section:
         lines,
     ]
     if not first.copies:
-        shell = "PowerShell has no "
-        blocks.append(Paragraph(words(shell, Typed("<"), ". There, type ", Typed("cmd"), " first.")))
-    if entrance.ssh_config:
-        blocks += list(_settings(entrance, first))
+        blocks.append(Paragraph(words("PowerShell has no ", Typed("<"), ": type ", Typed("cmd"), " first.")))
+    else:
+        blocks.append(Paragraph(words("Windows has no rsync; there, ", Typed("scp -r"), " copies folders.")))
+    if first.copies and entrance.alias:
+        blocks += _settings(entrance, first)
     return Section("copying", "Copying files", tuple(blocks))
 
 
@@ -172,21 +174,20 @@ def _with_a_shell(entrance: Entrance, login: Login) -> Lines:
 
 
 def _settings(entrance: Entrance, login: Login) -> Iterator[Block]:
-    about = (
-        "Editors that work on another computer, such as VS Code with “Remote - SSH”, need these lines in the "
-        "file ",
-        Typed("~/.ssh/config"),
-        ", on Windows ",
-        Typed(r"C:\Users\YOU\.ssh\config"),
-        ". Then choose the host ",
-        Typed(entrance.alias),
-        ", or type ",
-        Typed(f"ssh {entrance.alias}"),
-        ".",
+    yield Paragraph(
+        words(
+            "With these lines in the file ",
+            Typed("~/.ssh/config"),
+            ", on Windows ",
+            Typed(r"C:\Users\YOU\.ssh\config"),
+            ", you type ",
+            Typed(f"ssh {entrance.alias}"),
+            " only. Editors that work on another computer, such as VS Code with “Remote - SSH”, connect to ",
+            Typed(short_name(entrance, login)),
+            ".",
+        )
     )
-    if login.copies:
-        yield Paragraph(words(*about))
-        yield Lines(tuple(entrance.ssh_config.splitlines()), "Lines for the SSH configuration")
+    yield Lines(ssh_config(entrance), "Lines for the SSH configuration")
 
 
 def _known(member: Member) -> bool:

@@ -26,10 +26,12 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines to type or to copy; ``label`` says what they are to who does not see the page."""
+    """Lines to type or to copy; ``label`` says what they are to who does not see the page. ``opens``: they
+    are addresses of pages."""
 
     lines: tuple[str, ...]
     label: str
+    opens: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ class Entrance:
     """The ways in for one seat; what is empty does not exist, and its page does not mention it.
 
     ``host`` and ``port`` are the gateway's, as students type them. ``logins`` begin with the machine where
-    students land. ``host_keys`` are fingerprints of the gateway's keys, as ssh shows them. ``ssh_config`` is
-    a block for the file ``~/.ssh/config`` of a student, and ``alias`` its ``Host``. ``link`` is personal and
-    works until ``link_ends``; ``certificate`` is the SHA-256 fingerprint of the web server's own certificate.
+    students land. ``host_keys`` are fingerprints of the gateway's keys, as ssh shows them. ``alias`` is a
+    name for the gateway in a student's own ssh_config(5). ``link`` is personal and works until ``link_ends``;
+    ``certificate`` is the SHA-256 fingerprint of a certificate that the web server made itself.
     """
 
     host: str
@@ -31,7 +31,6 @@ class Entrance:
     port: int = 22
     host_keys: tuple[str, ...] = ()
     alias: str = ""
-    ssh_config: str = ""
     link: str = ""
     link_ends: datetime | None = None
     certificate: str = ""

@@ -32,7 +32,7 @@ def handout_of(found: LoadedClass, seat: Seat, entrance: Entrance, course: bytes
     sections: list[Section | None] = [
         _examination(found) if found.spec.exam else None,
         access.getting_in(entrance, seat, found.spec.contact),
-        access.in_the_browser(entrance),
+        access.in_the_browser(entrance, seat),
         None if found.spec.exam else access.copying(entrance),
         _handing_in(entrance, first_task(labs)),
         *(lab_section(number, one, seat, course) for number, one in enumerate(labs, 1)),
@@ -98,7 +98,7 @@ def _handing_in(entrance: Entrance, task: str) -> Section:
     example = task or "LAB/EXERCISE"
     lines = tuple(
         commands.ssh(entrance, first, f"isolab {words_}")
-        for words_ in (f"check {example}", f"hand-in {example}", "help")
+        for words_ in (f"check {example}", f"hand-in {example}", "status")
     )
     blocks: list[Block] = [
         Paragraph(
@@ -116,8 +116,14 @@ def _handing_in(entrance: Entrance, task: str) -> Section:
                 words(Typed("check"), " runs the visible tests on fresh machines. It hands in nothing."),
                 words(
                     Typed("hand-in"),
-                    " keeps a copy of your files as they are, and prints a receipt with the time and a "
-                    "digest. Keep it. Hand in again when you have something better.",
+                    " keeps a copy of your files as they are, and prints a signed receipt: keep it. Without "
+                    "a name it takes all that you have begun. Hand in again when you have something better.",
+                ),
+                words(
+                    Typed("status"),
+                    " shows what you have checked and handed in, and what is due when; ",
+                    Typed("help"),
+                    " all there is.",
                 ),
             )
         ),

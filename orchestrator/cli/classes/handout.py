@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,20 +57,18 @@ def _entrance(found: LoadedClass) -> Entrance:
     """Return the ways in."""
     access = found.spec.access
     return Entrance(
-        host=access.host or socket.getfqdn(), port=parse_address(access.listen).port, logins=_logins(found)
+        host=access.host or socket.getfqdn(),
+        port=parse_address(access.listen).port,
+        logins=tuple(_logins(found)),
+        alias=found.name,
     )
 
 
-def _logins(found: LoadedClass) -> tuple[Login, ...]:
-    """Return the machines of a seat, then those for everybody."""
-    first, *more = found.machines.lab.machines
-    shared = list(found.shared.lab.machines) if found.shared else []
-    users = {first: LANDING, **{name: name for name in (*more, *shared)}}
-    return tuple(Login(machine, user, _copies(found, machine)) for machine, user in users.items())
-
-
-def _copies(found: LoadedClass, machine: str) -> bool:
-    """Return whether a machine's image has scp, sftp and rsync: a micro image has a shell only."""
-    labs = (found.machines, *([found.shared] if found.shared else []))
-    image = next(lab.lab.machines[machine].image for lab in labs if machine in lab.lab.machines)
-    return not KINDS[recipes()[image].kind].our_init
+def _logins(found: LoadedClass) -> Iterator[Login]:
+    """Yield the machines of a seat, then those for everybody."""
+    machines = {**found.spec.machines, **found.spec.shared}
+    known = recipes()
+    for number, (name, machine) in enumerate(machines.items()):
+        user = LANDING if number == 0 and LANDING not in machines else name
+        # A machine of our own init has a shell, and nothing that scp, sftp or rsync could ask for.
+        yield Login(name, user, copies=not KINDS[known[machine.image].kind].our_init)
