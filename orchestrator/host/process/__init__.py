@@ -19,10 +19,12 @@ from orchestrator.errors import LabError, Unavailable
 from orchestrator.host.process.child import UMASK, Finished, end, read, running, start, wait
 from orchestrator.host.process.conversation import Conversation
 from orchestrator.host.process.feed import given
+from orchestrator.host.process.on_terminal import OnTerminal
 
 __all__ = [
     "Conversation",
     "Finished",
+    "OnTerminal",
     "ProcessFailed",
     "attached",
     "become",

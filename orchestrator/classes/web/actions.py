@@ -1,0 +1,170 @@
+"""What the web server does with a class: on its machines, in its log, and through what it is wired to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
+from orchestrator.classes.web import machines
+from orchestrator.classes.web.board import BROWSER, board_rows
+from orchestrator.classes.web.ports import (
+    BoardRow,
+    ExerciseView,
+    FileView,
+    LabView,
+    MachineView,
+    Pty,
+    Wired,
+)
+from orchestrator.errors import LabError, SpecError
+from orchestrator.exercises.parameters import Values, example, readme
+from orchestrator.formatting import bounded, printable
+from orchestrator.host import process_table
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.sessions.lookup import SessionMachine, session_machines
+
+NOTHING_WIRED = Wired()
+
+FRESH_SECONDS = 3.0
+"""How long what was seen of the machines counts as new."""
+PUSHES = 8
+"""Machines that a file goes to side by side."""
+
+
+@dataclass(frozen=True)
+class ClassActions:
+    """The actions of a class on this host. ``values`` returns a seat's values of an exercise's parameters."""
+
+    found: LoadedClass
+    wired: Wired = NOTHING_WIRED
+    values: Callable[[Seat, LoadedExercise], Values] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _seen: list[tuple[float, Mapping[str, tuple[MachineView, ...]]]] = field(default_factory=list)
+
+    def machines(self, seat: Seat) -> Sequence[MachineView]:
+        there = self._machines().get(seat.name, ())
+        by_name = {view.name: view for view in there}
+        return [
+            by_name.get(name, MachineView(name, "not up", up=False))
+            for name in self.found.machines.lab.machines
+        ]
+
+    def labs(self) -> Sequence[LabView]:
+        return [
+            LabView(
+                lab.name,
+                printable(lab.lab.lab.title),
+                tuple(ExerciseView(one.name.removeprefix("./"), one.spec.title) for one in lab.lab.exercises),
+                lab.spec.due,
+            )
+            for lab in self._open()
+        ]
+
+    def readme(self, seat: Seat, lab: str, exercise: str) -> str:
+        one = self._exercise(lab, exercise)
+        try:
+            return readme(one, self.values(seat, one) if self.values else example(one))
+        except OSError as problem:
+            raise LabError(f"cannot read the README of {exercise}: {problem.strerror}") from None
+
+    def open_terminal(self, seat: Seat, machine: str, columns: int, rows: int) -> Pty:
+        return machines.log_in(machines.machine_of(self.found, seat, machine), columns, rows)
+
+    def files(self, seat: Seat, machine: str, folder: str) -> Sequence[FileView]:
+        return machines.list_files(machines.machine_of(self.found, seat, machine), folder)
+
+    def upload(self, seat: Seat, machine: str, folder: str, name: str, content: Path) -> None:
+        machines.send_file(machines.machine_of(self.found, seat, machine), folder, name, content)
+
+    def download(self, seat: Seat, machine: str, path: str, into: Path) -> Path:
+        return machines.fetch_file(machines.machine_of(self.found, seat, machine), path, into)
+
+    def push(self, seats: Sequence[Seat], name: str, content: Path) -> Mapping[str, str]:
+        """Copy a file into the home folder on each of these seats' first machines, side by side; returns why
+        by the labels of those where that failed."""
+        first = next(iter(self.found.machines.lab.machines))
+
+        def one(seat: Seat) -> str:
+            try:
+                self.upload(seat, first, "", name, content)
+            except LabError as problem:
+                return problem.message
+            return ""
+
+        with ThreadPoolExecutor(PUSHES) as pool:
+            said = list(pool.map(one, seats))
+        return {seat.label: why for seat, why in zip(seats, said, strict=True) if why}
+
+    def board(self, in_browser: Mapping[str, datetime | None]) -> Sequence[BoardRow]:
+        events = Activity(self.found).events()
+        return board_rows(
+            self.found, [lab.name for lab in self._open()], events, self._machines(), in_browser
+        )
+
+    def came(self, seat: Seat, here: bool) -> None:
+        Activity(self.found).add(Event(seat.name, Kind.CAME if here else Kind.LEFT, detail=BROWSER))
+
+    def tell(self, seats: Sequence[Seat], text: str) -> None:
+        if self.wired.message is not None:
+            self.wired.message(seats, text)
+            return
+        log = Activity(self.found)
+        for seat in seats:
+            log.add(Event(seat.name, Kind.MESSAGE, detail=bounded(printable(text), 400)))
+
+    def _open(self) -> list[ScheduledLab]:
+        now = datetime.now(UTC)
+        return [lab for lab in self.found.labs if lab.spec.from_ is None or lab.spec.from_ <= now]
+
+    def _exercise(self, lab: str, exercise: str) -> LoadedExercise:
+        for one in self._open():
+            if one.name == lab:
+                for known in one.lab.exercises:
+                    if known.name.removeprefix("./") == exercise:
+                        return known
+        raise SpecError(f"no open lab {printable(lab)[:40]!r} with {printable(exercise)[:60]!r}")
+
+    def _machines(self) -> Mapping[str, tuple[MachineView, ...]]:
+        """Return the machines by seat; looked at anew if it was not done just now."""
+        with self._lock:
+            if not self._seen or self._seen[0][0] < time.monotonic() - FRESH_SECONDS:
+                self._seen[:] = [(time.monotonic(), _machines_by_seat(self.found))]
+            return self._seen[0][1]
+
+
+def _machines_by_seat(found: LoadedClass) -> Mapping[str, tuple[MachineView, ...]]:
+    alive = _live_tags()
+    views: defaultdict[str, list[MachineView]] = defaultdict(list)
+    for machine in session_machines():
+        if seat := found.seat_of(machine.session):
+            views[seat].append(_view(machine, alive))
+    return {seat: tuple(those) for seat, those in views.items()}
+
+
+def _view(machine: SessionMachine, alive: set[str]) -> MachineView:
+    state = "coming up" if machine.coming else "up" if machine.handle.tag in alive else "dead"
+    return MachineView(machine.machine, state, up=state == "up")
+
+
+def _live_tags() -> set[str]:
+    """Return the names that live processes have been given (``-name``), guests among them: all in one look,
+    for a class has hundreds."""
+    tags: set[str] = set()
+
+    def note(pid: int) -> bool:
+        words = process_table.arguments(pid)
+        if "-name" in words[:-1]:
+            tags.add(words[words.index("-name") + 1])
+        return False
+
+    for _ in process_table.find(note):
+        pass
+    return tags

@@ -1,0 +1,99 @@
+"""News for browsers that are open: messages, results, time; and who has one open.
+
+For the event loop's thread only. Each browser has a queue of its own; one that does not read is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+QUEUE = 64
+"""News that a browser may be behind."""
+KEPT = 20
+"""Messages of a seat that are shown again to who comes later."""
+
+
+@dataclass(eq=False)
+class Listener:
+    """One open page; ``counts``: it is of the seat's own people. None ends ``queue``."""
+
+    seat: str
+    counts: bool
+    queue: asyncio.Queue[dict[str, object] | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+
+    def tell(self, news: dict[str, object]) -> None:
+        """Queue this for the browser, or let it go if it is too far behind."""
+        if self.queue.full():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            self.queue.put_nowait(None)
+        else:
+            self.queue.put_nowait(news)
+
+
+class Hub:
+    """The open pages of all seats, and what was said to each."""
+
+    def __init__(self, changed: Callable[[str, bool], None]) -> None:
+        """``changed`` is called when the first page of a seat opens, and when the last one has closed."""
+        self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
+        self._messages: defaultdict[str, deque[dict[str, object]]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._changed = changed
+        self._numbers = itertools.count(1)
+
+    def join(self, seat: str, *, counts: bool = True) -> Listener:
+        """Open a page of a seat, by its own people if it ``counts``; it is told the messages so far."""
+        listener = Listener(seat, counts)
+        if counts and not self.count(seat):
+            self._changed(seat, True)
+        self._listeners[seat].add(listener)
+        for message in self._messages[seat]:
+            listener.tell(message)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """A page was closed."""
+        here = self._listeners[listener.seat]
+        if listener in here:
+            here.discard(listener)
+            if listener.counts and not self.count(listener.seat):
+                self._changed(listener.seat, False)
+
+    def count(self, seat: str) -> int:
+        """Return how many pages of a seat its own people have open."""
+        return sum(one.counts for one in self._listeners[seat])
+
+    def seats(self) -> list[str]:
+        """Return the seats of which somebody has a page open."""
+        return [seat for seat in list(self._listeners) if self.count(seat)]
+
+    def tell(self, seat: str, news: dict[str, object]) -> None:
+        """Tell all open pages of a seat."""
+        for listener in list(self._listeners[seat]):
+            listener.tell(news)
+
+    def message(self, seats: Iterable[str], text: str, time: datetime) -> None:
+        """Show a message of the lecturer's to these seats, now or when they come."""
+        number = next(self._numbers)
+        for seat in seats:
+            news: dict[str, object] = {
+                "kind": "message",
+                "number": number,
+                "text": text,
+                "time": time.isoformat(),
+            }
+            self._messages[seat].append(news)
+            self.tell(seat, news)
+
+    def close(self) -> None:
+        """Let all go."""
+        for here in self._listeners.values():
+            for listener in list(here):
+                if listener.queue.full():
+                    listener.queue.get_nowait()
+                listener.queue.put_nowait(None)

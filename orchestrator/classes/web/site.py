@@ -1,0 +1,140 @@
+"""What all routes share: the class, what can be done with it, and who is there now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TypeVar
+
+import anyio
+from starlette.requests import HTTPConnection
+
+from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.web.assets import Asset
+from orchestrator.classes.web.guard import Rate, cookie_name
+from orchestrator.classes.web.hub import Hub
+from orchestrator.classes.web.jobs import Jobs
+from orchestrator.classes.web.ports import Actions
+from orchestrator.classes.web.terminals import Room
+from orchestrator.classes.web.tokens import Grant, Tokens
+from orchestrator.errors import LabError
+
+T = TypeVar("T")
+QUICK, SLOW = 24, 16
+"""Threads for look-ups and logins, and for what may take minutes."""
+GONE_SECONDS = 10.0
+"""How long a seat has no page open before that counts as having left: a page that is loaded anew is gone for
+a moment."""
+TRIES, TRY_SECONDS = 20, 60.0
+"""Invalid tokens from one address."""
+
+
+@dataclass
+class Site:
+    """The state of the web server. All but the actions belongs to the event loop's thread."""
+
+    found: LoadedClass
+    actions: Actions
+    tokens: Tokens
+    assets: Mapping[str, Asset]
+    wrong_tokens: Rate = field(default_factory=lambda: Rate(TRIES, TRY_SECONDS))
+    typed: dict[str, datetime] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _present: set[str] = field(default_factory=set)
+
+    @cached_property
+    def seats(self) -> Mapping[str, Seat]:
+        """The seats of the class by name."""
+        return {seat.name: seat for seat in self.found.seats}
+
+    @cached_property
+    def room(self) -> Room:
+        return Room(self.quick, self._terminals_changed)
+
+    @cached_property
+    def hub(self) -> Hub:
+        return Hub(self._changed)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.slow, self.hub.tell)
+
+    @cached_property
+    def _quick(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(QUICK)
+
+    @cached_property
+    def _slow(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(SLOW)
+
+    async def quick(self, work: Callable[[], T]) -> T:
+        """Do what blocks for a moment, in a thread."""
+        return await anyio.to_thread.run_sync(work, limiter=self._quick)
+
+    async def slow(self, work: Callable[[], T]) -> T:
+        """Do what may block for minutes, in a thread."""
+        return await anyio.to_thread.run_sync(work, limiter=self._slow)
+
+    async def visitor(self, connection: HTTPConnection) -> Grant | None:
+        """Return whom a request's cookie lets in."""
+        secret = connection.cookies.get(cookie_name(connection), "")
+        return await self.quick(lambda: self.tokens.session(secret)) if secret else None
+
+    def in_browser(self) -> dict[str, datetime | None]:
+        """Return the seats that somebody has open, with the time when something was last typed there."""
+        return {seat: self.typed.get(seat) for seat in self.hub.seats()}
+
+    def note_typing(self, seat: str) -> None:
+        """Somebody of a seat typed something just now."""
+        self.typed[seat] = datetime.now(UTC)
+
+    def tell_time(self, ends: datetime | None) -> None:
+        """Tell every page when the machines will be taken down."""
+        for seat in self.hub.seats():
+            self.hub.tell(seat, time_news(ends))
+
+    async def ends(self) -> datetime | None:
+        """Return when machines are taken down, None for never."""
+        asked = self.actions.wired.ends
+        return await self.quick(asked) if asked is not None else self.found.spec.ends
+
+    async def close(self) -> None:
+        """Let all pages go, hang up all terminals, and stop what runs."""
+        self.hub.close()
+        await self.jobs.close()
+        await self.room.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def open_terminals(self, seat: str) -> dict[str, object]:
+        """Return the news of which terminals of a seat are open."""
+        places = sorted((machine, number) for _, machine, number in self.room.of_seat(seat))
+        return {"kind": "terminals", "open": places}
+
+    def _terminals_changed(self, seat: str) -> None:
+        self.hub.tell(seat, self.open_terminals(seat))
+
+    def _changed(self, seat: str, here: bool) -> None:
+        task = asyncio.get_running_loop().create_task(self._note_presence(seat, here))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _note_presence(self, seat: str, here: bool) -> None:
+        if not here:
+            await asyncio.sleep(GONE_SECONDS)
+        if bool(self.hub.count(seat)) != here or (seat in self._present) == here:
+            return
+        (self._present.add if here else self._present.discard)(seat)
+        try:
+            await self.quick(lambda: self.actions.came(self.seats[seat], here))
+        except LabError:
+            self._present.discard(seat)  # noted when the next page opens
+
+
+def time_news(ends: datetime | None) -> dict[str, object]:
+    """Return the news of when machines are taken down. Pure."""
+    return {"kind": "ends", "time": ends.isoformat() if ends else ""}
