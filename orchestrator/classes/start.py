@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.classes.homes import Homes
+from orchestrator.classes.homes import Homes, homes
 from orchestrator.classes.machines import Place
 from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.classes.seat_progress import SeatProgress
@@ -54,8 +54,11 @@ def start_all(
         if lab is None or not places:
             continue
         names = tuple(dict.fromkeys(place.machine for place in places))
-        with lab_context(lab, names, state_dir(), Journal(), progress, cold=False) as context:
-            starts = _Starts(found, lab, context, rows, len(places))
+        with (
+            homes(found, places) as folders,
+            lab_context(lab, names, state_dir(), Journal(), progress, cold=False) as context,
+        ):
+            starts = _Starts(found, lab, context, folders, rows, len(places))
             starts.run(places)
             came += starts.came
             failed += starts.failed
@@ -74,6 +77,7 @@ class _Starts:
     found: LoadedClass
     lab: LoadedLab
     context: LabContext
+    folders: Homes
     rows: bool
     total: int
     came: list[Place] = field(default_factory=list)
@@ -127,7 +131,6 @@ class _Starts:
 
     def _start(self, place: Place, job: Job, context: LabContext) -> None:
         """Start one machine and make it the user's."""
-        homes = Homes(self.found)
         try:
             with contextlib.ExitStack() as undo:
                 _require_memory(place)
@@ -136,7 +139,7 @@ class _Starts:
                     context,
                     undo,
                     self.found.session(place.seat),
-                    fitted=lambda order: homes.fit(place, order),
+                    fitted=lambda order: self.folders.fit(place, order),
                 )
                 context.machines.journal.keep([machine.handle, *context.networks.standing()])
                 undo.pop_all()

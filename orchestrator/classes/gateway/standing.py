@@ -80,7 +80,7 @@ def _place(found: LoadedClass, machine: SessionMachine) -> Place:
     return Place(seat, machine.machine, machine.handle.tag, address.port, address.host_key.hex())
 
 
-def _kept(folder: Folder) -> Mapping[str, Place]:
+def _kept(folder: Folder) -> dict[str, Place]:
     try:
         rows = json.loads((folder.root / "standing.json").read_text())
         return {row["tag"]: Place(**row) for row in rows}

@@ -22,12 +22,11 @@ from orchestrator.classes.work.tested import CheckResult, MachineResult, TestRes
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import TimedOut, Unavailable
 from orchestrator.exercises.parameters import values, with_parameters
-from orchestrator.exercises.submission import HandedIn, assembled, handed_in
+from orchestrator.exercises.submission import HandedIn, assembled, handed_in, machines_for_students
 from orchestrator.formatting import bounded, printable
 from orchestrator.grading.compose import MEAN, judged
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.grading.model import Grade, Verdict
-from orchestrator.grading.selection import machines_of
 from orchestrator.host.cache import digest, locked
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.copy_lab import copy_lab
@@ -167,7 +166,7 @@ class _Checking:
         """Return the records by machine, once more on fresh ones where there was no result."""
         ready = assembled(visible, files.files, self.folder / "ready")
         lab = replace(self.lab.lab, exercises=(ready,))
-        left, told = machines_of(lab, ())
+        left, told = machines_for_students(lab, ())
         for words in told:
             self.progress.tell(words)
         done: dict[str, Record] = {}
