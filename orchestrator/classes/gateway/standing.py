@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from orchestrator.classes.gateway.folder import Folder
@@ -22,13 +21,14 @@ LAB = "lab"
 @dataclass(frozen=True)
 class Place:
     """A machine's SSH server: a port of this host's loopback, and the public key it has to show, as on the
-    wire in hexadecimal. ``tag`` is unlike that of any other machine, also of the one it replaces."""
+    wire in hexadecimal. ``since`` is when it was started: a machine that replaces another has its tag."""
 
     seat: str
     machine: str
     tag: str
     port: int
     host_key: str
+    since: str = ""
 
 
 def class_machines(found: LoadedClass) -> list[SessionMachine]:
@@ -42,8 +42,9 @@ def standing(found: LoadedClass, folder: Folder) -> list[Place]:
 
     A machine is asked once, for its port never changes: the answer is kept in the gateway's folder.
     """
-    kept = _kept(folder)
     machines = class_machines(found)
+    started = {machine.handle.tag: machine.member.since for machine in machines}
+    kept = {tag: place for tag, place in _kept(folder).items() if started.get(tag) == place.since}
     unknown = [machine for machine in machines if machine.handle.tag not in kept]
     asked = side_by_side(lambda machine: _place(found, machine), unknown, Cancellation())
     fresh = {place.tag: place for _, place in asked if not isinstance(place, LabError)}
@@ -77,7 +78,8 @@ def login_names(found: LoadedClass) -> list[str]:
 def _place(found: LoadedClass, machine: SessionMachine) -> Place:
     address = address_of(machine)
     seat = found.seat_of(machine.session)
-    return Place(seat, machine.machine, machine.handle.tag, address.port, address.host_key.hex())
+    key, since = address.host_key.hex(), machine.member.since
+    return Place(seat, machine.machine, machine.handle.tag, address.port, key, since)
 
 
 def _kept(folder: Folder) -> dict[str, Place]:
