@@ -60,9 +60,7 @@ class AddedKeys:
             row = connection.execute("SELECT seat, added FROM added_keys WHERE line = ?", (line,)).fetchone()
             if row is not None and row[0] == seat:
                 return AddedKey(seat, line, datetime.fromisoformat(row[1]))
-            (many,) = connection.execute(
-                "SELECT COUNT(*) FROM added_keys WHERE seat = ?", (seat,)
-            ).fetchone()
+            (many,) = connection.execute("SELECT COUNT(*) FROM added_keys WHERE seat = ?", (seat,)).fetchone()
             if many >= MOST_KEYS:
                 raise SpecError(f"{seat} has {many} added keys, the most there may be", hint="revoke one")
             now = datetime.now(UTC)

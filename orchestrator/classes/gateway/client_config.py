@@ -21,7 +21,9 @@ def render_config(names: Mapping[str, Place], folder: Path, dial: Sequence[str])
     follows with the machine's name. ``enter`` reads the lines ``Host`` and ``Port``.
     """
     return "".join(
-        "\n".join([f"Host {name}", *(f"    {key} {value}" for key, value in _options(place, folder, dial).items())])
+        "\n".join(
+            [f"Host {name}", *(f"    {key} {value}" for key, value in _options(place, folder, dial).items())]
+        )
         + "\n"
         for name, place in names.items()
     )

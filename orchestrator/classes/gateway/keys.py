@@ -67,7 +67,9 @@ def _public(private: Path) -> str:
     with locked("gateway-key", digest(str(private)), Deadline.after(MAKE_SECONDS)):
         if not private.is_file():
             fresh = Ed25519PrivateKey.generate()
-            write_atomically(private, fresh.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+            write_atomically(
+                private, fresh.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+            )
         readable(private)
     key = load_ssh_private_key(private.read_bytes(), None)
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -18,19 +18,20 @@ from orchestrator.classes.gateway.client_config import (
     render_config,
     render_known_hosts,
 )
+from orchestrator.classes.gateway.endpoint import endpoint
 from orchestrator.classes.gateway.enter import SLOTS, render_enter
 from orchestrator.classes.gateway.folder import Folder, folder_of, gateway_id
 from orchestrator.classes.gateway.keys import host_key, seat_key
-from orchestrator.classes.gateway.listening import require_free
+from orchestrator.classes.gateway.logins import record_logins, secret
 from orchestrator.classes.gateway.sandbox import Sandbox
 from orchestrator.classes.gateway.server_config import render_server_config
+from orchestrator.classes.gateway.sockets import require_free
 from orchestrator.classes.gateway.standing import LAB, login_names, standing, within_reach
 from orchestrator.classes.model import LoadedClass
 from orchestrator.deadline import Deadline, poll
-from orchestrator.errors import SpecError, Unavailable
+from orchestrator.errors import Unavailable
 from orchestrator.host import process
 from orchestrator.host.cache import digest, locked
-from orchestrator.labfile.ssh_endpoint import Endpoint, parse_address
 from orchestrator.paths import make_folder
 
 LOCK_SECONDS = 300.0
@@ -87,17 +88,7 @@ def stop(found: LoadedClass) -> None:
         if not sandbox.end(folder.config):
             pids = ", ".join(map(str, sandbox.running(folder.config)))
             raise Unavailable("the gateway does not end", hint=f"its processes: {pids}")
-
-
-def endpoint(found: LoadedClass) -> Endpoint:
-    """Return where the gateway listens. Raises SpecError."""
-    text = found.spec.access.listen
-    try:
-        return parse_address(text)
-    except ValueError as problem:
-        raise SpecError(
-            f"access: listen: {text!r}: {problem}", hint="such as 0.0.0.0:2222, [::]:2222 or 127.0.0.1:2222"
-        ) from None
+    record_logins(found)  # all of them left
 
 
 @contextlib.contextmanager
@@ -142,7 +133,8 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
         if gone.name not in reach:
             (gone / CONFIG).unlink(missing_ok=True)  # its key is what opens its machines, once it is back
     ports = {seat: sorted({place.port for place in names.values()}) for seat, names in reach.items()}
-    folder.write(folder.authorized_keys, render_authorized_keys(keys, ports, inside / "enter"))
+    text = render_authorized_keys(keys, ports, inside / "enter", secret(folder))
+    folder.write(folder.authorized_keys, text)
 
 
 def _make_slots(folder: Folder, seat: str) -> None:

@@ -70,8 +70,8 @@ def choose(deadline: Deadline) -> Sandbox:
     if sshd is None:
         raise HostLacks(
             "this host lacks sshd, which is the gateway for students",
-            hint="install openssh-server (`apt-get install --no-install-recommends openssh-server`); the class "
-            "does not need the server that this starts on port 22",
+            hint="install openssh-server: `apt-get install --no-install-recommends openssh-server`; "
+            "the server that Debian then starts on port 22 is not needed: `systemctl disable --now ssh`",
         )
     probe = [*_unshare(), "--", "/bin/sh", "-ec", "mount --bind /etc /etc"]
     tried = process.run(probe, deadline=deadline.within(PROBE_SECONDS), check=False)

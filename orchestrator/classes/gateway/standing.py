@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from orchestrator.classes.gateway.folder import Folder
@@ -80,7 +79,7 @@ def _place(found: LoadedClass, machine: SessionMachine) -> Place:
     return Place(seat, machine.machine, machine.handle.tag, address.port, address.host_key.hex())
 
 
-def _kept(folder: Folder) -> Mapping[str, Place]:
+def _kept(folder: Folder) -> dict[str, Place]:
     try:
         rows = json.loads((folder.root / "standing.json").read_text())
         return {row["tag"]: Place(**row) for row in rows}

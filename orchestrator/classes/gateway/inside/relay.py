@@ -11,12 +11,14 @@ import sys
 BLOCK = 65536
 
 
-def main() -> int:
+def _main() -> int:
     port, name = int(sys.argv[1]), sys.argv[2]
     try:
         line = socket.create_connection(("127.0.0.1", port), timeout=10)
     except OSError:
-        print(f"isolab: {name} does not answer: it may be being reset; try again in a minute", file=sys.stderr)
+        print(
+            f"isolab: {name} does not answer: it may be being reset; try again in a minute", file=sys.stderr
+        )
         return 69
     line.settimeout(None)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -41,6 +43,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(_main())
     except OSError:  # either side went away
         sys.exit(1)
