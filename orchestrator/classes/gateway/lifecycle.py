@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 import shutil
 import sys
 from collections.abc import Iterator
@@ -40,8 +42,9 @@ INSIDE = Path(__file__).with_name("inside")
 _LISTENS = b"Server listening on "
 
 
-def start(found: LoadedClass) -> None:
-    """Start the gateway, unless it runs as the class file wants it: then only ``refresh``.
+def start(found: LoadedClass) -> str:
+    """Start the gateway, unless it runs as the class file wants it: then only ``refresh``. Returns a sentence
+    about what is less than usual on this host, "" if nothing is.
 
     Raises SpecError for an address or keys that cannot be, HostLacks without sshd, Unavailable where
     it cannot start.
@@ -54,12 +57,13 @@ def start(found: LoadedClass) -> None:
         _refresh(found, folder, chosen)
         if sandbox.running(folder.config):
             if before == wanted:
-                return
+                return _degraded(chosen)
             sandbox.end(folder.config)
         require_free(endpoint(found))
         # Before there is one: who finds a gateway nobody wants any more ends it.
         folder.write(folder.wanted, f"{found.file.resolve()}\n")
         _launch(found, folder, chosen, deadline)
+        return _degraded(chosen)
 
 
 def alive(found: LoadedClass) -> bool:
@@ -70,6 +74,12 @@ def alive(found: LoadedClass) -> bool:
 def wanted(found: LoadedClass) -> bool:
     """Return whether the gateway was started and not stopped since: it should run."""
     return folder_of(found).wanted.exists()
+
+
+def login_name() -> str:
+    """Return the name students log in with for the class's first machine, on this host. Raises HostLacks,
+    Unavailable."""
+    return LAB if sandbox.choose(Deadline.after(START_SECONDS)).apart else _own_name()
 
 
 def refresh(found: LoadedClass) -> None:
@@ -168,12 +178,19 @@ def _launch(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadl
         raise Unavailable(f"the gateway's sshd did not start: {words}", hint=f"its log is {folder.log}")
 
 
+def _degraded(chosen: Sandbox) -> str:
+    if chosen.apart:
+        return ""
+    return (
+        f"this host does not allow user namespaces: students log in as {_own_name()}, not as {LAB}, and "
+        "reach other machines than the first one by `isolab connect MACHINE`"
+    )
+
+
 def _python() -> str:
     """Return an interpreter that the gateway's user may run: this one may be in a home of root's."""
     return shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin") or str(Path(sys.executable).resolve())
 
 
 def _own_name() -> str:
-    import getpass
-
-    return getpass.getuser()
+    return pwd.getpwuid(os.getuid()).pw_name

@@ -29,7 +29,13 @@ _USER = ["unshare", "--user", "--map-current-user", "--keep-caps"]
 _NAMESPACES = ["--mount", "--pid", "--fork", "--kill-child"]
 _BECOMES = ("unshare", "prlimit", "setpriv", "env", "sshd")
 # A whole /etc: a file that is mounted over another goes when that one is replaced, as useradd(8) does.
-_SCRIPT = 'mount --bind "$1" /etc; shift; exec "$@"'
+# Terminals of its own: on the host's, the group would be one that sshd may not change, and takes for wrong.
+_SCRIPT = """\
+mount --bind "$1" /etc
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0600 devpts /dev/pts
+shift
+exec "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def choose(deadline: Deadline) -> Sandbox:
             hint="install openssh-server: `apt-get install --no-install-recommends openssh-server`; "
             "the server that Debian then starts on port 22 is not needed: `systemctl disable --now ssh`",
         )
-    probe = [*_unshare(), "--", "/bin/sh", "-ec", "mount --bind /etc /etc"]
+    probe = [*_unshare(), "--", "/bin/sh", "-ec", _SCRIPT, "sh", "/etc", "true"]
     tried = process.run(probe, deadline=deadline.within(PROBE_SECONDS), check=False)
     if tried.code == 0:
         return Sandbox(True, sshd)
