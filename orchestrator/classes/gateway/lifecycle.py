@@ -50,7 +50,7 @@ def start(found: LoadedClass) -> str:
     it cannot start.
     """
     deadline = Deadline.after(START_SECONDS)
-    chosen = sandbox.choose(deadline)
+    chosen = sandbox.choose()
     with _held(found) as folder:
         before = folder.config.read_text() if folder.config.is_file() else ""
         wanted = _write(found, folder, chosen, deadline)
@@ -79,7 +79,7 @@ def wanted(found: LoadedClass) -> bool:
 def login_name() -> str:
     """Return the name students log in with for the class's first machine, on this host. Raises HostLacks,
     Unavailable."""
-    return LAB if sandbox.choose(Deadline.after(START_SECONDS)).apart else _own_name()
+    return LAB if sandbox.choose().apart else _own_name()
 
 
 def refresh(found: LoadedClass) -> None:
@@ -88,7 +88,7 @@ def refresh(found: LoadedClass) -> None:
     sshd reads it at each login: nobody who is in is touched.
     """
     with _held(found) as folder:
-        _refresh(found, folder, sandbox.choose(Deadline.after(START_SECONDS)))
+        _refresh(found, folder, sandbox.choose())
 
 
 def stop(found: LoadedClass) -> None:
@@ -156,7 +156,7 @@ def _make_slots(folder: Folder, seat: str) -> None:
 
 
 def _launch(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadline) -> None:
-    most = 256 + 40 * len(found.seats)
+    most = 1024 + 40 * len(found.seats)
     begun = folder.log.stat().st_size if folder.log.exists() else 0
     process.detach(chosen.argv(folder, most), folder.log, deadline)
 

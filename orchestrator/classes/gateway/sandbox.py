@@ -6,6 +6,7 @@ namespace all that it started ends with it. Sources: unshare(1), setpriv(1), use
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -69,7 +70,7 @@ class Sandbox:
         return [*_unshare(), "--", *shell, *limits, *drop, "--", *server]
 
 
-def choose(deadline: Deadline) -> Sandbox:
+def choose() -> Sandbox:
     """Return how sshd can be started on this host. Raises HostLacks without one, Unavailable as root in a
     container that may not have namespaces."""
     sshd = shutil.which("sshd", path=_PLACES)
@@ -79,16 +80,23 @@ def choose(deadline: Deadline) -> Sandbox:
             hint="install openssh-server: `apt-get install --no-install-recommends openssh-server`; "
             "the server that Debian then starts on port 22 is not needed: `systemctl disable --now ssh`",
         )
-    probe = [*_unshare(), "--", "/bin/sh", "-ec", _SCRIPT, "sh", "/etc", "true"]
-    tried = process.run(probe, deadline=deadline.within(PROBE_SECONDS), check=False)
-    if tried.code == 0:
+    complaint = _apart_complaint(os.getuid())
+    if not complaint:
         return Sandbox(True, sshd)
     if os.getuid() == 0:
         raise Unavailable(
-            f"root may not make a mount namespace here, and the gateway needs one: {tried.tail(1)}",
+            f"root may not make a mount namespace here, and the gateway needs one: {complaint}",
             hint="give the container CAP_SYS_ADMIN, or run the class as an ordinary user",
         )
     return Sandbox(False, sshd)
+
+
+@functools.cache
+def _apart_complaint(_user: int) -> str:
+    """Return why this user may not have the namespaces, "" if it may; asked once, it stays so."""
+    probe = [*_unshare(), "--", "/bin/sh", "-ec", _SCRIPT, "sh", "/etc", "true"]
+    tried = process.run(probe, deadline=Deadline.after(PROBE_SECONDS), check=False)
+    return "" if tried.code == 0 else tried.tail(1) or f"status {tried.code}"
 
 
 def version_of(sshd: str, deadline: Deadline) -> Version:
