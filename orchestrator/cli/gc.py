@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
+from orchestrator.classes.gateway.leftovers import reclaim_gateways
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.errors import Exit
 from orchestrator.machines.journal import Journal
@@ -23,7 +25,7 @@ def gc(form: str, forget: bool = False, foreign: str = "") -> Exit:
     if foreign:
         removed = _removed(reclaim_foreign(others.chosen(foreign).folder), form)
     else:
-        removed = _removed(reclaim(Journal(), forget=forget), form)
+        removed = _removed(chain(reclaim_gateways(), reclaim(Journal(), forget=forget)), form)
     alone = _left_alone()
     if form == JSON:
         say_json({"removed": removed, "left_alone": alone})

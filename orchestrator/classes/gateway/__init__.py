@@ -6,6 +6,18 @@ docs/adr/0034-gateway.md.
 
 from __future__ import annotations
 
-from orchestrator.classes.gateway.lifecycle import alive, endpoint, refresh, start, stop, wanted
+from orchestrator.classes.gateway.endpoint import endpoint
+from orchestrator.classes.gateway.lifecycle import alive, login_name, refresh, start, stop, wanted
+from orchestrator.classes.gateway.logins import present, record_logins
 
-__all__ = ["alive", "endpoint", "refresh", "start", "stop", "wanted"]
+__all__ = [
+    "alive",
+    "endpoint",
+    "login_name",
+    "present",
+    "record_logins",
+    "refresh",
+    "start",
+    "stop",
+    "wanted",
+]

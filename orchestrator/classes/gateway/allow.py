@@ -30,8 +30,8 @@ mv -f .isolab-keys authorized_keys
 
 
 def allow(machine: SessionMachine, keys: Sequence[str]) -> None:
-    """Let these keys (``keys.student_keys``), and isolab's own, log in as ``student`` on a machine that is up;
-    all others there may no more. Raises TransportError, TimedOut and what connecting raises."""
+    """Let these keys (``keys.student_keys``), and isolab's own, log in as ``student`` on a machine that is
+    up; all others there may no more. Raises TransportError, TimedOut and what connecting raises."""
     deadline = Deadline.after(SECONDS)
     with drivers.load(machine.handle.driver).connect(machine.handle, deadline) as transport:
         text = "".join(f"{key}\n" for key in keys)
@@ -40,5 +40,5 @@ def allow(machine: SessionMachine, keys: Sequence[str]) -> None:
         words = printable(done.stderr.decode(errors="replace").strip()) or f"status {done.code}"
         raise TransportError(
             f"{machine.name}: the keys of its seat cannot be written: {words}",
-            hint=f"`isolab class reset` replaces the machine by a fresh one",
+            hint="`isolab class reset` replaces the machine by a fresh one",
         )

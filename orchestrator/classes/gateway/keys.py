@@ -6,6 +6,9 @@ They are made once and kept in the class's state: students know the first, machi
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +16,9 @@ from orchestrator.classes.gateway.added_keys import AddedKeys, every_key
 from orchestrator.classes.gateway.folder import Folder, folder_of, readable
 from orchestrator.classes.gateway.public_key import key_line
 from orchestrator.classes.model import SHARED, LoadedClass
-from orchestrator.deadline import Deadline
-from orchestrator.host.cache import digest, locked, write_atomically
+from orchestrator.host.cache import write_atomically
 from orchestrator.labfile.ssh_endpoint import fingerprint
 from orchestrator.paths import make_folder
-
-MAKE_SECONDS = 60.0
 
 
 def host_key(found: LoadedClass) -> str:
@@ -64,12 +64,20 @@ def _public(private: Path) -> str:
         load_ssh_private_key,
     )
 
-    with locked("gateway-key", digest(str(private)), Deadline.after(MAKE_SECONDS)):
-        if not private.is_file():
-            fresh = Ed25519PrivateKey.generate()
-            write_atomically(
-                private, fresh.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-            )
+    if not private.is_file():
+        fresh = Ed25519PrivateKey.generate()
+        _once(private, fresh.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
         readable(private)
     key = load_ssh_private_key(private.read_bytes(), None)
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def _once(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; if somebody else is first, theirs stays."""
+    fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        write_atomically(fresh, data)
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # unlike rename(2), never replaces
+    finally:
+        fresh.unlink(missing_ok=True)

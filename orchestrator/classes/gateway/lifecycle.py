@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,19 +20,20 @@ from orchestrator.classes.gateway.client_config import (
     render_config,
     render_known_hosts,
 )
+from orchestrator.classes.gateway.endpoint import endpoint
 from orchestrator.classes.gateway.enter import SLOTS, render_enter
 from orchestrator.classes.gateway.folder import Folder, folder_of, gateway_id
 from orchestrator.classes.gateway.keys import host_key, seat_key
-from orchestrator.classes.gateway.listening import require_free
+from orchestrator.classes.gateway.logins import record_logins, secret
 from orchestrator.classes.gateway.sandbox import Sandbox
 from orchestrator.classes.gateway.server_config import render_server_config
+from orchestrator.classes.gateway.sockets import require_free
 from orchestrator.classes.gateway.standing import LAB, login_names, standing, within_reach
 from orchestrator.classes.model import LoadedClass
 from orchestrator.deadline import Deadline, poll
-from orchestrator.errors import SpecError, Unavailable
+from orchestrator.errors import Unavailable
 from orchestrator.host import process
 from orchestrator.host.cache import digest, locked
-from orchestrator.labfile.ssh_endpoint import Endpoint, parse_address
 from orchestrator.paths import make_folder
 
 LOCK_SECONDS = 300.0
@@ -39,26 +42,28 @@ INSIDE = Path(__file__).with_name("inside")
 _LISTENS = b"Server listening on "
 
 
-def start(found: LoadedClass) -> None:
-    """Start the gateway, unless it runs as the class file wants it: then only ``refresh``.
+def start(found: LoadedClass) -> str:
+    """Start the gateway, unless it runs as the class file wants it: then only ``refresh``. Returns a sentence
+    about what is less than usual on this host, "" if nothing is.
 
     Raises SpecError for an address or keys that cannot be, HostLacks without sshd, Unavailable where
     it cannot start.
     """
     deadline = Deadline.after(START_SECONDS)
-    chosen = sandbox.choose(deadline)
+    chosen = sandbox.choose()
     with _held(found) as folder:
         before = folder.config.read_text() if folder.config.is_file() else ""
         wanted = _write(found, folder, chosen, deadline)
         _refresh(found, folder, chosen)
         if sandbox.running(folder.config):
             if before == wanted:
-                return
+                return _degraded(chosen)
             sandbox.end(folder.config)
         require_free(endpoint(found))
         # Before there is one: who finds a gateway nobody wants any more ends it.
         folder.write(folder.wanted, f"{found.file.resolve()}\n")
         _launch(found, folder, chosen, deadline)
+        return _degraded(chosen)
 
 
 def alive(found: LoadedClass) -> bool:
@@ -71,13 +76,19 @@ def wanted(found: LoadedClass) -> bool:
     return folder_of(found).wanted.exists()
 
 
+def login_name() -> str:
+    """Return the name students log in with for the class's first machine, on this host. Raises HostLacks,
+    Unavailable."""
+    return LAB if sandbox.choose().apart else _own_name()
+
+
 def refresh(found: LoadedClass) -> None:
     """Tell the gateway where machines stand now, and which keys open them; cheap, and right at any time.
 
     sshd reads it at each login: nobody who is in is touched.
     """
     with _held(found) as folder:
-        _refresh(found, folder, sandbox.choose(Deadline.after(START_SECONDS)))
+        _refresh(found, folder, sandbox.choose())
 
 
 def stop(found: LoadedClass) -> None:
@@ -87,17 +98,7 @@ def stop(found: LoadedClass) -> None:
         if not sandbox.end(folder.config):
             pids = ", ".join(map(str, sandbox.running(folder.config)))
             raise Unavailable("the gateway does not end", hint=f"its processes: {pids}")
-
-
-def endpoint(found: LoadedClass) -> Endpoint:
-    """Return where the gateway listens. Raises SpecError."""
-    text = found.spec.access.listen
-    try:
-        return parse_address(text)
-    except ValueError as problem:
-        raise SpecError(
-            f"access: listen: {text!r}: {problem}", hint="such as 0.0.0.0:2222, [::]:2222 or 127.0.0.1:2222"
-        ) from None
+    record_logins(found)  # all of them left
 
 
 @contextlib.contextmanager
@@ -142,7 +143,8 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
         if gone.name not in reach:
             (gone / CONFIG).unlink(missing_ok=True)  # its key is what opens its machines, once it is back
     ports = {seat: sorted({place.port for place in names.values()}) for seat, names in reach.items()}
-    folder.write(folder.authorized_keys, render_authorized_keys(keys, ports, inside / "enter"))
+    text = render_authorized_keys(keys, ports, inside / "enter", secret(folder))
+    folder.write(folder.authorized_keys, text)
 
 
 def _make_slots(folder: Folder, seat: str) -> None:
@@ -154,7 +156,7 @@ def _make_slots(folder: Folder, seat: str) -> None:
 
 
 def _launch(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadline) -> None:
-    most = 256 + 40 * len(found.seats)
+    most = 1024 + 40 * len(found.seats)
     begun = folder.log.stat().st_size if folder.log.exists() else 0
     process.detach(chosen.argv(folder, most), folder.log, deadline)
 
@@ -176,12 +178,19 @@ def _launch(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadl
         raise Unavailable(f"the gateway's sshd did not start: {words}", hint=f"its log is {folder.log}")
 
 
+def _degraded(chosen: Sandbox) -> str:
+    if chosen.apart:
+        return ""
+    return (
+        f"this host does not allow user namespaces: students log in as {_own_name()}, not as {LAB}, and "
+        "reach other machines than the first one by `isolab connect MACHINE`"
+    )
+
+
 def _python() -> str:
     """Return an interpreter that the gateway's user may run: this one may be in a home of root's."""
     return shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin") or str(Path(sys.executable).resolve())
 
 
 def _own_name() -> str:
-    import getpass
-
-    return getpass.getuser()
+    return pwd.getpwuid(os.getuid()).pw_name

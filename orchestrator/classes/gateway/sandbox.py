@@ -6,6 +6,7 @@ namespace all that it started ends with it. Sources: unshare(1), setpriv(1), use
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -29,7 +30,13 @@ _USER = ["unshare", "--user", "--map-current-user", "--keep-caps"]
 _NAMESPACES = ["--mount", "--pid", "--fork", "--kill-child"]
 _BECOMES = ("unshare", "prlimit", "setpriv", "env", "sshd")
 # A whole /etc: a file that is mounted over another goes when that one is replaced, as useradd(8) does.
-_SCRIPT = 'mount --bind "$1" /etc; shift; exec "$@"'
+# Terminals of its own: on the host's, the group would be one that sshd may not change, and takes for wrong.
+_SCRIPT = """\
+mount --bind "$1" /etc
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0600 devpts /dev/pts
+shift
+exec "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -63,26 +70,33 @@ class Sandbox:
         return [*_unshare(), "--", *shell, *limits, *drop, "--", *server]
 
 
-def choose(deadline: Deadline) -> Sandbox:
+def choose() -> Sandbox:
     """Return how sshd can be started on this host. Raises HostLacks without one, Unavailable as root in a
     container that may not have namespaces."""
     sshd = shutil.which("sshd", path=_PLACES)
     if sshd is None:
         raise HostLacks(
             "this host lacks sshd, which is the gateway for students",
-            hint="install openssh-server (`apt-get install --no-install-recommends openssh-server`); the class "
-            "does not need the server that this starts on port 22",
+            hint="install openssh-server: `apt-get install --no-install-recommends openssh-server`; "
+            "the server that Debian then starts on port 22 is not needed: `systemctl disable --now ssh`",
         )
-    probe = [*_unshare(), "--", "/bin/sh", "-ec", "mount --bind /etc /etc"]
-    tried = process.run(probe, deadline=deadline.within(PROBE_SECONDS), check=False)
-    if tried.code == 0:
+    complaint = _apart_complaint(os.getuid())
+    if not complaint:
         return Sandbox(True, sshd)
     if os.getuid() == 0:
         raise Unavailable(
-            f"root may not make a mount namespace here, and the gateway needs one: {tried.tail(1)}",
+            f"root may not make a mount namespace here, and the gateway needs one: {complaint}",
             hint="give the container CAP_SYS_ADMIN, or run the class as an ordinary user",
         )
     return Sandbox(False, sshd)
+
+
+@functools.cache
+def _apart_complaint(_user: int) -> str:
+    """Return why this user may not have the namespaces, "" if it may; asked once, it stays so."""
+    probe = [*_unshare(), "--", "/bin/sh", "-ec", _SCRIPT, "sh", "/etc", "true"]
+    tried = process.run(probe, deadline=Deadline.after(PROBE_SECONDS), check=False)
+    return "" if tried.code == 0 else tried.tail(1) or f"status {tried.code}"
 
 
 def version_of(sshd: str, deadline: Deadline) -> Version:

@@ -14,12 +14,12 @@ MOST_BYTES = 8192
 PATIENCE_SECONDS = 900
 
 
-def main() -> int:
+def _main() -> int:
     place, seat = sys.argv[1], sys.argv[2]
     words = os.environb.get(b"SSH_ORIGINAL_COMMAND", b"").decode(errors="replace")
     request = json.dumps({"seat": seat, "line": words}).encode() + b"\n"
     if len(request) > MOST_BYTES:
-        return fail("isolab: this command is too long")
+        return _fail("isolab: this command is too long")
     folder, name = os.path.split(place)
     os.chdir(folder or "/")  # the path of a UNIX socket may not be long
     with socket.socket(socket.AF_UNIX) as line:
@@ -28,14 +28,14 @@ def main() -> int:
             line.connect(name)
             line.sendall(request)
         except OSError:
-            return fail(
+            return _fail(
                 "isolab: the class's service does not run, so nothing can be asked of it now; your machines "
                 "do not need it, and your work is safe: tell your lecturer"
             )
-        return answer(line)
+        return _answer(line)
 
 
-def answer(line: socket.socket) -> int:
+def _answer(line: socket.socket) -> int:
     with line.makefile("rb") as lines:
         for raw in lines:
             part = json.loads(raw)
@@ -43,16 +43,16 @@ def answer(line: socket.socket) -> int:
                 return int(part["code"])
             sys.stdout.write(part["text"])
             sys.stdout.flush()
-    return fail("isolab: the class's service ended meanwhile; ask again in a moment")
+    return _fail("isolab: the class's service ended meanwhile; ask again in a moment")
 
 
-def fail(words: str) -> int:
+def _fail(words: str) -> int:
     print(words, file=sys.stderr)
     return 69
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(_main())
     except (OSError, ValueError):
-        sys.exit(fail("isolab: the class's service did not answer; ask again in a moment"))
+        sys.exit(_fail("isolab: the class's service did not answer; ask again in a moment"))

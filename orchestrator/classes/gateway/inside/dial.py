@@ -16,7 +16,7 @@ ANSWER_SECONDS = 30
 """How long a machine may take to begin to answer: it may be emulated and busy."""
 
 
-def main() -> None:
+def _main() -> None:
     port, name = int(sys.argv[1]), sys.argv[2]
     try:
         line = socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
@@ -40,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -11,7 +11,7 @@ import sys
 BLOCK = 65536
 
 
-def main() -> int:
+def _main() -> int:
     port, name = int(sys.argv[1]), sys.argv[2]
     try:
         line = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -43,6 +43,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(_main())
     except OSError:  # either side went away
         sys.exit(1)
