@@ -270,6 +270,11 @@ def test_all_mistakes_of_the_file_the_labs_and_the_roster_at_once(tmp_path: Path
         (HEAD + "labs: [{lab: »x" + "y" * 300 + "}]\n", ["» no lab 'xy"]),
         (HEAD + "»class: twice\n", ["» duplicate key 'class'; the first is on line 1"]),
         ("»machines: {}\n", ["» missing key 'class'", "1:11: expected at least one entry"]),
+        (
+            HEAD + "labs: [{lab: workshop, due: 2099-06-01T18:00+08:00}]\n"
+            "policy: {extensions: {s2: 2d, »S3: 2d}}\n",
+            ["» 'S3' is not on the roster (did you mean 's3'?)"],
+        ),
         ("»[]\n", ["» expected a mapping"]),
     ],
 )
