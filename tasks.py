@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import BENCH, CLASS, GC, GRADE, IMAGES, RUN, TEST, TRY
+from orchestrator.cli.options import BENCH, CLASS, GC, GRADE, IMAGES, NEW, RUN, SCHEMA, TEST, TRY
 
 _LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 _FORMAT = {"format": "text (default) or json"}
@@ -38,13 +38,7 @@ def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa
     raise Exit(code=validate(lab, format))
 
 
-@task(
-    help={
-        "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), class, "
-        "policy (of grades) or image (a recipe)"
-    },
-    positional=["kind"],
-)
+@task(help=SCHEMA, positional=["kind"])
 def schema(_context: Context, kind: str = "lab") -> None:
     """Print the JSON Schema of lab, exercise, class … files, for editors."""
     from orchestrator.cli.labs import print_schema
@@ -209,12 +203,12 @@ def copy(
     raise Exit(code=copy(lab, folder, format, for_, roster))
 
 
-@task(help={"folder": "folder to create (may exist if empty)", **_FORMAT})
-def new(_context: Context, folder: str, format: str = "text") -> None:  # noqa: A002
-    """Start a lab of your own: a lab file, an exercise and its README, ready to run."""
+@task(help={**NEW, **_FORMAT})
+def new(_context: Context, folder: str, class_: bool = False, format: str = "text") -> None:  # noqa: A002
+    """Start a lab of your own: a lab file, an exercise and its README, ready to run; or a class."""
     from orchestrator.cli.new import new
 
-    raise Exit(code=new(folder, format))
+    raise Exit(code=new(folder, format, of_class=class_))
 
 
 @task(

@@ -14,7 +14,12 @@ from orchestrator.classes.classfile.check_machines import (
     quota_problems,
     reach_problems,
 )
-from orchestrator.classes.classfile.check_times import over_problems, policy_problems, time_problems
+from orchestrator.classes.classfile.check_times import (
+    extension_problems,
+    over_problems,
+    policy_problems,
+    time_problems,
+)
 from orchestrator.classes.classfile.labs import scheduled
 from orchestrator.classes.classfile.machines import (
     OWN,
@@ -64,6 +69,7 @@ def load_class(path: Path, *, starting: bool = False, host: str | None = None) -
     members, more = people(document, right, file.parent)
     labs, few = scheduled(document, right, file.parent, images)
     problems += [*wrong, *more, *few, *_contradictions(document, found, right, file.parent, images)]
+    problems += extension_problems(document, right, members)
     if starting:
         problems += over_problems(document, right, datetime.now(UTC))
     if problems or spec is None:

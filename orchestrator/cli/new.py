@@ -1,4 +1,4 @@
-"""new: start a lab of one's own."""
+"""new: start a lab of one's own, or a class."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ from orchestrator.errors import Exit
 from orchestrator.labfile.new_lab import new_lab
 
 
-def new(folder: str, form: str) -> Exit:
-    """Write a new lab into ``folder``, and print the next commands."""
+def new(folder: str, form: str, *, of_class: bool = False) -> Exit:
+    """Write a new lab, or a class, into ``folder``, and print the next commands."""
     check_format(form)
-    files = new_lab(Path(folder))
-    following = [shlex.join(("isolab", verb, folder)) for verb in ("run", "validate")]
+    if of_class:
+        from orchestrator.classes.new_class import new_class  # with modules that labs do not need
+
+        files = new_class(Path(folder))
+        following = [shlex.join(("isolab", *verb, folder)) for verb in (("validate",), ("class", "plan"))]
+        about = "a class of two students, with a machine each"
+        advice = "edit both files, then: "
+    else:
+        files = new_lab(Path(folder))
+        following = [shlex.join(("isolab", verb, folder)) for verb in ("run", "validate")]
+        about = "a lab with one exercise, for a process and a sandbox"
+        advice = "run it, edit it, check it: "
     if form == JSON:
         say_json({"folder": folder, "files": files, "next": following})
         return Exit.PASSED
-    say(f"{folder}: a lab with one exercise, for a process and a sandbox")
+    say(f"{folder}: {about}")
     say("".join(f"  {name}\n" for name in files))
-    say("run it, edit it, check it: " + "\n                           ".join(following))
+    say(advice + f"\n{' ' * len(advice)}".join(following))
     return Exit.PASSED

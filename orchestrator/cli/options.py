@@ -83,3 +83,13 @@ IMAGES = {
     "name": "export: host name of the machine (default: isolab-IMAGE)",
     "names": "images, as with --image",
 }
+
+NEW = {
+    "folder": "folder to create (may exist if empty)",
+    "class": "start a class instead: a class file and a roster",
+}
+
+SCHEMA = {
+    "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), class, "
+    "policy (of grades) or image (a recipe)",
+}

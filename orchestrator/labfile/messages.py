@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -75,8 +76,14 @@ def problems_of(
     error: ValidationError, model: type[BaseModel], validated: ValidatedDocument
 ) -> list[Problem]:
     """All errors in ``error``, translated."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = _schema_of(model)
     return [_problem(details, schema, validated) for details in error.errors(include_url=False)]
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> Schema:
+    """The model's JSON Schema, which nobody may change: it takes a while to make."""
+    return model.model_json_schema(by_alias=True)
 
 
 def _problem(details: ErrorDetails, schema: Schema, validated: ValidatedDocument) -> Problem:

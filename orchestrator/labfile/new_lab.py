@@ -21,12 +21,8 @@ def new_lab(target: Path) -> tuple[str, ...]:
     Returns the files written, relative to the folder. Raises SpecError when ``target`` exists and is not an
     empty folder; OSError.
     """
-    if target.is_symlink() or target.exists():
-        if not target.is_dir():
-            raise SpecError(f"{target} is not a folder", hint="choose a new or empty folder")
-        if any(target.iterdir()):
-            raise SpecError(f"{target} is not empty", hint="choose a new or empty folder")
-    text = (STARTER / LAB_FILE).read_text(encoding="utf-8").replace("@NAME@", lab_name(target))
+    require_empty(target)
+    text = (STARTER / LAB_FILE).read_text(encoding="utf-8").replace("@NAME@", spec_name(target, "lab"))
     target.mkdir(parents=True, exist_ok=True)
     for folder in sorted(path for path in STARTER.iterdir() if path.is_dir()):
         writable_copy(folder, target / folder.name)
@@ -37,7 +33,16 @@ def new_lab(target: Path) -> tuple[str, ...]:
     return tuple(sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()))
 
 
-def lab_name(target: Path) -> str:
-    """A lab's name made of its folder's: lower-case letters, digits and hyphens."""
-    words = re.sub(r"[^a-z0-9]+", "-", target.resolve().name.lower()).strip("-")[:40].strip("-")
-    return words if words[:1].isalpha() else f"lab-{words}".rstrip("-")
+def require_empty(target: Path) -> None:
+    """Raise SpecError when ``target`` exists and is not an empty folder."""
+    if target.is_symlink() or target.exists():
+        if not target.is_dir():
+            raise SpecError(f"{target} is not a folder", hint="choose a new or empty folder")
+        if any(target.iterdir()):
+            raise SpecError(f"{target} is not empty", hint="choose a new or empty folder")
+
+
+def spec_name(target: Path, kind: str) -> str:
+    """A name made of its folder's: lower-case letters, digits, hyphens; ``kind`` stands before a number."""
+    words = re.sub(r"[^a-z0-9]+", "-", target.resolve().name.lower()).strip("-")
+    return (words if words[:1].isalpha() else f"{kind}-{words}")[:40].rstrip("-")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from orchestrator.classes.classfile.sound import Sound
+from orchestrator.classes.model import Member
 from orchestrator.errors import Problem
+from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Document
 
 
@@ -37,6 +39,16 @@ def policy_problems(document: Document, found: Sound) -> Iterator[Problem]:
     if counts and found.labs and not any(lab.due for lab in found.labs.values()):
         why = "penalties, late days and extensions count from when a lab is due, and none has `due`"
         yield document.problem(("policy",), why, "write `labs: [{lab: …, due: …}]`", key=True)
+
+
+def extension_problems(document: Document, found: Sound, members: Sequence[Member]) -> Iterator[Problem]:
+    """Report extensions for who is not on the roster; nothing if that could not be read."""
+    known = [member.student.id for member in members]
+    for student in found.spec.policy.extensions if known else ():
+        if student not in known:
+            why = f"{quote(student)} is not on the roster"
+            path = ("policy", "extensions", student)
+            yield document.problem(path, why, did_you_mean(student, known), key=True)
 
 
 def over_problems(document: Document, found: Sound, now: datetime) -> Iterator[Problem]:

@@ -37,7 +37,7 @@ def outcome(folder: Path, text: str) -> LoadedClass | SpecError:
         return wrong
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts)
 def test_any_text_is_a_class_or_told_where_it_is_not(tmp_path: Path, text: str) -> None:
     found = outcome(tmp_path, text)

@@ -102,7 +102,8 @@ def test_networks_of_the_class_lead_to_the_internet_too(tmp_path: Path) -> None:
 
 
 def test_an_examination_has_no_way_out_and_ends_when_its_last_lab_is_due(tmp_path: Path) -> None:
-    labs = "labs: [{lab: workshop, due: 2099-03-08T17:00+08:00}]\n"
+    write_lab(tmp_path / "mine", "mine")
+    labs = "labs: [{lab: mine, due: 2099-03-08T17:00+08:00}]\n"
     found = load(tmp_path, f"{HEAD}exam: true\n{labs}", starting=True)
     assert found.spec.quota.network == "off"
     assert found.spec.end == found.labs[0].spec.due
@@ -220,12 +221,12 @@ def test_all_mistakes_of_the_file_the_labs_and_the_roster_at_once(tmp_path: Path
             ["» d cannot join a network: an examination means none (leave `networks` out)"],
         ),
         (
-            HEAD + "ends: 2099-06-01T18:00+08:00\nlabs: [{lab: workshop, from: »2099-06-01T18:00+08:00}]\n",
+            HEAD + "ends: 2099-06-01T18:00+08:00\nlabs: [{lab: mine, from: »2099-06-01T18:00+08:00}]\n",
             ["» the class ends at 2099-06-01 18:00+08:00, before students see this lab"],
         ),
         (HEAD + "ends: »2020-06-01T18:00+08:00\n", ["» the class ended at 2020-06-01 18:00+08:00"]),
         (
-            HEAD + "exam: »true\nlabs: [{lab: workshop, due: 2020-06-01T18:00+08:00}]\n",
+            HEAD + "exam: »true\nlabs: [{lab: mine, due: 2020-06-01T18:00+08:00}]\n",
             ["» the class ended at 2020-06-01 18:00+08:00"],
         ),
         (
@@ -244,7 +245,7 @@ def test_all_mistakes_of_the_file_the_labs_and_the_roster_at_once(tmp_path: Path
             ],
         ),
         (
-            HEAD + "labs: [{lab: workshop}]\n»policy: {late_days: 2}\n",
+            HEAD + "labs: [{lab: mine}]\n»policy: {late_days: 2}\n",
             ["» penalties, late days and extensions count from when a lab is due, and none has `due`"],
         ),
         (
@@ -270,10 +271,16 @@ def test_all_mistakes_of_the_file_the_labs_and_the_roster_at_once(tmp_path: Path
         (HEAD + "labs: [{lab: »x" + "y" * 300 + "}]\n", ["» no lab 'xy"]),
         (HEAD + "»class: twice\n", ["» duplicate key 'class'; the first is on line 1"]),
         ("»machines: {}\n", ["» missing key 'class'", "1:11: expected at least one entry"]),
+        (
+            HEAD + "labs: [{lab: mine, due: 2099-06-01T18:00+08:00}]\n"
+            "policy: {extensions: {s2: 2d, »S3: 2d}}\n",
+            ["» 'S3' is not on the roster (did you mean 's3'?)"],
+        ),
         ("»[]\n", ["» expected a mapping"]),
     ],
 )
 def test_a_mistake_is_told_in_its_place(tmp_path: Path, text: str, told: list[str]) -> None:
+    write_lab(tmp_path / "mine", "mine")
     found = mistakes(tmp_path, text, starting=True)
     assert len(found) == len(told), found
     assert [one for one, start in zip(found, told, strict=True) if not one.startswith(start)] == []

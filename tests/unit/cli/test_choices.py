@@ -18,7 +18,7 @@ from orchestrator.cli.program import PORTABLE
 from orchestrator.errors import Exit, SpecError
 from orchestrator.labfile.builtin import builtin_labs
 from orchestrator.labfile.load import load_lab
-from orchestrator.labfile.new_lab import lab_name
+from orchestrator.labfile.new_lab import spec_name
 from orchestrator.paths import EXERCISES
 from orchestrator.record import Status
 from orchestrator.results.last_run import find_run, remember
@@ -170,10 +170,11 @@ def test_a_new_lab_is_valid_and_names_schemas_that_are_there(tmp_path: Path) -> 
         ("é", "lab"),
         ("x" * 60, "x" * 40),
         ("caf\udce9", "caf"),
+        ("1" * 60, "lab-" + "1" * 36),
     ],
 )
 def test_a_lab_is_named_after_its_folder(folder: str, name: str) -> None:
-    assert lab_name(Path(folder)) == name
+    assert spec_name(Path(folder), "lab") == name
 
 
 def test_a_new_lab_replaces_nothing(tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ def test_trouble_with_files_is_told_in_words(
     def broken(*_: object) -> int:
         raise PermissionError(13, "Permission denied", "/secret")
 
-    monkeypatch.setattr("orchestrator.cli.labs.validate", broken)
+    monkeypatch.setattr("orchestrator.cli.validate.validate", broken)
     assert isolab("validate", "x") == Exit.INFRASTRUCTURE
     assert "/secret: Permission denied" in capsys.readouterr().err
 
@@ -287,7 +287,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.cli.labs.validate", interrupted)
+    monkeypatch.setattr("orchestrator.cli.validate.validate", interrupted)
     assert isolab("validate", "x") == Exit.INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
 

@@ -238,7 +238,7 @@ def test_what_nobody_foresaw_is_3_with_its_traceback_in_a_file(
         state.write_text("")
     monkeypatch.setenv("ISOLAB_STATE", str(state))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("orchestrator.cli.labs.validate", broken)
+    monkeypatch.setattr("orchestrator.cli.validate.validate", broken)
     assert main.run(["isolab", "validate", "caf\udce9"]) == Exit.INFRASTRUCTURE
     said = capsys.readouterr().err
     assert said.startswith("isolab: unexpected error: RuntimeError: nobody thought of this\n")
@@ -254,6 +254,6 @@ def test_what_nobody_foresaw_is_told_even_where_no_file_can_be_written(
     (tmp_path / "state").write_text("")
     monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "state"))
-    monkeypatch.setattr("orchestrator.cli.labs.validate", broken)
+    monkeypatch.setattr("orchestrator.cli.validate.validate", broken)
     assert main.run(["isolab", "validate", "x"]) == Exit.INFRASTRUCTURE
     assert "in broken" in capsys.readouterr().err
