@@ -24,6 +24,7 @@ from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.labfile.plan import jobs as plan_jobs
 from orchestrator.machines.context import MachineContext
+from orchestrator.machines.homes import sync_home
 from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import connected, remove, start
 from orchestrator.machines.provision import LabContext, lab_context, provision
@@ -34,6 +35,8 @@ from orchestrator.run.run import Selection
 from orchestrator.sessions.lookup import SessionMachine, State, ask_all, session_machines
 
 LOCK_SECONDS = 3600.0
+SETTLE_SECONDS = 20.0
+"""How long a machine may take to write out its home disk before it is taken down."""
 SOON = 0.05
 """Seconds to find out whether another process holds a session."""
 BEFORE = "before-reset"
@@ -192,6 +195,7 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
     order = _order_again(machine, progress)
     driver = drivers.load(order.machine.driver)
     progress.doing(machine.machine, "taking down")
+    _settle_home(machine)
     # Ours until it is up again, and in the journal all the time: who takes all down waits for it.
     context.journal.intend(machine.handle, machine.member)
     try:
@@ -231,6 +235,7 @@ def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failu
 
     def one(machine: SessionMachine) -> None:
         progress.doing(machine.machine, "taking down")
+        _settle_home(machine)
         _remove(machine, journal)
         shutil.rmtree(machine.logs, ignore_errors=True)
         progress.done(machine.machine)
@@ -276,6 +281,20 @@ def side_by_side(
 
 def _remove(machine: SessionMachine, journal: Journal) -> None:
     remove(machine.handle, drivers.load(machine.handle.driver), journal)
+
+
+def _settle_home(machine: SessionMachine) -> None:
+    """Have a machine write to its home disk what it has yet to write; one that does not answer has done so
+    within a second of it."""
+    order, handle = machine.member.order, machine.handle
+    if order is None or order.home is None:
+        return
+    deadline = Deadline.after(SETTLE_SECONDS)
+    with (
+        contextlib.suppress(LabError, OSError),
+        drivers.load(handle.driver).connect(handle, deadline) as there,
+    ):
+        sync_home(there, deadline)
 
 
 def _set_aside(logs: Path) -> None:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import check_format
 from orchestrator.errors import Exit, SpecError
 from orchestrator.labfile.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from orchestrator.classes.model import LoadedClass
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -33,12 +37,17 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
 
 def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Do this with a class. Raises SpecError for an unknown action, and what the action raises."""
-    from orchestrator.classes.load import load_class  # with modules that no other verb needs
-
     check_format(options.form)
     if action not in ACTIONS:
         hint = did_you_mean(action, ACTIONS) or f"actions: {', '.join(ACTIONS)}"
         raise SpecError(f"isolab class cannot {action!r}", hint=hint)
     module = import_module(f"{__name__}.{action}")
-    code: Exit = module.act(load_class(Path(path)), further, options)
+    code: Exit = module.act(_loaded(path, action), further, options)
     return code
+
+
+def _loaded(path: str, action: str) -> LoadedClass:
+    """Return the class. That it is over is a mistake only for what begins it. Raises SpecError."""
+    from orchestrator.classes.load import load_class  # with modules that no other verb needs
+
+    return load_class(Path(path), starting=action in ("plan", "up"))
