@@ -49,6 +49,7 @@ class Service:
             stop.wait(TICK_SECONDS)
 
     def _keep_gateway(self) -> None:
+        gateway.record_logins(self.found)
         if gateway.wanted(self.found) and not gateway.alive(self.found):
             self.say("the gateway has ended: starting it again")
             gateway.start(self.found)
