@@ -112,24 +112,24 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
     exercises_of(lab, choice.exercises)
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
     make_out_folder(out, Path(submissions))
-    exports = exports_of(options, policy)
-    check(lab, exports)
     roster = Path(options.roster) if options.roster else None
     opening = opened(Path(submissions), roster, options.layout)
-    return grade_opened(lab, choice, opening, exports, out, options)
+    return grade_opened(lab, choice, opening, policy, out, options)
 
 
 def grade_opened(
     lab: LoadedLab,
     choice: Choice,
     opening: AbstractContextManager[Intake],
-    exports: Exports,
+    policy: Policy,
     out: Path,
     options: Options,
     printing: Callable[[Outcome, Intake, Path, Sequence[Path]], None] | None = None,
 ) -> Exit:
     """Grade what ``opening`` provides into the folder ``out``, write the results, and say what came out, by
     ``printing`` if that is given. Returns the exit code; raises as ``grade_class``."""
+    exports = _exports(options, policy)
+    check(lab, exports)
     if options.similarity:
         require_copydetect()
     with _showing(options.form) as progress, opening as intake:
@@ -248,8 +248,7 @@ def choice_of(lab: LoadedLab, options: Options) -> Choice:
     )
 
 
-def exports_of(options: Options, policy: Policy) -> Exports:
-    """Return what is to be written besides the grades. Raises Unavailable without the key."""
+def _exports(options: Options, policy: Policy) -> Exports:
     return Exports(
         moodle=Path(options.moodle) if options.moodle else None,
         canvas=Path(options.canvas) if options.canvas else None,

@@ -13,11 +13,10 @@ from orchestrator.classes.paths import GRADES, HANDED_IN
 from orchestrator.classes.work.class_intake import class_intake
 from orchestrator.classes.work.hand_in import policy_of
 from orchestrator.cli.choose import chosen
-from orchestrator.cli.grade import Options, choice_of, data_of, exports_of, grade_opened
+from orchestrator.cli.grade import Options, choice_of, data_of, grade_opened
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.errors import Exit, SpecError
 from orchestrator.gradebook.policy import load_policy
-from orchestrator.gradebook.write import check
 from orchestrator.grading.grade import Outcome
 from orchestrator.grading.out_folder import make_out_folder
 from orchestrator.grading.selection import exercises_of
@@ -85,8 +84,6 @@ def _grade(found: LoadedClass, lab: ScheduledLab, options: Options, told: list[d
     policy = load_policy(Path(options.policy)) if options.policy else policy_of(found, lab)
     out = (Path(options.out) if options.out else found.folder / GRADES) / lab.name
     make_out_folder(out, found.folder / HANDED_IN)
-    exports = exports_of(own, policy)
-    check(lab.lab, exports)
 
     def printing(outcome: Outcome, intake: Intake, folder: Path, written: Sequence[Path]) -> None:
         told.append({"lab": lab.name, **data_of(outcome, intake, folder, written)})
@@ -97,7 +94,7 @@ def _grade(found: LoadedClass, lab: ScheduledLab, options: Options, told: list[d
         lab.lab,
         choice,
         class_intake(found, lab, exercises, policy.keep),
-        exports,
+        policy,
         out,
         own,
         printing if options.form == JSON else None,

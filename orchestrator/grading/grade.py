@@ -19,7 +19,7 @@ from orchestrator.grading.model import Gradebook
 from orchestrator.grading.queue import Same, Unit, alike, batches_of, distinct, groups_of, units_of
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.regrade import Change, changes, differing
-from orchestrator.grading.selection import exercises_of, machines_of
+from orchestrator.grading.selection import exercises_of, machines_of, told_apart
 from orchestrator.grading.store import GradeStore
 from orchestrator.grading.tally import Tally
 from orchestrator.grading.work import Work, WorkStore, works_of
@@ -34,7 +34,7 @@ from orchestrator.results.store import new_run_id, require_space
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.gc import reclaim
 from orchestrator.submissions.intake import WORKING as SUBMISSIONS
-from orchestrator.submissions.model import Intake, Submission
+from orchestrator.submissions.model import Intake
 from orchestrator.submissions.pseudonyms import pseudonyms
 
 _COPIES = (f"{WORKING}-", f"{SUBMISSIONS}-")
@@ -82,19 +82,11 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
         return [
             work
             for one in intake.submissions
-            for work in works_of(one, *_told_apart(lab, exercises, one), course, store)
+            for work in works_of(one, *told_apart(lab, exercises, one), course, store)
         ]
 
     some = replace(choice, machines=machines)
     return grade_works(lab, exercises, intake, works, some, out, progress)
-
-
-def _told_apart(
-    lab: LoadedLab, exercises: Sequence[LoadedExercise], one: Submission
-) -> tuple[list[LoadedExercise], list[str]]:
-    """Return those of these exercises that a submission is about, and the names of the lab's others."""
-    mine = [each for each in exercises if one.about is None or each.name in one.about]
-    return mine, [each.name for each in lab.exercises if each not in mine]
 
 
 def grade_works(
