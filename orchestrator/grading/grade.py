@@ -19,7 +19,7 @@ from orchestrator.grading.model import Gradebook
 from orchestrator.grading.queue import Same, Unit, alike, batches_of, distinct, groups_of, units_of
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.regrade import Change, changes, differing
-from orchestrator.grading.selection import exercises_of, machines_of, told_apart
+from orchestrator.grading.selection import exercises_of, machines_of
 from orchestrator.grading.store import GradeStore
 from orchestrator.grading.tally import Tally
 from orchestrator.grading.work import Work, WorkStore, works_of
@@ -79,11 +79,12 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
         progress.tell(words)
 
     def works(store: WorkStore, course: bytes) -> list[Work]:
-        return [
-            work
-            for one in intake.submissions
-            for work in works_of(one, *told_apart(lab, exercises, one), course, store)
-        ]
+        found: list[Work] = []
+        for one in intake.submissions:
+            mine = [each for each in exercises if one.about is None or each.name in one.about]
+            others = [each.name for each in lab.exercises if each not in mine]
+            found += works_of(one, mine, others, course, store)
+        return found
 
     some = replace(choice, machines=machines)
     return grade_works(lab, exercises, intake, works, some, out, progress)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import SpecError
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
-from orchestrator.submissions.model import Submission
 
 
 def exercises_of(lab: LoadedLab, chosen: Sequence[str]) -> tuple[LoadedExercise, ...]:
@@ -40,11 +39,3 @@ def machines_of(lab: LoadedLab, chosen: Sequence[str]) -> tuple[tuple[str, ...],
     if not others:
         raise SpecError(message, hint=advice)
     return others, [f"{message}; {advice}"]
-
-
-def told_apart(
-    lab: LoadedLab, exercises: Sequence[LoadedExercise], one: Submission
-) -> tuple[list[LoadedExercise], list[str]]:
-    """Return those of these exercises that a submission is about, and the names of the lab's others."""
-    mine = [each for each in exercises if one.about is None or each.name in one.about]
-    return mine, [each.name for each in lab.exercises if each not in mine]
