@@ -159,7 +159,8 @@ def grade(
     """Grade a class's submissions, each on fresh machines; verdicts, receipts and feedback.
 
     Killed or interrupted, the same command goes on where it was; without changes it grades nothing twice."""
-    from orchestrator.cli.grade import Mode, Options, grade
+    from orchestrator.cli.grade import Mode, Options
+    from orchestrator.cli.grade_what import grade_what
 
     options = Options(
         roster=roster,
@@ -177,7 +178,7 @@ def grade(
         similarity=similarity,
         form=format,
     )
-    raise Exit(code=grade(Mode(lab, submissions, verify, key, student, self_test), options))
+    raise Exit(code=grade_what(Mode(lab, submissions, verify, key, student, self_test), options))
 
 
 @task(

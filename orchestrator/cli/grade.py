@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class Mode:
 def grade(mode: Mode, options: Options) -> Exit:
     """Do what the command line asks for. Raises SpecError for options that do not go together."""
     check_format(options.form)
-    _require_together(mode, options)
+    require_together(mode, options)
     if mode.verify:
         return _verify(mode, options)
     return _test_lab(mode.lab, options) if mode.self_test else _grade(mode.lab, mode.submissions, options)
@@ -106,16 +107,31 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
             "grade: which submissions?", hint="isolab grade LAB SUBMISSIONS, a folder or an archive of them"
         )
     policy = load_policy(Path(options.policy)) if options.policy else Policy()
-    choice = _choice(lab, options)
+    choice = choice_of(lab, options)
     exercises_of(lab, choice.exercises)
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
     make_out_folder(out, Path(submissions))
+    roster = Path(options.roster) if options.roster else None
+    opening = opened(Path(submissions), roster, options.layout)
+    return grade_opened(lab, choice, opening, policy, out, options)
+
+
+def grade_opened(
+    lab: LoadedLab,
+    choice: Choice,
+    opening: AbstractContextManager[Intake],
+    policy: Policy,
+    out: Path,
+    options: Options,
+    printing: Callable[[Outcome, Intake, Path, Sequence[Path]], None] | None = None,
+) -> Exit:
+    """Grade what ``opening`` provides into the folder ``out``, write the results, and say what came out, by
+    ``printing`` if that is given. Returns the exit code; raises as ``grade_class``."""
     exports = _exports(options, policy)
     check(lab, exports)
     if options.similarity:
         require_copydetect()
-    roster = Path(options.roster) if options.roster else None
-    with _showing(options.form) as progress, opened(Path(submissions), roster, options.layout) as intake:
+    with _showing(options.form) as progress, opening as intake:
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
@@ -126,7 +142,10 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
         mark_finished(out)
         for line in done.notes:
             progress.tell(line)
-    _print(outcome, intake, out, written, options.form)
+    if printing:
+        printing(outcome, intake, out, written)
+    else:
+        _print(outcome, intake, out, written, options.form)
     return _exit_code(outcome.book.grades)
 
 
@@ -134,7 +153,7 @@ def _test_lab(lab_path: str, options: Options) -> Exit:
     """Grade the lab's own solutions. Exit code 1 if one gets other points than it should."""
     lab = _lab(lab_path)
     with _showing(options.form) as progress:
-        findings = self_test(lab, _choice(lab, options), progress)
+        findings = self_test(lab, choice_of(lab, options), progress)
     faults = [one for one in findings if one.fault]
     if options.form == JSON:
         say_json({"faults": len(faults), "solutions": [_finding_data(one) for one in findings]})
@@ -187,7 +206,7 @@ def _print_verified(found: Verification, derived: Sequence[Derived], folder: Pat
         say(f"{one.graded}: {verdict}" + (f" ({printable('; '.join(one.words))})" if one.words else ""))
 
 
-def _require_together(mode: Mode, options: Options) -> None:
+def require_together(mode: Mode, options: Options) -> None:
     """Raise SpecError for what was given and has no use with what is to be done."""
     given = {**asdict(options), **asdict(mode)}
     idle = {**asdict(Options()), **asdict(Mode())}
@@ -214,7 +233,8 @@ def _lab(path: str) -> LoadedLab:
     return open_lab(path)
 
 
-def _choice(lab: LoadedLab, options: Options) -> Choice:
+def choice_of(lab: LoadedLab, options: Options) -> Choice:
+    """Return what the options choose of a lab. Raises SpecError for a name that is not in it."""
     if options.repeat < 1:
         raise SpecError(f"--repeat {options.repeat}: expected a number of times, at least 1")
     return Choice(
@@ -261,7 +281,7 @@ def _exit_code(grades: Sequence[Grade]) -> Exit:
 def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str) -> None:
     grades = outcome.book.grades
     if form == JSON:
-        say_json(_data(outcome, intake, out, written))
+        say_json(data_of(outcome, intake, out, written))
         return
     counts = Counter(grade.verdict for grade in grades)
     say(
@@ -321,7 +341,8 @@ def _who(grade: Grade) -> str:
     return name if grade.attempt == 1 else f"{name} (attempt {grade.attempt})"
 
 
-def _data(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path]) -> dict[str, Any]:
+def data_of(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path]) -> dict[str, Any]:
+    """Return what came out as JSON data."""
     grades = outcome.book.grades
     counts = Counter(grade.verdict for grade in grades)
     return {

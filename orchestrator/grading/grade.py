@@ -71,10 +71,12 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
         progress.tell(words)
 
     def works(store: WorkStore, course: bytes) -> list[Work]:
-        others = [one.name for one in lab.exercises if one not in exercises]
-        return [
-            work for one in intake.submissions for work in works_of(one, exercises, others, course, store)
-        ]
+        found: list[Work] = []
+        for one in intake.submissions:
+            mine = [each for each in exercises if one.about is None or each.name in one.about]
+            others = [each.name for each in lab.exercises if each not in mine]
+            found += works_of(one, mine, others, course, store)
+        return found
 
     some = replace(choice, machines=machines)
     return grade_works(lab, exercises, intake, works, some, out, progress)

@@ -26,6 +26,7 @@ class Submission:
     not say; ``late`` is the platform's own mark. ``attempt`` counts from 1. ``platform_id`` is the platform's
     number for who handed in (Moodle's participant, Canvas's user), by which results return to it; ""
     where there is none. ``remarks`` are for whoever handed it in: what was refused or unpacked, and why.
+    ``about`` are the exercises it is about, by name, where not every submission is about all; None: all.
     """
 
     students: tuple[Student, ...]
@@ -37,6 +38,7 @@ class Submission:
     platform_id: str = ""
     remarks: tuple[str, ...] = ()
     on_roster: bool = True
+    about: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.paths import HANDED_IN
+from orchestrator.classes.work.begun import begun as has_begun
 from orchestrator.classes.work.chosen import Limits
 from orchestrator.classes.work.deposit_box import Deposited, box, deposit, deposited, digests_of, size_of
 from orchestrator.classes.work.own_work import exercises_named, lab_of, place_of, work_of
@@ -28,7 +29,6 @@ from orchestrator.grading.digests import digest_of_digests
 from orchestrator.grading.keys import PUBLIC_FILE, public_pem, signing_key
 from orchestrator.host.cache import digest, locked, write_atomically
 from orchestrator.host.tempdirs import working_folder
-from orchestrator.labfile.check_submission import SKELETON
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.paths import state_dir
 
@@ -87,7 +87,7 @@ def hand_in(
     ):
         (folder / "work").mkdir()
         _, taken = work_of(found, seat, lab, wanted, folder / "work", limit, LIMITS)
-        begun = [one for one in wanted if exercises or _begun(one, folder / "work")]
+        begun = [one for one in wanted if exercises or has_begun(one, folder / "work" / exercise_folder(one))]
         missing = _missing(lab, wanted, begun, folder / "work")
         if not any(_has_files(folder / "work" / exercise_folder(one)) for one in begun):
             where = ", ".join(place_of(lab, one) for one in wanted[:3])
@@ -130,18 +130,6 @@ def _require_open(found: LoadedClass, now: datetime) -> None:
             f"the examination ended at {ends.isoformat(timespec='minutes')}",
             hint="what was there at its end was collected, and is graded",
         )
-
-
-def _begun(exercise: LoadedExercise, work: Path) -> bool:
-    """Whether any of the files that students write is there, and is not the skeleton's."""
-    names = exercise.spec.student.files if exercise.spec.student else []
-    return any(_written(work / exercise_folder(exercise) / n, exercise.folder / SKELETON / n) for n in names)
-
-
-def _written(path: Path, begun: Path) -> bool:
-    if not path.is_file() or path.is_symlink():
-        return False
-    return not begun.is_file() or path.read_bytes() != begun.read_bytes()
 
 
 def _has_files(folder: Path) -> bool:

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from orchestrator.classes.work.recognised import FIRST_LINE
 from orchestrator.formatting import printable
 from orchestrator.grading.digests import digest_of_digests
 from orchestrator.grading.keys import fingerprint, is_signed
 
-FIRST_LINE = "isolab hand-in receipt 1"
 RECEIPT = "receipt.txt"
 FILES = "files"
 """The folder of what was handed in, beside its receipt."""
@@ -96,15 +96,6 @@ class Verified:
     facts: Mapping[str, str]
     files: Mapping[str, str]
     compared: bool = False
-
-
-def is_receipt(path: Path) -> bool:
-    """Whether a file looks like the receipt of a hand-in."""
-    try:
-        with path.open("rb") as file:
-            return path.is_file() and file.readline(200).decode(errors="replace").strip() == FIRST_LINE
-    except OSError:
-        return False
 
 
 def verify_receipt(text: str, key: Ed25519PublicKey) -> Verified:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
+from orchestrator.classes.work.begun import student_files
 from orchestrator.grading.hand_out import own_texts
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.host.tempdirs import working_folder
@@ -100,13 +101,9 @@ def starting_files(found: LoadedClass, seat: Seat, now: datetime | None = None) 
 def _put_skeletons(lab: LoadedLab, folder: Path) -> None:
     """Put the files that students work on where they belong: a copy of each skeleton, ready to edit."""
     for exercise in lab.exercises:
-        for name in _files(exercise):
+        for name in student_files(exercise):
             begun = exercise.folder / SKELETON / name
             place = folder / exercise_folder(exercise) / name
             if begun.is_file() and not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 writable_file(begun, place)
-
-
-def _files(exercise: LoadedExercise) -> Sequence[str]:
-    return exercise.spec.student.files if exercise.spec.student else ()

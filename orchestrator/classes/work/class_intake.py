@@ -1,0 +1,154 @@
+"""What a class handed in of a lab, as grading takes it: each hand-in, or what was collected.
+
+Who never handed in anything of a lab is graded by what ``collect`` brought, of the exercises that were begun;
+that counts as handed in when its files, as they are, first came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
+from orchestrator.classes.paths import COLLECTED, HANDED_IN
+from orchestrator.classes.work.begun import begun, student_files
+from orchestrator.classes.work.deposit_box import Deposited, box, deposited, digests_of
+from orchestrator.classes.work.mirror import Kept, Mirror
+from orchestrator.classes.work.start import exercise_folder
+from orchestrator.formatting import printable
+from orchestrator.gradebook.policy import Keep
+from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.submissions.model import Intake, Submission
+
+WORKING = "handedin"
+"""Purpose of the working folder, which is empty."""
+
+
+@contextmanager
+def class_intake(
+    found: LoadedClass, lab: ScheduledLab, exercises: Sequence[LoadedExercise], keep: Keep
+) -> Iterator[Intake]:
+    """Provide what a class handed in of these exercises of a lab for a ``with`` block. If the last attempt
+    counts, earlier ones are left out. Nothing is copied: what was handed in is read-only.
+
+    Raises LabError for a hand-in that is damaged.
+    """
+    with working_folder(WORKING) as empty:
+        by_seat = {seat: list(_of(found, lab, exercises, keep, seat, empty)) for seat in found.seats}
+        submissions = tuple(one for some in by_seat.values() for one in some)
+        absent = tuple(
+            member.student for seat, some in by_seat.items() if not some for member in seat.members
+        )
+        yield Intake(f"class {found.name}", submissions, absent, tuple(_notes(found, lab, by_seat)))
+
+
+def _of(
+    found: LoadedClass,
+    lab: ScheduledLab,
+    exercises: Sequence[LoadedExercise],
+    keep: Keep,
+    seat: Seat,
+    empty: Path,
+) -> Iterator[Submission]:
+    before = deposited(box(found, lab.name, seat.name))
+    if before:
+        yield from _handed_in(lab, exercises, keep, seat, before, empty)
+    else:
+        yield from _collected(found, lab, exercises, seat, empty)
+
+
+def _handed_in(
+    lab: ScheduledLab,
+    exercises: Sequence[LoadedExercise],
+    keep: Keep,
+    seat: Seat,
+    before: Sequence[Deposited],
+    empty: Path,
+) -> Iterator[Submission]:
+    blank = _blank(lab, seat, empty)
+    last = {name: one.number for one in before for name in one.exercises}
+    for one in before:
+        about = [
+            each.name
+            for each in exercises
+            if exercise_folder(each) in one.exercises
+            and (keep is Keep.BEST or last[exercise_folder(each)] == one.number)
+        ]
+        if about:
+            changed = digests_of(one.content) != one.files
+            words = ["its files were changed on the server since they were handed in"] if changed else []
+            yield replace(
+                blank,
+                folder=one.content,
+                submitted=one.time,
+                attempt=one.number,
+                about=tuple(about),
+                remarks=(f"handed in as number {one.number}", *words),
+            )
+    never = tuple(each.name for each in exercises if exercise_folder(each) not in last)
+    if never:
+        yield replace(blank, attempt=before[-1].number, about=never)
+
+
+def _collected(
+    found: LoadedClass,
+    lab: ScheduledLab,
+    exercises: Sequence[LoadedExercise],
+    seat: Seat,
+    empty: Path,
+) -> Iterator[Submission]:
+    """Yield the work on each exercise as it was collected, if any was begun: on the first machine that has
+    the lab's folder."""
+    place = found.folder / COLLECTED / seat.name
+    machine = next((n for n in found.machines.lab.machines if (place / n / lab.name).is_dir()), "")
+    if not machine:
+        return
+    mirror = Mirror(place, machine)
+    work, known = mirror.copy / lab.name, mirror.known()
+    theirs = [each for each in exercises if begun(each, work / exercise_folder(each))]
+    if not theirs:
+        return
+    blank = _blank(lab, seat, empty)
+    for each in theirs:
+        time = _came(each, f"{lab.name}/{exercise_folder(each)}", known)
+        words = f"not handed in: taken from {machine} as it was collected"
+        yield replace(blank, folder=work, submitted=time, about=(each.name,), remarks=(words,))
+    never = tuple(each.name for each in exercises if each not in theirs)
+    if never:
+        yield replace(blank, about=never)
+
+
+def _blank(lab: ScheduledLab, seat: Seat, empty: Path) -> Submission:
+    students = tuple(member.student for member in seat.members)
+    return Submission(students, empty, printable(f"{lab.name}/{seat.name}"))
+
+
+def _came(exercise: LoadedExercise, folder: str, known: dict[str, Kept]) -> datetime | None:
+    """Return when the newest of an exercise's files came as it is; None if that is not known."""
+    times = [known[path].came for name in student_files(exercise) if (path := f"{folder}/{name}") in known]
+    return max((datetime.fromisoformat(time).astimezone(UTC) for time in times), default=None)
+
+
+def _notes(found: LoadedClass, lab: ScheduledLab, by_seat: dict[Seat, list[Submission]]) -> Iterator[str]:
+    if some := [seat.label for seat, all_ in by_seat.items() if any(map(_is_collected, all_))]:
+        yield f"not handed in, graded as collected: {', '.join(map(printable, some))}"
+    changed = [seat.label for seat, all_ in by_seat.items() if any("changed" in w for w in _remarks(all_))]
+    if changed:
+        yield f"changed since they were handed in: {', '.join(map(printable, changed))}"
+    names = {seat.name for seat in found.seats}
+    place = found.folder / HANDED_IN / lab.name
+    there = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    if gone := [name for name in there if name not in names]:
+        yield f"handed in, and no longer in the class: {', '.join(map(printable, gone))}"
+
+
+def _is_collected(one: Submission) -> bool:
+    return any(words.startswith("not handed in") for words in one.remarks)
+
+
+def _remarks(some: Sequence[Submission]) -> list[str]:
+    return [words for one in some for words in one.remarks]
