@@ -14,7 +14,7 @@ from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.web.ports import Line, Outcome, Wired
 from orchestrator.classes.work.check import check
 from orchestrator.classes.work.hand_in import HandIn, hand_in
-from orchestrator.classes.work.message import send_message
+from orchestrator.classes.work.message import message
 from orchestrator.classes.work.start import first_of
 from orchestrator.classes.work.tested import CheckResult, MachineResult
 from orchestrator.deadline import Cancellation
@@ -77,7 +77,7 @@ class Buttons:
         return "your key was added: it opens your machines from now on"
 
     def _message(self, seats: Sequence[Seat], text: str) -> None:
-        send_message(self.found, seats, text, Cancellation())
+        message(self.found, seats, text, SilentProgress(), Cancellation())
 
 
 def checked(result: CheckResult) -> Outcome:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator.classes import gateway
-from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.down import bring_down
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.timers import CollectAll, Due, End, Warn, due, warning
 from orchestrator.classes.work.collect import collect
+from orchestrator.classes.work.message import message
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError
 from orchestrator.formatting import counted
@@ -66,7 +66,7 @@ class Service:
     def _do(self, one: Due, cancellation: Cancellation) -> None:
         match one:
             case Warn(name, minutes):
-                Activity(self.found).add(Event(name, Kind.MESSAGE, detail=warning(minutes)))
+                message(self.found, self._seats([name]), warning(minutes), SilentProgress(), cancellation)
                 self.say(f"{name}: warned that {counted(minutes, 'minute')} are left")
             case End(name):
                 self._end(name, cancellation)

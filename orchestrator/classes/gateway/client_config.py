@@ -30,10 +30,10 @@ def render_config(names: Mapping[str, Place], folder: Path, dial: Sequence[str])
 
 
 def render_known_hosts(names: Mapping[str, Place]) -> str:
-    """Return the keys that a seat's machines have to show, by their tags."""
-    places = {place.tag: bytes.fromhex(place.host_key) for place in names.values()}
+    """Return the keys that a seat's machines have to show, by their aliases."""
+    places = {place.alias: bytes.fromhex(place.host_key) for place in names.values()}
     return "".join(
-        f"{tag} {key_type(blob)} {base64.b64encode(blob).decode()}\n" for tag, blob in places.items()
+        f"{alias} {key_type(blob)} {base64.b64encode(blob).decode()}\n" for alias, blob in places.items()
     )
 
 
@@ -42,7 +42,7 @@ def _options(place: Place, folder: Path, dial: Sequence[str]) -> dict[str, str]:
         "HostName": "127.0.0.1",
         "Port": str(place.port),
         "User": "student",
-        "HostKeyAlias": place.tag,
+        "HostKeyAlias": place.alias,
         "UserKnownHostsFile": f'"{folder / KNOWN_HOSTS}"',
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",

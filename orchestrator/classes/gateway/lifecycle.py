@@ -136,7 +136,7 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
     for seat, names in reach.items():
         seat_key(folder, seat)
         _make_slots(folder, seat)
-        # Known before it is named: machines that replace others have other tags.
+        # Known before it is named: a machine that replaces another has another alias.
         folder.write(folder.seat(seat) / KNOWN_HOSTS, render_known_hosts(names))
         folder.write(folder.seat(seat) / CONFIG, render_config(names, inside / "seats" / seat, dial))
     for gone in (folder.files / "seats").iterdir():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from orchestrator.classes.gateway.folder import Folder
 from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError
-from orchestrator.host.cache import write_atomically
+from orchestrator.host.cache import digest, write_atomically
 from orchestrator.sessions.exec_command import address_of
 from orchestrator.sessions.lifecycle import side_by_side
 from orchestrator.sessions.lookup import SessionMachine, session_machines
@@ -21,14 +22,19 @@ LAB = "lab"
 @dataclass(frozen=True)
 class Place:
     """A machine's SSH server: a port of this host's loopback, and the public key it has to show, as on the
-    wire in hexadecimal. ``since`` is when it was started: a machine that replaces another has its tag."""
+    wire in hexadecimal. ``found_as`` is the tag of the machine and the state of its folder when it was asked:
+    a machine that replaces another has its tag, and another folder."""
 
     seat: str
     machine: str
-    tag: str
+    found_as: str
     port: int
     host_key: str
-    since: str = ""
+
+    @property
+    def alias(self) -> str:
+        """A name for its key that no other machine has, nor the one it replaces."""
+        return f"{self.machine}.{self.seat}.{digest(self.host_key)[:12]}"
 
 
 def class_machines(found: LoadedClass) -> list[SessionMachine]:
@@ -40,16 +46,15 @@ def class_machines(found: LoadedClass) -> list[SessionMachine]:
 def standing(found: LoadedClass, folder: Folder) -> list[Place]:
     """Return where the class's machines stand; those that do not answer are left out.
 
-    A machine is asked once, for its port never changes: the answer is kept in the gateway's folder.
+    A machine is asked once: its port stays while it does. The answer is kept in the gateway's folder.
     """
+    kept = _kept(folder)
     machines = class_machines(found)
-    started = {machine.handle.tag: machine.member.since for machine in machines}
-    kept = {tag: place for tag, place in _kept(folder).items() if started.get(tag) == place.since}
-    unknown = [machine for machine in machines if machine.handle.tag not in kept]
-    asked = side_by_side(lambda machine: _place(found, machine), unknown, Cancellation())
-    fresh = {place.tag: place for _, place in asked if not isinstance(place, LabError)}
-    every = kept | fresh
-    places = [every[machine.handle.tag] for machine in machines if machine.handle.tag in every]
+    known = {machine.name: _found_as(machine) for machine in machines}
+    unknown = [machine for machine in machines if known[machine.name] not in kept]
+    asked = side_by_side(lambda machine: _place(found, machine, known[machine.name]), unknown, Cancellation())
+    every = kept | {place.found_as: place for _, place in asked if not isinstance(place, LabError)}
+    places = [every[mark] for mark in known.values() if mark in every]
     write_atomically(
         folder.root / "standing.json", json.dumps([asdict(place) for place in places], indent=1).encode()
     )
@@ -75,16 +80,24 @@ def login_names(found: LoadedClass) -> list[str]:
     return list(dict.fromkeys([LAB, *found.spec.machines, *found.spec.shared]))
 
 
-def _place(found: LoadedClass, machine: SessionMachine) -> Place:
+def _found_as(machine: SessionMachine) -> str:
+    handle = machine.handle
+    try:
+        about = Path(handle.scratch).stat()
+    except OSError:
+        return handle.tag
+    return f"{handle.tag} {about.st_ino} {about.st_mtime_ns}"
+
+
+def _place(found: LoadedClass, machine: SessionMachine, found_as: str) -> Place:
     address = address_of(machine)
     seat = found.seat_of(machine.session)
-    key, since = address.host_key.hex(), machine.member.since
-    return Place(seat, machine.machine, machine.handle.tag, address.port, key, since)
+    return Place(seat, machine.machine, found_as, address.port, address.host_key.hex())
 
 
 def _kept(folder: Folder) -> dict[str, Place]:
     try:
         rows = json.loads((folder.root / "standing.json").read_text())
-        return {row["tag"]: Place(**row) for row in rows}
+        return {row["found_as"]: Place(**row) for row in rows}
     except (OSError, ValueError, TypeError, KeyError):
         return {}  # asked anew

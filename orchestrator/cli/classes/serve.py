@@ -52,7 +52,7 @@ def _open_for_students(found: LoadedClass, cancellation: Cancellation) -> Iterat
         code = yield from answer(found, seat, words, SilentProgress(), cancellation)
         return int(code)
 
-    for words in gateway.start(found):
+    if words := gateway.start(found):
         _say(words)
     _say(f"{found.name}: SSH at {gateway.endpoint(found)}")
     with serve_requests(folder_of(found).socket, respond):

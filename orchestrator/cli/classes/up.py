@@ -34,7 +34,8 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
                 progress.tell(f"removed what an earlier command left behind: {gone}")
             require_space(cache_dir())
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
-            gateway.start(found)
+            if words := gateway.start(found):
+                progress.tell(words)
             start_service(found)
     except KeyboardInterrupt:
         raise Interrupted(
