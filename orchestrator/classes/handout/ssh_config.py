@@ -33,5 +33,6 @@ def ssh_config(entrance: Entrance) -> tuple[str, ...]:
                 f"    ProxyCommand ssh {entrance.alias} isolab connect {login.machine}",
                 "    StrictHostKeyChecking no",
                 "    UserKnownHostsFile /dev/null",
+                "    LogLevel ERROR",
             ]
     return tuple(lines)
