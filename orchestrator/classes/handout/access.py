@@ -11,7 +11,7 @@ from orchestrator.classes.handout.blocks import Block, Lines, Paragraph, Part, S
 from orchestrator.classes.handout.dates import when
 from orchestrator.classes.handout.entrance import Entrance, Login
 from orchestrator.classes.handout.ssh_config import short_name, ssh_config
-from orchestrator.classes.model import Member, Seat
+from orchestrator.classes.model import Seat
 from orchestrator.labfile.ssh_endpoint import fingerprint
 
 _FILE, _FOLDER = "hello.c", "src/"
@@ -19,8 +19,9 @@ _FILE, _FOLDER = "hello.c", "src/"
 _PUBLIC = "id_ed25519.pub"
 
 
-def getting_in(entrance: Entrance, seat: Seat, contact: str) -> Section:
-    """Return how to log in from Linux, macOS and Windows, and how to make a key where the roster has none."""
+def getting_in(entrance: Entrance, seat: Seat, contact: str, *, copies: bool = True) -> Section:
+    """Return how to log in from Linux, macOS and Windows, and how to make a key where the roster has none.
+    ``copies``: whether files may be copied to the machines and back, and so editors work there."""
     first = entrance.logins[0]
     line = Lines((commands.ssh(entrance, first),), "The line that logs in")
     blocks = [
@@ -30,8 +31,10 @@ def getting_in(entrance: Entrance, seat: Seat, contact: str) -> Section:
         *_machines(entrance),
     ]
     parts = [_keys(entrance, seat)]
-    if any(not _known(member) for member in seat.members):
+    if not all(member.keys for member in seat.members):
         parts.append(_making_a_key(contact))
+    if any((copies and one.copies) or not one.user for one in entrance.logins):
+        parts.append(_settings(entrance))
     return Section("getting-in", "How to get in", tuple(blocks), tuple(parts))
 
 
@@ -69,8 +72,6 @@ def copying(entrance: Entrance) -> Section:
         blocks.append(Paragraph(words("PowerShell has no ", Typed("<"), ": type ", Typed("cmd"), " first.")))
     else:
         blocks.append(Paragraph(words("Windows has no rsync; there, ", Typed("scp -r"), " copies folders.")))
-    if first.copies and entrance.alias:
-        blocks += _settings(entrance, first)
     return Section("copying", "Copying files", tuple(blocks))
 
 
@@ -104,9 +105,6 @@ def _keys(entrance: Entrance, seat: Seat) -> Part:
         if member.keys:
             known = ", ".join(map(_fingerprint, member.keys))
             blocks.append(Paragraph(words(f"The server knows {whom} by the SSH key ", Typed(known), ".")))
-        elif member.github:
-            about = f"The server knows {whom} by the SSH keys of the GitHub account "
-            blocks.append(Paragraph(words(about, Typed(member.github), ".")))
         else:
             blocks.append(Paragraph(words(f"The roster has no SSH key of {whose} yet.")))
     where = (
@@ -118,7 +116,7 @@ def _keys(entrance: Entrance, seat: Seat) -> Part:
         Typed(commands.ssh(entrance, entrance.logins[0], "", "-i", "FILE")),
         ". Nobody else ever needs that file.",
     )
-    if any(map(_known, seat.members)):
+    if seat.keys:
         blocks.append(Paragraph(words(*where)))
     return Part("Your key" if alone else "Your keys", tuple(blocks))
 
@@ -173,25 +171,21 @@ def _with_a_shell(entrance: Entrance, login: Login) -> Lines:
     )
 
 
-def _settings(entrance: Entrance, login: Login) -> Iterator[Block]:
-    yield Paragraph(
-        words(
-            "With these lines in the file ",
-            Typed("~/.ssh/config"),
-            ", on Windows ",
-            Typed(r"C:\Users\YOU\.ssh\config"),
-            ", you type ",
-            Typed(f"ssh {entrance.alias}"),
-            " only. Editors that work on another computer, such as VS Code with “Remote - SSH”, connect to ",
-            Typed(short_name(entrance, login)),
-            ".",
-        )
+def _settings(entrance: Entrance) -> Part:
+    behind = next(one for one in entrance.logins if one.copies or not one.user)
+    words_ = words(
+        "With these lines in the file ",
+        Typed("~/.ssh/config"),
+        ", on Windows ",
+        Typed(r"C:\Users\YOU\.ssh\config"),
+        ", you type ",
+        Typed(f"ssh {entrance.alias}"),
+        " only. Editors that work on another computer, such as VS Code with “Remote - SSH”, connect to ",
+        Typed(short_name(entrance, behind)),
+        ".",
     )
-    yield Lines(ssh_config(entrance), "Lines for the SSH configuration")
-
-
-def _known(member: Member) -> bool:
-    return bool(member.keys or member.github)
+    lines = Lines(ssh_config(entrance), "Lines for the SSH configuration")
+    return Part("Short names, and editors", (Paragraph(words_), lines))
 
 
 def _fingerprint(line: str) -> str:

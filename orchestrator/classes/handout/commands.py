@@ -8,15 +8,17 @@ from __future__ import annotations
 import shlex
 
 from orchestrator.classes.handout.entrance import Entrance, Login
+from orchestrator.classes.handout.ssh_config import short_name
 
 _SSH_PORT = 22
 
 
 def ssh(entrance: Entrance, login: Login, command: str = "", *options: str) -> str:
     """Return the line that logs in to a machine, or runs a command there."""
-    return " ".join(
-        [_ssh(entrance, *options), f"{login.user}@{entrance.host}", *([command] if command else [])]
-    )
+    way = [_ssh(entrance, *options), f"{login.user}@{entrance.host}"]
+    if not login.user:
+        way = ["ssh", *options, short_name(entrance, login)]
+    return " ".join([*way, *([command] if command else [])])
 
 
 def scp(entrance: Entrance, login: Login, file: str) -> str:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Login:
-    """A machine, and the user name that leads to it at the gateway. ``copies``: scp, sftp and rsync find what
-    they need there."""
+    """A machine, and the user name that leads to it at the gateway; "" where the gateway has no name for it,
+    so that it is reached by its entry in ``ssh_config`` only. ``copies``: scp, sftp and rsync find what they
+    need there."""
 
     machine: str
     user: str

@@ -31,7 +31,7 @@ def handout_of(found: LoadedClass, seat: Seat, entrance: Entrance, course: bytes
     labs = open_labs(found.labs, now)
     sections: list[Section | None] = [
         _examination(found) if found.spec.exam else None,
-        access.getting_in(entrance, seat, found.spec.contact),
+        access.getting_in(entrance, seat, found.spec.contact, copies=not found.spec.exam),
         access.in_the_browser(entrance, seat),
         None if found.spec.exam else access.copying(entrance),
         _handing_in(entrance, first_task(labs)),
@@ -65,13 +65,13 @@ def _about(found: LoadedClass, seat: Seat) -> Iterator[str]:
         if line := ", ".join([*known, *([f"group {student.group}"] if student.group else [])]):
             yield line
     moments = [moment for one in found.labs for moment in (one.spec.from_, one.spec.due) if moment]
-    ends = [found.spec.ends] if found.spec.ends else []
-    dates = span([*moments, *ends])
+    dates = span([*moments, *([found.spec.ends] if found.spec.ends else [])])
     yield f"Class {found.name}{f', {dates}' if dates else ''}"
 
 
 def _examination(found: LoadedClass) -> Section:
-    ends = f"It ends {when(found.spec.ends)}, for everybody." if found.spec.ends else ""
+    end = found.spec.ends or max((one.spec.due for one in found.labs if one.spec.due), default=None)
+    ends = f"It ends {when(end)}, for everybody." if end else ""
     return Section(
         "examination",
         "This is an examination",

@@ -13,7 +13,8 @@ def short_name(entrance: Entrance, login: Login) -> str:
 
 
 def ssh_config(entrance: Entrance) -> tuple[str, ...]:
-    """Return the lines: an entry for the gateway, and one for each machine that tools can work on.
+    """Return the lines: an entry for the gateway, and one for each machine that tools can
+    work on, or that is reached no other way.
 
     A machine's own key is not checked: its host is reached within a connection to the gateway, whose key is,
     and has a new key after each reset. ``/dev/null`` is understood on Windows too.
@@ -25,12 +26,13 @@ def ssh_config(entrance: Entrance) -> tuple[str, ...]:
         f"    User {entrance.logins[0].user}",
     ]
     for login in entrance.logins:
-        if login.copies:
+        if login.copies or not login.user:
             lines += [
                 f"Host {short_name(entrance, login)}",
                 f"    User {HOME_USER}",
                 f"    ProxyCommand ssh {entrance.alias} isolab connect {login.machine}",
                 "    StrictHostKeyChecking no",
                 "    UserKnownHostsFile /dev/null",
+                "    LogLevel ERROR",
             ]
     return tuple(lines)

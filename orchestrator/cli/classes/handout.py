@@ -67,8 +67,8 @@ def _entrance(found: LoadedClass) -> Entrance:
 def _logins(found: LoadedClass) -> Iterator[Login]:
     """Yield the machines of a seat, then those for everybody."""
     machines = {**found.spec.machines, **found.spec.shared}
-    known = recipes()
+    known = {**recipes(), **found.machines.recipes}
     for number, (name, machine) in enumerate(machines.items()):
-        user = LANDING if number == 0 and LANDING not in machines else name
+        user = LANDING if number == 0 else name
         # A machine of our own init has a shell, and nothing that scp, sftp or rsync could ask for.
         yield Login(name, user, copies=not KINDS[known[machine.image].kind].our_init)

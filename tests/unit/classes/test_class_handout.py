@@ -58,15 +58,6 @@ def test_each_machine_has_its_line_and_only_a_whole_debian_has_tools(folder: Pat
     assert "isolab connect peer" not in page
 
 
-def test_a_machine_of_the_gateways_own_name_is_found_by_it(folder: Path) -> None:
-    file = folder / "class.yaml"
-    file.write_text(file.read_text().replace("server:", "lab:"))
-    act(load_class(folder), (), ClassOptions(students=("s1",)))
-    page = (folder / "handouts" / "s1.md").read_text()
-    assert "| desk | `ssh -p 2222 desk@lab.uni.example` |" in page
-    assert "| lab | `ssh -p 2222 lab@lab.uni.example` |" in page
-
-
 def test_some_of_the_class_into_another_folder(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

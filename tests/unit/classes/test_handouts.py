@@ -39,7 +39,7 @@ from places import TESTS
 
 from orchestrator.classes.handout.csv import COLUMNS
 from orchestrator.classes.handout.dates import span, when
-from orchestrator.classes.handout.entrance import Entrance
+from orchestrator.classes.handout.entrance import Entrance, Login
 from orchestrator.classes.handout.exercises import grading_id, shown_values
 from orchestrator.classes.handout.html import handout_html
 from orchestrator.classes.handout.markdown import handout_markdown
@@ -102,8 +102,10 @@ class TestThePage:
     def test_says_how_to_make_a_key_to_who_has_none(self) -> None:
         assert "ssh-keygen -t ed25519" in markdown(*alone(WANG))
         assert "ssh-keygen" not in markdown(*alone(ADA))
-        assert "`omar-gh`" in markdown(*alone(OMAR))
-        assert "ssh-keygen" not in markdown(*alone(OMAR))
+
+    def test_a_name_at_github_is_no_key(self) -> None:
+        assert OMAR.github
+        assert "ssh-keygen -t ed25519" in markdown(*alone(OMAR))
 
     def test_shows_an_unreadable_key_as_it_is(self) -> None:
         assert "`ssh-ed25519 ?`" in markdown(*alone(replace(ADA, keys=("ssh-ed25519 ?",))))
@@ -181,6 +183,11 @@ class TestExaminations:
         assert "This is an examination" in page
         assert "scp" not in page
         assert "rsync" not in page
+        assert "isolab connect" not in page
+
+    def test_without_an_end_it_ends_when_the_last_lab_is_due(self) -> None:
+        found = the_class(ADA, exam=True, ends=None)
+        assert "It ends Mon 8 March 2027, 17:00" in markdown(found, found.seats[0])
 
 
 class TestHostileNames:
@@ -282,6 +289,12 @@ class TestLines:
         assert len(lines) == 7
         for line in lines:
             assert [word for word in shlex.split(line) if word.startswith(("lab@", "server@"))]
+
+    def test_a_machine_that_the_gateway_has_no_name_for_is_reached_through_it(self) -> None:
+        found = the_class(ADA, exam=True)
+        page = markdown(found, found.seats[0], replace(ENTRANCE, logins=(DESK, Login("peer", ""))))
+        assert "| peer | `ssh cits3007-peer` |" in page
+        assert "    ProxyCommand ssh cits3007 isolab connect peer\n" in page
 
     def test_the_usual_port_is_not_named(self) -> None:
         page = markdown(*alone(ADA), Entrance("lab.uni.example", (DESK,)))
