@@ -75,6 +75,8 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
     absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
+    older = images.substitutions([(known[m.image], arch_of(m)) for m in chosen.values()])
+    older = list(dict.fromkeys(older))
     building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
     efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
@@ -83,7 +85,16 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
         data = asdict(planned)
         sums = {"memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by}
         packages, line = ready.packages.lacking, ready.packages.line
-        say_json({**data, **sums, "missing": packages, "obstacles": ready.obstacles, "install": line})
+        say_json(
+            {
+                **data,
+                **sums,
+                "missing": packages,
+                "obstacles": ready.obstacles,
+                "install": line,
+                "notes": older,
+            }
+        )
         return Exit.PASSED
     rows = [
         (m.name, m.driver, m.boundary, m.arch, mib(m.memory) if m.memory else "-", str(m.cpus), str(m.ports))
@@ -100,6 +111,6 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     free = f"this host has {mib(host.memory)} free and {host.cpus} processors"
     fits = "fits, but not every machine can run" if ready.blocked else "fits"
     say(f"{fits}: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
-    for words in ready.sentences():
+    for words in (*ready.sentences(), *older):
         say(words)
     return Exit.PASSED
