@@ -75,8 +75,9 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     only = chosen_of(only, list(lab.lab.machines), "machine")
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
-    absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
-    older = images.substitutions(list(dict.fromkeys((known[m.image], arch_of(m)) for m in chosen.values())))
+    wanted = dict.fromkeys((m.image, arch_of(m)) for m in chosen.values())
+    absent = [(name, arch) for name, arch in wanted if not images.find(known[name], arch)]
+    older = images.substitutions([(known[name], arch) for name, arch in wanted])
     building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
     efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
