@@ -45,6 +45,11 @@ enum {
 	QUIET = 1000, /* milliseconds */
 	BYTES_FOR_EACH_FILE = 8192,
 	SEGMENTS_PERCENT = 10,
+	MESSAGES_PERCENT = 12,
+	SEMAPHORES_PERCENT = 6,
+	QUEUE_BYTES = 16384 * 64, /* msgmnb messages of a byte, each with its header, take most */
+	SEMAPHORE_BYTES = 64,
+	LEAST_QUEUES = 8,
 };
 
 bool full;
@@ -131,9 +136,19 @@ static void bound(const char *where, unsigned long long bytes)
 		say("cannot limit %s: %s", where, strerror(errno));
 }
 
+/* The largest power of two up to a number, at least 1: the same on machines that are almost alike. */
+static unsigned long long rounded(unsigned long long number)
+{
+	unsigned long long power = 1;
+
+	while (power <= number / 2)
+		power *= 2;
+	return power;
+}
+
 /*
- * What outlives every process: files in memory and System V segments. Each of them leaves room for the machine
- * to go on, so that a program which fills one fails by itself. Messages have no such limit.
+ * What outlives every process: files in memory and System V segments, messages and semaphores. Each of them
+ * leaves room for the machine to go on, so that a program which fills one fails by itself.
  */
 static void bound_what_stays(void)
 {
@@ -151,6 +166,13 @@ static void bound_what_stays(void)
 		bound(parts[i].where, free / 100 * parts[i].percent);
 	snprintf(words, sizeof words, "%llu", free / 100 * SEGMENTS_PERCENT / (unsigned long)sysconf(_SC_PAGESIZE));
 	write_file("/proc/sys/kernel/shmall", words, 0644);
+	unsigned long long queues = rounded(free / 100 * MESSAGES_PERCENT / QUEUE_BYTES);
+	snprintf(words, sizeof words, "%llu", queues > LEAST_QUEUES ? queues : LEAST_QUEUES);
+	write_file("/proc/sys/kernel/msgmni", words, 0644);
+	/* The others are the defaults: proc_sys_kernel(5). */
+	snprintf(words, sizeof words, "32000 %llu 500 32000",
+		 rounded(free / 100 * SEMAPHORES_PERCENT / SEMAPHORE_BYTES));
+	write_file("/proc/sys/kernel/sem", words, 0644);
 }
 
 static void mount_point_files(void)

@@ -79,6 +79,8 @@ def _architectures() -> list[Finding]:
             if path
             else f"{arch.qemu} is missing"
         )
+        older = images.substitutions([(recipe, arch) for recipe in recipes().values()])
+        detail = "; ".join([detail, *older]) if path else detail
         found.append(Finding(f"{arch.name} machines", path is not None, detail))
     return found
 

@@ -91,6 +91,9 @@ def build(wanted: Chosen, form: str) -> Exit:
 def list_images(wanted: Chosen, form: str) -> Exit:
     """List the images in the cache."""
     _show(_current(wanted), form)
+    if form != JSON:
+        for words in images.substitutions(wanted):
+            say(words)
     return Exit.PASSED
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from orchestrator import images
 from orchestrator.cli.choose import chosen as chosen_of
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
-from orchestrator.cli.readiness import readiness
+from orchestrator.cli.readiness import Readiness, readiness
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
 from orchestrator.host.resources import this_host
@@ -15,7 +16,7 @@ from orchestrator.labfile.builtin import find_lab
 from orchestrator.labfile.image_catalog import least_memory, recipes
 from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.load import LoadedLab, load_lab
-from orchestrator.labfile.plan import arch_of, plan
+from orchestrator.labfile.plan import Plan, arch_of, plan
 from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_schema, schema
 from orchestrator.paths import EXERCISES
 
@@ -57,16 +58,15 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     only = chosen_of(only, list(lab.lab.machines), "machine")
     known = {**recipes(), **lab.recipes}
     chosen = {n: m for n, m in lab.lab.machines.items() if not only or n in only}
-    absent = {(m.image, arch_of(m)) for m in chosen.values() if not images.find(known[m.image], arch_of(m))}
+    wanted = dict.fromkeys((m.image, arch_of(m)) for m in chosen.values())
+    absent = [(name, arch) for name, arch in wanted if not images.find(known[name], arch)]
+    older = images.substitutions([(known[name], arch) for name, arch in wanted])
     building = sum(images.expectation(known[name], arch)[1] for name, arch in absent)
     efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
     ready = readiness(lab, only)
     if form == JSON:
-        data = asdict(planned)
-        sums = {"memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by}
-        packages, line = ready.packages.lacking, ready.packages.line
-        say_json({**data, **sums, "missing": packages, "obstacles": ready.obstacles, "install": line})
+        say_json(_plan_data(planned, ready) | {"notes": older})
         return Exit.PASSED
     rows = [
         (m.name, m.driver, m.boundary, m.arch, mib(m.memory) if m.memory else "-", str(m.cpus), str(m.ports))
@@ -83,6 +83,18 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     free = f"this host has {mib(host.memory)} free and {host.cpus} processors"
     fits = "fits, but not every machine can run" if ready.blocked else "fits"
     say(f"{fits}: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
-    for words in ready.sentences():
+    for words in (*ready.sentences(), *older):
         say(words)
     return Exit.PASSED
+
+
+def _plan_data(planned: Plan, ready: Readiness) -> dict[str, Any]:
+    sums = {"memory": planned.memory, "ports": planned.ports, "short_by": planned.short_by}
+    packages, line = ready.packages.lacking, ready.packages.line
+    return {
+        **asdict(planned),
+        **sums,
+        "missing": packages,
+        "obstacles": ready.obstacles,
+        "install": line,
+    }

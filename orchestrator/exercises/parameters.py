@@ -53,6 +53,13 @@ def with_example(exercise: LoadedExercise) -> LoadedExercise:
     return with_parameters(exercise, example(exercise)) if exercise.spec.parameters else exercise
 
 
+def example_checks(exercise: Exercise, name: str) -> tuple[Check, ...]:
+    """Return the checks of an exercise, called ``name`` in the lab, as a run without a student's id makes
+    them: with the example student's values."""
+    given = values(exercise, name, EXAMPLE, EXAMPLE_KEY)
+    return tuple(filled_check(check, given) if given else check for check in exercise.checks)
+
+
 def with_parameters(exercise: LoadedExercise, given: Values) -> LoadedExercise:
     """Return the exercise with these values in the commands and checks of all its tests. It has no parameters
     left, so this can be done once only."""

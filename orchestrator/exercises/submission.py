@@ -18,6 +18,7 @@ from types import MappingProxyType
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import SpecError
 from orchestrator.exercises.misplaced import Misplaced, Wanted, misplaced
+from orchestrator.exercises.reading_matter import reading_matter
 from orchestrator.formatting import printable
 from orchestrator.host.confine import confined
 from orchestrator.host.tempdirs import working_folder
@@ -114,10 +115,10 @@ def assembled(
 ) -> LoadedExercise:
     """Assemble the exercise with these student files, and its hidden tests, in ``target``.
 
-    ``target`` is created; it holds the exercise's folder without its solutions, and beside it the files
-    it shares. A report shows the files only when they are ``from_student``.
+    ``target`` is created; it holds the exercise's folder without its solutions and what is only read, and
+    beside it the files it shares. A report shows the files only when they are ``from_student``.
     """
-    withheld = {SKELETON, SOLUTION, ALTERNATIVES, WRONG, HIDDEN_FILE}
+    withheld = {SKELETON, SOLUTION, ALTERNATIVES, WRONG, HIDDEN_FILE, *reading_matter(exercise)}
     top = exercise.folder.resolve()
 
     def left_out(folder: str, names: list[str]) -> set[str]:

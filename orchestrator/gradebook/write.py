@@ -15,10 +15,13 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from orchestrator.formatting import counted as number_of
+from orchestrator.formatting import printable
 from orchestrator.gradebook import csv, gradescope, junit, prairielearn
 from orchestrator.gradebook.canvas import column_of, fill_gradebook
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
 from orchestrator.gradebook.filling import Filled
+from orchestrator.gradebook.former import FORMER, move_former
 from orchestrator.gradebook.gradescope import NO_RECEIPTS, Receipts
 from orchestrator.gradebook.lecturer import lecturer_html
 from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
@@ -41,6 +44,9 @@ from orchestrator.submissions.pseudonyms import pseudonyms
 
 NOT_FILLED = "not-filled.txt"
 """Beside a platform's file: who is not in it, and which of its rows stayed as they were, a line each."""
+
+_NAMED = 5
+"""Of former students, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,8 @@ def write(
         *_for_reading(book, grades, pages, platforms),
     ]
     written = [path for file in files for path in _written(folder, file, exports.signing)]
-    return Written(tuple(written), tuple(_notes(book, exports.policy, platforms)))
+    former = move_former(folder, [file.path for file in files])
+    return Written(tuple(written), (*_notes(book, exports.policy, platforms), *_told(former)))
 
 
 def _of_the_class(book: Gradebook, grades: Sequence[Counted], exports: Exports) -> Iterator[_File]:
@@ -201,6 +208,15 @@ def _notes(book: Gradebook, policy: Policy, platforms: Mapping[str, Filled]) -> 
         yield from (f"{place}: {line}" for line in one.scaled)
     for one in platforms.values():
         yield from one.notes
+
+
+def _told(former: Sequence[str]) -> Iterator[str]:
+    if former:
+        first = ", ".join(printable(name) for name in former[:_NAMED])
+        yield (
+            f"{number_of(len(former), 'student')} not in the class any more ({first}"
+            f"{', …' if len(former) > _NAMED else ''}): their feedback and results are in {FORMER}/ now"
+        )
 
 
 def _bytes(text: str) -> bytes:

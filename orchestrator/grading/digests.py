@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Unavailable
+from orchestrator.exercises.reading_matter import reading_matter
 from orchestrator.host import process
 from orchestrator.host.cache import sha256_file
 from orchestrator.labfile.hidden_files import SOLUTIONS, hidden_names, is_among
@@ -40,12 +41,13 @@ def digest_of_digests(files: Mapping[str, str]) -> str:
 def digest_of_exercise(exercise: LoadedExercise) -> tuple[str, str]:
     """Return the digests of an exercise's public files, and of its hidden tests ("" without any).
 
-    Public is all in its folder except the hidden tests and the solutions, and what it shares with others
-    (as ``../NAME``). Hidden are ``hidden.yaml``, the files that only it names, and the folders they are in.
-    Raises OSError.
+    Public is all in its folder except the hidden tests, the solutions and what is only read, and what it
+    shares with others (as ``../NAME``). Hidden are ``hidden.yaml``, the files that only it names, and the
+    folders they are in. Raises OSError.
     """
     hidden = hidden_names(exercise)
-    names = [name for name in _names(exercise) if name.split("/")[0] not in SOLUTIONS]
+    apart = {*SOLUTIONS, *reading_matter(exercise)}
+    names = [name for name in _names(exercise) if name.split("/")[0] not in apart]
     found = {name: sha256_file(exercise.folder / name) for name in names}
     secret = {name: digest for name, digest in found.items() if is_among(name, hidden)}
     public = {name: digest for name, digest in found.items() if name not in secret}

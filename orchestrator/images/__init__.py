@@ -22,6 +22,7 @@ from orchestrator.progress import Progress
 
 BUILD_SECONDS = 1800.0
 """How long building one image may take."""
+TRY_AGAIN = "run `isolab images build` to try again"
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,12 @@ def obtain(
 ) -> Image:
     """Return the image from the cache, or build it from verified parts, reporting progress.
 
-    A substitute (see ``_build``) will do, unless ``renew``; people are told of the first. ``turn`` is
+    A substitute (see ``_build``) will do, unless ``renew``; people are told when it is built. ``turn`` is
     entered while something is built. Raises ImageError, BuildError, TimedOut, Interrupted.
     """
     who = name_of(recipe, arch)
     image = None if renew else find(recipe, arch)
-    outdated = False
+    why = ""
     if image is None:
         if not renew and (words := announcement(recipe, arch, _builder(recipe).expected_seconds(arch))):
             progress.tell(f"{who}: {words}")
@@ -149,19 +150,25 @@ def obtain(
             progress.doing(who, *expectation(recipe, arch))
             image = _build(recipe, arch, archives, deadline.within(BUILD_SECONDS))
         progress.done(who, "ready")
-        outdated = bool(cache.meta(image.folder).get("outdated"))
-    why = substitution(image)
-    if not why and outdated:
-        why = "built from an earlier package index; the mirror is being updated"
+        why = substitution(image)
+        if not why and cache.meta(image.folder).get("outdated"):
+            why = "built from an earlier package index; the mirror is being updated"
     if why and renew:
         progress.tell(f"{who}: {why}")
     elif why and archives.first_note():
-        progress.tell(f"{who}: {why}; run `isolab images build` to try again")
+        progress.tell(f"{who}: {why}; {TRY_AGAIN}")
     return image
 
 
 def _image(recipe: Recipe, arch: Arch, folder: Path) -> Image:
     return Image(recipe.image, arch.name, folder.name, folder, recipe.memory, recipe.disk, recipe.kind)
+
+
+def substitutions(wanted: Sequence[tuple[Recipe, Arch]]) -> list[str]:
+    """Return for those of these images that are substitutes in the cache why they are, a line each."""
+    found = ((name_of(recipe, arch), find(recipe, arch)) for recipe, arch in wanted)
+    reasons = ((who, substitution(image)) for who, image in found if image is not None)
+    return [f"{who}: {why}; {TRY_AGAIN}" for who, why in reasons if why]
 
 
 def substitution(image: Image) -> str:

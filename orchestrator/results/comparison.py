@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.exercises.parameters import example_checks
 from orchestrator.formatting import bounded, format_value, identity, printable
 from orchestrator.labfile.models import Boundary, Check, Exercise, Plot
 from orchestrator.record import Record, Status
@@ -260,7 +261,7 @@ def _section(
         name,
         exercise.title if exercise else "",
         exercise.explain if exercise else "",
-        tuple(exercise.checks) if exercise else (),
+        example_checks(exercise, name) if exercise else (),
         cells,
         rows,
         tuple(Remark(status, reason, tuple(names)) for (status, reason), names in remarks.items()),

@@ -44,7 +44,7 @@ from orchestrator.formatting import counted
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
-from orchestrator.labfile.models import Boundary, Machine, boundary_of
+from orchestrator.labfile.models import Boundary, Machine, Needs, User, boundary_of
 from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines.barrier import Participant
 from orchestrator.machines.lifecycle import RunningMachine
@@ -100,12 +100,11 @@ def _run(
     context: RunContext,
     participant: Participant,
 ) -> Iterator[Record]:
-    if all(exercise.not_handed_in for exercise in exercises):  # nothing to start a machine for
-        for exercise in exercises:
-            filled = replace(blank, exercise=exercise.name)
-            yield _not_built(exercise, filled, WorkError(exercise.not_handed_in))
-        return
     programs, poisoned, failures = _programs(job, exercises, context)
+    if all(_ends_unbuilt(exercise, job, failures, context) for exercise in exercises):
+        for exercise in exercises:  # nothing to start a machine for
+            yield _not_built(exercise, replace(blank, exercise=exercise.name), failures[exercise.name])
+        return
     with provisioned(job, context.machines) as machine:
         handle = machine.handle
         blank = replace(blank, accel=handle.accel, start=handle.data.get("start", ""))
@@ -140,6 +139,23 @@ def _run(
                 yield record
         # No machine leaves while another may still talk to it.
         _wait(job, participant, context)
+
+
+def _ends_unbuilt(
+    exercise: LoadedExercise, job: Job, failures: Mapping[str, BuildError], context: RunContext
+) -> bool:
+    """Return whether it is known without the machine that this exercise's record says what is not built: no
+    other machine waits for this one, and nothing of it that is known only when it is up makes it skip the
+    exercise."""
+    if exercise.not_handed_in:
+        return True
+    needs, wanted = exercise.spec.needs, context.lab.lab.machines[job.machine]
+    in_place = (not needs.arch or arch_of(wanted).name in needs.arch) and (
+        not needs.boundary or boundary_of(wanted) in needs.boundary
+    )
+    anywhere = needs.model_copy(update={"arch": [], "boundary": []}) == Needs()
+    as_student = {step.user for step in exercise.spec.run} <= {User.STUDENT}
+    return exercise.name in failures and not job.group and in_place and anywhere and as_student
 
 
 def _known(

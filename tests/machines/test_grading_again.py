@@ -146,6 +146,7 @@ def test_only_what_depends_on_a_change_is_graded(course: Course) -> None:
     first = course.grades.grades(), course.grades.receipts()
     assert [course.grades.row(who, SUM)["points"] for who in ("ada", "ben", "cyd")] == ["3", "1", "0"]
 
+    (course.lab / "product/README.md").write_text("What students read is not graded.\n")
     told = course.grade()
     assert (counts(told), told["changes"]) == ((0, 5), [])
     assert (course.grades.grades(), course.grades.receipts()) == first

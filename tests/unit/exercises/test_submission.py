@@ -98,7 +98,7 @@ def test_the_folder_holds_the_work_and_nothing_of_the_answers(
     whole = assembled(exercise, files("mine"), tmp_path / "whole")
     there = {str(path.relative_to(whole.folder)) for path in whole.folder.rglob("*") if path.is_file()}
     assert there == {
-        "exercise.yaml", "README.md", "tester.c", "words.txt", "hidden/prober.c", "hidden/data",
+        "exercise.yaml", "tester.c", "words.txt", "hidden/prober.c", "hidden/data",
         "service.c", "sub/more.h",
     }  # fmt: skip
     assert (whole.folder / "service.c").read_text() == "mine"

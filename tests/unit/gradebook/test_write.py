@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -99,3 +100,38 @@ def test_grades_are_signed_where_there_is_a_key(tmp_path: Path) -> None:
     written = write(made_up.gradebook(), tmp_path, Exports(signing=key)).files
     assert problem_of(written[0], key.public_key()) == ""
     assert written[1].name == "grades.csv.sig"
+
+
+def test_what_was_made_for_a_student_who_left_is_moved_aside_until_they_are_back(tmp_path: Path) -> None:
+    whole, exports = made_up.gradebook(), Exports(key=bytes(32), prairielearn=True)
+    gone = whole.students[0]
+    rest = replace(
+        whole,
+        students=whole.students[1:],
+        grades=tuple(grade for grade in whole.grades if grade.student != gone),
+    )
+    pages = {"html": page, "md": page}
+    written = {str(path.relative_to(tmp_path)) for path in write(whole, tmp_path, exports, pages).files}
+    name = file_name(gone.id)
+    theirs = {path for path in written if Path(path).stem == name or Path(path).parent.name == name}
+    assert len(theirs) == 4
+
+    found = write(rest, tmp_path, exports, pages)
+    assert found.notes == (
+        f"1 student not in the class any more ({name}): their feedback and results are in former/ now",
+    )
+    assert {path for path in written if not (tmp_path / path).exists()} == theirs
+    assert {path for path in theirs if not (tmp_path / "former" / path).is_file()} == set()
+    assert write(rest, tmp_path, exports, pages).notes == ()
+
+    assert write(whole, tmp_path, exports, pages).notes == ()
+    assert {path for path in written if not (tmp_path / path).exists()} == set()
+    assert not (tmp_path / "former").exists()
+
+
+def test_what_was_not_written_this_time_is_left_alone(tmp_path: Path) -> None:
+    exports = Exports(prairielearn=True)
+    write(made_up.gradebook(), tmp_path, exports, {"html": page})
+    before = sorted(tmp_path.rglob("*"))
+    assert write(made_up.gradebook(), tmp_path, Exports()).notes == ()
+    assert sorted(tmp_path.rglob("*")) == before

@@ -93,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
     ("name", "public", "hidden"),
     [
         ("exercise.yaml", True, False),
-        ("README.md", True, False),
+        ("README.md", False, False),
         ("tester.c", True, False),
         ("skeleton/wire.c", True, False),
         ("../common/hear.c", True, False),
@@ -131,3 +131,26 @@ def test_qemu_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert qemu_identity(program.name) == f"QEMU emulator version 9.9.9 sha256:{digest}"
     with pytest.raises(Unavailable, match="qemu-system-missing is not installed"):
         qemu_identity("qemu-system-missing")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("run: ./wire", "files: [README.md]\nrun: ./wire"),
+        ("run: ./wire", "run: [{run: ./wire, stdin: README.md}]"),
+        (
+            "build: {sources: [wire.c, tester.c, ../common/hear.c]}",
+            "build: {command: make, in: guest, output: wire}",
+        ),
+        ("tester.c, ", "teller.c, "),
+    ],
+    ids=["a file", "an input", "a makefile's", "included"],
+)
+def test_a_readme_counts_where_a_program_uses_it(folder: Path, old: str, new: str) -> None:
+    (folder / "teller.c").write_text('const char words[] = {\n#embed "README.md"\n};\n')
+    text = (folder / "exercise.yaml").read_text()
+    assert old in text
+    (folder / "exercise.yaml").write_text(text.replace(old, new))
+    before = digest_of_exercise(load_exercise(folder, "wire"))
+    (folder / "README.md").write_text("Other words.\n")
+    assert digest_of_exercise(load_exercise(folder, "wire"))[0] != before[0]

@@ -73,7 +73,7 @@ def obtain(arch: Arch = S390X, progress: Progress | None = None, renew: bool = F
     return images.obtain(RECIPE, arch, archives, progress or SilentProgress(), deadline, renew=renew)
 
 
-def test_people_are_told_what_happens_and_of_the_substitute_each_time(mirror: Mirror) -> None:
+def test_people_are_told_of_the_substitute_when_it_is_built(mirror: Mirror) -> None:
     told = Notes()
     obtain(progress=told)
     why = "image micro/s390x: built from Debian bookworm: libc6 of trixie is not on the mirror"
@@ -84,10 +84,22 @@ def test_people_are_told_what_happens_and_of_the_substitute_each_time(mirror: Mi
     ]
     told.words.clear()
     obtain(progress=told)
-    assert told.words == [f"{why}; run `isolab images build` to try again"]
-    told.words.clear()
+    assert told.words == []
     build(progress=told)
     assert told.words[-1] == why
+
+
+def test_a_substitute_is_told_of_where_images_are_listed(mirror: Mirror) -> None:
+    both = [(RECIPE, S390X), (RECIPE, ARCHITECTURES["amd64"])]
+    assert images.substitutions(both) == []
+    build()
+    assert images.substitutions(both) == [
+        "image micro/s390x: built from Debian bookworm: libc6 of trixie is not on the mirror; "
+        "run `isolab images build` to try again"
+    ]
+    mirror.lacking.clear()
+    build()
+    assert images.substitutions(both) == []
 
 
 def test_a_turn_is_waited_for_only_when_something_is_built(mirror: Mirror) -> None:

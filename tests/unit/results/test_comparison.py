@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.exercises.parameters import EXAMPLE, EXAMPLE_KEY, values
 from orchestrator.formatting import format_value
 from orchestrator.labfile.models import Exercise
 from orchestrator.record import Record, Status
@@ -256,3 +257,17 @@ def test_every_machine_is_in_one_group_of_a_row_or_its_value_is_missing(records:
             n for n, value in zip(names(table), row.values, strict=True) if not isinstance(value, Missing)
         ]
         assert sorted(name for group in row.groups for name in group.machines) == sorted(answered)
+
+
+def test_checks_have_the_values_that_the_run_had_in_place_of_parameters() -> None:
+    spec = {
+        "title": "Answer",
+        "run": "./a ${port}",
+        "parameters": {"port": {"between": [20000, 29999]}},
+        "checks": [{"that": "port", "equals": "${port}", "why": "your port is ${port}"}],
+    }
+    exercise = Exercise.model_validate(spec)
+    [section] = compare([record("vm", exercise="a")], {"a": exercise}).sections
+    [check] = section.checks
+    assert check.equals == values(exercise, "a", EXAMPLE, EXAMPLE_KEY)["port"]
+    assert check.why == f"your port is {check.equals}"

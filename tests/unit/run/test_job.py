@@ -26,7 +26,7 @@ from orchestrator.exercises import checks
 from orchestrator.exercises.execute import ExerciseContext
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.load import LoadedExercise
-from orchestrator.labfile.models import Exercise
+from orchestrator.labfile.models import Exercise, Needs
 from orchestrator.labfile.plan import jobs
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.shortfall import Shortfall
@@ -223,3 +223,41 @@ def test_what_ran_when_the_kernel_panicked_is_named(
     assert found["passes"].reason == words
     assert (found["passes"].status, found["passes"].killed_for) == (Status.ERROR, "panic")
     assert {found[name].reason for name in NAMES[1:]} == {"connection lost"}
+
+
+def broken_alone(context: RunContext, **needs: object) -> RunContext:
+    """The context of a lab whose only exercise does not compile."""
+    [broken] = [exercise for exercise in context.lab.exercises if exercise.name == "broken"]
+    spec = broken.spec.model_copy(update={"needs": Needs.model_validate(needs)})
+    alone = replace(context.lab, exercises=(replace(broken, spec=spec),))
+    return replace(context, machines=replace(context.machines, lab=alone))
+
+
+def test_what_does_not_compile_needs_no_machine(context: RunContext, driver: NotedDriver) -> None:
+    [booted] = [record for record in records(context) if record.exercise == "broken"]
+    driver.ups.clear()
+    [record] = records(broken_alone(context))
+    assert driver.ups == []
+    assert record == replace(booted, start="")
+
+
+@pytest.mark.parametrize(
+    ("needs", "told"),
+    [
+        ({"features": ["landlock"]}, "needs landlock: too old"),
+        ({"boundary": ["vm"]}, "only for boundary vm, this is process"),
+        ({"programs": ["strace"]}, "broken does not compile"),
+    ],
+)
+def test_unless_the_machine_may_make_it_skip_the_exercise(
+    context: RunContext, driver: NotedDriver, needs: dict[str, object], told: str
+) -> None:
+    assert [record.reason for record in records(broken_alone(context, **needs))] == [told]
+    assert driver.ups == ["m"]
+
+
+def test_or_others_wait_for_it(context: RunContext, driver: NotedDriver) -> None:
+    (job,) = jobs(broken_alone(context).lab, RUN)
+    waiting = replace(job, group=("m",))
+    assert [record.status for record in module.run_job(waiting, broken_alone(context))] == [Status.ERROR]
+    assert driver.ups == ["m"]
