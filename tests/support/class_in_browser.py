@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from orchestrator.classes.web.ports import (
     ExerciseView,
     FileView,
     LabView,
+    Line,
     MachineView,
     Outcome,
     Pty,
@@ -30,28 +32,28 @@ T = TypeVar("T")
 NAMES = ("Ada Lovelace", "Alan Turing", "Grace Hopper", "Edsger Dijkstra", "Barbara Liskov", "Zoë Ångström")
 
 
-def write_class(folder: Path, students: int, **more: object) -> Path:
+def write_class(folder: Path, students: int, lab: str = "workshop", **more: object) -> Path:
     """Write a class file with so many students ``s1``, ``s2`` …; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [f"s{number},{NAMES[number % len(NAMES)]},s{number}@example.org," for number in range(1, students + 1)]
+    rows = [
+        f"s{number},{NAMES[number % len(NAMES)]},s{number}@example.org," for number in range(1, students + 1)
+    ]
     (folder / "roster.csv").write_text("\n".join(["id,name,email,group", *rows, ""]), encoding="utf-8")
     about = {
         "class": "course",
         "title": "Systems Security 2027",
         "machines": {"desk": {"driver": "qemu"}},
-        "labs": [{"lab": "workshop", "due": "2099-03-08T17:00+08:00"}],
+        "labs": [{"lab": lab, "due": "2099-03-08T17:00+08:00"}],
         "access": {"web": "127.0.0.1:0"},
         **more,
     }
-    import json
-
     (folder / "class.yaml").write_text(json.dumps(about))
     return folder / "class.yaml"
 
 
-def made_class(folder: Path, students: int, **more: object) -> LoadedClass:
+def made_class(folder: Path, students: int, lab: str = "workshop", **more: object) -> LoadedClass:
     """A class with so many students."""
-    return load_class(write_class(folder, students, **more))
+    return load_class(write_class(folder, students, lab, **more))
 
 
 @dataclass
@@ -125,11 +127,11 @@ class MadeUp:
         self._note(None, "tell", tuple(seat.name for seat in seats), text)
 
     def _check(self, seat: Seat, lab: str, exercise: str, stop: Cancellation) -> Outcome:
-        from orchestrator.classes.web.ports import Line
-
         self._note(None, "check", seat.name, lab, exercise)
         return Outcome(
-            "1 of 2 tests passed", False, (Line("it ends with status 0", True), Line("it prints 42, not 41", False))
+            "1 of 2 tests passed",
+            False,
+            (Line("it ends with status 0", True), Line("it prints 42, not 41", False)),
         )
 
     def _hand_in(self, seat: Seat, lab: str, exercises: Sequence[str]) -> Outcome:

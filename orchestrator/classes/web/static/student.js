@@ -227,7 +227,8 @@ lasting(`${base}/news`, (data) => {
   else if (news.kind === "ends") showEnd(news.time);
   else if (news.kind === "terminals" && (first || lecturer)) {
     for (const [machine, number] of news.open) if (!open.has(keyOf(machine, number))) { const now = chosen; openTab(machine, number, false); if (now) choose(now); }
-    if (first && !open.size && by("machine").value && !lecturer) openTab(by("machine").value, 1, true);
+    if (first && !open.size && by("machine").value && !lecturer) openTab(by("machine").value, 1, false);
+    if (first && !lecturer) open.get(chosen)?.terminal.focus();
     first = false;
   }
 }, () => {});
