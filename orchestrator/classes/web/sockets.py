@@ -93,10 +93,11 @@ async def hold(
     finally:
         for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)
         await close(pump.socket, pump.code)
-    for problem in ended:
-        if isinstance(problem, Exception) and not isinstance(problem, _GONE):
+    for task in tasks:
+        problem = None if task.cancelled() else task.exception()
+        if problem is not None and not isinstance(problem, _GONE):
             raise problem
 
 
