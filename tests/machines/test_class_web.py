@@ -15,7 +15,7 @@ import pytest
 from class_in_browser import made_class
 from habitat import fresh_home
 from pages import FAINT, PATIENCE, chromium
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web.actions import ClassActions
@@ -43,11 +43,11 @@ class Room:
     @contextmanager
     def enter(self, who: str, width: int = 1280, height: int = 800, touch: bool = False) -> Iterator[Page]:
         """The page of somebody who opened her link."""
-        size = {"width": width, "height": height}
+        size: ViewportSize = {"width": width, "height": height}
         with self.browser.new_context(
             viewport=size,
             ignore_https_errors=True,
-            has_touch=touch,  # type: ignore[arg-type]
+            has_touch=touch,
         ) as context:
             page = context.new_page()
             page.set_default_timeout(PATIENCE)

@@ -20,6 +20,7 @@ from orchestrator.classes.web.ports import (
     LabView,
     Line,
     MachineView,
+    Message,
     Outcome,
     Pty,
     Wired,
@@ -65,6 +66,8 @@ class MadeUp:
     shell: Sequence[str] = ("/bin/cat",)
     done: list[tuple[object, ...]] = field(default_factory=list)
     uploaded: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    told: list[Message] = field(default_factory=list)
+    until: dict[str, datetime] = field(default_factory=dict)
     said: str = "# What to do\n\nWrite a program.\n"
     wired: Wired = field(init=False)
 
@@ -73,7 +76,7 @@ class MadeUp:
             check=self._check,
             hand_in=self._hand_in,
             reset=self._reset,
-            extend=lambda seconds: self._note(datetime(2099, 1, 1, tzinfo=UTC), "extend", seconds),
+            extend=self._extend,
             add_key=lambda seat, line: self._note("added", "key", seat.name, line),
         )
 
@@ -125,6 +128,18 @@ class MadeUp:
 
     def tell(self, seats: Sequence[Seat], text: str) -> None:
         self._note(None, "tell", tuple(seat.name for seat in seats), text)
+        self.told += [Message(seat.name, text, datetime.now(UTC)) for seat in seats]
+
+    def messages(self) -> Sequence[Message]:
+        return self.told
+
+    def ends(self) -> Mapping[str, datetime]:
+        return self.until
+
+    def _extend(self, seats: Sequence[Seat], seconds: float) -> None:
+        self._note(None, "extend", tuple(seat.name for seat in seats), seconds)
+        for seat in seats:
+            self.until[seat.name] = datetime(2099, 1, 1, tzinfo=UTC)
 
     def _check(self, seat: Seat, lab: str, exercise: str, stop: Cancellation) -> Outcome:
         self._note(None, "check", seat.name, lab, exercise)

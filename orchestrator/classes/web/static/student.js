@@ -208,14 +208,14 @@ by("upload").onchange = async () => {
 
 /* News. */
 
-const read = new Set(JSON.parse(sessionStorage.getItem("read") || "[]"));
+const showing = new Set(), read = new Set(JSON.parse(sessionStorage.getItem("read") || "[]"));
 function showMessage(news) {
-  const mark = `${news.number} ${news.time}`;
-  if (read.has(mark) || document.querySelector(`[data-mark="${mark}"]`)) return;
+  const mark = `${news.time} ${news.text}`;
+  if (read.has(mark) || showing.has(mark)) return;
+  showing.add(mark);
   const when = new Date(news.time).toLocaleTimeString([], { timeStyle: "short" });
   const close = made("button", { className: "quiet", textContent: "Close" });
   const line = made("p", {}, made("span", { textContent: `${when}, from your lecturer: ${news.text}` }), close);
-  line.dataset.mark = mark;
   close.onclick = () => { read.add(mark); sessionStorage.setItem("read", JSON.stringify([...read])); line.remove(); };
   by("messages").append(line);
 }

@@ -96,7 +96,7 @@ def test_more_time_is_told_to_all(room: Served) -> None:
         assert news_until(socket, "ends")["time"] == ""
         room.client.post("/lecturer/extend", headers=lecturer, json={"minutes": 15})
         assert news_until(socket, "ends")["time"] == "2099-01-01T00:00:00+00:00"
-    assert ("extend", 900.0) in room.actions.done
+    assert ("extend", ("s1", "s2"), 900.0) in room.actions.done
     for minutes in (0, -5, 1e9, True, "15"):
         answer = room.client.post("/lecturer/extend", headers=lecturer, json={"minutes": minutes})
         assert answer.status_code == 400

@@ -24,8 +24,10 @@ from orchestrator.classes.web.board import BROWSER, board_rows
 from orchestrator.classes.web.certificate import certificate_of
 from orchestrator.classes.web.ports import MachineView
 from orchestrator.classes.web.tokens import issue
+from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Member
 from orchestrator.errors import ImageError, SpecError, Unavailable
+from orchestrator.host import process
 from orchestrator.sessions.exec_command import Entry
 
 
@@ -151,13 +153,13 @@ def test_xterm_is_taken_by_its_digests_only(tmp_path: Path, monkeypatch: pytest.
         assets, "members", lambda _, names: [Member(name, 0o644, content[name]) for name in names]
     )
     with pytest.raises(ImageError, match=r"another node-xterm \(9\)"):
-        assets.xterm_folder(assets.Deadline.after(5))
+        assets.xterm_folder(Deadline.after(5))
     right = {
         name: replace(pinned, sha256=hashlib.sha256(content[pinned.path]).hexdigest())
         for name, pinned in assets.XTERM.items()
     }
     monkeypatch.setattr(assets, "XTERM", right)
-    found = assets.xterm_folder(assets.Deadline.after(5))
+    found = assets.xterm_folder(Deadline.after(5))
     served = assets.all_assets(found)
     assert served["xterm.js"].content == content[right["xterm.js"].path]
     assert set(served) == {*right, *assets.OWN}
@@ -175,7 +177,7 @@ def test_our_own_scripts_name_no_other_server() -> None:
 def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Sequence[str]] = []
     monkeypatch.setattr(machines, "entry", lambda *_, **__: Entry(("ssh", "-F", "none", "-t", "--", "host")))
-    monkeypatch.setattr(machines.process, "OnTerminal", lambda argv, *_: started.append(argv))
+    monkeypatch.setattr(process, "OnTerminal", lambda argv, *_: started.append(argv))
     machines.log_in(object(), 80, 24)  # type: ignore[arg-type]
     assert started == [("ssh", "-e", "none", "-F", "none", "-t", "--", "host")]
 
