@@ -118,8 +118,8 @@ class Wired:
     Each may take minutes and is called in a thread. All raise LabError, which is shown to whoever asked.
     ``check``: seat, lab, exercise. ``hand_in``: seat, lab, exercises (none: all of the lab). ``reset``: seat,
     machine. ``extend``: seats, seconds. ``ends``: when the machines of each seat are taken down, by its
-    name; no entry for never. ``add_key``: seat, a line of authorized_keys; returns what to tell. ``message``: seats,
-    text; shows it to those who are in by SSH, and records it in the class's log.
+    name; no entry for never. ``add_key``: seat, a line of authorized_keys; returns what to tell.
+    ``message``: seats, text; shows it to those who are in by SSH, and records it in the class's log.
     """
 
     check: Callable[[Seat, str, str, Cancellation], Outcome] | None = None
