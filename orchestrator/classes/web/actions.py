@@ -21,6 +21,7 @@ from orchestrator.classes.web.ports import (
     FileView,
     LabView,
     MachineView,
+    Message,
     Pty,
     Wired,
 )
@@ -111,6 +112,15 @@ class ClassActions:
 
     def came(self, seat: Seat, here: bool) -> None:
         Activity(self.found).add(Event(seat.name, Kind.CAME if here else Kind.LEFT, detail=BROWSER))
+
+    def messages(self) -> Sequence[Message]:
+        events = Activity(self.found).events([Kind.MESSAGE])
+        return [Message(one.seat, one.detail, one.time) for one in events if one.time is not None]
+
+    def ends(self) -> Mapping[str, datetime]:
+        if self.wired.ends is not None:
+            return self.wired.ends()
+        return {seat.name: ends for seat in self.found.seats if (ends := self.found.spec.ends) is not None}
 
     def tell(self, seats: Sequence[Seat], text: str) -> None:
         if self.wired.message is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
@@ -31,9 +32,11 @@ def create_app(found: LoadedClass, actions: Actions, assets: Mapping[str, Asset]
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        following = asyncio.create_task(site.follow())
         try:
             yield
         finally:
+            following.cancel()
             await site.close()
 
     async def not_found(_request: Request, problem: Exception) -> Response:

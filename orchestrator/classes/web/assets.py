@@ -43,8 +43,8 @@ XTERM: Mapping[str, Pinned] = {
     ),
 }
 """xterm.js 5.3.0 (MIT), by the names browsers ask for."""
-OWN = ("style.css", "page.js", "terminal.js", "student.js", "board.js")
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+OWN = ("icon.svg", "style.css", "page.js", "terminal.js", "student.js", "board.js")
+_TYPES = {".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
 @dataclass(frozen=True)

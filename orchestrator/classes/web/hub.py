@@ -6,11 +6,13 @@ For the event loop's thread only. Each browser has a queue of its own; one that 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from orchestrator.classes.web.ports import Message
+from orchestrator.formatting import printable
 
 QUEUE = 64
 """News that a browser may be behind."""
@@ -42,18 +44,20 @@ class Hub:
     def __init__(self, changed: Callable[[str, bool], None]) -> None:
         """``changed`` is called when the first page of a seat opens, and when the last one has closed."""
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
-        self._messages: defaultdict[str, deque[dict[str, object]]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._messages: defaultdict[str, deque[Message]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._ends: Mapping[str, datetime] = {}
         self._changed = changed
-        self._numbers = itertools.count(1)
 
     def join(self, seat: str, *, counts: bool = True) -> Listener:
-        """Open a page of a seat, by its own people if it ``counts``; it is told the messages so far."""
+        """Open a page of a seat, by its own people if it ``counts``; it is told the messages so far
+        and the end."""
         listener = Listener(seat, counts)
         if counts and not self.count(seat):
             self._changed(seat, True)
         self._listeners[seat].add(listener)
         for message in self._messages[seat]:
-            listener.tell(message)
+            listener.tell(message_news(message))
+        listener.tell(time_news(self._ends.get(seat)))
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -72,23 +76,26 @@ class Hub:
         """Return the seats of which somebody has a page open."""
         return [seat for seat in list(self._listeners) if self.count(seat)]
 
+    def listened(self) -> bool:
+        """Whether any page is open, the lecturer's included."""
+        return any(self._listeners.values())
+
     def tell(self, seat: str, news: dict[str, object]) -> None:
         """Tell all open pages of a seat."""
         for listener in list(self._listeners[seat]):
             listener.tell(news)
 
-    def message(self, seats: Iterable[str], text: str, time: datetime) -> None:
-        """Show a message of the lecturer's to these seats, now or when they come."""
-        number = next(self._numbers)
-        for seat in seats:
-            news: dict[str, object] = {
-                "kind": "message",
-                "number": number,
-                "text": text,
-                "time": time.isoformat(),
-            }
-            self._messages[seat].append(news)
-            self.tell(seat, news)
+    def learn(self, messages: Iterable[Message], ends: Mapping[str, datetime]) -> None:
+        """Take note of all that was said so far, and until when each seat's machines stay up; tell what is
+        new."""
+        for message in messages:
+            known = self._messages[message.seat]
+            if message not in known and (not known or message.time >= known[-1].time):
+                known.append(message)
+                self.tell(message.seat, message_news(message))
+        before, self._ends = self._ends, dict(ends)
+        for seat in [seat for seat in self._listeners if before.get(seat) != ends.get(seat)]:
+            self.tell(seat, time_news(ends.get(seat)))
 
     def close(self) -> None:
         """Let all go."""
@@ -97,3 +104,14 @@ class Hub:
                 if listener.queue.full():
                     listener.queue.get_nowait()
                 listener.queue.put_nowait(None)
+
+
+def message_news(message: Message) -> dict[str, object]:
+    """Return a message as pages are told of it. Pure."""
+    text = printable(message.text, keep="\n")
+    return {"kind": "message", "text": text, "time": message.time.isoformat()}
+
+
+def time_news(ends: datetime | None) -> dict[str, object]:
+    """Return the news of when machines are taken down, None for never. Pure."""
+    return {"kind": "ends", "time": ends.isoformat() if ends else ""}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from starlette.requests import Request
@@ -15,10 +15,11 @@ from starlette.websockets import WebSocket
 from orchestrator.classes.model import Seat
 from orchestrator.classes.web.admission import Visit, lecturer_route, lecturer_socket
 from orchestrator.classes.web.board import missing
+from orchestrator.classes.web.hub import time_news
 from orchestrator.classes.web.machines import plain_name
 from orchestrator.classes.web.pages import moment, page
 from orchestrator.classes.web.ports import BoardRow
-from orchestrator.classes.web.site import Site, time_news
+from orchestrator.classes.web.site import Site
 from orchestrator.classes.web.sockets import Pump, hold
 from orchestrator.classes.web.student import read_json, text, with_body
 from orchestrator.errors import LabError, SpecError
@@ -45,13 +46,13 @@ def lecturer_routes(site: Site) -> list[BaseRoute]:
 async def _show(_request: Request, visit: Visit) -> Response:
     site = visit.site
     rows = await _rows(site)
-    ends = await site.ends()
+    ends = await _end(site)
     return page(
         site,
         "board.html.j2",
         rows=[_json(row) for row in rows],
         summary=summary(rows),
-        ends=ends.isoformat() if ends else "",
+        ends=time_news(ends)["time"],
         can_extend=site.actions.wired.extend is not None,
     )
 
@@ -62,8 +63,8 @@ async def _message(request: Request, visit: Visit) -> Response:
     if not words or len(words) > MOST_TEXT:
         raise SpecError(f"a message has 1 to {MOST_TEXT} characters")
     seats = _meant(visit.site, about)
-    visit.site.hub.message([seat.name for seat in seats], words, datetime.now(UTC))
     await visit.site.slow(lambda: visit.site.actions.tell(seats, words))
+    await visit.site.look()
     return JSONResponse({"said": f"sent to {len(seats)}"})
 
 
@@ -84,14 +85,16 @@ async def _extend(request: Request, visit: Visit) -> Response:
     run = visit.site.actions.wired.extend
     if run is None:
         raise SpecError("this class has no end to be extended")
-    minutes = (await read_json(request)).get("minutes")
+    about = await read_json(request)
+    minutes = about.get("minutes")
     if not isinstance(minutes, int) or isinstance(minutes, bool) or not 0 < minutes <= MOST_MINUTES:
         raise SpecError(f"expected minutes, from 1 to {MOST_MINUTES}")
-    ends = await visit.site.slow(lambda: run(60.0 * minutes))
-    visit.site.tell_time(ends)
-    return JSONResponse(
-        {"said": f"until {moment(ends)}" if ends else "extended", "ends": time_news(ends)["time"]}
-    )
+    seats = _meant(visit.site, about)
+    await visit.site.slow(lambda: run(seats, 60.0 * minutes))
+    await visit.site.look()
+    ends = await _end(visit.site)
+    said = f"extended, until {moment(ends)}" if ends else "extended"
+    return JSONResponse({"said": said, "ends": time_news(ends)["time"]})
 
 
 async def follow(socket: WebSocket, visit: Visit) -> None:
@@ -106,7 +109,7 @@ async def _watch_board(pump: Pump, site: Site) -> None:
     told = ""
     while True:
         try:
-            rows, ends = await _rows(site), time_news(await site.ends())
+            rows, ends = await _rows(site), time_news(await _end(site))
         except LabError as problem:
             pump.tell({"kind": "note", "text": problem.message})
         else:
@@ -122,6 +125,11 @@ async def _watch_board(pump: Pump, site: Site) -> None:
 async def _rows(site: Site) -> Sequence[BoardRow]:
     in_browser = site.in_browser()
     return await site.quick(lambda: site.actions.board(in_browser))
+
+
+async def _end(site: Site) -> datetime | None:
+    """Return when the first machines are taken down, None for never."""
+    return min((await site.quick(site.actions.ends)).values(), default=None)
 
 
 def summary(rows: Sequence[BoardRow]) -> dict[str, int]:

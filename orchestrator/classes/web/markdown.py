@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from orchestrator.formatting import printable
@@ -14,17 +17,32 @@ MOST = 2**18
 
 
 def to_html(text: str) -> Markup:
-    """Return Markdown as HTML that is safe in a page: raw HTML is escaped, images are left out (their words
-    stay), and a link goes nowhere but to http and https."""
+    """Return Markdown as HTML that is safe in a page: raw HTML is escaped, of images their words stay, and a
+    link leads to http and https only: others, such as those to files beside it, are plain words."""
     return Markup(_renderer().render(printable(text[:MOST], keep="\n\t")))
 
 
 @cache
 def _renderer() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable("table").disable("image")
-    made.validateLink = _leads_to_the_web  # type: ignore[method-assign]
+    made = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable("table")
+    made.core.ruler.push("only_web_links", _only_web_links)
     return made
 
 
-def _leads_to_the_web(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
+def _only_web_links(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.children:
+            token.children = list(_kept(token.children))
+
+
+def _kept(tokens: Sequence[Token]) -> Iterator[Token]:
+    leads = True
+    for token in tokens:
+        if token.type == "link_open":
+            leads = str(token.attrs.get("href", "")).lower().startswith(("http://", "https://"))
+        if token.type == "image":
+            yield Token("text", "", 0, content=token.content)
+        elif leads or token.type not in ("link_open", "link_close"):
+            yield token
+        if token.type == "link_close":
+            leads = True

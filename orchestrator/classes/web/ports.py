@@ -90,6 +90,15 @@ class BoardRow:
     last: str = ""
 
 
+@dataclass(frozen=True)
+class Message:
+    """What was said to a seat, by the lecturer or by the class itself (such as how much time is left)."""
+
+    seat: str
+    text: str
+    time: datetime
+
+
 class Pty(Protocol):
     """A program on a terminal of this host. ``descriptor`` is the other end, not blocking."""
 
@@ -108,16 +117,16 @@ class Wired:
 
     Each may take minutes and is called in a thread. All raise LabError, which is shown to whoever asked.
     ``check``: seat, lab, exercise. ``hand_in``: seat, lab, exercises (none: all of the lab). ``reset``: seat,
-    machine. ``extend``: seconds; returns the new end. ``ends`` is when machines are taken down, None for
-    never. ``add_key``: seat, a line of authorized_keys; returns what to tell. ``message``: seats, text; shows
-    it to those who are in by SSH, and records it.
+    machine. ``extend``: seats, seconds. ``ends``: when the machines of each seat are taken down, by its
+    name; no entry for never. ``add_key``: seat, a line of authorized_keys; returns what to tell.
+    ``message``: seats, text; shows it to those who are in by SSH, and records it in the class's log.
     """
 
     check: Callable[[Seat, str, str, Cancellation], Outcome] | None = None
     hand_in: Callable[[Seat, str, Sequence[str]], Outcome] | None = None
     reset: Callable[[Seat, str], Outcome] | None = None
-    extend: Callable[[float], datetime | None] | None = None
-    ends: Callable[[], datetime | None] | None = None
+    extend: Callable[[Sequence[Seat], float], object] | None = None
+    ends: Callable[[], Mapping[str, datetime]] | None = None
     add_key: Callable[[Seat, str], str] | None = None
     message: Callable[[Sequence[Seat], str], object] | None = None
 
@@ -162,5 +171,12 @@ class Actions(Protocol):
     def came(self, seat: Seat, here: bool) -> None:
         """Record that somebody came to a seat in a browser, or that the last one left."""
 
+    def messages(self) -> Sequence[Message]:
+        """Return what was said to all seats, oldest first."""
+
+    def ends(self) -> Mapping[str, datetime]:
+        """Return when the machines of each seat are taken down, by its name; no entry for never."""
+
     def tell(self, seats: Sequence[Seat], text: str) -> None:
-        """Record a lecturer's message, and show it wherever else these seats are in."""
+        """Record a lecturer's message, so that ``messages`` returns it, and show it where else these seats
+        are in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ QUICK, SLOW = 24, 16
 GONE_SECONDS = 10.0
 """How long a seat has no page open before that counts as having left: a page that is loaded anew is gone for
 a moment."""
+LOOK_SECONDS = 2.0
+"""How often the class's log is looked at for messages, and its limits for more time."""
 TRIES, TRY_SECONDS = 20, 60.0
 """Invalid tokens from one address."""
 
@@ -91,15 +94,18 @@ class Site:
         """Somebody of a seat typed something just now."""
         self.typed[seat] = datetime.now(UTC)
 
-    def tell_time(self, ends: datetime | None) -> None:
-        """Tell every page when the machines will be taken down."""
-        for seat in self.hub.seats():
-            self.hub.tell(seat, time_news(ends))
+    async def look(self) -> None:
+        """See what was said and extended meanwhile, by whomever, and tell the pages. Raises LabError."""
+        messages, ends = await self.quick(lambda: (self.actions.messages(), self.actions.ends()))
+        self.hub.learn(messages, ends)
 
-    async def ends(self) -> datetime | None:
-        """Return when machines are taken down, None for never."""
-        asked = self.actions.wired.ends
-        return await self.quick(asked) if asked is not None else self.found.spec.ends
+    async def follow(self) -> None:
+        """Look again and again while a page is open."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.hub.listened():
+                with contextlib.suppress(LabError):  # tried again
+                    await self.look()
 
     async def close(self) -> None:
         """Let all pages go, hang up all terminals, and stop what runs."""
@@ -133,8 +139,3 @@ class Site:
             await self.quick(lambda: self.actions.came(self.seats[seat], here))
         except LabError:
             self._present.discard(seat)  # noted when the next page opens
-
-
-def time_news(ends: datetime | None) -> dict[str, object]:
-    """Return the news of when machines are taken down. Pure."""
-    return {"kind": "ends", "time": ends.isoformat() if ends else ""}

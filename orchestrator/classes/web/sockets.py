@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from orchestrator.classes.web.admission import NO_SESSION, Visit, seat_socket
 from orchestrator.classes.web.hub import Listener
 from orchestrator.classes.web.ports import Pty
-from orchestrator.classes.web.site import Site, time_news
+from orchestrator.classes.web.site import Site
 from orchestrator.classes.web.terminals import MOST_TERMINALS, Terminal, Viewer, bounded_size
 from orchestrator.errors import LabError, SpecError
 
@@ -93,10 +93,11 @@ async def hold(
     finally:
         for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)
         await close(pump.socket, pump.code)
-    for problem in ended:
-        if isinstance(problem, Exception) and not isinstance(problem, _GONE):
+    for task in tasks:
+        problem = None if task.cancelled() else task.exception()
+        if problem is not None and not isinstance(problem, _GONE):
             raise problem
 
 
@@ -139,12 +140,13 @@ async def news(socket: WebSocket, visit: Visit) -> None:
         await close(socket, TOO_MANY)
         return
     pump = Pump(socket)
+    with contextlib.suppress(LabError):  # told with the next look
+        await site.look()
     listener = site.hub.join(seat, counts=not visit.grant.lecturer)
     try:
         listener.tell(site.open_terminals(seat))
         if (last := site.jobs.last(seat)) is not None:
             listener.tell(last)
-        listener.tell(time_news(await site.ends()))
         await hold(pump, visit, _ignore, _forward(listener, pump))
     finally:
         site.hub.leave(listener)

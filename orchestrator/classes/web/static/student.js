@@ -208,14 +208,14 @@ by("upload").onchange = async () => {
 
 /* News. */
 
-const read = new Set(JSON.parse(sessionStorage.getItem("read") || "[]"));
+const showing = new Set(), read = new Set(JSON.parse(sessionStorage.getItem("read") || "[]"));
 function showMessage(news) {
-  const mark = `${news.number} ${news.time}`;
-  if (read.has(mark) || document.querySelector(`[data-mark="${mark}"]`)) return;
+  const mark = `${news.time} ${news.text}`;
+  if (read.has(mark) || showing.has(mark)) return;
+  showing.add(mark);
   const when = new Date(news.time).toLocaleTimeString([], { timeStyle: "short" });
   const close = made("button", { className: "quiet", textContent: "Close" });
   const line = made("p", {}, made("span", { textContent: `${when}, from your lecturer: ${news.text}` }), close);
-  line.dataset.mark = mark;
   close.onclick = () => { read.add(mark); sessionStorage.setItem("read", JSON.stringify([...read])); line.remove(); };
   by("messages").append(line);
 }
@@ -227,7 +227,8 @@ lasting(`${base}/news`, (data) => {
   else if (news.kind === "ends") showEnd(news.time);
   else if (news.kind === "terminals" && (first || lecturer)) {
     for (const [machine, number] of news.open) if (!open.has(keyOf(machine, number))) { const now = chosen; openTab(machine, number, false); if (now) choose(now); }
-    if (first && !open.size && by("machine").value && !lecturer) openTab(by("machine").value, 1, true);
+    if (first && !open.size && by("machine").value && !lecturer) openTab(by("machine").value, 1, false);
+    if (first && !lecturer) open.get(chosen)?.terminal.focus();
     first = false;
   }
 }, () => {});

@@ -1,0 +1,232 @@
+"""The server around the application: certificate, port, libraries, what is loaded; and a machine's way in."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from class_in_browser import MadeUp, made_class
+from cryptography import x509
+from places import LABS
+from web_client import ASSETS, HOUR
+
+from orchestrator.classes.activity import Event, Kind
+from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.web import assets, machines, serve
+from orchestrator.classes.web.board import BROWSER, board_rows
+from orchestrator.classes.web.certificate import certificate_of
+from orchestrator.classes.web.ports import MachineView
+from orchestrator.classes.web.tokens import issue
+from orchestrator.deadline import Deadline
+from orchestrator.debian.archive import Member
+from orchestrator.errors import ImageError, SpecError, Unavailable
+from orchestrator.host import process
+from orchestrator.sessions.exec_command import Entry
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    return tmp_path
+
+
+def a_class(folder: Path, **access: object) -> LoadedClass:
+    return made_class(folder / "class", 2, str(LABS / "small"), access=access)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        yield one.getsockname()[1]
+
+
+@pytest.fixture
+def no_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "xterm_folder", lambda _: Path())
+    monkeypatch.setattr(assets, "all_assets", lambda _: ASSETS)
+
+
+def test_a_certificate_is_made_once_and_names_the_server(folder: Path) -> None:
+    found = a_class(folder, web="0.0.0.0:8443", host="lab.example.org")
+    made = certificate_of(found)
+    loaded = x509.load_pem_x509_certificate(made.certificate.read_bytes())
+    names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "lab.example.org" in names.get_values_for_type(x509.DNSName)
+    assert made.key.stat().st_mode & 0o77 == 0
+    assert made.made
+    der = hashlib.sha256(ssl.PEM_cert_to_DER_cert(made.certificate.read_text())).hexdigest()
+    assert made.fingerprint.replace(":", "").lower() == der
+    fingerprint = made.fingerprint
+    assert certificate_of(found).fingerprint == fingerprint
+    other = certificate_of(a_class(folder, web="0.0.0.0:8443", host="other.example.org"))
+    assert other.fingerprint != fingerprint
+
+
+def test_a_given_certificate_is_taken_with_its_key_only(folder: Path) -> None:
+    made = certificate_of(a_class(folder, web="0.0.0.0:8443"))
+    for name, file in (("c.pem", made.certificate), ("k.pem", made.key)):
+        (folder / "class" / name).write_bytes(file.read_bytes())
+    given = certificate_of(a_class(folder, web="0.0.0.0:8443", certificate="c.pem", key="k.pem"))
+    assert not given.made
+    assert given.fingerprint == made.fingerprint
+    (folder / "class/k.pem").write_text("no key")
+    for access, words in (
+        ({"certificate": "c.pem", "key": "k.pem"}, "are not a certificate and its private key"),
+        ({"certificate": "c.pem"}, "access.key is missing"),
+        ({"certificate": "gone.pem", "key": "k.pem"}, "cannot read"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            certificate_of(a_class(folder, web="0.0.0.0:8443", **access))
+
+
+@pytest.mark.usefixtures("no_fetching")
+def test_a_port_that_is_taken_is_told_as_a_sentence(folder: Path, taken: int) -> None:
+    found = a_class(folder, web=f"127.0.0.1:{taken}")
+    with (
+        pytest.raises(Unavailable, match="the port is in use") as caught,
+        serve.serving(found, MadeUp(found)),
+    ):
+        pass
+    assert "access.web" in caught.value.hint
+
+
+def test_missing_libraries_are_named_with_what_installs_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "find_spec", lambda _: None)
+    found = a_class(folder, web="127.0.0.1:8080")
+    with pytest.raises(Unavailable, match="starlette") as caught, serve.serving(found, MadeUp(found)):
+        pass
+    assert "isolab[class]" in caught.value.hint
+
+
+@pytest.mark.usefixtures("no_fetching")
+def test_behind_a_proxy_the_browser_s_scheme_counts_and_by_https_only_ours(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    found = a_class(folder, web=f"127.0.0.1:{port}", host="lab.example.org")
+    token = issue(found, "s1", HOUR).rpartition("/")[2]
+    with serve.serving(found, MadeUp(found)) as running:
+        assert running.url == "https://lab.example.org"
+        plain = _ask(port, f"/s/{token}", {})
+        assert plain.startswith("isolab=")
+        assert "Secure" not in plain
+        proxied = _ask(port, f"/s/{token}", {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.9"})
+        assert proxied.startswith("__Host-isolab=")
+        assert "Secure" in proxied
+    with pytest.raises(ConnectionError):
+        _ask(port, "/", {})
+
+
+def _ask(port: int, path: str, headers: dict[str, str]) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().headers["Set-Cookie"] or ""
+    finally:
+        connection.close()
+
+
+def test_xterm_is_taken_by_its_digests_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FakeArchive:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def resolve(self, arch: str, names: Sequence[str]) -> dict[str, object]:
+            return {name: type("Package", (), {"name": name, "version": "9"})() for name in names}
+
+        def fetch(self, packages: Sequence[object]) -> dict[str, Path]:
+            return {assets.PACKAGE: tmp_path / "deb"}
+
+    content = {pinned.path: pinned.path.encode() for pinned in assets.XTERM.values()}
+    monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(assets, "Archive", FakeArchive)
+    monkeypatch.setattr(
+        assets, "members", lambda _, names: [Member(name, 0o644, content[name]) for name in names]
+    )
+    with pytest.raises(ImageError, match=r"another node-xterm \(9\)"):
+        assets.xterm_folder(Deadline.after(5))
+    right = {
+        name: replace(pinned, sha256=hashlib.sha256(content[pinned.path]).hexdigest())
+        for name, pinned in assets.XTERM.items()
+    }
+    monkeypatch.setattr(assets, "XTERM", right)
+    found = assets.xterm_folder(Deadline.after(5))
+    served = assets.all_assets(found)
+    assert served["xterm.js"].content == content[right["xterm.js"].path]
+    assert set(served) == {*right, *assets.OWN}
+
+
+def test_our_own_scripts_name_no_other_server() -> None:
+    for name in assets.OWN:
+        text = assets._own(name).decode().replace('xmlns="http://www.w3.org/2000/svg"', "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "innerHTML" not in text
+        assert "eval(" not in text
+
+
+def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(machines, "entry", lambda *_, **__: Entry(("ssh", "-F", "none", "-t", "--", "host")))
+    monkeypatch.setattr(process, "OnTerminal", lambda argv, *_: started.append(argv))
+    machines.log_in(object(), 80, 24)  # type: ignore[arg-type]
+    assert started == [("ssh", "-e", "none", "-F", "none", "-t", "--", "host")]
+
+
+@pytest.mark.parametrize(
+    ("item", "view"),
+    [
+        (b"f 12 notes.txt", ("notes.txt", False, 12)),
+        (b"f    12 busybox", ("busybox", False, 12)),
+        (b"d 0 a b", ("a b", True, 0)),
+        (b"f x name", ("name", False, 0)),
+        (b"f 99999999999999999999 big", ("big", False, 0)),
+        (b"f 1 \xff", None),
+        (b"f 1 a\nb", None),
+        (b"f 1 ../up", None),
+        (b"f 1 ..", None),
+        (b"l 1 link", None),
+        (b"", None),
+    ],
+)
+def test_what_a_machine_lists_is_taken_with_care(item: bytes, view: tuple[str, bool, int] | None) -> None:
+    found = machines._view(item)
+    assert (found and (found.name, found.folder, found.size)) == view
+
+
+def test_the_board_says_who_passed_what_and_when_it_moved(folder: Path) -> None:
+    found = a_class(folder, web="127.0.0.1:8080")
+    at = datetime(2027, 3, 1, 9, tzinfo=UTC)
+
+    def event(minutes: int, seat: str, kind: Kind, **more: object) -> Event:
+        return Event(seat, kind, time=at + timedelta(minutes=minutes), **more)  # type: ignore[arg-type]
+
+    events = [
+        event(0, "s1", Kind.CAME, detail="192.0.2.7"),
+        event(1, "s1", Kind.CHECKED, lab="small", exercise="fine", points=1.0, most=2.0),
+        event(2, "s1", Kind.CHECKED, lab="small", exercise="fine", points=2.0, most=2.0),
+        event(3, "s1", Kind.HANDED_IN, lab="small", exercise="fine"),
+        event(9, "s1", Kind.COLLECTED),
+        event(4, "s2", Kind.CAME, detail=BROWSER),
+        event(5, "s2", Kind.CHECKED, lab="small", exercise="fine", points=2.0, most=2.0),
+        event(6, "s2", Kind.CHECKED, lab="small", exercise="fine", points=0.0, most=2.0),
+    ]
+    there = {"s1": (MachineView("desk", "up", up=True),)}
+    typed = at + timedelta(minutes=8)
+    first, second = board_rows(found, ["small"], events, there, {"s2": typed})
+    assert (first.present, second.present) == ("ssh", "browser")
+    assert first.moved == at + timedelta(minutes=3)
+    assert second.moved == typed
+    assert [(one.passed, one.total) for one in (*first.progress, *second.progress)] == [(1, 1), (0, 1)]
+    assert first.progress[0].handed_in == at + timedelta(minutes=3)
+    assert first.last == "handed in fine"
+    assert second.machines == ()
