@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,13 +62,11 @@ class Buttons:
             raise problem
         return Outcome(f"{machine} is a fresh machine; your home folder is as it was", good=True)
 
-    def _extend(self, seconds: float) -> datetime | None:
-        TimeLimits(self.found).extend([seat.name for seat in self.found.seats], seconds)
-        return self._ends()
+    def _extend(self, seats: Sequence[Seat], seconds: float) -> None:
+        TimeLimits(self.found).extend([seat.name for seat in seats], seconds)
 
-    def _ends(self) -> datetime | None:
-        ends = TimeLimits(self.found).ends().values()
-        return min(ends) if ends else None
+    def _ends(self) -> Mapping[str, datetime]:
+        return TimeLimits(self.found).ends()
 
     def _add_key(self, seat: Seat, line: str) -> str:
         AddedKeys(self.found).add(seat.name, line)

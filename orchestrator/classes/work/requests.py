@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -249,21 +250,23 @@ def _lines(text: str) -> Iterator[str]:
 
 
 class _Telling:
-    """Progress whose lines can be waited for, besides being shown."""
+    """Progress whose lines can be waited for, besides being shown: one now and then, as a sign of life."""
+
+    EVERY = 3.0
+    """Seconds between two lines."""
 
     def __init__(self, shown: Progress) -> None:
         self._shown = shown
         self._said: queue.Queue[str] = queue.Queue()
         self._lock = threading.Lock()
-        self._last = ""
+        self._last = time.monotonic()
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
         self._shown.doing(who, what, expected)
         with self._lock:
-            line = f"… {printable(who)}: {printable(what)}"
-            if line != self._last:
-                self._said.put(line)
-            self._last = line
+            if time.monotonic() - self._last >= self.EVERY:
+                self._said.put(f"… {printable(who)}: {printable(what)}")
+                self._last = time.monotonic()
 
     def done(self, who: str, what: str = "") -> None:
         self._shown.done(who, what)
