@@ -291,10 +291,12 @@ class TestLines:
             assert [word for word in shlex.split(line) if word.startswith(("lab@", "server@"))]
 
     def test_a_machine_that_the_gateway_has_no_name_for_is_reached_through_it(self) -> None:
-        found = the_class(ADA, exam=True)
-        page = markdown(found, found.seats[0], replace(ENTRANCE, logins=(DESK, Login("peer", ""))))
+        entrance = replace(ENTRANCE, logins=(DESK, Login("peer", "")))
+        page = markdown(*alone(ADA), entrance)
         assert "| peer | `ssh cits3007-peer` |" in page
         assert "    ProxyCommand ssh cits3007 isolab connect peer\n" in page
+        found = the_class(ADA, exam=True)
+        assert "peer" not in markdown(found, found.seats[0], entrance)
 
     def test_the_usual_port_is_not_named(self) -> None:
         page = markdown(*alone(ADA), Entrance("lab.uni.example", (DESK,)))
