@@ -70,7 +70,9 @@ def copying(entrance: Entrance) -> Section:
         lines,
     ]
     if not first.copies:
-        blocks.append(Paragraph(words("PowerShell has no ", Typed("<"), ": type ", Typed("cmd"), " first.")))
+        blocks.append(
+            Paragraph(words("PowerShell changes what it passes on: type ", Typed("cmd"), " first."))
+        )
     else:
         blocks.append(Paragraph(words("Windows has no rsync; there, ", Typed("scp -r"), " copies folders.")))
     return Section("copying", "Copying files", tuple(blocks))
@@ -169,7 +171,12 @@ def _with_tools(entrance: Entrance, login: Login) -> Lines:
 
 def _with_a_shell(entrance: Entrance, login: Login) -> Lines:
     return Lines(
-        (commands.put(entrance, login, _FILE), commands.get(entrance, login, _FILE)), "Lines that copy files"
+        (
+            commands.put(entrance, login, _FILE),
+            commands.get(entrance, login, _FILE),
+            commands.put_folder(entrance, login, _FOLDER),
+        ),
+        "Lines that copy files",
     )
 
 

@@ -332,3 +332,10 @@ def test_days_of_a_class() -> None:
 def test_the_key_is_shown_as_ssh_keygen_shows_it() -> None:
     assert KEY.split()[0] == "ssh-ed25519"
     assert "`SHA256:" in markdown(*alone(ADA))
+
+
+def test_a_machine_with_a_shell_only_takes_files_by_cat_and_tar() -> None:
+    page = markdown(*alone(ADA), BARE)
+    assert "\nssh lab@lab.uni.example 'cat > hello.c' < hello.c\n" in page
+    assert "\ntar cf - src/ | ssh lab@lab.uni.example tar xf -\n" in page
+    assert "scp" not in page
