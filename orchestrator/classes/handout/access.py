@@ -19,21 +19,22 @@ _FILE, _FOLDER = "hello.c", "src/"
 _PUBLIC = "id_ed25519.pub"
 
 
-def getting_in(entrance: Entrance, seat: Seat, contact: str, *, copies: bool = True) -> Section:
+def getting_in(entrance: Entrance, seat: Seat, contact: str, *, through: bool = True) -> Section:
     """Return how to log in from Linux, macOS and Windows, and how to make a key where the roster has none.
-    ``copies``: whether files may be copied to the machines and back, and so editors work there."""
+    ``through``: whether programs may reach the machines through the gateway, as editors do; else only what
+    the gateway has a name for can be reached."""
     first = entrance.logins[0]
     line = Lines((commands.ssh(entrance, first),), "The line that logs in")
     blocks = [
         Paragraph(words("In a terminal of Linux or macOS, or in PowerShell of Windows, type:")),
         line,
         *_host_keys(entrance),
-        *_machines(entrance),
+        *_machines(entrance, through=through),
     ]
     parts = [_keys(entrance, seat)]
     if not all(member.keys for member in seat.members):
         parts.append(_making_a_key(contact))
-    if any((copies and one.copies) or not one.user for one in entrance.logins):
+    if through and any(one.copies or not one.user for one in entrance.logins):
         parts.append(_settings(entrance))
     return Section("getting-in", "How to get in", tuple(blocks), tuple(parts))
 
@@ -69,7 +70,9 @@ def copying(entrance: Entrance) -> Section:
         lines,
     ]
     if not first.copies:
-        blocks.append(Paragraph(words("PowerShell has no ", Typed("<"), ": type ", Typed("cmd"), " first.")))
+        blocks.append(
+            Paragraph(words("PowerShell changes what it passes on: type ", Typed("cmd"), " first."))
+        )
     else:
         blocks.append(Paragraph(words("Windows has no rsync; there, ", Typed("scp -r"), " copies folders.")))
     return Section("copying", "Copying files", tuple(blocks))
@@ -88,10 +91,11 @@ def _host_keys(entrance: Entrance) -> Iterator[Block]:
     yield Lines(entrance.host_keys, "Fingerprints of the server's keys")
 
 
-def _machines(entrance: Entrance) -> Iterator[Block]:
-    if len(entrance.logins) < 2:
+def _machines(entrance: Entrance, *, through: bool) -> Iterator[Block]:
+    there = [login for login in entrance.logins if login.user or through]
+    if len(there) < 2:
         return
-    rows = ((words(login.machine), words(Typed(commands.ssh(entrance, login)))) for login in entrance.logins)
+    rows = ((words(login.machine), words(Typed(commands.ssh(entrance, login)))) for login in there)
     yield Paragraph(words("Each machine has a line of its own:"))
     yield Table("Your machines", ("machine", "type"), tuple(rows))
 
@@ -167,7 +171,12 @@ def _with_tools(entrance: Entrance, login: Login) -> Lines:
 
 def _with_a_shell(entrance: Entrance, login: Login) -> Lines:
     return Lines(
-        (commands.put(entrance, login, _FILE), commands.get(entrance, login, _FILE)), "Lines that copy files"
+        (
+            commands.put(entrance, login, _FILE),
+            commands.get(entrance, login, _FILE),
+            commands.put_folder(entrance, login, _FOLDER),
+        ),
+        "Lines that copy files",
     )
 
 

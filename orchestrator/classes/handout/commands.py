@@ -47,6 +47,11 @@ def get(entrance: Entrance, login: Login, file: str) -> str:
     return f"{ssh(entrance, login, f'cat {file}')} > {file}"
 
 
+def put_folder(entrance: Entrance, login: Login, folder: str) -> str:
+    """Return the line that copies a folder to a machine that has nothing but a shell and tar."""
+    return f"tar cf - {folder} | {ssh(entrance, login, 'tar xf -')}"
+
+
 def _ssh(entrance: Entrance, *options: str) -> str:
     return " ".join(["ssh", *options, *_port(entrance, "-p")])
 

@@ -31,7 +31,7 @@ def handout_of(found: LoadedClass, seat: Seat, entrance: Entrance, course: bytes
     labs = open_labs(found.labs, now)
     sections: list[Section | None] = [
         _examination(found) if found.spec.exam else None,
-        access.getting_in(entrance, seat, found.spec.contact, copies=not found.spec.exam),
+        access.getting_in(entrance, seat, found.spec.contact, through=not found.spec.exam),
         access.in_the_browser(entrance, seat),
         None if found.spec.exam else access.copying(entrance),
         _handing_in(entrance, first_task(labs)),
@@ -81,8 +81,8 @@ def _examination(found: LoadedClass) -> Section:
                     words(text)
                     for text in (
                         ends,
-                        "The machines reach no network, and no files are copied to them or from them: "
-                        "write in the machine.",
+                        "The machines reach no network. Write in the machine: no files are brought from "
+                        "elsewhere.",
                         "When it ends, your home folder is collected, and the machines are destroyed with "
                         "all that is on them. Hand in before.",
                     )

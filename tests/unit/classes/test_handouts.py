@@ -291,10 +291,12 @@ class TestLines:
             assert [word for word in shlex.split(line) if word.startswith(("lab@", "server@"))]
 
     def test_a_machine_that_the_gateway_has_no_name_for_is_reached_through_it(self) -> None:
-        found = the_class(ADA, exam=True)
-        page = markdown(found, found.seats[0], replace(ENTRANCE, logins=(DESK, Login("peer", ""))))
+        entrance = replace(ENTRANCE, logins=(DESK, Login("peer", "")))
+        page = markdown(*alone(ADA), entrance)
         assert "| peer | `ssh cits3007-peer` |" in page
         assert "    ProxyCommand ssh cits3007 isolab connect peer\n" in page
+        found = the_class(ADA, exam=True)
+        assert "peer" not in markdown(found, found.seats[0], entrance)
 
     def test_the_usual_port_is_not_named(self) -> None:
         page = markdown(*alone(ADA), Entrance("lab.uni.example", (DESK,)))
@@ -330,3 +332,10 @@ def test_days_of_a_class() -> None:
 def test_the_key_is_shown_as_ssh_keygen_shows_it() -> None:
     assert KEY.split()[0] == "ssh-ed25519"
     assert "`SHA256:" in markdown(*alone(ADA))
+
+
+def test_a_machine_with_a_shell_only_takes_files_by_cat_and_tar() -> None:
+    page = markdown(*alone(ADA), BARE)
+    assert "\nssh lab@lab.uni.example 'cat > hello.c' < hello.c\n" in page
+    assert "\ntar cf - src/ | ssh lab@lab.uni.example tar xf -\n" in page
+    assert "scp" not in page
