@@ -6,11 +6,12 @@ import contextlib
 import os
 import re
 import resource
-import select
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from orchestrator.host.ready import readable
 
 
 def find(matches: Callable[[int], bool]) -> Iterator[int]:
@@ -211,7 +212,7 @@ def end(pid: int, patience: float) -> bool:
             limit = patience if number == signal.SIGTERM else 10.0
             until = time.monotonic() + limit
             while (left := until - time.monotonic()) > 0:
-                if select.select([pidfd], [], [], left)[0]:
+                if readable(pidfd, left):
                     return True
         return False
     finally:

@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from orchestrator.paths import ROOT
 
-NAMES = ("isolab", "dev", "libvirt", "similarity")
+NAMES = ("isolab", "dev", "libvirt", "similarity", "class")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -37,7 +37,7 @@ def wanted(name: str) -> list[str]:
     """What ``pyproject.toml`` asks of a lock file."""
     file: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = file["project"]["optional-dependencies"]
-    if name in ("libvirt", "similarity"):
+    if name in ("libvirt", "similarity", "class"):
         return list(extras[name])
     own = [*file["project"]["dependencies"], *file["build-system"]["requires"]]
     return own + (extras["dev"] if name == "dev" else [])
@@ -107,6 +107,15 @@ def test_extras_agree_with_what_isolab_needs() -> None:
         assert [str(pin) for pin in locked("isolab")[package]] == [
             str(p) for p in locked("similarity")[package]
         ]
+
+
+def test_the_developers_have_what_the_class_needs() -> None:
+    both = locked("dev").keys() & locked("class").keys()
+    assert both == locked("class").keys()
+    for package in both:
+        assert {pin.specifier for pin in locked("dev")[package]} == {
+            pin.specifier for pin in locked("class")[package]
+        }
 
 
 def test_what_builds_the_project_is_named_once_more_for_the_lock() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -19,8 +20,22 @@ MOST_TOKEN = 128
 
 def entrance_routes(site: Site) -> list[BaseRoute]:
     """The routes that ask for no session."""
+    door = _Entrance(site)
+    return [
+        Route(LINK_PATH + "{token}", door.link),
+        Route("/", door.root),
+        Route("/leave", door.leave, methods=["POST"]),
+        Route("/static/{name}", door.static),
+    ]
 
-    async def link(request: Request) -> Response:
+
+@dataclass(frozen=True)
+class _Entrance:
+    site: Site
+
+    async def link(self, request: Request) -> Response:
+        """Begin a session by a personal link."""
+        site = self.site
         address = request.client.host if request.client else ""
         if site.wrong_tokens.exceeded(address):
             return refusal(site, 429)
@@ -45,33 +60,29 @@ def entrance_routes(site: Site) -> list[BaseRoute]:
         )
         return answer
 
-    async def root(request: Request) -> Response:
-        grant = await site.visitor(request)
-        return refusal(site, 401) if grant is None else RedirectResponse(home_of(grant), 303)
+    async def root(self, request: Request) -> Response:
+        """Lead everybody to her own page."""
+        grant = await self.site.visitor(request)
+        return refusal(self.site, 401) if grant is None else RedirectResponse(home_of(grant), 303)
 
-    async def leave(request: Request) -> Response:
+    async def leave(self, request: Request) -> Response:
+        """End the session."""
         secret = request.cookies.get(cookie_name(request), "")
-        await site.quick(lambda: site.tokens.leave(secret))
+        await self.site.quick(lambda: self.site.tokens.leave(secret))
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(
             cookie_name(request), path="/", secure=is_secure(request.scope), httponly=True, samesite="strict"
         )
         return answer
 
-    async def static(request: Request) -> Response:
-        asset = site.assets.get(request.path_params["name"])
+    async def static(self, request: Request) -> Response:
+        """Return a script, a style or a picture."""
+        asset = self.site.assets.get(request.path_params["name"])
         if asset is None:
             return PlainTextResponse("There is no such file.\n", 404)
         fresh = request.query_params.get("v") == asset.tag
         kept = "public, max-age=31536000, immutable" if fresh else "no-cache"
         return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": kept})
-
-    return [
-        Route(LINK_PATH + "{token}", link),
-        Route("/", root),
-        Route("/leave", leave, methods=["POST"]),
-        Route("/static/{name}", static),
-    ]
 
 
 def home_of(grant: Grant) -> str:

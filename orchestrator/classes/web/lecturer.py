@@ -75,7 +75,7 @@ async def _push(request: Request, visit: Visit) -> Response:
     def send(content: Path) -> None:
         failed.update(site.actions.push(site.found.seats, name, content))
 
-    await with_body(request, site, send)
+    await with_body(request, site, visit.grant.who, send)
     count = len(site.found.seats) - len(failed)
     lines = [f"{printable(who)}: {printable(why)}" for who, why in list(failed.items())[:20]]
     return JSONResponse({"said": f"{printable(name)} copied to {count}", "failed": lines})

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import logging
 import os
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 5
 """How long open requests may take to end when the server stops."""
 BACKLOG = 512
+OPEN_FILES = 16384
 _NEEDED = ("starlette", "uvicorn", "websockets", "markdown_it")
 
 
@@ -63,6 +65,7 @@ def serving(found: LoadedClass, actions: Actions) -> Iterator[Running]:
     pair = None if plain else certificate_of(found)
     fingerprint = pair.fingerprint if pair is not None else ""
     loaded = assets.all_assets(assets.xterm_folder(Deadline.after(FETCH_SECONDS)))
+    _allow_open_files()
     with contextlib.closing(_listening(place.host, place.port)) as listener:
         config = uvicorn.Config(
             create_app(found, actions, loaded),
@@ -146,6 +149,14 @@ def _cannot_listen(host: str, port: int, problem: OSError) -> Unavailable:
         f"the web server cannot listen on {where}: {problem.strerror or os.strerror(problem.errno or 0)}",
         hint="access.web is an address of this host and a port, such as 0.0.0.0:8443",
     )
+
+
+def _allow_open_files() -> None:
+    """Take as many open files as this user may have: every terminal takes three, and shells allow 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _require_libraries() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,11 +22,13 @@ from orchestrator.classes.web.jobs import Jobs
 from orchestrator.classes.web.ports import Actions
 from orchestrator.classes.web.terminals import Room
 from orchestrator.classes.web.tokens import Grant, Tokens
-from orchestrator.errors import LabError
+from orchestrator.errors import LabError, Unavailable
 
 T = TypeVar("T")
-QUICK, SLOW = 24, 16
+QUICK, SLOW = 24, 64
 """Threads for look-ups and logins, and for what may take minutes."""
+MOST_TRANSFERS = 2
+"""Files of one seat that go in or out at a time, lists of them included: each takes a thread, and space."""
 GONE_SECONDS = 10.0
 """How long a seat has no page open before that counts as having left: a page that is loaded anew is gone for
 a moment."""
@@ -45,6 +48,7 @@ class Site:
     assets: Mapping[str, Asset]
     wrong_tokens: Rate = field(default_factory=lambda: Rate(TRIES, TRY_SECONDS))
     typed: dict[str, datetime] = field(default_factory=dict)
+    _transfers: Counter[str] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _present: set[str] = field(default_factory=set)
 
@@ -80,6 +84,19 @@ class Site:
     async def slow(self, work: Callable[[], T]) -> T:
         """Do what may block for minutes, in a thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._slow)
+
+    @contextlib.asynccontextmanager
+    async def transferring(self, seat: str) -> AsyncIterator[None]:
+        """Take one of a seat's places for transfers for a block. Raises Unavailable if there is none."""
+        if self._transfers[seat] >= MOST_TRANSFERS:
+            raise Unavailable(
+                f"{MOST_TRANSFERS} files are on their way already", hint="wait until one has arrived"
+            )
+        self._transfers[seat] += 1
+        try:
+            yield
+        finally:
+            self._transfers[seat] -= 1
 
     async def visitor(self, connection: HTTPConnection) -> Grant | None:
         """Return whom a request's cookie lets in."""

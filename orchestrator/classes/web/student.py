@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -86,27 +86,28 @@ async def _machines(_request: Request, visit: Visit) -> Response:
 async def _files(request: Request, visit: Visit) -> Response:
     folder = str(plain_path(request.query_params.get("folder", "")))
     machine = request.path_params["machine"]
-    found = await visit.site.slow(lambda: visit.site.actions.files(visit.at, machine, folder))
+    async with visit.site.transferring(visit.at.name):
+        found = await visit.site.slow(lambda: visit.site.actions.files(visit.at, machine, folder))
     return JSONResponse([{"name": one.name, "folder": one.folder, "size": one.size} for one in found])
 
 
 async def _download(request: Request, visit: Visit) -> Response:
     path = str(plain_path(request.query_params.get("path", "")))
     machine = request.path_params["machine"]
-    folder = Path(await visit.site.quick(lambda: tempfile.mkdtemp(prefix="isolab-web-")))
-    remove = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(visit.site.transferring(visit.at.name))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isolab-web-")))
         file = await visit.site.slow(lambda: visit.site.actions.download(visit.at, machine, path, folder))
-    except BaseException:
-        await remove()
-        raise
+        kept = stack.pop_all()  # until all of it is sent
     name = Path(path).name or visit.at.name
     name = f"{name}.zip" if file.name == "archive.zip" and file.parent == folder else name
     # Never shown as a page of ours, whatever is in it.
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
     }
-    return FileResponse(file, media_type="application/octet-stream", headers=headers, background=remove)
+    return FileResponse(
+        file, media_type="application/octet-stream", headers=headers, background=BackgroundTask(kept.aclose)
+    )
 
 
 async def _upload(request: Request, visit: Visit) -> Response:
@@ -117,12 +118,17 @@ async def _upload(request: Request, visit: Visit) -> Response:
     def send(content: Path) -> None:
         visit.site.actions.upload(visit.at, machine, folder, name, content)
 
-    await with_body(request, visit.site, send)
+    await with_body(request, visit.site, visit.at.name, send)
     return JSONResponse({"name": name})
 
 
-async def with_body(request: Request, site: Site, work: Callable[[Path], None]) -> None:
+async def with_body(request: Request, site: Site, whose: str, work: Callable[[Path], None]) -> None:
     """Do something with a request's body as a file of this host, which is removed afterwards."""
+    async with site.transferring(whose):
+        await _with_body(request, site, work)
+
+
+async def _with_body(request: Request, site: Site, work: Callable[[Path], None]) -> None:
     with tempfile.NamedTemporaryFile(prefix="isolab-web-") as spooled:
         await _spool(request, site, spooled.file)
         await site.slow(lambda: work(Path(spooled.name)))

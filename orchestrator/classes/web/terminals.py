@@ -29,6 +29,8 @@ RATE = 2 * 2**20
 """Bytes a second that are read from one terminal at most."""
 MOST_INPUT = 1 << 20
 """Bytes typed or pasted that a program has not read yet; more are refused."""
+UNSEEN_RATE = 128 * 1024
+"""The same while no browser shows it."""
 BLOCK = 32 * 1024
 MOST_TERMINALS = 4
 """Of one machine."""
@@ -209,7 +211,8 @@ class Terminal:
         if flood or any(one.behind > AHEAD for one in self.viewers):
             self._reading = False
             loop.remove_reader(self.pty.descriptor)
-            self._pause = loop.call_later(len(data) / RATE, self._after_pause)
+            rate = RATE if self.viewers else UNSEEN_RATE
+            self._pause = loop.call_later(len(data) / rate, self._after_pause)
 
     def _after_pause(self) -> None:
         self._pause = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import shlex
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from typing import IO
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TimedOut, Unavailable
+from orchestrator.host.ready import readable
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -106,7 +106,7 @@ def wait(child: Child, deadline: Deadline, args: tuple[str, ...]) -> None:
     """Wait for a child without polling: its pidfd_open(2) becomes readable when it ends."""
     pidfd = os.pidfd_open(child.pid)
     try:
-        while not select.select([pidfd], [], [], deadline.slice())[0]:
+        while not readable(pidfd, deadline.slice()):
             try:
                 deadline.check(f"`{shlex.join(args)[:200]}`")
             except TimedOut as late:

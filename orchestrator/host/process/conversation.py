@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from orchestrator.host.process.child import (
     start,
     wait,
 )
+from orchestrator.host.ready import readable, writable
 
 MOST_ERRORS = 2**20
 """Bytes of standard error accepted from such a program: some may come from a machine."""
@@ -65,7 +65,7 @@ class Conversation:
         fd, view = self._child.stdin.fileno(), memoryview(data)
         os.set_blocking(fd, False)
         while view:
-            if not select.select([], [fd], [], deadline.slice())[1]:
+            if not writable(fd, deadline.slice()):
                 deadline.check(f"sending to `{self._args[0]}`")
                 continue
             try:
@@ -76,7 +76,7 @@ class Conversation:
     def receive(self, deadline: Deadline) -> bytes:
         assert self._child.stdout is not None
         fd = self._child.stdout.fileno()
-        while not select.select([fd], [], [], deadline.slice())[0]:
+        while not readable(fd, deadline.slice()):
             deadline.check(f"waiting for `{self._args[0]}`")
         if os.fstat(self._errors.fileno()).st_size > MOST_ERRORS:
             raise TransportError(f"`{self._args[0]}` wrote more than {MOST_ERRORS} bytes to standard error")

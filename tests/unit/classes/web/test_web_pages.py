@@ -12,6 +12,7 @@ from web_client import Served, served
 
 from orchestrator.classes.web.machines import MOST_BYTES
 from orchestrator.classes.web.markdown import to_html
+from orchestrator.classes.web.site import MOST_TRANSFERS
 from orchestrator.classes.web.tokens import LECTURER
 
 
@@ -154,6 +155,23 @@ def test_a_download_is_never_a_page(room: Served) -> None:
     answer = room.client.get("/seats/s1/file/desk?path=gone", headers=room.headers("s1"))
     assert answer.status_code == 400
     assert "no such file" in answer.json()["error"]
+
+
+def test_a_seat_moves_few_files_at_a_time(room: Served) -> None:
+    room.site._transfers["s1"] = MOST_TRANSFERS
+    try:
+        for answer in (
+            room.client.get("/seats/s1/files/desk", headers=room.headers("s1")),
+            room.client.get("/seats/s1/file/desk?path=x", headers=room.headers("s1")),
+            room.client.put("/seats/s1/file/desk?name=x", headers=room.headers("s1"), content=b"x"),
+        ):
+            assert answer.status_code == 503
+            assert "on their way" in answer.json()["error"]
+        assert room.client.get("/seats/s2/files/desk", headers=room.headers("s2")).status_code == 200
+    finally:
+        room.site._transfers.clear()
+    room.client.get("/seats/s1/file/desk?path=x", headers=room.headers("s1"))
+    assert not +room.site._transfers
 
 
 def test_a_key_is_one_line(room: Served) -> None:
