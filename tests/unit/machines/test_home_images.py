@@ -15,7 +15,6 @@ from factories import order
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest.layout import SITE
 from orchestrator.drivers.model import HomeDisk
-from orchestrator.drivers.qemu.home import free
 from orchestrator.errors import SpecError, TransportError, Unavailable
 from orchestrator.host import process
 from orchestrator.images import home as home_image
@@ -86,7 +85,7 @@ def test_it_is_made_larger_unless_a_machine_has_it(tmp_path: Path) -> None:
     disk = ensure_home(tmp_path / "a.img", 64 * MIB, None, soon())
     assert disk.file is not None
     with disk.file.open("rb+") as used:
-        assert free(used.fileno())
+        assert home_image.lock(used.fileno())
         assert ensure_home(disk.file, 96 * MIB, None, soon()).size == 64 * MIB
     assert ensure_home(disk.file, 96 * MIB, None, soon()) == HomeDisk(disk.file, 96 * MIB)
     assert disk.file.stat().st_size == 96 * MIB
@@ -97,12 +96,12 @@ def test_a_lock_is_held_by_whoever_inherits_the_file(tmp_path: Path) -> None:
     file = tmp_path / "a.img"
     file.write_bytes(b"")
     with file.open("rb+") as ours:
-        assert free(ours.fileno())
+        assert home_image.lock(ours.fileno())
         copy = os.dup(ours.fileno())
     with file.open("rb+") as another:
-        assert not free(another.fileno())
+        assert not home_image.lock(another.fileno())
         os.close(copy)
-        assert free(another.fileno())
+        assert home_image.lock(another.fileno())
 
 
 def test_a_killed_maker_leaves_nothing_that_counts(tmp_path: Path) -> None:
