@@ -7,8 +7,10 @@ interpreted on this host: the guest itself replays the journal, repairs and grow
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +37,8 @@ _MKE2FS_CONF = """\
 """
 """Our own, so that every host's mke2fs makes the same file system. No checksums of metadata: they cost an
 emulated processor time, and one emulator computes them wrong (CRC-16 on s390x, QEMU 7.2)."""
+_LOCK = "hhqqi4x"
+"""struct flock of a system with large files."""
 _OPTIONS = ("-q", "-F", "-t", "ext4", "-L", "isolab-home", "-m", "0", "-J", "size=8")
 _EXTENDED = f"root_owner={STUDENT}:{STUDENT},lazy_journal_init=1"
 
@@ -62,6 +66,21 @@ def make(target: Path, size: int, content: Path | None, deadline: Deadline) -> N
         process.run([*command, target], deadline=deadline, env=environment)
         tidy = b"rmdir lost+found\nset_inode_field <2> mode 040700\n"
         process.run(["debugfs", "-w", "-f", "-", target], deadline=deadline, env=environment, stdin=tidy)
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open home disk; returns whether nobody else has it.
+
+    The lock belongs to the open file, not to a process (fcntl(2), open file description locks): who
+    inherits the descriptor has it too, and the kernel releases it when the last copy is closed,
+    however its owners end.
+    """
+    wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def _as_student() -> list[str | Path]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers.model import HomeDisk, Order
-from orchestrator.drivers.qemu.home import free
 from orchestrator.errors import SpecError, TransportError, Unavailable
 from orchestrator.images import home as home_image
 from orchestrator.paths import make_folder
@@ -83,7 +82,7 @@ def _grown(file: Path, size: int) -> int:
         return there
     descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        if free(descriptor):
+        if home_image.lock(descriptor):
             os.ftruncate(descriptor, size)
         return os.fstat(descriptor).st_size
     finally:

@@ -1,17 +1,13 @@
 """A machine's home disk as QEMU gets it: an open file, locked for as long as anybody has it.
 
-QEMU runs as a user who may not open the file, so it inherits a descriptor (-add-fd, qemu(1)). The lock
-belongs to the open file, not to a process (fcntl(2), open file description locks): QEMU inherits it too, and
-the kernel releases it when the last of them is gone, however they end. QEMU's own locks are on other bytes
-of the file, and stay on.
+QEMU runs as a user who may not open the file, so it inherits a descriptor (-add-fd, qemu(1)), and with it
+the lock. Its own locks are on other bytes of the file, and stay on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +24,6 @@ FROZEN_BYTES = 2**20
 """Size of the disk of a template, which has none: a clone asks again."""
 RELEASED_SECONDS = 2.0
 """How long the file of a machine that was just killed may still be in use."""
-_LOCK = "hhqqi4x"
-"""struct flock of a system with large files."""
 
 
 class InUse(Unavailable):
@@ -89,20 +83,14 @@ def opened(order: Order, handle: Handle, deadline: Deadline) -> Iterator[int]:
         os.close(descriptor)
 
 
-def free(descriptor: int) -> bool:
-    """Lock an open home disk; returns whether nobody else had it. The lock lasts as long as the descriptor
-    and its copies."""
-    wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
 def _await_lock(name: str, file: Path, descriptor: int, deadline: Deadline) -> None:
     try:
-        poll(lambda: free(descriptor), deadline.within(RELEASED_SECONDS), "the home disk", interval=0.02)
+        poll(
+            lambda: home_image.lock(descriptor),
+            deadline.within(RELEASED_SECONDS),
+            "the home disk",
+            interval=0.02,
+        )
     except TimedOut:
         raise InUse(
             f"{name}: its home disk is in use by another machine: {file}",

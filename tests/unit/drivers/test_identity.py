@@ -18,7 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.drivers.guest.identity import ENTROPY_BYTES, Keys, Port, give, make_keys, render
+from orchestrator.drivers.guest.identity import (
+    ENTROPY_BYTES,
+    MOST_BYTES,
+    MOST_NOTES,
+    Desk,
+    Keys,
+    Port,
+    give,
+    make_keys,
+    render,
+)
 from orchestrator.errors import BootError, Interrupted, TimedOut
 
 
@@ -49,6 +59,44 @@ def test_any_bytes_survive_the_message(host: bytes, client: bytes, entropy: byte
     assert list(found)[-1] == "end"
     assert (found["hostname"], found["time"], found["end"]) == (b"vm", b"1700000000.250000000", b"")
     assert (found["host-key"], found["authorised-key"], found["entropy"]) == (host, client, entropy)
+
+
+def parts(message: bytes) -> list[tuple[str, bytes]]:
+    """The same, with what is repeated, in the order sent."""
+    found = []
+    while message:
+        head, _, rest = message.partition(b"\n")
+        key, length = head.decode().split(" ")
+        found.append((key, rest[: int(length)]))
+        message = rest[int(length) :]
+    return found
+
+
+def test_a_home_is_mounted_before_keys_are_written_into_it() -> None:
+    desk = Desk(home=True, keys=("ssh-ed25519 A ann", "ssh-ed25519 B bob"), processes=200)
+    found = parts(render("vm", make_keys(), 0, b"", desk=desk))
+    names = [name for name, _ in found]
+    assert (
+        names.index("time")
+        < names.index("home")
+        < names.index("authorised-key")
+        < names.index("student-keys")
+    )
+    assert dict(found)["student-keys"] == b"ssh-ed25519 A ann\nssh-ed25519 B bob\n"
+    assert dict(found)["processes"] == b"200"
+
+
+def test_machines_without_a_student_are_told_nothing_of_one() -> None:
+    names = {name for name, _ in parts(render("vm", make_keys(), 0, b""))}
+    assert names.isdisjoint({"home", "student-keys", "processes"})
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=3).map(lambda text: text * 9000), max_size=9))
+def test_keys_of_a_large_class_come_in_parts_that_init_can_take(keys: list[str]) -> None:
+    message = render("vm", Keys(b"", b"", b"", b"", b""), 0, b"", desk=Desk(keys=tuple(keys)))
+    found = [value for name, value in parts(message) if name == "student-keys"]
+    assert b"".join(found) == "".join(f"{key}\n" for key in keys).encode()
+    assert all(0 < len(value) <= MOST_BYTES for value in found)
 
 
 def test_private_halves_of_client_keys_never_leave() -> None:
@@ -128,6 +176,15 @@ def test_lines_are_expected_in_order_however_they_arrive(tmp_path: Path) -> None
     with talking(tmp_path, says(b"rea", b"dy\nss", b"hd\n")) as port:
         port.expect("ready", Deadline.after(20), nothing)
         port.expect("sshd", Deadline.after(20), nothing)
+
+
+def test_what_init_has_for_people_is_kept_beside_the_lines(tmp_path: Path) -> None:
+    notes = b"".join(b"note number %d \x1b[2J\n" % number for number in range(50))
+    with talking(tmp_path, says(b"note its home was repaired\nready\n" + notes, b"sshd\n")) as port:
+        port.expect("ready", Deadline.after(20), nothing)
+        assert port.notes == ["its home was repaired"]
+        port.expect("sshd", Deadline.after(20), nothing)
+        assert (len(port.notes), port.notes[1]) == (MOST_NOTES, r"number 0 \x1b[2J")
 
 
 def test_the_guests_own_words_are_told_when_it_fails(tmp_path: Path) -> None:

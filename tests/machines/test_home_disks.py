@@ -150,9 +150,11 @@ class TestOneMachineOnly:
     def test_a_second_one_is_refused_in_words(self, place: Home, disk: HomeDisk) -> None:
         order = desk(place, CLONE, disk)
         with on_bench(CLONE, order):
-            with pytest.raises(InUse, match=r"desk-again: its home disk is in use by another machine: .*img"):
-                with on_bench(CLONE, again(order)):
-                    pass
+            told = pytest.raises(
+                InUse, match=r"desk-again: its home disk is in use by another machine: .*img"
+            )
+            with told, on_bench(CLONE, again(order)):
+                pass
             with pytest.raises(InUse), on_bench(CLONE, replace(again(order), template=None)):
                 pass
 
@@ -270,9 +272,14 @@ class TestWhoMayLogIn:
 
     @pytest.mark.parametrize(
         "harm",
-        ["rm -rf .ssh; echo x >.ssh", "chmod 777 . .ssh; chmod 666 .ssh/*", "ln -sf /etc/passwd .ssh/authorized_keys",
-         "rm -rf .ssh; ln -s /root/.ssh .ssh", "rm .ssh/authorized_keys; mkfifo .ssh/authorized_keys"],
-    )  # fmt: skip
+        [
+            "rm -rf .ssh; echo x >.ssh",
+            "chmod 777 . .ssh; chmod 666 .ssh/*",
+            "ln -sf /etc/passwd .ssh/authorized_keys",
+            "rm -rf .ssh; ln -s /root/.ssh .ssh",
+            "rm .ssh/authorized_keys; mkfifo .ssh/authorized_keys",
+        ],
+    )
     def test_who_broke_her_ssh_folder_gets_in_again(self, place: Home, disk: HomeDisk, harm: str) -> None:
         keys = make_keys()
         order = desk(place, CLONE, disk, [keys.client_public.decode().strip()])
