@@ -136,8 +136,13 @@ def base_url(found: LoadedClass) -> str:
     host = found.spec.access.host
     if is_loopback(place.host):
         return f"https://{host}" if host else f"http://{_bracketed(place.host)}:{place.port}"
-    named = host or (socket.getfqdn() if place.host in ("0.0.0.0", "::", "") else place.host)
+    named = host or (_own_name() if place.host in ("0.0.0.0", "::", "") else place.host)
     return f"https://{_bracketed(named)}:{place.port}"
+
+
+def _own_name() -> str:
+    full = socket.getfqdn()
+    return socket.gethostname() if full.startswith("localhost") else full
 
 
 def _bracketed(host: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.classes.handout.entrance import Entrance, Login
+from orchestrator.classes.entrances import entrances
 from orchestrator.classes.handout.write import Written, write
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import HANDOUTS
@@ -16,13 +14,7 @@ from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
 from orchestrator.grading.keys import course_key, signing_key
-from orchestrator.labfile.image_catalog import recipes
-from orchestrator.labfile.image_recipe import KINDS
-from orchestrator.labfile.ssh_endpoint import parse_address
 from orchestrator.paths import state_dir
-
-LANDING = "lab"
-"""The user name at the gateway that leads to a seat's first machine."""
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
@@ -33,10 +25,9 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
         raise SpecError(
             f"isolab class handout does not take {further[0]!r}", hint="choose with --student or --group"
         )
-    entrance = _entrance(found)
-    entrances = [(seat, entrance) for seat in options.seats(found)]
     folder = (Path(options.out) if options.out else found.folder) / HANDOUTS
-    written = write(found, entrances, folder, course_key(signing_key(state_dir())), datetime.now(UTC))
+    ways = entrances(found, options.seats(found))
+    written = write(found, ways, folder, course_key(signing_key(state_dir())), datetime.now(UTC))
     if options.form == JSON:
         pages = {seat: str(page) for seat, page in written.pages.items()}
         say_json({"table": str(written.table), "pages": pages, "stray": list(written.stray)})
@@ -51,24 +42,3 @@ def _say(written: Written, folder: Path) -> None:
     if written.stray:
         names = ", ".join(written.stray[:5]) + (", …" if len(written.stray) > 5 else "")
         say(f"pages of nobody in the class any more, for you to delete: {names}")
-
-
-def _entrance(found: LoadedClass) -> Entrance:
-    """Return the ways in."""
-    access = found.spec.access
-    return Entrance(
-        host=access.host or socket.getfqdn(),
-        port=parse_address(access.listen).port,
-        logins=tuple(_logins(found)),
-        alias=found.name,
-    )
-
-
-def _logins(found: LoadedClass) -> Iterator[Login]:
-    """Yield the machines of a seat, then those for everybody."""
-    machines = {**found.spec.machines, **found.spec.shared}
-    known = {**recipes(), **found.machines.recipes}
-    for number, (name, machine) in enumerate(machines.items()):
-        user = LANDING if number == 0 else name
-        # A machine of our own init has a shell, and nothing that scp, sftp or rsync could ask for.
-        yield Login(name, user, copies=not KINDS[known[machine.image].kind].our_init)

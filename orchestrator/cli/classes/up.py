@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from socket import getfqdn
+from datetime import timedelta
 
 from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
+from orchestrator.classes.entrances import host_of
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.up import Up, bring_up
 from orchestrator.cli.classes.acting import refuse_further
@@ -20,6 +21,8 @@ from orchestrator.paths import cache_dir
 from orchestrator.progress import shown, write_error
 from orchestrator.results.store import require_space
 from orchestrator.run.gc import reclaim
+
+LINK_HOURS = 24
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
@@ -70,8 +73,13 @@ def _say(found: LoadedClass, up: Up) -> None:
     there = f"; {len(up.were_there)} were up already" if up.were_there else ""
     say(f"{found.name}: {counted(len(up.came), 'machine')} came up{there}")
     port = gateway.endpoint(found).port
-    host = found.spec.access.host or getfqdn()
-    say(f"students get in by `ssh -p {port} lab@{host}`; `isolab class handout` writes how for each")
+    way_in = f"ssh -p {port} {gateway.login_name()}@{host_of(found)}"
+    say(f"students get in by `{way_in}`; `isolab class handout` writes how for each")
+    if found.spec.access.web is not None:
+        from orchestrator.classes.web.tokens import LECTURER, issue  # not for a class without pages
+
+        link = issue(found, LECTURER, timedelta(hours=LINK_HOURS))
+        say(f"your page of the class, for {LINK_HOURS} hours: {link}")
     for seat in up.left:
         write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
     for one in up.failed:
