@@ -107,7 +107,7 @@ def internet() -> Iterator[Callable[[], socket.socket]]:
 
 def connects(machine: Bench, address: str, port: int) -> bool:
     """Whether a connection from root in the machine comes about: an SSH server says its name."""
-    script = f"busybox timeout 6 busybox nc -w 4 {address} {port} </dev/null 2>/dev/null | head -c 4"
+    script = f"busybox timeout 4 busybox nc -w 2 {address} {port} </dev/null 2>/dev/null | head -c 4"
     return machine.command("sh", "-c", script).stdout == b"SSH-"
 
 
@@ -149,7 +149,7 @@ class TestAStudentsMachine:
             port = listener.getsockname()[1]
             with socket.create_connection((FAR, port)):
                 assert came(listener)
-            script = f"busybox ip route add default via 10.0.2.2; busybox nc -w 4 {FAR} {port} </dev/null; "
+            script = f"busybox ip route add default via 10.0.2.2; busybox nc -w 2 {FAR} {port} </dev/null; "
             script += "busybox ip route del default via 10.0.2.2"
             for machine in (room.ann, room.bob):
                 machine.command("sh", "-c", f"({script}) >/dev/null 2>&1; true")
@@ -160,7 +160,7 @@ class TestAStudentsMachine:
         ports = [22, 53, 80, 111, 139, 443, 445, 2222, 8443]
         ports += [QEMU.address(bench.live.handle, Deadline.after(30)).port for bench in (room.ann, room.bob)]
         tries = " ".join(f"{address}:{port}" for address in ("10.0.2.2", "10.0.2.4") for port in ports)
-        script = f"for at in {tries}; do (busybox nc -w 3 ${{at%:*}} ${{at#*:}} </dev/null >/dev/null 2>&1 "
+        script = f"for at in {tries}; do (busybox nc -w 2 ${{at%:*}} ${{at#*:}} </dev/null >/dev/null 2>&1 "
         script += "&& echo open $at) & done; wait"
         assert room.ann.command("sh", "-c", script).stdout == b""
 

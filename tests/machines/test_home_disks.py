@@ -24,7 +24,7 @@ from orchestrator.errors import TransportError
 from orchestrator.host import process_table
 from orchestrator.machines.homes import ensure_home, fitted, set_student_keys
 from orchestrator.machines.journal import Journal, member_of
-from orchestrator.machines.lifecycle import connected, start
+from orchestrator.machines.lifecycle import connected, remove, start
 from orchestrator.progress import Progress, SilentProgress
 from orchestrator.sessions.lifecycle import renew, take_down
 from orchestrator.sessions.lookup import SessionMachine, session_machines
@@ -35,14 +35,10 @@ pytestmark = pytest.mark.real
 
 MIB = 2**20
 CLONE = Kind("qemu", "arm64", cloned=True)
-SETTLED = 3.0
+SETTLED = 2.0
 """Seconds after which what a guest has written must be in its file, on a host with much else to do."""
 ASK = 60.0
-EVERY = [
-    Kind("qemu", arch) if arch in ("s390x", "arm64") else
-    pytest.param(Kind("qemu", arch), marks=pytest.mark.whole("seven more kernels with the same code"))
-    for arch in ARCHITECTURES
-]  # fmt: skip
+EVERY = [pytest.param(Kind("qemu", arch), marks=pytest.mark.rotated) for arch in ARCHITECTURES]
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +143,10 @@ class TestWhatIsWrittenStays:
 
 
 class TestOneMachineOnly:
-    def test_a_second_one_is_refused_in_words(self, place: Home, disk: HomeDisk) -> None:
+    def test_a_second_one_is_refused_in_words(
+        self, place: Home, disk: HomeDisk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("orchestrator.drivers.qemu.home.RELEASED_SECONDS", 0.2)
         order = desk(place, CLONE, disk)
         with on_bench(CLONE, order):
             told = pytest.raises(
@@ -270,6 +269,7 @@ class TestWhoMayLogIn:
             with pytest.raises(TransportError), login(machine, ann.client_private):
                 pass
 
+    @pytest.mark.rotated
     @pytest.mark.parametrize(
         "harm",
         [
@@ -336,7 +336,7 @@ class TestADamagedHome:
                 assert ask("cat /home/student/kept") == "kept"
             assert any("was damaged and has been repaired" in line for line in progress.lines)
         finally:
-            QEMU.down(handle)
+            remove(handle, QEMU, Journal())
 
     def test_beyond_repair_the_machine_works_and_says_so(self, place: Home, disk: HomeDisk) -> None:
         order = desk(place, CLONE, disk)
@@ -352,7 +352,7 @@ class TestADamagedHome:
             assert any("its home disk is not mounted" in line for line in progress.lines)
             assert disk.file.stat().st_size == before
         finally:
-            QEMU.down(handle)
+            remove(handle, QEMU, Journal())
 
 
 def overwrite(disk: HomeDisk, where: int, what: bytes) -> None:
