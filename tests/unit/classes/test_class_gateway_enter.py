@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> Path:
 
 def enter(files: Path, line: str = "", name: str = "desk") -> Finished:
     env = {"LOGNAME": name, **({"SSH_ORIGINAL_COMMAND": line} if line else {})}
-    argv = ["/bin/sh", files / "enter", "ada", "secret"]
+    argv: list[str | Path] = ["/bin/sh", files / "enter", "ada", "secret"]
     return process.run(argv, deadline=Deadline.after(60), check=False, env=env)
 
 

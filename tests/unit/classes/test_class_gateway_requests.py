@@ -42,7 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ask(place: Path, line: str) -> Finished:
     """What the forced command prints for this command line of ada's."""
-    argv = [sys.executable, "-I", "-S", INSIDE / "ask.py", place, "ada"]
+    argv: list[str | Path] = [sys.executable, "-I", "-S", INSIDE / "ask.py", place, "ada"]
     return process.run(argv, deadline=Deadline.after(60), check=False, env={"SSH_ORIGINAL_COMMAND": line})
 
 

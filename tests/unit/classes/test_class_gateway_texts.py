@@ -88,15 +88,14 @@ CONFIG = """\
 ListenAddress 0.0.0.0:2222
 HostKey /etc/isolab/host_key
 AuthorizedKeysFile /etc/isolab/authorized_keys
+AllowUsers lab desk
 StrictModes no
 PidFile none
 UsePAM no
 UseDNS no
 LogLevel VERBOSE
-AllowUsers lab desk
 AuthenticationMethods publickey
 PasswordAuthentication no
-KbdInteractiveAuthentication no
 HostbasedAuthentication no
 PermitRootLogin no
 AllowTcpForwarding local
@@ -118,6 +117,7 @@ MaxSessions 20
 MaxStartups 200:30:400
 ClientAliveInterval 30
 ClientAliveCountMax 6
+KbdInteractiveAuthentication no
 PerSourceMaxStartups 100
 UnusedConnectionTimeout 10m
 """
