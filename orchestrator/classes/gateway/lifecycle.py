@@ -121,7 +121,7 @@ def _write(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadli
         shutil.copyfile("/etc/ld.so.cache", folder.etc / "ld.so.cache")
     for script in sorted(INSIDE.glob("[!_]*.py")):
         folder.write(folder.files / script.name, script.read_text())
-    folder.write(folder.files / "enter", render_enter(inside, _python(), "" if chosen.apart else LAB))
+    folder.write(folder.files / "enter", _enter(found, chosen, inside))
     version = sandbox.version_of(chosen.sshd, deadline)
     text = render_server_config(endpoint(found), names, folder, str(inside), version)
     folder.write(folder.config, text)
@@ -143,8 +143,15 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
         if gone.name not in reach:
             (gone / CONFIG).unlink(missing_ok=True)  # its key is what opens its machines, once it is back
     ports = {seat: sorted({place.port for place in names.values()}) for seat, names in reach.items()}
+    if found.spec.exam:
+        ports = {}
     text = render_authorized_keys(keys, ports, inside / "enter", secret(folder))
     folder.write(folder.authorized_keys, text)
+
+
+def _enter(found: LoadedClass, chosen: Sandbox, inside: Path) -> str:
+    login = "" if chosen.apart else LAB
+    return render_enter(inside, _python(), login_name=login, through=not found.spec.exam)
 
 
 def _make_slots(folder: Folder, seat: str) -> None:

@@ -63,6 +63,13 @@ def test_connect_takes_names_of_machines_only(files: Path, name: str) -> None:
     assert not (files / "harm").exists()
 
 
+def test_in_an_examination_nothing_goes_through(files: Path) -> None:
+    (files / "enter").write_text(render_enter(files, sys.executable, through=False))
+    done = enter(files, "isolab connect desk")
+    assert (done.code, done.stdout) == (69, b"")
+    assert b"in an examination" in done.stderr
+
+
 def test_there_is_a_limit_to_the_sessions_of_a_seat(files: Path) -> None:
     with contextlib.ExitStack() as held:
         for number in range(SLOTS):

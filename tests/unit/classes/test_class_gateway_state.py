@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.classes import gateway
-from orchestrator.classes.gateway import sockets
+from orchestrator.classes.gateway import sandbox, sockets
 from orchestrator.classes.gateway.added_keys import MOST_KEYS, AddedKeys
+from orchestrator.classes.gateway.folder import folder_of
 from orchestrator.classes.gateway.keys import host_key, host_key_fingerprint, student_keys
 from orchestrator.classes.gateway.leftovers import reclaim_gateways
 from orchestrator.classes.gateway.public_key import key_fingerprint
@@ -45,6 +47,19 @@ def test_everybody_enters_what_is_shared(found: LoadedClass) -> None:
     AddedKeys(found).add("ada", f"{KEY} ada@home")
     assert student_keys(found, "ada")[1:] == (KEY,)
     assert student_keys(found, SHARED) == student_keys(found, "ada") + student_keys(found, "bob")
+
+
+def test_in_an_examination_only_the_gateway_enters(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "choose", lambda: sandbox.Sandbox(True, "sshd"))
+    AddedKeys(found).add("ada", KEY)
+    exam = replace(found, spec=found.spec.model_copy(update={"exam": True}))
+    assert student_keys(exam, "ada") == student_keys(found, "ada")[:1]
+    gateway.refresh(exam)
+    lines = folder_of(exam).authorized_keys.read_text()
+    assert lines.startswith("restrict,pty,command=")
+    assert "permitopen" not in lines
 
 
 def test_added_keys(found: LoadedClass) -> None:
