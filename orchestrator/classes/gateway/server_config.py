@@ -39,7 +39,7 @@ _ALWAYS = {
     "Compression": "no",
     "Subsystem": f"sftp {SFTP}",
     # For a room of students behind one address who all come at nine, and wrong keys among them.
-    "LoginGraceTime": "30",
+    "LoginGraceTime": "60",
     "MaxAuthTries": "8",
     "MaxSessions": "20",
     "MaxStartups": "200:30:400",

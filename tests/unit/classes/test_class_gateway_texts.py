@@ -111,7 +111,7 @@ PrintMotd no
 PrintLastLog no
 Compression no
 Subsystem sftp isolab sftp
-LoginGraceTime 30
+LoginGraceTime 60
 MaxAuthTries 8
 MaxSessions 20
 MaxStartups 200:30:400
