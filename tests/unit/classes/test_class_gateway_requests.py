@@ -90,9 +90,9 @@ def test_only_the_gateways_user_is_answered(place: Path, monkeypatch: pytest.Mon
 
 
 def test_there_is_a_limit_to_those_who_ask_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "MOST_AT_ONCE", 0)
+    monkeypatch.setattr(requests, "MOST_AT_ONCE", 0)  # none, so this is one too many
     with serve_requests(place, handler):
-        parts = answers(place, b"")
+        parts = answers(place, b'{"seat": "ada", "line": "isolab"}\n')
     assert parts[-1] == {"code": 3}
     assert "too many requests" in str(parts[0]["text"])
 
