@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator import drivers
+from orchestrator.classes.gateway.keys import student_keys
+from orchestrator.classes.gateway.standing import class_machines
+from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
 from orchestrator.formatting import printable
@@ -27,6 +30,15 @@ cat /root/.ssh/authorized_keys - >.isolab-keys
 [ ! -d authorized_keys ] || rm -rf authorized_keys
 mv -f .isolab-keys authorized_keys
 """
+
+
+def allow_seat(found: LoadedClass, seat: str) -> None:
+    """Give a seat's machines that are up, and those for everybody, the keys that open them now: after a key
+    was added or revoked. Raises SpecError, Unavailable and what ``allow`` raises."""
+    sessions = {found.session(seat), found.session(SHARED)}
+    for machine in class_machines(found):
+        if machine.session in sessions:
+            allow(machine, student_keys(found, found.seat_of(machine.session)))
 
 
 def allow(machine: SessionMachine, keys: Sequence[str]) -> None:

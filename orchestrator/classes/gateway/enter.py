@@ -18,7 +18,7 @@ umask 077
 PATH=/usr/bin:/bin:/usr/sbin:/sbin
 export PATH
 unset ENV CDPATH
-here=@here@ python=@python@ seat=$1 line=${SSH_ORIGINAL_COMMAND-} name=@name@
+here=@here@ python=@python@ seat=$1 line=${SSH_ORIGINAL_COMMAND-} name=@name@ through=@through@
 try_again='it may be coming up or being reset: try again in a minute; if it stays so, tell your lecturer'
 
 fail() {
@@ -60,6 +60,7 @@ case $line in
 'isolab connect'*)
 	wanted=${line#isolab connect}
 	wanted=${wanted# }
+	[ "$through" = yes ] || fail 'in an examination only ssh itself leads to your machine'
 	find_port "${wanted:-$name}" || fail "${wanted:-$name} is not a machine that is up: $try_again"
 	exec "$python" -I -S "$here/relay.py" "$port" "${wanted:-$name}"
 	;;
@@ -77,11 +78,16 @@ exec ssh -F "$here/seats/$seat/config" "$tty" $sftp -- "$name" ${line:+"$line"}
 """
 
 
-def render_enter(inside: Path, python: str, login_name: str = "") -> str:
-    """Return the script. ``inside`` is where it sees the gateway's files, ``python`` an interpreter it may
-    run; ``login_name`` is what every login counts as where sshd knows only one user. Pure."""
+def render_enter(inside: Path, python: str, *, login_name: str = "", through: bool = True) -> str:
+    """Return the script. Pure.
+
+    ``inside`` is where it sees the gateway's files, ``python`` an interpreter it may run; ``login_name`` is
+    what every login counts as where sshd knows only one user. ``through``: students may have connections of
+    their own through the gateway to their machines, which can carry others.
+    """
     values = {"here": shlex.quote(str(inside)), "python": shlex.quote(python), "slots": str(SLOTS)}
     text = _SCRIPT.lstrip()
+    values["through"] = "yes" if through else "no"
     values["name"] = shlex.quote(login_name) if login_name else "${LOGNAME:-lab}"
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pwd
 import shutil
@@ -52,17 +53,20 @@ def start(found: LoadedClass) -> str:
     deadline = Deadline.after(START_SECONDS)
     chosen = sandbox.choose()
     with _held(found) as folder:
-        before = folder.config.read_text() if folder.config.is_file() else ""
-        wanted = _write(found, folder, chosen, deadline)
+        text = _config(found, folder, chosen, deadline)
+        as_wanted = folder.config.is_file() and folder.config.read_text() == text
+        if sandbox.running(folder.config) and not as_wanted:
+            sandbox.end(folder.config)  # before the file says otherwise: we may be killed in between
+        _write(found, folder, chosen)
+        folder.write(folder.config, text)
         _refresh(found, folder, chosen)
-        if sandbox.running(folder.config):
-            if before == wanted:
-                return _degraded(chosen)
-            sandbox.end(folder.config)
-        require_free(endpoint(found))
+        runs = bool(sandbox.running(folder.config))
+        if not runs:
+            require_free(endpoint(found))
         # Before there is one: who finds a gateway nobody wants any more ends it.
         folder.write(folder.wanted, f"{found.file.resolve()}\n")
-        _launch(found, folder, chosen, deadline)
+        if not runs:
+            _launch(found, folder, chosen, deadline)
         return _degraded(chosen)
 
 
@@ -108,24 +112,29 @@ def _held(found: LoadedClass) -> Iterator[Folder]:
         yield folder
 
 
-def _write(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadline) -> str:
-    """Write all that does not change while the gateway runs; returns sshd's configuration."""
-    inside = chosen.inside(folder)
-    names = login_names(found) if chosen.apart else [_own_name()]
+def _config(found: LoadedClass, folder: Folder, chosen: Sandbox, deadline: Deadline) -> str:
+    version = sandbox.version_of(chosen.sshd, deadline)
+    return render_server_config(
+        endpoint(found), _names(found, chosen), folder, str(chosen.inside(folder)), version
+    )
+
+
+def _names(found: LoadedClass, chosen: Sandbox) -> list[str]:
+    return login_names(found) if chosen.apart else [_own_name()]
+
+
+def _write(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
+    """Write all that does not change while the gateway runs, besides sshd's configuration."""
     host_key(found)
     uid = gateway_id()
-    for name, text in render_etc(names, uid, uid).items():
+    for name, text in render_etc(_names(found, chosen), uid, uid).items():
         folder.write(folder.etc / name, text)
         (folder.etc / name).chmod(0o644)
     with contextlib.suppress(OSError):  # where the libraries are, on hosts that have it
         shutil.copyfile("/etc/ld.so.cache", folder.etc / "ld.so.cache")
     for script in sorted(INSIDE.glob("[!_]*.py")):
         folder.write(folder.files / script.name, script.read_text())
-    folder.write(folder.files / "enter", render_enter(inside, _python(), "" if chosen.apart else LAB))
-    version = sandbox.version_of(chosen.sshd, deadline)
-    text = render_server_config(endpoint(found), names, folder, str(inside), version)
-    folder.write(folder.config, text)
-    return text
+    folder.write(folder.files / "enter", _enter(found, chosen, chosen.inside(folder)))
 
 
 def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
@@ -143,8 +152,15 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
         if gone.name not in reach:
             (gone / CONFIG).unlink(missing_ok=True)  # its key is what opens its machines, once it is back
     ports = {seat: sorted({place.port for place in names.values()}) for seat, names in reach.items()}
+    if found.spec.exam:
+        ports = {}
     text = render_authorized_keys(keys, ports, inside / "enter", secret(folder))
     folder.write(folder.authorized_keys, text)
+
+
+def _enter(found: LoadedClass, chosen: Sandbox, inside: Path) -> str:
+    login = "" if chosen.apart else LAB
+    return render_enter(inside, _python(), login_name=login, through=not found.spec.exam)
 
 
 def _make_slots(folder: Folder, seat: str) -> None:
@@ -187,9 +203,22 @@ def _degraded(chosen: Sandbox) -> str:
     )
 
 
+@functools.cache
 def _python() -> str:
-    """Return an interpreter that the gateway's user may run: this one may be in a home of root's."""
-    return shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin") or str(Path(sys.executable).resolve())
+    """Return an interpreter that the gateway's user may run: ours may be in a home of root's. Raises
+    Unavailable."""
+    system = shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin")
+    for python in filter(None, (system, sys.executable)):
+        if os.getuid() != 0 or _is_everybodys(Path(python).resolve()):
+            return python
+    raise Unavailable(
+        f"the gateway's user may not run {sys.executable}, and there is no other Python 3",
+        hint="install python3 for everybody: the package python3",
+    )
+
+
+def _is_everybodys(program: Path) -> bool:
+    return all(path.stat().st_mode & 0o001 for path in (program, *program.parents))
 
 
 def _own_name() -> str:

@@ -86,14 +86,14 @@ def _serve(line: socket.socket, handler: Handler, room: threading.BoundedSemapho
     with contextlib.suppress(OSError), line:  # who asked went away
         if _peer(line) != gateway_id():
             return
+        line.settimeout(READ_SECONDS)
+        raw = _read(line)  # first: a socket that is closed with something unread loses what was answered
+        line.settimeout(WRITE_SECONDS)
         if not room.acquire(blocking=False):
             _send(line, text=_BUSY)
             _send(line, code=Exit.INFRASTRUCTURE)
             return
         try:
-            line.settimeout(READ_SECONDS)
-            raw = _read(line)
-            line.settimeout(WRITE_SECONDS)
             _answer(line, raw, handler)
         finally:
             room.release()

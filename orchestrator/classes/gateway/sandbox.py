@@ -6,6 +6,7 @@ namespace all that it started ends with it. Sources: unshare(1), setpriv(1), use
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -123,10 +124,20 @@ def running(config: Path) -> list[int]:
 def end(config: Path) -> bool:
     """End a gateway and everybody's sessions in it; returns whether all of it is gone."""
     found = running(config)
-    doomed = {pid for first in found for pid in _below(first)} | set(found)
-    # The holder of a PID namespace takes all in it along.
-    gone = [process_table.end(pid, patience=0) for pid in [*found, *sorted(doomed - set(found))]]
+    # With the holder of a PID namespace all in it end, and their numbers may be others' when we come to them.
+    below = {pid: _begun(pid) for first in found for pid in _below(first)}
+    gone = [process_table.end(pid, patience=0) for pid in found]
+    for pid, begun in below.items():
+        if begun and process_table.still(pid, lambda pid, begun=begun: _begun(pid) == begun):  # type: ignore[misc]
+            gone.append(process_table.end(pid, patience=0))
     return all(gone)
+
+
+def _begun(pid: int) -> str:
+    """Return when a process began, in ticks since boot; "" if it is gone."""
+    with contextlib.suppress(OSError):
+        return process_table.stat_fields(pid)[19]
+    return ""
 
 
 def _unshare() -> list[str]:
