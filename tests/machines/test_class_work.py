@@ -56,6 +56,7 @@ cd ~; mkdir -p 'a b/-C' deep; echo one > 'a b/-C/-T'; echo two > "$(printf 'odd\
 echo x > "$(printf 'line\nbreak')"; ln -s /etc/shadow shadow; ln -s / root; mkfifo fifo; ln 'a b/-C/-T' hard
 mkdir .cache; echo > .cache/x; truncate -s 3G huge; truncate -s 5M sparse; : > empty; chmod 0 empty
 (while :; do echo more >> grows; sleep 0.01; done) > /dev/null 2>&1 &
+echo $! > deep/writer
 """
 PROGRAM = r"""#include <stdio.h>
 int main(void) { printf("{\"answer\": %d, \"other\": 0}\n", OWN); return 0; }
@@ -118,7 +119,7 @@ def test_hostile_homes_are_collected_and_only_what_changed_again(term: Term) -> 
     ] == []
     assert not (copy / ".cache").exists()
 
-    term.say("ada", "kill $(pidof sh) 2> /dev/null; rm -r 'a b'; echo TWO > deep/new")
+    term.say("ada", "kill $(cat deep/writer); rm -r 'a b'; echo TWO > deep/new")
     term.json("collect")
     (ada,) = term.json("collect", "--student", "ada")["machines"][:1]
     assert (ada["fresh"], ada["gone"]) == (0, 0)
