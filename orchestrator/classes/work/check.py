@@ -25,6 +25,7 @@ from orchestrator.exercises.parameters import values, with_parameters
 from orchestrator.exercises.submission import HandedIn, assembled, handed_in, machines_for_students
 from orchestrator.formatting import bounded, printable
 from orchestrator.grading.compose import MEAN, judged
+from orchestrator.grading.hand_out import own_texts
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.host.cache import digest, locked
@@ -154,13 +155,13 @@ class _Checking:
 
     def _visible(self) -> LoadedExercise:
         """Return a copy of the exercise as this seat's students have it, without hidden tests."""
-        copied = self.folder / "lab"
-        copy_lab(replace(self.lab.lab, exercises=(self.exercise,)), copied, for_students=True)
+        copied, lab = self.folder / "lab", replace(self.lab.lab, exercises=(self.exercise,))
+        copy_lab(lab, copied, for_students=True)
+        who, course = first_of(self.seat), course_key(signing_key(state_dir()))
+        for file, text in list(own_texts(lab, copied, who, course)):
+            file.write_text(text, encoding="utf-8")
         plain = load_exercise(copied / self.exercise.name, self.exercise.name)
-        own = values(
-            self.exercise.spec, self.exercise.name, first_of(self.seat), course_key(signing_key(state_dir()))
-        )
-        return with_parameters(replace(plain, hidden=None), own)
+        return with_parameters(plain, values(plain.spec, plain.name, who, course))
 
     def _records(self, visible: LoadedExercise, files: HandedIn) -> dict[str, Record]:
         """Return the records by machine, once more on fresh ones where there was no result."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestrator.classes.activity import Activity, Event, Kind
@@ -25,6 +25,8 @@ from orchestrator.sessions.lookup import SessionMachine
 from orchestrator.submissions.entries import shown_name
 
 LOCK_SECONDS = 600.0
+LEAVING = timedelta(minutes=5)
+"""How long after its last collection a machine that is taken down may still write to its home folder."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,11 @@ def _not_up(image: Path, since: datetime | None) -> str:
         written = datetime.fromtimestamp(image.stat().st_mtime, UTC)
     except OSError:
         return ""
-    if since is not None and written <= since:
+    if since is None:
+        return "it is not up, and was never collected"
+    if written <= since + LEAVING:
         return ""
-    return "it is not up, and its home folder has been written to since it was collected"
+    return "it is not up, and its home folder was written to after it was collected"
 
 
 def _collected(

@@ -87,7 +87,7 @@ def message(
 def checked(text: str) -> str:
     """Return a text as it may be shown anywhere: line ends are the only control characters. Raises SpecError
     for one that is empty or too long."""
-    words = printable(text.strip().expandtabs().replace("\r\n", "\n"), keep="\n")
+    words = printable(text.strip().replace("\r\n", "\n"), keep="\n\t").expandtabs()
     if not words:
         raise SpecError("isolab class message: which text?", hint="isolab class message CLASS TEXT")
     if len(words) > MOST_CHARACTERS:

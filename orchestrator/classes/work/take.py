@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from orchestrator.submissions.entries import shown_name
 WENT_AWAY = "it went away while it was copied"
 AT_ONCE = 20_000
 """Files asked for by one command."""
+_OURS = stat.S_IRUSR | stat.S_IWUSR
 _SLACK = 2**26
 """Bytes by which files may grow, all together, while they are copied."""
 
@@ -49,6 +51,7 @@ def take_files(machine: SessionMachine, home: str, files: Sequence[Item], target
         for path in got.files:
             if path in wanted:
                 came.add(path)
+                _let_us_read(target / path)
             else:  # nobody asked for it
                 (target / path).unlink(missing_ok=True)
     return came
@@ -70,6 +73,13 @@ def take_folders(
     words = [f"{shown_name(one.path)}: {WENT_AWAY}" for one in lost]
     left = tuple(one for one in picked.files if one.path in came)
     return Chosen(left, picked.folders, (*picked.skipped, *words))
+
+
+def _let_us_read(path: Path) -> None:
+    """A student may have closed a file to everybody, and we need not be root."""
+    mode = path.stat().st_mode
+    if mode & _OURS != _OURS:
+        path.chmod(stat.S_IMODE(mode) | _OURS)
 
 
 def discard(folder: Path) -> None:

@@ -68,3 +68,4 @@ def _print(done: Sequence[Collected], target: Path) -> None:
     say(f"\n{counted(fresh, 'file')} ({size_words(size)}) came to {target}")
     if failed:
         say(f"{counted(failed, 'home folder')} could not be read; the copies before are still there")
+        say("`isolab class up` brings up machines that are not; then collect again")
