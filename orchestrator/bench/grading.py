@@ -15,6 +15,9 @@ from orchestrator.errors import LabError
 from orchestrator.grading.receipts import RECEIPTS
 from orchestrator.host import process_table
 from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.load import load_lab
+from orchestrator.labfile.plan import grading_seconds
+from orchestrator.paths import EXERCISES
 from orchestrator.progress import Progress
 
 ARCHITECTURES = ("arm64", "s390x")
@@ -79,10 +82,20 @@ def grading_rows(number: int, command: Command, progress: Progress) -> Iterator[
         detail = {"seconds": graded.seconds, "controller ms per grading": graded.processor * 1000 / verdicts}
         note = f"{graded.seconds:.1f} s; controller {detail['controller ms per grading']:.0f} ms per grading"
         yield BenchResult(f"{what}: gradings per minute per core", rate, "", 40.0, detail, note, least=True)
+        yield _against_plan(folder / "lab", number, cores, graded.seconds)
         yield BenchResult("grade, command to the first verdict", graded.first, "s", 3.0)
         yield BenchResult("grade, controller's peak resident memory", graded.memory / 2**20, "MiB", 300.0)
         progress.doing("bench", f"{what}: once more, nothing changed")
         yield BenchResult("grade once more, nothing changed", command(words), "s", 2.0)
+
+
+def _against_plan(lab: Path, number: int, cores: int, seconds: float) -> BenchResult:
+    """Return how far `plan` was from what it took: the larger of the two to the smaller."""
+    exercises = load_lab(lab / "lab.yaml", EXERCISES).exercises
+    expected = grading_seconds(number, len(ARCHITECTURES), exercises, cores)
+    off = max(expected, seconds) / min(expected, seconds)
+    note = f"{expected:.0f} s expected, {seconds:.0f} s taken"
+    return BenchResult("grade, what `plan` expects to what it takes", off, "ratio", 1.5, {}, note)
 
 
 def _lab(folder: Path) -> Path:

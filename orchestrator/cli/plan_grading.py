@@ -23,7 +23,7 @@ def show_grading(lab: LoadedLab, only: tuple[str, ...], submissions: str, form: 
     exercises = exercises_of(lab, ())
     number, host = _number_of(submissions), this_host()
     together = at_once(lab, names, host)
-    seconds = grading_seconds(lab, host, number, len(names), len(exercises))
+    seconds = grading_seconds(number, len(names), exercises, min(host.cpus, together))
     if form == JSON:
         counts = {"submissions": number, "machines": list(names), "exercises": [e.name for e in exercises]}
         say_json({**counts, "machines_at_once": together, "seconds": seconds, "notes": left_out})

@@ -10,14 +10,16 @@ from orchestrator.arch import ARCHITECTURES, Arch, host_arch
 from orchestrator.driver_traits import TRAITS
 from orchestrator.host.resources import Host
 from orchestrator.labfile.addresses import group_of
-from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.labfile.models import Machine, boundary_of
 
 EMULATOR_OVERHEAD = 110 * 2**20
 """Bytes a QEMU process takes besides its guest's memory: translation cache, devices, itself."""
 EXERCISE_SECONDS = 0.4
-CLONE_SECONDS = 0.5
-"""Processor seconds of a clone from its start to its end, with the first connection."""
+GRADING_START, CLONE_SECONDS, BUILD_SECONDS, POISON_SECONDS, STEP_SECONDS = 1.5, 0.1, 0.2, 0.07, 0.055
+"""Processor seconds of grading: of a command's start; of a clone from its start to its end, with files and
+first connection; of each program of a student's to compile, and to compile poisoned as well; of each step. As
+measured by `bench grade` and labs with more of each; programs that compute take their own time besides."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,23 @@ def plan(
     return Plan(planned, len(lab.exercises), host, round(work / side_by_side + 2, 1))
 
 
-def grading_seconds(lab: LoadedLab, host: Host, submissions: int, machines: int, exercises: int) -> float:
-    """Estimate how long grading so many submissions takes on this host: each on clones of its own."""
-    each = machines * (CLONE_SECONDS + EXERCISE_SECONDS * exercises)
-    return round(submissions * each / max(1, min(host.cpus, lab.lab.at_once or host.cpus)) + 2, 1)
+def grading_seconds(
+    submissions: int, machines: int, exercises: Sequence[LoadedExercise], side_by_side: int
+) -> float:
+    """Estimate how long grading so many submissions takes, each on clones of its own, of which so many
+    compute ``side_by_side``."""
+    each = CLONE_SECONDS + sum(map(_exercise_seconds, exercises))
+    return round(GRADING_START + submissions * machines * each / max(1, side_by_side), 1)
+
+
+def _exercise_seconds(exercise: LoadedExercise) -> float:
+    """Return the processor seconds of one exercise on one machine, for programs that end at once. The lab's
+    own programs are compiled once for the whole class, which is not counted."""
+    spec = exercise.whole_spec
+    theirs, steps = sum(map(spec.is_students, spec.build)), len(spec.run)
+    if spec.poisoned:
+        return theirs * (BUILD_SECONDS + POISON_SECONDS) + 2 * steps * STEP_SECONDS
+    return theirs * BUILD_SECONDS + steps * STEP_SECONDS
 
 
 def _machine(name: str, machine: Machine, effort: float = 1.0) -> MachinePlan:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
-from factories import RUN, lab
+from factories import RUN, lab, loaded
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.host.resources import Host, this_host
-from orchestrator.labfile.plan import EMULATOR_OVERHEAD, Job, jobs, plan
+from orchestrator.labfile.load import LoadedExercise
+from orchestrator.labfile.models import Build
+from orchestrator.labfile.plan import EMULATOR_OVERHEAD, Job, grading_seconds, jobs, plan
 
 MIB = 2**20
 MACHINES = {
@@ -96,3 +99,41 @@ def test_jobs_of_a_group_follow_each_other() -> None:
 def test_machines_of_a_whole_system_take_longer_to_boot() -> None:
     plain, slower = plan(lab(MACHINES), HOST), plan(lab(MACHINES), HOST, efforts={"micro": 5.0})
     assert slower.seconds > 3 * plain.seconds
+
+
+def graded(tmp_path: Path, *, steps: int, poisoned: bool) -> LoadedExercise:
+    run = [{"run": "./answer"} for _ in range(steps)]
+    parts = {"student": {"files": ["answer.c"]}, "build": {"sources": ["answer.c"]}}
+    return loaded(tmp_path, {**parts, "run": run, "poisoned": poisoned}, "answer")
+
+
+@pytest.mark.parametrize(
+    ("submissions", "exercises", "steps", "poisoned", "cores", "seconds"),
+    [
+        (200, 1, 1, False, 2, 62.8),
+        (12, 1, 1, False, 1, 9.5),
+        (12, 1, 1, True, 1, 12.8),
+        (12, 4, 1, False, 1, 32.8),
+        (12, 1, 6, False, 1, 16.3),
+    ],
+    ids=["bench grade", "one", "poisoned", "four exercises", "six steps"],
+)
+def test_a_class_takes_about_as_long_as_was_measured(
+    tmp_path: Path,
+    submissions: int,
+    exercises: int,
+    steps: int,
+    poisoned: bool,
+    cores: int,
+    seconds: float,
+) -> None:
+    """On two emulated architectures; with one core, what was measured is processor time."""
+    made = [graded(tmp_path, steps=steps, poisoned=poisoned)] * exercises
+    assert 0.5 <= grading_seconds(submissions, 2, made, cores) / seconds <= 1.5
+
+
+def test_only_students_programs_are_compiled_for_each(tmp_path: Path) -> None:
+    one = graded(tmp_path, steps=1, poisoned=False)
+    tester = Build(sources=["tester.c"], output="tester")
+    with_tester = replace(one, spec=one.spec.model_copy(update={"build": [*one.spec.build, tester]}))
+    assert grading_seconds(9, 1, [one], 1) == grading_seconds(9, 1, [with_tester], 1)
