@@ -37,6 +37,7 @@ const ARROWS = { up: "A", down: "B", right: "C", left: "D" };
  */
 function openTerminal(box, path, lecturer, on) {
   const term = new Terminal({
+    linkHandler: { activate: () => {} }, // links that programs make lead nowhere
     cursorBlink: false, scrollback: 5000, fontSize: 15, minimumContrastRatio: 4.5, screenReaderMode: on.aloud,
     fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace', theme: COLOURS, macOptionIsMeta: true,
   });

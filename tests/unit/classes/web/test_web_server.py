@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import socket
 import ssl
+import tarfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +29,7 @@ from orchestrator.classes.web.ports import MachineView
 from orchestrator.classes.web.tokens import issue
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Member
-from orchestrator.errors import ImageError, SpecError, Unavailable
+from orchestrator.errors import ImageError, SpecError, TransportError, Unavailable
 from orchestrator.host import process
 from orchestrator.sessions.exec_command import Entry
 
@@ -201,6 +204,48 @@ def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.Monkey
 def test_what_a_machine_lists_is_taken_with_care(item: bytes, view: tuple[str, bool, int] | None) -> None:
     found = machines._view(item)
     assert (found and (found.name, found.folder, found.size)) == view
+
+
+def packed(file: Path, *names: str, link: str = "") -> Path:
+    """An archive as a machine might send it."""
+    with tarfile.open(file, "w") as archive:
+        for name in names:
+            about = tarfile.TarInfo(name)
+            about.size = 4
+            archive.addfile(about, io.BytesIO(b"data"))
+        if link:
+            about = tarfile.TarInfo(link)
+            about.type, about.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(about)
+    return file
+
+
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: Path, path: str) -> Path:
+    monkeypatch.setattr(machines, "entry", lambda *_: Entry(("cat", str(archive))))
+    return machines.fetch_file(object(), path, tmp_path / "into")  # type: ignore[arg-type]
+
+
+def test_a_file_and_a_folder_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = fetched(tmp_path, monkeypatch, packed(tmp_path / "a", "./notes.txt"), "d/notes.txt")
+    assert one.read_bytes() == b"data"
+    folder = fetched(tmp_path, monkeypatch, packed(tmp_path / "b", "./d/x", "./d/e/y", link="./d/l"), "d")
+    assert folder.name == "archive.zip"
+    with zipfile.ZipFile(folder) as found:
+        assert found.namelist() == ["d/x", "d/e/y"]
+
+
+@pytest.mark.parametrize("name", ["../../up", "/etc/passwd", "./d/../../up"])
+def test_nothing_is_fetched_to_where_it_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with pytest.raises(TransportError, match="leaves the folder"):
+        fetched(tmp_path, monkeypatch, packed(tmp_path / "a", name), "d")
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [tmp_path / "a"]
+
+
+def test_a_link_alone_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SpecError, match="no files"):
+        fetched(tmp_path, monkeypatch, packed(tmp_path / "a", link="./l"), "l")
 
 
 def test_the_board_says_who_passed_what_and_when_it_moved(folder: Path) -> None:
