@@ -28,6 +28,7 @@ function openTab(machine, number, focus) {
     end.setAttribute("aria-label", `Close the tab ${tab.textContent}`);
     end.onclick = () => closeTab(key);
     const holder = made("span", {}, tab, end);
+    holder.setAttribute("role", "presentation");
     by("tabs").append(holder);
     const one = { machine, number, box, tab, holder, here: null };
     open.set(key, one);
