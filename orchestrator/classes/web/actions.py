@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -112,6 +112,16 @@ class ClassActions:
 
     def came(self, seat: Seat, here: bool) -> None:
         Activity(self.found).add(Event(seat.name, Kind.CAME if here else Kind.LEFT, detail=BROWSER))
+
+    def settle(self) -> None:
+        log = Activity(self.found)
+        here: Counter[str] = Counter()
+        for event in log.events([Kind.CAME, Kind.LEFT]):
+            if event.detail == BROWSER:
+                here[event.seat] += 1 if event.kind is Kind.CAME else -1
+        for seat, count in here.items():
+            for _ in range(count):
+                log.add(Event(seat, Kind.LEFT, detail=BROWSER))
 
     def messages(self) -> Sequence[Message]:
         events = Activity(self.found).events([Kind.MESSAGE])

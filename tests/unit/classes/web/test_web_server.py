@@ -17,12 +17,14 @@ from pathlib import Path
 import pytest
 from class_in_browser import MadeUp, made_class
 from cryptography import x509
+from habitat import wait_until
 from places import LABS
-from web_client import ASSETS, HOUR
+from web_client import ASSETS, HOUR, served
 
-from orchestrator.classes.activity import Event, Kind
+from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web import assets, machines, serve
+from orchestrator.classes.web.actions import ClassActions
 from orchestrator.classes.web.board import BROWSER, board_rows
 from orchestrator.classes.web.certificate import certificate_of
 from orchestrator.classes.web.ports import MachineView
@@ -204,6 +206,28 @@ def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.Monkey
 def test_what_a_machine_lists_is_taken_with_care(item: bytes, view: tuple[str, bool, int] | None) -> None:
     found = machines._view(item)
     assert (found and (found.name, found.folder, found.size)) == view
+
+
+def test_who_came_is_recorded_as_gone_when_the_server_ends_or_has_been_killed(folder: Path) -> None:
+    with served(folder) as room, room.socket("/seats/s1/news", room.headers("s1")) as socket:
+        socket.receive_text()
+        wait_until(lambda: ("came", "s1") in room.actions.done, "that she came", 10)
+    assert room.actions.done[-1] == ("left", "s1")
+    found = a_class(folder, web="127.0.0.1:8080")
+    actions, log = ClassActions(found), Activity(found)
+    actions.came(found.seats[0], True)
+    actions.came(found.seats[1], True)
+    actions.came(found.seats[1], False)
+    log.add(Event("s2", Kind.CAME, detail="192.0.2.7"))  # by SSH
+    for _ in range(2):
+        actions.settle()
+        assert [(one.seat, one.kind) for one in log.events()] == [
+            ("s1", Kind.CAME),
+            ("s2", Kind.CAME),
+            ("s2", Kind.LEFT),
+            ("s2", Kind.CAME),
+            ("s1", Kind.LEFT),
+        ]
 
 
 def packed(file: Path, *names: str, link: str = "") -> Path:
