@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
+import os
 import socket
 import ssl
 import tarfile
@@ -228,6 +229,28 @@ def test_who_came_is_recorded_as_gone_when_the_server_ends_or_has_been_killed(fo
             ("s2", Kind.CAME),
             ("s1", Kind.LEFT),
         ]
+
+
+def test_the_log_is_read_again_only_when_it_has_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = a_class(folder, web="127.0.0.1:8080")
+    actions, log, reads = ClassActions(found), Activity(found), []
+    read = Activity.events
+
+    def counted(self: Activity, *kinds: object) -> list[Event]:
+        reads.append(kinds)
+        return read(self)
+
+    monkeypatch.setattr(Activity, "events", counted)
+    file = next((folder / "state").rglob("class.db"))
+    for text in ("first", "second"):
+        log.add(Event("s1", Kind.MESSAGE, detail=text))
+        assert [one.text for one in actions.messages()][-1] == text  # although it changed just now
+        os.utime(file, (0, len(reads)))
+        for _ in range(3):
+            assert [one.text for one in actions.messages()][-1] == text
+    assert len(reads) == 4
 
 
 def packed(file: Path, *names: str, link: str = "") -> Path:
