@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from class_in_browser import made_class
@@ -136,15 +138,28 @@ def test_two_students_and_the_lecturer_at_once(room: Room) -> None:
         for page in (ada, lecturer):
             expect(page.locator(SCREEN)).to_contain_text("both see 49")
             expect(page.locator(SCREEN)).not_to_contain_text("nobody")
-        assert ada.evaluate(FAINT) == [] or "xterm-char-measure" in str(ada.evaluate(FAINT))
+
+
+KEEPING_SOCKETS = """
+window.sockets = [];
+const Made = WebSocket;
+window.WebSocket = class extends Made { constructor(...words) { super(...words); sockets.push(this); } };
+"""
 
 
 def test_after_a_cut_the_screen_is_as_it_was(room: Room) -> None:
     with room.enter("s1") as page:
+        page.add_init_script(KEEPING_SOCKETS)
+        page.reload()
         wait_prompt(page)
         type_line(page, "cd /; n=7")
         type_line(page, "echo before the cut $((n * 9))")
         expect(page.locator(SCREEN)).to_contain_text("before the cut 63")
+        page.evaluate("sockets.forEach((one) => one.close())")
+        expect(page.locator(".state")).to_contain_text("was cut")
+        expect(page.locator(".state")).to_be_hidden()
+        expect(page.locator(SCREEN)).to_contain_text("before the cut 63")
+        assert page.locator(SCREEN).inner_text().count("before the cut 63") == 1
         page.reload()
         expect(page.locator(SCREEN)).to_contain_text("before the cut 63")
         type_line(page, "echo the same shell $((n * 11))")
@@ -182,11 +197,48 @@ def test_files_go_both_ways(room: Room, tmp_path: Path) -> None:
             page.get_by_role("link", name="note ü.txt").click()
         assert loading.value.suggested_filename == "note ü.txt"
         assert loading.value.path().read_bytes() == b"from the browser\n"
+        with page.expect_download() as loading:
+            page.locator("#listing li").filter(
+                has=page.get_by_role("button", name="d/", exact=True)
+            ).get_by_role("link", name="as ZIP").click()
+        assert loading.value.suggested_filename == "d.zip"
+        with zipfile.ZipFile(loading.value.path()) as packed:
+            assert packed.namelist() == ["d/f"]  # no link leads out of it
         page.get_by_role("button", name="d/", exact=True).click()
         expect(page.locator("#folder")).to_have_text("~/d")
         with page.expect_download() as loading:
             page.get_by_role("link", name="f", exact=True).click()
         assert loading.value.path().read_bytes() == b"inside\n"
+
+
+def test_copy_and_paste(room: Room) -> None:
+    with room.enter("s2") as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        wait_prompt(page)
+        page.evaluate("navigator.clipboard.writeText('clear; echo pasted_$((2 + 2))')")
+        page.get_by_role("button", name="Paste").click()
+        expect(page.locator(SCREEN)).to_contain_text("pasted_$")
+        expect(page.locator(f"{SCREEN}.xterm-focus")).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(page.locator(SCREEN)).to_contain_text("pasted_4")
+        line = page.locator(f"{SCREEN} > div").first
+        line.dblclick(position={"x": 30, "y": 8})
+        page.get_by_role("button", name="Copy").click()
+        assert page.evaluate("navigator.clipboard.readText()") == "pasted_4"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_word_is_faint(room: Room, scheme: Literal["light", "dark"]) -> None:
+    for who in ("s1", LECTURER):
+        with room.enter(who) as page:
+            page.emulate_media(color_scheme=scheme)
+            if who == "s1":
+                wait_prompt(page)
+            for summary in page.locator("summary").all():
+                summary.click()
+            faint = page.evaluate(FAINT)
+            # What xterm.js measures letters by is not to be seen.
+            assert [one for one in faint if "xterm-char-measure-element" not in one[0]] == []
 
 
 def test_by_keyboard_alone(room: Room) -> None:

@@ -130,6 +130,9 @@ class MadeUp:
         self._note(None, "tell", tuple(seat.name for seat in seats), text)
         self.told += [Message(seat.name, text, datetime.now(UTC)) for seat in seats]
 
+    def settle(self) -> None:
+        pass
+
     def messages(self) -> Sequence[Message]:
         return self.told
 

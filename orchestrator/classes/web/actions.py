@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
+from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.classes.web import machines
 from orchestrator.classes.web.board import BROWSER, board_rows
 from orchestrator.classes.web.ports import (
@@ -36,6 +37,8 @@ NOTHING_WIRED = Wired()
 
 FRESH_SECONDS = 3.0
 """How long what was seen of the machines counts as new."""
+SETTLED_NANOSECONDS = 10**9
+"""How long ago a file was changed for its time of change to say so."""
 PUSHES = 8
 """Machines that a file goes to side by side."""
 
@@ -48,6 +51,7 @@ class ClassActions:
     wired: Wired = NOTHING_WIRED
     values: Callable[[Seat, LoadedExercise], Values] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read: list[tuple[int, Sequence[Event]]] = field(default_factory=list)
     _seen: list[tuple[float, Mapping[str, tuple[MachineView, ...]]]] = field(default_factory=list)
 
     def machines(self, seat: Seat) -> Sequence[MachineView]:
@@ -105,7 +109,7 @@ class ClassActions:
         return {seat.label: why for seat, why in zip(seats, said, strict=True) if why}
 
     def board(self, in_browser: Mapping[str, datetime | None]) -> Sequence[BoardRow]:
-        events = Activity(self.found).events()
+        events = self._events()
         return board_rows(
             self.found, [lab.name for lab in self._open()], events, self._machines(), in_browser
         )
@@ -113,8 +117,18 @@ class ClassActions:
     def came(self, seat: Seat, here: bool) -> None:
         Activity(self.found).add(Event(seat.name, Kind.CAME if here else Kind.LEFT, detail=BROWSER))
 
+    def settle(self) -> None:
+        log = Activity(self.found)
+        here: Counter[str] = Counter()
+        for event in log.events([Kind.CAME, Kind.LEFT]):
+            if event.detail == BROWSER:
+                here[event.seat] += 1 if event.kind is Kind.CAME else -1
+        for seat, count in here.items():
+            for _ in range(count):
+                log.add(Event(seat, Kind.LEFT, detail=BROWSER))
+
     def messages(self) -> Sequence[Message]:
-        events = Activity(self.found).events([Kind.MESSAGE])
+        events = [one for one in self._events() if one.kind is Kind.MESSAGE]
         return [Message(one.seat, one.detail, one.time) for one in events if one.time is not None]
 
     def ends(self) -> Mapping[str, datetime]:
@@ -129,6 +143,18 @@ class ClassActions:
         log = Activity(self.found)
         for seat in seats:
             log.add(Event(seat.name, Kind.MESSAGE, detail=bounded(printable(text), 400)))
+
+    def _events(self) -> Sequence[Event]:
+        """Return the class's log; read anew if its file has changed, for a term's is long."""
+        file = class_state(self.found) / DATABASE
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+        with self._lock:
+            if not self._read or self._read[0][0] != changed:
+                events = Activity(self.found).events()
+                if time.time_ns() - changed < SETTLED_NANOSECONDS:
+                    return events  # the next change may have the same time
+                self._read[:] = [(changed, events)]
+            return self._read[0][1]
 
     def _open(self) -> list[ScheduledLab]:
         now = datetime.now(UTC)

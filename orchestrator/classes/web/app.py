@@ -32,6 +32,7 @@ def create_app(found: LoadedClass, actions: Actions, assets: Mapping[str, Asset]
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await site.begin()
         following = asyncio.create_task(site.follow())
         try:
             yield

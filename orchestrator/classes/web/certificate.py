@@ -14,6 +14,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import WEB, class_state
-from orchestrator.classes.web.tokens import web_endpoint
+from orchestrator.classes.web.tokens import base_url, web_endpoint
 from orchestrator.errors import SpecError
 from orchestrator.host.cache import write_atomically
 from orchestrator.paths import make_folder
@@ -104,7 +105,7 @@ def _names(found: LoadedClass) -> list[str]:
     """Return the names and addresses the server is reached by, the one in links first."""
     host = web_endpoint(found).host
     named = [
-        found.spec.access.host or "",
+        urlsplit(base_url(found)).hostname or "",
         socket.getfqdn(),
         socket.gethostname(),
         host,

@@ -31,6 +31,7 @@ def _renderer() -> MarkdownIt:
 
 def _only_web_links(state: StateCore) -> None:
     for token in state.tokens:
+        token.attrs.pop("style", None)  # how a column is aligned: our policy allows no style attribute
         if token.children:
             token.children = list(_kept(token.children))
 

@@ -171,6 +171,9 @@ class Actions(Protocol):
     def came(self, seat: Seat, here: bool) -> None:
         """Record that somebody came to a seat in a browser, or that the last one left."""
 
+    def settle(self) -> None:
+        """Record that everybody whom a server saw come and not leave, because it was killed, is not here."""
+
     def messages(self) -> Sequence[Message]:
         """Return what was said to all seats, oldest first."""
 

@@ -101,8 +101,10 @@ def _in_thread(server: object, listener: socket.socket) -> Iterator[None]:
         except BaseException as problem:  # noqa: BLE001 - told to whoever started it
             problems.append(problem)
 
-    # uvicorn tells what it does to a log of its own, which has no reader here.
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    log = logging.StreamHandler()
+    log.setLevel(logging.ERROR)  # mistakes of ours, and not what strangers send
+    log.setFormatter(logging.Formatter("web server: %(message)s"))
+    logging.getLogger("uvicorn").addHandler(log)
     thread = threading.Thread(target=run, name="web", daemon=True)
     thread.start()
     try:
@@ -115,6 +117,7 @@ def _in_thread(server: object, listener: socket.socket) -> Iterator[None]:
     finally:
         server.should_exit = True
         thread.join(STOP_SECONDS + 10)
+        logging.getLogger("uvicorn").removeHandler(log)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -124,14 +124,21 @@ class Site:
                 with contextlib.suppress(LabError):  # tried again
                     await self.look()
 
+    async def begin(self) -> None:
+        """Put right what a server that was killed left in the class's log. Raises LabError."""
+        await self.quick(self.actions.settle)
+
     async def close(self) -> None:
-        """Let all pages go, hang up all terminals, and stop what runs."""
+        """Let all pages go, hang up all terminals, stop what runs, and record that everybody left."""
         self.hub.close()
         await self.jobs.close()
         await self.room.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for seat in sorted(self._present):
+            with contextlib.suppress(LabError):  # put right at the next start
+                await self.quick(lambda seat=seat: self.actions.came(self.seats[seat], False))  # type: ignore[misc]
 
     def open_terminals(self, seat: str) -> dict[str, object]:
         """Return the news of which terminals of a seat are open."""

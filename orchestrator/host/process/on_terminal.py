@@ -1,6 +1,6 @@
 """A program on a pseudo-terminal of its own, whose other end somebody else relays.
 
-Source: pty(7), ioctl_tty(2).
+Source: pty(7), setsid(1), ioctl_tty(2).
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import struct
 import termios
 from collections.abc import Mapping, Sequence
@@ -17,16 +16,22 @@ from orchestrator.host.process.child import end, start
 
 
 class OnTerminal:
-    """A running program; ``descriptor`` is our end of its terminal, and does not block."""
+    """A running program; ``descriptor`` is our end of its terminal, and does not block.
+
+    The terminal controls the program, so that the kernel tells it of a new size, and hangs up when our end is
+    closed: also when we are killed.
+    """
 
     def __init__(
         self, argv: Sequence[str], columns: int, rows: int, env: Mapping[str, str] | None = None
     ) -> None:
-        """Raises Unavailable if it cannot be started."""
+        """Raises Unavailable if setsid(1) cannot be started. The program's own absence is told on the
+        terminal."""
         self.descriptor, theirs = os.openpty()
         try:
             _set_size(theirs, columns, rows)
-            self._child = start(tuple(argv), theirs, theirs, theirs, env=env, cwd=None, restore=True)
+            words = ("setsid", "--ctty", "--wait", *argv)
+            self._child = start(words, theirs, theirs, theirs, env=env, cwd=None, restore=True)
         except BaseException:
             os.close(self.descriptor)
             raise
@@ -36,15 +41,12 @@ class OnTerminal:
         self._open = True
 
     def resize(self, columns: int, rows: int) -> None:
-        """Change the terminal's size. The program is told by us: the terminal does not control it, so that
-        the kernel would not."""
+        """Change the terminal's size."""
         if self._open:
             _set_size(self.descriptor, columns, rows)
-            if self._child.poll() is None:
-                self._child.send_signal(signal.SIGWINCH)
 
     def close(self) -> None:
-        """Hang up, and end the program if it still runs. May be repeated."""
+        """Hang up, which ends the program if it still runs. May be repeated."""
         if self._open:
             self._open = False
             with contextlib.suppress(OSError):

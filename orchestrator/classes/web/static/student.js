@@ -28,6 +28,7 @@ function openTab(machine, number, focus) {
     end.setAttribute("aria-label", `Close the tab ${tab.textContent}`);
     end.onclick = () => closeTab(key);
     const holder = made("span", {}, tab, end);
+    holder.setAttribute("role", "presentation");
     by("tabs").append(holder);
     const one = { machine, number, box, tab, holder, here: null };
     open.set(key, one);
@@ -36,7 +37,7 @@ function openTab(machine, number, focus) {
       title: () => {},
       control: (down) => document.querySelector("[data-key=ctrl]").setAttribute("aria-pressed", String(down)),
       leave: () => tab.focus(),
-      aloud: false,
+      aloud: by("aloud").checked,
     });
     if (lecturer && by("join").checked) one.terminal.join(true);
   }
@@ -91,6 +92,11 @@ by("open").onclick = () => {
   for (let number = 1; number <= Number(about.terminals); number += 1)
     if (!open.has(keyOf(machine, number))) { openTab(machine, number, true); return; }
   openTab(machine, 1, true);
+};
+by("aloud").checked = localStorage.getItem("aloud") === "yes";
+by("aloud").onchange = () => {
+  localStorage.setItem("aloud", by("aloud").checked ? "yes" : "");
+  for (const one of open.values()) one.terminal.term.options.screenReaderMode = by("aloud").checked;
 };
 by("copy").onclick = () => open.get(chosen)?.terminal.copy();
 by("paste").onclick = async () => { const one = open.get(chosen); if (one) { await one.terminal.paste().catch(() => {}); one.terminal.focus(); } };

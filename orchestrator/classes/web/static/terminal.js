@@ -37,6 +37,7 @@ const ARROWS = { up: "A", down: "B", right: "C", left: "D" };
  */
 function openTerminal(box, path, lecturer, on) {
   const term = new Terminal({
+    linkHandler: { activate: () => {} }, // links that programs make lead nowhere
     cursorBlink: false, scrollback: 5000, fontSize: 15, minimumContrastRatio: 4.5, screenReaderMode: on.aloud,
     fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace', theme: COLOURS, macOptionIsMeta: true,
   });
@@ -49,6 +50,7 @@ function openTerminal(box, path, lecturer, on) {
   let replaying = 0, answers = true, types = !lecturer, follows = lecturer, over = false, control = false;
   const encode = new TextEncoder();
   const tell = (text) => { state.textContent = text; state.hidden = !text; };
+  let failure = "";
 
   /* Of several browsers only one answers what a program asks the terminal, and none while old output is shown
      again: more answers would be read as typed. */
@@ -72,17 +74,17 @@ function openTerminal(box, path, lecturer, on) {
       return;
     }
     const news = JSON.parse(data);
-    if (news.kind === "replay") { term.reset(); replaying = news.bytes; if (news.cut) term.write("\x1b[2m(the beginning is no longer kept)\x1b[0m\r\n"); }
+    if (news.kind === "replay") { failure = ""; tell(""); term.reset(); replaying = news.bytes; if (news.cut) term.write("\x1b[2m(the beginning is no longer kept)\x1b[0m\r\n"); }
     else if (news.kind === "size" && follows) term.resize(news.columns, news.rows);
     else if (news.kind === "here") { answers = news.answer; on.here(news); }
     else if (news.kind === "ended") { over = true; tell(lecturer ? "This terminal has ended." : "This terminal has ended. Press Enter to open it again."); }
     else if (news.kind === "note") tell(news.text);
-    else if (news.kind === "error") tell([news.text, news.hint].filter(Boolean).join(" – "));
+    else if (news.kind === "error") { failure = [news.text, news.hint].filter(Boolean).join(" – "); tell(failure); }
   };
   const where = () => `${path}?columns=${term.cols}&rows=${term.rows}&mode=${types ? "join" : "look"}`;
   const changed = (what) => {
-    if (what === "open") { over = false; tell(""); if (!follows) sized(); }
-    else if (what === "cut") { if (!over) tell("The connection was cut: trying again…"); }
+    if (what === "open") { over = false; if (!follows) sized(); }
+    else if (what === "cut") { if (!over) tell(failure || "The connection was cut: trying again…"); }
     else if (what === 4401) tell("You are not signed in any more. Open your personal link again.");
     else { over = true; if (!state.textContent) tell("This terminal cannot be opened."); }
   };

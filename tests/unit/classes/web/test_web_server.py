@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
+import os
 import socket
 import ssl
+import tarfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,19 +18,21 @@ from pathlib import Path
 import pytest
 from class_in_browser import MadeUp, made_class
 from cryptography import x509
+from habitat import wait_until
 from places import LABS
-from web_client import ASSETS, HOUR
+from web_client import ASSETS, HOUR, served
 
-from orchestrator.classes.activity import Event, Kind
+from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web import assets, machines, serve
+from orchestrator.classes.web.actions import ClassActions
 from orchestrator.classes.web.board import BROWSER, board_rows
 from orchestrator.classes.web.certificate import certificate_of
 from orchestrator.classes.web.ports import MachineView
 from orchestrator.classes.web.tokens import issue
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Member
-from orchestrator.errors import ImageError, SpecError, Unavailable
+from orchestrator.errors import ImageError, SpecError, TransportError, Unavailable
 from orchestrator.host import process
 from orchestrator.sessions.exec_command import Entry
 
@@ -201,6 +207,92 @@ def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.Monkey
 def test_what_a_machine_lists_is_taken_with_care(item: bytes, view: tuple[str, bool, int] | None) -> None:
     found = machines._view(item)
     assert (found and (found.name, found.folder, found.size)) == view
+
+
+def test_who_came_is_recorded_as_gone_when_the_server_ends_or_has_been_killed(folder: Path) -> None:
+    with served(folder) as room, room.socket("/seats/s1/news", room.headers("s1")) as socket:
+        socket.receive_text()
+        wait_until(lambda: ("came", "s1") in room.actions.done, "that she came", 10)
+    assert room.actions.done[-1] == ("left", "s1")
+    found = a_class(folder, web="127.0.0.1:8080")
+    actions, log = ClassActions(found), Activity(found)
+    actions.came(found.seats[0], True)
+    actions.came(found.seats[1], True)
+    actions.came(found.seats[1], False)
+    log.add(Event("s2", Kind.CAME, detail="192.0.2.7"))  # by SSH
+    for _ in range(2):
+        actions.settle()
+        assert [(one.seat, one.kind) for one in log.events()] == [
+            ("s1", Kind.CAME),
+            ("s2", Kind.CAME),
+            ("s2", Kind.LEFT),
+            ("s2", Kind.CAME),
+            ("s1", Kind.LEFT),
+        ]
+
+
+def test_the_log_is_read_again_only_when_it_has_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = a_class(folder, web="127.0.0.1:8080")
+    actions, log, reads = ClassActions(found), Activity(found), []
+    read = Activity.events
+
+    def counted(self: Activity, *kinds: object) -> list[Event]:
+        reads.append(kinds)
+        return read(self)
+
+    monkeypatch.setattr(Activity, "events", counted)
+    file = next((folder / "state").rglob("class.db"))
+    for text in ("first", "second"):
+        log.add(Event("s1", Kind.MESSAGE, detail=text))
+        assert [one.text for one in actions.messages()][-1] == text  # although it changed just now
+        os.utime(file, (0, len(reads)))
+        for _ in range(3):
+            assert [one.text for one in actions.messages()][-1] == text
+    assert len(reads) == 4
+
+
+def packed(file: Path, *names: str, link: str = "") -> Path:
+    """An archive as a machine might send it."""
+    with tarfile.open(file, "w") as archive:
+        for name in names:
+            about = tarfile.TarInfo(name)
+            about.size = 4
+            archive.addfile(about, io.BytesIO(b"data"))
+        if link:
+            about = tarfile.TarInfo(link)
+            about.type, about.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(about)
+    return file
+
+
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: Path, path: str) -> Path:
+    monkeypatch.setattr(machines, "entry", lambda *_: Entry(("cat", str(archive))))
+    return machines.fetch_file(object(), path, tmp_path / "into")  # type: ignore[arg-type]
+
+
+def test_a_file_and_a_folder_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = fetched(tmp_path, monkeypatch, packed(tmp_path / "a", "./notes.txt"), "d/notes.txt")
+    assert one.read_bytes() == b"data"
+    folder = fetched(tmp_path, monkeypatch, packed(tmp_path / "b", "./d/x", "./d/e/y", link="./d/l"), "d")
+    assert folder.name == "archive.zip"
+    with zipfile.ZipFile(folder) as found:
+        assert found.namelist() == ["d/x", "d/e/y"]
+
+
+@pytest.mark.parametrize("name", ["../../up", "/etc/passwd", "./d/../../up"])
+def test_nothing_is_fetched_to_where_it_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with pytest.raises(TransportError, match="leaves the folder"):
+        fetched(tmp_path, monkeypatch, packed(tmp_path / "a", name), "d")
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [tmp_path / "a"]
+
+
+def test_a_link_alone_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SpecError, match="no files"):
+        fetched(tmp_path, monkeypatch, packed(tmp_path / "a", link="./l"), "l")
 
 
 def test_the_board_says_who_passed_what_and_when_it_moved(folder: Path) -> None:
