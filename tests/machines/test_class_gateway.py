@@ -8,14 +8,14 @@ import shlex
 import socket
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 import pytest
-from habitat import Home, fresh_home, wait_until
+from class_room import SILENT, Room, room_of, text, words
+from habitat import wait_until
 from paramiko.common import cMSG_DISCONNECT
-from remote import free_port, make_key
+from remote import make_key
 
 from orchestrator.classes import gateway
 from orchestrator.classes.activity import Activity, Kind
@@ -23,114 +23,30 @@ from orchestrator.classes.gateway import sandbox
 from orchestrator.classes.gateway.added_keys import AddedKeys
 from orchestrator.classes.gateway.allow import allow
 from orchestrator.classes.gateway.folder import folder_of, gateway_id
-from orchestrator.classes.gateway.keys import host_key, student_keys
+from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.gateway.leftovers import reclaim_gateways
 from orchestrator.classes.gateway.public_key import key_fingerprint, key_line
 from orchestrator.classes.gateway.requests import serve_requests
-from orchestrator.classes.gateway.standing import class_machines, standing
-from orchestrator.classes.load import load_class
-from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import HostLacks, SpecError, Unavailable
 from orchestrator.host import process, process_table
 from orchestrator.host.process import Finished
-from orchestrator.labfile.load import LoadedLab
-from orchestrator.progress import SilentProgress
-from orchestrator.run.run import Selection
-from orchestrator.sessions.lifecycle import bring_up, renew, take_down
-from orchestrator.sessions.lookup import SessionMachine
+from orchestrator.sessions.lifecycle import renew, take_down
 
 pytestmark = pytest.mark.real
 
-CLASS = """\
-class: mini
+MACHINES = """\
 machines:
-  desk: {{driver: qemu, arch: amd64}}
+  desk: {driver: qemu, arch: amd64}
 shared:
-  board: {{driver: qemu, arch: amd64}}
-access: {{listen: "127.0.0.1:{port}"}}
+  board: {driver: qemu, arch: amd64}
 """
-SILENT = SilentProgress()
-
-
-@dataclass(frozen=True)
-class Room:
-    """A class of two, whose machines are up, and what its students have at home."""
-
-    home: Home
-    found: LoadedClass
-
-    @property
-    def port(self) -> int:
-        return gateway.endpoint(self.found).port
-
-    def key(self, who: str) -> Path:
-        return Path(self.home.root, f"key-{who}")
-
-    def options(self, who: str) -> list[str]:
-        known = f"UserKnownHostsFile={self.home.root}/known_hosts"
-        words = ["-F", "none", "-i", str(self.key(who)), "-o", "IdentitiesOnly=yes", "-o", known]
-        return [*words, "-o", f"Port={self.port}"]
-
-    def ssh(
-        self, who: str, *words: str, login: str = "lab", more: Sequence[str] = (), stdin: bytes = b""
-    ) -> Finished:
-        """What a student's ssh does with these words after the server's name."""
-        argv = ["ssh", *self.options(who), *more, "-o", "LogLevel=ERROR", f"{login}@127.0.0.1", *words]
-        env = {"PATH": os.environ["PATH"], "TERM": "xterm"}
-        return process.run(argv, deadline=Deadline.after(60), stdin=stdin, check=False, env=env)
-
-    def to_port(self, who: str, target: str) -> Finished:
-        """What comes back from a connection that the gateway is asked to forward, and why not."""
-        return self.ssh(who, more=["-W", target, "-o", "LogLevel=INFO"])
-
-    def machine(self, seat: str) -> SessionMachine:
-        session = self.found.session(seat)
-        return next(one for one in class_machines(self.found) if one.session == session)
-
-    def forwarded(self, seat: str) -> int:
-        places = standing(self.found, folder_of(self.found))
-        return next(place.port for place in places if place.seat == seat)
-
-    def raise_machine(self, lab: LoadedLab, seat: str) -> None:
-        raised = bring_up(lab, self.found.session(seat), Selection(), SILENT)
-        assert not raised.failures
-        allow(self.machine(seat), student_keys(self.found, seat))
 
 
 @pytest.fixture(scope="module")
 def room() -> Iterator[Room]:
-    with fresh_home() as home, pytest.MonkeyPatch.context() as patch:
-        for name, value in home.variables.items():
-            patch.setenv(name, value)
-        folder = home.root / "class"
-        folder.mkdir()
-        (folder / "class.yaml").write_text(CLASS.format(port=free_port()))
-        (folder / "roster.csv").write_text("id\nada\nbob\n")
-        place = Room(home, load_class(folder))
-        for who in ("ada", "bob", "stranger"):
-            make_key(place.key(who))
-            if who != "stranger":
-                AddedKeys(place.found).add(who, place.key(who).with_suffix(".pub").read_text())
-        assert place.found.shared is not None
-        try:
-            place.raise_machine(place.found.machines, "ada")
-            place.raise_machine(place.found.machines, "bob")
-            place.raise_machine(place.found.shared, SHARED)
-            gateway.start(place.found)
-            (home.root / "known_hosts").write_text(f"[127.0.0.1]:{place.port} {host_key(place.found)}\n")
-            yield place
-        finally:
-            gateway.stop(place.found)
-            assert take_down(class_machines(place.found), SILENT) == []
-
-
-def text(done: Finished) -> str:
-    return done.stdout.decode(errors="replace")
-
-
-def words(done: Finished) -> str:
-    return done.stderr.decode(errors="replace")
+    with room_of(MACHINES, ["ada", "bob"]) as found:
+        yield found
 
 
 def test_a_student_lands_in_her_own_machine(room: Room) -> None:
