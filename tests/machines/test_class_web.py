@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from class_in_browser import made_class
 from habitat import fresh_home
 from pages import FAINT, PATIENCE, chromium
 from playwright.sync_api import Browser, Page, ViewportSize, expect
+from remote import free_port
 
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web.actions import ClassActions
@@ -63,12 +63,6 @@ class Room:
     def _note(self, url: str) -> None:
         if not url.startswith(self.url):
             self.foreign.append(url)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from remote import free_port
+
 from orchestrator.classes.activity import Activity
 from orchestrator.classes.load import load_class
 from orchestrator.classes.model import LoadedClass, Seat
@@ -45,7 +47,7 @@ def write_class(folder: Path, students: int, lab: str = "workshop", **more: obje
         "title": "Systems Security 2027",
         "machines": {"desk": {"driver": "qemu"}},
         "labs": [{"lab": lab, "due": "2099-03-08T17:00+08:00"}],
-        "access": {"web": "127.0.0.1:0"},
+        "access": {"web": f"127.0.0.1:{free_port()}", "listen": f"127.0.0.1:{free_port()}"},
         **more,
     }
     (folder / "class.yaml").write_text(json.dumps(about))

@@ -25,9 +25,9 @@ def test_a_target_is_not_exceeded_or_is_reached(
     assert BenchResult("speed", value, target=target, least=least).met is met
 
 
-def test_only_grading_is_measured_apart() -> None:
+def test_only_grading_and_a_class_are_measured_apart() -> None:
     with pytest.raises(SpecError, match="nothing called grad is measured") as caught:
         bench("grad", 1, (5, 30, False), "", "text")
-    assert "isolab bench grade" in caught.value.hint
+    assert "bench grade, or bench class" in caught.value.hint
     with pytest.raises(SpecError, match="--submissions 0: expected a number of at least 1"):
         bench("grade", 0, (5, 30, False), "", "text")
