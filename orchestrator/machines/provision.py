@@ -161,6 +161,14 @@ def provision(
     return start(order, driver, context.machines, undo, member)
 
 
+def make_ready(job: Job, context: LabContext) -> None:
+    """Make what a job's machine starts from, its image and its template, without starting it. Raises
+    ImageError, Unavailable, BootError, TimedOut, Interrupted."""
+    driver = drivers.load(context.lab.lab.machines[job.machine].driver)
+    _require_host(job, driver, context)
+    _with_template(order_of(job, context), driver, context)
+
+
 def _require_short_paths(job: Job, context: LabContext) -> None:
     """Raise Unavailable if the scratch folder's path is too long for the machine's sockets: now, rather than
     by an emulator when all is built."""

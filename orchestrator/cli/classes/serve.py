@@ -15,6 +15,7 @@ from orchestrator.classes.gateway.folder import folder_of
 from orchestrator.classes.gateway.requests import serve_requests
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.service import Service
+from orchestrator.classes.warm import warm
 from orchestrator.classes.work.requests import answer
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
@@ -34,10 +35,14 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     stop, cancellation = threading.Event(), Cancellation()
     with being_the_service(found):
         try:
-            with stop_signals(), _open_for_students(found, cancellation), _in_browsers(found):
+            with (
+                stop_signals(),
+                _open_for_students(found, cancellation),
+                _in_browsers(found),
+                _warming(found, cancellation),
+            ):
                 Service(found, _say).run(stop, cancellation)
         except KeyboardInterrupt:
-            cancellation.cancel()
             _say("ended; machines and the gateway stay")
     return Exit.PASSED
 
@@ -84,6 +89,18 @@ def _in_browsers(found: LoadedClass) -> Iterator[None]:
             link = issue(found, LECTURER, timedelta(hours=LINK_HOURS))
             _say(f"your page, for {LINK_HOURS} hours: {link}")
         yield
+
+
+@contextlib.contextmanager
+def _warming(found: LoadedClass, cancellation: Cancellation) -> Iterator[None]:
+    """Prepare the labs' machines beside a ``with`` block; at its end all is cancelled."""
+    warming = threading.Thread(target=warm, args=(found, _say, cancellation), daemon=True)
+    warming.start()
+    try:
+        yield
+    finally:
+        cancellation.cancel()
+        warming.join()
 
 
 def _say(words: str) -> None:
