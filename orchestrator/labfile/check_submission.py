@@ -69,9 +69,10 @@ def hidden_problems(document: Document, exercise: Document, folder: Path) -> Ite
         if program in built:
             yield document.problem(path, f"{quote(program)} is also built by {built[program]}")
         built[program] = "another entry"
-    yield from _wrong_problems(
-        document, {name for _, name in (*_checked(data), *_checked(visible))}, folder, names
-    )
+    checked = {name for _, name in (*_checked(data), *_checked(visible))}
+    yield from _wrong_problems(document, checked, folder, names)
+    for rule, told_by in _mapping(data.get("rules")).items():
+        yield from _unchecked(document, ("rules", rule), told_by, checked)
 
 
 def _begun(document: Document, path: DataPath, folder: Path, name: str) -> Iterator[Problem]:
@@ -98,14 +99,19 @@ def _wrong_problems(
             yield document.problem(("wrong", kind), f"no folder {quote(f'{WRONG}/{kind}')}", near, key=True)
         if kind in there:
             yield from _held_problems(document, kind, folder, names)
-        for index, name in enumerate(misses if isinstance(misses, list) else []):
-            if isinstance(name, str) and name not in checked:
-                words = f"no check tests {quote(name)}"
-                yield document.problem(("wrong", kind, index), words, did_you_mean(name, checked))
+        yield from _unchecked(document, ("wrong", kind), misses, checked)
     for kind in sorted(there - set(kinds)):
         yield document.problem(
             ("wrong",), f"`wrong:` has no entry for the folder {quote(f'{WRONG}/{kind}')}", key=True
         )
+
+
+def _unchecked(document: Document, path: DataPath, names: object, checked: set[str]) -> Iterator[Problem]:
+    """Report observations in a list that no check is about."""
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if isinstance(name, str) and name not in checked:
+            words = f"no check tests {quote(name)}"
+            yield document.problem((*path, index), words, did_you_mean(name, checked))
 
 
 def _held_problems(document: Document, kind: str, folder: Path, names: list[str]) -> Iterator[Problem]:

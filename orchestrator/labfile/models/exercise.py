@@ -220,7 +220,8 @@ class Hidden(Spec):
     """A ``hidden.yaml``: tests of a student exercise that are not handed out.
 
     ``run`` follows the visible steps. ``wrong`` maps a wrong solution to the observations whose
-    checks it misses.
+    checks it misses. ``rules`` and ``untested`` are a table of what the README demands: what tells
+    that it was done, or why nothing does.
     """
 
     files: list[str] = []
@@ -233,6 +234,10 @@ class Hidden(Spec):
     """Further checks, on observations of any command."""
     wrong: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Annotated[list[str], Field(min_length=1)]] = {}
     """Folder below wrong/ and the observations whose checks that wrong solution fails."""
+    rules: dict[AnyText, Annotated[list[str], Field(min_length=1)]] = {}
+    """Words of a rule in the README and the observations of which a breach fails at least one check."""
+    untested: dict[AnyText, Annotated[AnyText, Field(min_length=1)]] = {}
+    """Words of a rule in the README that no check tells a breach of, and why."""
 
 
 class Exercise(Spec):

@@ -56,6 +56,7 @@ def test_hidden_tests_are_loaded_beside_the_exercise(folder: Path) -> None:
     exercise = load_exercise(folder, "mine")
     assert exercise.hidden
     assert exercise.hidden.wrong == {"rude": ["greets"], "frail": ["survives"]}
+    assert (exercise.hidden.rules, exercise.hidden.untested) == ({}, {})
     whole = exercise.spec.with_hidden(exercise.hidden)
     assert [step.run for step in whole.run] == ["./tester", "./prober"]
     assert [build.program for build in whole.build] == ["service", "tester", "prober"]
@@ -132,6 +133,9 @@ def test_mistakes_in_what_a_student_writes(folder: Path, before: str, after: str
         ("checks: [{that: survives, equals: true}]", "checks: »[]",
          ["»expected at least one entry", "6:11: no check tests 'survives'"]),
         ("run: ./prober", "timeout: 5s", ["2:1: unknown key 'timeout'"]),
+        ("\nwrong:", "\nrules: {it lives: [»survive]}\nwrong:",
+         ["»no check tests 'survive' (did you mean 'survives'?)"]),
+        ("\nwrong:", "\nrules: {it lives: »[]}\nwrong:", ["»expected at least one entry"]),
     ],
 )  # fmt: skip
 def test_mistakes_in_hidden_tests(folder: Path, before: str, after: str, words: list[str]) -> None:
@@ -162,7 +166,7 @@ def test_mistakes_of_both_files_are_told_at_once(folder: Path) -> None:
 def test_the_schema_knows_the_shorthands() -> None:
     properties = hidden_schema()["properties"]
     assert properties["run"]["anyOf"][0]["type"] == "string"
-    assert set(properties) == {"files", "build", "run", "checks", "wrong"}
+    assert set(properties) == {"files", "build", "run", "checks", "wrong", "rules", "untested"}
 
 
 # Poisoned programs

@@ -301,7 +301,8 @@ static void demonstrate(void)
     if (disk)
         limit_disk();
     else
-        printf("{\"disk\": \"unavailable (no block device)\", ");
+        printf("{\"disk\": \"unavailable (no block device)\", \"io_stat_counts\": \"no disk\", "
+               "\"limited_takes_time\": \"no disk\", ");
     printf("\"group\": \"allowed\", \"limit_no_device\": \"%s\"}\n", verdict(error));
 }
 

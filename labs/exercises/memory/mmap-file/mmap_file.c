@@ -64,7 +64,7 @@ static int wait_for(pid_t child)
     return status;
 }
 
-/* SIGSYS would dump core; a core handler program minds only the second of these, core(5). */
+/* SIGBUS would dump core; a core handler program minds only the second of these, core(5). */
 static void forbid_core(void)
 {
     const struct rlimit none = {0, 0};
@@ -114,23 +114,45 @@ static char byte_in_file(void)
     return byte;
 }
 
-/* The child opens and maps by itself, as a stranger would; the pipe says only "look now". */
-static bool reader_sees(volatile char *ours)
+static void await_byte(int fd)
 {
-    int turn[2];
     char byte;
-    if (pipe2(turn, O_CLOEXEC) == -1)
+    if (read(fd, &byte, 1) != 1)
+        die("read");
+}
+
+static void send_byte(int fd)
+{
+    if (write(fd, "t", 1) != 1)
+        die("write");
+}
+
+/*
+ * The child opens and maps by itself, as a stranger would, and looks before and after our write. The pipes
+ * say only "I have looked" and "look now".
+ */
+static bool reader_sees(volatile char *ours, int kind)
+{
+    int looked[2], turn[2];
+    if (pipe2(looked, O_CLOEXEC) == -1 || pipe2(turn, O_CLOEXEC) == -1)
         die("pipe2");
+    *ours = FIRST;
     pid_t child = start_child();
     if (child == 0) {
-        close(turn[WRITE_END]);
-        volatile char *theirs = map(O_RDONLY, PROT_READ, MAP_SHARED);
-        _exit(read(turn[READ_END], &byte, 1) == 1 && *theirs == SECOND ? 0 : 1);
+        volatile char *theirs = map(O_RDWR, PROT_READ | PROT_WRITE, kind);
+        if (kind == MAP_PRIVATE)
+            theirs[1] = SECRET; /* the page is copied now; who only reads still has the file's */
+        bool before = theirs[0] == FIRST;
+        send_byte(looked[WRITE_END]);
+        await_byte(turn[READ_END]);
+        _exit(before && theirs[0] == SECOND ? 0 : 1);
     }
+    close(looked[WRITE_END]);
     close(turn[READ_END]);
+    await_byte(looked[READ_END]);
     *ours = SECOND;
-    if (write(turn[WRITE_END], "t", 1) != 1)
-        die("write");
+    send_byte(turn[WRITE_END]);
+    close(looked[READ_END]);
     close(turn[WRITE_END]);
     return wait_for(child) == 0;
 }
@@ -140,6 +162,22 @@ static bool private_stays_private(void)
     volatile char *own = map(O_RDONLY, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     *own = SECRET;
     return *own == SECRET && byte_in_file() == SECOND;
+}
+
+/* Whether a mapping can be read when the file's mode forbids it by now; `again`: opening it once more. */
+static bool mapping_is_kept(int *again)
+{
+    volatile char *theirs = map(O_RDONLY, PROT_READ, MAP_SHARED);
+    if (chmod(NAME, 0) == -1)
+        die("chmod");
+    bool kept = *theirs == SECOND;
+    int fd = open(NAME, O_RDONLY | O_CLOEXEC);
+    *again = fd == -1 ? errno : 0;
+    if (fd != -1)
+        close(fd);
+    if (chmod(NAME, 0644) == -1)
+        die("chmod");
+    return kept;
 }
 
 static const char *map_for_writing(int open_flags)
@@ -178,10 +216,15 @@ static void make(void)
     volatile char *ours = map(O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED);
     *ours = FIRST;
     bool in_file = byte_in_file() == FIRST;
-    bool seen = reader_sees(ours);
+    bool copied = reader_sees(ours, MAP_PRIVATE);
+    bool seen = reader_sees(ours, MAP_SHARED);
     bool kept = private_stays_private();
+    int again;
+    bool held = mapping_is_kept(&again);
     printf("{\"file_shows_it\": %s, \"reader_sees_it\": %s, ", json_bool(in_file), json_bool(seen));
+    printf("\"copy_sees_it\": %s, ", json_bool(copied));
     printf("\"private_stays_private\": %s, ", json_bool(kept));
+    printf("\"kept_after_chmod\": %s, \"opened_after_chmod\": \"%s\", ", json_bool(held), verdict(again));
     printf("\"write_by_read_only\": \"%s\", ", map_for_writing(O_RDONLY));
     printf("\"beyond_end\": \"%s\"}\n", read_beyond_end());
     if (truncate(NAME, (off_t)page_size()) == -1)

@@ -3,9 +3,9 @@
  *
  * Shown: constants cannot be written; a page made read-only faults until its owner allows writing
  * again; data cannot be executed where the processor can tell the two apart; whether a page may be
- * writable and executable at once.
+ * writable and executable at once, and that a process can give that up for good.
  *
- * Man pages: mprotect(2), mmap(2), sigaction(2).
+ * Man pages: mprotect(2), mmap(2), prctl(2), sigaction(2).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OTHER_WAY = 9 };
+enum { OTHER_WAY = 9, UNAVAILABLE = 255 };
+
+/* linux/prctl.h from Linux 6.3 on */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1UL
+#endif
 
 static const char constant[] = "written in the source, kept by the MMU";
 
@@ -64,7 +70,7 @@ static int wait_for(pid_t child)
     return status;
 }
 
-/* SIGSYS would dump core; a core handler program minds only the second of these, core(5). */
+/* The fault may dump core; a core handler program minds only the second of these, core(5). */
 static void forbid_core(void)
 {
     const struct rlimit none = {0, 0};
@@ -140,6 +146,23 @@ static const char *execute_data(size_t page)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "SIGSEGV" : "executed";
 }
 
+/* In a child, for there is no way back. Kernels that do not know the call refuse it. */
+static const char *give_up_both(size_t page)
+{
+    pid_t child = start_child();
+    if (child == 0) {
+        if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1)
+            _exit(UNAVAILABLE);
+        int both = PROT_READ | PROT_WRITE | PROT_EXEC;
+        void *area = mmap(NULL, page, both, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        _exit(area == MAP_FAILED ? errno : 0);
+    }
+    int status = wait_for(child);
+    if (!WIFEXITED(status))
+        return "killed";
+    return WEXITSTATUS(status) == UNAVAILABLE ? "unavailable" : verdict(WEXITSTATUS(status));
+}
+
 int main(void)
 {
     long size = sysconf(_SC_PAGESIZE);
@@ -165,6 +188,7 @@ int main(void)
     printf("\"unchanged\": %s, \"undo\": \"%s\", ", json_bool(unchanged), verdict(undo));
     printf("\"write_after_undo\": \"%s\", \"write_and_execute\": \"%s\", ", after_undo,
            verdict(both));
+    printf("\"both_given_up\": \"%s\", ", give_up_both(page));
     printf("\"execute_data\": \"%s\"}\n", execute_data(page));
     return 0;
 }

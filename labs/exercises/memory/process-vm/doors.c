@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -131,8 +132,9 @@ static int by_ptrace(pid_t pid)
     errno = 0;
     word = ptrace(PTRACE_PEEKDATA, pid, (void *)start, NULL);
     int error = errno;
-    const char *bytes = (const char *)&word + (address - start);
-    bool right = error == 0 && *(const int *)(const void *)bytes == SECRET;
+    int value;
+    memcpy(&value, (const char *)&word + (address - start), sizeof value);
+    bool right = error == 0 && value == SECRET;
     if (ptrace(PTRACE_DETACH, pid, NULL, NULL) == -1)
         die("PTRACE_DETACH");
     return error != 0 ? error : right ? 0 : WRONG_CONTENT;

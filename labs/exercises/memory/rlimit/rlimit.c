@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, LIMIT = 96 * MIB, SMALL = 1 * MIB, LARGE = 512 * MIB };
+enum { MIB = 1 << 20, LIMIT = 96 * MIB, SMALL = 1 * MIB, MEDIUM = 128 * MIB, LARGE = 512 * MIB };
 
 static _Noreturn void die(const char *what)
 {
@@ -34,10 +34,13 @@ static const char *verdict(int error)
     }
 }
 
-/* Address space only: no page of it is touched. */
-static int ask_for(size_t size)
+/*
+ * Address space only: no page of it is touched. `reserve` is 0 to have memory for all of it reserved, which
+ * the kernel refuses if there is obviously too little (overcommit_memory in proc_sys_vm(5)), or MAP_NORESERVE.
+ */
+static int ask_for(size_t size, int reserve)
 {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | reserve;
     void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (area == MAP_FAILED)
         return errno;
@@ -68,7 +71,7 @@ static int in_child(size_t size)
     if (child == -1)
         die("fork");
     if (child == 0)
-        _exit(ask_for(size));
+        _exit(ask_for(size, MAP_NORESERVE));
     while (waitpid(child, &status, 0) == -1)
         if (errno != EINTR)
             die("waitpid");
@@ -78,17 +81,20 @@ static int in_child(size_t size)
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
-    const char *before = verdict(ask_for(LARGE));
+    const char *before = verdict(ask_for(LARGE, MAP_NORESERVE));
+    const char *reserved = verdict(ask_for(LARGE, 0));
+    const char *malloc_before = verdict(allocate(MEDIUM));
     const char *limit = verdict(set_limit(LIMIT / 2, LIMIT));
     const char *raise_soft = verdict(set_limit(LIMIT, LIMIT));
     const char *raise_hard = verdict(set_limit(LIMIT, 2 * (rlim_t)LIMIT));
-    const char *small = verdict(ask_for(SMALL));
-    const char *large = verdict(ask_for(LARGE));
-    const char *by_malloc = verdict(allocate(LARGE));
+    const char *small = verdict(ask_for(SMALL, MAP_NORESERVE));
+    const char *large = verdict(ask_for(LARGE, MAP_NORESERVE));
+    const char *by_malloc = verdict(allocate(MEDIUM));
     const char *child = verdict(in_child(LARGE));
 
     printf("512 MiB of addresses: %s, with a limit of 96 MiB %s\n", before, large);
-    printf("{\"before\": \"%s\", \"limit\": \"%s\", ", before, limit);
+    printf("{\"before\": \"%s\", \"reserved\": \"%s\", ", before, reserved);
+    printf("\"malloc_before\": \"%s\", \"limit\": \"%s\", ", malloc_before, limit);
     printf("\"raise_soft\": \"%s\", \"raise_hard\": \"%s\", ", raise_soft, raise_hard);
     printf("\"small\": \"%s\", \"large\": \"%s\", ", small, large);
     printf("\"by_malloc\": \"%s\", \"child\": \"%s\"}\n", by_malloc, child);

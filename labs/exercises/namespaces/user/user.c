@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 static const char OWN_FILE[] = "made-by-root-inside";
-static const char ROOTS_FILE[] = "/proc/sys/kernel/hostname"; /* opened, never written */
+static const char CLOSED_FILE[] = "closed-to-everybody"; /* our own, mode 0 */
+static const char ROOTS_FILE[] = "/etc/passwd"; /* opened, never written */
 
 /* What the child inside saw; the errors are 0 or an errno. Later fields need the earlier steps. */
 struct inside {
@@ -26,6 +27,7 @@ struct inside {
     uid_t uid_after_mapping;
     bool all_capabilities;
     uid_t file_owner;
+    int closed_file_error;
     int roots_file_error;
 };
 
@@ -99,9 +101,18 @@ static uid_t make_file(void)
     return made.st_uid;
 }
 
-static int open_roots_file(void)
+static void make_closed_file(void)
 {
-    int fd = open(ROOTS_FILE, O_WRONLY | O_CLOEXEC);
+    int fd = open(CLOSED_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+    if (fd == -1)
+        die(CLOSED_FILE);
+    close(fd);
+}
+
+/* 0, or the errno with which the kernel refused. */
+static int try_to_open(const char *path, int access)
+{
+    int fd = open(path, access | O_CLOEXEC);
     if (fd == -1)
         return errno;
     close(fd);
@@ -124,7 +135,8 @@ static struct inside go_inside(void)
     seen.uid_after_mapping = geteuid();
     seen.all_capabilities = has_all_capabilities();
     seen.file_owner = make_file();
-    seen.roots_file_error = open_roots_file();
+    seen.closed_file_error = try_to_open(CLOSED_FILE, O_RDONLY);
+    seen.roots_file_error = try_to_open(ROOTS_FILE, O_WRONLY);
     return seen;
 }
 
@@ -194,16 +206,21 @@ static void print_root_inside(struct inside seen)
            (unsigned int)seen.uid_after_mapping, json(seen.all_capabilities));
     printf(", \"file_owner_inside\": %u, \"file_ours_outside\": %s",
            (unsigned int)seen.file_owner, json(file_is_ours_outside()));
+    printf(", \"open_closed_inside\": \"%s\"", verdict(seen.closed_file_error));
     printf(", \"write_file_of_root\": \"%s\"", verdict(seen.roots_file_error));
 }
 
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    make_closed_file();
+    int closed_before = try_to_open(CLOSED_FILE, O_RDONLY);
     struct inside seen = ask_child();
+    if (unlink(CLOSED_FILE) == -1)
+        die(CLOSED_FILE);
     puts("a child asks for a user namespace of its own and the user id 0 in it");
 
-    printf("{\"unshare\": \"%s\"", verdict(seen.unshare_error));
+    printf("{\"open_closed_before\": \"%s\", \"unshare\": \"%s\"", verdict(closed_before), verdict(seen.unshare_error));
     if (seen.unshare_error == 0)
         printf(", \"uid_before_mapping\": %u, \"become_root_inside\": \"%s\"",
                (unsigned int)seen.uid_before_mapping, verdict(seen.mapping_error));

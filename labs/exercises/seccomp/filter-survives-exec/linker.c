@@ -56,7 +56,12 @@ int main(int argc, char **argv)
         printf("{\"free\": \"%s\"}\n", make_link());
         return 0;
     }
-    printf("{\"program\": \"%s\", \"its_child\": \"%s\", ", make_link(), child_makes_link());
-    printf("\"take_off\": \"%s\", \"after_that\": \"%s\"}\n", take_off(), make_link());
+    /* One statement each: the order in which arguments are evaluated is unspecified. */
+    const char *program = make_link();
+    const char *its_child = child_makes_link();
+    const char *off = take_off();
+    const char *after_that = make_link();
+    printf("{\"program\": \"%s\", \"its_child\": \"%s\", ", program, its_child);
+    printf("\"take_off\": \"%s\", \"after_that\": \"%s\"}\n", off, after_that);
     return 0;
 }

@@ -20,7 +20,8 @@ struct node {
     struct node *next;
 };
 
-static struct node *head;
+/* volatile: the handler changes it, and a compiler may know that the functions called meanwhile do not */
+static struct node *volatile head;
 static struct node from_main, from_handler;
 static volatile sig_atomic_t flag;
 

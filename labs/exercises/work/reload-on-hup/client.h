@@ -49,13 +49,18 @@ static inline void report_of(struct child *daemon, char word[LINE_ROOM])
     snprintf(word, LINE_ROOM, daemon->err.silent ? "silent" : "ended");
 }
 
-static inline struct child start_daemon(void (*prepare)(void), char word[LINE_ROOM])
+static inline struct child start_program(char *program, void (*prepare)(void), char word[LINE_ROOM])
 {
-    char program[] = "./service";
     char *argv[] = {program, CONFIGURATION, NULL};
     struct child daemon = start_child(argv, prepare, ANSWERS_ROOM);
     report_of(&daemon, word);
     return daemon;
+}
+
+static inline struct child start_daemon(void (*prepare)(void), char word[LINE_ROOM])
+{
+    char program[] = "./service";
+    return start_program(program, prepare, word);
 }
 
 /* It may have ended already, which is found out by what it does not say: ESRCH is impossible here. */
@@ -65,8 +70,10 @@ static inline void signal_it(const struct child *daemon, int number)
         die("kill");
 }
 
+/* When it waits: this is not about signals at bad moments. */
 static inline void hang_up(struct child *daemon, char word[LINE_ROOM])
 {
+    (void)falls_asleep(daemon->pid); /* who never sleeps gets it all the same */
     signal_it(daemon, SIGHUP);
     report_of(daemon, word);
 }

@@ -5,12 +5,17 @@
  */
 #include "../../support/child.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* More than two pipes hold where pages are 64 KiB, and so a pipe 1 MiB: pipe(7). */
-enum { MUCH = 4 << 20, ROOM = MUCH + 4096 };
+enum { MUCH = 4 << 20, ROOM = MUCH + 4096, GATES = 3, SOME = 1 << 18, SECONDS = 3 };
 
 static char much[MUCH];
 
@@ -85,6 +90,40 @@ static void ask(const char *key, char *mode, size_t length)
     end_child(&child);
 }
 
+/* Processor time enough for what is to be done; it keeps one that spins from using up all that there is. */
+static void spin_for_seconds_only(void)
+{
+    const struct rlimit few = {SECONDS, SECONDS};
+    if (setrlimit(RLIMIT_CPU, &few) == -1)
+        die("setrlimit");
+}
+
+/* How often the service sleeps while the program does: one that spins is ended for its processor time. */
+static void wait_at_gates(void)
+{
+    char *const argv[] = {"./service", "./traps", "gates", NULL};
+    int asleep = 0;
+    if (unlink("gate") == -1 && errno != ENOENT)
+        die("gate");
+    if (mkfifo("gate", 0600) == -1)
+        die("gate");
+    int gate = open("gate", O_RDWR | O_CLOEXEC); /* on Linux that waits for nobody: fifo(7) */
+    if (gate == -1)
+        die("gate");
+    struct child child = start_child(argv, spin_for_seconds_only, ROOM);
+    if (tell(&child, much, SOME)) {
+        close_end(&child.in);
+        for (int i = 0; i < GATES && falls_asleep(child.pid) && process_state(child.pid) == 'S'; i++) {
+            asleep++;
+            if (write(gate, "", 1) != 1)
+                die("gate");
+        }
+    }
+    show_number("sleeps", asleep);
+    end_child(&child);
+    close_end(&gate);
+}
+
 int main(void)
 {
     char *const nobody[] = {"./service", "./no-such-program", NULL};
@@ -98,6 +137,7 @@ int main(void)
     ask("dies", "die", 10);
     ask("descriptors", "descriptors", 0);
     ask("sigpipe", "sigpipe", 0);
+    wait_at_gates();
     struct child child = run_to_end(nobody, "", 0, ROOM);
     show("not_there", &child, 200);
     end_child(&child);

@@ -8,6 +8,8 @@
  *   traps die          kills itself by SIGKILL when it has read all
  *   traps descriptors  says which descriptors it was started with
  *   traps sigpipe      says what SIGPIPE would do to it
+ *   traps gates        waits at the FIFO "gate" three times: at first, when it has read all, and when it has
+ *                      closed its output; a byte lets it go on
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +68,30 @@ static void show_sigpipe(void)
     printf("%s\n", now.sa_handler == SIG_DFL ? "default" : now.sa_handler == SIG_IGN ? "ignored" : "handled");
 }
 
+static void pass_gate(int gate)
+{
+    char byte;
+    ssize_t got;
+    do
+        got = read(gate, &byte, 1);
+    while (got == -1 && errno == EINTR);
+    if (got != 1)
+        die("gate");
+}
+
+static void pass_gates(void)
+{
+    int gate = open("gate", O_RDONLY | O_CLOEXEC);
+    if (gate == -1)
+        die("gate");
+    pass_gate(gate);
+    read_all();
+    pass_gate(gate);
+    if (close(STDOUT_FILENO) == -1)
+        die("close");
+    pass_gate(gate);
+}
+
 int main(int argc, char *argv[])
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -88,6 +114,8 @@ int main(int argc, char *argv[])
         show_descriptors();
     } else if (strcmp(mode, "sigpipe") == 0) {
         show_sigpipe();
+    } else if (strcmp(mode, "gates") == 0) {
+        pass_gates();
     } else {
         return 2;
     }

@@ -1,13 +1,16 @@
-/* Lets ./stress misuse the student's functions, and prints what it said and how it ended. */
+/*
+ * Lets ./stress misuse the student's functions, and ./larger, which is the same where pages are larger;
+ * prints what they said and how they ended.
+ */
 #include "../../support/child.h"
 
 #include <stdio.h>
 
 enum { ROOM = 4096, SHOWN = 200 };
 
-static void ask(const char *key, char *what, char *size)
+static void ask(const char *key, char *program, char *what, char *size)
 {
-    char *const argv[] = {"./stress", what, size, NULL};
+    char *const argv[] = {program, what, size, NULL};
     char words[ROOM + 64];
     struct child child = run_to_end(argv, "", 0, ROOM);
     int length = snprintf(words, sizeof words, "%s%s", child.out.text, ending(&child));
@@ -29,7 +32,9 @@ int main(void)
     };
     protect_tester();
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
-        ask(asked[i].key, asked[i].what, asked[i].size);
+        ask(asked[i].key, "./stress", asked[i].what, asked[i].size);
+    ask("larger_over_13", "./larger", "over", "13");
+    ask("larger_over_page", "./larger", "over", "+0");
     show_end();
     return 0;
 }

@@ -19,6 +19,8 @@
 #include "../box.h"
 #include "outside.h"
 
+extern char **environ;
+
 enum { SPARE = 7, AWAIT_MS = 10 * 1000, PAUSE_MS = 5 };
 
 /* Commands. */
@@ -29,10 +31,19 @@ static int count_descriptors(void)
     return count_entries("/proc/self/fd", false) - (STDERR_FILENO + 1) - 1;
 }
 
+static int count_environment(void)
+{
+    int count = 0;
+    while (environ[count] != NULL)
+        count++;
+    return count;
+}
+
 static int look(void)
 {
     printf("gid=%d entries=%d ", (int)getgid(), count_entries("/", false));
     printf("mounts=%d ", count_lines("/proc/self/mountinfo"));
+    printf("environment=%d ", count_environment());
     printf("descriptors=%d\n", count_descriptors());
     return 0;
 }
@@ -154,6 +165,8 @@ int main(int argc, char *argv[])
     if (argc == 2)
         return be_command(argv[1]);
     protect_tester();
+    if (setenv("SECRET", "of the outside", 1) == -1)
+        die("setenv");
     struct run seen = run_boxed("./prober", "look", leave_open);
     struct run orphan = run_boxed("./prober", "orphan", NULL);
     struct run terminated = run_boxed("./prober", "terminate", NULL);
@@ -165,6 +178,7 @@ int main(int argc, char *argv[])
     show_number("entries", number_of(seen.out, "entries"));
     show_number("mounts", number_of(seen.out, "mounts"));
     show_number("descriptors", number_of(seen.out, "descriptors"));
+    show_number("environment", number_of(seen.out, "environment"));
     show_number("orphans_left", number_of(orphan.out, "left"));
     show_text("terminated", terminated.ended);
     show_text("missing", missing.ended);

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE 1
 #include "../client.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -191,6 +192,24 @@ static void find_users(void)
     other = owner + 1; /* whoever that is: neither the owner nor root */
 }
 
+/* Something of somebody else's is at the path already. */
+static void try_taken(void)
+{
+    char word[LINE_ROOM];
+    struct stat about;
+    int fd = open(DESK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd == -1 || close(fd) == -1)
+        die(DESK);
+    struct child late = open_desk(become_owner, word);
+    bool ready = strcmp(word, "ready") == 0;
+    if (!ready)
+        await_end(&late);
+    bool refused = !ready && strncmp(ending(&late), "exit ", 5) == 0 && strcmp(ending(&late), "exit 0") != 0;
+    show_text("taken_ended", refused ? "with an error" : "otherwise");
+    show_text("taken", lstat(DESK, &about) == 0 && S_ISREG(about.st_mode) ? "untouched" : "replaced");
+    close_desk(&late);
+}
+
 int main(void)
 {
     char word[LINE_ROOM];
@@ -198,6 +217,7 @@ int main(void)
     find_users();
     if (unlink(DESK) == -1 && errno != ENOENT)
         die(DESK);
+    try_taken();
     service = open_desk(become_owner, word);
     show_text("started_under_umask_077", word);
     try_each();

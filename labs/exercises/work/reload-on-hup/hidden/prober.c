@@ -121,6 +121,18 @@ static void try_inherited(void)
     start(&daemon, OLD, block_and_ignore);
     hang_up(&daemon, word);
     show_text("started_with_signals_blocked", word);
+    signal_it(&daemon, SIGTERM);
+    show_ending("ended_with_signals_blocked", &daemon);
+}
+
+/* Forty-one bytes; forty are a name. */
+static void try_long_request(void)
+{
+    char line[LINE_ROOM];
+    struct child daemon;
+    start(&daemon, "greeting Hello\ntimes 1\nend\n", NULL);
+    ask(&daemon, "12345678901234567890123456789012345678901\nAda\n", line);
+    show_text("after_long_request", line);
     end_child(&daemon);
 }
 
@@ -181,6 +193,23 @@ static void try_under_load(void)
     end_child(&daemon);
 }
 
+/* Whether it reloads when the signal comes between a look at a flag and the wait. */
+static bool try_before_waiting(void)
+{
+    char program[] = "./meddled", word[LINE_ROOM], line[LINE_ROOM];
+    bool sent = false, reloaded = false;
+    configure(OLD);
+    struct child daemon = start_program(program, NULL, word);
+    while (!reloaded && hear_line(&daemon.err, line)) {
+        sent = sent || strcmp(line, "meddled") == 0;
+        reloaded = strcmp(line, "reloaded") == 0;
+    }
+    /* Nothing was sent where it waits by a function that is not meddled with. */
+    show_text("just_before_waiting", reloaded ? "reloaded" : sent ? "missed" : "not tried");
+    end_child(&daemon);
+    return reloaded || !sent;
+}
+
 /* Each comes as soon as the one before was reported: as near as can be to the wait that follows. */
 static void try_storm(void)
 {
@@ -189,7 +218,8 @@ static void try_storm(void)
     struct child daemon;
     start(&daemon, OLD, NULL);
     for (int i = 0; i < STORM; i++) {
-        hang_up(&daemon, word);
+        signal_it(&daemon, SIGHUP);
+        report_of(&daemon, word);
         if (strcmp(word, "reloaded") != 0)
             break;
         reloads++;
@@ -225,7 +255,9 @@ int main(void)
     try_bad_ones();
     try_inherited();
     try_half_request();
-    if (try_during_answer()) { /* else these may turn out one way or the other */
+    try_long_request();
+    bool keeps_signals = try_before_waiting();
+    if (try_during_answer() && keeps_signals) { /* else these may turn out one way or the other */
         try_storm();
         try_under_load();
     }

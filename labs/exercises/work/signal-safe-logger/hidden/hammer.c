@@ -3,6 +3,7 @@
  *
  *   hammer texts        texts and numbers at their bounds
  *   hammer interrupted  a signal, whose handler logs, just before the line is written
+ *   hammer entered      the same just before signals are blocked, if they ever are
  *   hammer parted       the same after a part of the line was written
  *   hammer refused      write() that is interrupted, has no room, and takes a part only
  *   hammer watched      which functions are called in a handler
@@ -89,6 +90,12 @@ static void interrupted(void)
     planned(STEPS);
 }
 
+static void entered(void)
+{
+    watch_blocking();
+    log_line(STDOUT_FILENO, "main", 1);
+}
+
 /* The second step is that of whoever writes next: the signal comes within the line. */
 static void parted(void)
 {
@@ -163,8 +170,8 @@ int main(int argc, char *argv[])
     static const struct {
         const char *name;
         void (*run)(void);
-    } MODES[] = {{"texts", texts},     {"interrupted", interrupted}, {"parted", parted}, {"refused", refused},
-                 {"watched", watched}, {"mask", mask},               {"gone", gone},     {"storm", storm}};
+    } MODES[] = {{"texts", texts},     {"interrupted", interrupted}, {"entered", entered}, {"parted", parted}, {"refused", refused},
+                 {"watched", watched}, {"mask", mask},               {"gone", gone},       {"storm", storm}};
     handle(SIGUSR1);
     handle(SIGRTMIN);
     for (size_t i = 0; argc == 2 && i < sizeof MODES / sizeof *MODES; i++)

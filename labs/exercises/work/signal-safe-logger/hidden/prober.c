@@ -99,6 +99,17 @@ static bool try_planned(const char *mode, const char *note)
     return strcmp(text, "main 1|signal 2") == 0 || strcmp(text, "main 1") == 0;
 }
 
+/* As above. Who never blocks signals is not interrupted here. */
+static bool try_entered(void)
+{
+    char text[LINE_ROOM * MOST_LINES];
+    struct child child = hammer("entered");
+    lines_of(&child, text);
+    show_text("entered", text);
+    end_of(&child);
+    return strcmp(text, "main 1|signal 2") == 0 || strcmp(text, "main 1") == 0;
+}
+
 static void try_noted(const char *mode, const char *key, const char *name)
 {
     char text[LINE_ROOM * MOST_LINES];
@@ -168,6 +179,7 @@ int main(void)
     protect_tester();
     try_texts();
     bool whole = try_planned("interrupted", "errno_when_interrupted");
+    whole = try_entered() && whole;
     whole = try_planned("parted", "errno_when_parted") && whole;
     whole = try_planned("refused", "errno_when_refused") && whole;
     try_noted("watched", "unsafe", "unsafe_in_handler");

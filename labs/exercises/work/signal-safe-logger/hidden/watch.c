@@ -2,28 +2,38 @@
  * Functions that logger.c gets instead of the C library's: hidden.yaml compiles it with -Dwrite=watch_write
  * and so on. They do what the library's do, but the unsafe ones note that a handler called them, and
  * write() behaves as it is planned: as interrupted, as taking a part only, or with a signal coming at
- * just that moment.
+ * just that moment. So may the functions that block signals.
  *
- * Man pages: signal-safety(7), write(2), stdio(3).
+ * Man pages: signal-safety(7), write(2), sigprocmask(2), stdio(3).
  */
 #define _GNU_SOURCE 1
 #include "watch.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 volatile sig_atomic_t watch_in_handler;
 const char *volatile watch_unsafe;
 static const enum step *volatile plan;
+static volatile sig_atomic_t before_blocking;
 
 void watch_plan(const enum step *steps)
 {
     plan = steps;
+}
+
+void watch_blocking(void)
+{
+    before_blocking = 1;
 }
 
 static void note(const char *name)
@@ -50,6 +60,22 @@ extern int library_fflush(FILE *) __asm__("fflush");
 extern FILE *library_fdopen(int, const char *) __asm__("fdopen");
 extern FILE *library_fopen(const char *, const char *) __asm__("fopen");
 extern int library_fclose(FILE *) __asm__("fclose");
+extern int library_sigprocmask(int, const sigset_t *, sigset_t *) __asm__("sigprocmask");
+extern int library_pthread_sigmask(int, const sigset_t *, sigset_t *) __asm__("pthread_sigmask");
+extern int library_lock(pthread_mutex_t *) __asm__("pthread_mutex_lock");
+extern int library_trylock(pthread_mutex_t *) __asm__("pthread_mutex_trylock");
+extern int library_spin_lock(pthread_spinlock_t *) __asm__("pthread_spin_lock");
+extern int library_sem_wait(sem_t *) __asm__("sem_wait");
+extern int library_sem_trywait(sem_t *) __asm__("sem_trywait");
+extern int library_flock(int, int) __asm__("flock");
+extern int library_vasprintf(char **, const char *, va_list) __asm__("vasprintf");
+extern char *library_strdup(const char *) __asm__("strdup");
+extern char *library_strndup(const char *, size_t) __asm__("strndup");
+extern struct tm *library_localtime(const time_t *) __asm__("localtime");
+extern struct tm *library_localtime_r(const time_t *, struct tm *) __asm__("localtime_r");
+extern char *library_strerror(int) __asm__("strerror");
+extern void library_perror(const char *) __asm__("perror");
+extern _Noreturn void library_exit(int) __asm__("exit");
 extern void library_vsyslog(int, const char *, va_list) __asm__("vsyslog");
 
 ssize_t write(int fd, const void *bytes, size_t size)
@@ -65,6 +91,122 @@ ssize_t write(int fd, const void *bytes, size_t size)
     if (step == STEP_SIGNAL && raise(SIGUSR1) != 0)
         _exit(1);
     return library_write(fd, bytes, step == STEP_PART && size > 3 ? 3 : size);
+}
+
+/* The handler logs in the midst of whatever was done before signals are shut out. */
+static void come_before_blocking(int how, const sigset_t *set)
+{
+    if (!before_blocking || set == NULL || how == SIG_UNBLOCK)
+        return;
+    before_blocking = 0; /* first: the handler blocks signals, too */
+    if (raise(SIGUSR1) != 0)
+        _exit(1);
+}
+
+int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    come_before_blocking(how, set);
+    return library_sigprocmask(how, set, old);
+}
+
+int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    come_before_blocking(how, set);
+    return library_pthread_sigmask(how, set, old);
+}
+
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    note("pthread_mutex_lock");
+    return library_lock(mutex);
+}
+
+int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+    note("pthread_mutex_trylock");
+    return library_trylock(mutex);
+}
+
+int pthread_spin_lock(pthread_spinlock_t *lock)
+{
+    note("pthread_spin_lock");
+    return library_spin_lock(lock);
+}
+
+int sem_wait(sem_t *semaphore)
+{
+    note("sem_wait");
+    return library_sem_wait(semaphore);
+}
+
+int sem_trywait(sem_t *semaphore)
+{
+    note("sem_trywait");
+    return library_sem_trywait(semaphore);
+}
+
+int flock(int fd, int operation)
+{
+    note("flock");
+    return library_flock(fd, operation);
+}
+
+int vasprintf(char **text, const char *format, va_list list)
+{
+    note("vasprintf");
+    return library_vasprintf(text, format, list);
+}
+
+int asprintf(char **text, const char *format, ...)
+{
+    va_list list;
+    note("asprintf");
+    va_start(list, format);
+    int done = library_vasprintf(text, format, list);
+    va_end(list);
+    return done;
+}
+
+char *strdup(const char *text)
+{
+    note("strdup");
+    return library_strdup(text);
+}
+
+char *strndup(const char *text, size_t most)
+{
+    note("strndup");
+    return library_strndup(text, most);
+}
+
+struct tm *localtime(const time_t *when)
+{
+    note("localtime");
+    return library_localtime(when);
+}
+
+struct tm *localtime_r(const time_t *when, struct tm *fields)
+{
+    note("localtime_r");
+    return library_localtime_r(when, fields);
+}
+
+char *strerror(int number)
+{
+    note("strerror");
+    return library_strerror(number);
+}
+
+void perror(const char *text)
+{
+    note("perror");
+    library_perror(text);
+}
+
+_Noreturn void exit(int status)
+{
+    note("exit");
+    library_exit(status);
 }
 
 void *malloc(size_t size)

@@ -16,4 +16,7 @@ extern const char *volatile watch_unsafe; /* the first one called; NULL if none 
 
 void watch_plan(const enum step *steps); /* ends with STEP_END */
 
+/* Lets a signal come just before the next call that blocks any. */
+void watch_blocking(void);
+
 #endif
