@@ -40,7 +40,7 @@ def grade_class_file(path: Path, options: Options) -> Exit:
     if options.moodle or options.canvas:
         labs = _one(labs)
     told: list[dict[str, Any]] = []
-    codes = [_grade(found, lab, options, told) for lab in _with(labs, options)]
+    codes = [_grade(found, lab, own, told) for lab, own in _with(labs, options)]
     if options.form == JSON:
         say_json({"class": found.name, "labs": told})
     return next(code for code in _WORST if code in codes)
@@ -55,40 +55,33 @@ def _one(labs: list[ScheduledLab]) -> list[ScheduledLab]:
     return labs
 
 
-def _with(labs: Sequence[ScheduledLab], options: Options) -> list[ScheduledLab]:
-    """Return the labs that have any of the chosen exercises and machines. Raises SpecError for a name that
-    none has."""
-    known = {
-        "exercise": [one.name for lab in labs for one in lab.lab.exercises],
-        "machine": [name for lab in labs for name in lab.lab.lab.machines],
-    }
-    exercises = chosen(options.exercises, known["exercise"], "exercise")
-    machines = chosen(options.only, known["machine"], "machine")
-    return [
-        lab
-        for lab in labs
-        if (not exercises or {one.name for one in lab.lab.exercises} & {*exercises})
-        and (not machines or {*lab.lab.lab.machines} & {*machines})
-    ]
+def _with(labs: Sequence[ScheduledLab], options: Options) -> list[tuple[ScheduledLab, Options]]:
+    """Return the labs that have any of the chosen exercises and machines, with those they have. Raises
+    SpecError for a name that none has."""
+    every = [one.name for lab in labs for one in lab.lab.exercises]
+    hosts = [name for lab in labs for name in lab.lab.lab.machines]
+    exercises = chosen(options.exercises, list(dict.fromkeys(every)), "exercise")
+    machines = chosen(options.only, list(dict.fromkeys(hosts)), "machine")
+    found = []
+    for lab in labs:
+        own = tuple(one.name for one in lab.lab.exercises if one.name in exercises)
+        only = tuple(name for name in lab.lab.lab.machines if name in machines)
+        if (own or not exercises) and (only or not machines):
+            found.append((lab, replace(options, exercises=own, only=only)))
+    return found
 
 
-def _grade(found: LoadedClass, lab: ScheduledLab, options: Options, told: list[dict[str, Any]]) -> Exit:
-    names, machines = [one.name for one in lab.lab.exercises], list(lab.lab.lab.machines)
-    own = replace(
-        options,
-        exercises=tuple(one for one in options.exercises if one in names),
-        only=tuple(one for one in options.only if one in machines),
-    )
+def _grade(found: LoadedClass, lab: ScheduledLab, own: Options, told: list[dict[str, Any]]) -> Exit:
     choice = choice_of(lab.lab, own)
     exercises = exercises_of(lab.lab, choice.exercises)
-    policy = load_policy(Path(options.policy)) if options.policy else policy_of(found, lab)
-    out = (Path(options.out) if options.out else found.folder / GRADES) / lab.name
+    policy = load_policy(Path(own.policy)) if own.policy else policy_of(found, lab)
+    out = (Path(own.out) if own.out else found.folder / GRADES) / lab.name
     make_out_folder(out, found.folder / HANDED_IN)
 
     def printing(outcome: Outcome, intake: Intake, folder: Path, written: Sequence[Path]) -> None:
         told.append({"lab": lab.name, **data_of(outcome, intake, folder, written)})
 
-    if options.form != JSON:
+    if own.form != JSON:
         say(f"{'' if lab is found.labs[0] else chr(10)}{lab.name}: {lab.lab.lab.title}".rstrip(": "))
     return grade_opened(
         lab.lab,
@@ -97,5 +90,5 @@ def _grade(found: LoadedClass, lab: ScheduledLab, options: Options, told: list[d
         policy,
         out,
         own,
-        printing if options.form == JSON else None,
+        printing if own.form == JSON else None,
     )

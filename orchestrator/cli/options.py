@@ -16,7 +16,7 @@ GRADE = {
     "canvas-column": "title or number of the assignment's column, if several could be it",
     "similarity": "compare submissions with each other (needs the extra `similarity`)",
     "names": "names instead of pseudonyms in what is about the whole class",
-    "verify": "folder of grades: check every receipt in it",
+    "verify": "folder of grades: check every receipt in it; or the receipt of a hand-in",
     "key": "with --verify: file of the public key, if another state folder graded",
     "student": "with --verify: grade this student's work again, and compare",
     "self-test": "grade the lab's own solutions: right ones get all points, wrong ones lose some",

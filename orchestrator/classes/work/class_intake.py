@@ -6,6 +6,7 @@ that counts as handed in when its files, as they are, first came.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,8 +17,10 @@ from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.paths import COLLECTED, HANDED_IN
 from orchestrator.classes.work.begun import begun, student_files
 from orchestrator.classes.work.deposit_box import Deposited, box, deposited, digests_of
-from orchestrator.classes.work.mirror import Kept, Mirror
+from orchestrator.classes.work.mirror import Kept, Mirror, mirror_lock
 from orchestrator.classes.work.start import exercise_folder
+from orchestrator.deadline import Deadline
+from orchestrator.exercises.submission import MOST_BYTES
 from orchestrator.formatting import printable
 from orchestrator.gradebook.policy import Keep
 from orchestrator.host.tempdirs import working_folder
@@ -25,7 +28,8 @@ from orchestrator.labfile.load import LoadedExercise
 from orchestrator.submissions.model import Intake, Submission
 
 WORKING = "handedin"
-"""Purpose of the working folder, which is empty."""
+"""Purpose of the working folder, which holds files of students."""
+LOCK_SECONDS = 600.0
 
 
 @contextmanager
@@ -33,11 +37,13 @@ def class_intake(
     found: LoadedClass, lab: ScheduledLab, exercises: Sequence[LoadedExercise], keep: Keep
 ) -> Iterator[Intake]:
     """Provide what a class handed in of these exercises of a lab for a ``with`` block. If the last attempt
-    counts, earlier ones are left out. Nothing is copied: what was handed in is read-only.
+    counts, earlier ones are left out. What was handed in is read where it is; what was collected is copied.
 
     Raises LabError for a hand-in that is damaged.
     """
-    with working_folder(WORKING) as empty:
+    with working_folder(WORKING) as folder:
+        empty = folder / ".empty"  # no seat is called so
+        empty.mkdir()
         by_seat = {seat: list(_of(found, lab, exercises, keep, seat, empty)) for seat in found.seats}
         submissions = tuple(one for some in by_seat.values() for one in some)
         absent = tuple(
@@ -103,12 +109,10 @@ def _collected(
 ) -> Iterator[Submission]:
     """Yield the work on each exercise as it was collected, if any was begun: on the first machine that has
     the lab's folder."""
-    place = found.folder / COLLECTED / seat.name
-    machine = next((n for n in found.machines.lab.machines if (place / n / lab.name).is_dir()), "")
+    place, work = found.folder / COLLECTED / seat.name, empty.parent / seat.name
+    machine, known = _copied(place, [*found.machines.lab.machines], lab.name, work)
     if not machine:
         return
-    mirror = Mirror(place, machine)
-    work, known = mirror.copy / lab.name, mirror.known()
     theirs = [each for each in exercises if begun(each, work / exercise_folder(each))]
     if not theirs:
         return
@@ -120,6 +124,27 @@ def _collected(
     never = tuple(each.name for each in exercises if each not in theirs)
     if never:
         yield replace(blank, about=never)
+
+
+def _copied(place: Path, machines: Sequence[str], lab: str, target: Path) -> tuple[str, dict[str, Kept]]:
+    """Copy a lab's folder of what was collected to ``target``, as far as grading takes files, before the next
+    collection changes it; returns the machine it is of ("" without any), and what is known of its files."""
+    if not place.is_dir():
+        return "", {}
+    with mirror_lock(place, Deadline.after(LOCK_SECONDS)):
+        for machine in machines:
+            mirror = Mirror(place, machine)
+            mirror.recover()
+            if (mirror.copy / lab).is_dir():
+                shutil.copytree(mirror.copy / lab, target, ignore=_large)
+                return machine, mirror.known()
+    return "", {}
+
+
+def _large(folder: str, names: list[str]) -> list[str]:
+    """Return which of these files are too large to be graded."""
+    paths = {name: Path(folder) / name for name in names}
+    return [name for name, path in paths.items() if path.is_file() and path.stat().st_size > MOST_BYTES]
 
 
 def _blank(lab: ScheduledLab, seat: Seat, empty: Path) -> Submission:

@@ -12,13 +12,12 @@ from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import COLLECTED, home_image
 from orchestrator.classes.work.chosen import Limits, chosen
 from orchestrator.classes.work.listing import Item, list_home
-from orchestrator.classes.work.mirror import Mirror, Renewed
+from orchestrator.classes.work.mirror import Mirror, Renewed, mirror_lock
 from orchestrator.classes.work.seat_machines import home_of, machines_of
 from orchestrator.classes.work.take import WENT_AWAY, take_files
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, from_os
 from orchestrator.formatting import counted, size_words
-from orchestrator.host.cache import digest, locked
 from orchestrator.progress import Progress
 from orchestrator.sessions.lifecycle import side_by_side
 from orchestrator.sessions.lookup import SessionMachine
@@ -105,7 +104,7 @@ def _told(
 ) -> Collected:
     if isinstance(result, Collected):
         return result
-    since = Mirror(target / seat, machine).since if (target / seat).exists() else None
+    since = Mirror(target / seat, machine).since
     if isinstance(result, LabError):
         return Collected(seat, machine, problem=result.message.splitlines()[0], time=since)
     problem = _not_up(home_image(found, seat, machine), since)
@@ -132,8 +131,7 @@ def _collected(
     seat = found.seat_of(machine.session)
     if machine.coming:
         raise LabError("it is still coming up")
-    key = digest(str(target.resolve()), seat)
-    with locked("collect", key, cancellation.deadline(LOCK_SECONDS)):
+    with mirror_lock(target / seat, cancellation.deadline(LOCK_SECONDS)):
         mirror = Mirror(target / seat, machine.machine)
         most = found.spec.quota.disk
         home, labs = home_of(machine), [lab.name for lab in found.labs]

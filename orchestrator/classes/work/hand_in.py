@@ -1,7 +1,7 @@
 """Hand in: freeze a copy of a seat's work, and give a signed receipt for it.
 
 Work is taken whenever it comes. After the lab is due it is marked late, and the class's policy says what that
-costs. Only an examination takes nothing more once it has ended.
+costs. An examination ends with its machines: everything has been collected then, and nothing is handed in.
 """
 
 from __future__ import annotations
@@ -73,13 +73,12 @@ def hand_in(
     """Hand in a seat's work on these exercises of a lab (empty: all that were begun), and record it.
 
     ``by`` says who did it, such as a student's id. What is the same as the last time is not handed in again:
-    its time stays. Raises SpecError (no such lab or exercise, nothing begun, an examination that has ended,
-    too often), Unavailable if no machine of the seat is up, TransportError, TimedOut, Interrupted, LabError.
+    its time stays. Raises SpecError (no such lab or exercise, nothing begun, too often), Unavailable if no
+    machine of the seat is up, TransportError, TimedOut, Interrupted, LabError.
     """
     lab = lab_of(found, lab_name)
     wanted = exercises_named(lab, exercises)
     now = datetime.now(UTC)
-    _require_open(found, now)
     limit = (cancellation or Cancellation()).deadline(LOCK_SECONDS)
     with (
         locked("hand-in", digest(str(found.file.resolve()), lab.name, seat.name), limit),
@@ -121,15 +120,6 @@ def policy_of(found: LoadedClass, lab: ScheduledLab) -> Policy:
     """Return the class's policy with the due date of one of its labs."""
     due = lab.spec.due or found.spec.policy.due
     return found.spec.policy.model_copy(update={"due": due})
-
-
-def _require_open(found: LoadedClass, now: datetime) -> None:
-    ends = found.spec.ends
-    if found.spec.exam and ends is not None and now > ends:
-        raise SpecError(
-            f"the examination ended at {ends.isoformat(timespec='minutes')}",
-            hint="what was there at its end was collected, and is graded",
-        )
 
 
 def _has_files(folder: Path) -> bool:

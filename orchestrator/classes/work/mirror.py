@@ -19,20 +19,24 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.classes.work.chosen import Chosen
 from orchestrator.classes.work.listing import Item
+from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError
-from orchestrator.host.cache import write_atomically
+from orchestrator.host.cache import digest, locked, write_atomically
 
 BEFORE = ".before"
 """The folder of what was deleted, in a seat's folder."""
 _RACY_SECONDS = 2
 """A file that changed within so many seconds before it was listed may have changed again since, unseen: the
 times are whole seconds."""
+
+_ALL = 2**63
 
 Fetch = Callable[[Sequence[Item], Path], set[str]]
 """Copies files into a folder, and returns the paths of those that came."""
@@ -68,20 +72,32 @@ class Renewed:
     lost: tuple[str, ...] = ()
 
 
+def mirror_lock(folder: Path, deadline: Deadline) -> AbstractContextManager[None]:
+    """Return the lock of a seat's folder of copies. Raises TimedOut, Interrupted."""
+    return locked("collect", digest(str(folder.resolve())), deadline)
+
+
 class Mirror:
-    """The copy of a machine's home folder in a seat's ``folder``. One process at a time may use it."""
+    """The copy of a machine's home folder in a seat's ``folder``. Whoever recovers, renews or reads it holds
+    ``mirror_lock``."""
 
     def __init__(self, folder: Path, machine: str) -> None:
-        """Finish what was begun. Raises LabError if this host cannot."""
         self.folder, self.copy = folder, folder / machine
         self._machine = machine
         self._index = folder / f".index-{machine}.json"
         self._making, self._ready, self._old = (
             folder / f".{what}-{machine}" for what in ("making", "ready", "old")
         )
-        with _told(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._recover()
+
+    def recover(self) -> None:
+        """Finish what an isolab that was killed had begun. Raises LabError if this host cannot."""
+        with _told(self.folder):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.rmtree(self._making, ignore_errors=True)
+            if self._ready.exists():
+                self._swap(most=_ALL)
+            elif self._old.exists():
+                self._set_aside(most=_ALL)
 
     @property
     def since(self) -> datetime | None:
@@ -106,6 +122,7 @@ class Mirror:
 
         Raises LabError, and what ``fetch`` raises; then the copy is what it was.
         """
+        self.recover()
         known = self.known()
         same = {one.path for one in wanted.files if self._has(one, known)}
         missing = [one for one in wanted.files if one.path not in same]
@@ -115,7 +132,6 @@ class Mirror:
             os.utime(self._index)
             return Renewed(len(same))
         with _told(self.folder):
-            shutil.rmtree(self._making, ignore_errors=True)
             self._making.mkdir(mode=0o700)
             for path in wanted.folders:
                 (self._making / path).mkdir(parents=True, exist_ok=True)
@@ -173,13 +189,6 @@ class Mirror:
         shutil.rmtree(self._old, ignore_errors=True)
         _prune(self.folder / BEFORE, most)
         return len(gone)
-
-    def _recover(self) -> None:
-        shutil.rmtree(self._making, ignore_errors=True)
-        if self._ready.exists():
-            self._swap(most=2**63)
-        elif self._old.exists():
-            self._set_aside(most=2**63)
 
     def _write(self, index: Mapping[str, Kept]) -> None:
         text = json.dumps({path: asdict(about) for path, about in index.items()}, indent=0)

@@ -99,21 +99,13 @@ def test_nothing_is_nothing(tmp_path: Path) -> None:
         handed(found, "frist")
 
 
-def test_late_is_marked_and_an_examination_that_ended_is_closed(tmp_path: Path) -> None:
-    found = write_class(tmp_path, due="2020-03-08T17:00+00:00", more="ends: 2020-04-01T00:00+00:00")
+def test_late_is_marked_and_taken(tmp_path: Path) -> None:
+    found = write_class(tmp_path, due="2020-03-08T17:00+00:00")
     with at_home(first=BEGUN):
         done = handed(found)
     assert done.late.startswith("late by ")
     assert "in time: no, late by" in done.receipt
     assert policy_of(found, found.labs[0]).due == datetime(2020, 3, 8, 17, tzinfo=UTC)
-    closed = write_exam(tmp_path / "exam")
-    with at_home(first=BEGUN), pytest.raises(SpecError, match="the examination ended"):
-        handed(closed)
-
-
-def write_exam(folder: Path) -> LoadedClass:
-    folder.mkdir()
-    return write_class(folder, more="exam: true\nends: 2020-04-01T00:00+00:00")
 
 
 def test_a_disk_is_not_filled_by_handing_in(tmp_path: Path) -> None:
