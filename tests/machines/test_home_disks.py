@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from bench import Bench, Kind, living_in, machine_context, on_bench, order_for, template_for
+from bench import HOST, Bench, Kind, living_in, machine_context, on_bench, order_for, template_for
 from consoles import keep_consoles
 from habitat import Home, fresh_home
 
@@ -22,7 +22,7 @@ from orchestrator.drivers.qemu.driver import DRIVER as QEMU
 from orchestrator.drivers.qemu.home import InUse
 from orchestrator.errors import TransportError
 from orchestrator.host import process_table
-from orchestrator.machines.homes import ensure_home, fitted, set_student_keys
+from orchestrator.machines.homes import ensure_home, fitted, set_student_keys, sync_home
 from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import connected, remove, start
 from orchestrator.progress import Progress, SilentProgress
@@ -212,7 +212,9 @@ def test_work_survives_reset_down_and_another_template(place: Home, disk: HomeDi
     order = desk(place, CLONE, disk, [own.client_public.decode().strip()])
     first = stand(order, "class.ann")
     with asking(first.handle) as ask:
-        ask("echo one >/home/student/work; sync")
+        ask("echo one >/home/student/work")
+    with QEMU.connect(first.handle, Deadline.after(ASK)) as transport:
+        sync_home(transport, Deadline.after(ASK))
     fresh = renew(first.there, SilentProgress(), Cancellation())
     with asking(fresh) as ask:
         assert ask("cat /home/student/work") == "one"
@@ -360,6 +362,26 @@ def overwrite(disk: HomeDisk, where: int, what: bytes) -> None:
     with disk.file.open("rb+") as file:
         file.seek(where)
         file.write(what)
+
+
+@pytest.mark.xdist_group("debian")
+def test_a_debian_desk(place: Home, disk: HomeDisk) -> None:
+    """Where the student is root: what others need of her home is not in it."""
+    keys = [make_keys() for _ in range(2)]
+    lines = [pair.client_public.decode().strip() for pair in keys]
+    kind = Kind("qemu", HOST, cloned=True, image="debian")
+    order = desk(place, kind, disk, lines[:1])
+    order = replace(order, machine=order.machine.model_copy(update={"pids": 60}))
+    with on_bench(kind, order) as first:
+        with login(first, keys[0].client_private) as student:
+            assert student("ls -A; bash -c 'ulimit -u'") == ".bash_logout\n.bashrc\n.profile\n60"
+            student("echo work >work; sudo rm .bashrc; echo r | sudo tee root; sudo chown root: .; sync")
+        set_student_keys(first.live.transport, first.live.handle.site, lines[1:], Deadline.after(ASK))
+        with login(first, keys[1].client_private) as student:
+            assert student("whoami") == "student"
+        killed(first)
+    with on_bench(kind, again(order)) as second, login(second, keys[0].client_private) as student:
+        assert student("ls -A; stat -c %U . root") == ".bash_logout\n.profile\nroot\nwork\nstudent\nroot"
 
 
 def test_a_machine_without_a_home_has_nothing_of_one(place: Home) -> None:

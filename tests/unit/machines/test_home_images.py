@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from factories import order
+from factories import handle, order
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest.layout import SITE
@@ -19,6 +19,7 @@ from orchestrator.errors import SpecError, TransportError, Unavailable
 from orchestrator.host import process
 from orchestrator.images import home as home_image
 from orchestrator.machines.homes import ensure_home, fitted, set_student_keys
+from orchestrator.machines.journal import Journal, member_of
 from orchestrator.transport.base import Result, Transport
 
 MIB = 2**20
@@ -140,6 +141,17 @@ def test_only_machines_that_can_have_one_are_given_one(tmp_path: Path) -> None:
     cloud = replace(order(), image=replace(order().image, kind="cloud"))
     with pytest.raises(SpecError, match="has no home disk"):
         fitted(cloud, disk, [])
+
+
+def test_the_journal_remembers_home_and_keys_for_a_reset(tmp_path: Path) -> None:
+    found = fitted(
+        order(), HomeDisk(tmp_path / "a.img", 64 * MIB), ["ssh-ed25519 A ann", "ssh-ed25519 B bob"]
+    )
+    journal = Journal(tmp_path / "machines.db")
+    journal.intend(handle(), member_of("class.ann", "class.yaml", found))
+    (entry,) = journal.entries()
+    assert entry.member is not None
+    assert entry.member.order == found
 
 
 class Machine:
