@@ -42,7 +42,8 @@ def _entrance(found: LoadedClass, seat: Seat) -> Entrance:
 
         now = datetime.now(UTC)
         ends = (found.spec.end + GRACE) if found.spec.end else now + timedelta(days=LINK_DAYS)
-        link = issue(found, seat.name, max(ends - now, GRACE))
+        ends = max(ends, now + GRACE)
+        link = issue(found, seat.name, ends - now)
         if not is_loopback(web_endpoint(found).host):
             pair = certificate_of(found)
             certificate = pair.fingerprint if pair.made else ""

@@ -18,7 +18,8 @@ from orchestrator.classes.machines import (
 from orchestrator.classes.model import SHARED, LoadedClass, Seat
 from orchestrator.classes.start import Failed, start_all
 from orchestrator.classes.time_limits import TimeLimits
-from orchestrator.deadline import Deadline
+from orchestrator.classes.work.collect import collect
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import TimedOut
 from orchestrator.host.cache import digest, locked
 from orchestrator.labfile.addresses import group_of
@@ -60,13 +61,15 @@ def bring_up(
 ) -> Up:
     """Bring up the machines of these seats, and those for everybody, that are not up.
 
-    Each is the user's as soon as it is up. ``prune``: take down what belongs to seats that have left.
+    Each is the user's as soon as it is up. ``prune``: collect and take down what belongs to seats that have
+    left.
     ``rows``: show what each machine does. Raises Interrupted, Unavailable; what is up by then stays.
     """
     with held(found, progress):
         known = standing(found)
         left = left_the_roster(found, known)
-        if prune:
+        if prune and left:
+            collect(found, [Seat(name, name, ()) for name in left], progress, Cancellation())
             _require_down([one.machine for place, one in known.items() if place.seat in left], progress)
         places = [*wanted_shared(found), *wanted(found, seats)]
         stay = staying(found, places, known, progress)

@@ -14,6 +14,7 @@ from orchestrator.cli.output import JSON, mib, say, say_json, table
 from orchestrator.errors import Exit, Interrupted
 
 WATCH_SECONDS = 2.0
+DAY_SECONDS = 86400.0
 _CLEAR = "\033[H\033[2J"
 """Cursor to the top, and an empty screen: ECMA-48, CUP and ED."""
 _HEAD = ("STUDENT", "MACHINE", "STATE", "SINCE", "MEMORY", "IN", "LAST SEEN", "PASSED", "HANDED IN", "ENDS")
@@ -61,8 +62,14 @@ def _cells(row: MachineRow, seat: SeatRow) -> tuple[str, ...]:
         _ago(seat.last_move),
         f"{passed} of {len(seat.passed)}" if seat.passed else "",
         str(len(seat.handed_in) or ""),
-        seat.ends.astimezone().strftime("%H:%M") if seat.ends else "",
+        _end(seat.ends) if seat.ends else "",
     )
+
+
+def _end(moment: datetime) -> str:
+    """Return when that is: without its date, if it is within a day."""
+    near = abs((moment - datetime.now(UTC)).total_seconds()) < DAY_SECONDS
+    return moment.astimezone().strftime("%H:%M" if near else "%Y-%m-%d %H:%M")
 
 
 def _short(since: str) -> str:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from handed_out import write_lab
 
+from orchestrator.classes.gateway.keys import host_key_fingerprint
 from orchestrator.classes.load import load_class
+from orchestrator.classes.web.certificate import certificate_of
+from orchestrator.classes.web.tokens import Tokens
 from orchestrator.cli.classes.handout import act
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.errors import Exit, SpecError
@@ -56,6 +59,35 @@ def test_each_machine_has_its_line_and_only_a_whole_debian_has_tools(folder: Pat
     assert "scp -P 2222" in page
     assert "isolab connect desk" in page
     assert "isolab connect peer" not in page
+
+
+def test_a_class_with_a_web_server_has_a_link_for_each_until_its_end(folder: Path) -> None:
+    file = folder / "class.yaml"
+    web = 'listen: "0.0.0.0:2222", web: "0.0.0.0:8443"'
+    text = file.read_text().replace('listen: "0.0.0.0:2222"', web)
+    file.write_text(text + "ends: 2099-06-01T18:00+08:00\n")
+    found = load_class(folder)
+    act(found, (), ClassOptions())
+    with (folder / "handouts" / "handouts.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    tokens = Tokens(found)
+    for row in rows:
+        link = row["link"]
+        assert link.startswith("https://lab.uni.example:8443/s/")
+        entered = tokens.enter(link.rpartition("/")[2])
+        assert entered
+        assert (entered[1].who, entered[1].expires.year) == (row["id"], 2099)
+        assert link in (folder / "handouts" / row["page"]).read_text()
+    assert {row["certificate"] for row in rows} == {certificate_of(found).fingerprint}
+    assert {row["fingerprints"] for row in rows} == {host_key_fingerprint(found)}
+    assert (folder / "handouts" / "s1.md").read_text().count(certificate_of(found).fingerprint) == 1
+
+
+def test_without_a_web_server_there_is_no_link(folder: Path) -> None:
+    act(load_class(folder), (), ClassOptions(students=("s1",)))
+    page = (folder / "handouts" / "s1.md").read_text()
+    assert "browser" not in page
+    assert "Keep this page to yourself" not in page
 
 
 def test_some_of_the_class_into_another_folder(
