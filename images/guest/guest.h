@@ -48,7 +48,7 @@ void take_identity(void);
 
 /* home.c: a home folder on a disk of its own */
 void prepare_for_home(void);
-bool mount_home(void);
+bool mount_home(const char *size);
 
 /* keys.c: who may log in as student */
 void add_student_keys(const char *lines, size_t length);

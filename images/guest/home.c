@@ -1,11 +1,12 @@
 /*
  * home.c - the student's home folder on a disk of its own, which outlives the machine.
  *
- * The disk is found by its serial number and bound to its driver only when the machine knows who it is: a
- * copy of a frozen machine must not remember what was on the disk of its model, nor how large that was.
- * It is mounted so that what a program has written is on the disk within a second, whatever then happens
- * to the machine; docs/adr/0033 has the reasons and the price. A file system that cannot be mounted is
- * checked and repaired here, where it can harm nobody but its owner; never is a new one made.
+ * The disk is found by its serial number before the machine is frozen; a copy has another one in its place. No page
+ * of the first stays in the kernel's cache, which drops them when nobody has a disk open; and where the
+ * size is not what we are told it is, the disk is taken from its driver and given to it anew. It is mounted so
+ * that what a program has written is on the disk within a second, whatever then happens to the machine;
+ * docs/adr/0033 has the reasons and the price. A file system that cannot be mounted is checked and repaired
+ * here, where it can harm nobody but its owner; never is a new one made.
  *
  * The superblock is read as "The Second Extended File System" and the kernel's ext4/super.rst describe it.
  */
@@ -17,6 +18,7 @@
 #include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -25,7 +27,6 @@
 #include <unistd.h>
 
 #define SERIAL "isolab-home"
-#define DEVICES "/sys/bus/virtio/devices"
 #define DRIVER "/sys/bus/virtio/drivers/virtio_blk"
 #define MODULES "/lib/modules/home/load"
 #define NOTE HOME "/HOME-DISK-NOT-MOUNTED.txt"
@@ -51,87 +52,87 @@ struct found {
 	uint64_t size;
 };
 
-/* A micro machine loads what a disk needs only when it has one. */
-void prepare_for_home(void)
-{
-	if (access(MODULES, F_OK) == -1)
-		return;
-	write_file("/sys/bus/virtio/drivers_autoprobe", "0", 0644);
-	load_modules(MODULES, true);
-}
+static char name[32]; /* of the home disk, in /dev */
 
-static bool read_line(const char *path, char *text, size_t size)
+static bool is_home(const char *disk)
 {
+	char path[300], serial[32] = "";
+
+	snprintf(path, sizeof path, "/sys/block/%s/serial", disk);
 	FILE *file = fopen(path, "re");
-	bool there = file != NULL && fgets(text, (int)size, file) != NULL;
-
-	if (file != NULL)
-		fclose(file);
-	text[there ? strcspn(text, "\n") : 0] = '\0';
-	return there;
+	if (file == NULL)
+		return false;
+	bool there = fgets(serial, sizeof serial, file) != NULL;
+	fclose(file);
+	return there && strncmp(serial, SERIAL, sizeof SERIAL - 1) == 0;
 }
 
-static bool is_disk(const char *device)
+static bool find_disk(void)
 {
-	char path[300], kind[16];
-
-	snprintf(path, sizeof path, DEVICES "/%s/device", device);
-	return read_line(path, kind, sizeof kind) && strcmp(kind, "0x0002") == 0;
-}
-
-/* The name in /dev of a disk that has its driver. */
-static bool name_of(const char *device, char *name, size_t size)
-{
-	char path[300];
 	struct dirent *entry;
 	bool found = false;
+	DIR *disks = opendir("/sys/block");
 
-	snprintf(path, sizeof path, DEVICES "/%s/block", device);
-	DIR *disks = opendir(path);
 	if (disks == NULL)
 		return false;
 	while (!found && (entry = readdir(disks)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(name, size, "%s", entry->d_name);
-		found = true;
+		found = entry->d_name[0] != '.' && is_home(entry->d_name);
+		if (found)
+			snprintf(name, sizeof name, "%s", entry->d_name);
 	}
 	closedir(disks);
 	return found;
 }
 
-static bool is_home(const char *name)
+/* What every copy would do again: a micro machine loads what a disk needs only when it has one. */
+void prepare_for_home(void)
 {
-	char path[80], serial[32];
-
-	snprintf(path, sizeof path, "/sys/block/%s/serial", name);
-	return read_line(path, serial, sizeof serial) && strcmp(serial, SERIAL) == 0;
+	if (!full && access(MODULES, F_OK) == -1)
+		return;
+	if (!full)
+		load_modules(MODULES, true);
+	find_disk();
 }
 
-/* Give this disk to its driver anew, who then asks it for its size. */
-static bool bound_anew(const char *device, char *name, size_t size)
+/* Take the disk from its driver and give it to it anew, who then asks it for its size. */
+static bool bind_anew(void)
 {
-	if (name_of(device, name, size)) {
-		if (!is_home(name))
-			return false; /* the system's own */
-		write_file(DRIVER "/unbind", device, 0200);
-	}
-	write_file(DRIVER "/bind", device, 0200);
-	return name_of(device, name, size) && is_home(name);
-}
+	char path[64], target[256] = "";
 
-static bool find_disk(char *name, size_t size)
-{
-	struct dirent *entry;
-	bool found = false;
-	DIR *devices = opendir(DEVICES);
-
-	if (devices == NULL)
+	snprintf(path, sizeof path, "/sys/block/%s/device", name);
+	if (readlink(path, target, sizeof target - 1) == -1)
 		return false;
-	while (!found && (entry = readdir(devices)) != NULL)
-		found = is_disk(entry->d_name) && bound_anew(entry->d_name, name, size);
-	closedir(devices);
-	return found;
+	const char *device = strrchr(target, '/') == NULL ? target : strrchr(target, '/') + 1;
+	write_file(DRIVER "/unbind", device, 0200);
+	write_file(DRIVER "/bind", device, 0200);
+	return find_disk();
+}
+
+static int open_disk(char *path, size_t size)
+{
+	snprintf(path, size, "/dev/%s", name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static uint64_t size_of(int disk)
+{
+	uint64_t bytes = 0;
+
+	return ioctl(disk, BLKGETSIZE64, &bytes) == 0 ? bytes : 0;
+}
+
+/* The disk of this machine, as large as it really is, with nothing of another in the cache; -1 when there is none. */
+static int own_disk(char *path, size_t size, uint64_t bytes)
+{
+	int disk = name[0] != '\0' || find_disk() ? open_disk(path, size) : -1;
+
+	if (disk != -1 && size_of(disk) != bytes) {
+		close(disk);
+		disk = bind_anew() ? open_disk(path, size) : -1;
+	}
+	if (disk != -1 && ioctl(disk, BLKFLSBUF, 0) == -1)
+		say("cannot forget what was read of the home disk: %s", strerror(errno));
+	return disk;
 }
 
 static unsigned number_at(const unsigned char *bytes, int where)
@@ -139,19 +140,17 @@ static unsigned number_at(const unsigned char *bytes, int where)
 	return (unsigned)bytes[where] | (unsigned)bytes[where + 1] << 8;
 }
 
-static struct found look_at(const char *disk)
+static struct found look_at(int disk)
 {
 	unsigned char block[SUPERBLOCK];
 	struct found about = {false, false, false, 0};
-	int fd = open(disk, O_RDONLY | O_CLOEXEC);
 
-	if (fd == -1)
-		return about;
-	about.readable = pread(fd, block, sizeof block, SUPERBLOCK) == (ssize_t)sizeof block &&
+	about.readable = pread(disk, block, sizeof block, SUPERBLOCK) == (ssize_t)sizeof block &&
 			 number_at(block, MAGIC_AT) == MAGIC;
-	close(fd);
-	about.errors = about.readable && (number_at(block, STATE_AT) & HAS_ERRORS) != 0;
-	about.never_mounted = about.readable && number_at(block, COUNT_AT) == 0;
+	if (!about.readable)
+		return about;
+	about.errors = (number_at(block, STATE_AT) & HAS_ERRORS) != 0;
+	about.never_mounted = number_at(block, COUNT_AT) == 0;
 	about.size = (uint64_t)(number_at(block, BLOCKS_AT) | number_at(block, BLOCKS_AT + 2) << 16)
 		     << ((block[BLOCK_AT] & 7) + 10);
 	return about;
@@ -170,20 +169,17 @@ static bool mounted(const char *disk)
 }
 
 /* The file system takes all of a disk that was made larger. */
-static void grow(const char *disk, uint64_t size)
+static void grow(uint64_t bytes)
 {
-	uint64_t bytes = 0, blocks;
 	struct statfs about;
-	int device = open(disk, O_RDONLY | O_CLOEXEC), folder = open(HOME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t blocks;
+	int folder = open(HOME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (device != -1 && folder != -1 && ioctl(device, BLKGETSIZE64, &bytes) == 0 && bytes > size &&
-	    fstatfs(folder, &about) == 0) {
+	if (folder != -1 && fstatfs(folder, &about) == 0) {
 		blocks = bytes / (uint64_t)about.f_bsize;
 		if (ioctl(folder, GROW, &blocks) == -1)
 			say("the home disk stays as large as it was: %s", strerror(errno));
 	}
-	if (device != -1)
-		close(device);
 	if (folder != -1)
 		close(folder);
 }
@@ -235,25 +231,28 @@ static bool do_without(const char *why)
 	return false;
 }
 
-/* Mount the home disk; false, and people are told, when that is impossible. */
-bool mount_home(void)
+/* Mount the home disk, of so many bytes; false, and people are told, when that is impossible. */
+bool mount_home(const char *size)
 {
-	char name[32], disk[48];
+	char path[48];
+	uint64_t bytes = strtoull(size, NULL, 10);
+	int disk = own_disk(path, sizeof path, bytes);
 
-	if (!find_disk(name, sizeof name))
+	if (disk == -1)
 		return do_without("the disk was not found");
-	snprintf(disk, sizeof disk, "/dev/%s", name);
 	struct found about = look_at(disk);
+	close(disk);
 	if (about.errors)
-		repair(disk);
-	if (!mounted(disk)) {
-		repair(disk);
-		if (!mounted(disk))
+		repair(path);
+	if (!mounted(path)) {
+		repair(path);
+		if (!mounted(path))
 			return do_without(strerror(errno));
 		dprintf(port, "note its home disk was damaged and has been repaired; files that lost their names are "
 			      "in lost+found\n");
 	}
-	grow(disk, about.size);
+	if (bytes > about.size)
+		grow(bytes);
 	tidy();
 	keep_up();
 	if (about.never_mounted && full)

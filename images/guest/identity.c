@@ -153,7 +153,7 @@ void take_identity(void)
 		else if (strcmp(name, "host-key-openssh") == 0 && full)
 			write_secret(OPENSSH_HOST_KEY, value, length);
 		else if (strcmp(name, "home") == 0)
-			own_home = mount_home();
+			own_home = mount_home(value);
 		else if (strcmp(name, "authorised-key") == 0)
 			authorise(value, length);
 		else if (strcmp(name, "student-keys") == 0)

@@ -15,8 +15,8 @@
  *
  * The port speaks lines. From us: "ready", "sshd", "failed REASON", and "note WORDS" for people. To us:
  * "NAME LENGTH", then LENGTH bytes; the name "end" (length 0) closes the list. A machine on private networks
- * is also sent "network", "hosts" and, where it has a way out, "gateway"; one with a home disk "home", before
- * any key; further "student-keys" (repeated, if they are many) and "processes".
+ * is also sent "network", "hosts" and, where it has a way out, "gateway"; one with a home disk "home" (its size in
+ * bytes), before any key; further "student-keys" (repeated, if they are many) and "processes".
  */
 #include "guest.h"
 
@@ -264,6 +264,7 @@ static int serve_unit(const char *what)
 	}
 	network();
 	make_room();
+	prepare_for_home();
 	if (asked_for("isolab.warm")) {
 		warm_up();
 		say("waiting for identity");

@@ -104,8 +104,9 @@ class TestWhatIsWrittenStays:
             )
 
     def test_a_clone_knows_nothing_of_another_home(self, place: Home, disk: HomeDisk) -> None:
-        """Nor of the size of its template's."""
+        """Nor of the size of its template's: one made larger since is asked again."""
         other = ensure_home(place.root / "state/homes/other.img", 96 * MIB, None, Deadline.after(ASK))
+        other = replace(other, size=disk.size)
         with (
             on_bench(CLONE, desk(place, CLONE, disk, name="one")) as one,
             on_bench(CLONE, desk(place, CLONE, other, name="two")) as two,

@@ -115,17 +115,17 @@ def network_config(order: Order, device_macs: Sequence[str]) -> NetworkConfig:
 
 @dataclass(frozen=True)
 class Desk:
-    """What the student of a machine has there: whether her home is on a disk, who may log in besides (lines
-    of authorized_keys), and how many processes she may have (0: any number)."""
+    """What the student of a machine has there: her home disk, in bytes (0: none), who may log in besides
+    (lines of authorized_keys), and how many processes she may have (0: any number)."""
 
-    home: bool = False
+    home: int = 0
     keys: tuple[str, ...] = ()
     processes: int = 0
 
 
-def desk_of(order: Order) -> Desk:
-    """Return what the order says of the machine's student."""
-    return Desk(order.home is not None, order.student_keys, order.machine.pids or 0)
+def desk_of(order: Order, home: int) -> Desk:
+    """Return what the order says of the machine's student, whose home disk has ``home`` bytes."""
+    return Desk(home, order.student_keys, order.machine.pids or 0)
 
 
 def render(
@@ -147,7 +147,7 @@ def render(
         ("nonce", nonce.encode()),
         ("host-key", keys.host_private),
         ("host-key-openssh", keys.host_openssh),
-        *([("home", b"")] if desk.home else []),  # before the keys, which go into it
+        *([("home", str(desk.home).encode())] if desk.home else []),  # before the keys, which go into it
         ("authorised-key", keys.client_public),
         *(("student-keys", part) for part in _in_parts(desk.keys)),
         *([("processes", str(desk.processes).encode())] if desk.processes else []),

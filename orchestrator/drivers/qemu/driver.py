@@ -17,7 +17,7 @@ from orchestrator.drivers.guest import cloud_init, vde
 from orchestrator.drivers.guest.identity import Port, desk_of, folder_with_keys, give, network_config
 from orchestrator.drivers.guest.layout import SITE, forwarded_port, loopback_address
 from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
-from orchestrator.drivers.qemu import emulator, snapshot
+from orchestrator.drivers.qemu import emulator, home, snapshot
 from orchestrator.drivers.qemu.emulator import render_argv
 from orchestrator.drivers.qemu.qmp import human_command
 from orchestrator.errors import BootError, TimedOut, Unavailable
@@ -192,7 +192,7 @@ def _bring_up(
             port.expect("ready", deadline, meanwhile)
             mark("boot")
         macs = [emulator.device_mac(number) for number in range(len(order.attachments))]
-        give(port, order.name, keys, network_config(order, macs), desk_of(order))
+        give(port, order.name, keys, network_config(order, macs), desk_of(order, home.size(order)))
         port.expect("sshd", deadline, meanwhile)
         for words in port.notes:
             progress.tell(f"{order.name}: {words}")

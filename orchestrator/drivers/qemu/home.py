@@ -20,8 +20,6 @@ SERIAL = "isolab-home"
 """By which the guest finds it (``images/guest/home.c``)."""
 BLANK = "home.img"
 """File in a machine's folder, of a home that is lost with it."""
-FROZEN_BYTES = 2**20
-"""Size of the disk of a template, which has none: a clone asks again."""
 RELEASED_SECONDS = 2.0
 """How long the file of a machine that was just killed may still be in use."""
 
@@ -35,11 +33,22 @@ def words(order: Order, building: bool, descriptor: int) -> list[str]:
     if order.home is None:
         return []
     if building:
-        backend = ["-blockdev", f"driver=null-co,node-name=home,size={FROZEN_BYTES},read-zeroes=on"]
+        # As large as a clone's: the kernel asks a disk of another size again, which takes time.
+        backend = ["-blockdev", f"driver=null-co,node-name=home,size={order.home.size},read-zeroes=on"]
     else:
         about = "driver=file,node-name=home,filename=/dev/fdset/1,locking=on,discard=unmap"
         backend = ["-add-fd", f"fd={descriptor},set=1,opaque=home", "-blockdev", about]
     return [*backend, "-device", f"virtio-blk-{order.arch.bus},drive=home,serial={SERIAL}"]
+
+
+def size(order: Order) -> int:
+    """Return how large the order's home disk is now, in bytes; 0 without one. Raises Unavailable."""
+    if order.home is None or order.home.file is None:
+        return order.home.size if order.home else 0
+    try:
+        return order.home.file.stat().st_size
+    except OSError as problem:
+        raise _missing(order, order.home.file, problem) from None
 
 
 def initrd(order: Order, handle: Handle) -> Path:
@@ -72,15 +81,19 @@ def opened(order: Order, handle: Handle, deadline: Deadline) -> Iterator[int]:
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as problem:
-        raise Unavailable(
-            f"{order.name}: cannot open its home disk {file}: {problem.strerror}",
-            hint="the file is made when the class comes up; if it was moved, move it back",
-        ) from None
+        raise _missing(order, file, problem) from None
     try:
         _await_lock(order.name, file, descriptor, deadline)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _missing(order: Order, file: Path, problem: OSError) -> Unavailable:
+    return Unavailable(
+        f"{order.name}: cannot open its home disk {file}: {problem.strerror}",
+        hint="the file is made when the class comes up; if it was moved, move it back",
+    )
 
 
 def _await_lock(name: str, file: Path, descriptor: int, deadline: Deadline) -> None:

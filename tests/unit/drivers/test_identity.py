@@ -73,7 +73,7 @@ def parts(message: bytes) -> list[tuple[str, bytes]]:
 
 
 def test_a_home_is_mounted_before_keys_are_written_into_it() -> None:
-    desk = Desk(home=True, keys=("ssh-ed25519 A ann", "ssh-ed25519 B bob"), processes=200)
+    desk = Desk(home=2**30, keys=("ssh-ed25519 A ann", "ssh-ed25519 B bob"), processes=200)
     found = parts(render("vm", make_keys(), 0, b"", desk=desk))
     names = [name for name, _ in found]
     assert (
@@ -83,7 +83,7 @@ def test_a_home_is_mounted_before_keys_are_written_into_it() -> None:
         < names.index("student-keys")
     )
     assert dict(found)["student-keys"] == b"ssh-ed25519 A ann\nssh-ed25519 B bob\n"
-    assert dict(found)["processes"] == b"200"
+    assert (dict(found)["home"], dict(found)["processes"]) == (b"1073741824", b"200")
 
 
 def test_machines_without_a_student_are_told_nothing_of_one() -> None:

@@ -49,11 +49,11 @@ def test_no_path_of_it_is_in_a_command_line() -> None:
 def test_a_template_is_frozen_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = with_home().unplugged()
     argv = render_argv(wanted, QEMU.prepare(wanted), False, Memory(Path("/m"), building=True))
-    assert "driver=null-co,node-name=home,size=1048576,read-zeroes=on" in argv
+    assert "driver=null-co,node-name=home,size=1073741824,read-zeroes=on" in argv
     assert "-add-fd" not in argv
     monkeypatch.setattr("orchestrator.drivers.qemu.emulator.program_identity", lambda _: ())
-    larger = replace(with_home(), home=HomeDisk(Path("/state/homes/bob.img"), 2**31), student_keys=("key",))
-    assert snapshot.identity(with_home()) == snapshot.identity(larger)
+    other = replace(with_home(), home=HomeDisk(Path("/state/homes/bob.img"), 2**30), student_keys=("key",))
+    assert snapshot.identity(with_home()) == snapshot.identity(other)
     assert snapshot.identity(with_home()) != snapshot.identity(order("arm64"))
 
 
