@@ -139,7 +139,7 @@ def _collected(
         picked = chosen(listing.items, Limits(most), labs)
 
         def fetch(files: Sequence[Item], into: Path) -> set[str]:
-            return take_files(machine, home, files, into)
+            return take_files(machine, home, files, into, cancellation.deadline())
 
         done: Renewed = mirror.renew(picked, listing.clock, fetch, most, complete=listing.complete)
         skipped = [*picked.skipped, *(f"{shown_name(path)}: {WENT_AWAY}" for path in done.lost)]
