@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.listing import Item, list_home
+from orchestrator.classes.work.one_line import one_line
 from orchestrator.classes.work.seat_machines import home_of, machines_of
 from orchestrator.classes.work.start import starting
 from orchestrator.classes.work.take import LEAST_RATE, LEAST_SECONDS
@@ -155,7 +156,7 @@ def _everywhere(
     there = [machine for machine in machines_of(found, seats) if not machine.coming]
     return [
         replace(
-            Pushed("", "", problem=done.message.splitlines()[0]) if isinstance(done, LabError) else done,
+            Pushed("", "", problem=one_line(done)) if isinstance(done, LabError) else done,
             seat=found.seat_of(machine.session),
             machine=machine.machine,
         )
