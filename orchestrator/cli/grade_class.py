@@ -12,17 +12,18 @@ from orchestrator.classes.model import LoadedClass, ScheduledLab
 from orchestrator.classes.paths import GRADES, HANDED_IN
 from orchestrator.classes.work.class_intake import class_intake
 from orchestrator.classes.work.hand_in import policy_of
+from orchestrator.classes.work.start import open_labs
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.grade import Options, choice_of, data_of, grade_opened
 from orchestrator.cli.output import JSON, say, say_json
-from orchestrator.errors import Exit, SpecError
+from orchestrator.errors import Exit, Interrupted, LabError, SpecError
 from orchestrator.gradebook.policy import load_policy
 from orchestrator.grading.grade import Outcome
 from orchestrator.grading.out_folder import make_out_folder
 from orchestrator.grading.selection import exercises_of
 from orchestrator.submissions.model import Intake
 
-_WORST = (Exit.INFRASTRUCTURE, Exit.FAILED, Exit.PASSED)
+_WORST = (Exit.INFRASTRUCTURE, Exit.BAD_INPUT, Exit.FAILED, Exit.PASSED)
 
 
 def grade_class_file(path: Path, options: Options) -> Exit:
@@ -34,13 +35,14 @@ def grade_class_file(path: Path, options: Options) -> Exit:
                 f"grade: --{name} has no use with a class, which has its own", hint="leave it out"
             )
     found = load_class(path)
-    labs = [lab for lab in found.labs if any(one.spec.student for one in lab.lab.exercises)]
+    labs = [lab for lab in open_labs(found) if any(one.spec.student for one in lab.lab.exercises)]
     if not labs:
-        raise SpecError(f"no lab of {path} has an exercise for students", hint="add one under `labs:`")
+        raise SpecError(f"no open lab of {path} has an exercise for students", hint="see `labs:` there")
     if options.moodle or options.canvas:
         labs = _one(labs)
     told: list[dict[str, Any]] = []
-    codes = [_grade(found, lab, own, told) for lab, own in _with(labs, options)]
+    some = _with(labs, options)
+    codes = [_tried(found, lab, own, told, alone=len(some) == 1) for lab, own in some]
     if options.form == JSON:
         say_json({"class": found.name, "labs": told})
     return next(code for code in _WORST if code in codes)
@@ -69,6 +71,23 @@ def _with(labs: Sequence[ScheduledLab], options: Options) -> list[tuple[Schedule
         if (own or not exercises) and (only or not machines):
             found.append((lab, replace(options, exercises=own, only=only)))
     return found
+
+
+def _tried(
+    found: LoadedClass, lab: ScheduledLab, own: Options, told: list[dict[str, Any]], *, alone: bool
+) -> Exit:
+    """Grade one lab. What keeps it from being graded is told, and does not keep the next one from it."""
+    try:
+        return _grade(found, lab, own, told)
+    except Interrupted:
+        raise
+    except LabError as problem:
+        if alone:
+            raise
+        told.append({"lab": lab.name, "exit_code": int(problem.exit_code), "error": problem.message})
+        if own.form != JSON:
+            say(f"{lab.name} was not graded: {problem.describe()}")
+        return problem.exit_code
 
 
 def _grade(found: LoadedClass, lab: ScheduledLab, own: Options, told: list[dict[str, Any]]) -> Exit:

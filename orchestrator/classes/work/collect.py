@@ -13,6 +13,7 @@ from orchestrator.classes.paths import COLLECTED, home_image
 from orchestrator.classes.work.chosen import Limits, chosen
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.mirror import Mirror, Renewed, mirror_lock
+from orchestrator.classes.work.one_line import one_line
 from orchestrator.classes.work.seat_machines import home_of, machines_of
 from orchestrator.classes.work.take import WENT_AWAY, take_files
 from orchestrator.deadline import Cancellation
@@ -106,7 +107,7 @@ def _told(
         return result
     since = Mirror(target / seat, machine).since
     if isinstance(result, LabError):
-        return Collected(seat, machine, problem=result.message.splitlines()[0], time=since)
+        return Collected(seat, machine, problem=one_line(result), time=since)
     problem = _not_up(home_image(found, seat, machine), since)
     return Collected(seat, machine, problem=problem, time=since)
 
@@ -139,7 +140,7 @@ def _collected(
         picked = chosen(listing.items, Limits(most), labs)
 
         def fetch(files: Sequence[Item], into: Path) -> set[str]:
-            return take_files(machine, home, files, into)
+            return take_files(machine, home, files, into, cancellation.deadline())
 
         done: Renewed = mirror.renew(picked, listing.clock, fetch, most, complete=listing.complete)
         skipped = [*picked.skipped, *(f"{shown_name(path)}: {WENT_AWAY}" for path in done.lost)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator import drivers
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.work.one_line import one_line
 from orchestrator.classes.work.seat_machines import home_of, machines_of
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, from_os
@@ -73,7 +74,7 @@ def run_everywhere(
     results = side_by_side(one, there, cancellation)
     cancellation.check()
     return [
-        Ran(found.seat_of(machine.session), machine.machine, problem=done.message.splitlines()[0])
+        Ran(found.seat_of(machine.session), machine.machine, problem=one_line(done))
         if isinstance(done, LabError)
         else done
         for machine, done in results

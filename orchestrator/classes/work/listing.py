@@ -66,8 +66,9 @@ def list_home(
     Raises TransportError, TimedOut, Unavailable, Interrupted.
     """
     argv = ["/bin/sh", "-c", render_script(first, only=only), "sh", home]
-    with drivers.load(machine.handle.driver).connect(machine.handle, deadline) as transport:
-        done = transport.run(argv, deadline=deadline.within(LIST_SECONDS))
+    limit = deadline.within(LIST_SECONDS)
+    with drivers.load(machine.handle.driver).connect(machine.handle, limit) as transport:
+        done = transport.run(argv, deadline=limit)
     if done.code == NO_HOME:
         raise TransportError(f"{machine.name} has no folder {home}", hint=f"`isolab reset {machine.name}`")
     if done.code != 0:

@@ -10,6 +10,7 @@ from datetime import datetime
 from orchestrator import drivers
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.work.one_line import one_line
 from orchestrator.classes.work.seat_machines import machines_of
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, SpecError, TransportError, from_os
@@ -77,7 +78,7 @@ def message(
     results = side_by_side(one, there, cancellation)
     cancellation.check()
     return [
-        Shown(found.seat_of(machine.session), machine.machine, problem=done.message.splitlines()[0])
+        Shown(found.seat_of(machine.session), machine.machine, problem=one_line(done))
         if isinstance(done, LabError)
         else Shown(found.seat_of(machine.session), machine.machine, done.terminals)
         for machine, done in results

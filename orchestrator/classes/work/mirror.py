@@ -28,7 +28,7 @@ from orchestrator.classes.work.chosen import Chosen
 from orchestrator.classes.work.listing import Item
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError
-from orchestrator.host.cache import digest, locked, write_atomically
+from orchestrator.host.cache import digest, locked, sha256_file, write_atomically
 
 BEFORE = ".before"
 """The folder of what was deleted, in a seat's folder."""
@@ -139,13 +139,15 @@ class Mirror:
         with _told(self.folder):
             lost = [one.path for one in missing if one.path not in came]
             linked = {path for path in (*same, *stays, *lost) if self._link(path)}
-            index = dict(_indexed(wanted.files, came, linked, known, clock))
+            old = {path: known[path].came for path in came if path in known and self._is_as_before(path)}
+            index = dict(_indexed(wanted.files, came, linked, known, clock, old))
             index |= {path: replace(known[path], sure=False) for path in stays if path in linked}
             self._making.rename(self._ready)
             gone = self._swap(most)
             self._write(index)
-        sizes = sum(one.size for one in missing if one.path in came)
-        return Renewed(len(index), len(came), sizes, gone, tuple(path for path in lost if path not in linked))
+        fresh = [one for one in missing if one.path in came and one.path not in old]
+        left = tuple(path for path in lost if path not in linked)
+        return Renewed(len(index), len(fresh), sum(one.size for one in fresh), gone, left)
 
     def _has(self, item: Item, known: Mapping[str, Kept]) -> bool:
         """Whether the copy has this file as it is in the machine, and nobody has removed it here."""
@@ -156,6 +158,12 @@ class Mirror:
         except OSError:
             return False
         return stat.S_ISREG(about.st_mode) and about.st_size == item.size
+
+    def _is_as_before(self, path: str) -> bool:
+        """Whether a file that was fetched once more, to be sure, has the content it had."""
+        before = self.copy / path
+        plain = before.is_file() and not before.is_symlink()
+        return plain and sha256_file(before) == sha256_file(self._making / path)
 
     def _folders(self) -> set[str]:
         return {str(path.relative_to(self.copy)) for path in _below(self.copy) if path.is_dir()}
@@ -196,15 +204,21 @@ class Mirror:
 
 
 def _indexed(
-    files: Sequence[Item], came: set[str], linked: set[str], known: Mapping[str, Kept], clock: int
+    files: Sequence[Item],
+    came: set[str],
+    linked: set[str],
+    known: Mapping[str, Kept],
+    clock: int,
+    old: Mapping[str, str],
 ) -> Iterator[tuple[str, Kept]]:
-    """Yield what is to be known of each file of the next copy."""
+    """Yield what is to be known of each file of the next copy; ``old`` has when the content of a file that
+    was fetched once more first came."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for one in files:
         before = known.get(one.path)
         if one.path in came:
             sure = max(one.changed, one.modified) < clock - _RACY_SECONDS
-            yield one.path, Kept(one.size, one.modified, one.changed, one.inode, now, sure)
+            yield one.path, Kept(one.size, one.modified, one.changed, one.inode, old.get(one.path, now), sure)
         elif one.path in linked and before is not None:
             yield one.path, before
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.listing import Item, list_home
+from orchestrator.classes.work.one_line import one_line
 from orchestrator.classes.work.seat_machines import home_of, machines_of
 from orchestrator.classes.work.start import starting
+from orchestrator.classes.work.take import LEAST_RATE, LEAST_SECONDS
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import LabError, SpecError, TransportError, from_os
 from orchestrator.formatting import printable
@@ -66,7 +68,7 @@ def push_files(
 
     def one(machine: SessionMachine) -> Pushed:
         backed_up = _keep(machine, names)
-        return Pushed("", "", _send(machine, what), backed_up=backed_up)
+        return Pushed("", "", _send(machine, what, cancellation.deadline()), backed_up=backed_up)
 
     return _everywhere(found, seats, one, progress, cancellation)
 
@@ -85,7 +87,7 @@ def push_starting_files(
             with labs.of(by_name[found.seat_of(machine.session)]) as folder:
                 whole = outgoing([folder / name for name in names])
                 missing, there = missing_of(whole, listing.items)
-                count = _send(machine, missing) if missing.members else 0
+                count = _send(machine, missing, cancellation.deadline()) if missing.members else 0
             return Pushed("", "", count, left_alone=tuple(map(shown_name, there)))
 
         return _everywhere(found, seats, one, progress, cancellation)
@@ -106,14 +108,19 @@ def missing_of(what: Outgoing, items: Sequence[Item]) -> tuple[Outgoing, list[st
     return Outgoing(members=members), left
 
 
-def _send(machine: SessionMachine, what: Outgoing) -> int:
+def _send(machine: SessionMachine, what: Outgoing, deadline: Deadline) -> int:
     user = User.STUDENT.value  # who may write nowhere else, whatever links there are
     uid = machine.handle.site.users[user]
 
     def as_student(argv: Sequence[str]) -> Sequence[str]:
         return entry(machine, user, argv).argv
 
-    return send(as_student, home_of(machine), what, uid, lambda _size: None)
+    limit = deadline.within(LEAST_SECONDS + what.size / LEAST_RATE)
+
+    def on_progress(_size: int) -> None:
+        limit.check(f"copying files to {machine.name}")
+
+    return send(as_student, home_of(machine), what, uid, on_progress)
 
 
 def _keep(machine: SessionMachine, names: Sequence[str]) -> tuple[str, ...]:
@@ -149,7 +156,7 @@ def _everywhere(
     there = [machine for machine in machines_of(found, seats) if not machine.coming]
     return [
         replace(
-            Pushed("", "", problem=done.message.splitlines()[0]) if isinstance(done, LabError) else done,
+            Pushed("", "", problem=one_line(done)) if isinstance(done, LabError) else done,
             seat=found.seat_of(machine.session),
             machine=machine.machine,
         )

@@ -19,6 +19,8 @@ from orchestrator.sessions.transfer import receive
 from orchestrator.submissions.entries import shown_name
 
 WENT_AWAY = "it went away while it was copied"
+LEAST_SECONDS, LEAST_RATE = 300.0, 2**20
+"""A machine has so many seconds to send its files, and one more for each so many bytes."""
 AT_ONCE = 20_000
 """Files asked for by one command."""
 _OURS = stat.S_IRUSR | stat.S_IWUSR
@@ -35,19 +37,26 @@ exit 0
 several times. What has gone or changed meanwhile makes tar complain; who asked sees what came."""
 
 
-def take_files(machine: SessionMachine, home: str, files: Sequence[Item], target: Path) -> set[str]:
+def take_files(
+    machine: SessionMachine, home: str, files: Sequence[Item], target: Path, deadline: Deadline
+) -> set[str]:
     """Copy these files of a home folder into the folder ``target``; returns the paths of those that came.
 
-    Raises TransportError, TimedOut, LabError where this host cannot write them.
+    Raises TransportError, TimedOut, Interrupted, LabError where this host cannot write them.
     """
     came: set[str] = set()
+    limit_of_time = deadline.within(LEAST_SECONDS + sum(one.size for one in files) / LEAST_RATE)
+
+    def on_progress(_size: int) -> None:  # a machine that sends a byte a minute never stalls
+        limit_of_time.check(f"copying files from {machine.name}")
+
     argv = entry(machine, User.ROOT.value, ["/bin/sh", "-c", _PACK, "sh", home]).argv
     for start in range(0, len(files), AT_ONCE):
         some = files[start : start + AT_ONCE]
         wanted = {one.path for one in some}
         names = "".join(f"./{one.path}\n" for one in some)
         limit = sum(one.size for one in some) + _SLACK
-        got = receive(argv, target, limit, lambda _size: None, home, names=os.fsencode(names))
+        got = receive(argv, target, limit, on_progress, home, names=os.fsencode(names))
         for path in got.files:
             if path in wanted:
                 came.add(path)
@@ -68,7 +77,7 @@ def take_folders(
     picked = chosen(found.items, limits, ())
     for path in picked.folders:
         (target / path).mkdir(parents=True, exist_ok=True)
-    came = take_files(machine, home, picked.files, target)
+    came = take_files(machine, home, picked.files, target, deadline)
     lost = [one for one in picked.files if one.path not in came]
     words = [f"{shown_name(one.path)}: {WENT_AWAY}" for one in lost]
     left = tuple(one for one in picked.files if one.path in came)

@@ -86,9 +86,14 @@ def test_the_oldest_of_what_was_deleted_goes_first(tmp_path: Path, machine: Mach
 def test_a_change_within_the_clocks_second_is_not_missed(tmp_path: Path, machine: Machine) -> None:
     machine.at["a"] = NOW - 1
     renew(tmp_path, machine)
-    machine.files["a"] = "ONE"  # of the same size, at the same second
-    renew(tmp_path, machine)
+    index = tmp_path / ".index-desk.json"
+    index.write_text(index.read_text().replace('"came": "20', '"came": "19'))
+    assert renew(tmp_path, machine) == Renewed(3)  # it is fetched, and is as it was
     assert machine.asked == ["a"]
+    assert Mirror(tmp_path, "desk").known()["a"].came.startswith("19")
+    machine.files["a"] = "ONE"  # of the same size, at the same second
+    assert renew(tmp_path, machine).fresh == 1
+    assert Mirror(tmp_path, "desk").known()["a"].came.startswith("20")
     assert content(tmp_path / "desk") == machine.files
 
 
