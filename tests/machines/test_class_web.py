@@ -29,6 +29,7 @@ from orchestrator.sessions.lifecycle import bring_up, take_down
 from orchestrator.sessions.lookup import session_machines
 
 pytestmark = pytest.mark.real
+expect.set_options(timeout=PATIENCE)
 SCREEN = ".tab-box:not([hidden]) .xterm-rows"
 
 
