@@ -1,5 +1,5 @@
-"""The programs of the exercises, compiled as a student would at home: by the host's compilers and with its C
-library, without optimisation and with all of it. As a process of the host they answer what the checks expect."""
+"""The programs of the exercises, compiled as a student would at home: by the host's compilers and with its
+C library, without optimisation and with all of it. As a process they answer what the checks expect."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def compiled(exercise: LoadedExercise, compiler: str, level: str, folder: Path) 
     made: dict[str, Path] = {}
     for build in exercise.spec.build:
         made[build.program] = place / build.program
-        command = [
+        command: list[str | Path] = [
             compiler,
             level,
             "-std=gnu11",
