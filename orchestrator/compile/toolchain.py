@@ -3,7 +3,8 @@
 A toolchain for one architecture is a folder with the headers, start files and archives of
 Debian's prebuilt musl-dev and libgcc packages. Where the release with the C library has the
 architecture, nothing has to be compiled before the first program; elsewhere the library is
-built once from that release's sources, so that all programs have the same one.
+built once from that release's sources, so that all programs have the same one. A few functions that
+glibc has and manual pages promise are added (``glibc_names``).
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.arch import Arch
-from orchestrator.compile import libc, untrusted
+from orchestrator.compile import glibc_names, libc, untrusted
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archive, members
 from orchestrator.errors import BuildError, Unavailable
 from orchestrator.host import cache, process
 
-VERSION = 6
+VERSION = 7
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 PROGRAM_FLAGS = ("-std=gnu11", "-D_ALL_SOURCE", "-O2", "-g0", "-fno-ident")
 """For programs of users. musl's ``features.h`` takes _ALL_SOURCE to mean _GNU_SOURCE, unless the source
@@ -85,6 +86,9 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
                 _place(folder, member.path, member.data)
         version = libc.add(arch, archive.another(libc.SUITE), clang(arch), folder, deadline)
         _add_start_files(arch, folder, deadline)
+        include = (word for path in system_headers(arch, folder) for word in ("-isystem", path))
+        compiler = [*clang(arch), "-nostdinc", *include]
+        glibc_names.add(folder, compiler, lambda command, failure: tool(command, folder, failure, deadline))
         return {
             "arch": arch.name,
             "libc": version,
@@ -95,7 +99,7 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
 
 
 def _key(arch: Arch) -> str:
-    return f"{arch.name}-{cache.digest(VERSION, libc.SUITE, arch.toolchain)}"
+    return f"{arch.name}-{cache.digest(VERSION, libc.SUITE, arch.toolchain, glibc_names.key())}"
 
 
 def libc_version(arch: Arch) -> str:

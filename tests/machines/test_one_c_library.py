@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from orchestrator.arch import ARCHITECTURES
+from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.compile.toolchain import compile_program, libc_version, prepare
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
+from orchestrator.host import process
 
 pytestmark = pytest.mark.real
 
@@ -37,3 +39,71 @@ def test_every_architecture_has_the_same(tmp_path: Path) -> None:
     versions = {libc_version(arch) for arch in ARCHITECTURES.values()}
     assert len(versions) == 1
     assert versions != {""}
+
+
+GLIBC_NAMES = """\
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char *nothing[] = {0};
+int main(int argc, char *argv[])
+{
+	if (argc == 2)
+		return 7;
+	char *again[] = {argv[0], "again", 0};
+	int self = open("/proc/self/exe", O_RDONLY), status = 0, kept = dup(0), left = dup(0);
+	pid_t child = fork();
+	if (child == 0) {
+		execveat(self, "", again, nothing, AT_EMPTY_PATH);
+		/* An emulator of processes may be asked in vain. */
+		_exit(errno == ENOEXEC || errno == ENOSYS ? 7 : 1);
+	}
+	int fd = pidfd_open(child, 0);
+	if (fd == -1 || TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) != child || WEXITSTATUS(status) != 7)
+		return 2;
+	if (pidfd_send_signal(fd, 0, 0, 0) != -1 || errno != ESRCH || pidfd_getfd(fd, 0, 0) != -1)
+		return 3;
+	if (close_range(kept, kept, 0) != 0 || fcntl(kept, F_GETFD) != -1 || fcntl(left, F_GETFD) == -1)
+		return 4;
+	closefrom(3);
+	if (fcntl(left, F_GETFD) != -1)
+		return 5;
+	if (strcmp(sigabbrev_np(SIGUSR1), "USR1") != 0 || sigabbrev_np(0) != 0 || sigabbrev_np(SIGRTMAX) != 0)
+		return 6;
+	return sigdescr_np(SIGHUP) == 0;
+}
+"""
+OWN_NAMES = """\
+#include <unistd.h>
+int close_range(unsigned first, unsigned last, int flags) { return (int)(first + last) + flags; }
+int main(void) { return close_range(1, 2, 3) != 6; }
+"""
+
+
+@pytest.mark.parametrize("name", ["amd64", "s390x"])
+def test_programs_may_use_what_glibc_has_and_manual_pages_promise(tmp_path: Path, name: str) -> None:
+    """Run where it can be: by the host itself, or by an emulator of its processes if there is one."""
+    archives, deadline, arch = Archives(Deadline.after(1800)), Deadline.after(1800), ARCHITECTURES[name]
+    toolchain = prepare(arch, archives.suite(arch.suite), deadline)
+    (tmp_path / "uses.c").write_text(GLIBC_NAMES)
+    program = tmp_path / "uses"
+    assert compile_program(arch, toolchain, [tmp_path / "uses.c"], (), program, deadline) == ""
+    before = [] if arch.name == host_arch().name else [shutil.which(f"qemu-{arch.name}")]
+    if None in before:
+        pytest.skip(f"compiled for {name}, but nothing here executes it")
+    done = process.run([*filter(None, before), program], deadline=Deadline.after(60), check=False)
+    assert done.code == 0
+
+
+def test_a_function_of_such_a_name_in_a_program_is_the_programs(tmp_path: Path) -> None:
+    archives, deadline, arch = Archives(Deadline.after(1800)), Deadline.after(1800), host_arch()
+    toolchain = prepare(arch, archives.suite(arch.suite), deadline)
+    (tmp_path / "own.c").write_text(OWN_NAMES)
+    assert compile_program(arch, toolchain, [tmp_path / "own.c"], (), tmp_path / "own", deadline) == ""
+    assert process.run([tmp_path / "own"], deadline=Deadline.after(60), check=False).code == 0

@@ -42,6 +42,7 @@ struct report {
     int open_null;
     int mknod_zero;
     int mknod_null;
+    int read_held; /* /dev/zero, opened before we were in the group */
 };
 
 static char root[PATH_SIZE]; /* where the hierarchy is mounted */
@@ -238,22 +239,32 @@ static int try_mknod(const char *name, unsigned minor)
     return 0;
 }
 
-static struct report try_all(void)
+static int try_read(int fd)
+{
+    char byte;
+    return read(fd, &byte, 1) == 1 ? 0 : errno;
+}
+
+static struct report try_all(int held)
 {
     struct report report = {
         .open_zero = try_open("/dev/zero"),
         .open_null = try_open("/dev/null"),
         .mknod_zero = try_mknod("also-zero", ZERO_MINOR),
         .mknod_null = try_mknod("also-null", NULL_MINOR),
+        .read_held = try_read(held),
     };
     return report;
 }
 
 static _Noreturn void be_member(int out)
 {
+    int held = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    if (held == -1)
+        die_in_child("/dev/zero");
     if (write_in_group("cgroup.procs", "0") == -1) /* 0 is the writer itself */
         die_in_child("cgroup.procs");
-    struct report report = try_all();
+    struct report report = try_all(held);
     /* Smaller than PIPE_BUF, so it is written whole or not at all: pipe(7). */
     if (write(out, &report, sizeof report) != (ssize_t)sizeof report)
         die_in_child("write");
@@ -308,6 +319,7 @@ static void demonstrate(void)
         return;
     struct report inside = try_in_group();
     printf("\"open_zero\": \"%s\", ", verdict(inside.open_zero));
+    printf("\"read_held\": \"%s\", ", verdict(inside.read_held));
     printf("\"open_null\": \"%s\", ", verdict(inside.open_null));
     printf("\"mknod_zero\": \"%s\", ", verdict(inside.mknod_zero));
     printf("\"mknod_null\": \"%s\", ", verdict(inside.mknod_null));

@@ -37,6 +37,7 @@ struct report {
     int unshare;
     struct found seen;
     struct found made; /* made anew, with the same names; `memory` is not tried */
+    int held;          /* a message by the POSIX queue that was open before */
 };
 
 static _Noreturn void die(const char *what)
@@ -128,6 +129,16 @@ static int try_queue(int flags)
     return 0;
 }
 
+/* A message there and back, by a descriptor: it has no need of a name. */
+static int try_held_queue(mqd_t queue)
+{
+    char message[16];
+    if (mq_send(queue, "x", 1, 0) == -1 ||
+        mq_receive(queue, message, sizeof message, NULL) == -1)
+        return errno;
+    return 0;
+}
+
 static int try_memory(int flags)
 {
     int fd = shm_open(name, O_RDWR | flags, 0600);
@@ -174,12 +185,15 @@ static _Noreturn void be_inside(int out)
     struct report report = {0};
     uid_t uid = getuid();
     gid_t gid = getgid();
+    mqd_t held = mq_open(name, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    int not_held = held == (mqd_t)-1 ? errno : 0;
     if (unshare(CLONE_NEWUSER | CLONE_NEWIPC) == -1) {
         report.unshare = errno;
     } else {
         become_root_inside(uid, gid); /* a new queue is a file, whose owner must have a number */
         report.seen = look();
         report.made = make_queues();
+        report.held = not_held != 0 ? not_held : try_held_queue(held);
     }
     send_report(out, &report);
     _exit(0);
@@ -222,6 +236,7 @@ int main(void)
     if (inside.unshare == 0) {
         printf("\"sysv_inside\": \"%s\", ", verdict(inside.seen.sysv));
         printf("\"posix_inside\": \"%s\", ", verdict(inside.seen.posix));
+        printf("\"held_inside\": \"%s\", ", verdict(inside.held));
         printf("\"memory_inside\": \"%s\", ", verdict(inside.seen.memory));
         printf("\"same_key_inside\": \"%s\", ", verdict(inside.made.sysv));
         printf("\"same_name_inside\": \"%s\", ", verdict(inside.made.posix));

@@ -26,29 +26,42 @@ enum { JUDGES_SILENCE = 30 * 1000 };
 #define LONG "25000"
 #define SHORT "2000"
 
+/* As nohup(1) and careless parents leave it. The judge goes on; the program is to have its defaults. */
+static void ignore_and_block(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    if (signal(SIGHUP, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) == -1)
+        die("preparing signals");
+}
+
 static const struct question {
     const char *key;
     char *time, *output, *hostile;
+    void (*prepare)(void); /* in the judge, before it begins */
 } questions[] = {
-    {"errors", LONG, "1000", "errors"},
-    {"abort", LONG, "1000", "abort"},
-    {"suicide", LONG, "1000", "suicide"},
-    {"stops_itself", SHORT, "1000", "stop"},
-    {"sleeps", SHORT, "1000", "sleep"},
-    {"stubborn", SHORT, "1000", "stubborn"},
-    {"closes_output", SHORT, "1000", "silent"},
-    {"hog", LONG, "1000", "hog"},
-    {"hog_in_child", LONG, "1000", "hog-in-child"},
-    {"exactly", LONG, "20", "exactly"},
-    {"one_more", LONG, "20", "one-more"},
-    {"leaves_behind", LONG, "1000", "leave-behind"},
-    {"daemon", LONG, "1000", "daemon"},
-    {"tries", LONG, "1000", "try"},
-    {"parent", LONG, "1000", "parent"},
-    {"descriptors", LONG, "1000", "descriptors"},
-    {"environment", LONG, "1000", "environment"},
-    {"reads_all", LONG, "1000", "read"},
-    {"reads_nothing", LONG, "1000", "hello"},
+    {"errors", LONG, "1000", "errors", NULL},
+    {"abort", LONG, "1000", "abort", NULL},
+    {"hangs_up", LONG, "1000", "hang-up", ignore_and_block},
+    {"terminates", LONG, "1000", "terminate", ignore_and_block},
+    {"suicide", LONG, "1000", "suicide", NULL},
+    {"stops_itself", SHORT, "1000", "stop", NULL},
+    {"sleeps", SHORT, "1000", "sleep", NULL},
+    {"stubborn", SHORT, "1000", "stubborn", NULL},
+    {"closes_output", SHORT, "1000", "silent", NULL},
+    {"hog", LONG, "1000", "hog", NULL},
+    {"hog_in_child", LONG, "1000", "hog-in-child", NULL},
+    {"exactly", LONG, "20", "exactly", NULL},
+    {"one_more", LONG, "20", "one-more", NULL},
+    {"leaves_behind", LONG, "1000", "leave-behind", NULL},
+    {"daemon", LONG, "1000", "daemon", NULL},
+    {"tries", LONG, "1000", "try", NULL},
+    {"parent", LONG, "1000", "parent", NULL},
+    {"descriptors", LONG, "1000", "descriptors", NULL},
+    {"environment", LONG, "1000", "environment", NULL},
+    {"reads_all", LONG, "1000", "read", NULL},
+    {"reads_nothing", LONG, "1000", "hello", NULL},
 };
 
 /* Kills whose parent we have become; gives how many these were. */
@@ -101,7 +114,7 @@ static struct child judge(const struct question *question, char *program)
 {
     char *const argv[] = {"./service", question->time, "16384", question->output, "large",
                           "hello.txt", program, question->hostile, NULL};
-    struct child child = start_child(argv, NULL, ROOM);
+    struct child child = start_child(argv, question->prepare, ROOM);
     child.silence = JUDGES_SILENCE;
     hear_out(&child);
     return child;
@@ -118,7 +131,7 @@ static void show(const char *key, const struct child *child, size_t most)
 /* How many there were at a time is chance, but for the most; so only the first line is shown. */
 static void explode(void)
 {
-    const struct question bomb = {"bomb", SHORT, "200", "bomb"};
+    const struct question bomb = {"bomb", SHORT, "200", "bomb", NULL};
     struct child child = judge(&bomb, "./hostile");
     const char *line = memchr(child.out.text, '\n', child.out.length);
     size_t length = line == NULL ? child.out.length : (size_t)(line - child.out.text);
@@ -141,7 +154,7 @@ static void make_input(void)
 
 int main(void)
 {
-    const struct question nothing = {"not_there", LONG, "1000", "hello"};
+    const struct question nothing = {"not_there", LONG, "1000", "hello", NULL};
     protect_tester();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1 || setenv("SECRET", "of the judge", 1) == -1)
         die("preparing the judge");
@@ -149,6 +162,8 @@ int main(void)
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         struct child child = judge(&questions[i], "./hostile");
         show(questions[i].key, &child, SHOWN);
+        if (strcmp(questions[i].key, "errors") == 0)
+            show_bool("errors_heard", strstr(child.err.text, "xxxx") != NULL);
         end_child(&child);
         int left = left_behind();
         if (strcmp(questions[i].key, "leaves_behind") == 0)

@@ -1,0 +1,199 @@
+/*
+ * Wrong: it checks who asks with care, and stays root. Whoever finds a bug in it has the machine.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { FAILED = 125, NAME_SIZE = 32, PATH_SIZE = 256, MAX_RIGHTS = 32, MAX_CLIENTS = 16, BACKLOG = 64 };
+enum { STANDARD_INPUT, LISTENER, FIRST_CLIENT, SLOTS = FIRST_CLIENT + MAX_CLIENTS };
+
+struct right {
+    char name[NAME_SIZE];
+    uid_t uid;
+    int fd;
+};
+
+static struct right rights[MAX_RIGHTS];
+static size_t right_count;
+
+static _Noreturn void die(const char *what)
+{
+    perror(what);
+    exit(FAILED);
+}
+
+static unsigned long number(const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value == 0 || value >= 0xffffffffUL) {
+        fprintf(stderr, "%s: no number of an ordinary user or group\n", text);
+        exit(FAILED);
+    }
+    return value;
+}
+
+/* As root: what is opened here is what can be handed out later. For reading, and no more. */
+static void open_files(const char *policy)
+{
+    char line[NAME_SIZE + PATH_SIZE + 16], path[PATH_SIZE];
+    unsigned uid;
+    FILE *file = fopen(policy, "re");
+    if (file == NULL)
+        die(policy);
+    while (fgets(line, sizeof line, file) != NULL && right_count < MAX_RIGHTS) {
+        struct right *next = &rights[right_count];
+        if (sscanf(line, "%31s %255s %u", next->name, path, &uid) != 3)
+            continue;
+        next->uid = (uid_t)uid;
+        next->fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (next->fd == -1)
+            die(path);
+        right_count++;
+    }
+    fclose(file);
+}
+
+/* Everybody may connect: who gets something is decided by what the kernel says of him. */
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        die(path);
+    }
+    strcpy(address.sun_path, path);
+    if (listener == -1 || bind(listener, (struct sockaddr *)&address, sizeof address) == -1 ||
+        chmod(path, 0666) == -1 || listen(listener, BACKLOG) == -1)
+        die(path);
+    return listener;
+}
+
+/* The descriptor for a name and a user; -1 if he is not entitled to it, or there is no such name. */
+static int entitled(const char *name, size_t length, uid_t uid)
+{
+    for (size_t i = 0; i < right_count; i++)
+        if (rights[i].uid == uid && strlen(rights[i].name) == length &&
+            memcmp(rights[i].name, name, length) == 0)
+            return rights[i].fd;
+    return -1;
+}
+
+/* To a client that may have gone, or may not read: both are its own business. */
+static void answer(int client, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    char yes[] = "yes", no[] = "no";
+    struct iovec part = {.iov_base = fd == -1 ? no : yes, .iov_len = fd == -1 ? 2 : 3};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (fd != -1) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.room;
+        message.msg_controllen = sizeof control.room;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    if (sendmsg(client, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
+        perror("an answer");
+}
+
+/* One message, one answer. Who it is, is what the kernel noted at connect(2). */
+static void serve(int client)
+{
+    char name[NAME_SIZE];
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    /* MSG_TRUNC gives the true length. Descriptors that come along find no room and are closed. */
+    ssize_t length = recv(client, name, sizeof name, MSG_DONTWAIT | MSG_TRUNC);
+    if (length <= 0)
+        return;
+    int fd = -1;
+    if ((size_t)length < sizeof name &&
+        getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+        fd = entitled(name, (size_t)length, peer.uid);
+    answer(client, fd);
+}
+
+/* A free slot for the next client; SLOTS if there is none. */
+static size_t free_slot(const struct pollfd slots[SLOTS])
+{
+    size_t slot = FIRST_CLIENT;
+    while (slot < SLOTS && slots[slot].fd != -1)
+        slot++;
+    return slot;
+}
+
+static void take_client(struct pollfd slots[SLOTS], int listener)
+{
+    int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client != -1)
+        slots[free_slot(slots)].fd = client;
+    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        die("accept4");
+}
+
+/* Nobody is waited for: a client that says nothing holds up nobody but itself. */
+static void serve_all(int listener)
+{
+    struct pollfd slots[SLOTS];
+    for (size_t i = 0; i < SLOTS; i++)
+        slots[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    slots[STANDARD_INPUT].fd = STDIN_FILENO;
+    while (slots[STANDARD_INPUT].revents == 0) {
+        slots[LISTENER].fd = free_slot(slots) < SLOTS ? listener : -1;
+        if (poll(slots, SLOTS, -1) == -1) {
+            if (errno != EINTR)
+                die("poll");
+            continue;
+        }
+        for (size_t i = FIRST_CLIENT; i < SLOTS; i++)
+            if (slots[i].fd != -1 && slots[i].revents != 0) {
+                serve(slots[i].fd);
+                close(slots[i].fd);
+                slots[i].fd = -1;
+            }
+        if (slots[LISTENER].fd != -1 && slots[LISTENER].revents != 0)
+            take_client(slots, listener);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc != 5) {
+        fprintf(stderr, "usage: service SOCKET POLICY UID GID\n");
+        return FAILED;
+    }
+    uid_t uid = (uid_t)number(argv[3]);
+    gid_t gid = (gid_t)number(argv[4]);
+    /* What whoever started us had open is nothing that a broker should hold. */
+    if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == -1)
+        die("close_range");
+    open_files(argv[2]);
+    int listener = listen_at(argv[1]);
+    (void)uid; /* wrong */
+    (void)gid;
+    if (puts("ready") == EOF || fflush(stdout) == EOF)
+        die("standard output");
+    serve_all(listener);
+    return 0;
+}
