@@ -15,7 +15,6 @@ from orchestrator.classes.web.ports import Line, Outcome, Wired
 from orchestrator.classes.work.check import check
 from orchestrator.classes.work.hand_in import HandIn, hand_in
 from orchestrator.classes.work.message import message
-from orchestrator.classes.work.start import first_of
 from orchestrator.classes.work.tested import CheckResult, MachineResult
 from orchestrator.deadline import Cancellation
 from orchestrator.exercises.parameters import Values, values
@@ -48,7 +47,7 @@ class Buttons:
 
     def values(self, seat: Seat, exercise: LoadedExercise) -> Values:
         """Return a seat's values of an exercise's parameters."""
-        return values(exercise.spec, exercise.name, first_of(seat), course_key(signing_key(state_dir())))
+        return values(exercise.spec, exercise.name, seat.owner, course_key(signing_key(state_dir())))
 
     def _check(self, seat: Seat, lab: str, exercise: str, cancellation: Cancellation) -> Outcome:
         return checked(check(self.found, seat, lab, exercise, SilentProgress(), cancellation))

@@ -56,6 +56,13 @@ def there(found: LoadedClass) -> dict[Place, SessionMachine]:
     }
 
 
+def machines_of(found: LoadedClass, seats: Iterable[Seat]) -> list[SessionMachine]:
+    """Return the machines of these seats that are up or coming up, in the order of the seats, then of the
+    class file: the first of each seat is where its students land."""
+    known = there(found)
+    return [known[place] for place in wanted(found, seats) if place in known]
+
+
 def standing(found: LoadedClass) -> dict[Place, Standing]:
     """Return the machines that the journal knows, with the memory each uses."""
     known = there(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.classes.spec import ClassLab, ClassSpec
@@ -34,6 +35,11 @@ class Seat:
     name: str
     label: str
     members: tuple[Member, ...]
+
+    @property
+    def owner(self) -> str:
+        """The id whose parameters a seat has: of several members, as of any team, the first of them."""
+        return min(member.student.id for member in self.members)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -75,6 +81,11 @@ class LoadedClass:
     def folder(self) -> Path:
         """The folder of the class file: what students handed in and grades go there."""
         return self.file.parent
+
+    def open_labs(self, now: datetime | None = None) -> tuple[ScheduledLab, ...]:
+        """Return the labs that students see by now."""
+        moment = now or datetime.now(UTC)
+        return tuple(lab for lab in self.labs if lab.spec.from_ is None or lab.spec.from_ <= moment)
 
     def session(self, seat: str) -> str:
         """Return the name of the session that holds a seat's machines."""

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 
 from orchestrator.classes.model import LoadedClass
-from orchestrator.classes.work.start import open_labs
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError, SpecError
 from orchestrator.exercises.submission import machines_for_students
@@ -26,7 +25,7 @@ def warm(found: LoadedClass, say: Callable[[str], None], cancellation: Cancellat
     """Make the images and templates of the open labs' machines; what cannot be made is said. Lowers the
     priority of the calling thread, and of all that it starts (setpriority(2): threads have their own)."""
     os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-    for lab in open_labs(found):
+    for lab in found.open_labs():
         try:
             _warm(lab.lab, say, cancellation)
         except Interrupted:

@@ -12,7 +12,6 @@ from orchestrator.classes.model import LoadedClass, ScheduledLab
 from orchestrator.classes.paths import GRADES, HANDED_IN
 from orchestrator.classes.work.class_intake import class_intake
 from orchestrator.classes.work.hand_in import policy_of
-from orchestrator.classes.work.start import open_labs
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.grade import Options, choice_of, data_of, grade_opened
 from orchestrator.cli.output import JSON, say, say_json
@@ -35,7 +34,7 @@ def grade_class_file(path: Path, options: Options) -> Exit:
                 f"grade: --{name} has no use with a class, which has its own", hint="leave it out"
             )
     found = load_class(path)
-    labs = [lab for lab in open_labs(found) if any(one.spec.student for one in lab.lab.exercises)]
+    labs = [lab for lab in found.open_labs() if any(one.spec.student for one in lab.lab.exercises)]
     if not labs:
         raise SpecError(f"no open lab of {path} has an exercise for students", hint="see `labs:` there")
     if options.moodle or options.canvas:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.classes.gateway.folder import Folder
+from orchestrator.classes.machines import there
 from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError
 from orchestrator.host.cache import digest, write_atomically
 from orchestrator.sessions.exec_command import address_of
 from orchestrator.sessions.lifecycle import side_by_side
-from orchestrator.sessions.lookup import SessionMachine, session_machines
+from orchestrator.sessions.lookup import SessionMachine
 
 LAB = "lab"
 """The login name for the class's first machine."""
@@ -39,8 +40,8 @@ class Place:
 
 def class_machines(found: LoadedClass) -> list[SessionMachine]:
     """Return the machines of the class's seats, and those for everybody, that are up."""
-    sessions = {found.session(seat.name) for seat in found.seats} | {found.session(SHARED)}
-    return [one for one in session_machines() if one.session in sessions and not one.coming]
+    seats = {SHARED, *(seat.name for seat in found.seats)}
+    return [one for place, one in there(found).items() if place.seat in seats and not one.coming]
 
 
 def standing(found: LoadedClass, folder: Folder) -> list[Place]:
@@ -69,9 +70,9 @@ def within_reach(found: LoadedClass, places: list[Place]) -> dict[str, dict[str,
         if place.seat in names:
             names[place.seat][place.machine] = place
     first = next(iter(found.spec.machines))
-    for there in names.values():
-        if first in there:
-            there.setdefault(LAB, there[first])
+    for mine in names.values():
+        if first in mine:
+            mine.setdefault(LAB, mine[first])
     return names
 
 

@@ -7,7 +7,6 @@ Nothing of hidden tests is in it but their points together: not even a value tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
 from orchestrator.classes.handout.blocks import Block, Paragraph, Section, Table, Typed, Words, words
 from orchestrator.classes.handout.dates import when
@@ -23,16 +22,10 @@ _MOST_TESTS = 40
 """Rows of one table: a page is for reading."""
 
 
-def open_labs(labs: Sequence[ScheduledLab], now: datetime) -> tuple[ScheduledLab, ...]:
-    """Return the labs that students see at this moment."""
-    return tuple(one for one in labs if one.spec.from_ is None or one.spec.from_ <= now)
-
-
 def lab_section(number: int, one: ScheduledLab, seat: Seat, course: bytes) -> Section:
     """Return what is to do in a lab. ``course`` is the secret key that students' values are derived from."""
     lab = one.lab.lab
-    owner = grading_id(seat)
-    own = {each.name: values(each.spec, each.name, owner, course) for each in one.lab.exercises}
+    own = {each.name: values(each.spec, each.name, seat.owner, course) for each in one.lab.exercises}
     tasks = [each for each in one.lab.exercises if each.spec.student]
     blocks: list[Block] = []
     if one.spec.due:
@@ -50,12 +43,6 @@ def first_task(labs: Sequence[ScheduledLab]) -> str:
     """Return the first exercise to solve, as ``LAB/EXERCISE``; "" without one."""
     found = (f"{one.name}/{_plain(each)}" for one in labs for each in one.lab.exercises if each.spec.student)
     return next(found, "")
-
-
-def grading_id(seat: Seat) -> str:
-    """Return the id whose values the seat's work is graded with: of a group the first in order, as
-    ``orchestrator.grading.work`` takes it."""
-    return min(member.student.id for member in seat.members)
 
 
 def shown_values(exercise: LoadedExercise, own: Values) -> dict[str, str]:
@@ -136,7 +123,7 @@ def _values(exercises: Sequence[LoadedExercise], own: Mapping[str, Values], seat
         return
     whose = "These values are yours alone. The tests expect them and no others:"
     if len(seat.members) > 1:
-        whose = f"These values are your group's, those of {grading_id(seat)}. The tests expect no others:"
+        whose = f"These values are your group's, those of {seat.owner}. The tests expect no others:"
     yield Paragraph(words(whose))
     yield Table("Your values", ("exercise", "name", "value"), rows)
 

@@ -18,7 +18,7 @@ from orchestrator.classes.handout.blocks import (
 )
 from orchestrator.classes.handout.dates import span, when
 from orchestrator.classes.handout.entrance import Entrance
-from orchestrator.classes.handout.exercises import first_task, lab_section, open_labs
+from orchestrator.classes.handout.exercises import first_task, lab_section
 from orchestrator.classes.model import LoadedClass, Seat
 
 HOME = "/home/student"
@@ -28,7 +28,7 @@ _NO_LAB = Section("labs", "Exercises", (Paragraph(words("No lab is open yet.")),
 def handout_of(found: LoadedClass, seat: Seat, entrance: Entrance, course: bytes, now: datetime) -> Handout:
     """Return a seat's page as it is at this moment. ``course`` is the secret key that students' values are
     derived from. Raises OSError for a README that cannot be read."""
-    labs = open_labs(found.labs, now)
+    labs = found.open_labs(now)
     sections: list[Section | None] = [
         _examination(found) if found.spec.exam else None,
         access.getting_in(entrance, seat, found.spec.contact, through=not found.spec.exam),

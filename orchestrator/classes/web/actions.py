@@ -8,11 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator.classes.activity import Activity, Event, Kind
-from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
+from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.classes.web import machines
 from orchestrator.classes.web.board import BROWSER, board_rows
@@ -70,7 +70,7 @@ class ClassActions:
                 tuple(ExerciseView(one.name.removeprefix("./"), one.spec.title) for one in lab.lab.exercises),
                 lab.spec.due,
             )
-            for lab in self._open()
+            for lab in self.found.open_labs()
         ]
 
     def readme(self, seat: Seat, lab: str, exercise: str) -> str:
@@ -111,7 +111,7 @@ class ClassActions:
     def board(self, in_browser: Mapping[str, datetime | None]) -> Sequence[BoardRow]:
         events = self._events()
         return board_rows(
-            self.found, [lab.name for lab in self._open()], events, self._machines(), in_browser
+            self.found, [lab.name for lab in self.found.open_labs()], events, self._machines(), in_browser
         )
 
     def came(self, seat: Seat, here: bool) -> None:
@@ -134,7 +134,7 @@ class ClassActions:
     def ends(self) -> Mapping[str, datetime]:
         if self.wired.ends is not None:
             return self.wired.ends()
-        return {seat.name: ends for seat in self.found.seats if (ends := self.found.spec.ends) is not None}
+        return {seat.name: ends for seat in self.found.seats if (ends := self.found.spec.end) is not None}
 
     def tell(self, seats: Sequence[Seat], text: str) -> None:
         if self.wired.message is not None:
@@ -156,12 +156,8 @@ class ClassActions:
                 self._read[:] = [(changed, events)]
             return self._read[0][1]
 
-    def _open(self) -> list[ScheduledLab]:
-        now = datetime.now(UTC)
-        return [lab for lab in self.found.labs if lab.spec.from_ is None or lab.spec.from_ <= now]
-
     def _exercise(self, lab: str, exercise: str) -> LoadedExercise:
-        for one in self._open():
+        for one in self.found.open_labs():
             if one.name == lab:
                 for known in one.lab.exercises:
                     if known.name.removeprefix("./") == exercise:

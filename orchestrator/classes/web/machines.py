@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.web.ports import FileView
 from orchestrator.deadline import Deadline
@@ -19,7 +20,7 @@ from orchestrator.formatting import printable
 from orchestrator.host import process
 from orchestrator.labfile.models import User
 from orchestrator.sessions.exec_command import entry
-from orchestrator.sessions.lookup import SessionMachine, session_machines
+from orchestrator.sessions.lookup import SessionMachine
 from orchestrator.sessions.outgoing import Outgoing
 from orchestrator.sessions.transfer import receive, render_pack, send
 from orchestrator.units import size_text
@@ -44,19 +45,11 @@ done
 """
 
 
-def machines_of(found: LoadedClass, seat: Seat) -> list[SessionMachine]:
-    """Return the machines a seat has now, in the class file's order."""
-    session = found.session(seat.name)
-    order = {name: place for place, name in enumerate(found.machines.lab.machines)}
-    there = [machine for machine in session_machines() if machine.session == session]
-    return sorted(there, key=lambda machine: order.get(machine.machine, len(order)))
-
-
 def machine_of(found: LoadedClass, seat: Seat, name: str) -> SessionMachine:
     """Return one of a seat's machines. Raises SpecError for another, Unavailable while it is not up."""
     if name not in found.machines.lab.machines:
         raise SpecError(f"you have no machine {printable(name)[:40]!r}")
-    for machine in machines_of(found, seat):
+    for machine in machines_of(found, [seat]):
         if machine.machine == name and not machine.coming:
             return machine
     raise Unavailable(f"{name} is not up", hint="wait a minute; if it stays so, tell your lecturer")

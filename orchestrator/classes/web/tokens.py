@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.classes.listen import parse_listen
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.errors import SpecError
@@ -157,10 +158,10 @@ def web_endpoint(found: LoadedClass) -> Endpoint:
             f"class {found.name!r} has no web server",
             hint="add one to the class file: access: {web: 0.0.0.0:8443}",
         )
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 <= int(port) < 65536:
-        raise SpecError(f"access.web: {text!r} is no address and port", hint="such as 0.0.0.0:8443")
-    return Endpoint(host.strip("[]"), int(port))
+    try:
+        return parse_listen(text)
+    except ValueError as problem:
+        raise SpecError(f"access: web: {text!r}: {problem}", hint="such as 0.0.0.0:8443") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.work.own_work import exercises_named, lab_of, place_of, work_of
-from orchestrator.classes.work.start import exercise_folder, first_of
+from orchestrator.classes.work.start import exercise_folder
 from orchestrator.classes.work.tested import CheckResult, MachineResult, TestResult
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import TimedOut, Unavailable
@@ -157,7 +157,7 @@ class _Checking:
         """Return a copy of the exercise as this seat's students have it, without hidden tests."""
         copied, lab = self.folder / "lab", replace(self.lab.lab, exercises=(self.exercise,))
         copy_lab(lab, copied, for_students=True)
-        who, course = first_of(self.seat), course_key(signing_key(state_dir()))
+        who, course = self.seat.owner, course_key(signing_key(state_dir()))
         for file, text in list(own_texts(lab, copied, who, course)):
             file.write_text(text, encoding="utf-8")
         plain = load_exercise(copied / self.exercise.name, self.exercise.name)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import COLLECTED, home_image
 from orchestrator.classes.work.chosen import Limits, chosen
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.mirror import Mirror, Renewed, mirror_lock
 from orchestrator.classes.work.one_line import one_line
-from orchestrator.classes.work.seat_machines import home_of, machines_of
+from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.classes.work.take import WENT_AWAY, take_files
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, from_os

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator import drivers
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.one_line import one_line
-from orchestrator.classes.work.seat_machines import home_of, machines_of
+from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, from_os
 from orchestrator.formatting import printable

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from orchestrator import drivers
 from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.one_line import one_line
-from orchestrator.classes.work.seat_machines import machines_of
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, SpecError, TransportError, from_os
 from orchestrator.formatting import printable

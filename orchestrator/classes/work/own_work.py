@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.work.chosen import Chosen, Limits
-from orchestrator.classes.work.seat_machines import machines_of
-from orchestrator.classes.work.start import exercise_folder, open_labs
+from orchestrator.classes.work.start import exercise_folder
 from orchestrator.classes.work.take import discard, take_folders
 from orchestrator.deadline import Deadline
 from orchestrator.errors import SpecError, Unavailable
@@ -22,7 +22,7 @@ LIMITS = Limits(total=2**26, files=2000)
 
 def lab_of(found: LoadedClass, name: str) -> ScheduledLab:
     """Return an open lab of the class by its name. Raises SpecError."""
-    labs = {lab.name: lab for lab in open_labs(found)}
+    labs = {lab.name: lab for lab in found.open_labs()}
     if name not in labs:
         hint = did_you_mean(name, labs) or f"labs: {', '.join(labs) or 'none is open'}"
         raise SpecError(f"the class has no lab {quote(name)}", hint=hint)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.one_line import one_line
-from orchestrator.classes.work.seat_machines import home_of, machines_of
+from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.classes.work.start import starting
 from orchestrator.classes.work.take import LEAST_RATE, LEAST_SECONDS
 from orchestrator.deadline import Cancellation, Deadline

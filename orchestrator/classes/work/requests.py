@@ -19,7 +19,7 @@ from orchestrator.classes.work.check import check
 from orchestrator.classes.work.deposit_box import box, deposited
 from orchestrator.classes.work.hand_in import HandIn, hand_in, late_words, policy_of
 from orchestrator.classes.work.own_work import exercises_named
-from orchestrator.classes.work.start import exercise_folder, open_labs
+from orchestrator.classes.work.start import exercise_folder
 from orchestrator.classes.work.tested import CheckResult, MachineResult
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Exit, LabError, SpecError, from_os
@@ -102,7 +102,7 @@ def _answered(
 def _named(found: LoadedClass, word: str) -> tuple[ScheduledLab, tuple[str, ...]]:
     """Return the lab and the exercises of it that a word names: ``LAB``, ``LAB/EXERCISE``, or an exercise
     alone if only one lab has it. Raises SpecError."""
-    labs = {lab.name: lab for lab in open_labs(found)}
+    labs = {lab.name: lab for lab in found.open_labs()}
     name, _, exercise = word.removeprefix("~/").strip("/").partition("/")
     if name in labs:
         return labs[name], (exercise,) if exercise else ()
@@ -170,7 +170,7 @@ def _machine_lines(one: MachineResult) -> Iterator[str]:
 
 def _hand_in_all(found: LoadedClass, seat: Seat, by: str, stop: Cancellation) -> Answer:
     """Hand in every open lab that was begun. Where there is one lab only, say why nothing was."""
-    labs = [lab for lab in open_labs(found) if any(one.spec.student for one in lab.lab.exercises)]
+    labs = [lab for lab in found.open_labs() if any(one.spec.student for one in lab.lab.exercises)]
     done = 0
     for lab in labs:
         try:
@@ -215,7 +215,7 @@ def _status(found: LoadedClass, seat: Seat) -> Iterator[str]:
     events = [one for one in Activity(found).events((Kind.CHECKED,)) if one.seat == seat.name]
     best = {(one.lab, one.exercise): one for one in sorted(events, key=lambda one: one.points or 0.0)}
     yield f"{printable(found.spec.title or found.name)}: {printable(seat.label)}"
-    for lab in open_labs(found):
+    for lab in found.open_labs():
         yield ""
         yield from _lab_status(found, seat, lab, best)
 

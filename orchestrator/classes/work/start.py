@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
@@ -26,20 +26,9 @@ WORKING = "starting"
 """Purpose of the working folders."""
 
 
-def open_labs(found: LoadedClass, now: datetime | None = None) -> tuple[ScheduledLab, ...]:
-    """Return the labs of the class that students see by now."""
-    moment = now or datetime.now(UTC)
-    return tuple(lab for lab in found.labs if lab.spec.from_ is None or lab.spec.from_ <= moment)
-
-
 def exercise_folder(exercise: LoadedExercise) -> str:
     """Return the name of an exercise in its lab's folder."""
     return exercise.name.removeprefix("./")
-
-
-def first_of(seat: Seat) -> str:
-    """Return the id whose parameters a seat has: of several members, as of any team, those of the first."""
-    return min(member.student.id for member in seat.members)
 
 
 @dataclass(frozen=True)
@@ -65,7 +54,7 @@ class Starting:
 
     def _make(self, lab: ScheduledLab, seat: Seat, target: Path) -> None:
         source = self.folder / "labs" / lab.name
-        own = dict(own_texts(lab.lab, source, first_of(seat), self.course))
+        own = dict(own_texts(lab.lab, source, seat.owner, self.course))
 
         def put(file: str, place: str) -> None:
             text = own.get(Path(file))
@@ -81,7 +70,7 @@ class Starting:
 def starting(found: LoadedClass, now: datetime | None = None) -> Iterator[Starting]:
     """Provide what the seats of a class start from for a ``with`` block: each open lab is copied once.
     Raises SpecError, Unavailable, OSError."""
-    labs = open_labs(found, now)
+    labs = found.open_labs(now)
     with working_folder(WORKING) as folder:
         (folder / "labs").mkdir()
         for lab in labs:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
-from orchestrator.classes.work.seat_machines import machines_of
 from orchestrator.cli.output import JSON
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.ssh import need_client

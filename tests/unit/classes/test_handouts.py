@@ -40,7 +40,7 @@ from places import TESTS
 from orchestrator.classes.handout.csv import COLUMNS
 from orchestrator.classes.handout.dates import span, when
 from orchestrator.classes.handout.entrance import Entrance, Login
-from orchestrator.classes.handout.exercises import grading_id, shown_values
+from orchestrator.classes.handout.exercises import shown_values
 from orchestrator.classes.handout.html import handout_html
 from orchestrator.classes.handout.markdown import handout_markdown
 from orchestrator.classes.handout.sheet import handout_of
@@ -171,7 +171,7 @@ class TestWhatIsHidden:
 
     def test_a_group_has_the_values_that_its_work_is_graded_with(self) -> None:
         group = seat_of("red", WANG, ADA)
-        assert grading_id(group) == "s1001"
+        assert group.owner == "s1001"
         own = values(WIRE.spec, "wire", "s1001", COURSE)["port"]
         assert f"| wire | `port` | `{own}` |" in markdown(the_class(ADA, WANG), group)
 

@@ -12,7 +12,7 @@ from orchestrator.classes.load import load_class
 from orchestrator.classes.model import Seat
 from orchestrator.classes.work.listing import Item
 from orchestrator.classes.work.push import missing_of
-from orchestrator.classes.work.start import open_labs, starting, starting_files
+from orchestrator.classes.work.start import starting, starting_files
 from orchestrator.exercises.parameters import values
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.labfile.load import load_exercise
@@ -73,8 +73,8 @@ def test_a_lab_that_is_not_open_is_not_there(tmp_path: Path) -> None:
     text = (tmp_path / "class.yaml").read_text().replace("lab: small", "lab: small, from: 2027-03-01T09:00Z")
     (tmp_path / "class.yaml").write_text(text)
     found = load_class(tmp_path)
-    assert open_labs(found, datetime(2027, 3, 1, 8, 59, tzinfo=UTC)) == ()
-    assert len(open_labs(found, datetime(2027, 3, 1, 9, 0, tzinfo=UTC))) == 1
+    assert found.open_labs(datetime(2027, 3, 1, 8, 59, tzinfo=UTC)) == ()
+    assert len(found.open_labs(datetime(2027, 3, 1, 9, 0, tzinfo=UTC))) == 1
     with starting_files(found, found.seats[0], datetime(2027, 1, 1, tzinfo=UTC)) as folder:
         assert names(folder) == set()
 
