@@ -21,6 +21,7 @@ from orchestrator.formatting import counted
 from orchestrator.progress import SilentProgress
 
 TICK_SECONDS = 2.0
+GONE_SECONDS = 20.0
 
 Say = Callable[[str], None]
 """Writes one line to the service's log."""
@@ -37,16 +38,27 @@ class Service:
         self._before = datetime.now(UTC)
         self._collected = self._before
         self._said: dict[str, str] = {}
+        self._missing = 0
 
     def run(self, stop: threading.Event, cancellation: Cancellation) -> None:
-        """Do what is due until ``stop`` is set. What fails is said, and tried again with the next look."""
+        """Do what is due until ``stop`` is set, or the class is gone. What fails is said, and tried again
+        with the next look."""
         while not stop.is_set():
+            if self._is_gone():
+                self.say(f"{self.found.file} is gone: ending the gateway; `isolab down` removes the machines")
+                self._try("the gateway", lambda: gateway.stop(self.found))
+                return
             self._try("the gateway", self._keep_gateway)
             now = datetime.now(UTC)
             for one in self._due(now):
                 self._try(str(one), lambda one=one: self._do(one, cancellation))  # type: ignore[misc]
             self._before = now
             stop.wait(TICK_SECONDS)
+
+    def _is_gone(self) -> bool:
+        """Return whether the class file has been missing for a while: editors replace it in a moment."""
+        self._missing = 0 if self.found.file.exists() else self._missing + 1
+        return self._missing * TICK_SECONDS > GONE_SECONDS
 
     def _keep_gateway(self) -> None:
         gateway.record_logins(self.found)

@@ -1,0 +1,112 @@
+"""What the class's service does by itself, on made-up machines and clocks."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from made_up_term import made_up_class
+
+from orchestrator.classes import gateway, service
+from orchestrator.classes.down import Down
+from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.service import Service
+from orchestrator.classes.time_limits import TimeLimits
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import Unavailable
+
+
+class Room:
+    """A service whose parts note what they are asked for."""
+
+    def __init__(self, found: LoadedClass, patch: pytest.MonkeyPatch) -> None:
+        self.said: list[str] = []
+        self.did: list[str] = []
+        self.failing = ""
+        self.service = Service(found, self.said.append)
+        patch.setattr(gateway, "record_logins", lambda _: None)
+        patch.setattr(gateway, "wanted", lambda _: True)
+        patch.setattr(gateway, "alive", lambda _: "gateway up" in self.did)
+        patch.setattr(gateway, "start", lambda _: self._do("gateway up"))
+        patch.setattr(gateway, "stop", lambda _: self._do("gateway down"))
+        patch.setattr(service, "message", lambda _c, seats, *_: self._do(f"warned {seats[0].name}"))
+        patch.setattr(service, "bring_down", self._down)
+        patch.setattr(service, "TICK_SECONDS", 0.0)
+
+    def _do(self, what: str) -> None:
+        if what == self.failing:
+            raise Unavailable("no")
+        self.did.append(what)
+
+    def _down(self, found: LoadedClass, seats: list[object], *_: object, everything: bool) -> Down:
+        self._do(f"down {seats[0].name}")  # type: ignore[attr-defined]
+        TimeLimits(found).end(["s00"])
+        return Down((), (), (), ())
+
+    def runs(self, ticks: int) -> None:
+        """Let the service look so often."""
+        stop = threading.Event()
+        left = iter(range(ticks))
+        stop.is_set = lambda: next(left, None) is None  # type: ignore[method-assign]
+        self.service.run(stop, Cancellation())
+
+
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedClass:
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    return made_up_class(tmp_path / "class", 2, "lifetime: 1h")
+
+
+def test_a_gateway_that_ended_is_started_again(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(found, monkeypatch)
+    room.runs(3)
+    assert room.did == ["gateway up"]
+
+
+def test_what_fails_is_said_once_and_tried_again(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(found, monkeypatch)
+    room.failing = "gateway up"
+    room.runs(3)
+    assert [words for words in room.said if "the gateway: no" in words] == ["the gateway: no"]
+    room.failing = ""
+    room.runs(1)
+    assert room.did == ["gateway up"]
+
+
+def test_whose_time_is_up_is_taken_down_until_it_works(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = TimeLimits(found)
+    limits.begin(["s00", "s01"])
+    limits.extend(["s00"], -3600)
+    room = Room(found, monkeypatch)
+    room.failing = "down s00"
+    room.runs(2)
+    assert "down s00" not in room.did
+    room.failing = ""
+    room.runs(2)
+    assert room.did.count("down s00") == 1
+    assert "down s01" not in room.did
+
+
+def test_a_student_is_warned(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = TimeLimits(found)
+    limits.begin(["s00"])
+    limits.extend(["s00"], -3600 + 299)
+    room = Room(found, monkeypatch)
+    room.service._before = datetime.now(UTC) - timedelta(minutes=1)
+    room.runs(2)
+    assert [one for one in room.did if one.startswith("warned")] == ["warned s00"]
+
+
+def test_a_class_that_is_gone_is_not_served(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(found, monkeypatch)
+    monkeypatch.setattr(service, "TICK_SECONDS", 9.0)
+    monkeypatch.setattr(threading.Event, "wait", lambda *_: None)
+    found.file.rename(found.file.with_suffix(".away"))
+    room.runs(2)
+    assert "gateway down" not in room.did  # an editor may be writing it
+    room.runs(2)
+    assert "gateway down" in room.did
