@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from orchestrator.gradebook.write import (
     NOT_FILLED,
     Exports,
     check,
+    people,
     write,
     write_similarity,
 )
@@ -112,7 +114,9 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
     make_out_folder(out, Path(submissions))
     roster = Path(options.roster) if options.roster else None
-    opening = opened(Path(submissions), roster, options.layout)
+    exports = _exports(options, policy)
+    check(lab, exports)
+    opening = opened(Path(submissions), roster, options.layout, partial(people, exports))
     return grade_opened(lab, choice, opening, policy, out, options)
 
 

@@ -7,7 +7,7 @@ same policy give the same bytes. A file is replaced as a whole, so a reader neve
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from orchestrator.formatting import counted as number_of
 from orchestrator.formatting import printable
 from orchestrator.gradebook import csv, gradescope, junit, prairielearn
-from orchestrator.gradebook.canvas import column_of, fill_gradebook
+from orchestrator.gradebook.canvas import column_of, fill_gradebook, gradebook_people
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
 from orchestrator.gradebook.filling import Filled
 from orchestrator.gradebook.former import FORMER, move_former
 from orchestrator.gradebook.gradescope import NO_RECEIPTS, Receipts
 from orchestrator.gradebook.lecturer import lecturer_html
-from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
+from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet, worksheet_people
 from orchestrator.gradebook.policy import Policy
 from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, render_key
 from orchestrator.gradebook.sheet import read_sheet
@@ -39,7 +39,7 @@ from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.submissions.file_names import file_name
-from orchestrator.submissions.model import Student
+from orchestrator.submissions.model import PlatformPerson, Student
 from orchestrator.submissions.pseudonyms import pseudonyms
 
 NOT_FILLED = "not-filled.txt"
@@ -105,6 +105,20 @@ def check(lab: LoadedLab, exports: Exports) -> None:
         columns_of(read_sheet(exports.moodle))
     if exports.canvas:
         column_of(read_sheet(exports.canvas), exports.canvas_column, _titles(lab))
+
+
+def people(exports: Exports, ids: Collection[str]) -> list[PlatformPerson]:
+    """Return who is in the platforms' files, where the roster has these ``ids``. Raises SpecError."""
+    found = {}
+    if exports.moodle:
+        found["moodle"] = worksheet_people(read_sheet(exports.moodle), ids)
+    if exports.canvas:
+        found["canvas"] = gradebook_people(read_sheet(exports.canvas))
+    return [
+        PlatformPerson(platform, one.number, one.name, one.texts)
+        for platform, listed in found.items()
+        for one in listed
+    ]
 
 
 def write(
