@@ -29,7 +29,7 @@ from orchestrator.gradebook.write import (
     write,
     write_similarity,
 )
-from orchestrator.grading.about import mark_finished, read_about
+from orchestrator.grading.about import ABOUT, mark_finished, read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
@@ -173,7 +173,10 @@ def _verify(mode: Mode, options: Options) -> Exit:
     public = read_public(Path(mode.key)) if mode.key else existing_key(state_dir())
     found = verify(folder, public, Heads(state_dir()))
     if words := problem_of(
-        folder / GRADES, public or read_public(folder / PUBLIC_FILE), finished=found.finished
+        folder / GRADES,
+        public or read_public(folder / PUBLIC_FILE),
+        finished=found.finished,
+        expected=(folder / ABOUT).exists(),  # not where somebody got the receipts alone
     ):
         found = replace(found, problems=(*found.problems, words))
     derived: list[Derived] = []
@@ -259,6 +262,7 @@ def _exports(options: Options, policy: Policy) -> Exports:
         named=options.names,
         key=course_key(signing),
         signing=signing,
+        similarity=options.similarity,
     )
 
 
@@ -324,8 +328,8 @@ def _left_out(notes: Path) -> str:
 
 
 def _write_changes(outcome: Outcome, out: Path) -> tuple[Path, ...]:
-    if not outcome.changes:
-        return ()
+    if not outcome.changes and not (out / CHANGES).exists():
+        return ()  # one of an earlier grading would say that this one changed something
     write_atomically(out / CHANGES, render(outcome.changes).encode(errors="backslashreplace"))
     return (out / CHANGES,)
 

@@ -50,7 +50,7 @@ def opened(
     with working_folder(WORKING) as work:
         with _source(path) as source:
             intake = _intake(path, source, known, layout, work, people)
-        yield intake
+        yield replace(intake, roster=str(roster.resolve()) if roster else "")
 
 
 def described(intake: Intake) -> list[str]:

@@ -64,6 +64,7 @@ class Intake:
     ``absent`` are on the roster and handed in nothing. ``notes`` are for the lecturer, one line each: ids
     that are not on the roster, who handed in twice or late, what could not be read. ``unclear`` are the
     absent who may have handed in after all: a submission may be theirs, and nobody can tell whose it is.
+    ``roster`` is the name of its file, "" without one.
     """
 
     layout: str
@@ -71,6 +72,7 @@ class Intake:
     absent: tuple[Student, ...] = ()
     notes: tuple[str, ...] = ()
     unclear: tuple[Student, ...] = ()
+    roster: str = ""
 
     @property
     def students(self) -> tuple[Student, ...]:
