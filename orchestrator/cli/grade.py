@@ -149,7 +149,7 @@ def grade_opened(
     if printing:
         printing(outcome, intake, out, written)
     else:
-        _print(outcome, intake, out, written, options.form)
+        _print(outcome, intake, out, written, options.form, options.repeat)
     return _exit_code(outcome.book.grades)
 
 
@@ -286,7 +286,9 @@ def _exit_code(grades: Sequence[Grade]) -> Exit:
     return Exit.FAILED if lost else Exit.PASSED
 
 
-def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str) -> None:
+def _print(
+    outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str, repeat: int
+) -> None:
     grades = outcome.book.grades
     if form == JSON:
         say_json(data_of(outcome, intake, out, written))
@@ -303,7 +305,10 @@ def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path],
     if outcome.changes:
         say(f"\ngraded again: {summary(outcome.changes)}; what changed is in {out / CHANGES}")
         _list("", told(outcome.changes))
-    _list("not the same each time:", [_unstable(grade) for grade in grades if grade.unstable])
+    unstable = [_unstable(grade) for grade in grades if grade.unstable]
+    _list("not the same each time:", unstable)
+    if repeat > 1 and not unstable:
+        say(f"\ngraded {repeat} times: the same each time")
     say(f"\ngrades:   {out / GRADES}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
     for path in written:
         if path.parent.name in PLATFORMS and path.suffix == ".csv":
