@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from orchestrator.gradebook.write import (
     NOT_FILLED,
     Exports,
     check,
+    people,
     write,
     write_similarity,
 )
-from orchestrator.grading.about import mark_finished, read_about
+from orchestrator.grading.about import ABOUT, mark_finished, read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
@@ -112,7 +114,9 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
     make_out_folder(out, Path(submissions))
     roster = Path(options.roster) if options.roster else None
-    opening = opened(Path(submissions), roster, options.layout)
+    exports = _exports(options, policy)
+    check(lab, exports)
+    opening = opened(Path(submissions), roster, options.layout, partial(people, exports))
     return grade_opened(lab, choice, opening, policy, out, options)
 
 
@@ -145,7 +149,7 @@ def grade_opened(
     if printing:
         printing(outcome, intake, out, written)
     else:
-        _print(outcome, intake, out, written, options.form)
+        _print(outcome, intake, out, written, options.form, options.repeat)
     return _exit_code(outcome.book.grades)
 
 
@@ -169,7 +173,10 @@ def _verify(mode: Mode, options: Options) -> Exit:
     public = read_public(Path(mode.key)) if mode.key else existing_key(state_dir())
     found = verify(folder, public, Heads(state_dir()))
     if words := problem_of(
-        folder / GRADES, public or read_public(folder / PUBLIC_FILE), finished=found.finished
+        folder / GRADES,
+        public or read_public(folder / PUBLIC_FILE),
+        finished=found.finished,
+        expected=(folder / ABOUT).exists(),  # not where somebody got the receipts alone
     ):
         found = replace(found, problems=(*found.problems, words))
     derived: list[Derived] = []
@@ -255,6 +262,7 @@ def _exports(options: Options, policy: Policy) -> Exports:
         named=options.names,
         key=course_key(signing),
         signing=signing,
+        similarity=options.similarity,
     )
 
 
@@ -278,7 +286,9 @@ def _exit_code(grades: Sequence[Grade]) -> Exit:
     return Exit.FAILED if lost else Exit.PASSED
 
 
-def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str) -> None:
+def _print(
+    outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str, repeat: int
+) -> None:
     grades = outcome.book.grades
     if form == JSON:
         say_json(data_of(outcome, intake, out, written))
@@ -295,7 +305,10 @@ def _print(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path],
     if outcome.changes:
         say(f"\ngraded again: {summary(outcome.changes)}; what changed is in {out / CHANGES}")
         _list("", told(outcome.changes))
-    _list("not the same each time:", [_unstable(grade) for grade in grades if grade.unstable])
+    unstable = [_unstable(grade) for grade in grades if grade.unstable]
+    _list("not the same each time:", unstable)
+    if repeat > 1 and not unstable:
+        say(f"\ngraded {repeat} times: the same each time")
     say(f"\ngrades:   {out / GRADES}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
     for path in written:
         if path.parent.name in PLATFORMS and path.suffix == ".csv":
@@ -320,8 +333,8 @@ def _left_out(notes: Path) -> str:
 
 
 def _write_changes(outcome: Outcome, out: Path) -> tuple[Path, ...]:
-    if not outcome.changes:
-        return ()
+    if not outcome.changes and not (out / CHANGES).exists():
+        return ()  # one of an earlier grading would say that this one changed something
     write_atomically(out / CHANGES, render(outcome.changes).encode(errors="backslashreplace"))
     return (out / CHANGES,)
 

@@ -41,19 +41,30 @@ Files = Mapping[str, bytes]
 class HandedIn:
     """A student's files of one exercise; ``missing`` are those that are not there or cannot be taken, with
     their paths and reasons. ``absent``: nothing of it is there. ``remarks`` say which files were taken from
-    another place than the exercise's."""
+    another place than the exercise's. ``named`` are ``missing`` with the paths that they have when all of a
+    lab's exercises are looked for: the same whichever are."""
 
     files: Files
     missing: tuple[str, ...] = ()
     absent: bool = False
     remarks: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
         """Why the exercise cannot run; "" when all files are there."""
-        if len(self.missing) < 2:
-            return "".join(f"not handed in: {words}" for words in self.missing)
-        return "\n".join(["not handed in:", *self.missing])
+        return _reason(self.missing)
+
+    @property
+    def same_reason(self) -> str:
+        """The reason, the same whichever exercises of a lab are looked for."""
+        return _reason(self.named)
+
+
+def _reason(missing: Sequence[str]) -> str:
+    if len(missing) < 2:
+        return "".join(f"not handed in: {words}" for words in missing)
+    return "\n".join(["not handed in:", *missing])
 
 
 @contextlib.contextmanager
@@ -184,8 +195,19 @@ def handed_in(
         sources = {name for build in exercise.spec.build for name in build.sources}
         empty = [name for name, data in taken.files.items() if name in sources and not data.strip()]
         words = [f"{_relative(place / name, work)} is empty" for name in empty]
-        found.append(HandedIn(taken.files, (*taken.missing, *words), absent, taken.remarks))
+        missing = (*taken.missing, *words)
+        named = _named_alike(exercise, missing) if others and place == work else missing
+        found.append(HandedIn(taken.files, missing, absent, taken.remarks, named))
     return found
+
+
+def _named_alike(exercise: LoadedExercise, missing: Sequence[str]) -> tuple[str, ...]:
+    """Name files of a folder that is one exercise's alone as if others were in it."""
+    folder, names = exercise.name.removeprefix("./"), _names(exercise)
+    return tuple(
+        f"{folder}/{words}" if any(words.startswith(f"{name} ") for name in names) else words
+        for words in missing
+    )
 
 
 def _place(work: Path, name: str, *, alone: bool) -> Path:

@@ -76,7 +76,7 @@ def _possible_row(sheet: Sheet) -> int | None:
 def fill_gradebook(sheet: Sheet, totals: Sequence[Total], wanted: str, titles: Sequence[str]) -> Filled:
     """Fill in a column, see ``column_of``, scaled to its possible points. Raises SpecError."""
     column, possible = column_of(sheet, wanted, titles), _possible_row(sheet)
-    listed = [_listed(sheet, row) for row in range(1, len(sheet.rows)) if _is_student(sheet, row)]
+    listed = gradebook_people(sheet)
     most = sheet.cell(possible, column).number if possible is not None else None
     notes = []
     if not most:
@@ -92,6 +92,11 @@ def fill_gradebook(sheet: Sheet, totals: Sequence[Total], wanted: str, titles: S
     return fill(sheet, column, most, joined, {each.row: each for each in listed}, frozen, comma=comma).also(
         notes
     )
+
+
+def gradebook_people(sheet: Sheet) -> list[Listed]:
+    """Return who is in a gradebook."""
+    return [_listed(sheet, row) for row in range(1, len(sheet.rows)) if _is_student(sheet, row)]
 
 
 def _is_student(sheet: Sheet, row: int) -> bool:

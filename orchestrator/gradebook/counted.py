@@ -100,13 +100,15 @@ def _without(student: Student, exercise: str, most: float, *, handed_in: bool) -
 @dataclass(frozen=True)
 class Total:
     """What a student has in the whole lab: ``points`` of ``max_points``, None if a result is lacking.
-    ``numbers`` are those under which the platform knows the student's submissions."""
+    ``numbers`` are those under which the platform knows the student's submissions; ``unclear``: a submission
+    may be this student's."""
 
     student: Student
     points: float | None
     max_points: float
     handed_in: bool
     numbers: frozenset[str]
+    unclear: bool = False
 
 
 def totals(book: Gradebook, grades: Sequence[Counted]) -> tuple[Total, ...]:
@@ -129,6 +131,7 @@ def _total(student: Student, grades: Sequence[Counted], numbers: set[str]) -> To
         sum(one.grade.max_points for one in grades),
         not complete or any(one.grade.handed_in for one in grades),
         frozenset(numbers),
+        any(one.grade.unclear for one in grades),
     )
 
 

@@ -25,6 +25,10 @@ from orchestrator.results.for_student import for_student, output_for_people
 from orchestrator.submissions.model import Student
 
 NOTHING = "Nothing was handed in."
+UNCLEAR = (
+    "There is no result: a submission may be this student's, and nobody could tell whose it is. The lecturer "
+    "can say. It costs no points."
+)
 NO_LOSS = (
     "isolab or the computer it ran on failed, not the submission. It costs no points, and the lecturer "
     "knows of it."
@@ -138,7 +142,7 @@ def sheet_of(
         notes=_items(notes),
         remarks=_items(common),
         exercises=sheets,
-        absent=not any(grade.handed_in for grade in grades),
+        absent=not any(grade.handed_in or grade.unclear for grade in grades),
     )
 
 
@@ -187,7 +191,7 @@ def _exercise(
         name=_item(grade.exercise),
         title=_item(exercise.public.spec.title) if exercise else "",
         kind=kind,
-        verdict=str(grade.verdict) if grade.handed_in else "not handed in",
+        verdict=str(grade.verdict) if grade.handed_in or grade.unclear else "not handed in",
         points=_points(grade),
         sentence=sentence,
         reason=_beside_machines(grade, exercise),
@@ -208,6 +212,8 @@ def _points(grade: Grade) -> str:
 
 def _verdict(grade: Grade) -> tuple[Status, str]:
     """Return the status whose looks a verdict has, and the verdict as a sentence."""
+    if grade.unclear:
+        return Status.ERROR, UNCLEAR
     if grade.verdict is Verdict.NO_RESULT:
         return Status.ERROR, f"There is no result. {NO_LOSS}"
     if not grade.handed_in:

@@ -67,6 +67,8 @@ def _scaled(joined: Joined, most: float) -> tuple[str, ...]:
 
 
 def _left(total: Total, there: float | None) -> str:
+    if total.unclear:
+        return "a submission may be this student's, and nobody could tell whose it is"
     if total.points is None:
         return "there is no result yet"
     if not total.handed_in and there is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.formatting import printable
 from orchestrator.gradebook.counted import Total
+from orchestrator.submissions.identify import forms
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def join(listed: Sequence[Listed], totals: Sequence[Total], table: str) -> Joine
     found = {one.student.id for one in rows.values()}
     strangers = [f"{row.words}: in the {table}, not among the graded students" for row in listed]
     missing = [
-        f"{_words(one)}: graded, not found in the {table}" for one in totals if one.student.id not in found
+        f"{_words(one)}: graded, not found in the {table}"
+        for one in totals
+        if one.student.id not in found and not one.unclear
     ]
     kept = [words for row, words in zip(listed, strangers, strict=True) if row.row not in rows]
     return Joined(rows, (*kept, *missing))
@@ -91,12 +94,17 @@ def _may_be(row: Listed, one: Total) -> bool:
     """Whether nothing says that a row is another person's: something else agrees, or nothing can be
     compared."""
     student, texts = one.student, _lowered(row)
-    compared = [bool({*_name(row.name).split()} & {*_name(student.name).split()})] * bool(
-        row.name and student.name
-    )
+    compared = [_share_name(row.name, student.name)] * bool(row.name and student.name)
     if any("@" in text for text in texts) and student.email:
         compared.append(student.email.strip().casefold() in texts)
     return not compared or any(compared) or student.id.strip().casefold() in texts
+
+
+def _share_name(one: str, other: str) -> bool:
+    """Whether two names have a word in common, or are the same without their spaces, which Canvas leaves out
+    of names of files."""
+    words = {*_name(one).split()} & {*_name(other).split()}
+    return bool(words or forms(one, squeezed=True) & forms(other, squeezed=True))
 
 
 def _lowered(row: Listed) -> list[str]:

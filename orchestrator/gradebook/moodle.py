@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import SpecError
@@ -91,9 +91,7 @@ def fill_worksheet(sheet: Sheet, totals: Sequence[Total]) -> Filled:
     """Fill in the grades, scaled to the sheet's maximum. Raises SpecError for a sheet that is no
     worksheet."""
     columns = columns_of(sheet)
-    named = _has_names(sheet, columns)
-    telling = _telling(sheet, columns, {total.student.id.strip().casefold() for total in totals})
-    listed = [_listed(sheet, row, telling, named=named) for row in range(1, len(sheet.rows))]
+    listed = worksheet_people(sheet, [total.student.id for total in totals])
     joined = join(listed, totals, "worksheet")
     locked, notes = set(), list[str]()
     if columns.changeable is None:
@@ -108,6 +106,14 @@ def fill_worksheet(sheet: Sheet, totals: Sequence[Total]) -> Filled:
     who = {each.row: each for each in listed}
     frozen = {row: "its grade is locked in Moodle" for row in locked}
     return fill(sheet, columns.grade, most or 0.0, joined, who, frozen, comma=comma).also(notes)
+
+
+def worksheet_people(sheet: Sheet, ids: Collection[str]) -> list[Listed]:
+    """Return who is in a worksheet, where the roster has these ``ids``. Raises SpecError."""
+    columns = columns_of(sheet)
+    telling = _telling(sheet, columns, {one.strip().casefold() for one in ids})
+    named = _has_names(sheet, columns)
+    return [_listed(sheet, row, telling, named=named) for row in range(1, len(sheet.rows))]
 
 
 def _has_names(sheet: Sheet, columns: Columns) -> bool:

@@ -7,7 +7,7 @@ same policy give the same bytes. A file is replaced as a whole, so a reader neve
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -18,13 +18,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from orchestrator.formatting import counted as number_of
 from orchestrator.formatting import printable
 from orchestrator.gradebook import csv, gradescope, junit, prairielearn
-from orchestrator.gradebook.canvas import column_of, fill_gradebook
+from orchestrator.gradebook.canvas import column_of, fill_gradebook, gradebook_people
 from orchestrator.gradebook.counted import Counted, Total, adjusted, counted, totals
 from orchestrator.gradebook.filling import Filled
-from orchestrator.gradebook.former import FORMER, move_former
+from orchestrator.gradebook.former import FORMER, Former, move_former
 from orchestrator.gradebook.gradescope import NO_RECEIPTS, Receipts
+from orchestrator.gradebook.kept_rows import GRADES, keep_rows
 from orchestrator.gradebook.lecturer import lecturer_html
-from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet
+from orchestrator.gradebook.moodle import columns_of, feedback_zip, fill_worksheet, worksheet_people
 from orchestrator.gradebook.policy import Policy
 from orchestrator.gradebook.pseudonyms import anonymous, anonymous_policy, render_key
 from orchestrator.gradebook.sheet import read_sheet
@@ -39,12 +40,13 @@ from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import SKELETON
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.submissions.file_names import file_name
-from orchestrator.submissions.model import Student
+from orchestrator.submissions.model import PlatformPerson, Student
 from orchestrator.submissions.pseudonyms import pseudonyms
 
 NOT_FILLED = "not-filled.txt"
 """Beside a platform's file: who is not in it, and which of its rows stayed as they were, a line each."""
 
+SIMILARITY = "similarity.html"
 _NAMED = 5
 """Of former students, so many are named."""
 
@@ -57,7 +59,8 @@ class Exports:
     ``canvas_column`` is the title or the number of the assignment there, "" if the lab's title tells.
     ``named``: the files about the whole class have names and ids, not pseudonyms, which ``key``, the
     course's secret, makes. ``prairielearn``: write a file for each student in PrairieLearn's format as well.
-    ``signing`` is the key that signs ``grades.csv``; None: it is not signed.
+    ``signing`` is the key that signs ``grades.csv``; None: it is not signed. ``similarity``: the page of
+    similar work is written afterwards.
     """
 
     moodle: Path | None = None
@@ -68,6 +71,7 @@ class Exports:
     key: bytes = b""
     prairielearn: bool = False
     signing: Ed25519PrivateKey | None = None
+    similarity: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,20 @@ def check(lab: LoadedLab, exports: Exports) -> None:
         column_of(read_sheet(exports.canvas), exports.canvas_column, _titles(lab))
 
 
+def people(exports: Exports, ids: Collection[str]) -> list[PlatformPerson]:
+    """Return who is in the platforms' files, where the roster has these ``ids``. Raises SpecError."""
+    found = {}
+    if exports.moodle:
+        found["moodle"] = worksheet_people(read_sheet(exports.moodle), ids)
+    if exports.canvas:
+        found["canvas"] = gradebook_people(read_sheet(exports.canvas))
+    return [
+        PlatformPerson(platform, one.number, one.name, one.texts)
+        for platform, listed in found.items()
+        for one in listed
+    ]
+
+
 def write(
     book: Gradebook,
     folder: Path,
@@ -127,14 +145,16 @@ def write(
         *_of_students(book, grades, exports, receipts),
         *_for_reading(book, grades, pages, platforms),
     ]
+    fewer = keep_rows(folder, files[0].data)
     written = [path for file in files for path in _written(folder, file, exports.signing)]
-    former = move_former(folder, [file.path for file in files])
-    return Written(tuple(written), (*_notes(book, exports.policy, platforms), *_told(former)))
+    former = move_former(folder, [*(file.path for file in files), *[SIMILARITY] * exports.similarity])
+    notes = (*_notes(book, exports.policy, platforms), *fewer, *_told(former))
+    return Written(tuple(written), tuple(dict.fromkeys(notes)))
 
 
 def _of_the_class(book: Gradebook, grades: Sequence[Counted], exports: Exports) -> Iterator[_File]:
     """Yield what is about everybody: all but ``grades.csv`` is anonymous unless it is to have names."""
-    yield _File("grades.csv", _bytes(csv.render(grades)), signed=True)
+    yield _File(GRADES, _bytes(csv.render(grades)), signed=True)
     shown = book
     if not exports.named:
         key = exports.key
@@ -210,13 +230,18 @@ def _notes(book: Gradebook, policy: Policy, platforms: Mapping[str, Filled]) -> 
         yield from one.notes
 
 
-def _told(former: Sequence[str]) -> Iterator[str]:
-    if former:
-        first = ", ".join(printable(name) for name in former[:_NAMED])
+def _told(former: Former) -> Iterator[str]:
+    if former.students:
         yield (
-            f"{number_of(len(former), 'student')} not in the class any more ({first}"
-            f"{', …' if len(former) > _NAMED else ''}): their feedback and results are in {FORMER}/ now"
+            f"{number_of(len(former.students), 'student')} not in the class any more "
+            f"({_first(former.students)}): their feedback and results are in {FORMER}/ now"
         )
+    if former.files:
+        yield f"of an earlier grading, and not written this time: {_first(former.files)}; in {FORMER}/ now"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(printable(name) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def _bytes(text: str) -> bytes:
@@ -251,4 +276,4 @@ def write_similarity(book: Gradebook, folder: Path, exports: Exports) -> Path:
         shown = book if exports.named else anonymous(book, exports.key)
         skeletons = [one.folder / SKELETON for one in book.lab.exercises if one.name in book.exercises]
         page = similarity_html(shown, work, [path for path in skeletons if path.is_dir()])
-    return _written(folder, _File("similarity.html", _bytes(page)))[0]
+    return _written(folder, _File(SIMILARITY, _bytes(page)))[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.errors import SpecError
+from orchestrator.formatting import printable
 from orchestrator.host.cache import write_atomically
 
 ABOUT = "grading.json"
@@ -17,16 +19,25 @@ ABOUT = "grading.json"
 class About:
     """``lab`` is the path of the lab's file, ``students`` maps pseudonyms, as in records and receipts, to the
     ids of one student, or of a team. ``finished`` is False until a class is graded and its files are written.
+    ``chosen`` says what was graded, and with what, by what it is in words: exercises, machines, a roster.
     """
 
     lab: str
     students: dict[str, list[str]]
     finished: bool = True
     isolab: str = __version__
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     def pseudonyms_of(self, student: str) -> list[str]:
         """Return the pseudonyms under which a student's work was graded, alone or in a team."""
         return [name for name, ids in self.students.items() if student in ids or student == name]
+
+
+def otherwise(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each choice that is not as it was ``before``, of those that were noted then."""
+    for what, which in now.items():
+        if what in before and before[what] != which:
+            yield printable(f"graded before with {what} {before[what]}; now {which}")
 
 
 def write_about(folder: Path, about: About) -> None:
@@ -45,7 +56,8 @@ def read_about(folder: Path) -> About:
     try:
         raw = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         students = {str(name): [str(one) for one in ids] for name, ids in raw["students"].items()}
-        return About(str(raw["lab"]), students, bool(raw.get("finished", True)))
+        chosen = {str(what): str(which) for what, which in raw.get("chosen", {}).items()}
+        return About(str(raw["lab"]), students, bool(raw.get("finished", True)), chosen=chosen)
     except OSError as problem:
         raise SpecError(f"cannot read {folder / ABOUT}: {problem.strerror}", hint=hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):

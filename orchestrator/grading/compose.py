@@ -17,6 +17,7 @@ from orchestrator.results.for_student import for_student
 from orchestrator.submissions.model import Intake, Student
 
 NOTHING_HANDED_IN = "nothing handed in"
+UNCLEAR = "a submission may be this student's, and nobody could tell whose it is"
 NOT_OURS = "this could not be graded; it is not the submission's fault and costs no points"
 MEAN = "mean"
 
@@ -40,7 +41,7 @@ def gradebook(
     grades = [grade for work in works for grade in found.grades(work)]
     there = {grade.student.id for grade in grades}
     grades += [
-        _nothing(student, exercise)
+        _nothing(student, exercise, unclear=student in intake.unclear)
         for student in intake.students
         if student.id not in there
         for exercise in exercises
@@ -153,6 +154,8 @@ def _no_result(grade: Grade, ran: Sequence[Record]) -> str:
     return f"{NOT_OURS}: it ran on no machine ({'; '.join(words)})"
 
 
-def _nothing(student: Student, exercise: LoadedExercise) -> Grade:
+def _nothing(student: Student, exercise: LoadedExercise, *, unclear: bool) -> Grade:
     points = exercise.whole_spec.max_points
+    if unclear:
+        return Grade(student, exercise.name, Verdict.NO_RESULT, None, points, UNCLEAR, unclear=True)
     return Grade(student, exercise.name, Verdict.NOT_GRADABLE, 0.0, points, NOTHING_HANDED_IN)

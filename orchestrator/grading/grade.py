@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import SpecError, Unavailable
 from orchestrator.exercises.submission import machines_for_students
-from orchestrator.grading.about import About, read_about, write_about
+from orchestrator.grading.about import ABOUT, About, otherwise, read_about, write_about
 from orchestrator.grading.compose import gradebook
 from orchestrator.grading.digests import digest_of_exercise
 from orchestrator.grading.identity import identities_of
@@ -130,8 +130,7 @@ class _Class:
         remove_leftovers(self.progress)
         if choice.again:
             self.store.forget()
-        about = About(str(self.lab.path.resolve()), self._behind(), finished=False)
-        write_about(self.store.folder, about)
+        self._begin(intake)
         rounds = Rounds(
             self.lab, self.machines, self.work_store, logs, self.progress, self._called, self._add
         )
@@ -144,6 +143,23 @@ class _Class:
         after = {place: one for place, one in self.store.verdicts.items() if before.get(place) != one}
         found = len(distinct(units)) - len(todo)
         return Outcome(book, len(todo), found, tuple(changes(before, after)), self._results())
+
+    def _begin(self, intake: Intake) -> None:
+        """Note what is graded, and say what is not as it was in this folder."""
+        before = About("", {})
+        if (self.store.folder / ABOUT).exists():
+            with suppress(SpecError):  # a damaged file is written anew
+                before = read_about(self.store.folder)
+        chosen = {
+            "exercises": ", ".join(one.name for one in self.exercises),
+            "machines": ", ".join(self.machines),
+            "roster": intake.roster or "none",
+        }
+        lab = str(self.lab.path.resolve())
+        for line in otherwise({"lab": before.lab or lab, **before.chosen}, {"lab": lab, **chosen}):
+            self.progress.tell(line)
+        students = self._behind(before.students)
+        write_about(self.store.folder, About(lab, students, finished=False, chosen=chosen))
 
     def _results(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return the digests that the receipts of a student's last attempt seal."""
@@ -194,10 +210,8 @@ class _Class:
     def _called(self, unit: Unit) -> str:
         return f"{unit.exercise} of {self._who(unit.work)} on {unit.machine}"
 
-    def _behind(self) -> dict[str, list[str]]:
+    def _behind(self, before: dict[str, list[str]]) -> dict[str, list[str]]:
         """Return the ids behind each pseudonym, those of earlier commands included."""
-        before: dict[str, list[str]] = {}
-        if self.store.verdicts:
-            with suppress(SpecError):  # a damaged file is written anew
-                before = read_about(self.store.folder).students
-        return before | {self._who(work): [one.id for one in work.students] for work in self.works}
+        return (before if self.store.verdicts else {}) | {
+            self._who(work): [one.id for one in work.students] for work in self.works
+        }

@@ -33,7 +33,8 @@ class Grade:
     for those who handed in nothing, who have no records either. ``remarks`` say which files were taken from
     where, and what was refused. ``files`` are the files graded with their SHA-256, hexadecimal.
     ``unstable`` says what was not the same when the same work was graded again. ``copied_from`` are the ids
-    of students whose parameters' values the program answered in place of its own student's.
+    of students whose parameters' values the program answered in place of its own student's. ``unclear``:
+    a submission may be this student's, and nobody could tell whose it is.
     """
 
     student: Student
@@ -51,6 +52,7 @@ class Grade:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unstable: tuple[str, ...] = ()
     copied_from: tuple[str, ...] = ()
+    unclear: bool = False
 
     @property
     def handed_in(self) -> bool:

@@ -51,7 +51,7 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _OPEN_HINT = (
     "`isolab grade --verify` says what is wrong; restore the file, or grade into another folder (--out)"
 )
-_CUT_HINT = "restore the file with all its lines, or grade into another folder (--out)"
+CUT_HINT = "restore the file with all its lines, or grade into another folder (--out)"
 
 
 class Graded(NamedTuple):
@@ -273,7 +273,7 @@ class Receipts:
                 f"{self._path}:{last.number}: not signed by the key of this state folder", hint=_OPEN_HINT
             )
         if self._heads and (missing := self._heads.problem([raw for raw, _ in lines])):
-            raise SpecError(f"{self._path}: {missing}", hint=_CUT_HINT)
+            raise SpecError(f"{self._path}: {missing}", hint=CUT_HINT)
         if rest:
             os.ftruncate(self._file, os.lseek(self._file, 0, os.SEEK_END) - len(rest))
         _sync(self._file, self._path.parent)

@@ -37,17 +37,21 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def problem_of(path: Path, key: Ed25519PublicKey, *, finished: bool = True) -> str:
+def problem_of(path: Path, key: Ed25519PublicKey, *, finished: bool = True, expected: bool = False) -> str:
     """Return in words what is wrong with a signed file; "" if it is as it was signed, or if neither it nor
-    its signature is there. Where all is not ``finished``, it may not have been written yet."""
+    its signature is there, unless they are ``expected``. Where all is not ``finished``, it may not have been
+    written yet."""
     beside = path.with_name(path.name + SUFFIX)
-    if not path.exists() and not (finished and beside.exists()):
+    if not path.exists() and not (finished and (expected or beside.exists())):
         return ""
     try:
         signatures = [base64.b64decode(one, validate=True) for one in beside.read_bytes().split()]
         content = path.read_bytes()
     except (OSError, binascii.Error):
-        return f"{path.name} and {beside.name} are not both there; grading again writes them"
+        missing = " and ".join(one.name for one in (path, beside) if not one.exists())
+        if not missing:
+            return f"{path.name} or {beside.name} cannot be read; grading again writes them"
+        return f"{missing} {'are' if ' ' in missing else 'is'} missing; grading again writes both"
     if any(is_signed(key, one, _CONTEXT + content) for one in signatures):
         return ""
     return f"{path.name} is not as isolab wrote it: it was changed, or signed by another key"

@@ -17,7 +17,7 @@ from orchestrator.formatting import counted, printable
 from orchestrator.grading.about import ABOUT, read_about
 from orchestrator.grading.heads import Heads, digest
 from orchestrator.grading.keys import PUBLIC_FILE, fingerprint, is_signed, public_pem, read_public
-from orchestrator.grading.receipts import RECEIPTS, Content, Line, Receipt, digest_of_record, read
+from orchestrator.grading.receipts import CUT_HINT, RECEIPTS, Content, Line, Receipt, digest_of_record, read
 from orchestrator.record import RECORDS
 
 
@@ -75,32 +75,37 @@ def verify(folder: Path, key: Ed25519PublicKey | None = None, heads: Heads | Non
     problems = []
     if key is None:
         key = read_public(folder / PUBLIC_FILE)
-    elif _content(folder / PUBLIC_FILE) != public_pem(key):
+    elif (beside := _content(folder / PUBLIC_FILE)) is None:
+        problems.append(f"{PUBLIC_FILE} is missing: nobody else can verify; grading again writes it")
+    elif beside != public_pem(key):
         problems.append(f"{PUBLIC_FILE} is not the key that these receipts were verified with")
     if records is None:
         problems.append(f"{RECORDS} is missing")
-    if heads and (missing := heads.problem(receipts.split(b"\n")[:-1])):
-        problems.append(f"{RECEIPTS}: {missing}")
+    missing = heads.problem(receipts.split(b"\n")[:-1]) if heads else ""
+    if missing:
+        problems.append(f"{RECEIPTS}: {missing}: {CUT_HINT}")
     # Whoever got the receipts and records alone has no such file.
     finished = not (folder / ABOUT).exists() or read_about(folder).finished
-    found = verified(receipts, records or b"", key, finished=finished)
+    found = verified(receipts, records or b"", key, finished=finished, cut=bool(missing))
     return replace(found, problems=(*problems, *found.problems))
 
 
 def verified(
-    receipts: bytes, records: bytes, key: Ed25519PublicKey, *, finished: bool = True
+    receipts: bytes, records: bytes, key: Ed25519PublicKey, *, finished: bool = True, cut: bool = False
 ) -> Verification:
     """Verify the contents of ``receipts.jsonl`` and ``records.jsonl``. ``finished``: the class is graded, so
-    that nothing may be left."""
+    that nothing may be left. ``cut``: receipts are known to be missing at the end."""
     content = read(receipts)
     there, current, part = content.readable, content.current, content.rest
     problems = [*_signature_problems(content, key), *_chain_problems(content)]
     left = []
     if part:
-        left.append(
-            f"{RECEIPTS} ends in a part of a line ({counted(len(part), 'byte')}): if isolab was killed while "
-            "it graded, grade again, which drops the part and goes on"
-        )
+        words = f"{RECEIPTS} ends in a part of a line ({counted(len(part), 'byte')})"
+        if cut:
+            problems.append(f"{words}, which was a whole receipt")
+        else:
+            hint = "if isolab was killed while it graded, grade again, which drops the part and goes on"
+            left.append(f"{words}: {hint}")
     results, broken = _results(records)
     extra, missing = _unmatched(there, list(current.values()), results)
     left += [*broken, *(words for place, words in extra if place not in missing)]

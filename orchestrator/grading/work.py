@@ -32,7 +32,8 @@ class Work:
     ``exercise`` has the parameters of whoever handed it in. ``digest`` is the SHA-256 of the files'
     names and contents, ``files`` has that of each. ``missing`` says why it cannot be run ("" if it can), and
     ``absent`` that nothing of it was handed in. ``remarks`` say what was taken from where. ``values`` are the
-    parameters, by name.
+    parameters, by name. ``same_missing`` is ``missing``, in words that are the same whichever exercises are
+    graded.
     """
 
     submission: Submission
@@ -43,6 +44,7 @@ class Work:
     absent: bool = False
     remarks: tuple[str, ...] = ()
     values: Values = field(default_factory=dict)
+    same_missing: str = ""
 
     @property
     def students(self) -> tuple[Student, ...]:
@@ -58,7 +60,9 @@ class Work:
         """A digest of what is graded, whoever handed it in: of the files, or of what is missing."""
         if not self.missing:
             return self.digest
-        return hashlib.sha256(f"{self.digest}\n{self.missing}".encode(errors="replace")).hexdigest()
+        return hashlib.sha256(
+            f"{self.digest}\n{self.same_missing or self.missing}".encode(errors="replace")
+        ).hexdigest()
 
 
 def works_of(
@@ -79,7 +83,19 @@ def works_of(
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in one.files.items()}
         digest = store.keep(one.files)
         remarks = (*submission.remarks, *one.remarks)
-        works.append(Work(submission, exercise, digest, digests, one.reason, one.absent, remarks, own))
+        works.append(
+            Work(
+                submission,
+                exercise,
+                digest,
+                digests,
+                one.reason,
+                one.absent,
+                remarks,
+                own,
+                one.same_reason,
+            )
+        )
     return works
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.formatting import printable
 from orchestrator.submissions.layouts.base import Claim, Finding
-from orchestrator.submissions.model import Student
+from orchestrator.submissions.model import PlatformPerson, Student
 from orchestrator.submissions.roster import Roster
 
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -20,20 +20,28 @@ _LEFT_OUT = re.compile(r"[&<>\"`|':\\/’]+")
 @dataclass(frozen=True)
 class Identified:
     """A finding and who it is of. ``unknown`` are who is not on the roster, as they were named, each with why
-    nobody on it was taken; "" if there is nobody like that."""
+    nobody on it was taken; "" if there is nobody like that. ``candidates`` are on the
+    roster, and may be those."""
 
     finding: Finding
     students: tuple[Student, ...]
     unknown: tuple[tuple[str, str], ...] = ()
+    candidates: tuple[Student, ...] = ()
 
 
-def identified(findings: Sequence[Finding], roster: Roster | None) -> list[Identified]:
-    """Say who each finding is of. Without a roster, everybody is who the platform says."""
+def identified(
+    findings: Sequence[Finding],
+    roster: Roster | None,
+    people: Sequence[PlatformPerson] = (),
+    platform: str = "",
+) -> list[Identified]:
+    """Say who each finding is of. Without a roster, everybody is who the platform says. ``people`` are in
+    tables of platforms; what those of this ``platform`` say of a number is believed if the name agrees."""
     if roster is None:
         return [
             Identified(one, tuple(_stranger(claim, frozenset()) for claim in one.claims)) for one in findings
         ]
-    known = _Known(roster, findings)
+    known = _Known(roster, findings, [one for one in people if one.platform == platform], platform)
     return [known.identify(finding) for finding in findings]
 
 
@@ -59,7 +67,10 @@ def _shared(findings: Sequence[Finding]) -> frozenset[str]:
 class _Known:
     """The roster by everything that a platform may say of somebody."""
 
-    def __init__(self, roster: Roster, findings: Sequence[Finding]) -> None:
+    def __init__(
+        self, roster: Roster, findings: Sequence[Finding], people: Sequence[PlatformPerson], platform: str
+    ) -> None:
+        self._students = roster.students
         self._shared = _shared(findings)
         self._ids = _index(roster.students, lambda one: [_same(one.id)])
         self._emails = _index(roster.students, lambda one: [_same(one.email)])
@@ -71,25 +82,57 @@ class _Known:
             roster.students, lambda one: [github.get(one.id, "") if github else _same(one.id)]
         )
 
+        numbers = roster.numbers.get(platform, {})
+        self._numbers = _index(roster.students, lambda one: [numbers.get(one.id, "").lstrip("0")])
+        self._people: dict[str, list[PlatformPerson]] = defaultdict(list)
+        for one in people:
+            self._people[one.number.lstrip("0")].append(one)
+
         claims = [claim for finding in findings for claim in finding.claims]
         self._says_ids = any(_same(claim.id) in self._ids for claim in claims)
 
     def identify(self, finding: Finding) -> Identified:
         students: list[Student] = []
         unknown: list[tuple[str, str]] = []
+        candidates: list[Student] = []
         for claim in finding.claims:
             found, why = self._resolve(claim)
             if not found:
                 found = (_stranger(claim, self._ids.keys()),)
-                unknown.append((printable(claim.name or claim.unmatched), why))
+                unknown.append((_named(claim) if why else printable(claim.name or claim.unmatched), why))
+                candidates += self._called(claim)
             students += [one for one in found if one not in students]
-        return Identified(finding, tuple(students), tuple(unknown))
+        return Identified(finding, tuple(students), tuple(unknown), tuple(dict.fromkeys(candidates)))
+
+    def _called(self, claim: Claim) -> list[Student]:
+        """Return everybody who has the name of a claim, or is in its group; where names are hidden,
+        everybody."""
+        if not (claim.id or claim.name or claim.email or claim.github):
+            return list(self._students)
+        same = sorted(forms(claim.name, claim.squeezed))
+        named = (one for form in same for one in (*self._names.get(form, []), *self._groups.get(form, [])))
+        return list(dict.fromkeys(named))
+
+    def _told(self, claim: Claim) -> list[Student]:
+        """Return whom the platform's table means by a claim's number: all that its cells may be. A row with
+        another name is of another assignment."""
+        rows = self._people.get(claim.number.lstrip("0"), []) if claim.number else []
+        if len(rows) != 1:
+            return []
+        [row] = rows
+        if claim.name and row.name and not forms(claim.name, claim.squeezed) & _written(row.name):
+            return []
+        texts = [_same(text.strip()) for text in row.texts]
+        found = (one for text in texts for one in (*self._emails.get(text, []), *self._ids.get(text, [])))
+        return list(dict.fromkeys(found))
 
     def _resolve(self, claim: Claim) -> tuple[tuple[Student, ...], str]:
         """Return who a claim is of, or nobody and why."""
         same = forms(claim.name, claim.squeezed)
         for found in (
             self._ids.get(_same(claim.id), []),
+            self._numbers.get(claim.number.lstrip("0"), []),
+            self._told(claim),
             # A platform's number may happen to be somebody else's id.
             [one for one in self._ids.get(_same(claim.number), []) if same & _written(one.name)],
             self._emails.get(_same(claim.email), []),
@@ -119,6 +162,12 @@ class _Known:
             if len({one.group.casefold() for one in found}) == 1:
                 return tuple(found)
         return ()
+
+
+def _named(claim: Claim) -> str:
+    """Return how the platform calls somebody: the name, and what the submission is graded under."""
+    name = claim.name or claim.unmatched
+    return printable(name if claim.unmatched in (name, claim.id) else f"{name} ({claim.unmatched})")
 
 
 def _names(student: Student) -> frozenset[str]:

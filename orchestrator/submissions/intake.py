@@ -19,8 +19,8 @@ from orchestrator.submissions.identify import Identified, identified
 from orchestrator.submissions.layouts.base import Listing, some
 from orchestrator.submissions.layouts.table import recognised
 from orchestrator.submissions.limits import ONE_SUBMISSION, WHOLE_CLASS, Budget, Exceeded, Shared
-from orchestrator.submissions.model import Intake, Student, Submission
-from orchestrator.submissions.roster import Roster, read_roster
+from orchestrator.submissions.model import Intake, ReadPeople, Student, Submission
+from orchestrator.submissions.roster import NUMBERED, Roster, read_roster
 
 WORKING = "submissions"
 """Purpose of the working folder, which holds copies of all that was handed in."""
@@ -30,11 +30,18 @@ _MOST_NAMED = 3
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
+def _nobody(_ids: Collection[str]) -> tuple[()]:
+    return ()
+
+
 @contextlib.contextmanager
-def opened(path: Path, roster: Path | None, layout: str = "") -> Iterator[Intake]:
+def opened(
+    path: Path, roster: Path | None, layout: str = "", people: ReadPeople = _nobody
+) -> Iterator[Intake]:
     """Open a folder or an archive of submissions for a ``with`` block: they are copied, and removed after it.
 
-    ``layout`` is the key of one, instead of recognising it by its shape. Raises SpecError: no such folder or
+    ``layout`` is the key of one, instead of recognising it by its shape; ``people`` reads platforms' tables,
+    which say who has which number. Raises SpecError: no such folder or
     archive, no layout fits or several do, mistakes in the roster.
     """
     known = read_roster(roster) if roster else None
@@ -42,8 +49,8 @@ def opened(path: Path, roster: Path | None, layout: str = "") -> Iterator[Intake
         raise SpecError(f"{path}: no such folder or archive", hint="name what holds the submissions")
     with working_folder(WORKING) as work:
         with _source(path) as source:
-            intake = _intake(path, source, known, layout, work)
-        yield intake
+            intake = _intake(path, source, known, layout, work, people)
+        yield replace(intake, roster=str(roster.resolve()) if roster else "")
 
 
 def described(intake: Intake) -> list[str]:
@@ -51,8 +58,8 @@ def described(intake: Intake) -> list[str]:
     of = [_called(one.students) for one in intake.submissions]
     first = ", ".join(of[:_MOST_NAMED]) + (", …" if len(of) > _MOST_NAMED else "")
     lines = [f"{intake.layout}: {counted(len(of), 'submission')}" + (f", of {first}" if of else "")]
-    if intake.absent:
-        lines.append(f"{len(intake.absent)} handed in nothing: {some([_name(one) for one in intake.absent])}")
+    if nothing := [_name(one) for one in intake.absent if one not in intake.unclear]:
+        lines.append(f"{len(nothing)} handed in nothing: {some(nothing)}")
     return [*lines, *intake.notes]
 
 
@@ -69,7 +76,9 @@ def _source(path: Path) -> Iterator[Source]:
         raise SpecError(f"{path} holds {problem}", hint="grade it in parts") from None
 
 
-def _intake(path: Path, source: Source, roster: Roster | None, wanted: str, work: Path) -> Intake:
+def _intake(
+    path: Path, source: Source, roster: Roster | None, wanted: str, work: Path, read: ReadPeople
+) -> Intake:
     if source.damage:  # who is in the rest would seem to have handed in nothing
         raise Unreadable(source.damage)
     if any(entry.refused == ENCRYPTED for entry in source.entries):
@@ -79,14 +88,17 @@ def _intake(path: Path, source: Source, roster: Roster | None, wanted: str, work
     listing = Listing(entries, lambda paths: _contents(source, paths), repositories=cloned)
     layout, inner = recognised(listing, roster, archive.stem(path.name) or path.name, wanted)
     split = layout.split(inner, roster)
-    people = identified(split.findings, roster)
+    known = read({one.id for one in roster.students}) if roster else ()
+    people = identified(split.findings, roster, known, layout.key)
     shared = Shared()
     deposits = [Deposit(work / str(at), Budget(ONE_SUBMISSION, shared)) for at in range(len(people))]
     left = _fill(deposits, source, inner.base, [one.finding.files for one in people])
     pairs = [(who, deposit) for who, deposit in zip(people, deposits, strict=True) if not who.finding.nothing]
     submissions = _numbered([_submission(who, deposit) for who, deposit in pairs])
     notes = (*split.notes, *left, *_strangers(people), *_about(submissions))
-    return Intake(layout.title, submissions, _absent(people, submissions, roster), notes)
+    absent = _absent(people, submissions, roster)
+    unclear = _unclear(people, absent)
+    return Intake(layout.title, submissions, absent, (*notes, *_open(unclear, layout.key)), unclear)
 
 
 def _contents(source: Source, paths: Collection[str]) -> Mapping[str, bytes]:
@@ -160,6 +172,19 @@ def _absent(
     return tuple({one.id: one for one in everybody if one.id not in there}.values())
 
 
+def _unclear(people: Sequence[Identified], absent: Sequence[Student]) -> tuple[Student, ...]:
+    """Return the absent of whom a submission may be that nobody could tell whose it is."""
+    candidates = {one.id for who in people if not who.finding.nothing for one in who.candidates}
+    return tuple(one for one in absent if one.id in candidates)
+
+
+def _open(unclear: Sequence[Student], platform: str) -> Iterator[str]:
+    if unclear:
+        whom = some([f"{one.id} ({one.name})" if one.name else one.id for one in unclear])
+        hint = f"; --{platform} with its table says it, or a column {platform} with its numbers in the roster"
+        yield (f"without a result until it is known who is who: {whom}{hint if platform in NUMBERED else ''}")
+
+
 def _strangers(people: Sequence[Identified]) -> Iterator[str]:
     unknown = [one for who in people for one in who.unknown]
     if unknown and all(who.unknown for who in people):
@@ -169,7 +194,13 @@ def _strangers(people: Sequence[Identified]) -> Iterator[str]:
         )
     if plain := [name for name, why in unknown if not why]:
         yield f"not on the roster: {', '.join(plain)}"
-    yield from (f"not on the roster: {name}: {why}" for name, why in unknown if why)
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, why in unknown:
+        if why:
+            alike[why].append(name)
+    yield from (
+        f"not on the roster: {', '.join(dict.fromkeys(names))}: {why}" for why, names in alike.items()
+    )
 
 
 def _about(submissions: Sequence[Submission]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,21 @@ class Student:
     name: str = ""
     email: str = ""
     group: str = ""
+
+
+@dataclass(frozen=True)
+class PlatformPerson:
+    """Somebody in a table of a learning ``platform`` (a layout's key): ``number`` is the platform's own;
+    ``texts`` are cells that may be the id or e-mail address in the roster; ``name`` may be ""."""
+
+    platform: str
+    number: str
+    name: str
+    texts: tuple[str, ...]
+
+
+ReadPeople = Callable[[Collection[str]], Sequence[PlatformPerson]]
+"""Read the people of a platform's table, given the ids of the roster, by which columns are told apart."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +62,17 @@ class Intake:
     """All that a class handed in. ``layout`` names the recognised form in words, such as "Moodle".
 
     ``absent`` are on the roster and handed in nothing. ``notes`` are for the lecturer, one line each: ids
-    that are not on the roster, who handed in twice or late, what could not be read.
+    that are not on the roster, who handed in twice or late, what could not be read. ``unclear`` are the
+    absent who may have handed in after all: a submission may be theirs, and nobody can tell whose it is.
+    ``roster`` is the name of its file, "" without one.
     """
 
     layout: str
     submissions: tuple[Submission, ...]
     absent: tuple[Student, ...] = ()
     notes: tuple[str, ...] = ()
+    unclear: tuple[Student, ...] = ()
+    roster: str = ""
 
     @property
     def students(self) -> tuple[Student, ...]:

@@ -21,7 +21,11 @@ _COLUMNS = {
     "email": ("email",),
     "group": ("group", "group_name"),
     "github": ("github", "github_username"),
+    "moodle": ("moodle",),
+    "canvas": ("canvas",),
 }
+NUMBERED = ("moodle", "canvas")
+"""Columns of the platforms' own numbers, by the keys of the layouts."""
 _TOLERATED = ("ssh_key", "github_id")
 _KEYS = ("ssh_key", "ssh_keys", "ssh_key_2")
 """Columns of keys as they are suggested."""
@@ -34,22 +38,24 @@ _HINT = "a roster is a CSV file with the columns id, name, email, group, ssh_key
 @dataclass(frozen=True)
 class Roster:
     """The students of a class in the file's order. ``github`` maps ids to user names at GitHub, ``keys`` to
-    public SSH keys, each a line of authorized_keys without options, ``lines`` to lines of the file."""
+    public SSH keys, each a line of authorized_keys without options, ``lines`` to lines of the file;
+    ``numbers`` maps layouts' keys to ids to the platform's own numbers."""
 
     students: tuple[Student, ...]
     github: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    numbers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read_roster(path: Path, *, keys: bool = False) -> Roster:
     """Read a roster: a header, then a line for each student.
 
-    The header has ``id`` and any of ``name``, ``email``, ``group``, ``github`` in any order and case; other
-    columns are ignored. Cells are separated by commas, semicolons or tabs; the text is UTF-8, or UTF-16 with
-    its mark. With ``keys`` the columns ``ssh_key``, ``ssh_key_2`` … are read too, and the files of keys that
-    ``roster_keys`` describes; without, what is in them does not matter. Raises SpecError with every mistake
-    and its line.
+    The header has ``id`` and any of ``name``, ``email``, ``group``, ``github``, ``moodle``, ``canvas`` in any
+    order and case; other columns are ignored. Cells are separated by commas, semicolons or tabs; the text is
+    UTF-8, or UTF-16 with its mark. With ``keys`` the columns ``ssh_key``, ``ssh_key_2`` … are read too, and
+    the files of keys that ``roster_keys`` describes; without, what is in them does not matter. Raises
+    SpecError with every mistake and its line.
     """
     text = _text(path)
     file, problems = str(path), list[Problem]()
@@ -62,6 +68,7 @@ def read_roster(path: Path, *, keys: bool = False) -> Roster:
     reader = KeyReader(path.parent, problems)
     found: list[Student] = []
     github: dict[str, str] = {}
+    numbers: dict[str, dict[str, str]] = {platform: {} for platform in NUMBERED}
     public: dict[str, tuple[str, ...]] = {}
     lines: dict[str, int] = {}
     own: dict[str, int] = {}
@@ -77,6 +84,9 @@ def read_roster(path: Path, *, keys: bool = False) -> Roster:
         own.setdefault(key, line)
         cells_of_keys = {name: values.pop(name) for name in of_keys}
         github[key] = values.pop("github", "")
+        for platform, those in numbers.items():
+            if number := values.pop(platform, ""):
+                those[key] = number
         if keys:
             public[key] = reader.keys_of(key, cells_of_keys, github[key], at)
         found.append(Student(**values))
@@ -84,7 +94,13 @@ def read_roster(path: Path, *, keys: bool = False) -> Roster:
         many = counted(len(problems), "mistake")
         raise SpecError(f"{path}: {many} in the roster", problems=tuple(sorted(problems)), hint=_HINT)
     named = {key: name for key, name in github.items() if name}
-    return Roster(tuple(found), named, {key: held for key, held in public.items() if held}, own)
+    return Roster(
+        tuple(found),
+        named,
+        {key: held for key, held in public.items() if held},
+        own,
+        {at: those for at, those in numbers.items() if those},
+    )
 
 
 def _text(path: Path) -> str:

@@ -161,6 +161,19 @@ def test_another_exercises_folder_is_left_alone(tmp_path: Path, lab: list[Loaded
     assert alone.remarks == ("took lock/wire.c as wire.c",)
 
 
+@pytest.mark.parametrize("text", [None, " "], ids=["missing", "empty"])
+def test_what_is_missing_is_the_same_whichever_exercises_are_looked_for(
+    tmp_path: Path, lab: list[LoadedExercise], text: str | None
+) -> None:
+    hers = write(
+        tmp_path / "hers", {"common.h": "", "notes.txt": ""} | ({} if text is None else {"wire.c": text})
+    )
+    lab = [exercise(tmp_path, "net/wire", "wire.c"), lab[1]]
+    both, (alone,) = handed_in(hers, lab), handed_in(hers, lab[:1], ["ipc/pipe"])
+    assert alone.reason != both[0].reason
+    assert alone.same_reason == both[0].same_reason == both[0].reason
+
+
 def test_folders_of_the_same_name_in_two_topics(tmp_path: Path) -> None:
     both = [exercise(tmp_path, "a/pipe", "pipe.c"), exercise(tmp_path, "b/pipe", "pipe.c")]
     one, two = taken(tmp_path, both, "ada/B/pipe/pipe.c")

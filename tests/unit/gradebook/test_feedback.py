@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from places import GOLDEN
 
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
-from orchestrator.gradebook.feedback_sheet import NO_LOSS, NOTHING, sheet_of
+from orchestrator.gradebook.feedback_sheet import NO_LOSS, NOTHING, UNCLEAR, sheet_of
 from orchestrator.grading.model import Grade, Gradebook, Verdict
 from orchestrator.record import CheckResult, Status
 from orchestrator.submissions.model import Student
@@ -186,6 +186,14 @@ def test_who_handed_in_nothing_is_told_so(form: Callable[..., str]) -> None:
         words = said(form(book, ZOE))
         assert NOTHING in words
         assert "isolab run" not in words
+
+
+@every_form
+def test_who_may_have_handed_in_is_not_told_otherwise(form: Callable[..., str]) -> None:
+    unclear = replace(absent(ZOE, WIRE), verdict=Verdict.NO_RESULT, points=None, unclear=True)
+    words = said(form(book_of(unclear), ZOE))
+    assert UNCLEAR in words
+    assert NOTHING not in words
 
 
 def test_nothing_for_one_exercise_is_not_nothing_at_all() -> None:

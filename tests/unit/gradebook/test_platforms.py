@@ -19,7 +19,7 @@ from orchestrator.gradebook.filling import Filled
 from orchestrator.gradebook.moodle import feedback_zip, fill_worksheet
 from orchestrator.gradebook.policy import Policy
 from orchestrator.gradebook.sheet import read_sheet
-from orchestrator.grading.model import Gradebook
+from orchestrator.grading.model import Gradebook, Verdict
 
 GOLDEN = TESTS / "golden" / "gradebook"
 HEADER = "Identifier,Full name,Status,Grade,Maximum grade,Grade can be changed,Last modified (grade)\n"
@@ -67,6 +67,27 @@ def test_a_number_does_not_make_somebody_of_another_name(tmp_path: Path) -> None
     filled = worksheet(tmp_path / "w.csv", HEADER + "Participant 1260,Zoe Other,Sent,,10.00,Yes,-\n")
     assert "Sent,,10.00" in filled.data.decode()
     assert "1260 (Zoe Other): in the worksheet, not among the graded students" in filled.notes
+
+
+def test_canvas_names_of_files_are_names_without_spaces(tmp_path: Path) -> None:
+    twins = [made_up.student(one, name="John Smith") for one in ("s5", "s6")]
+    unclear = [
+        replace(made_up.absent(one, "ipc/fifo"), verdict=Verdict.NO_RESULT, points=None, unclear=True)
+        for one in twins
+    ]
+    stranger = made_up.grade(made_up.student("canvas-505", name="smithjohn"), "ipc/fifo", platform_id="505")
+    book = made_up.gradebook((*unclear, stranger), exercises=("ipc/fifo",))
+    text = (
+        "Student,ID,SIS User ID,Lab (7)\n    Points Possible,,,3\n"
+        '"Smith, John",505,s5,\n"Smith, John",506,s6,\n'
+    )
+    (tmp_path / "gradebook.csv").write_text(text)
+    filled = fill_gradebook(read_sheet(tmp_path / "gradebook.csv"), of(book), "", ())
+    assert filled.data.decode().splitlines()[2:] == ['"Smith, John",505,s5,3.00', '"Smith, John",506,s6,']
+    assert filled.notes == (
+        "506 (Smith, John): left as it is: a submission may be this student's, and nobody could tell whose "
+        "it is",
+    )
 
 
 def test_two_of_a_name_are_nobody(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def test_what_was_made_for_a_student_who_left_is_moved_aside_until_they_are_back
 
     found = write(rest, tmp_path, exports, pages)
     assert found.notes == (
+        "2 rows of grades.csv not in the new one: the old one is grades.before.csv",
         f"1 student not in the class any more ({name}): their feedback and results are in former/ now",
     )
     assert {path for path in written if not (tmp_path / path).exists()} == theirs
@@ -129,9 +130,40 @@ def test_what_was_made_for_a_student_who_left_is_moved_aside_until_they_are_back
     assert not (tmp_path / "former").exists()
 
 
-def test_what_was_not_written_this_time_is_left_alone(tmp_path: Path) -> None:
-    exports = Exports(prairielearn=True)
-    write(made_up.gradebook(), tmp_path, exports, {"html": page})
-    before = sorted(tmp_path.rglob("*"))
-    assert write(made_up.gradebook(), tmp_path, Exports()).notes == ()
-    assert sorted(tmp_path.rglob("*")) == before
+def test_what_was_not_written_this_time_is_moved_aside(tmp_path: Path) -> None:
+    """A platform's file of an earlier grading has points that count no more."""
+    pages = {"html": page}
+    exports = Exports(moodle=MOODLE, canvas=CANVAS, prairielearn=True)
+    write(made_up.gradebook(), tmp_path, exports, pages)
+    (tmp_path / "similarity.html").touch()
+    found = write(made_up.gradebook(), tmp_path, Exports(moodle=MOODLE, similarity=True), pages)
+    assert found.notes[-1] == (
+        "of an earlier grading, and not written this time: prairielearn, canvas; in former/ now"
+    )
+    assert (tmp_path / "former" / "canvas" / CANVAS.name).is_file()
+    other = tmp_path / "other.csv"
+    other.write_bytes(MOODLE.read_bytes())
+    assert write(made_up.gradebook(), tmp_path, Exports(moodle=other), pages).notes[-1] == (
+        f"of an earlier grading, and not written this time: moodle/{MOODLE.name}, similarity.html; "
+        "in former/ now"
+    )
+    assert {path.name for path in (tmp_path / "moodle").iterdir()} == {
+        "other.csv",
+        "feedback.zip",
+        "not-filled.txt",
+    }
+    write(made_up.gradebook(), tmp_path, exports, pages)
+    assert {path.name for path in (tmp_path / "former" / "moodle").iterdir()} == {"other.csv"}
+    assert not (tmp_path / "former" / "canvas").exists()
+
+
+def test_grades_are_kept_where_rows_go(tmp_path: Path) -> None:
+    whole = made_up.gradebook()
+    write(whole, tmp_path, Exports())
+    before = (tmp_path / "grades.csv").read_bytes()
+    write(whole, tmp_path, Exports())
+    assert not (tmp_path / "grades.before.csv").exists()
+    one = replace(whole, exercises=whole.exercises[:1])
+    words = f"{len(whole.students)} rows of grades.csv not in the new one: the old one is grades.before.csv"
+    assert words in write(one, tmp_path, Exports()).notes
+    assert (tmp_path / "grades.before.csv").read_bytes() == before

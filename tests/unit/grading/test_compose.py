@@ -9,7 +9,7 @@ from typing import Any
 import factories
 import pytest
 
-from orchestrator.grading.compose import NOT_OURS, NOTHING_HANDED_IN, gradebook, judged, settled
+from orchestrator.grading.compose import NOT_OURS, NOTHING_HANDED_IN, UNCLEAR, gradebook, judged, settled
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.work import Work
 from orchestrator.record import PANIC, Record, Status
@@ -78,8 +78,10 @@ def test_a_hidden_reason_is_not_in_the_grade() -> None:
     assert graded(record(1.0, reason="secret: 42", student_view=view)).reason == view["reason"]
 
 
-def _book(*works: Work, absent: tuple[Student, ...] = (), lab: Any = None) -> Any:
-    intake = Intake("own", tuple(work.submission for work in works), absent)
+def _book(
+    *works: Work, absent: tuple[Student, ...] = (), lab: Any = None, unclear: tuple[Student, ...] = ()
+) -> Any:
+    intake = Intake("own", tuple(work.submission for work in works), absent, (), unclear)
     exercises = [factories.loaded(Path("/exercises") / name, {}, name) for name in ("a", "b")]
     lab = lab or factories.lab({"vm": {"driver": "qemu"}}, ["a", "b"])
     return gradebook(lab, intake, exercises, ["vm"], works, lambda _work, _machine: record())
@@ -109,6 +111,12 @@ def test_everybody_has_a_grade_in_every_exercise() -> None:
     assert (nothing.verdict, nothing.reason) == (Verdict.NOT_GRADABLE, NOTHING_HANDED_IN)
     assert not nothing.handed_in
     assert book.of(ADA)[0].handed_in
+
+
+def test_who_may_have_handed_in_has_no_result() -> None:
+    book = _book(_work("a", ADA), absent=(BOB,), unclear=(BOB,))
+    told = {(bob.verdict, bob.points, bob.reason) for bob in book.of(BOB)}
+    assert told == {(Verdict.NO_RESULT, None, UNCLEAR)}
 
 
 def test_each_member_of_a_team_gets_the_grade() -> None:

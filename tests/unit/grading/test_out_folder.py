@@ -61,14 +61,18 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "grades.csv"
     assert problem_of(path, KEY.public_key()) == ""
     path.write_text("ada,1\n")
-    assert "not both there" in problem_of(path, KEY.public_key(), finished=False)
+    assert "grades.csv.sig is missing" in problem_of(path, KEY.public_key(), finished=False)
     write_signed(path, b"ada,1\n", KEY)
     assert problem_of(path, KEY.public_key()) == ""
     assert "signed by another key" in problem_of(path, Ed25519PrivateKey.generate().public_key())
     path.write_text("ada,9\n")
     assert "it was changed" in problem_of(path, KEY.public_key())
     path.unlink()
-    assert "not both there" in problem_of(path, KEY.public_key())
+    assert problem_of(path, KEY.public_key()).startswith("grades.csv is missing")
+    path.with_name("grades.csv.sig").unlink()
+    gone = problem_of(path, KEY.public_key(), expected=True)
+    assert gone.startswith("grades.csv and grades.csv.sig are missing")
+    assert problem_of(path, KEY.public_key(), finished=False, expected=True) == ""
 
 
 @pytest.mark.parametrize("writes", range(4), ids=["before", "signature", "file", "both"])

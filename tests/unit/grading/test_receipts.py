@@ -21,6 +21,7 @@ from orchestrator.errors import SpecError
 from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, public_pem
 from orchestrator.grading.receipts import (
+    CUT_HINT,
     RECEIPTS,
     Graded,
     Receipt,
@@ -308,9 +309,12 @@ def test_a_folder_without_its_files_is_said(tmp_path: Path) -> None:
         verify(tmp_path)
     found = verify(tmp_path, KEY.public_key()).problems
     assert found[:2] == (
-        "receipts.pub is not the key that these receipts were verified with",
+        "receipts.pub is missing: nobody else can verify; grading again writes it",
         "records.jsonl is missing",
     )
+    (tmp_path / PUBLIC_FILE).write_bytes(public_pem(Ed25519PrivateKey.generate().public_key()))
+    found = verify(tmp_path, KEY.public_key()).problems
+    assert found[0] == "receipts.pub is not the key that these receipts were verified with"
 
 
 def test_receipts_cut_off_at_the_end_are_missed_where_they_were_sealed(tmp_path: Path) -> None:
@@ -326,11 +330,40 @@ def test_receipts_cut_off_at_the_end_are_missed_where_they_were_sealed(tmp_path:
         (folder / name).write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
     assert verify(folder).problems == ()
     words = "4 receipts were sealed on this host, but only 3 are there"
-    assert verify(folder, heads=heads).problems == (f"receipts.jsonl: {words}",)
+    assert verify(folder, heads=heads).problems == (f"receipts.jsonl: {words}: {CUT_HINT}",)
     with pytest.raises(SpecError, match=words):
         Receipts.open(folder, KEY, heads)
     with Receipts.open(folder, KEY, Heads(tmp_path / "elsewhere")):
         pass
+
+
+def test_verify_and_grade_say_the_same_of_a_part_of_a_line(tmp_path: Path) -> None:
+    """A kill leaves a part of a line that was never sealed; what was sealed whole and cut is no such part."""
+    folder, heads = tmp_path / "grades", Heads(tmp_path)
+    folder.mkdir()
+    with Receipts.open(folder, KEY, heads) as receipts:
+        for student in STUDENTS:
+            receipts.append(receipt(student))
+    (folder / RECORDS).write_bytes(GRADES)
+    path = folder / RECEIPTS
+    whole = path.read_bytes()
+
+    path.write_bytes(whole[:-50])
+    problems = verify(folder, heads=heads).problems
+    assert problems[0] == (
+        f"receipts.jsonl: 4 receipts were sealed on this host, but only 3 are there: {CUT_HINT}"
+    )
+    assert not any("grade again" in words for words in problems)
+    with pytest.raises(SpecError, match="4 receipts were sealed on this host") as caught:
+        Receipts.open(folder, KEY, heads)
+    assert caught.value.hint == CUT_HINT
+
+    path.write_bytes(whole + b'{"receipt":{"att')
+    [words] = verify(folder, heads=heads).problems
+    assert "grade again, which drops the part and goes on" in words
+    with Receipts.open(folder, KEY, heads) as receipts:
+        assert "was dropped" in receipts.dropped
+    assert path.read_bytes() == whole
 
 
 def test_another_end_is_missed_where_the_first_was_sealed(tmp_path: Path) -> None:
@@ -343,7 +376,7 @@ def test_another_end_is_missed_where_the_first_was_sealed(tmp_path: Path) -> Non
     (folder / RECORDS).write_bytes(GRADES.replace(line_of("dora"), line_of("eve")))
     assert verify(folder).problems == ()
     assert verify(folder, heads=heads).problems == (
-        "receipts.jsonl: receipt 4 is not the one that was sealed on this host",
+        f"receipts.jsonl: receipt 4 is not the one that was sealed on this host: {CUT_HINT}",
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from places import GOLDEN
 
 from orchestrator.errors import SpecError
 from orchestrator.submissions.intake import described, opened
-from orchestrator.submissions.model import Intake, Submission
+from orchestrator.submissions.model import Intake, PlatformPerson, Submission
 
 CASES = sorted((GOLDEN / "submissions").glob("*.yaml"))
 
@@ -201,9 +201,74 @@ def test_somebody_with_another_id_is_not_who_has_the_same_name(tmp_path: Path) -
     files = {"submission_metadata.yml": text, "submission_1/a.c": "", "submission_2/a.c": ""}
     intake = take(tmp_path, files, "id,name\ns1,Ada Lovelace\ns2,Bob Smith\n")
     assert [one.students[0].id for one in intake.submissions] == ["s2", "s9"]
-    assert intake.notes == ("not on the roster: Ada Lovelace: its id, s9, is not on it",)
+    assert intake.notes == (
+        "not on the roster: Ada Lovelace: its id, s9, is not on it",
+        "without a result until it is known who is who: s1 (Ada Lovelace)",
+    )
     intake = take(tmp_path, files, "id,name\n1,Ada Lovelace\n2,Bob Smith\n")  # ids of another kind
     assert [one.students[0].id for one in intake.submissions] == ["1", "2"]
+
+
+SMITHS = (
+    "id,name,email{0}\ns5,John Smith,five@x.org{1}\ns6,John Smith,six@x.org{2}\ns7,Eve Moe,eve@x.org{3}\n"
+)
+OF_SMITHS = {f"John Smith_{number}_assignsubmission_file/a.c": "" for number in (905, 906)}
+EVES = {"Eve Moe_907_assignsubmission_file/a.c": ""}
+
+
+def test_who_may_have_handed_in_is_not_absent_for_certain(tmp_path: Path) -> None:
+    intake = take(tmp_path, OF_SMITHS | EVES, SMITHS.format("", "", "", ""))
+    assert [one.id for one in intake.unclear] == ["s5", "s6"]
+    assert intake.notes[:1] == (
+        "not on the roster: John Smith (moodle-905), John Smith (moodle-906): "
+        "2 on it are called John Smith (s5, s6)",
+    )
+
+
+def test_numbers_in_the_roster_say_who_is_who(tmp_path: Path) -> None:
+    intake = take(tmp_path, OF_SMITHS, SMITHS.format(",moodle", ",905", ",0906", ","))
+    assert [(one.students[0].id, one.platform_id) for one in intake.submissions] == [
+        ("s5", "905"),
+        ("s6", "906"),
+    ]
+    assert intake.notes == intake.unclear == ()
+
+
+def test_one_who_is_known_leaves_the_other_open(tmp_path: Path) -> None:
+    intake = take(tmp_path, OF_SMITHS | EVES, SMITHS.format(",moodle", ",905", ",", ","))
+    assert [one.students[0].id for one in intake.submissions] == ["moodle-906", "s5", "s7"]
+    assert [one.id for one in intake.unclear] == ["s6"]
+
+
+def test_where_names_are_hidden_anybody_may_have_handed_in(tmp_path: Path) -> None:
+    files = {name.replace("John Smith", "Participant"): "" for name in OF_SMITHS}
+    intake = take(tmp_path, files, SMITHS.format(",moodle", ",905", ",", ","))
+    assert [one.students[0].id for one in intake.submissions] == ["moodle-906", "s5"]
+    assert [one.id for one in intake.unclear] == ["s6", "s7"]
+
+
+@pytest.mark.parametrize(
+    ("people", "who"),
+    [
+        (
+            [("moodle", "905", "John Smith", "five@x.org"), ("moodle", "906", "Smith, John", "S6")],
+            ["s5", "s6"],
+        ),
+        ([("canvas", "905", "John Smith", "five@x.org")], ["moodle-905", "moodle-906"]),
+        ([("moodle", "905", "Eve Moe", "eve@x.org")], ["moodle-905", "moodle-906"]),
+        ([("moodle", "905", "John Smith", "john@x.org")], ["moodle-905", "moodle-906"]),
+        ([("moodle", "905", "", "five@x.org")] * 2, ["moodle-905", "moodle-906"]),
+    ],
+    ids=["addresses or ids", "of another platform", "of another assignment", "not on the roster", "twice"],
+)
+def test_the_platforms_table_says_who_is_who(
+    people: Sequence[tuple[str, str, str, str]], who: Sequence[str], tmp_path: Path
+) -> None:
+    path = as_folder(OF_SMITHS | EVES, tmp_path / "class")
+    (tmp_path / "roster.csv").write_text(SMITHS.format("", "", "", ""))
+    known = [PlatformPerson(platform, number, name, (text,)) for platform, number, name, text in people]
+    with opened(path, tmp_path / "roster.csv", people=lambda _ids: known) as intake:
+        assert [one.students[0].id for one in intake.submissions if one.platform_id != "907"] == who
 
 
 def test_the_screen_says_what_was_recognised(tmp_path: Path) -> None:
