@@ -8,6 +8,7 @@ from datetime import datetime
 
 from orchestrator.classes import gateway
 from orchestrator.classes.gateway.added_keys import AddedKeys
+from orchestrator.classes.gateway.allow import allow_seat
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.reset import reset
 from orchestrator.classes.time_limits import TimeLimits
@@ -71,6 +72,7 @@ class Buttons:
         AddedKeys(self.found).add(seat.name, line)
         if gateway.wanted(self.found):
             gateway.refresh(self.found)
+        allow_seat(self.found, seat.name)
         return "your key was added: it opens your machines from now on"
 
     def _message(self, seats: Sequence[Seat], text: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.classes import gateway
 from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.machines import Place, there
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.up import held
@@ -14,6 +16,7 @@ from orchestrator.errors import LabError, SpecError
 from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.progress import Progress
 from orchestrator.sessions.lifecycle import renew, side_by_side
+from orchestrator.sessions.lookup import SessionMachine
 
 
 def reset(
@@ -36,9 +39,8 @@ def reset(
         }
         if not chosen:
             raise SpecError("none of these machines is up", hint="`isolab class up` brings them up")
-        done = side_by_side(
-            lambda machine: renew(machine, progress, cancellation), list(chosen.values()), cancellation
-        )
+        fresh = [_with_keys(found, place, one) for place, one in chosen.items()]
+        done = side_by_side(lambda machine: renew(machine, progress, cancellation), fresh, cancellation)
         if gateway.wanted(found):
             gateway.refresh(found)
     activity = Activity(found)
@@ -49,3 +51,12 @@ def reset(
         if problem is None:
             activity.add(Event(place.seat, Kind.RESET, detail=place.machine))
     return results
+
+
+def _with_keys(found: LoadedClass, place: Place, machine: SessionMachine) -> SessionMachine:
+    """Return a machine that is made anew with the keys its seat has now."""
+    order = machine.member.order
+    if order is None:
+        return machine
+    order = replace(order, student_keys=student_keys(found, place.seat))
+    return replace(machine, member=replace(machine.member, order=order))

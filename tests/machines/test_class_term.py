@@ -181,5 +181,6 @@ def test_what_is_killed_costs_no_work(term: Term) -> None:
     told = term.json("up")
     assert len(told["up"]) == term.students
     for name in term.names:
-        assert term.ssh(name, "cat note").stdout.decode() == f"of {name}\n"
+        kept = term.ssh(name, "cat note")
+        assert kept.stdout.decode() == f"of {name}\n", kept.stderr
     assert term.json("down")["failed"] == []

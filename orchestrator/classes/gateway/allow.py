@@ -9,27 +9,10 @@ from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.gateway.standing import class_machines
 from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.deadline import Deadline
-from orchestrator.errors import TransportError
-from orchestrator.formatting import printable
+from orchestrator.machines.homes import set_student_keys
 from orchestrator.sessions.lookup import SessionMachine
 
 SECONDS = 60.0
-# The student owns the folder and may have put links anywhere in it: what root writes goes into a folder that
-# was at this very path, into a file made anew, and takes its place by rename(2), which follows none.
-_SCRIPT = """\
-set -eu
-umask 022
-cd /home/student
-[ ! -L .ssh ] || rm -f .ssh
-mkdir -p .ssh
-cd -P .ssh
-[ "$(pwd -P)" = /home/student/.ssh ] || { echo "its folder .ssh is a link" >&2; exit 1; }
-rm -rf .isolab-keys
-set -C
-cat /root/.ssh/authorized_keys - >.isolab-keys
-[ ! -d authorized_keys ] || rm -rf authorized_keys
-mv -f .isolab-keys authorized_keys
-"""
 
 
 def allow_seat(found: LoadedClass, seat: str) -> None:
@@ -42,15 +25,9 @@ def allow_seat(found: LoadedClass, seat: str) -> None:
 
 
 def allow(machine: SessionMachine, keys: Sequence[str]) -> None:
-    """Let these keys (``keys.student_keys``), and isolab's own, log in as ``student`` on a machine that is
-    up; all others there may no more. Raises TransportError, TimedOut and what connecting raises."""
+    """Let these keys (``keys.student_keys``) log in as ``student`` on a machine that is up, besides isolab's own
+    and those that the student added there. Raises TransportError, TimedOut and what connecting raises."""
     deadline = Deadline.after(SECONDS)
-    with drivers.load(machine.handle.driver).connect(machine.handle, deadline) as transport:
-        text = "".join(f"{key}\n" for key in keys)
-        done = transport.run(["/bin/sh", "-c", _SCRIPT], deadline=deadline, stdin=text.encode())
-    if done.code != 0:
-        words = printable(done.stderr.decode(errors="replace").strip()) or f"status {done.code}"
-        raise TransportError(
-            f"{machine.name}: the keys of its seat cannot be written: {words}",
-            hint="`isolab class reset` replaces the machine by a fresh one",
-        )
+    handle = machine.handle
+    with drivers.load(handle.driver).connect(handle, deadline) as transport:
+        set_student_keys(transport, handle.site, keys, deadline)

@@ -97,8 +97,9 @@ def hand_in(
         done = _deposited(found, seat, lab, begun, folder / "work", (now, by, tuple(missing)))
     if not done.again:
         words = f"number {done.number}: {', '.join(done.exercises)}" + (f", {done.late}" if done.late else "")
-        name = done.exercises[0] if len(done.exercises) == 1 else ""
-        Activity(found).add(Event(seat.name, Kind.HANDED_IN, lab.name, name, words, time=done.time))
+        activity = Activity(found)
+        for name in done.exercises:
+            activity.add(Event(seat.name, Kind.HANDED_IN, lab.name, name, words, time=done.time))
     return replace(done, skipped=taken.skipped)
 
 
