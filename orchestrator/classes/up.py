@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from orchestrator.classes.gateway.allow import allow
+from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.machines import (
     Place,
     Standing,
@@ -20,12 +22,12 @@ from orchestrator.classes.start import Failed, start_all
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.work.collect import collect
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.errors import TimedOut
+from orchestrator.errors import LabError, TimedOut
 from orchestrator.host.cache import digest, locked
 from orchestrator.labfile.addresses import group_of
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
-from orchestrator.sessions.lifecycle import take_down
+from orchestrator.sessions.lifecycle import side_by_side, take_down
 from orchestrator.sessions.lookup import SessionMachine
 
 LOCK_SECONDS = 3600.0
@@ -79,6 +81,7 @@ def bring_up(
         missing = [place for place in places if place not in stay]
         TimeLimits(found).begin(seat.name for seat in seats)
         came, failed = start_all(found, missing, progress, rows=rows)
+        _give_new_keys(found, [known[place] for place in stay], progress)
         return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
 
 
@@ -101,6 +104,22 @@ def staying(
                 )
                 alive.discard(other)
     return [place for place in places if place in alive]
+
+
+def _give_new_keys(found: LoadedClass, there: Sequence[Standing], progress: Progress) -> None:
+    """Let keys that came to the roster since into machines that are up; what cannot be done is told."""
+    keys = {seat: student_keys(found, seat) for seat in {one.place.seat for one in there}}
+    changed = {
+        one.machine.handle.tag: keys[one.place.seat]
+        for one in there
+        if one.machine.member.order is not None
+        and {*one.machine.member.order.student_keys} != {*keys[one.place.seat]}
+    }
+    machines = [one.machine for one in there if one.machine.handle.tag in changed]
+    done = side_by_side(lambda machine: allow(machine, changed[machine.handle.tag]), machines, Cancellation())
+    for machine, result in done:
+        if isinstance(result, LabError):
+            progress.tell(f"{machine.name}: does not know its student's new key yet: {result.message}")
 
 
 def _require_down(machines: Sequence[SessionMachine], progress: Progress) -> None:

@@ -25,8 +25,8 @@ def allow_seat(found: LoadedClass, seat: str) -> None:
 
 
 def allow(machine: SessionMachine, keys: Sequence[str]) -> None:
-    """Let these keys (``keys.student_keys``) log in as ``student`` on a machine that is up, besides isolab's own
-    and those that the student added there. Raises TransportError, TimedOut and what connecting raises."""
+    """Let these keys (``keys.student_keys``) log in as ``student`` on a machine that is up, besides isolab's
+    own and those that the student added there. Raises TransportError, TimedOut and what connecting raises."""
     deadline = Deadline.after(SECONDS)
     handle = machine.handle
     with drivers.load(handle.driver).connect(handle, deadline) as transport:
