@@ -169,8 +169,9 @@ def test_what_is_killed_costs_no_work(term: Term) -> None:
     note = "echo of {} > note; cat note"
     for name in term.names:
         assert term.ssh(name, note.format(name)).stdout.decode() == f"of {name}\n"
-    # What was written and closed is on the home disk within a second: docs/adr/0033.
-    Deadline.after(10).cancellation.wait(1.0)
+    # What was written and closed is on the home disk within a second of the guest's time (docs/adr/0033), of
+    # which several guests on a busy host get less than the clock says.
+    Deadline.after(10).cancellation.wait(4.0)
     killed = 0
     for pid, words in term.home.command_lines().items():
         program = " ".join(words)
