@@ -211,8 +211,14 @@ def told(done: Done) -> str:
     return f"{record.status}: {record.reason}\n{record.stdout}{record.stderr}"
 
 
-BY_CHANCE: Mapping[str, set[str]] = {"one-name": {"second_report"}}
-"""What a wrong solution misses or not: which of two runners ends first decides whether the other reports."""
+BY_CHANCE: Mapping[str, set[str]] = {
+    "one-name": {"second_report"},
+    "gives-back-early": {"held_right", "many_intact"},
+    "announces-early": {"rounds", "output", "consumer", "producer", "held_right", "many_intact"},
+    "private-semaphores": {"late_consumer"},
+}
+"""What a wrong solution misses or not: which of two runners ends first decides whether the other reports, and
+which of two sides of a ring is faster whether it finds what the other has not finished."""
 
 
 class TestSolutions:

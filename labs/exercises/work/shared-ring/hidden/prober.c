@@ -20,18 +20,28 @@
 
 enum { HELD = 40, MANY = 2000, ROOM = 64 * 1024, LOOKS = 3000, SECONDS = 30 };
 
-static struct child producer_of(char *name)
+static struct child producer_by(char *program, char *name)
 {
-    char *const argv[] = {"./service", "produce", name, NULL};
+    char *const argv[] = {program, "produce", name, NULL};
     struct child child = start_child(argv, NULL, ROOM);
     hear_a_line(&child, 0);
     return child;
 }
 
+static struct child producer_of(char *name)
+{
+    return producer_by("./service", name);
+}
+
+static struct child consumer_by(char *program, char *name)
+{
+    char *const argv[] = {program, "consume", name, NULL};
+    return start_child(argv, NULL, ROOM);
+}
+
 static struct child consumer_of(char *name)
 {
-    char *const argv[] = {"./service", "consume", name, NULL};
-    return start_child(argv, NULL, ROOM);
+    return consumer_by("./service", name);
 }
 
 /* NULL when there is none of the right size. `flags` as for shm_open. */
@@ -163,6 +173,35 @@ static void come_late(const char *key, const char *text, size_t length, size_t s
     remove_object(name);
 }
 
+/*
+ * Both sides linger after each post. The consumer comes when the producer is full and waits for a slot, or it is
+ * there first and waits for a message: whoever posts too early meets one who was waiting for that.
+ */
+static void linger(const char *key, bool consumer_first)
+{
+    static char text[HELD * 8];
+    char *name = object_name("linger"), program[] = "./lingering";
+    size_t length = numbers(text, HELD);
+    struct child producer = producer_by(program, name);
+    struct ring *ring = ring_of(name, O_RDWR, NULL);
+    struct child consumer;
+    if (consumer_first) {
+        consumer = consumer_by(program, name);
+        (void)falls_asleep(consumer.pid);
+    }
+    give_all(&producer, text, length);
+    if (!consumer_first) {
+        if (ring != NULL)
+            wait_until_full(ring, producer.pid);
+        consumer = consumer_by(program, name);
+    }
+    hear_out(&consumer);
+    show_bool(key, consumer.out.length == length && memcmp(consumer.out.text, text, length) == 0);
+    end_child(&consumer);
+    end_child(&producer);
+    remove_object(name);
+}
+
 static void put(struct ring *ring, unsigned slot, const char *text, uint32_t length)
 {
     ring->slots[slot].length = length;
@@ -234,6 +273,8 @@ int main(void)
     long_line[sizeof long_line - 1] = '\n';
     hold_producer();
     come_late("many_intact", many, numbers(many, MANY), 0);
+    linger("late_consumer", false);
+    linger("early_consumer", true);
     come_late("after_the_end", "one\ntwo\nthree", 13, 100);
     come_late("long_line", long_line, sizeof long_line, 200);
     be_producer();
