@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
@@ -20,7 +22,8 @@ from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import bounded, counted, printable
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
 from orchestrator.gradebook.fingerprints import require_copydetect
-from orchestrator.gradebook.policy import Policy, load_policy
+from orchestrator.gradebook.policy import Policy, load_policy, policy_data
+from orchestrator.gradebook.policy_changes import policy_changes
 from orchestrator.gradebook.write import (
     NOT_FILLED,
     Exports,
@@ -34,9 +37,9 @@ from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, course_key, existing_key, read_public, signing_key
-from orchestrator.grading.model import Grade, Verdict
+from orchestrator.grading.model import Grade, Gradebook, Verdict
 from orchestrator.grading.out_folder import make_out_folder
-from orchestrator.grading.regrade import CHANGES, render, summary, told
+from orchestrator.grading.regrade import CHANGES, Change, render, summary, told
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.self_test import Finding, self_test
 from orchestrator.grading.signed_file import problem_of
@@ -139,11 +142,12 @@ def grade_opened(
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
+        outcome = replace(outcome, by_policy=tuple(_by_policy(outcome.book, out, exports)))
         done = write(outcome.book, out, exports, PAGES, outcome.results)
         written = (*done.files, *_write_changes(outcome, out))
         if options.similarity:
             written = (*written, write_similarity(outcome.book, out, exports))
-        mark_finished(out)
+        mark_finished(out, policy_data(policy))
         for line in done.notes:
             progress.tell(line)
     if printing:
@@ -151,6 +155,16 @@ def grade_opened(
     else:
         _print(outcome, intake, out, written, options.form, options.repeat)
     return _exit_code(outcome.book.grades)
+
+
+def _by_policy(book: Gradebook, out: Path, exports: Exports) -> list[Change]:
+    """Return what the policy changed since the last grading into this folder."""
+    before = read_about(out).policy
+    try:
+        policy = None if before is None else Policy.model_validate(before)
+    except ValidationError:  # of another isolab
+        policy = None
+    return [] if policy is None else policy_changes(book, policy, exports.policy, exports.key)
 
 
 def _test_lab(lab_path: str, options: Options) -> Exit:
@@ -305,6 +319,9 @@ def _print(
     if outcome.changes:
         say(f"\ngraded again: {summary(outcome.changes)}; what changed is in {out / CHANGES}")
         _list("", told(outcome.changes))
+    if outcome.by_policy:
+        say(f"\nby the policy: {summary(outcome.by_policy)}; who is in {out / CHANGES}")
+        _list("", told(outcome.by_policy))
     unstable = [_unstable(grade) for grade in grades if grade.unstable]
     _list("not the same each time:", unstable)
     if repeat > 1 and not unstable:
@@ -333,9 +350,10 @@ def _left_out(notes: Path) -> str:
 
 
 def _write_changes(outcome: Outcome, out: Path) -> tuple[Path, ...]:
-    if not outcome.changes and not (out / CHANGES).exists():
+    changes = (*outcome.changes, *outcome.by_policy)
+    if not changes and not (out / CHANGES).exists():
         return ()  # one of an earlier grading would say that this one changed something
-    write_atomically(out / CHANGES, render(outcome.changes).encode(errors="backslashreplace"))
+    write_atomically(out / CHANGES, render(changes).encode(errors="backslashreplace"))
     return (out / CHANGES,)
 
 
@@ -373,7 +391,7 @@ def data_of(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path]
         "changes": [
             {"place": one.place._asdict(), "moved": one.moved, "before": one.before, "after": one.after,
              "inputs": list(one.inputs), "details": list(one.details)}
-            for one in outcome.changes
+            for one in (*outcome.changes, *outcome.by_policy)
         ],
         "unstable": [{**_named(grade), "what": list(grade.unstable)} for grade in grades if grade.unstable],
         "files": [str(path) for path in written],

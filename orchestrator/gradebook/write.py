@@ -84,9 +84,18 @@ class Written:
 
 
 class Page(Protocol):
-    """Renders a student's feedback; ``adjusted`` says for exercises what the policy made of the points."""
+    """Renders a student's feedback; ``adjusted`` says for exercises what the policy made of the points,
+    ``counting`` which attempt counts."""
 
-    def __call__(self, book: Gradebook, student: Student, /, *, adjusted: Mapping[str, str]) -> str: ...
+    def __call__(
+        self,
+        book: Gradebook,
+        student: Student,
+        /,
+        *,
+        adjusted: Mapping[str, str],
+        counting: Mapping[str, Counted],
+    ) -> str: ...
 
 
 NO_PAGES: Mapping[str, Page] = MappingProxyType({})
@@ -196,7 +205,14 @@ def _feedback(book: Gradebook, grades: Sequence[Counted], page: Page) -> Mapping
     """The feedback of all students, by id."""
     taken = _by_student(book, grades)
     return {
-        student.id: _bytes(page(book, student, adjusted=adjusted(taken[student.id])))
+        student.id: _bytes(
+            page(
+                book,
+                student,
+                adjusted=adjusted(taken[student.id]),
+                counting={one.grade.exercise: one for one in taken[student.id]},
+            )
+        )
         for student in book.students
     }
 

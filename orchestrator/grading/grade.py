@@ -50,13 +50,15 @@ class Choice:
 class Outcome:
     """The grades of a class. ``graded`` verdicts fell now and ``found`` were on disk, not counting copies of
     the same work; ``changes`` are of those that were graded before with something else or ``again``.
-    ``results`` are the digests that receipts seal, by student's id, exercise and machine."""
+    ``results`` are the digests that receipts seal, by student's id, exercise and machine. ``by_policy`` are
+    changes of points that another policy alone makes; whoever applies it says so."""
 
     book: Gradebook
     graded: int
     found: int
     changes: tuple[Change, ...] = ()
     results: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    by_policy: tuple[Change, ...] = ()
 
 
 def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progress: Progress) -> Outcome:
@@ -159,7 +161,8 @@ class _Class:
         for line in otherwise({"lab": before.lab or lab, **before.chosen}, {"lab": lab, **chosen}):
             self.progress.tell(line)
         students = self._behind(before.students)
-        write_about(self.store.folder, About(lab, students, finished=False, chosen=chosen))
+        about = About(lab, students, finished=False, chosen=chosen, policy=before.policy)
+        write_about(self.store.folder, about)
 
     def _results(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return the digests that the receipts of a student's last attempt seal."""
