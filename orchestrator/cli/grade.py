@@ -20,6 +20,7 @@ from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import bounded, counted, printable
+from orchestrator.gradebook.counted import counted as what_counts
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
 from orchestrator.gradebook.fingerprints import require_copydetect
 from orchestrator.gradebook.policy import Policy, load_policy, policy_data
@@ -38,7 +39,7 @@ from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, course_key, existing_key, read_public, signing_key
 from orchestrator.grading.model import Grade, Gradebook, Verdict
-from orchestrator.grading.out_folder import make_out_folder
+from orchestrator.grading.out_folder import check_out_folder
 from orchestrator.grading.regrade import CHANGES, Change, render, summary, told
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.self_test import Finding, self_test
@@ -115,7 +116,7 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
     choice = choice_of(lab, options)
     exercises_of(lab, choice.exercises)
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
-    make_out_folder(out, Path(submissions))
+    check_out_folder(out, Path(submissions))
     roster = Path(options.roster) if options.roster else None
     exports = _exports(options, policy)
     check(lab, exports)
@@ -153,7 +154,8 @@ def grade_opened(
     if printing:
         printing(outcome, intake, out, written)
     else:
-        _print(outcome, intake, out, written, options.form, options.repeat)
+        counting = [one.grade for one in what_counts(outcome.book, policy)]
+        _print(outcome, intake, out, written, options, counting)
     return _exit_code(outcome.book.grades)
 
 
@@ -301,10 +303,16 @@ def _exit_code(grades: Sequence[Grade]) -> Exit:
 
 
 def _print(
-    outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str, repeat: int
+    outcome: Outcome,
+    intake: Intake,
+    out: Path,
+    written: Sequence[Path],
+    options: Options,
+    counting: Sequence[Grade],
 ) -> None:
+    """Say what came out; ``counting`` are the grades that count, without superseded attempts."""
     grades = outcome.book.grades
-    if form == JSON:
+    if options.form == JSON:
         say_json(data_of(outcome, intake, out, written))
         return
     counts = Counter(grade.verdict for grade in grades)
@@ -315,7 +323,7 @@ def _print(
     )
     say(f"graded now: {outcome.graded}, found on disk: {outcome.found} (verdicts on a machine)")
     for verdict in (Verdict.NO_RESULT, Verdict.NOT_GRADABLE):
-        _list(f"{verdict}:", [_line(grade) for grade in grades if grade.verdict is verdict])
+        _list(f"{verdict}:", [_line(grade) for grade in counting if grade.verdict is verdict])
     if outcome.changes:
         say(f"\ngraded again: {summary(outcome.changes)}; what changed is in {out / CHANGES}")
         _list("", told(outcome.changes))
@@ -324,8 +332,8 @@ def _print(
         _list("", told(outcome.by_policy))
     unstable = [_unstable(grade) for grade in grades if grade.unstable]
     _list("not the same each time:", unstable)
-    if repeat > 1 and not unstable:
-        say(f"\ngraded {repeat} times: the same each time")
+    if options.repeat > 1 and not unstable:
+        say(f"\ngraded {options.repeat} times: the same each time")
     say(f"\ngrades:   {out / GRADES}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
     for path in written:
         if path.parent.name in PLATFORMS and path.suffix == ".csv":

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from orchestrator.gradebook.counted import Counted
 from orchestrator.gradebook.feedback_sheet import (
+    FOLDERS,
     NEVER_ENTERED,
     NOTHING,
     ExerciseSheet,
@@ -41,7 +42,12 @@ def feedback_html(
     """
     sheet = sheet_of(book, student, notes, adjusted, counting)
     return page(
-        "feedback.html.j2", sheet=sheet, symbols=SYMBOLS, nothing=NOTHING, never_entered=NEVER_ENTERED
+        "feedback.html.j2",
+        sheet=sheet,
+        symbols=SYMBOLS,
+        nothing=NOTHING,
+        folders=FOLDERS,
+        never_entered=NEVER_ENTERED,
     )
 
 
@@ -105,7 +111,7 @@ def _exercise(each: ExerciseSheet) -> Iterator[str]:
     if each.remarks:
         yield from (*(f"- {escape(words)}" for words in each.remarks), "")
     if each.command:
-        yield from ("### Run the visible tests yourself", "", "FOLDER is the folder with your files.")
+        yield from ("### Run the visible tests yourself", "", FOLDERS)
         yield from code(each.command)
 
 

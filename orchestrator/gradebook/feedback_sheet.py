@@ -38,6 +38,7 @@ NEVER_ENTERED = (
     "What the tests expect was compared outside the machines and never entered them, so no program there "
     "could read it. Hidden tests are counted here, and not described."
 )
+FOLDERS = "FOLDER is the lab as you got it, MY-WORK the folder with your files."
 ONE_COUNTS = "The machine with the lowest share of its points counts."
 MEAN_COUNTS = "The mean of the machines counts."
 _TIMED_OUT = re.compile(r"timed out after ([0-9.]+) s\b")
@@ -224,7 +225,7 @@ def _exercise(
         remarks=_items([words for words in dict.fromkeys(grade.remarks) if words not in common]),
         outcomes=outcomes,
         counting=(MEAN_COUNTS if mean else ONE_COUNTS) if differ and grade.points is not None else "",
-        command=_command(book, grade.exercise) if grade.handed_in else "",
+        command=_command(grade.exercise) if grade.handed_in else "",
     )
 
 
@@ -277,10 +278,9 @@ def _files(grade: Grade) -> tuple[tuple[str, str], ...]:
     return (*found, (f"and {rest} more", "")) if rest else tuple(found)
 
 
-def _command(book: Gradebook, exercise: str) -> str:
-    """Return the line that runs the visible tests of one exercise; FOLDER stands for the student's own."""
-    names = (shlex.quote(printable(name)) for name in (book.lab.lab.lab, exercise))
-    return "isolab run {} --work FOLDER --exercise {}".format(*names)
+def _command(exercise: str) -> str:
+    """Return the line that runs the visible tests of one exercise; for its folders see ``FOLDERS``."""
+    return f"isolab run FOLDER --work MY-WORK --exercise {shlex.quote(printable(exercise))}"
 
 
 def _outcomes(grade: Grade, exercise: LoadedExercise | None, *, mean: bool) -> Iterator[Outcome]:

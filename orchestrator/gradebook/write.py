@@ -103,12 +103,11 @@ NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class _File:
-    """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part;
-    ``signed``: with a signature beside it."""
+    """A file to write, readable for its owner alone: it has names and points. ``path`` is below the
+    gradebook's folder; ``signed``: with a signature beside it."""
 
     path: str
     data: bytes
-    mode: int = 0o666
     signed: bool = False
 
 
@@ -169,7 +168,7 @@ def _of_the_class(book: Gradebook, grades: Sequence[Counted], exports: Exports) 
         key = exports.key
         shown = anonymous(book, key)
         grades = counted(shown, anonymous_policy(exports.policy, book, key))  # of other ids, in another order
-        yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)), mode=0o600)
+        yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)))
     yield _File("junit.xml", _bytes(junit.render(grades)))
     yield _File("lecturer.html", _bytes(lecturer_html(shown)))
 
@@ -270,8 +269,8 @@ def _written(folder: Path, file: _File, signing: Ed25519PrivateKey | None = None
     if signing and file.signed:
         return path, write_signed(path, file.data, signing)
     # A second export of a class touches only what is not as it should be.
-    if file.mode == 0o600 or not path.is_file() or path.read_bytes() != file.data:
-        write_atomically(path, file.data, mode=file.mode)
+    if not path.is_file() or path.stat().st_mode & 0o077 or path.read_bytes() != file.data:
+        write_atomically(path, file.data)
     return (path,)
 
 

@@ -17,6 +17,7 @@ from orchestrator.grading.identity import identities_of
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.grading.leftovers import remove_leftovers
 from orchestrator.grading.model import Gradebook
+from orchestrator.grading.out_folder import make_out_folder
 from orchestrator.grading.queue import Unit, alike, distinct, units_of
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.regrade import Change, changes
@@ -95,7 +96,7 @@ def grade_works(
 ) -> Outcome:
     """Grade these works on the chosen machines into the folder ``out``; ``works`` keeps their files in the
     store it is given; it also gets the course's secret. Raises as ``grade_class``."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_out_folder(out)
     require_space(out)
     require_space(cache_dir())
     key = signing_key(state_dir())

@@ -228,7 +228,7 @@ def test_the_headline_is_what_counts(form: Callable[..., str]) -> None:
 
 @every_form
 def test_it_tells_how_to_run_the_visible_tests(form: Callable[..., str]) -> None:
-    assert "isolab run workshop --work FOLDER --exercise work/wire" in said(form(the_class(), ADA))
+    assert "isolab run FOLDER --work MY-WORK --exercise work/wire" in said(form(the_class(), ADA))
 
 
 @every_form

@@ -231,7 +231,7 @@ def test_numbers_in_the_roster_say_who_is_who(tmp_path: Path) -> None:
         ("s5", "905"),
         ("s6", "906"),
     ]
-    assert intake.notes == intake.unclear == ()
+    assert (intake.notes, intake.unclear) == ((), ())
 
 
 def test_one_who_is_known_leaves_the_other_open(tmp_path: Path) -> None:
