@@ -211,13 +211,18 @@ def _verify(mode: Mode, options: Options) -> Exit:
     else:
         _print_verified(found, derived, folder)
         if not found.finished:
-            say("not finished: this class is still being graded, or that was killed; grading again goes on")
+            say(
+                "not finished: this class is still being graded, or that was killed; the same `isolab grade` "
+                f"goes on, and writes {GRADES} and the other files"
+            )
     return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
 
 
 def _print_verified(found: Verification, derived: Sequence[Derived], folder: Path) -> None:
-    for line in (*found.problems, *found.left):
+    for line in found.problems:
         say(line)
+    for line in found.left:
+        say(f"not sealed yet, no problem: {line}")
     say(
         f"{folder}: {counted(found.receipts, 'receipt')} ({found.superseded} superseded), "
         f"{counted(found.records, 'record')}: "
