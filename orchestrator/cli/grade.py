@@ -12,15 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import bounded, counted, printable
+from orchestrator.gradebook.counted import counted as what_counts
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
 from orchestrator.gradebook.fingerprints import require_copydetect
-from orchestrator.gradebook.policy import Policy, load_policy
+from orchestrator.gradebook.policy import Policy, load_policy, policy_data
+from orchestrator.gradebook.policy_changes import policy_changes
 from orchestrator.gradebook.write import (
     NOT_FILLED,
     Exports,
@@ -34,9 +38,9 @@ from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, course_key, existing_key, read_public, signing_key
-from orchestrator.grading.model import Grade, Verdict
-from orchestrator.grading.out_folder import make_out_folder
-from orchestrator.grading.regrade import CHANGES, render, summary, told
+from orchestrator.grading.model import Grade, Gradebook, Verdict
+from orchestrator.grading.out_folder import check_out_folder
+from orchestrator.grading.regrade import CHANGES, Change, render, summary, told
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.self_test import Finding, self_test
 from orchestrator.grading.signed_file import problem_of
@@ -112,7 +116,7 @@ def _grade(lab_path: str, submissions: str, options: Options) -> Exit:
     choice = choice_of(lab, options)
     exercises_of(lab, choice.exercises)
     out = Path(options.out) if options.out else Path("grades") / lab.lab.lab
-    make_out_folder(out, Path(submissions))
+    check_out_folder(out, Path(submissions))
     roster = Path(options.roster) if options.roster else None
     exports = _exports(options, policy)
     check(lab, exports)
@@ -139,18 +143,30 @@ def grade_opened(
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress)
+        outcome = replace(outcome, by_policy=tuple(_by_policy(outcome.book, out, exports)))
         done = write(outcome.book, out, exports, PAGES, outcome.results)
         written = (*done.files, *_write_changes(outcome, out))
         if options.similarity:
             written = (*written, write_similarity(outcome.book, out, exports))
-        mark_finished(out)
+        mark_finished(out, policy_data(policy))
         for line in done.notes:
             progress.tell(line)
     if printing:
         printing(outcome, intake, out, written)
     else:
-        _print(outcome, intake, out, written, options.form, options.repeat)
+        counting = [one.grade for one in what_counts(outcome.book, policy)]
+        _print(outcome, intake, out, written, options, counting)
     return _exit_code(outcome.book.grades)
+
+
+def _by_policy(book: Gradebook, out: Path, exports: Exports) -> list[Change]:
+    """Return what the policy changed since the last grading into this folder."""
+    before = read_about(out).policy
+    try:
+        policy = None if before is None else Policy.model_validate(before)
+    except ValidationError:  # of another isolab
+        policy = None
+    return [] if policy is None else policy_changes(book, policy, exports.policy, exports.key)
 
 
 def _test_lab(lab_path: str, options: Options) -> Exit:
@@ -195,13 +211,18 @@ def _verify(mode: Mode, options: Options) -> Exit:
     else:
         _print_verified(found, derived, folder)
         if not found.finished:
-            say("not finished: this class is still being graded, or that was killed; grading again goes on")
+            say(
+                "not finished: this class is still being graded, or that was killed; the same `isolab grade` "
+                f"goes on, and writes {GRADES} and the other files"
+            )
     return Exit.FAILED if found.problems or not all(one.same for one in derived) else Exit.PASSED
 
 
 def _print_verified(found: Verification, derived: Sequence[Derived], folder: Path) -> None:
-    for line in (*found.problems, *found.left):
+    for line in found.problems:
         say(line)
+    for line in found.left:
+        say(f"not sealed yet, no problem: {line}")
     say(
         f"{folder}: {counted(found.receipts, 'receipt')} ({found.superseded} superseded), "
         f"{counted(found.records, 'record')}: "
@@ -287,10 +308,16 @@ def _exit_code(grades: Sequence[Grade]) -> Exit:
 
 
 def _print(
-    outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path], form: str, repeat: int
+    outcome: Outcome,
+    intake: Intake,
+    out: Path,
+    written: Sequence[Path],
+    options: Options,
+    counting: Sequence[Grade],
 ) -> None:
+    """Say what came out; ``counting`` are the grades that count, without superseded attempts."""
     grades = outcome.book.grades
-    if form == JSON:
+    if options.form == JSON:
         say_json(data_of(outcome, intake, out, written))
         return
     counts = Counter(grade.verdict for grade in grades)
@@ -301,14 +328,17 @@ def _print(
     )
     say(f"graded now: {outcome.graded}, found on disk: {outcome.found} (verdicts on a machine)")
     for verdict in (Verdict.NO_RESULT, Verdict.NOT_GRADABLE):
-        _list(f"{verdict}:", [_line(grade) for grade in grades if grade.verdict is verdict])
+        _list(f"{verdict}:", [_line(grade) for grade in counting if grade.verdict is verdict])
     if outcome.changes:
         say(f"\ngraded again: {summary(outcome.changes)}; what changed is in {out / CHANGES}")
         _list("", told(outcome.changes))
+    if outcome.by_policy:
+        say(f"\nby the policy: {summary(outcome.by_policy)}; who is in {out / CHANGES}")
+        _list("", told(outcome.by_policy))
     unstable = [_unstable(grade) for grade in grades if grade.unstable]
     _list("not the same each time:", unstable)
-    if repeat > 1 and not unstable:
-        say(f"\ngraded {repeat} times: the same each time")
+    if options.repeat > 1 and not unstable:
+        say(f"\ngraded {options.repeat} times: the same each time")
     say(f"\ngrades:   {out / GRADES}\nlecturer: {out / 'lecturer.html'}\nfeedback: {out / 'feedback'}")
     for path in written:
         if path.parent.name in PLATFORMS and path.suffix == ".csv":
@@ -333,9 +363,10 @@ def _left_out(notes: Path) -> str:
 
 
 def _write_changes(outcome: Outcome, out: Path) -> tuple[Path, ...]:
-    if not outcome.changes and not (out / CHANGES).exists():
+    changes = (*outcome.changes, *outcome.by_policy)
+    if not changes and not (out / CHANGES).exists():
         return ()  # one of an earlier grading would say that this one changed something
-    write_atomically(out / CHANGES, render(outcome.changes).encode(errors="backslashreplace"))
+    write_atomically(out / CHANGES, render(changes).encode(errors="backslashreplace"))
     return (out / CHANGES,)
 
 
@@ -373,7 +404,7 @@ def data_of(outcome: Outcome, intake: Intake, out: Path, written: Sequence[Path]
         "changes": [
             {"place": one.place._asdict(), "moved": one.moved, "before": one.before, "after": one.after,
              "inputs": list(one.inputs), "details": list(one.details)}
-            for one in outcome.changes
+            for one in (*outcome.changes, *outcome.by_policy)
         ],
         "unstable": [{**_named(grade), "what": list(grade.unstable)} for grade in grades if grade.unstable],
         "files": [str(path) for path in written],

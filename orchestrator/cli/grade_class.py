@@ -18,7 +18,7 @@ from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError
 from orchestrator.gradebook.policy import load_policy
 from orchestrator.grading.grade import Outcome
-from orchestrator.grading.out_folder import make_out_folder
+from orchestrator.grading.out_folder import check_out_folder
 from orchestrator.grading.selection import exercises_of
 from orchestrator.submissions.model import Intake
 
@@ -94,7 +94,7 @@ def _grade(found: LoadedClass, lab: ScheduledLab, own: Options, told: list[dict[
     exercises = exercises_of(lab.lab, choice.exercises)
     policy = load_policy(Path(own.policy)) if own.policy else policy_of(found, lab)
     out = (Path(own.out) if own.out else found.folder / GRADES) / lab.name
-    make_out_folder(out, found.folder / HANDED_IN)
+    check_out_folder(out, found.folder / HANDED_IN)
 
     def printing(outcome: Outcome, intake: Intake, folder: Path, written: Sequence[Path]) -> None:
         told.append({"lab": lab.name, **data_of(outcome, intake, folder, written)})

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from orchestrator.gradebook.counted import Counted
 from orchestrator.gradebook.feedback_sheet import (
+    FOLDERS,
     NEVER_ENTERED,
     NOTHING,
     ExerciseSheet,
@@ -20,28 +22,45 @@ from orchestrator.report.wording import SYMBOLS
 from orchestrator.submissions.model import Student
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+_ALL_LAST: Mapping[str, Counted] = MappingProxyType({})
 
 
 def feedback_html(
-    book: Gradebook, student: Student, *, notes: Sequence[str] = (), adjusted: Mapping[str, str] = _NONE
+    book: Gradebook,
+    student: Student,
+    *,
+    notes: Sequence[str] = (),
+    adjusted: Mapping[str, str] = _NONE,
+    counting: Mapping[str, Counted] = _ALL_LAST,
 ) -> str:
     """Return a student's feedback as an HTML document.
 
     ``notes`` are sentences for its top, such as how late the submission was; ``adjusted`` says for an
-    exercise, by its name, what the course's policy makes of the points. A student without a grade gets a page
+    exercise, by its name, what the course's policy makes of the points, and ``counting`` which attempt
+    counts. A student without a grade gets a page
     that says that nothing was handed in.
     """
-    sheet = sheet_of(book, student, notes, adjusted)
+    sheet = sheet_of(book, student, notes, adjusted, counting)
     return page(
-        "feedback.html.j2", sheet=sheet, symbols=SYMBOLS, nothing=NOTHING, never_entered=NEVER_ENTERED
+        "feedback.html.j2",
+        sheet=sheet,
+        symbols=SYMBOLS,
+        nothing=NOTHING,
+        folders=FOLDERS,
+        never_entered=NEVER_ENTERED,
     )
 
 
 def feedback_markdown(
-    book: Gradebook, student: Student, *, notes: Sequence[str] = (), adjusted: Mapping[str, str] = _NONE
+    book: Gradebook,
+    student: Student,
+    *,
+    notes: Sequence[str] = (),
+    adjusted: Mapping[str, str] = _NONE,
+    counting: Mapping[str, Counted] = _ALL_LAST,
 ) -> str:
     """Return the same as ``feedback_html`` in GitHub's Markdown."""
-    return "\n".join(_lines(sheet_of(book, student, notes, adjusted))) + "\n"
+    return "\n".join(_lines(sheet_of(book, student, notes, adjusted, counting))) + "\n"
 
 
 def _lines(sheet: Sheet) -> Iterator[str]:
@@ -92,7 +111,7 @@ def _exercise(each: ExerciseSheet) -> Iterator[str]:
     if each.remarks:
         yield from (*(f"- {escape(words)}" for words in each.remarks), "")
     if each.command:
-        yield from ("### Run the visible tests yourself", "", "FOLDER is the folder with your files.")
+        yield from ("### Run the visible tests yourself", "", FOLDERS)
         yield from code(each.command)
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from orchestrator.exercises.missed_checks import missed_lines
 from orchestrator.exercises.student_view import read_view, sealed
 from orchestrator.formatting import bounded, counted, printable
+from orchestrator.gradebook.counted import Counted
 from orchestrator.grading.model import Grade, Gradebook, Verdict
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.record import CheckResult, Record, Status
@@ -37,6 +38,7 @@ NEVER_ENTERED = (
     "What the tests expect was compared outside the machines and never entered them, so no program there "
     "could read it. Hidden tests are counted here, and not described."
 )
+FOLDERS = "FOLDER is the lab as you got it, MY-WORK the folder with your files."
 ONE_COUNTS = "The machine with the lowest share of its points counts."
 MEAN_COUNTS = "The mean of the machines counts."
 _TIMED_OUT = re.compile(r"timed out after ([0-9.]+) s\b")
@@ -120,17 +122,25 @@ def sheet_of(
     student: Student,
     notes: Sequence[str] = (),
     adjusted: Mapping[str, str] = MappingProxyType({}),
+    counting: Mapping[str, Counted] = MappingProxyType({}),
 ) -> Sheet:
     """Return a student's feedback. ``notes`` are words for its top, such as how late it was; ``adjusted``
-    says for exercises what the course's policy makes of their points."""
+    says for exercises what the course's policy makes of their points, ``counting`` which attempt counts, with
+    the points after the policy; without it, the last one as it was graded."""
     grades = book.of(student)
     common = _common_remarks(grades)
     names = {exercise.name: exercise for exercise in book.lab.exercises}
     attempts = Counter(grade.exercise for grade in grades)
     sheets = tuple(
         replace(
-            _exercise(book, grade, names.get(grade.exercise), common, adjusted.get(grade.exercise, "")),
-            attempt=f"attempt {grade.attempt}" if attempts[grade.exercise] > 1 else "",
+            _exercise(
+                book,
+                grade,
+                names.get(grade.exercise),
+                common,
+                adjusted.get(grade.exercise, "") if _counts(grade, counting) is not False else "",
+            ),
+            attempt=_attempt(grade, counting) if attempts[grade.exercise] > 1 else "",
         )
         for grade in grades
     )
@@ -138,7 +148,7 @@ def sheet_of(
         lab=_item(book.lab.lab.title or book.lab.lab.lab),
         who=_item(student.name or student.id),
         student=replace(student, id=_item(student.id), group=_item(student.group)),
-        total=_total(grades),
+        total=_total(grades, counting),
         notes=_items(notes),
         remarks=_items(common),
         exercises=sheets,
@@ -169,14 +179,29 @@ def _common_remarks(grades: Sequence[Grade]) -> tuple[str, ...]:
     return tuple(words for words in dict.fromkeys(found[0]) if all(words in each for each in found[1:]))
 
 
-def _total(grades: Sequence[Grade]) -> str:
-    """Return the points of the latest attempts together; what has no result counts neither way."""
+def _counts(grade: Grade, counting: Mapping[str, Counted]) -> bool | None:
+    """Return whether an attempt is the one that counts; None where that is not known."""
+    one = counting.get(grade.exercise)
+    return one.grade.attempt == grade.attempt if one else None
+
+
+def _attempt(grade: Grade, counting: Mapping[str, Counted]) -> str:
+    return f"attempt {grade.attempt}{', counts' if _counts(grade, counting) else ''}"
+
+
+def _total(grades: Sequence[Grade], counting: Mapping[str, Counted]) -> str:
+    """Return the points of the attempts that count together; what has no result counts neither way."""
     latest = {grade.exercise: grade for grade in sorted(grades, key=lambda one: one.attempt)}
-    known = [(one.points, one.max_points) for one in latest.values() if one.points is not None]
+    taken = {name: counting[name].grade if name in counting else one for name, one in latest.items()}
+    now = {name: counting[name].points if name in counting else one.points for name, one in latest.items()}
+    known = [(got, taken[name].max_points) for name, got in now.items() if got is not None]
     points, most = sum(got for got, _ in known), sum(full for _, full in known)
     open_ones = len(latest) - len(known)
     without = f", and {counted(open_ones, 'exercise')} without a result" if open_ones else ""
-    which = " (latest attempts)" if any(grade.attempt > 1 for grade in grades) else ""
+    which = ""
+    if any(grade.attempt > 1 for grade in grades):
+        last = all(taken[name].attempt == one.attempt for name, one in latest.items())
+        which = " (latest attempts)" if last else " (the attempts that count)"
     return f"{wording.number(points)} of {wording.number(most)} points{without}{which}"
 
 
@@ -200,7 +225,7 @@ def _exercise(
         remarks=_items([words for words in dict.fromkeys(grade.remarks) if words not in common]),
         outcomes=outcomes,
         counting=(MEAN_COUNTS if mean else ONE_COUNTS) if differ and grade.points is not None else "",
-        command=_command(book, grade.exercise) if grade.handed_in else "",
+        command=_command(grade.exercise) if grade.handed_in else "",
     )
 
 
@@ -253,10 +278,9 @@ def _files(grade: Grade) -> tuple[tuple[str, str], ...]:
     return (*found, (f"and {rest} more", "")) if rest else tuple(found)
 
 
-def _command(book: Gradebook, exercise: str) -> str:
-    """Return the line that runs the visible tests of one exercise; FOLDER stands for the student's own."""
-    names = (shlex.quote(printable(name)) for name in (book.lab.lab.lab, exercise))
-    return "isolab run {} --work FOLDER --exercise {}".format(*names)
+def _command(exercise: str) -> str:
+    """Return the line that runs the visible tests of one exercise; for its folders see ``FOLDERS``."""
+    return f"isolab run FOLDER --work MY-WORK --exercise {shlex.quote(printable(exercise))}"
 
 
 def _outcomes(grade: Grade, exercise: LoadedExercise | None, *, mean: bool) -> Iterator[Outcome]:

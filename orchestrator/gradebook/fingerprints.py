@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.errors import Unavailable
 from orchestrator.gradebook.similar_parts import Span
+from orchestrator.host.extras import how_to_install
 
 GRAM = 25
 """Characters of code, each name one character, that must be in both for a part to be in common."""
@@ -135,7 +136,6 @@ def require_copydetect() -> Any:
     except ImportError as problem:
         raise Unavailable(
             f"copydetect is not installed ({problem}), which compares submissions",
-            hint="pip install 'isolab[similarity]', or in a checkout: "
-            ".venv/bin/pip install --require-hashes -r requirements/similarity.txt",
+            hint=how_to_install("similarity"),
         ) from None
     return copydetect

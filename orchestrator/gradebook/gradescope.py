@@ -84,7 +84,11 @@ def _numbered(one: Counted, number: int) -> Iterator[dict[str, Any]]:
 def _tests(one: Counted) -> Iterator[dict[str, Any]]:
     ran = [record for record in one.grade.records if record.status is not Status.SKIP]
     if len(ran) == 1 and one.points is not None:
-        yield from _on(ran[0], "")
+        whole = one.grade.points is not None and one.grade.points >= one.grade.max_points
+        first, *others = _on(ran[0], "")
+        # Some of its points may be those of hidden tests, which the report's test of it does not count.
+        yield first if whole or "status" not in first else {**first, "status": "failed"}
+        yield from others
         return
     yield _whole(one)
     for record in ran:

@@ -24,7 +24,7 @@ def keep_rows(folder: Path, new: bytes) -> tuple[str, ...]:
     gone = _rows(old) - _rows(new)
     if not gone:
         return ()
-    write_atomically(folder / BEFORE, old, mode=0o666)
+    write_atomically(folder / BEFORE, old)
     return (f"{counted(len(gone), 'row')} of {GRADES} not in the new one: the old one is {BEFORE}",)
 
 

@@ -157,6 +157,27 @@ class Policy(Spec):
         return points - min(points, lost, self.cap.of(points) if self.cap else points)
 
 
+def policy_data(policy: Policy) -> dict[str, Any]:
+    """Return a policy as JSON data, of which ``Policy.model_validate`` makes the same one."""
+    plain = Policy()
+    values = {name: getattr(policy, name) for name in Policy.model_fields}
+    return {name: _plain(value) for name, value in values.items() if value != getattr(plain, name)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            hours = round(value / timedelta(hours=1))
+            return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+        case Amount():
+            return f"{value.value:g}%" if value.percent else value.value
+        case dict():
+            return {name: _plain(one) for name, one in value.items()}
+    return value
+
+
 def load_policy(path: Path) -> Policy:
     """Load a policy's YAML file. Raises SpecError with every mistake in it."""
     return read_spec(Policy, path, hint="a policy is a YAML file")

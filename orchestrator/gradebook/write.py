@@ -84,9 +84,18 @@ class Written:
 
 
 class Page(Protocol):
-    """Renders a student's feedback; ``adjusted`` says for exercises what the policy made of the points."""
+    """Renders a student's feedback; ``adjusted`` says for exercises what the policy made of the points,
+    ``counting`` which attempt counts."""
 
-    def __call__(self, book: Gradebook, student: Student, /, *, adjusted: Mapping[str, str]) -> str: ...
+    def __call__(
+        self,
+        book: Gradebook,
+        student: Student,
+        /,
+        *,
+        adjusted: Mapping[str, str],
+        counting: Mapping[str, Counted],
+    ) -> str: ...
 
 
 NO_PAGES: Mapping[str, Page] = MappingProxyType({})
@@ -94,12 +103,11 @@ NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class _File:
-    """A file to write: ``path`` is below the gradebook's folder; of ``mode`` the umask takes its part;
-    ``signed``: with a signature beside it."""
+    """A file to write, readable for its owner alone: it has names and points. ``path`` is below the
+    gradebook's folder; ``signed``: with a signature beside it."""
 
     path: str
     data: bytes
-    mode: int = 0o666
     signed: bool = False
 
 
@@ -160,7 +168,7 @@ def _of_the_class(book: Gradebook, grades: Sequence[Counted], exports: Exports) 
         key = exports.key
         shown = anonymous(book, key)
         grades = counted(shown, anonymous_policy(exports.policy, book, key))  # of other ids, in another order
-        yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)), mode=0o600)
+        yield _File("pseudonyms.csv", _bytes(render_key(book.students, key)))
     yield _File("junit.xml", _bytes(junit.render(grades)))
     yield _File("lecturer.html", _bytes(lecturer_html(shown)))
 
@@ -196,7 +204,14 @@ def _feedback(book: Gradebook, grades: Sequence[Counted], page: Page) -> Mapping
     """The feedback of all students, by id."""
     taken = _by_student(book, grades)
     return {
-        student.id: _bytes(page(book, student, adjusted=adjusted(taken[student.id])))
+        student.id: _bytes(
+            page(
+                book,
+                student,
+                adjusted=adjusted(taken[student.id]),
+                counting={one.grade.exercise: one for one in taken[student.id]},
+            )
+        )
         for student in book.students
     }
 
@@ -254,8 +269,8 @@ def _written(folder: Path, file: _File, signing: Ed25519PrivateKey | None = None
     if signing and file.signed:
         return path, write_signed(path, file.data, signing)
     # A second export of a class touches only what is not as it should be.
-    if file.mode == 0o600 or not path.is_file() or path.read_bytes() != file.data:
-        write_atomically(path, file.data, mode=file.mode)
+    if not path.is_file() or path.stat().st_mode & 0o077 or path.read_bytes() != file.data:
+        write_atomically(path, file.data)
     return (path,)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator import __version__
 from orchestrator.errors import SpecError
@@ -20,6 +21,7 @@ class About:
     """``lab`` is the path of the lab's file, ``students`` maps pseudonyms, as in records and receipts, to the
     ids of one student, or of a team. ``finished`` is False until a class is graded and its files are written.
     ``chosen`` says what was graded, and with what, by what it is in words: exercises, machines, a roster.
+    ``policy`` is that of the last grading that finished, as JSON data; None where it was not noted.
     """
 
     lab: str
@@ -27,6 +29,7 @@ class About:
     finished: bool = True
     isolab: str = __version__
     chosen: Mapping[str, str] = field(default_factory=dict)
+    policy: Mapping[str, Any] | None = None
 
     def pseudonyms_of(self, student: str) -> list[str]:
         """Return the pseudonyms under which a student's work was graded, alone or in a team."""
@@ -45,9 +48,9 @@ def write_about(folder: Path, about: About) -> None:
     write_atomically(folder / ABOUT, (json.dumps(asdict(about), indent=1) + "\n").encode(), mode=0o600)
 
 
-def mark_finished(folder: Path) -> None:
-    """Note that the class is graded and everything is written. Raises SpecError, OSError."""
-    write_about(folder, replace(read_about(folder), finished=True))
+def mark_finished(folder: Path, policy: Mapping[str, Any]) -> None:
+    """Note that all is graded and written, under this policy. Raises SpecError, OSError."""
+    write_about(folder, replace(read_about(folder), finished=True, policy=policy))
 
 
 def read_about(folder: Path) -> About:
@@ -57,7 +60,13 @@ def read_about(folder: Path) -> About:
         raw = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         students = {str(name): [str(one) for one in ids] for name, ids in raw["students"].items()}
         chosen = {str(what): str(which) for what, which in raw.get("chosen", {}).items()}
-        return About(str(raw["lab"]), students, bool(raw.get("finished", True)), chosen=chosen)
+        return About(
+            str(raw["lab"]),
+            students,
+            bool(raw.get("finished", True)),
+            chosen=chosen,
+            policy=raw.get("policy"),
+        )
     except OSError as problem:
         raise SpecError(f"cannot read {folder / ABOUT}: {problem.strerror}", hint=hint) from None
     except (ValueError, KeyError, TypeError, AttributeError):

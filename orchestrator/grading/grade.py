@@ -17,6 +17,7 @@ from orchestrator.grading.identity import identities_of
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.grading.leftovers import remove_leftovers
 from orchestrator.grading.model import Gradebook
+from orchestrator.grading.out_folder import make_out_folder
 from orchestrator.grading.queue import Unit, alike, distinct, units_of
 from orchestrator.grading.receipts import Graded
 from orchestrator.grading.regrade import Change, changes
@@ -50,13 +51,15 @@ class Choice:
 class Outcome:
     """The grades of a class. ``graded`` verdicts fell now and ``found`` were on disk, not counting copies of
     the same work; ``changes`` are of those that were graded before with something else or ``again``.
-    ``results`` are the digests that receipts seal, by student's id, exercise and machine."""
+    ``results`` are the digests that receipts seal, by student's id, exercise and machine. ``by_policy`` are
+    changes of points that another policy alone makes; whoever applies it says so."""
 
     book: Gradebook
     graded: int
     found: int
     changes: tuple[Change, ...] = ()
     results: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    by_policy: tuple[Change, ...] = ()
 
 
 def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progress: Progress) -> Outcome:
@@ -93,7 +96,7 @@ def grade_works(
 ) -> Outcome:
     """Grade these works on the chosen machines into the folder ``out``; ``works`` keeps their files in the
     store it is given; it also gets the course's secret. Raises as ``grade_class``."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_out_folder(out)
     require_space(out)
     require_space(cache_dir())
     key = signing_key(state_dir())
@@ -159,7 +162,8 @@ class _Class:
         for line in otherwise({"lab": before.lab or lab, **before.chosen}, {"lab": lab, **chosen}):
             self.progress.tell(line)
         students = self._behind(before.students)
-        write_about(self.store.folder, About(lab, students, finished=False, chosen=chosen))
+        about = About(lab, students, finished=False, chosen=chosen, policy=before.policy)
+        write_about(self.store.folder, about)
 
     def _results(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return the digests that the receipts of a student's last attempt seal."""

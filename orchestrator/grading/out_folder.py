@@ -12,11 +12,11 @@ from orchestrator.labfile.load import LAB_FILE
 _ANOTHER = "choose another folder with --out"
 
 
-def make_out_folder(out: Path, submissions: Path) -> None:
-    """Create the folder of grades if it is not there.
+def check_out_folder(out: Path, submissions: Path) -> None:
+    """Check that grades may be written to a folder, which need not exist.
 
     Raises SpecError for a folder that has something else in it, that is or holds the submissions or lies
-    among them, or leads through a file; Unavailable when it cannot be written.
+    among them, or leads through a file.
     """
     for path in (out, *out.parents):
         if path.exists() and not path.is_dir():
@@ -32,7 +32,11 @@ def make_out_folder(out: Path, submissions: Path) -> None:
         raise SpecError(f"{out} is a lab's folder", hint=_ANOTHER)
     if there and not there & {ABOUT, RECEIPTS}:
         raise SpecError(f"{out} has files in it that no grading made", hint=_ANOTHER)
+
+
+def make_out_folder(out: Path) -> None:
+    """Create the folder of grades, for its owner alone, if it is not there. Raises Unavailable."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
         raise Unavailable(f"cannot create {out}: {problem.strerror}", hint=_ANOTHER) from None

@@ -19,6 +19,8 @@ MOST_WORDS = 4
 """Differences that are told of one verdict."""
 NAMED = 3
 """Students named in a line about several."""
+POLICY = "the policy"
+"""What changed of points that are not those of one machine."""
 CHANGES = "changes.csv"
 """File of what the last grading changed, in the folder of grades."""
 
@@ -66,9 +68,10 @@ def told(found: Iterable[Change]) -> list[str]:
 
 def _line(exercise: str, machine: str, moved: Moved, inputs: tuple[str, ...], changed: list[Change]) -> str:
     why = f"because {' and '.join(inputs)} changed" if inputs else "though nothing it depends on changed"
+    where = f" on {machine}" if machine else ""
     who = [f"{one.place.student} {_shown(one.before)} to {_shown(one.after)}" for one in changed[:NAMED]]
     more = f", and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
-    return printable(f"{exercise} on {machine}: {len(changed)} {moved} {why}: {', '.join(who)}{more}")
+    return printable(f"{exercise}{where}: {len(changed)} {moved} {why}: {', '.join(who)}{more}")
 
 
 def render(found: Iterable[Change]) -> str:

@@ -27,7 +27,7 @@ def write_signed(path: Path, data: bytes, key: Ed25519PrivateKey) -> Path:
     before = _content(beside)
     if _content(path) != data:
         write_atomically(beside, before.replace(ours, b"") + ours, mode=0o644)
-        write_atomically(path, data, mode=0o666)
+        write_atomically(path, data, mode=0o600)
     if _content(beside) != ours:
         write_atomically(beside, ours, mode=0o644)
     return beside

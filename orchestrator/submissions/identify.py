@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.formatting import printable
+from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.layouts.base import Claim, Finding
 from orchestrator.submissions.model import PlatformPerson, Student
 from orchestrator.submissions.roster import Roster
@@ -72,7 +73,8 @@ class _Known:
     ) -> None:
         self._students = roster.students
         self._shared = _shared(findings)
-        self._ids = _index(roster.students, lambda one: [_same(one.id)])
+        # An id that cannot be the name of a folder has one in its place, under which the lab was handed out.
+        self._ids = _index(roster.students, lambda one: {_same(one.id), file_name(one.id)})
         self._emails = _index(roster.students, lambda one: [_same(one.email)])
         self._names = _index(roster.students, _names)
         self._groups = _index(roster.students, lambda one: _written(one.group))

@@ -32,7 +32,10 @@ _KEYS = ("ssh_key", "ssh_keys", "ssh_key_2")
 _MOST_BYTES = 2**24
 _DELIMITERS = ",;\t"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_HINT = "a roster is a CSV file with the columns id, name, email, group, ssh_key, github; only id is required"
+_HINT = (
+    "a roster is a CSV file with the columns id, name, email, group, ssh_key, github, moodle, "
+    "canvas; only id is required"
+)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,7 @@ def read_roster(path: Path, *, keys: bool = False) -> Roster:
     of_keys = [name for name in columns if keys and KEY_COLUMN.fullmatch(name)]
     reader = KeyReader(path.parent, problems)
     found: list[Student] = []
-    github: dict[str, str] = {}
-    numbers: dict[str, dict[str, str]] = {platform: {} for platform in NUMBERED}
+    others: dict[str, dict[str, str]] = {column: {} for column in ("github", *NUMBERED)}
     public: dict[str, tuple[str, ...]] = {}
     lines: dict[str, int] = {}
     own: dict[str, int] = {}
@@ -83,23 +85,19 @@ def read_roster(path: Path, *, keys: bool = False) -> Roster:
         key, at = values["id"], Problem(file, line, 1, "")
         own.setdefault(key, line)
         cells_of_keys = {name: values.pop(name) for name in of_keys}
-        github[key] = values.pop("github", "")
-        for platform, those in numbers.items():
-            if number := values.pop(platform, ""):
-                those[key] = number
+        for column, those in others.items():
+            if written := values.pop(column, ""):
+                those[key] = written
         if keys:
-            public[key] = reader.keys_of(key, cells_of_keys, github[key], at)
+            public[key] = reader.keys_of(key, cells_of_keys, others["github"].get(key, ""), at)
         found.append(Student(**values))
     if problems:
         many = counted(len(problems), "mistake")
         raise SpecError(f"{path}: {many} in the roster", problems=tuple(sorted(problems)), hint=_HINT)
-    named = {key: name for key, name in github.items() if name}
+    github = others.pop("github")
+    held = {key: lines for key, lines in public.items() if lines}
     return Roster(
-        tuple(found),
-        named,
-        {key: held for key, held in public.items() if held},
-        own,
-        {at: those for at, those in numbers.items() if those},
+        tuple(found), github, held, own, {column: those for column, those in others.items() if those}
     )
 
 

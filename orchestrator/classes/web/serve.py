@@ -21,6 +21,7 @@ from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web.tokens import base_url, is_loopback, web_endpoint
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import LabError, Unavailable
+from orchestrator.host.extras import how_to_install
 
 if TYPE_CHECKING:
     from orchestrator.classes.web.ports import Actions
@@ -167,6 +168,5 @@ def _require_libraries() -> None:
     if missing:
         raise Unavailable(
             f"the class in a browser needs {', '.join(missing)}",
-            hint="pip install 'isolab[class]', or in a checkout: "
-            ".venv/bin/pip install --require-hashes -r requirements/class.txt",
+            hint=how_to_install("class"),
         )

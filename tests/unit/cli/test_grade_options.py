@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.cli.grade import Mode, Options, grade
@@ -26,3 +28,30 @@ def test_what_does_not_go_together(mode: Mode, options: Options, words: str) -> 
     with pytest.raises(SpecError, match=words) as caught:
         grade(mode, options)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("submissions", "options"),
+    [
+        ("subs", Options(roster="wrong.csv")),
+        ("subs", Options(moodle="wrong.csv")),
+        ("subs", Options(layout="moodle")),
+        ("subs", Options(only=("process",), exercises=("none",))),
+        ("empty", Options()),
+    ],
+    ids=["roster", "worksheet", "layout", "exercise", "submissions"],
+)
+def test_what_is_refused_leaves_no_folder(
+    submissions: str, options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ISOLAB_STATE", "ISOLAB_SCRATCH"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "subs" / "s1").mkdir(parents=True)
+    (tmp_path / "subs" / "s1" / "wire.c").touch()
+    (tmp_path / "wrong.csv").write_text("name\nAda\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SpecError):
+        grade(Mode("workshop", submissions), options)
+    assert not (tmp_path / "grades").exists()

@@ -31,6 +31,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import GOLDEN
 
+from orchestrator.gradebook.counted import Counted
 from orchestrator.gradebook.feedback import feedback_html, feedback_markdown
 from orchestrator.gradebook.feedback_sheet import NO_LOSS, NOTHING, UNCLEAR, sheet_of
 from orchestrator.grading.model import Grade, Gradebook, Verdict
@@ -212,8 +213,22 @@ def test_each_attempt_is_told_and_the_latest_is_summed(form: Callable[..., str])
 
 
 @every_form
+def test_the_headline_is_what_counts(form: Callable[..., str]) -> None:
+    """Under ``keep: best`` that may be an earlier attempt, with what the policy leaves of its points."""
+    attempts = [replace(grade(ROY, WIRE, wire()), points=points, attempt=number, records=())
+                for number, points in ((1, 2.5), (2, 1.0))]  # fmt: skip
+    best = Counted(attempts[0], 2.25, "1", "", "1 day late: -0.25")
+    adjusted = {WIRE: "2.25 points count"}
+    words = said(form(book_of(*attempts), ROY, adjusted=adjusted, counting={WIRE: best}))
+    assert f"2.25 of {attempts[0].max_points:g} points (the attempts that count)" in words
+    assert "attempt 1, counts" in words
+    assert "attempt 2, counts" not in words
+    assert words.count("2.25 points count") == 1
+
+
+@every_form
 def test_it_tells_how_to_run_the_visible_tests(form: Callable[..., str]) -> None:
-    assert "isolab run workshop --work FOLDER --exercise work/wire" in said(form(the_class(), ADA))
+    assert "isolab run FOLDER --work MY-WORK --exercise work/wire" in said(form(the_class(), ADA))
 
 
 @every_form

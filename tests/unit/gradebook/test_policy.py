@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from made_up_gradebook import ANNA, DUE, EXERCISES
 
 from orchestrator.errors import SpecError
 from orchestrator.gradebook.counted import Counted, applied, counted
-from orchestrator.gradebook.policy import Amount, Keep, Policy, load_policy
+from orchestrator.gradebook.policy import Amount, Keep, Policy, load_policy, policy_data
+from orchestrator.gradebook.policy_changes import policy_changes
 from orchestrator.grading.model import Grade, Verdict
+from orchestrator.grading.regrade import Moved, render, told
 from orchestrator.submissions.model import Student
 
 FILE = """\
@@ -85,6 +88,34 @@ def test_a_policy_is_read_from_yaml(tmp_path: Path) -> None:
 def test_mistakes_are_told_with_their_place(tmp_path: Path, text: str, found: str) -> None:
     [problem] = problems(tmp_path, text)
     assert problem.startswith(found)
+
+
+def test_a_policy_comes_back_from_its_data() -> None:
+    policy = Policy(
+        due=DUE,
+        grace=900.0,
+        late_days=2,
+        penalty_per_day=Amount(12.5, percent=True),
+        cap=Amount(0.5),
+        keep=Keep.BEST,
+        extensions={"a": timedelta(days=2), "b": timedelta(hours=30), "c": DUE + timedelta(days=9)},
+    )
+    for one in (policy, Policy()):
+        assert Policy.model_validate(json.loads(json.dumps(policy_data(one)))) == one
+
+
+def test_what_another_policy_alone_changes_is_told() -> None:
+    """Nothing is graded again: who rose and fell, and that it is the policy's doing."""
+    book, before = made_up.gradebook(), Policy(due=DUE, penalty_per_day=Amount(50, percent=True))
+    assert policy_changes(book, before, before, bytes(32)) == []
+    found = policy_changes(book, before, Policy(), bytes(32))
+    assert {(one.moved, one.before, one.after) for one in found} >= {(Moved.ROSE, 1.0, 2.0)}
+    [*_, line] = told(found)
+    assert "rose because the policy changed: student-" in line
+    assert " on " not in line
+    [back] = {one.moved for one in policy_changes(book, Policy(), before, bytes(32))}
+    assert back is Moved.FELL
+    assert render(found).splitlines()[1].endswith(",the policy changed")
 
 
 def test_a_policy_that_is_not_there_is_an_error(tmp_path: Path) -> None:

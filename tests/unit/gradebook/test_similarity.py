@@ -19,6 +19,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.gradebook.fingerprints import CHARACTERS, squeezed
 from orchestrator.gradebook.similar_parts import merged, parts_of
 from orchestrator.gradebook.similarity import likeness, similarity_html
+from orchestrator.host.extras import how_to_install
 
 SKELETON = """#include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +94,7 @@ def test_without_the_extra_the_line_that_installs_it_is_named(
     monkeypatch.delitem(sys.modules, "copydetect", raising=False)
     with pytest.raises(Unavailable) as caught:
         similarity_html(the_class(), work)
-    assert "pip install 'isolab[similarity]'" in caught.value.hint
+    assert caught.value.hint == how_to_install("similarity")
 
 
 class TestWithCopydetect:

@@ -16,7 +16,7 @@ from places import TESTS
 
 from orchestrator.errors import SpecError
 from orchestrator.gradebook import Exports, check, write
-from orchestrator.gradebook.counted import Total
+from orchestrator.gradebook.counted import Counted, Total
 from orchestrator.gradebook.filling import Filled
 from orchestrator.gradebook.moodle import fill_worksheet
 from orchestrator.gradebook.policy import Amount, Policy
@@ -31,7 +31,10 @@ MOODLE, CANVAS = GOLDEN / "moodle" / "english.csv", GOLDEN / "canvas" / "gradebo
 POLICY = Policy(due=made_up.DUE, penalty_per_day=Amount(10, percent=True), late_days=1)
 
 
-def page(_book: Gradebook, student: Student, *, adjusted: Mapping[str, str]) -> str:
+def page(
+    _book: Gradebook, student: Student, *, adjusted: Mapping[str, str], counting: Mapping[str, Counted]
+) -> str:
+    assert all(one.student == student for one in counting.values())
     return f"{student.id} {dict(adjusted)}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator.errors import SpecError
-from orchestrator.grading.out_folder import make_out_folder
+from orchestrator.grading.out_folder import check_out_folder, make_out_folder
 from orchestrator.grading.signed_file import problem_of, write_signed
 from orchestrator.host.cache import write_atomically
 
@@ -28,8 +28,12 @@ def test_a_new_an_empty_and_our_own_folder_are_taken(tmp_path: Path, submissions
         (tmp_path / "empty").mkdir(exist_ok=True)
         (tmp_path / "own").mkdir(exist_ok=True)
         (tmp_path / "own" / "grading.json").touch()
-        make_out_folder(tmp_path / name, submissions)
+        there = (tmp_path / name).exists()
+        check_out_folder(tmp_path / name, submissions)
+        assert (tmp_path / name).exists() is there
+        make_out_folder(tmp_path / name)
         assert (tmp_path / name).is_dir()
+    assert (tmp_path / "new/deeper").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,7 @@ def test_any_other_folder_is_refused(
         (tmp_path / out / file).touch()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SpecError, match=words) as caught:
-        make_out_folder(tmp_path / out, submissions)
+        check_out_folder(tmp_path / out, submissions)
     assert "--out" in caught.value.hint
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from places import GOLDEN
 
 from orchestrator.errors import SpecError
+from orchestrator.submissions.file_names import file_name
 from orchestrator.submissions.intake import described, opened
 from orchestrator.submissions.model import Intake, PlatformPerson, Submission
 
@@ -269,6 +270,14 @@ def test_the_platforms_table_says_who_is_who(
     known = [PlatformPerson(platform, number, name, (text,)) for platform, number, name, text in people]
     with opened(path, tmp_path / "roster.csv", people=lambda _ids: known) as intake:
         assert [one.students[0].id for one in intake.submissions if one.platform_id != "907"] == who
+
+
+@pytest.mark.parametrize("odd", ["2027/12", ".hidden", "S1 A", "../up"])
+def test_any_id_has_a_folder_in_which_its_student_hands_in(odd: str, tmp_path: Path) -> None:
+    """The one that the lab was handed out in, as not every id can be the name of a folder."""
+    intake = take(tmp_path, {f"{file_name(odd)}/a.c": "", "s2/a.c": ""}, f"id,name\n{odd},Ada\ns2,Ben\n")
+    assert {one.students[0].id for one in intake.submissions} == {odd, "s2"}
+    assert intake.notes == ()
 
 
 def test_the_screen_says_what_was_recognised(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Member
 from orchestrator.errors import ImageError, SpecError, TransportError, Unavailable
 from orchestrator.host import process
+from orchestrator.host.extras import how_to_install
 from orchestrator.sessions.exec_command import Entry
 
 
@@ -106,7 +107,7 @@ def test_missing_libraries_are_named_with_what_installs_them(
     found = a_class(folder, web="127.0.0.1:8080")
     with pytest.raises(Unavailable, match="starlette") as caught, serve.serving(found, MadeUp(found)):
         pass
-    assert "isolab[class]" in caught.value.hint
+    assert caught.value.hint == how_to_install("class")
 
 
 @pytest.mark.usefixtures("no_fetching")
