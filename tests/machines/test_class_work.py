@@ -76,7 +76,7 @@ class Term:
         return answer
 
     def json(self, action: str, *words: str) -> Any:
-        found: Any = json.loads(self.act(action, *words, "--format", "json").stdout)
+        found: Any = json.loads(self.act(action, "--format", "json", *words).stdout)
         return found
 
     def say(self, seat: str, line: str) -> str:
