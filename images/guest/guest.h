@@ -12,7 +12,6 @@
 #define HOST_KEY "/etc/dropbear/host_key"
 #define AUTHORISED "/root/.ssh/authorized_keys"
 #define HOME "/home/student"
-#define PROCESSES "/run/isolab-processes"
 
 enum { MAX_VALUE = 64 * 1024 }; /* bytes of one part of an identity */
 enum { STUDENT = 1000 };        /* user and group */
@@ -58,7 +57,6 @@ int replace_student_keys(void);
 
 /* server.c: the SSH server of a micro machine */
 void limit_processes(unsigned long most);
-void limit_processes_of(pid_t server, unsigned long most);
 int listen_for_ssh(void);
 int serve_in_advance(int waiting_on);
 void wait_for_end(int pipe_end);

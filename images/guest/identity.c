@@ -122,12 +122,18 @@ static void take_student_keys(const char *lines, size_t length)
 	add_student_keys(lines, length);
 }
 
+/* With systemd the limit comes from PAM, as a user's limits do: limits.conf(5). Debian's pam_limits forgets those that a
+ * service has. */
 static void take_limit(const char *number)
 {
-	if (full)
-		write_file(PROCESSES, number, 0644); /* for when its server runs */
-	else
+	char line[64];
+
+	if (!full) {
 		limit_processes(strtoul(number, NULL, 10));
+		return;
+	}
+	snprintf(line, sizeof line, "student - nproc %s\n", number);
+	write_file("/etc/security/limits.d/isolab.conf", line, 0644);
 }
 
 void take_identity(void)

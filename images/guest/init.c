@@ -26,7 +26,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -237,20 +236,6 @@ static void be_an_appliance(void)
 	}
 }
 
-/* systemd tells its services' programs the number of the main process: systemd.exec(5). */
-static void limit_server(void)
-{
-	char text[32] = "";
-	const char *server = getenv("MAINPID");
-	FILE *file = fopen(PROCESSES, "re");
-
-	if (file == NULL)
-		return;
-	if (server != NULL && fgets(text, sizeof text, file) != NULL)
-		limit_processes_of((pid_t)strtol(server, NULL, 10), strtoul(text, NULL, 10));
-	fclose(file);
-}
-
 /* What process 1 does of a micro machine's identity, where systemd does the rest. */
 static int serve_unit(const char *what)
 {
@@ -258,7 +243,6 @@ static int serve_unit(const char *what)
 	umask(022);
 	open_port();
 	if (strcmp(what, "--listening") == 0) {
-		limit_server();
 		dprintf(port, "sshd\n");
 		return 0;
 	}

@@ -114,7 +114,7 @@ int serve_in_advance(int waiting_on)
 
 /* The SSH server, and all that is started over it, may have so many processes of each user but root:
  * getrlimit(2), RLIMIT_NPROC. */
-void limit_processes_of(pid_t server, unsigned long most)
+static void limit_processes_of(pid_t server, unsigned long most)
 {
 	const struct rlimit limit = {most, most};
 
