@@ -17,6 +17,8 @@ from orchestrator.machines.provision import lab_context, make_ready
 from orchestrator.progress import SilentProgress
 from orchestrator.results.store import new_run_id
 
+WARMING = "warm"
+"""Purpose of the working folders."""
 NICENESS = 10
 """Students who log in go first."""
 
@@ -40,7 +42,7 @@ def _warm(lab: LoadedLab, say: Callable[[str], None], cancellation: Cancellation
     except SpecError:
         return  # a lab without machines for students
     with (
-        working_folder("warm") as logs,
+        working_folder(WARMING) as logs,
         lab_context(lab, names, logs, Journal(), SilentProgress(), cold=False) as context,
     ):
         for job in plan_jobs(lab, new_run_id(), machines=names):

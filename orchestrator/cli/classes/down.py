@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.classes.background import stop_service
 from orchestrator.classes.down import Down, bring_down
+from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import COLLECTED
 from orchestrator.cli.classes.acting import acting, refuse_further
@@ -23,6 +24,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     with acting(found, seats, options.form, words, "`isolab class down` goes on") as (progress, cancellation):
         if everything:
             stop_service(found)  # which would start the gateway again
+        remove_leftovers(progress)
         done = bring_down(found, seats, progress, cancellation, everything=everything)
     if options.form == JSON:
         say_json(_data(found, done))

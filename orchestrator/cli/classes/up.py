@@ -8,6 +8,7 @@ from datetime import timedelta
 from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
 from orchestrator.classes.entrances import host_of
+from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.up import Up, bring_up
 from orchestrator.cli.classes.acting import refuse_further
@@ -16,11 +17,9 @@ from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.formatting import counted
-from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir
 from orchestrator.progress import shown, write_error
 from orchestrator.results.store import require_space
-from orchestrator.run.gc import reclaim
 
 LINK_HOURS = 24
 
@@ -33,8 +32,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     rows = sys.stderr is not None and sys.stderr.isatty()
     try:
         with stop_signals(), shown(quiet=options.form == JSON and rows) as progress:
-            for gone in reclaim(Journal(), only_dead_owners=True):
-                progress.tell(f"removed what an earlier command left behind: {gone}")
+            remove_leftovers(progress)
             require_space(cache_dir())
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
             if words := gateway.start(found):
