@@ -1,5 +1,5 @@
 """Take a class down: its work is collected first, and home folders are kept. Those of an examination are
-destroyed once they are collected."""
+destroyed once all files in them are collected."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orchestrator.classes.paths import home_image
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.up import held
 from orchestrator.classes.work.collect import Collected, collect
+from orchestrator.classes.work.not_taken import first_of
 from orchestrator.deadline import Cancellation
 from orchestrator.formatting import counted
 from orchestrator.progress import Progress, SilentProgress
@@ -61,14 +62,22 @@ def bring_down(
         for one in copies
         if one.problem
     ]
+    if found.spec.exam:
+        words += [_kept(found, one) for one in copies if one.missed and not one.problem]
     words += [f"{name}: {problem.describe()}" for name, problem in failed.items()]
     return Down(tuple(gone), tuple(copies), tuple(destroyed), tuple(words))
 
 
 def _destroy(found: LoadedClass, copies: Sequence[Collected], gone: Sequence[Place]) -> list[Place]:
-    """Destroy the home folders of seats whose work is all collected; returns them."""
-    safe = {one.seat for one in copies} - {one.seat for one in copies if one.problem}
+    """Destroy the home folders of seats whose files are all collected; returns them."""
+    safe = {one.seat for one in copies} - {one.seat for one in copies if one.problem or one.missed}
     destroyed = [place for place in gone if place.seat in safe]
     for place in destroyed:
         home_image(found, place.seat, place.machine).unlink(missing_ok=True)
     return destroyed
+
+
+def _kept(found: LoadedClass, one: Collected) -> str:
+    """Return what was not collected of a home folder that would be destroyed otherwise, and where it is."""
+    image = home_image(found, one.seat, one.machine)
+    return f"{one.seat}/{one.machine}: {first_of(one.missed)}; its home folder is kept in {image}"

@@ -4,7 +4,7 @@ killed and started again at any moment."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,8 +13,9 @@ from orchestrator.classes.down import bring_down
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.timers import CollectAll, Due, End, Warn, due, warning
-from orchestrator.classes.work.collect import collect
+from orchestrator.classes.work.collect import Collected, collect
 from orchestrator.classes.work.message import message
+from orchestrator.classes.work.not_taken import not_taken
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError
 from orchestrator.formatting import counted
@@ -38,6 +39,7 @@ class Service:
         self._before = datetime.now(UTC)
         self._collected = self._before
         self._said: dict[str, str] = {}
+        self._left: dict[str, str] = {}
         self._missing = 0
 
     def run(self, stop: threading.Event, cancellation: Cancellation) -> None:
@@ -87,13 +89,24 @@ class Service:
                 done = collect(self.found, self.found.seats, SilentProgress(), cancellation)
                 fresh = sum(each.fresh for each in done)
                 self.say(f"collected: {counted(fresh, 'file')} new or changed")
+                self._say_not_taken(done)
 
     def _end(self, name: str, cancellation: Cancellation) -> None:
         """Take a seat down, unless its work cannot be collected."""
         done = bring_down(self.found, self._seats([name]), SilentProgress(), cancellation, everything=False)
-        for words in done.failed:
-            raise LabError(words)
+        self._say_not_taken(done.collected)
+        if done.failed:
+            raise LabError("; ".join(done.failed))
         self.say(f"{name}: its time is up: collected, {counted(len(done.gone), 'machine')} taken down")
+
+    def _say_not_taken(self, done: Sequence[Collected]) -> None:
+        """Say what was not taken of home folders, if it is not what was said the last time."""
+        for one in done:
+            place = f"{one.seat}/{one.machine}"
+            for line in not_taken([one]):
+                if self._left.get(place) != line:
+                    self.say(line)
+                self._left[place] = line
 
     def _seats(self, names: Iterable[str]) -> list[Seat]:
         return [seat for seat in self.found.seats if seat.name in {*names}]

@@ -144,9 +144,11 @@ def receive(
     what: str = "",
     *,
     names: bytes = b"",
+    most_data: int | None = None,
 ) -> Received:
     """Receive what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes. Where it
-    is given ``names`` on its standard input, it may send several archives, one after the other.
+    is given ``names`` on its standard input, it may send several archives, one after the other. ``most_data``
+    limits the bytes that are not holes once they are here.
 
     Only regular files and folders are accepted, under plain relative names, with their modes and times;
     hard links only to files of the same stream. Symbolic links in the archive are skipped, and links on
@@ -162,7 +164,7 @@ def receive(
             with tarfile.open(
                 fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK, ignore_zeros=bool(names)
             ) as tar:
-                _take(tar, source, target.resolve(), received, limit)
+                _take(tar, source, target.resolve(), received, limit, most_data)
         except tarfile.ReadError:  # what an empty stream is, too
             _require_success(talk, "pack the files", what)
             raise TransportError("the machine sent an invalid archive") from None
@@ -183,7 +185,15 @@ def _tell(talk: process.Conversation, names: bytes, words: Callable[[], str]) ->
     talk.end_input()
 
 
-def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Received, limit: int) -> None:
+def _take(
+    tar: tarfile.TarFile,
+    source: _Source,
+    target: Path,
+    received: Received,
+    limit: int,
+    most_data: int | None,
+) -> None:
+    left = limit if most_data is None else most_data
     folders: list[tuple[Path, tarfile.TarInfo]] = []
     for number in range(MOST_ENTRIES + 1):
         source.grant(HEADER_BYTES)
@@ -216,7 +226,7 @@ def _take(tar: tarfile.TarFile, source: _Source, target: Path, received: Receive
                 raise too_much(limit)
             source.grant(entry.size + 2 * _BLOCK)
             _folder(where.parent, target)
-            _write(tar, entry, where)
+            left -= _write(tar, entry, where, left)
             received.files.append(str(name))
             received.size += entry.size
 
@@ -252,8 +262,10 @@ def _folder(where: Path, target: Path) -> None:
             raise LabError(f"cannot create folder {str(here)[:200]}: {problem.strerror}") from None
 
 
-def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
-    """Write a new file; an existing one is replaced, never written through."""
+def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path, most: int) -> int:
+    """Write a new file of at most so many bytes of data, holes apart; returns how many. An existing one is
+    replaced, never written through."""
+    written = 0
     content = tar.extractfile(entry)
     assert content is not None
     try:
@@ -261,15 +273,29 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, where: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with os.fdopen(os.open(where, flags, 0o600), "wb") as file:
             while block := content.read(_BLOCK):
-                if block.count(0) == len(block):
-                    file.seek(len(block), os.SEEK_CUR)  # a hole, as it may have been there
-                else:
-                    file.write(block)
+                for piece in _pieces(block):
+                    if piece.count(0) == len(piece):
+                        file.seek(len(piece), os.SEEK_CUR)  # a hole, as it may have been there
+                        continue
+                    written += len(piece)
+                    if written > most:
+                        raise too_much(most)
+                    file.write(piece)
             file.truncate()
             os.fchmod(file.fileno(), entry.mode & 0o777)
         os.utime(where, (entry.mtime, entry.mtime))
     except OSError as problem:
         raise LabError(f"cannot write {where}: {problem.strerror or problem}") from None
+    return written
+
+
+def _pieces(block: bytes) -> Iterator[bytes]:
+    """Yield a block in pieces that may be holes of a file system; a whole block without zeros, or of nothing
+    else, is one."""
+    if block.count(0) in (0, len(block)):
+        yield block
+    else:
+        yield from (block[start : start + BLOCK] for start in range(0, len(block), BLOCK))
 
 
 def _link(there: Path, where: Path) -> None:

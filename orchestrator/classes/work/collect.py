@@ -20,12 +20,15 @@ from orchestrator.classes.work.take import WENT_AWAY, take_files
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, from_os
 from orchestrator.formatting import counted, size_words
+from orchestrator.images.home import LEAST_BYTES
 from orchestrator.progress import Progress
 from orchestrator.sessions.lifecycle import side_by_side
 from orchestrator.sessions.lookup import SessionMachine
 from orchestrator.submissions.entries import shown_name
 
 LOCK_SECONDS = 600.0
+MOST_HOLES = 2**32
+"""Bytes of holes that are taken of one home folder: a machine sends zeros; here they are holes again."""
 LEAVING = timedelta(minutes=5)
 """How long after its last collection a machine that is taken down may still write to its home folder."""
 
@@ -34,7 +37,8 @@ LEAVING = timedelta(minutes=5)
 class Collected:
     """The copy of one home folder. ``machine`` is a name within the seat. ``files`` are in the copy now, of
     which ``fresh`` came with ``size`` bytes; ``gone`` were deleted in the home folder, and moved to
-    ``.before``. ``skipped`` says what was not taken, and why, printable. ``problem``: why the home folder
+    ``.before``. ``skipped`` says what was not taken, and why, printable; ``missed`` is that of it which is
+    work: not links, sockets, FIFOs and devices, which are never taken. ``problem``: why the home folder
     could not be read, then the copy is what it was; "" if it could. ``time`` is when the copy was as the home
     folder, None if never."""
 
@@ -47,6 +51,7 @@ class Collected:
     skipped: tuple[str, ...] = ()
     problem: str = ""
     time: datetime | None = None
+    missed: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -135,18 +140,20 @@ def _collected(
         raise LabError("it is still coming up")
     with mirror_lock(target / seat, cancellation.deadline(LOCK_SECONDS)):
         mirror = Mirror(target / seat, machine.machine)
-        most = found.spec.quota.disk
+        most = _most(found, seat, machine.machine)
+        limits = Limits(most, holes=MOST_HOLES, any_name=True)
         home, labs = home_of(machine), [lab.name for lab in found.labs]
         listing = list_home(machine, home, labs, cancellation.deadline())
-        picked = chosen(listing.items, Limits(most), labs)
+        picked = chosen(listing.items, limits, labs)
 
         def fetch(files: Sequence[Item], into: Path) -> set[str]:
             return take_files(machine, home, files, into, cancellation.deadline())
 
         done: Renewed = mirror.renew(picked, listing.clock, fetch, most, complete=listing.complete)
-        skipped = [*picked.skipped, *(f"{shown_name(path)}: {WENT_AWAY}" for path in done.lost)]
+        late = [f"{shown_name(path)}: {WENT_AWAY}" for path in done.lost]
+        late += [f"{shown_name(path)}: {WENT_AWAY}; the copy before is kept" for path in done.stale]
         if not listing.complete:
-            skipped.append("more files than can be listed: the rest was not looked at")
+            late.append("more files than can be listed: the rest was not looked at")
         return Collected(
             seat,
             machine.machine,
@@ -154,9 +161,20 @@ def _collected(
             done.fresh,
             done.size,
             done.gone,
-            tuple(skipped),
+            (*late, *picked.skipped),
             time=mirror.since,
+            missed=(*late, *picked.missed),
         )
+
+
+def _most(found: LoadedClass, seat: str, machine: str) -> int:
+    """Return how many bytes are taken of a home folder: never fewer than its disk can hold, which is no
+    smaller than the least, and may be of a time when the quota was larger."""
+    quota = max(found.spec.quota.disk, LEAST_BYTES)
+    try:
+        return max(quota, home_image(found, seat, machine).stat().st_size)
+    except OSError:
+        return quota
 
 
 def _note(activity: Activity, done: Sequence[Collected]) -> None:

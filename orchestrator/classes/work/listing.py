@@ -19,17 +19,22 @@ MOST_BYTES = 12 * 2**20
 """Of a list: some hundred thousand names. The rest is not seen; a transport accepts 16 MiB."""
 LIST_SECONDS = 180.0
 NO_HOME = 44
+BLOCK = 512
+"""Bytes: the unit of ``%b`` of stat(1)."""
 
 _START = b"//"
 """Before each entry: no path that find prints has it."""
-_ENTRY = re.compile(rb"([0-9a-f]{1,8}) (\d{1,19}) (-?\d{1,19}) (-?\d{1,19}) (\d{1,20}) (.+)\n", re.DOTALL)
+_ENTRY = re.compile(
+    rb"([0-9a-f]{1,8}) (\d{1,19}) (\d{1,19}|\D\S*) (-?\d{1,19}) (-?\d{1,19}) (\d{1,20}) (.+)\n", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
 class Item:
     """A file, folder or other entry of a home folder, as the machine says. ``path`` is relative to the home
     folder, and not checked; bytes that are no UTF-8 are halves of surrogate pairs. ``size`` is in bytes;
-    ``modified`` and ``changed`` are mtime and ctime in seconds."""
+    ``modified`` and ``changed`` are mtime and ctime in seconds; ``blocks`` are those of 512 bytes that it
+    takes on the machine's disk, None if the machine cannot say."""
 
     path: str
     mode: int
@@ -37,6 +42,12 @@ class Item:
     modified: int
     changed: int
     inode: int
+    blocks: int | None = None
+
+    @property
+    def stored(self) -> int:
+        """How many of its bytes are data: the rest are holes."""
+        return self.size if self.blocks is None else min(self.size, self.blocks * BLOCK)
 
     @property
     def is_file(self) -> bool:
@@ -78,12 +89,12 @@ def list_home(
 
 def render_script(first: Sequence[str], *, only: bool = False) -> str:
     """Return the script for sh that prints the clock, then the entries. Pure."""
-    show = f"-exec stat -c '{_START.decode()}%f %s %Y %Z %i %n' {{}} +"
+    show = f"-exec stat -c '{_START.decode()}%f %s %b %Y %Z %i %n' {{}} +"
     walks = [f'[ -d "./{name}" ] && find "./{name}" -xdev {show}' for name in first]
     if not only:
         apart = " -o ".join(f'-path "./{name}"' for name in (*first, *LEFT_OUT))
         walks.append(f"find . -xdev \\( {apart} \\) -prune -o {show}")
-    body = "; ".join(walks)
+    body = "; ".join(walks) or ":"
     # A file may go while it is looked at: then there are complaints, and a status that says nothing.
     return f'cd "$1" || exit {NO_HOME}\ndate +%s\n{{ {body}; }} 2>/dev/null | head -c {MOST_BYTES}\nexit 0\n'
 
@@ -99,8 +110,9 @@ def parse_listing(raw: bytes) -> Listing:
     items: dict[str, Item] = {}
     for piece in pieces if complete else pieces[:-1]:
         if found := _ENTRY.fullmatch(piece):
-            mode, size, modified, changed, inode = int(found[1], 16), *map(int, found.groups()[1:5])
-            path = os.fsdecode(found[6]).removeprefix("./")
-            items.setdefault(path, Item(path, mode, size, modified, changed, inode))
+            mode, size, modified, changed, inode = int(found[1], 16), *map(int, found.group(2, 4, 5, 6))
+            blocks = int(found[3]) if found[3].isdigit() else None
+            path = os.fsdecode(found[7]).removeprefix("./")
+            items.setdefault(path, Item(path, mode, size, modified, changed, inode, blocks))
     items.pop(".", None)
     return Listing(tuple(items.values()), int(head), complete)

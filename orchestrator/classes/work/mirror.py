@@ -63,13 +63,15 @@ class Kept:
 @dataclass(frozen=True)
 class Renewed:
     """How a copy changed: ``files`` in it, how many of them ``fresh`` and their ``size`` in bytes, how many
-    ``gone`` to ``.before``, and which were ``lost`` on the way: they went away while they were copied."""
+    ``gone`` to ``.before``, and which were ``lost`` on the way: they went away while they were copied. Of
+    those that are ``stale`` instead, the copy has what it had before."""
 
     files: int = 0
     fresh: int = 0
     size: int = 0
     gone: int = 0
     lost: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
 
 
 def mirror_lock(folder: Path, deadline: Deadline) -> AbstractContextManager[None]:
@@ -147,7 +149,8 @@ class Mirror:
             self._write(index)
         fresh = [one for one in missing if one.path in came and one.path not in old]
         left = tuple(path for path in lost if path not in linked)
-        return Renewed(len(index), len(fresh), sum(one.size for one in fresh), gone, left)
+        stale = tuple(path for path in lost if path in linked)
+        return Renewed(len(index), len(fresh), sum(one.stored for one in fresh), gone, left, stale)
 
     def _has(self, item: Item, known: Mapping[str, Kept]) -> bool:
         """Whether the copy has this file as it is in the machine, and nobody has removed it here."""

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.classes.work.chosen import Chosen, Limits, chosen
+from orchestrator.classes.work.chosen import LINE_BREAK, Chosen, Limits, chosen
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.deadline import Deadline
@@ -29,12 +29,15 @@ _SLACK = 2**26
 
 _PACK = """\
 cd "$1" || exit 44
+plain=
+tar --version 2>/dev/null | grep -q GNU && plain=--no-unquote
 names=$(cat)
-printf '%s\\n' "$names" | tr '\\n' '\\000' | xargs -0 tar -c -f -
+printf '%s\\n' "$names" | tr '\\n\\001' '\\000\\n' | xargs -0 tar $plain -c -f -
 exit 0
 """
 """All names are read before the first file is sent: both ends would wait for each other. xargs may run tar
-several times. What has gone or changed meanwhile makes tar complain; who asked sees what came."""
+several times. GNU's would take a backslash in a name for an escape. A line break in a name is sent as
+``LINE_BREAK``. What has gone or changed meanwhile makes tar complain; who asked sees what came."""
 
 
 def take_files(
@@ -54,9 +57,9 @@ def take_files(
     for start in range(0, len(files), AT_ONCE):
         some = files[start : start + AT_ONCE]
         wanted = {one.path for one in some}
-        names = "".join(f"./{one.path}\n" for one in some)
-        limit = sum(one.size for one in some) + _SLACK
-        got = receive(argv, target, limit, on_progress, home, names=os.fsencode(names))
+        names = os.fsencode("".join(f"./{_as_line(one.path)}\n" for one in some))
+        limit, most = (sum(sizes) + _SLACK for sizes in zip(*((i.size, i.stored) for i in some), strict=True))
+        got = receive(argv, target, limit, on_progress, home, names=names, most_data=most)
         for path in got.files:
             if path in wanted:
                 came.add(path)
@@ -81,7 +84,11 @@ def take_folders(
     lost = [one for one in picked.files if one.path not in came]
     words = [f"{shown_name(one.path)}: {WENT_AWAY}" for one in lost]
     left = tuple(one for one in picked.files if one.path in came)
-    return Chosen(left, picked.folders, (*picked.skipped, *words))
+    return Chosen(left, picked.folders, (*picked.skipped, *words), (*picked.missed, *words))
+
+
+def _as_line(path: str) -> str:
+    return path.replace("\n", LINE_BREAK)
 
 
 def _let_us_read(path: Path) -> None:

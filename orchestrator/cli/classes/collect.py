@@ -10,14 +10,12 @@ from typing import Any
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import COLLECTED
 from orchestrator.classes.work.collect import Collected, collect
+from orchestrator.classes.work.not_taken import not_taken
 from orchestrator.cli.classes.acting import acting, refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json, table
 from orchestrator.errors import Exit
 from orchestrator.formatting import counted, size_words
-
-MOST_LISTED = 20
-"""Lines of what was skipped, on the screen; JSON has all of them."""
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
@@ -42,6 +40,12 @@ def _data(one: Collected, target: Path) -> dict[str, Any]:
     return {**asdict(one), "time": one.time.isoformat() if one.time else None, "folder": where}
 
 
+def say_not_taken(done: Sequence[Collected]) -> None:
+    """Say what was not taken of home folders; JSON has all of it."""
+    for line in not_taken(done, " (--format json has all)"):
+        say(line)
+
+
 def _print(done: Sequence[Collected], target: Path) -> None:
     rows = [
         (
@@ -56,13 +60,9 @@ def _print(done: Sequence[Collected], target: Path) -> None:
         for one in done
     ]
     say(table(("HOME", "FILES", "NEW", "SIZE", "DELETED", "SKIPPED", ""), rows))
-    skipped = [f"{one.seat}/{one.machine}: {words}" for one in done for words in one.skipped]
-    if skipped:
-        say("\nnot taken:")
-        for words in skipped[:MOST_LISTED]:
-            say(f"  {words}")
-        if len(skipped) > MOST_LISTED:
-            say(f"  … and {len(skipped) - MOST_LISTED} more (--format json has all)")
+    if any(one.skipped for one in done):
+        say("")
+        say_not_taken(done)
     fresh, size = sum(one.fresh for one in done), sum(one.size for one in done)
     failed = sum(1 for one in done if one.problem)
     say(f"\n{counted(fresh, 'file')} ({size_words(size)}) came to {target}")

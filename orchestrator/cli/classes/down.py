@@ -8,6 +8,7 @@ from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import COLLECTED
 from orchestrator.cli.classes.acting import acting, refuse_further
+from orchestrator.cli.classes.collect import say_not_taken
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.errors import Exit
@@ -16,7 +17,8 @@ from orchestrator.progress import write_error
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
-    """Collect, and take machines down. Returns 3 if one could not be, or its work could not be collected."""
+    """Collect, and take machines down. Returns 3 if one could not be, or its work could not be collected; of
+    an examination also if one file was not."""
     refuse_further("down", further)
     options.refuse("down", "watch", "out", "prune")
     seats, everything = options.seats(found), not options.some
@@ -38,6 +40,7 @@ def _data(found: LoadedClass, done: Down) -> dict[str, object]:
         "class": found.name,
         "down": [str(place) for place in done.gone],
         "collected": sum(one.fresh for one in done.collected),
+        "not_taken": {f"{one.seat}/{one.machine}": one.skipped for one in done.collected if one.skipped},
         "destroyed": [str(place) for place in done.destroyed],
         "failed": list(done.failed),
     }
@@ -47,6 +50,7 @@ def _say(found: LoadedClass, done: Down) -> None:
     fresh = sum(one.fresh for one in done.collected)
     if done.collected:
         say(f"{counted(fresh, 'file')} new or changed came to {found.folder / COLLECTED}")
+        say_not_taken(done.collected)
     kept = "home folders are kept"
     if found.spec.exam:
         kept = f"{counted(len(done.destroyed), 'home folder')} destroyed"

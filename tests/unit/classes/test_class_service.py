@@ -14,6 +14,7 @@ from orchestrator.classes.down import Down
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.service import Service
 from orchestrator.classes.time_limits import TimeLimits
+from orchestrator.classes.work.collect import Collected
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Unavailable
 
@@ -25,6 +26,7 @@ class Room:
         self.said: list[str] = []
         self.did: list[str] = []
         self.failing = ""
+        self.down = Down((), (), (), ())
         self.service = Service(found, self.said.append)
         patch.setattr(gateway, "record_logins", lambda _: None)
         patch.setattr(gateway, "wanted", lambda _: True)
@@ -43,7 +45,7 @@ class Room:
     def _down(self, found: LoadedClass, seats: list[object], *_: object, everything: bool) -> Down:
         self._do(f"down {seats[0].name}")  # type: ignore[attr-defined]
         TimeLimits(found).end(["s00"])
-        return Down((), (), (), ())
+        return self.down
 
     def runs(self, ticks: int) -> None:
         """Let the service look so often."""
@@ -110,3 +112,17 @@ def test_a_class_that_is_gone_is_not_served(found: LoadedClass, monkeypatch: pyt
     assert "gateway down" not in room.did  # an editor may be writing it
     room.runs(2)
     assert "gateway down" in room.did
+
+
+def test_what_was_not_taken_at_the_end_is_in_the_log(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = TimeLimits(found)
+    limits.begin(["s00"])
+    limits.extend(["s00"], -3600)
+    room = Room(found, monkeypatch)
+    left = Collected("s00", "desk", skipped=("core: 2.0 GiB",), missed=("core: 2.0 GiB",))
+    room.down = Down((), (left,), (), ("s00/desk: its home folder is kept", "s00/other: so is this"))
+    room.runs(1)
+    assert any(words == "s00/desk: not taken: core: 2.0 GiB" for words in room.said)
+    assert any("is kept; s00/other: so is this" in words for words in room.said)

@@ -446,3 +446,13 @@ def test_what_is_behind_a_closed_folder_is_denied_rather_than_absent(tmp_path: P
         assert absent.finish(Deadline.after(30)).code == ABSENT
     finally:
         absent.close()
+
+
+def test_holes_do_not_count_as_data_but_data_is_limited(tmp_path: Path) -> None:
+    hole = archive(tmp_path, entry("hole", b"\0" * MIB + b"data"))
+    got = receive(hole, tmp_path / "in", 2 * MIB, ignore, most_data=8192)
+    assert got.files == ["hole"]
+    assert (tmp_path / "in/hole").read_bytes() == b"\0" * MIB + b"data"
+    full = archive(tmp_path, entry("full", b"\0x" * 8192))
+    with pytest.raises(TransportError, match="sent more than"):
+        receive(full, tmp_path / "in", 2 * MIB, ignore, most_data=8192)
