@@ -16,7 +16,8 @@ from pathlib import Path
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.paths import COLLECTED, HANDED_IN
 from orchestrator.classes.work.begun import begun, student_files
-from orchestrator.classes.work.deposit_box import Deposited, box, deposited, digests_of
+from orchestrator.classes.work.deposit_box import Deposited, box, deposited, digests_of, first_time
+from orchestrator.classes.work.hand_in import late_words
 from orchestrator.classes.work.mirror import Kept, Mirror, mirror_lock
 from orchestrator.classes.work.start import exercise_folder
 from orchestrator.deadline import Deadline
@@ -84,20 +85,38 @@ def _handed_in(
             if exercise_folder(each) in one.exercises
             and (keep is Keep.BEST or last[exercise_folder(each)] == one.number)
         ]
-        if about:
-            changed = digests_of(one.content) != one.files
-            words = ["its files were changed on the server since they were handed in"] if changed else []
+        if not about:
+            continue
+        changed = digests_of(one.content) != one.files
+        words = ["its files were changed on the server since they were handed in"] if changed else []
+        for time, some in _by_time(before, one, about).items():
+            earlier = (
+                [f"the same files came first {time.astimezone():%Y-%m-%d %H:%M %z}"]
+                if time < one.time
+                else []
+            )
             yield replace(
                 blank,
                 folder=one.content,
-                submitted=one.time,
+                submitted=time,
                 attempt=one.number,
-                about=tuple(about),
-                remarks=(f"handed in as number {one.number}", *words),
+                about=tuple(some),
+                remarks=(f"handed in as number {one.number}", *earlier, *words),
             )
     never = tuple(each.name for each in exercises if exercise_folder(each) not in last)
     if never:
         yield replace(blank, attempt=before[-1].number, about=never)
+
+
+def _by_time(
+    before: Sequence[Deposited], one: Deposited, exercises: Sequence[str]
+) -> dict[datetime, list[str]]:
+    """Return these exercises of a hand-in by when their files were first handed in as they are."""
+    found: dict[datetime, list[str]] = {}
+    for name in exercises:
+        short = name.removeprefix("./")
+        found.setdefault(first_time(before, short, one.of(short)) or one.time, []).append(name)
+    return found
 
 
 def _collected(
@@ -120,6 +139,9 @@ def _collected(
     for each in theirs:
         time = _came(each, f"{lab.name}/{exercise_folder(each)}", known)
         words = f"not handed in: taken from {machine} as it was collected"
+        if time:
+            late = late_words(found, lab, seat, time)
+            words += f"; its files came {time.astimezone():%Y-%m-%d %H:%M %z}{late and f', {late}'}"
         yield replace(blank, folder=work, submitted=time, about=(each.name,), remarks=(words,))
     never = tuple(each.name for each in exercises if each not in theirs)
     if never:

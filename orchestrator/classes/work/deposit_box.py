@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,10 @@ class Deposited:
         """The folder with its files."""
         return self.folder / FILES
 
+    def of(self, exercise: str) -> dict[str, str]:
+        """Return the SHA-256 of each file of one exercise, by its path."""
+        return files_of(self.files, exercise)
+
     @property
     def receipt(self) -> str:
         """The text of its receipt. Raises OSError."""
@@ -58,6 +62,19 @@ def deposited(folder: Path) -> list[Deposited]:
     read: nothing that was handed in is passed over."""
     numbers = [path for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
     return [_read(path) for path in sorted(numbers, key=lambda path: int(path.name))]
+
+
+def files_of(files: Mapping[str, str], exercise: str) -> dict[str, str]:
+    """Return what belongs to one exercise of files by their paths, ``EXERCISE/FILE``. Pure."""
+    return {name: about for name, about in files.items() if name.startswith(f"{exercise}/")}
+
+
+def first_time(before: Sequence[Deposited], exercise: str, files: Mapping[str, str]) -> datetime | None:
+    """Return when exactly these files of an exercise were first handed in; None if never. Whatever came in
+    between or beside makes them no later. Pure."""
+    return min(
+        (one.time for one in before if exercise in one.exercises and one.of(exercise) == files), default=None
+    )
 
 
 def size_of(folder: Path) -> int:

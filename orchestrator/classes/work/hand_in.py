@@ -6,7 +6,7 @@ costs. An examination ends with its machines: everything has been collected then
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +14,24 @@ from pathlib import Path
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.paths import HANDED_IN
+from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.work.begun import begun as has_begun
 from orchestrator.classes.work.chosen import Limits
-from orchestrator.classes.work.deposit_box import Deposited, box, deposit, deposited, digests_of, size_of
+from orchestrator.classes.work.deposit_box import (
+    Deposited,
+    box,
+    deposit,
+    deposited,
+    digests_of,
+    files_of,
+    first_time,
+    size_of,
+)
 from orchestrator.classes.work.own_work import exercises_named, lab_of, place_of, work_of
 from orchestrator.classes.work.receipt import HandInFacts, receipt
 from orchestrator.classes.work.start import exercise_folder
 from orchestrator.deadline import Cancellation
-from orchestrator.errors import SpecError
+from orchestrator.errors import SpecError, Unavailable
 from orchestrator.exercises.submission import handed_in
 from orchestrator.formatting import counted, size_words
 from orchestrator.gradebook.policy import Policy
@@ -72,10 +82,12 @@ def hand_in(
 ) -> HandIn:
     """Hand in a seat's work on these exercises of a lab (empty: all that were begun), and record it.
 
-    ``by`` says who did it, such as a student's id. What is the same as the last time is not handed in again:
-    its time stays. Raises SpecError (no such lab or exercise, nothing begun, too often), Unavailable if no
-    machine of the seat is up, TransportError, TimedOut, Interrupted, LabError.
+    ``by`` says who did it, such as a student's id. What is the same as an earlier hand-in that still counts
+    is not handed in again: its number stays. Files of an exercise that were handed in before keep their first
+    time in any case. Raises SpecError (no such lab or exercise, nothing begun, too often), Unavailable if no
+    machine of the seat is up, or an examination is over; TransportError, TimedOut, Interrupted, LabError.
     """
+    _require_time(found, seat)
     lab = lab_of(found, lab_name)
     wanted = exercises_named(lab, exercises)
     now = datetime.now(UTC)
@@ -101,6 +113,19 @@ def hand_in(
         for name in done.exercises:
             activity.add(Event(seat.name, Kind.HANDED_IN, lab.name, name, words, time=done.time))
     return replace(done, skipped=taken.skipped)
+
+
+def _require_time(found: LoadedClass, seat: Seat) -> None:
+    """Raise Unavailable if this is an examination whose end, extensions included, has passed for a seat."""
+    end = found.spec.end
+    if not found.spec.exam or end is None:
+        return
+    end = TimeLimits(found).ends().get(seat.name, end)
+    if datetime.now(UTC) >= end:
+        raise Unavailable(
+            f"the examination is over: it ended at {end.astimezone():%Y-%m-%d %H:%M %z}",
+            hint="your files were collected then; nothing more is handed in",
+        )
 
 
 def late_words(found: LoadedClass, lab: ScheduledLab, seat: Seat, time: datetime) -> str:
@@ -156,9 +181,9 @@ def _deposited(
     place = box(found, lab.name, seat.name)
     before = deposited(place)
     files = digests_of(content)
-    last = before[-1] if before else None
-    if last is not None and last.files == files and last.exercises == names:
-        return _hand_in(found, seat, lab, last, missing, again=True)
+    for one in before:
+        if one.files == files and one.exercises == names and _counts(before, one):
+            return _hand_in(found, seat, lab, one, missing, before, again=True)
     _require_room(before, place)
     facts = HandInFacts(
         class_name=found.name,
@@ -170,14 +195,27 @@ def _deposited(
         time=now,
         files=files,
         missing=missing,
-        late=late_words(found, lab, seat, now),
+        late=late_words(found, lab, seat, _came(before, names, files, now)),
     )
     key = signing_key(state_dir())
     done = deposit(place, content, facts, names, receipt(facts, key))
     public = found.folder / HANDED_IN / PUBLIC_FILE
     if not public.exists():
         write_atomically(public, public_pem(key.public_key()), mode=0o644)
-    return _hand_in(found, seat, lab, done, missing, again=False)
+    return _hand_in(found, seat, lab, done, missing, before, again=False)
+
+
+def _counts(before: Sequence[Deposited], one: Deposited) -> bool:
+    """Whether no later hand-in has other files of any of its exercises: of several the last may count."""
+    last = {name: each for each in before for name in each.exercises}
+    return all(last[name].of(name) == one.of(name) for name in one.exercises)
+
+
+def _came(
+    before: Sequence[Deposited], names: Sequence[str], files: Mapping[str, str], time: datetime
+) -> datetime:
+    """Return when the last of these exercises was first handed in as it is, at ``time`` if not before."""
+    return max((first_time(before, name, files_of(files, name)) or time for name in names), default=time)
 
 
 def _only(work: Path, names: Sequence[str]) -> Path:
@@ -201,7 +239,14 @@ def _require_room(before: Sequence[Deposited], place: Path) -> None:
 
 
 def _hand_in(
-    found: LoadedClass, seat: Seat, lab: ScheduledLab, one: Deposited, missing: Sequence[str], *, again: bool
+    found: LoadedClass,
+    seat: Seat,
+    lab: ScheduledLab,
+    one: Deposited,
+    missing: Sequence[str],
+    before: Sequence[Deposited],
+    *,
+    again: bool,
 ) -> HandIn:
     return HandIn(
         seat=seat.name,
@@ -213,6 +258,6 @@ def _hand_in(
         receipt=one.receipt,
         folder=one.folder,
         missing=tuple(missing),
-        late=late_words(found, lab, seat, one.time),
+        late=late_words(found, lab, seat, _came(before, one.exercises, one.files, one.time)),
         again=again,
     )

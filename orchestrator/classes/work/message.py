@@ -90,7 +90,7 @@ def checked(text: str) -> str:
     for one that is empty or too long."""
     words = printable(text.strip().replace("\r\n", "\n"), keep="\n\t").expandtabs()
     if not words:
-        raise SpecError("isolab class message: which text?", hint="isolab class message CLASS TEXT")
+        raise SpecError("the text of the message is empty", hint="isolab class message CLASS TEXT")
     if len(words) > MOST_CHARACTERS:
         raise SpecError(
             f"a message has at most {MOST_CHARACTERS} characters, and this one {len(words)}",

@@ -16,7 +16,7 @@ from itertools import chain
 from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.work.check import check
-from orchestrator.classes.work.deposit_box import box, deposited
+from orchestrator.classes.work.deposit_box import box, deposited, first_time
 from orchestrator.classes.work.hand_in import HandIn, hand_in, late_words, policy_of
 from orchestrator.classes.work.own_work import exercises_named
 from orchestrator.classes.work.start import exercise_folder
@@ -92,6 +92,8 @@ def _answered(
             return (yield from _hand_in_all(found, seat, by, stop))
         case ["hand-in", *some]:
             return (yield from _hand_in(found, seat, some, by, stop))
+        case ["help" | "status" as command, *_]:
+            raise SpecError(f"isolab {command} takes no further words", hint=f"isolab {command}")
         case ["check", *_]:
             raise SpecError("which exercise?", hint="isolab check LAB/EXERCISE; `isolab status` lists them")
         case _:
@@ -231,9 +233,10 @@ def _lab_status(
         checked = best.get((lab.name, name))
         words = f"best check {checked.points or 0:g} of {checked.most or 0:g}" if checked else "never checked"
         last = [one for one in before if name in one.exercises][-1:]
+        firsts = [(one, first_time(before, name, one.of(name)) or one.time) for one in last]
         handed = chain.from_iterable(
-            (f"handed in {_time(one.time)} (number {one.number}", late_words(found, lab, seat, one.time))
-            for one in last
+            (f"handed in {_time(first)} (number {one.number}", late_words(found, lab, seat, first))
+            for one, first in firsts
         )
         told = ", ".join(part for part in handed if part)
         yield f"  {name}: {words}; {f'{told})' if told else 'not handed in'}"

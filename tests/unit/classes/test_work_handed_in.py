@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from class_work import SKELETON, write_class
 
 from orchestrator.classes.activity import Activity, Kind
 from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.work import hand_in as handing
 from orchestrator.classes.work.chosen import Chosen
 from orchestrator.classes.work.class_intake import class_intake
@@ -85,6 +86,56 @@ def test_it_is_numbered_and_the_same_is_not_taken_twice(tmp_path: Path) -> None:
     with at_home(first=BEGUN):
         assert handed(found).number == 3
     assert len(Activity(found).events([Kind.HANDED_IN])) == 3
+
+
+def at(moment: datetime) -> AbstractContextManager[object]:
+    """Let hand-ins come at this time."""
+    clock = Mock(wraps=datetime)
+    clock.now = lambda _zone: moment
+    return patch.object(handing, "datetime", clock)
+
+
+DUE = datetime(2020, 3, 8, 17, tzinfo=UTC)
+EARLY, LATE = DUE - timedelta(hours=1), DUE + timedelta(hours=1)
+
+
+def test_the_same_files_are_no_later_for_what_came_since(tmp_path: Path) -> None:
+    found = write_class(tmp_path, due=DUE.isoformat())
+    with at_home(first=BEGUN, second=BEGUN):
+        with at(EARLY):
+            one = handed(found, "first")
+        with at(LATE):
+            other, again, both = handed(found, "second"), handed(found, "first"), handed(found)
+    assert (one.late, other.late, both.late) == ("", "late by 1:00:00", "late by 1:00:00")
+    assert (again.number, again.again, again.late, again.time) == (1, True, "", EARLY)
+    with class_intake(found, found.labs[0], found.labs[0].lab.exercises, Keep.LAST) as intake:
+        assert [(i.about, i.attempt, i.submitted) for i in intake.submissions] == [
+            (("./first",), 3, EARLY),
+            (("./topic/second",), 3, LATE),
+        ]
+    assert "first: never checked; handed in 2020-03-08" in (text := said(found, "status")[1])
+    assert "late" not in next(line for line in text.split("\n") if "  first:" in line)
+
+
+def test_going_back_to_earlier_files_counts_as_the_last_in_their_time(tmp_path: Path) -> None:
+    found = write_class(tmp_path, due=DUE.isoformat())
+    for text, when in ((BEGUN, EARLY), ("other", LATE), (BEGUN, LATE)):
+        with at_home(first=text), at(when):
+            done = handed(found)
+    assert (done.number, done.again, done.late) == (3, False, "")
+    (last, _) = of_seat(found, "ada")
+    assert (last.attempt, last.submitted) == (3, EARLY)
+    assert any("the same files came first" in words for words in last.remarks)
+
+
+def test_after_an_examination_nothing_is_handed_in(tmp_path: Path) -> None:
+    found = write_class(tmp_path, due=DUE.isoformat(), more="exam: true")
+    code, text = said(found, "hand-in")
+    assert code is Exit.INFRASTRUCTURE
+    assert "the examination is over: it ended at 2020-03-08" in text
+    TimeLimits(found).extend([found.seats[0].name], 1e9)
+    with at_home(first=BEGUN):
+        assert handed(found).number == 1
 
 
 def test_nothing_is_nothing(tmp_path: Path) -> None:
@@ -161,8 +212,8 @@ def test_grading_takes_the_last_of_each_exercise_or_all(tmp_path: Path) -> None:
     assert submissions(found) == [("ada", 1, ("./first",)), ("ada", 2, ("./topic/second",))]
     with at_home(first=BEGUN + "\n\n", second=BEGUN):
         handed(found)
-    assert submissions(found) == [("ada", 3, ("./first", "./topic/second"))]
-    assert [attempt for _, attempt, _ in submissions(found, Keep.BEST)] == [1, 2, 3]
+    assert submissions(found) == [("ada", 3, ("./first",)), ("ada", 3, ("./topic/second",))]  # of two times
+    assert [attempt for _, attempt, _ in submissions(found, Keep.BEST)] == [1, 2, 3, 3]
     last = of_seat(found, "ada")[-1]
     assert last.submitted is not None
     assert (last.folder / "first/answer.c").read_text() == BEGUN + "\n\n"
@@ -198,6 +249,14 @@ def collect(folder: Path, seat: str, **files: str) -> None:
     mirror.renew(
         Chosen(items, ("small", "small/first", "small/topic", "small/topic/second"), ()), 5000, fetch, 9
     )
+
+
+def test_feedback_says_when_what_was_collected_came_and_that_it_is_late(tmp_path: Path) -> None:
+    found = write_class(tmp_path, due=DUE.isoformat())
+    collect(tmp_path, "bob", first=BEGUN)
+    (words,) = of_seat(found, "bob")[0].remarks
+    assert f"its files came {datetime.now().astimezone():%Y-%m-%d}" in words
+    assert ", late by " in words
 
 
 def test_starting_files_alone_are_nobodys_work(tmp_path: Path) -> None:
@@ -241,6 +300,8 @@ class TestRequests:
             (["rm", "-rf"], "cannot do 'rm'"),
             (["hand-inn"], "hand-in"),
             (["check"], "which exercise"),
+            (["help", "x"], "isolab help takes no further words"),
+            (["status", "x"], "isolab status takes no further words"),
             (["check", "small"], "one exercise at a time"),
             (["check", "small/../../etc"], "no exercise"),
             (["hand-in", "x\x1b[31m"], "\\x1b[31m"),
