@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,14 @@ from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.one_line import one_line
+from orchestrator.classes.work.place import (
+    KEPT,
+    PLACE_SECONDS,
+    SAME,
+    STAGE,
+    discard_command,
+    place_command,
+)
 from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.classes.work.start import starting
 from orchestrator.classes.work.take import LEAST_RATE, LEAST_SECONDS
@@ -18,6 +27,7 @@ from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import LabError, SpecError, TransportError, from_os
 from orchestrator.formatting import printable
 from orchestrator.host import process
+from orchestrator.host.cache import digest, locked
 from orchestrator.labfile.models import User
 from orchestrator.progress import Progress
 from orchestrator.sessions.exec_command import entry
@@ -27,23 +37,15 @@ from orchestrator.sessions.outgoing import Outgoing, outgoing
 from orchestrator.sessions.transfer import send
 from orchestrator.submissions.entries import shown_name
 
-KEEP_SECONDS = 120.0
-BACKUP = "~"
-"""Behind the name of a student's file whose place was taken, as of cp(1) --backup=simple."""
-
-_KEEP = f"""\
-cd "$1" || exit 1
-while IFS= read -r name; do
-  if [ -f "$name" ] && [ ! -L "$name" ]; then mv -f -- "$name" "$name{BACKUP}" && printf '%s\\n' "$name"; fi
-done
-"""
+LOCK_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What was copied into one home folder: how many ``files``; ``left_alone`` are those that were there
-    already and are not ours to replace, ``backed_up`` those that were, and are kept as NAME~, printable.
-    ``problem`` says why nothing, or not all, was copied; "" if all was."""
+    """What was copied into one home folder: how many ``files``. ``left_alone`` are those that were there
+    already, the same or not ours to replace. ``backed_up`` are the names that a student's files, whose
+    place was taken, have now: NAME~, NAME~2 and so on, printable. ``problem`` says why nothing was copied;
+    then all is as it was, and "" if it was."""
 
     seat: str
     machine: str
@@ -60,16 +62,16 @@ def push_files(
     progress: Progress,
     cancellation: Cancellation,
 ) -> list[Pushed]:
-    """Copy files and folders of this host into the home folders of these seats that are up. A student's file
-    of the same name is kept beside as NAME~. Raises SpecError for a path that cannot be read, Interrupted."""
+    """Copy files and folders of this host into the home folders of these seats that are up, where they are
+    not there already. A student's file of the same name is kept beside as NAME~; nothing is overwritten.
+    Raises SpecError for a path that cannot be read, Interrupted."""
     what = outgoing(paths)
-    names = [name for path, name in (*what.members, *what.sparse) if not path.is_dir()]
+    names = [name for _, name in (*what.members, *what.sparse)]
     if broken := [name for name in names if "\n" in name]:
         raise SpecError(f"there is a line break in the name {shown_name(broken[0])}", hint="rename the file")
 
     def one(machine: SessionMachine) -> Pushed:
-        backed_up = _keep(machine, names)
-        return Pushed("", "", _send(machine, what, cancellation.deadline()), backed_up=backed_up)
+        return _copied(machine, what, cancellation)
 
     return _everywhere(found, seats, one, progress, cancellation)
 
@@ -88,8 +90,8 @@ def push_starting_files(
             with labs.of(by_name[found.seat_of(machine.session)]) as folder:
                 whole = outgoing([folder / name for name in names])
                 missing, there = missing_of(whole, listing.items)
-                count = _send(machine, missing, cancellation.deadline()) if missing.members else 0
-            return Pushed("", "", count, left_alone=tuple(map(shown_name, there)))
+                done = _copied(machine, missing, cancellation) if missing.members else Pushed("", "")
+            return replace(done, left_alone=(*map(shown_name, there), *done.left_alone))
 
         return _everywhere(found, seats, one, progress, cancellation)
 
@@ -109,7 +111,40 @@ def missing_of(what: Outgoing, items: Sequence[Item]) -> tuple[Outgoing, list[st
     return Outgoing(members=members), left
 
 
-def _send(machine: SessionMachine, what: Outgoing, deadline: Deadline) -> int:
+def _copied(machine: SessionMachine, what: Outgoing, cancellation: Cancellation) -> Pushed:
+    """Send files beside the others of a home folder, then put them in their places: all, or none."""
+    with locked("push", digest(machine.name), cancellation.deadline(LOCK_SECONDS)):
+        try:
+            _run(machine, discard_command(home_of(machine)), "remove what a push before this one left")
+            _send(machine, what, f"{home_of(machine)}/{STAGE}", cancellation.deadline())
+            lines = os.fsencode("".join(f"{line}\n" for line in lines_of(what)))
+            said = _run(machine, place_command(home_of(machine)), "put the files in their places", lines)
+        except LabError:
+            with contextlib.suppress(LabError):  # the first problem is the one to tell
+                _run(machine, discard_command(home_of(machine)), "remove the files")
+            raise
+    return placed(said, [name for path, name in (*what.members, *what.sparse) if not _is_folder(path)])
+
+
+def placed(said: bytes, names: Sequence[str]) -> Pushed:
+    """Return what was done with files of these ``names``, given what a machine said. Pure."""
+    lines = {*os.fsdecode(said).splitlines()}
+    same = [name for name in names if f"{SAME} {name}" in lines]
+    kept = [line.split(" ", 2)[1:] for line in os.fsdecode(said).splitlines() if line.startswith(f"{KEPT} ")]
+    new = tuple(shown_name(f"{one[1]}{one[0]}") for one in kept if len(one) == 2)
+    return Pushed("", "", len(names) - len(same), tuple(map(shown_name, same)), new)
+
+
+def lines_of(what: Outgoing) -> list[str]:
+    """Return what is to be put in its place, folders before what is in them, and marked by a slash."""
+    return [f"{name}/" if _is_folder(path) else name for path, name in (*what.members, *what.sparse)]
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _send(machine: SessionMachine, what: Outgoing, folder: str, deadline: Deadline) -> int:
     user = User.STUDENT.value  # who may write nowhere else, whatever links there are
     uid = machine.handle.site.users[user]
 
@@ -121,19 +156,17 @@ def _send(machine: SessionMachine, what: Outgoing, deadline: Deadline) -> int:
     def on_progress(_size: int) -> None:
         limit.check(f"copying files to {machine.name}")
 
-    return send(as_student, home_of(machine), what, uid, on_progress)
+    return send(as_student, folder, what, uid, on_progress)
 
 
-def _keep(machine: SessionMachine, names: Sequence[str]) -> tuple[str, ...]:
-    """Rename the files of these names, for those that take their place; returns which there were."""
-    way = entry(machine, User.STUDENT.value, ["/bin/sh", "-c", _KEEP, "sh", home_of(machine)])
-    lines = os.fsencode("".join(f"{name}\n" for name in names))
-    done = process.run(way.argv, deadline=Deadline.after(KEEP_SECONDS), stdin=lines, check=False)
+def _run(machine: SessionMachine, argv: Sequence[str], what: str, lines: bytes = b"") -> bytes:
+    """Run a command as the student; returns its output. Raises TransportError if it fails."""
+    way = entry(machine, User.STUDENT.value, argv)
+    done = process.run(way.argv, deadline=Deadline.after(PLACE_SECONDS), stdin=lines, check=False)
     if done.code != 0:
         words = printable(done.tail(1)) or f"status {done.code}"
-        raise TransportError(f"{machine.name} cannot keep files that are replaced: {words}")
-    said = os.fsdecode(done.stdout).splitlines()
-    return tuple(shown_name(name) for name in names if name in said)
+        raise TransportError(f"{machine.name} cannot {what}: {words}; its files are as they were")
+    return done.stdout
 
 
 def _everywhere(
