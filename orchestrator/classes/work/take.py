@@ -12,15 +12,20 @@ from orchestrator.classes.work.chosen import LINE_BREAK, Chosen, Limits, chosen
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.deadline import Deadline
+from orchestrator.errors import TimedOut
 from orchestrator.labfile.models import User
 from orchestrator.sessions.exec_command import entry
 from orchestrator.sessions.lookup import SessionMachine
 from orchestrator.sessions.transfer import receive
 from orchestrator.submissions.entries import shown_name
 
-WENT_AWAY = "it went away while it was copied"
+WENT_AWAY = "it went away, or did not come in time"
 LEAST_SECONDS, LEAST_RATE = 300.0, 2**20
 """A machine has so many seconds to send its files, and one more for each so many bytes."""
+LARGE_HOLES = 2**26
+"""Bytes of holes from which a file is copied by itself."""
+HOLES_SECONDS = 600.0
+"""A machine has so many seconds to send all such files."""
 AT_ONCE = 20_000
 """Files asked for by one command."""
 _OURS = stat.S_IRUSR | stat.S_IWUSR
@@ -45,10 +50,27 @@ def take_files(
 ) -> set[str]:
     """Copy these files of a home folder into the folder ``target``; returns the paths of those that came.
 
+    Large holes come as zeros, after the rest: what does not come in time keeps nothing else from coming.
     Raises TransportError, TimedOut, Interrupted, LabError where this host cannot write them.
     """
+    hollow = [one for one in files if one.size - one.stored >= LARGE_HOLES]
+    rest = [one for one in files if one.size - one.stored < LARGE_HOLES]
+    came = _taken(
+        machine, home, rest, target, deadline.within(LEAST_SECONDS + sum(i.size for i in rest) / LEAST_RATE)
+    )
+    limit_of_time = deadline.within(HOLES_SECONDS)
+    for one in hollow:
+        try:
+            came |= _taken(machine, home, [one], target, limit_of_time)
+        except TimedOut:
+            (target / one.path).unlink(missing_ok=True)
+    return came
+
+
+def _taken(
+    machine: SessionMachine, home: str, files: Sequence[Item], target: Path, limit_of_time: Deadline
+) -> set[str]:
     came: set[str] = set()
-    limit_of_time = deadline.within(LEAST_SECONDS + sum(one.size for one in files) / LEAST_RATE)
 
     def on_progress(_size: int) -> None:  # a machine that sends a byte a minute never stalls
         limit_of_time.check(f"copying files from {machine.name}")

@@ -110,6 +110,22 @@ def test_sparse_files_and_odd_names_are_taken(tmp_path: Path, monkeypatch: pytes
     assert (target / "sparse").stat().st_blocks * 512 < 2**20
 
 
+def test_holes_that_take_too_long_keep_nothing_else_from_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, target = tmp_path / "home", tmp_path / "target"
+    home.mkdir()
+    (home / "small").write_text("work")
+    with (home / "sparse").open("wb") as file:
+        file.truncate(2**27)
+    monkeypatch.setattr(take, "entry", lambda _machine, _user, argv: SimpleNamespace(argv=argv))
+    monkeypatch.setattr(take, "HOLES_SECONDS", 0.0)
+    machine: Any = SimpleNamespace(name="desk")
+    items = [_item(home, "small"), _item(home, "sparse")]
+    assert take.take_files(machine, str(home), items, target, Deadline.after(60)) == {"small"}
+    assert [path.name for path in target.iterdir()] == ["small"]
+
+
 def _item(home: Path, name: str) -> Item:
     about = (home / name).lstat()
     return Item(name, stat.S_IFREG | 0o644, about.st_size, 1, 1, about.st_ino, about.st_blocks)
