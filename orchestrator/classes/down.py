@@ -4,7 +4,7 @@ destroyed once all files in them are collected."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.classes import gateway
 from orchestrator.classes.machines import Place, there
@@ -45,7 +45,7 @@ def bring_down(
     with held(found, progress):
         machines = {place: one for place, one in there(found).items() if everything or place.seat in names}
         up = [seat for seat in seats if any(place.seat == seat.name for place in machines)]
-        copies = collect(found, up, progress, cancellation) if up else []
+        copies = _collected(found, up, progress, cancellation) if up else []
         progress.doing(found.name, f"taking down {counted(len(machines), 'machine')}")
         problems = take_down(list(machines.values()), SilentProgress()) if machines else []
         failed = {failure.machine: failure.problem for failure in problems}
@@ -66,6 +66,28 @@ def bring_down(
         words += [_kept(found, one) for one in copies if one.missed and not one.problem]
     words += [f"{name}: {problem.describe()}" for name, problem in failed.items()]
     return Down(tuple(gone), tuple(copies), tuple(destroyed), tuple(words))
+
+
+def _collected(
+    found: LoadedClass, seats: Sequence[Seat], progress: Progress, cancellation: Cancellation
+) -> list[Collected]:
+    """Collect; of an examination twice where a file did not come: it may have gone while it was copied."""
+    copies = collect(found, seats, progress, cancellation)
+    left = {one.seat for one in copies if one.missed}
+    if not left or not found.spec.exam:
+        return copies
+    some = [seat for seat in seats if seat.name in left]
+    again = {(one.seat, one.machine): one for one in collect(found, some, progress, cancellation)}
+    return [_both(one, again.get((one.seat, one.machine))) for one in copies]
+
+
+def _both(first: Collected, then: Collected | None) -> Collected:
+    """Return how a copy is after two collections, and what came with both."""
+    if then is None or then.problem:
+        return first
+    return replace(
+        then, fresh=first.fresh + then.fresh, size=first.size + then.size, gone=first.gone + then.gone
+    )
 
 
 def _destroy(found: LoadedClass, copies: Sequence[Collected], gone: Sequence[Place]) -> list[Place]:
