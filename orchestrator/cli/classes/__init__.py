@@ -47,7 +47,12 @@ def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions)
 
 
 def _loaded(path: str, action: str) -> LoadedClass:
-    """Return the class. That it is over is a mistake only for what begins it. Raises SpecError."""
+    """Return the class. That it is over is a mistake only for what begins it, unless somebody was given more
+    time. Raises SpecError."""
     from orchestrator.classes.load import load_class  # with modules that no other verb needs
+    from orchestrator.classes.time_limits import with_time
 
-    return load_class(Path(path), starting=action in ("plan", "up"))
+    found = load_class(Path(path), starting=action == "plan")
+    if action == "up" and not with_time(found, found.seats):
+        return load_class(Path(path), starting=True)
+    return found

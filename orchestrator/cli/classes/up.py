@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
+from orchestrator.classes.classfile.check_times import MORE_TIME
 from orchestrator.classes.entrances import host_of
 from orchestrator.classes.leftovers import remove_leftovers
-from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.time_limits import with_time
 from orchestrator.classes.up import Up, bring_up
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cli.signals import stop_signals
-from orchestrator.errors import Exit, Interrupted
+from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import counted
 from orchestrator.paths import cache_dir
 from orchestrator.progress import shown, write_error
@@ -28,7 +31,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     """Bring up what is missing. Returns 3 if a machine did not come up."""
     refuse_further("up", further)
     options.refuse("up", "watch", "out")
-    seats = options.seats(found)
+    seats = _in_time(found, options.seats(found))
     rows = sys.stderr is not None and sys.stderr.isatty()
     try:
         with stop_signals(), shown(quiet=options.form == JSON and rows) as progress:
@@ -47,6 +50,18 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     else:
         _say(found, up)
     return Exit.INFRASTRUCTURE if up.failed else Exit.PASSED
+
+
+def _in_time(found: LoadedClass, seats: Sequence[Seat]) -> list[Seat]:
+    """Return those of these seats that may come up; who is left out is told. Raises SpecError if nobody
+    may."""
+    left = with_time(found, seats)
+    over = ", ".join(seat.name for seat in seats if seat not in left)
+    if seats and not left:
+        raise SpecError(f"the time of {over} is up", hint=MORE_TIME.removeprefix("or "))
+    if over:
+        write_error(f"not brought up, since their time is up: {over}\n")
+    return left
 
 
 def _data(found: LoadedClass, up: Up) -> dict[str, object]:

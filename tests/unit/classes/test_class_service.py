@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from made_up_term import made_up_class
 
-from orchestrator.classes import gateway, service
+from orchestrator.classes import gateway, overdue, service
 from orchestrator.classes.down import Down
+from orchestrator.classes.machines import Place, Standing
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.service import Service
 from orchestrator.classes.time_limits import TimeLimits
@@ -110,3 +113,37 @@ def test_a_class_that_is_gone_is_not_served(found: LoadedClass, monkeypatch: pyt
     assert "gateway down" not in room.did  # an editor may be writing it
     room.runs(2)
     assert "gateway down" in room.did
+
+
+def test_a_time_that_is_up_of_nobody_who_is_up_is_over(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = TimeLimits(found)
+    limits.extend(["s01"], -3600)
+    room = Room(found, monkeypatch)
+    room.runs(3)
+    assert room.did.count("down s01") == 1
+    assert limits.ends() == {}
+
+
+@pytest.mark.parametrize(("alive", "said"), [(True, True), (False, False)])
+def test_who_was_up_long_after_the_end_is_told(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch, alive: bool, said: bool
+) -> None:
+    place = Place("s00", "desk")
+    stands = {place: Standing(place, cast(Any, SimpleNamespace(coming=False)), int(alive))}
+    monkeypatch.setattr(overdue, "standing", lambda _: stands)
+    TimeLimits(found).extend(["s00"], -3600)
+    now = datetime.now(UTC)
+    assert overdue.overdue(found, ["s00", "s01"], now) == []
+    words = overdue.overdue(found, ["s00", "s01"], now + timedelta(seconds=40))
+    assert bool(words) is said
+    assert all(one.startswith("s00 was up 40 s after the end: ") for one in words)
+
+
+def test_warnings_are_counted_in_the_log(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
+    TimeLimits(found).extend(["s00"], -3600 + 59)
+    room = Room(found, monkeypatch)
+    room.service._before = datetime.now(UTC) - timedelta(minutes=1)
+    room.runs(1)
+    assert "s00: warned: 1 minute left" in room.said
