@@ -42,8 +42,10 @@ def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions)
         hint = did_you_mean(action, ACTIONS) or f"actions: {', '.join(ACTIONS)}"
         raise SpecError(f"isolab class cannot {action!r}", hint=hint)
     module = import_module(f"{__name__}.{action}")
-    code: Exit = module.act(_loaded(path, action), further, options)
-    return code
+    found = _loaded(path, action)
+    from orchestrator.cli.classes.around import around  # likewise
+
+    return around(action, found, options, lambda: module.act(found, further, options))
 
 
 def _loaded(path: str, action: str) -> LoadedClass:
