@@ -71,7 +71,7 @@ def _known_to(found: LoadedClass) -> str:
 def _version(found: LoadedClass) -> str:
     """Return a digest of the class file and the roster as they are."""
     files = (found.file, found.file.parent / found.spec.roster)
-    return digest(*(file.read_bytes() for file in files))
+    return digest(*(file.read_bytes() if file.is_file() else b"" for file in files))
 
 
 def _locks(file: IO[str]) -> bool:

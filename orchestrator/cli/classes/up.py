@@ -10,8 +10,10 @@ from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
 from orchestrator.classes.classfile.check_times import MORE_TIME
 from orchestrator.classes.entrances import host_of
+from orchestrator.classes.last_good import keep
 from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.new_seats import told_of_new
 from orchestrator.classes.time_limits import with_time
 from orchestrator.classes.up import Up, bring_up
 from orchestrator.cli.classes.acting import refuse_further
@@ -37,6 +39,9 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
         with stop_signals(), shown(quiet=options.form == JSON and rows) as progress:
             remove_leftovers(progress)
             require_space(cache_dir())
+            keep(found)
+            for words in told_of_new(found, seats):
+                progress.tell(words)
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
             if words := gateway.start(found):
                 progress.tell(words)
@@ -89,10 +94,16 @@ def _say(found: LoadedClass, up: Up) -> None:
     way_in = f"ssh -p {port} {gateway.login_name()}@{host_of(found)}"
     say(f"students get in by `{way_in}`; `isolab class handout` writes how for each")
     if found.spec.access.web is not None:
-        from orchestrator.classes.web.tokens import LECTURER, issue  # not for a class without pages
+        from orchestrator.classes.web.tokens import (  # not for a class without pages
+            LECTURER,
+            behind_a_proxy,
+            issue_only,
+        )
 
-        link = issue(found, LECTURER, timedelta(hours=LINK_HOURS))
+        link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
         say(f"your page of the class, for {LINK_HOURS} hours: {link}")
+        if words := behind_a_proxy(found):
+            say(words)
     for seat in up.left:
         write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
     for one in up.failed:
