@@ -12,13 +12,15 @@ import pytest
 from made_up_term import made_up_class
 
 from orchestrator.classes import gateway, overdue, service
+from orchestrator.classes.background import render_kept
 from orchestrator.classes.down import Down
 from orchestrator.classes.machines import Place, Standing
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.service import Service
 from orchestrator.classes.time_limits import TimeLimits
-from orchestrator.deadline import Cancellation
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Unavailable
+from orchestrator.host import process
 
 
 class Room:
@@ -147,3 +149,27 @@ def test_warnings_are_counted_in_the_log(found: LoadedClass, monkeypatch: pytest
     room.service._before = datetime.now(UTC) - timedelta(minutes=1)
     room.runs(1)
     assert "s00: warned: 1 minute left" in room.said
+
+
+@pytest.mark.parametrize(
+    ("first", "wanted", "runs", "code"),
+    [
+        ("kill -KILL $$", True, 2, 0),
+        ("kill -KILL $$", False, 1, 0),
+        ("kill -TERM $$", True, 1, 143),
+        ("exit 3", True, 1, 3),
+        ("exit 0", True, 1, 0),
+    ],
+)
+def test_only_what_was_killed_is_started_again(
+    tmp_path: Path, first: str, wanted: bool, runs: int, code: int
+) -> None:
+    file, log = tmp_path / "a wanted", tmp_path / "log"
+    if wanted:
+        file.touch()
+    script = f'echo run >> "$1"; [ $(wc -l < "$1") -gt 1 ] && exit 0; {first}'
+    argv = render_kept(["/bin/sh", "-c", script, "sh", str(log)], file, 0)
+    done = process.run(argv, deadline=Deadline.after(60), check=False)
+    assert log.read_text().count("run") == runs
+    assert done.code == code
+    assert (b"killed by signal 9: starting it again" in done.stdout) is (runs == 2)
