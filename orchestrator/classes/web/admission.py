@@ -16,10 +16,10 @@ from starlette.websockets import WebSocket
 
 from orchestrator.classes.model import Seat
 from orchestrator.classes.web.pages import refusal
-from orchestrator.classes.web.plainly import TRY_AGAIN
+from orchestrator.classes.web.plainly import for_students
 from orchestrator.classes.web.site import Site
 from orchestrator.classes.web.tokens import Grant
-from orchestrator.errors import LabError, SpecError, TimedOut, TransportError, Unavailable
+from orchestrator.errors import LabError, SpecError
 
 NO_SESSION, NOT_YOURS = 4401, 4403
 """Codes that close a WebSocket: RFC 6455 leaves 4000 to 4999 to applications."""
@@ -104,8 +104,7 @@ def _asking_socket(site: Site, talk: Talk) -> Callable[[WebSocket], Awaitable[No
 
 
 def failure(problem: LabError) -> Response:
-    """Return the answer for what could not be done. How a connection broke is for nobody's browser."""
-    if isinstance(problem, (TransportError, TimedOut)):
-        problem = Unavailable("that did not work, or took too long", hint=TRY_AGAIN)
+    """Return the answer for what could not be done. How this host runs things is for nobody's browser."""
+    problem = for_students(problem)
     status = 400 if isinstance(problem, SpecError) else 503
     return JSONResponse({"error": problem.message, "hint": problem.hint}, status)

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
-from orchestrator.classes.web.plainly import plainly
+from orchestrator.classes.web.plainly import NotNow, plainly
 from orchestrator.classes.web.ports import FileView
 from orchestrator.deadline import Deadline
-from orchestrator.errors import SpecError, TransportError, Unavailable
+from orchestrator.errors import SpecError, TransportError
 from orchestrator.formatting import printable
 from orchestrator.host import process
 from orchestrator.labfile.models import User
@@ -48,17 +48,17 @@ done
 
 
 def machine_of(found: LoadedClass, seat: Seat, name: str) -> SessionMachine:
-    """Return one of a seat's machines. Raises SpecError for another, Unavailable while it is not up."""
+    """Return one of a seat's machines. Raises SpecError for another, NotNow while it is not up."""
     if name not in found.machines.lab.machines:
         raise SpecError(f"you have no machine {printable(name)[:40]!r}")
     for machine in machines_of(found, [seat]):
         if machine.machine == name and not machine.coming:
             return machine
-    raise Unavailable(f"{name} is not up", hint="wait a minute; if it stays so, tell your lecturer")
+    raise NotNow(f"{name} is not up", hint="wait a minute; if it stays so, tell your lecturer")
 
 
 def log_in(machine: SessionMachine, columns: int, rows: int) -> process.OnTerminal:
-    """Log in to a machine as the student, on a terminal of this size. Raises SpecError, Unavailable."""
+    """Log in to a machine as the student, on a terminal of this size. Raises SpecError, NotNow."""
     with plainly(machine.machine):
         argv = entry(machine, User.STUDENT.value, (), tty=True).argv
     # Without this `~C` and the like would be commands to our client, on this host.
@@ -85,7 +85,7 @@ def plain_name(text: str) -> str:
 
 
 def list_files(machine: SessionMachine, folder: str) -> list[FileView]:
-    """List a folder below the student's home folder, folders first. Raises SpecError, Unavailable."""
+    """List a folder below the student's home folder, folders first. Raises SpecError, NotNow."""
     where = str(plain_path(folder))
     with plainly(machine.machine):
         way = entry(machine, User.STUDENT.value, ["/bin/sh", "-c", _LIST, "sh", f"./{where}"])
@@ -112,7 +112,7 @@ def _view(item: bytes) -> FileView | None:
 
 
 def send_file(machine: SessionMachine, folder: str, name: str, content: Path) -> None:
-    """Write a file into a folder below the student's home folder. Raises SpecError, Unavailable."""
+    """Write a file into a folder below the student's home folder. Raises SpecError, NotNow."""
     where = str(plain_path(folder))
     what = Outgoing(members=[(content, plain_name(name))], size=content.stat().st_size)
     uid = machine.handle.site.users[User.STUDENT.value]
@@ -126,7 +126,7 @@ def send_file(machine: SessionMachine, folder: str, name: str, content: Path) ->
 
 def fetch_file(machine: SessionMachine, path: str, into: Path) -> Path:
     """Fetch a file from below the student's home folder into a folder of this host, or a folder as a ZIP
-    archive; returns where it is. Raises SpecError when it is not there, or too big, Unavailable."""
+    archive; returns where it is. Raises SpecError when it is not there, or too big, NotNow."""
     where = plain_path(path)
     if not where.parts:
         where = PurePosixPath(".")

@@ -14,11 +14,15 @@ FULL = "No space left on device"
 TRY_AGAIN = "try again; if it stays so, tell your lecturer, or reset the machine: the home folder stays"
 
 
+class NotNow(Unavailable):
+    """What cannot be done now, in a student's words, hint included."""
+
+
 @contextlib.contextmanager
 def plainly(machine: str) -> Iterator[None]:
     """Turn errors of a ``with`` block that works on this machine into what a student is told: of a broken
     connection, one sentence, and the rest goes to the service's log; of others, no hint. Raises SpecError,
-    Unavailable, Interrupted."""
+    NotNow, Interrupted."""
     try:
         yield
     except Interrupted:
@@ -27,8 +31,17 @@ def plainly(machine: str) -> Iterator[None]:
         raise SpecError(problem.message) from None
     except (TransportError, TimedOut) as problem:
         if FULL in problem.message:
-            raise Unavailable(f"the disk of {machine} is full", hint="delete what is not needed") from None
+            raise NotNow(f"the disk of {machine} is full", hint="delete what is not needed") from None
         write_error(f"web server: {machine}: {printable(problem.describe())}\n")
-        raise Unavailable(f"{machine} did not do that, or took too long", hint=TRY_AGAIN) from None
+        raise NotNow(f"{machine} did not do that, or took too long", hint=TRY_AGAIN) from None
     except LabError as problem:
-        raise Unavailable(problem.message) from None
+        raise NotNow(problem.message) from None
+
+
+def for_students(problem: LabError) -> LabError:
+    """Return an error as a student is told: what is meant for them as it is; of others one sentence, and the
+    rest goes to the service's log."""
+    if isinstance(problem, (SpecError, NotNow)):
+        return problem
+    write_error(f"web server: {printable(problem.describe())}\n")
+    return NotNow("that did not work, or took too long", hint=TRY_AGAIN)

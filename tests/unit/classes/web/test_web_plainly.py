@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.classes.web import machines
 from orchestrator.classes.web.admission import failure
-from orchestrator.classes.web.plainly import plainly
+from orchestrator.classes.web.plainly import NotNow, plainly
 from orchestrator.errors import LabError, SpecError, TimedOut, TransportError, Unavailable
 from orchestrator.sessions.transfer import too_much
 
@@ -41,6 +41,8 @@ def test_no_command_line_and_no_hint_for_one(
 
 def test_an_answer_says_nothing_of_how_a_connection_broke() -> None:
     assert b"HostName" not in failure(TransportError(SSH)).body
+    assert b"/root" not in failure(Unavailable("/root/x/class.db: cannot be used", hint="chown")).body
+    assert b"wait a minute" in failure(NotNow("no", hint="wait a minute")).body
     assert b"use a shorter name" in failure(SpecError("no", hint="use a shorter name")).body
 
 
