@@ -1,7 +1,8 @@
 """The class's service as a process: one for each class, started with the machines and ended with them.
 
 Whoever holds the lock of ``service.lock`` is the service. The file has its process id, and a digest of the
-class file and the roster as it read them.
+class file and the roster as it read them. A shell beside it starts it again if it is killed, by a host that
+is out of memory, say, as long as there is ``service.wanted``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,8 +27,23 @@ START_SECONDS = 30.0
 END_SECONDS = 60.0
 """How long a service may take to end: it may be copying home folders."""
 ASKED_SECONDS = 1.0
-_LOCK, _LOG = "service.lock", "service.log"
+AGAIN_SECONDS = 2
+"""After what time a service that was killed is started again."""
+_LOCK, _LOG, _WANTED = "service.lock", "service.log", "service.wanted"
 _PROGRAM = "from orchestrator.cli.main import main; main()"
+# A status above 128 is a signal's. What ends by itself, or by SIGTERM (143), had a reason.
+_KEEP = """\
+wanted=$1 pause=$2
+shift 2
+while :; do
+  "$@"
+  status=$?
+  [ $status -gt 128 ] && [ $status -ne 143 ] || exit $status
+  sleep "$pause"
+  [ -e "$wanted" ] || exit 0
+  echo "the service was killed by signal $((status - 128)): starting it again"
+done
+"""
 
 
 def log_of(found: LoadedClass) -> Path:
@@ -71,7 +87,7 @@ def _known_to(found: LoadedClass) -> str:
 def _version(found: LoadedClass) -> str:
     """Return a digest of the class file and the roster as they are."""
     files = (found.file, found.file.parent / found.spec.roster)
-    return digest(*(file.read_bytes() for file in files))
+    return digest(*(file.read_bytes() if file.is_file() else b"" for file in files))
 
 
 def _locks(file: IO[str]) -> bool:
@@ -94,7 +110,9 @@ def start_service(found: LoadedClass) -> bool:
     log.unlink(missing_ok=True)
     deadline = Deadline.after(START_SECONDS)
     words = [sys.executable, "-c", _PROGRAM, "class", "serve", str(found.file.resolve())]
-    process.detach(words, log, deadline)
+    wanted = class_state(found) / _WANTED
+    wanted.touch()
+    process.detach(render_kept(words, wanted, AGAIN_SECONDS), log, deadline)
     try:
         poll(lambda: service(found) is not None, deadline, f"starting the service of {found.name}")
     except TimedOut:
@@ -104,10 +122,19 @@ def start_service(found: LoadedClass) -> bool:
     return True
 
 
+def render_kept(words: Sequence[str], wanted: Path, pause: float) -> list[str]:
+    """Return the command that runs another, and again ``pause`` seconds after it was killed, as long as the
+    file ``wanted`` is there. Pure."""
+    return ["/bin/sh", "-c", _KEEP, "sh", str(wanted), str(pause), *words]
+
+
 def stop_service(found: LoadedClass) -> bool:
     """End the class's service, if it runs; returns whether it did. Raises Unavailable if it does not end."""
     pid = service(found)
-    if pid is None or pid == os.getpid():
+    if pid == os.getpid():
+        return False
+    (class_state(found) / _WANTED).unlink(missing_ok=True)
+    if pid is None:
         return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)

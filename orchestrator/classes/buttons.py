@@ -12,6 +12,7 @@ from orchestrator.classes.gateway.allow import allow_seat
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.reset import reset
 from orchestrator.classes.time_limits import TimeLimits
+from orchestrator.classes.web.plainly import plainly
 from orchestrator.classes.web.ports import Line, Outcome, Wired
 from orchestrator.classes.work.check import check
 from orchestrator.classes.work.hand_in import HandIn, hand_in
@@ -57,9 +58,10 @@ class Buttons:
         return handed_in(hand_in(self.found, seat, lab, exercises, f"{seat.label}, {BROWSER}"))
 
     def _reset(self, seat: Seat, machine: str) -> Outcome:
-        ((_, problem),) = reset(self.found, [seat], [machine], SilentProgress())
-        if problem is not None:
-            raise problem
+        with plainly(machine):
+            ((_, problem),) = reset(self.found, [seat], [machine], SilentProgress())
+            if problem is not None:
+                raise problem
         return Outcome(f"{machine} is a fresh machine; your home folder is as it was", good=True)
 
     def _extend(self, seats: Sequence[Seat], seconds: float) -> None:

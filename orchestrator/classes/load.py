@@ -45,18 +45,23 @@ from orchestrator.labfile.read_spec import read_document
 from orchestrator.labfile.yaml_document import Document
 from orchestrator.labfile.yaml_nodes import refusal
 
+KEPT_ROSTER = "roster.csv"
+"""The roster's name beside a copy of its class file."""
 _HINT = f"a class is a folder with {CLASS_FILE}"
 
 
-def load_class(path: Path, *, starting: bool = False, host: str | None = None) -> LoadedClass:
+def load_class(
+    path: Path, *, starting: bool = False, host: str | None = None, kept: Path | None = None
+) -> LoadedClass:
     """Load the class at ``path``: its file, or the folder that contains ``class.yaml``.
 
     ``starting``: its machines are to come up, so an end that has passed is a mistake. ``host`` is the
-    architecture machines run on, by Debian's name, by default this host's. Raises SpecError with every
-    mistake of the class file, of the roster and of the labs.
+    architecture machines run on, by Debian's name, by default this host's. ``kept`` is a folder with a copy
+    of the class file and the roster, to be read in their place. Raises SpecError with every mistake of the
+    class file, of the roster and of the labs.
     """
-    file = _class_file(path)
-    document = read_document(file, hint=_HINT)
+    file = class_file(path)
+    document = read_document(kept / CLASS_FILE if kept else file, hint=_HINT)
     problems = list(document.problems)
     images, wrong = _images(file.parent, host_name() if host is None else host)
     found = sections(document, images)
@@ -66,7 +71,7 @@ def load_class(path: Path, *, starting: bool = False, host: str | None = None) -
     except ValidationError as error:
         problems += problems_of(error, ClassSpec, found.whole)
     right = sound(found.whole.data, spec)
-    members, more = people(document, right, file.parent)
+    members, more = people(document, right, kept / KEPT_ROSTER if kept else file.parent / right.spec.roster)
     labs, few = scheduled(document, right, file.parent, images)
     problems += [*wrong, *more, *few, *_contradictions(document, found, right, file.parent, images)]
     problems += extension_problems(document, right, members)
@@ -86,7 +91,8 @@ def load_class(path: Path, *, starting: bool = False, host: str | None = None) -
     )
 
 
-def _class_file(path: Path) -> Path:
+def class_file(path: Path) -> Path:
+    """Return the class file at ``path``, which may be its folder. Raises SpecError if there is none."""
     file = path / CLASS_FILE if path.is_dir() else path
     if file.is_file():
         return file

@@ -13,14 +13,25 @@ HANDOUTS, COLLECTED, HANDED_IN, GRADES = "handouts", "collected", "handed-in", "
 HOMES, GATEWAY, WEB = "homes", "gateway", "web"
 """Folders in the class's state folder."""
 DATABASE = "class.db"
+CLASSES = "classes"
+"""The folder in the state folder that has one for each class."""
 
 
 def class_state(found: LoadedClass) -> Path:
     """Return the class's folder in the state folder, made if necessary: homes, keys, tokens. Classes of the
     same name in two places have their own. Raises Unavailable."""
-    folder = state_dir() / "classes" / f"{found.name}-{digest(str(found.file.resolve()))[:8]}"
+    folder = state_dir() / CLASSES / f"{found.name}-{_place(found.file)}"
     make_folder(folder, 0o700, exist_ok=True)
     return folder
+
+
+def class_states(file: Path) -> list[Path]:
+    """Return the folders in the state folder of classes with this file: several if its name was changed."""
+    return sorted((state_dir() / CLASSES).glob(f"*-{_place(file)}"))
+
+
+def _place(file: Path) -> str:
+    return digest(str(file.resolve()))[:8]
 
 
 def home_image(found: LoadedClass, seat: str, machine: str) -> Path:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from orchestrator.classes import gateway
 from orchestrator.classes.down import bring_down
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.overdue import overdue
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.timers import CollectAll, Due, End, Warn, due, warning
 from orchestrator.classes.work.collect import Collected, collect
@@ -81,7 +82,7 @@ class Service:
         match one:
             case Warn(name, minutes):
                 message(self.found, self._seats([name]), warning(minutes), SilentProgress(), cancellation)
-                self.say(f"{name}: warned that {counted(minutes, 'minute')} are left")
+                self.say(f"{name}: warned: {counted(minutes, 'minute')} left")
             case End(name):
                 self._end(name, cancellation)
             case CollectAll():
@@ -93,10 +94,13 @@ class Service:
 
     def _end(self, name: str, cancellation: Cancellation) -> None:
         """Take a seat down, unless its work cannot be collected."""
+        for words in overdue(self.found, [name], datetime.now(UTC)):
+            self.say(words)
         done = bring_down(self.found, self._seats([name]), SilentProgress(), cancellation, everything=False)
         self._say_not_taken(done.collected)
         if done.failed:
             raise LabError("; ".join(done.failed))
+        TimeLimits(self.found).end([name])  # also where nothing was up
         self.say(f"{name}: its time is up: collected, {counted(len(done.gone), 'machine')} taken down")
 
     def _say_not_taken(self, done: Sequence[Collected]) -> None:

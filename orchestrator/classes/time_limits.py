@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.host.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS time_limits (seat TEXT PRIMARY KEY, began TEXT NOT NULL, added REAL NOT NULL)
 """
+_SET = "INSERT OR REPLACE INTO time_limits VALUES (?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,26 @@ class TimeLimits:
         self._database = Database(Path(class_state(found) / DATABASE), _SCHEMA)
 
     def begin(self, seats: Iterable[str]) -> None:
-        """Start the time of these seats, unless it runs already."""
-        rows = [(seat, datetime.now(UTC).isoformat()) for seat in seats]
+        """Start the time of these seats, unless it runs already. A lifetime that is over begins anew: what it
+        was for is gone."""
+        now = datetime.now(UTC)
         with self._database.opened() as connection:
-            connection.executemany("INSERT OR IGNORE INTO time_limits VALUES (?, ?, 0)", rows)
+            connection.execute("BEGIN IMMEDIATE")  # nobody adds meanwhile
+            known = _limits(connection)
+            over = [seat for seat in seats if seat not in known or self._begins_anew(known[seat], now)]
+            connection.executemany(_SET, [(seat, now.isoformat(), 0.0) for seat in over])
 
     def extend(self, seats: Iterable[str], seconds: float) -> None:
-        """Add to the time of these seats."""
-        names = list(seats)
-        self.begin(names)
+        """Add to the time of these seats; where it is over, from now on."""
+        now = datetime.now(UTC)
         with self._database.opened() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # nobody adds meanwhile
+            known = _limits(connection)
+            longer = {
+                seat: extended(self._class, known.get(seat, TimeLimit(now)), seconds, now) for seat in seats
+            }
             connection.executemany(
-                "UPDATE time_limits SET added = added + ? WHERE seat = ?", [(seconds, seat) for seat in names]
+                _SET, [(seat, limit.began.isoformat(), limit.added) for seat, limit in longer.items()]
             )
 
     def end(self, seats: Iterable[str]) -> None:
@@ -55,10 +65,25 @@ class TimeLimits:
     def ends(self) -> dict[str, datetime]:
         """Return when the time of each seat that is up ends; without an end there is no entry."""
         with self._database.opened() as connection:
-            rows = connection.execute("SELECT seat, began, added FROM time_limits").fetchall()
-        limits = {seat: TimeLimit(datetime.fromisoformat(began), added) for seat, began, added in rows}
+            limits = _limits(connection)
         found = {seat: end_of(self._class, limit) for seat, limit in limits.items()}
         return {seat: end for seat, end in found.items() if end is not None}
+
+    def _begins_anew(self, limit: TimeLimit, now: datetime) -> bool:
+        end, next_end = end_of(self._class, limit), end_of(self._class, TimeLimit(now))
+        return end is not None and next_end is not None and end <= now < next_end
+
+
+def _limits(connection: sqlite3.Connection) -> dict[str, TimeLimit]:
+    rows = connection.execute("SELECT seat, began, added FROM time_limits").fetchall()
+    return {seat: TimeLimit(datetime.fromisoformat(began), added) for seat, began, added in rows}
+
+
+def extended(found: LoadedClass, limit: TimeLimit, seconds: float, now: datetime) -> TimeLimit:
+    """Return a limit with so many seconds more, counted from ``now`` if it is over. Pure."""
+    end = end_of(found, limit)
+    over = max(0.0, (now - end).total_seconds()) if end is not None else 0.0
+    return replace(limit, added=limit.added + over + seconds)
 
 
 def end_of(found: LoadedClass, limit: TimeLimit) -> datetime | None:
@@ -68,3 +93,13 @@ def end_of(found: LoadedClass, limit: TimeLimit) -> datetime | None:
     if found.spec.lifetime is not None:
         ends.append(limit.began + timedelta(seconds=found.spec.lifetime))
     return min(ends).astimezone(UTC) + timedelta(seconds=limit.added) if ends else None
+
+
+def with_time(found: LoadedClass, seats: Sequence[Seat]) -> list[Seat]:
+    """Return those of these seats whose time is not over, or begins if they come up now: the class goes on,
+    or they were given more. Raises Unavailable."""
+    now = datetime.now(UTC)
+    if found.spec.end is None or found.spec.end > now:
+        return list(seats)
+    ends = TimeLimits(found).ends()
+    return [seat for seat in seats if seat.name in ends and ends[seat.name] > now]

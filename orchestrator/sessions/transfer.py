@@ -231,9 +231,13 @@ def _take(
             received.size += entry.size
 
 
-def too_much(limit: int) -> TransportError:
+class TooMuch(TransportError):
+    """A machine sends more than the limit."""
+
+
+def too_much(limit: int) -> TooMuch:
     """Return the error for a machine that sends more than the limit."""
-    return TransportError(
+    return TooMuch(
         f"the machine sent more than {size_text(limit)}",
         hint="files received so far were kept; raise --limit, such as --limit 4GiB",
     )

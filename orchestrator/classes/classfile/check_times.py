@@ -11,6 +11,11 @@ from orchestrator.errors import Problem
 from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.labfile.yaml_document import Document
 
+MORE_TIME = (
+    "or give somebody more, and bring that seat up: `isolab class extend CLASS 10min --student ID`, then "
+    "`isolab class up CLASS --student ID`"
+)
+
 
 def time_problems(document: Document, found: Sound) -> Iterator[Problem]:
     """Report labs that nobody can work on, and examinations without an end."""
@@ -56,9 +61,7 @@ def over_problems(document: Document, found: Sound, now: datetime) -> Iterator[P
     end = found.spec.end
     if end is not None and end <= now:
         path = ("ends",) if found.spec.ends else ("exam",)
-        yield document.problem(
-            path, f"the class ended at {moment(end)}", "choose a later time, or leave it out"
-        )
+        yield document.problem(path, f"the class ended at {moment(end)}", f"choose a later time; {MORE_TIME}")
 
 
 def moment(time: datetime) -> str:

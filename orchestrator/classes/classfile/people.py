@@ -12,10 +12,9 @@ from orchestrator.labfile.yaml_document import Document
 from orchestrator.submissions.roster import Roster, read_roster
 
 
-def people(document: Document, found: Sound, folder: Path) -> tuple[list[Member], list[Problem]]:
-    """Read the roster of the class in ``folder``. Returns who is on it, and what is wrong: with the roster,
-    in its lines, or with there being none, where the class file names it."""
-    file = folder / found.spec.roster
+def people(document: Document, found: Sound, file: Path) -> tuple[list[Member], list[Problem]]:
+    """Read the roster of a class, ``file``. Returns who is on it, and what is wrong: with the roster, in its
+    lines, or with there being none, where the class file names it."""
     written = document.data if isinstance(document.data, dict) else {}
     if "roster" in written and written["roster"] != found.spec.roster:
         return [], []  # what the file has there is wrong, and reported

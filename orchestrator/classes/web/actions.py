@@ -16,6 +16,7 @@ from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.classes.web import machines
 from orchestrator.classes.web.board import BROWSER, board_rows
+from orchestrator.classes.web.plainly import NotNow
 from orchestrator.classes.web.ports import (
     BoardRow,
     ExerciseView,
@@ -78,7 +79,7 @@ class ClassActions:
         try:
             return readme(one, self.values(seat, one) if self.values else example(one))
         except OSError as problem:
-            raise LabError(f"cannot read the README of {exercise}: {problem.strerror}") from None
+            raise NotNow(f"cannot read the README of {exercise}: {problem.strerror}") from None
 
     def open_terminal(self, seat: Seat, machine: str, columns: int, rows: int) -> Pty:
         return machines.log_in(machines.machine_of(self.found, seat, machine), columns, rows)

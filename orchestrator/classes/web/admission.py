@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from orchestrator.classes.model import Seat
 from orchestrator.classes.web.pages import refusal
+from orchestrator.classes.web.plainly import for_students
 from orchestrator.classes.web.site import Site
 from orchestrator.classes.web.tokens import Grant
 from orchestrator.errors import LabError, SpecError
@@ -103,6 +104,7 @@ def _asking_socket(site: Site, talk: Talk) -> Callable[[WebSocket], Awaitable[No
 
 
 def failure(problem: LabError) -> Response:
-    """Return the answer for what could not be done."""
+    """Return the answer for what could not be done. How this host runs things is for nobody's browser."""
+    problem = for_students(problem)
     status = 400 if isinstance(problem, SpecError) else 503
     return JSONResponse({"error": problem.message, "hint": problem.hint}, status)

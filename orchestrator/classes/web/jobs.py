@@ -10,10 +10,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from orchestrator.classes.web.plainly import TRY_AGAIN, NotNow
 from orchestrator.classes.web.ports import Line, Outcome
 from orchestrator.deadline import Cancellation
-from orchestrator.errors import LabError, SpecError
+from orchestrator.errors import LabError, SpecError, TimedOut, TransportError
 from orchestrator.formatting import printable
+from orchestrator.progress import write_error
 
 MOST_LINES = 100
 MOST_CHARACTERS = 4000
@@ -56,8 +58,12 @@ class Jobs:
         began = time.monotonic()
         try:
             outcome = await self._in_thread(lambda: work(self._cancellation))
+        except (TransportError, TimedOut) as problem:
+            write_error(f"web server: {printable(problem.describe())}\n")
+            outcome = Outcome("that did not work, or took too long", False, (Line(TRY_AGAIN),))
         except LabError as problem:
-            lines = (Line(problem.hint),) if problem.hint else ()
+            told = isinstance(problem, (SpecError, NotNow)) and problem.hint
+            lines = (Line(problem.hint),) if told else ()
             outcome = Outcome(problem.message, False, lines)
         except Exception as problem:
             outcome = Outcome(

@@ -19,10 +19,11 @@ from orchestrator.classes.web.assets import Asset
 from orchestrator.classes.web.guard import Rate, cookie_name
 from orchestrator.classes.web.hub import Hub
 from orchestrator.classes.web.jobs import Jobs
+from orchestrator.classes.web.plainly import NotNow
 from orchestrator.classes.web.ports import Actions
 from orchestrator.classes.web.terminals import Room
 from orchestrator.classes.web.tokens import Grant, Tokens
-from orchestrator.errors import LabError, Unavailable
+from orchestrator.errors import LabError
 
 T = TypeVar("T")
 QUICK, SLOW = 24, 64
@@ -87,9 +88,9 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def transferring(self, seat: str) -> AsyncIterator[None]:
-        """Take one of a seat's places for transfers for a block. Raises Unavailable if there is none."""
+        """Take one of a seat's places for transfers for a block. Raises NotNow if there is none."""
         if self._transfers[seat] >= MOST_TRANSFERS:
-            raise Unavailable(
+            raise NotNow(
                 f"{MOST_TRANSFERS} files are on their way already", hint="wait until one has arrived"
             )
         self._transfers[seat] += 1

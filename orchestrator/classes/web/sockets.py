@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from orchestrator.classes.web.admission import NO_SESSION, Visit, seat_socket
 from orchestrator.classes.web.hub import Listener
+from orchestrator.classes.web.plainly import for_students
 from orchestrator.classes.web.ports import Pty
 from orchestrator.classes.web.site import Site
 from orchestrator.classes.web.terminals import MOST_TERMINALS, Terminal, Viewer, bounded_size
@@ -172,7 +173,8 @@ async def terminal(socket: WebSocket, visit: Visit) -> None:
         joins = not visit.grant.lecturer or socket.query_params.get("mode") == "join"
         viewer = Viewer(visit.grant.lecturer, joins, pump.send, pump.tell, pump.drop, size=_size(socket))
         shown.attach(viewer)
-    except LabError as problem:
+    except LabError as cause:
+        problem = for_students(cause)
         with contextlib.suppress(*_GONE):
             await socket.send_text(
                 json.dumps({"kind": "error", "text": problem.message, "hint": problem.hint})

@@ -96,6 +96,11 @@ class Tokens:
             database.execute("DELETE FROM web_access WHERE who = ?", (who,))
         return int(count)
 
+    def end_links(self, who: str) -> None:
+        """End all links of a seat or the lecturer; who is in stays in."""
+        with self._database.opened() as database:
+            database.execute("DELETE FROM web_access WHERE who = ? AND link = ''", (who,))
+
     def _new(self, who: str, link: str, expires: float) -> str:
         secret = secrets.token_urlsafe(SECRET_BYTES)
         with self._database.opened() as database:
@@ -121,6 +126,27 @@ def issue(found: LoadedClass, who: str, lifetime: timedelta) -> str:
     Links issued before go on. Raises SpecError for an unknown seat or a class without a web server,
     Unavailable."""
     return f"{base_url(found)}{LINK_PATH}{Tokens(found).new_link(who, lifetime)}"
+
+
+def issue_only(found: LoadedClass, who: str, lifetime: timedelta) -> str:
+    """Return a new personal link as ``issue`` does, and end those issued before: nobody comes in by them any
+    more, who is in stays in. Raises SpecError, Unavailable."""
+    base = base_url(found)
+    tokens = Tokens(found)
+    tokens.end_links(who)
+    return f"{base}{LINK_PATH}{tokens.new_link(who, lifetime)}"
+
+
+def behind_a_proxy(found: LoadedClass) -> str:
+    """Return a sentence on the proxy that links of this class lead to; "" where there is none to be. Raises
+    SpecError for a class without a web server."""
+    place, host = web_endpoint(found), found.spec.access.host
+    if not is_loopback(place.host) or not host:
+        return ""
+    return (
+        f"links lead to https://{host}: a web server there has to pass requests on to "
+        f"http://{_bracketed(place.host)}:{place.port}, since `access: web` is an address of this host only"
+    )
 
 
 def revoke(found: LoadedClass, who: str) -> int:

@@ -12,6 +12,7 @@ from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import check_format
 from orchestrator.errors import Exit, SpecError
 from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.progress import write_error
 
 if TYPE_CHECKING:
     from orchestrator.classes.model import LoadedClass
@@ -34,6 +35,9 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
 )
 """What ``isolab class`` can do, in the order of a term."""
 
+MEANWHILE = frozenset({"status", "message", "collect", "down", "serve"})
+"""What goes on with the class as it was at its last ``up`` while its file or roster is wrong."""
+
 
 def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Do this with a class. Raises SpecError for an unknown action, and what the action raises."""
@@ -42,12 +46,35 @@ def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions)
         hint = did_you_mean(action, ACTIONS) or f"actions: {', '.join(ACTIONS)}"
         raise SpecError(f"isolab class cannot {action!r}", hint=hint)
     module = import_module(f"{__name__}.{action}")
-    code: Exit = module.act(_loaded(path, action), further, options)
-    return code
+    found = _loaded(path, action)
+    from orchestrator.cli.classes.around import around  # likewise
+
+    return around(action, found, options, lambda: module.act(found, further, options))
 
 
 def _loaded(path: str, action: str) -> LoadedClass:
-    """Return the class. That it is over is a mistake only for what begins it. Raises SpecError."""
+    """Return the class. That it is over is a mistake only for what begins it, unless somebody was given more
+    time. Raises SpecError."""
     from orchestrator.classes.load import load_class  # with modules that no other verb needs
+    from orchestrator.classes.time_limits import with_time
 
-    return load_class(Path(path), starting=action in ("plan", "up"))
+    try:
+        found = load_class(Path(path), starting=action == "plan")
+    except SpecError as wrong:
+        return _as_it_was(path, action, wrong)
+    if action == "up" and not with_time(found, found.seats):
+        return load_class(Path(path), starting=True)
+    return found
+
+
+def _as_it_was(path: str, action: str, wrong: SpecError) -> LoadedClass:
+    """Return the class as it was at its last ``up``, for actions that must be possible in the middle of an
+    edit. Raises ``wrong`` if there is none, and for other actions."""
+    from orchestrator.classes.last_good import last_good  # likewise
+
+    found = last_good(Path(path)) if action in MEANWHILE else None
+    if found is None:
+        raise wrong
+    why = str(wrong.problems[0]) if wrong.problems else wrong.message
+    write_error(f"{why}\n  going on with the class as it was at the last `class up`\n")
+    return found

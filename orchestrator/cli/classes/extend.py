@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.classes.machines import there
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.cli.classes.options import ClassOptions
@@ -34,4 +35,9 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     else:
         until = sorted({ends[seat.name].astimezone().strftime("%Y-%m-%d %H:%M") for seat in seats})
         say(f"{found.name}: {further[0]} more for {counted(len(seats), 'seat')}: until {', '.join(until)}")
+        up = {place.seat for place in there(found)}
+        down = [seat.name for seat in seats if seat.name not in up]
+        if down and len(down) < len(found.seats):
+            names = ",".join(down)
+            say(f"not up now: `isolab class up CLASS --student {names}` brings up their machines")
     return Exit.PASSED

@@ -78,15 +78,17 @@ def _in_browsers(found: LoadedClass) -> Iterator[None]:
     from orchestrator.classes.buttons import Buttons  # with modules that a class without pages does not need
     from orchestrator.classes.web.actions import ClassActions
     from orchestrator.classes.web.serve import serving
-    from orchestrator.classes.web.tokens import LECTURER, issue
+    from orchestrator.classes.web.tokens import LECTURER, behind_a_proxy, issue_only
 
     buttons = Buttons(found)
     with serving(found, ClassActions(found, buttons.wired(), buttons.values)) as running:
         _say(f"{found.name}: in the browser at {running.url}")
+        if words := behind_a_proxy(found):
+            _say(words)
         if running.made:
             _say(f"its certificate is our own: SHA-256 {running.fingerprint}")
         if sys.stdout.isatty():  # not into the log of the service
-            link = issue(found, LECTURER, timedelta(hours=LINK_HOURS))
+            link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
             _say(f"your page, for {LINK_HOURS} hours: {link}")
         yield
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.classes.board import Board, MachineRow, SeatRow, board
+from orchestrator.classes import gateway
+from orchestrator.classes.background import service
+from orchestrator.classes.board import Board, MachineRow, MachineState, SeatRow, board
 from orchestrator.classes.model import LoadedClass
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
@@ -17,26 +20,53 @@ WATCH_SECONDS = 2.0
 DAY_SECONDS = 86400.0
 _CLEAR = "\033[H\033[2J"
 """Cursor to the top, and an empty screen: ECMA-48, CUP and ED."""
+_BY_SERVICE = "the class's service starts it again, or says in its log why not"
 _HEAD = ("STUDENT", "MACHINE", "STATE", "SINCE", "MEMORY", "IN", "LAST SEEN", "PASSED", "HANDED IN", "ENDS")
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
-    """Print the class's table; with ``--watch``, until Ctrl-C."""
+    """Print the class's table; with ``--watch``, until Ctrl-C. Exit code 3 if machines are up, and the
+    class's service or gateway is not."""
     refuse_further("status", further)
     options.refuse("status", "prune", "out")
     seats = options.seats(found)
     try:
         while True:
-            now = board(found, seats)
+            now, runs = board(found, seats), Running(service(found), gateway.alive(found))
+            missing = _missing(found, now, runs)
             if options.form == JSON:
-                say_json(_data(found, now))
-            elif not say((_CLEAR if options.watch else "") + _text(found, now)):
+                say_json(_data(found, now, runs))
+            elif not say("\n".join([(_CLEAR if options.watch else "") + _text(found, now), *missing])):
                 return Exit.PASSED
             if not options.watch:
-                return Exit.PASSED
+                return Exit.INFRASTRUCTURE if missing else Exit.PASSED
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         raise Interrupted() from None
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs beside the machines: the class's service, by its process id, and the gateway."""
+
+    service: int | None
+    gateway: bool
+
+
+def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
+    """Return in words what does not run although machines are up. Pure."""
+    rows = [*now.shared, *(row for seat in now.seats for row in seat.machines)]
+    if not any(row.state is MachineState.UP for row in rows):
+        return []
+    again = f"`isolab class up {found.folder}` starts it again"
+    words = []
+    if runs.service is None:
+        so = "nobody is warned, nothing is collected, nothing ends in time, and nobody can check or hand in"
+        words.append(f"the class's service does not run: {so}; {again}")
+    if not runs.gateway:
+        so = "nobody gets in over SSH"
+        words.append(f"the gateway does not run: {so}; {_BY_SERVICE if runs.service else again}")
+    return words
 
 
 def _text(found: LoadedClass, now: Board) -> str:
@@ -87,9 +117,11 @@ def _ago(moment: datetime | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _data(found: LoadedClass, now: Board) -> dict[str, Any]:
+def _data(found: LoadedClass, now: Board, runs: Running) -> dict[str, Any]:
     return {
         "class": found.name,
+        "service": runs.service,
+        "gateway": runs.gateway,
         "seats": [_seat_data(seat) for seat in now.seats],
         "shared": [_machine_data(row) for row in now.shared],
     }

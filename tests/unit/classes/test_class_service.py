@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from made_up_term import made_up_class
 
-from orchestrator.classes import gateway, service
+from orchestrator.classes import gateway, overdue, service
+from orchestrator.classes.background import render_kept
 from orchestrator.classes.down import Down
+from orchestrator.classes.machines import Place, Standing
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.service import Service
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.work.collect import Collected
-from orchestrator.deadline import Cancellation
+from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Unavailable
+from orchestrator.host import process
 
 
 class Room:
@@ -126,3 +131,61 @@ def test_what_was_not_taken_at_the_end_is_in_the_log(
     room.runs(1)
     assert any(words == "s00/desk: not taken: core: 2.0 GiB" for words in room.said)
     assert any("is kept; s00/other: so is this" in words for words in room.said)
+
+
+def test_a_time_that_is_up_of_nobody_who_is_up_is_over(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = TimeLimits(found)
+    limits.extend(["s01"], -3600)
+    room = Room(found, monkeypatch)
+    room.runs(3)
+    assert room.did.count("down s01") == 1
+    assert limits.ends() == {}
+
+
+@pytest.mark.parametrize(("alive", "said"), [(True, True), (False, False)])
+def test_who_was_up_long_after_the_end_is_told(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch, alive: bool, said: bool
+) -> None:
+    place = Place("s00", "desk")
+    stands = {place: Standing(place, cast(Any, SimpleNamespace(coming=False)), int(alive))}
+    monkeypatch.setattr(overdue, "standing", lambda _: stands)
+    TimeLimits(found).extend(["s00"], -3600)
+    now = datetime.now(UTC)
+    assert overdue.overdue(found, ["s00", "s01"], now) == []
+    words = overdue.overdue(found, ["s00", "s01"], now + timedelta(seconds=40))
+    assert bool(words) is said
+    assert all(one.startswith("s00 was up 40 s after the end: ") for one in words)
+
+
+def test_warnings_are_counted_in_the_log(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
+    TimeLimits(found).extend(["s00"], -3600 + 59)
+    room = Room(found, monkeypatch)
+    room.service._before = datetime.now(UTC) - timedelta(minutes=1)
+    room.runs(1)
+    assert "s00: warned: 1 minute left" in room.said
+
+
+@pytest.mark.parametrize(
+    ("first", "wanted", "runs", "code"),
+    [
+        ("kill -KILL $$", True, 2, 0),
+        ("kill -KILL $$", False, 1, 0),
+        ("kill -TERM $$", True, 1, 143),
+        ("exit 3", True, 1, 3),
+        ("exit 0", True, 1, 0),
+    ],
+)
+def test_only_what_was_killed_is_started_again(
+    tmp_path: Path, first: str, wanted: bool, runs: int, code: int
+) -> None:
+    file, log = tmp_path / "a wanted", tmp_path / "log"
+    if wanted:
+        file.touch()
+    script = f'echo run >> "$1"; [ $(wc -l < "$1") -gt 1 ] && exit 0; {first}'
+    argv = render_kept(["/bin/sh", "-c", script, "sh", str(log)], file, 0)
+    done = process.run(argv, deadline=Deadline.after(60), check=False)
+    assert log.read_text().count("run") == runs
+    assert done.code == code
+    assert (b"killed by signal 9: starting it again" in done.stdout) is (runs == 2)

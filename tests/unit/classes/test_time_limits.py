@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from made_up_term import made_up_class
 
-from orchestrator.classes.time_limits import TimeLimit, TimeLimits, end_of
+from orchestrator.classes.classfile.check_times import MORE_TIME
+from orchestrator.classes.time_limits import TimeLimit, TimeLimits, end_of, extended, with_time
+from orchestrator.cli.classes import _loaded
+from orchestrator.cli.classes.up import _in_time
+from orchestrator.errors import SpecError
 
 BEGAN = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -47,3 +51,41 @@ def test_time_begins_once_is_extended_and_begins_anew_after_the_end(tmp_path: Pa
     assert list(limits.ends()) == ["s01"]
     limits.begin(["s00"])
     assert first < limits.ends()["s00"] < first + timedelta(minutes=1)
+
+
+PAST = "ends: 2020-06-01T18:00+08:00"
+
+
+def test_more_time_after_the_end_counts_from_now(tmp_path: Path) -> None:
+    found = made_up_class(tmp_path / "class", 2, PAST)
+    limit = extended(found, TimeLimit(BEGAN), 600, BEGAN)
+    assert end_of(found, limit) == BEGAN + timedelta(minutes=10)
+    again = extended(found, limit, 600, BEGAN + timedelta(minutes=5))
+    assert end_of(found, again) == BEGAN + timedelta(minutes=20)
+
+
+def test_who_was_given_more_time_may_come_up_after_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "class"
+    found = made_up_class(folder, 2, PAST)
+    with pytest.raises(SpecError) as refused:
+        _loaded(str(folder), "up")
+    assert "class extend" in refused.value.describe()
+    TimeLimits(found).extend(["s01"], 600)
+    assert [seat.name for seat in with_time(found, found.seats)] == ["s01"]
+    found = _loaded(str(folder), "up")
+    assert [seat.name for seat in _in_time(found, found.seats)] == ["s01"]
+    assert "their time is up: s00" in capsys.readouterr().err
+    with pytest.raises(SpecError, match="the time of s00 is up") as raised:
+        _in_time(found, found.seats[:1])
+    assert raised.value.hint in MORE_TIME
+
+
+def test_a_lifetime_that_is_over_begins_anew(tmp_path: Path) -> None:
+    limits = TimeLimits(made_up_class(tmp_path / "class", 1, "lifetime: 1h"))
+    limits.begin(["s00"])
+    limits.extend(["s00"], -7200)
+    assert limits.ends()["s00"] < datetime.now(UTC)
+    limits.begin(["s00"])
+    assert limits.ends()["s00"] > datetime.now(UTC) + timedelta(minutes=59)

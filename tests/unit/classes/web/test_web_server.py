@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from class_in_browser import MadeUp, made_class
@@ -28,14 +30,18 @@ from orchestrator.classes.web import assets, machines, serve
 from orchestrator.classes.web.actions import ClassActions
 from orchestrator.classes.web.board import BROWSER, board_rows
 from orchestrator.classes.web.certificate import certificate_of
+from orchestrator.classes.web.plainly import NotNow
 from orchestrator.classes.web.ports import MachineView
 from orchestrator.classes.web.tokens import issue
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Member
-from orchestrator.errors import ImageError, SpecError, TransportError, Unavailable
+from orchestrator.errors import ImageError, SpecError, Unavailable
 from orchestrator.host import process
 from orchestrator.host.extras import how_to_install
 from orchestrator.sessions.exec_command import Entry
+from orchestrator.sessions.lookup import SessionMachine
+
+DESK = cast(SessionMachine, SimpleNamespace(machine="desk"))
 
 
 @pytest.fixture
@@ -180,7 +186,7 @@ def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.Monkey
     started: list[Sequence[str]] = []
     monkeypatch.setattr(machines, "entry", lambda *_, **__: Entry(("ssh", "-F", "none", "-t", "--", "host")))
     monkeypatch.setattr(process, "OnTerminal", lambda argv, *_: started.append(argv))
-    machines.log_in(object(), 80, 24)  # type: ignore[arg-type]
+    machines.log_in(DESK, 80, 24)
     assert started == [("ssh", "-e", "none", "-F", "none", "-t", "--", "host")]
 
 
@@ -265,7 +271,7 @@ def packed(file: Path, *names: str, link: str = "") -> Path:
 
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: Path, path: str) -> Path:
     monkeypatch.setattr(machines, "entry", lambda *_: Entry(("cat", str(archive))))
-    return machines.fetch_file(object(), path, tmp_path / "into")  # type: ignore[arg-type]
+    return machines.fetch_file(DESK, path, tmp_path / "into")
 
 
 def test_a_file_and_a_folder_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,10 +285,11 @@ def test_a_file_and_a_folder_are_fetched(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("name", ["../../up", "/etc/passwd", "./d/../../up"])
 def test_nothing_is_fetched_to_where_it_wants(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    with pytest.raises(TransportError, match="leaves the folder"):
+    with pytest.raises(NotNow, match="desk did not do that"):
         fetched(tmp_path, monkeypatch, packed(tmp_path / "a", name), "d")
+    assert "leaves the folder" in capsys.readouterr().err
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [tmp_path / "a"]
 
 
