@@ -18,9 +18,11 @@ from orchestrator.drivers.libvirt.ownership import daemons, remembered_file
 from orchestrator.drivers.model import NETWORK_PREFIX, TAG, Handle
 from orchestrator.errors import LabError, TeardownError, Unavailable
 from orchestrator.host import process_table
+from orchestrator.host.tempdirs import RUN_FOLDER
 from orchestrator.labfile.libvirt_uri import Uri
 
-_NAME = rf"{TAG}-(\d{{8}}-\d{{6}}-[0-9a-f]{{4}})-"
+RUN_NAME = rf"{TAG}-({RUN_FOLDER.pattern})-"
+"""How the names of a run's machines and networks begin; its group is the run."""
 
 
 def console_name(handle: Handle) -> str:
@@ -77,7 +79,7 @@ def tagged(connection: Any, mark: str, session: bool) -> Iterator[tuple[str, str
             run, machine, owner = tag_of(domain)
             if owner == mark:
                 yield run, machine
-        pattern = re.compile(rf"{_NAME}(.+)\.{mark}\.console")
+        pattern = re.compile(rf"{RUN_NAME}(.+)\.{mark}\.console")
         for name in storage.volumes(connection):
             if match := pattern.match(name):
                 yield match[1], match[2]
@@ -112,7 +114,7 @@ def _networks(connection: Any, mark: str) -> Iterator[tuple[str, str]]:
         run, name, owner = network_tag(network)
         if owner == mark:
             yield run, name
-    pattern = re.compile(rf"{_NAME}({re.escape(NETWORK_PREFIX)}.+)")
+    pattern = re.compile(rf"{RUN_NAME}({re.escape(NETWORK_PREFIX)}.+)")
     for found in connection.listAllNWFilters():
         match = pattern.fullmatch(found.name())
         if match and found.UUIDString() == filter_identity(found.name(), mark):
