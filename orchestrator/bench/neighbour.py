@@ -86,6 +86,8 @@ def neighbour_rows(command: Command, progress: Progress, rounds: int = ROUNDS) -
                 place = folder / f"{at_once}-{number}"
                 _class(place / "class", f"{at_once} {number}", attacked=at_once == 2)
                 taken.extend(_seconds(labs[at_once], place, command))
+    if not alone or not beside:
+        raise LabError("no machine was seen while it ran: nothing was measured")
     lone, crowded = median(alone), median(beside)
     detail = {"alone": lone, "beside": crowded}
     note = f"median of {len(alone)}: {lone:.2f} s alone, {crowded:.2f} s beside"
@@ -120,7 +122,9 @@ def _seconds(lab: Path, place: Path, command: Command) -> list[float]:
     ours = [one for one in read_records(place / "out" / RECORDS) if set(names[one.student]) <= {*_NAMES}]
     if len(ours) != len(_NAMES) or any(one.points < one.max_points for one in ours):
         raise LabError("a neighbour did not get all points: what was measured is not what was meant")
-    return [seen[f"{TAG}-{one.run}-{one.machine}"] for one in ours]
+    # One that came and went between two looks was not measured.
+    tags = [f"{TAG}-{one.run}-{one.machine}" for one in ours]
+    return [seen[tag] for tag in tags if tag in seen]
 
 
 @contextlib.contextmanager

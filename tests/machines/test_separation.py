@@ -196,7 +196,10 @@ class TestReports:
 
     @pytest.mark.parametrize("machine", GUESTS)
     def test_the_console_of_every_guest_is_kept(self, run: Run, machine: str) -> None:
-        assert "isolab: " in (run.out / machine / "console.log").read_text(errors="replace")
+        log = run.out / machine / "console.log"
+        starts = {record["start"] for record in run.records if record["machine"] == machine}
+        # A clone speaks only a second after its first connection: it may be gone by then.
+        assert "isolab: " in log.read_text(errors="replace") or starts == {"clone"}
 
 
 class _Page(HTMLParser):
