@@ -62,10 +62,13 @@ def test_a_busy_moment_makes_no_batch_of_one(home: Home) -> None:
 def test_grading_a_class_is_measured(home: Home) -> None:
     answer = isolab(home, "bench", "grade", "--submissions", "3", "--format", "json")
     assert answer.code == 0, answer.stderr
-    rate, first, memory, again = json.loads(answer.stdout)
+    rate, planned, first, memory, again, beside = json.loads(answer.stdout)
     assert rate["what"] == "grade, 3 submissions × 2 architectures: gradings per minute per core"
     assert rate["value"] > 0
     assert 0 < rate["detail"]["controller ms per grading"] < 1000 * rate["detail"]["seconds"]
     assert 0 < first["value"] < rate["detail"]["seconds"]
     assert 20 < memory["value"] < memory["target"]
     assert again["value"] > 0
+    assert planned["value"] > 0
+    assert beside["detail"]["alone"] > 0
+    assert beside["value"] == beside["detail"]["beside"] / beside["detail"]["alone"]
