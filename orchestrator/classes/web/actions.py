@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.machines import there
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.classes.web import machines
@@ -32,7 +33,7 @@ from orchestrator.exercises.parameters import Values, example, readme
 from orchestrator.formatting import bounded, printable
 from orchestrator.host import process_table
 from orchestrator.labfile.load import LoadedExercise
-from orchestrator.sessions.lookup import SessionMachine, session_machines
+from orchestrator.sessions.lookup import SessionMachine
 
 NOTHING_WIRED = Wired()
 
@@ -176,9 +177,8 @@ class ClassActions:
 def _machines_by_seat(found: LoadedClass) -> Mapping[str, tuple[MachineView, ...]]:
     alive = _live_tags()
     views: defaultdict[str, list[MachineView]] = defaultdict(list)
-    for machine in session_machines():
-        if seat := found.seat_of(machine.session):
-            views[seat].append(_view(machine, alive))
+    for place, machine in there(found).items():
+        views[place.seat].append(_view(machine, alive))
     return {seat: tuple(those) for seat, those in views.items()}
 
 
