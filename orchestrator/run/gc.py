@@ -26,6 +26,7 @@ from orchestrator.host import process_table
 from orchestrator.host.tempdirs import RUN_FOLDER, abandoned, remove
 from orchestrator.machines.journal import Journal, JournalEntry
 from orchestrator.paths import cache_dir, scratch_dir
+from orchestrator.progress import Progress
 
 COMMAND_SECONDS = 30.0
 """How long to wait for a command of a killed isolab to end by itself."""
@@ -58,6 +59,16 @@ def reclaim(journal: Journal, *, only_dead_owners: bool = False, forget: bool = 
         yield from _working_folders()
     yield from _folders(journal, removal, tell=not only_dead_owners)
     removal.complain()
+
+
+def reclaim_killed(journal: Journal, progress: Progress) -> None:
+    """Remove the machines that killed commands left, and tell of each; what is out of reach is told too, for
+    whoever comes next may not need it. Raises TeardownError."""
+    try:
+        for gone in reclaim(journal, only_dead_owners=True):
+            progress.tell(f"removed what an earlier run left behind: {gone}")
+    except Unreachable as later:
+        progress.tell(later.describe())
 
 
 def reclaim_foreign(scratch: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.errors import Exit, SpecError, Unreachable
+from orchestrator.errors import Exit, SpecError
 from orchestrator.exercises.submission import machines_for_students, with_work
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.load import LoadedLab
@@ -23,7 +23,7 @@ from orchestrator.report import write_reports
 from orchestrator.results.comparison import Table
 from orchestrator.results.store import RunStore, new_run_id, require_space
 from orchestrator.run.context import run_context
-from orchestrator.run.gc import reclaim
+from orchestrator.run.gc import reclaim_killed
 from orchestrator.run.job import run_job
 from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
@@ -80,11 +80,7 @@ def run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progr
 def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress) -> RunOutcome:
     run = new_run_id()
     journal = Journal()
-    try:
-        for gone in reclaim(journal, only_dead_owners=True):
-            progress.tell(f"removed what an earlier run left behind: {gone}")
-    except Unreachable as later:  # on a machine this run may not need
-        progress.tell(later.describe())
+    reclaim_killed(journal, progress)
     require_space(cache_dir())
     announce(lab, choice, progress)
     with RunStore(out or Path("runs") / run, lab) as store:
