@@ -40,7 +40,11 @@ class Arch:
     ``kernel_package`` a metapackage in ``suite``; ``boot_seconds`` the time from
     start to SSH under emulation on one core of a 2020s laptop, used only for
     estimates. ``firmware`` boots from a disk where QEMU does not ship it itself;
-    ``qemu_options`` are further arguments of QEMU.
+    ``qemu_options`` are further arguments of QEMU. ``memory`` is the least a guest boots with,
+    ``most_memory`` the most its board takes (0: any), and ``memory_step`` what its size must be a multiple
+    of, in bytes. ``rewritten`` bytes at the end of its
+    memory are written by QEMU whenever it starts, in a clone too; at the end of the first ``REWRITTEN_BELOW``
+    bytes if it has more.
     """
 
     name: str
@@ -58,6 +62,9 @@ class Arch:
     cpu: str = ""
     bus: Literal["pci", "ccw"] = "pci"
     memory: int = 0
+    most_memory: int = 0
+    memory_step: int = 1
+    rewritten: int = 0
     boot_seconds: float = 6.0
     cmdline: str = ""
     nic_options: str = ""
@@ -79,6 +86,9 @@ class Arch:
 _BEFORE = {"trixie": "bookworm"}
 _LIBGCC = {"bookworm": "libgcc-12-dev", "trixie": "libgcc-14-dev"}
 _MIB = 2**20
+
+REWRITTEN_BELOW = 2**31
+"""QEMU's hw/ppc/spapr.c, FDT_MAX_ADDR."""
 
 _ONE_CLOCK = "tsc=nowatchdog"
 """x86: a clone's two clocks were stopped for different times, and a kernel that compares them stops using
@@ -197,6 +207,9 @@ _TABLE = (
             ("-mcpu=pwr8", "-mlong-double-64"),
         ),
         memory=512 * _MIB,
+        # hw/ppc/spapr.c: SPAPR_MEMORY_BLOCK_SIZE and FDT_MAX_SIZE.
+        memory_step=256 * _MIB,
+        rewritten=2 * _MIB,
         boot_seconds=7.3,
         nic_options=",romfile=",
     ),
@@ -246,6 +259,7 @@ _TABLE = (
         qemu="qemu-system-mips64el",
         qemu_packages=("qemu-system-mips",),
         machine="malta",
+        most_memory=2048 * _MIB,
         cpu="5KEc",
         console="ttyS0",
         suite="bookworm",
@@ -270,6 +284,7 @@ _TABLE = (
         qemu="qemu-system-mipsel",
         qemu_packages=("qemu-system-mips",),
         machine="malta",
+        most_memory=2048 * _MIB,
         cpu="24Kc",
         console="ttyS0",
         suite="bookworm",

@@ -136,9 +136,9 @@ def _sampled() -> Iterator[dict[str, float]]:
 
     def look() -> None:
         while not over.wait(_SAMPLE_SECONDS):
-            for pid in process_table.find(lambda pid: bool(_tag(pid))):
-                with contextlib.suppress(OSError, LookupError, ValueError):  # it may end at any time
-                    seen[_tag(pid)] = process_table.processor_seconds(pid)
+            for pid, tag in process_table.read(_tag):
+                with contextlib.suppress(OSError):  # it may end at any time
+                    seen[tag] = process_table.processor_seconds(pid)
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -90,6 +90,10 @@ class Cloning(Driver, Protocol):
     ``clone``, or to ``cold`` when it had to boot after all; with a template on trial it fails instead.
     """
 
+    def cannot_clone(self, order: Order) -> str:
+        """Return why no template can be made of this machine; "" if nothing is known to speak against it.
+        Pure."""
+
     def template_identity(self, order: Order) -> tuple[object, ...]:
         """Return what a template depends on besides the image; machines that agree in both share one.
         JSON values."""

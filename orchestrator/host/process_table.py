@@ -10,19 +10,32 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator.host.ready import readable
+
+_T = TypeVar("_T")
 
 
 def find(matches: Callable[[int], bool]) -> Iterator[int]:
     """Yield the ids of live processes for which ``matches`` is true, except our own."""
+    for pid, _ in read(matches):
+        yield pid
+
+
+def read(look: Callable[[int], _T]) -> Iterator[tuple[int, _T]]:
+    """Yield each live process, except our own, with what ``look`` returns for it if that is true. What is
+    learned here needs no second look, for which the process may be gone."""
     ours = str(os.getpid())
     for name in os.listdir("/proc"):  # noqa: PTH208 - a busy host has thousands, and each machine's end looks
         if not name.isdigit() or name == ours:
             continue
-        with contextlib.suppress(OSError):  # it ended while we looked
-            if matches(int(name)):
-                yield int(name)
+        try:
+            seen = look(int(name))
+        except OSError:
+            continue  # it ended while we looked
+        if seen:
+            yield int(name), seen
 
 
 def still(pid: int, matches: Callable[[int], bool]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.arch import ARCHITECTURES
+from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.driver_traits import TRAITS, drivers_that
 from orchestrator.errors import Problem
 from orchestrator.labfile.messages import validate
@@ -133,6 +133,20 @@ class MachineCheck:
             who = memory_user(machine, self.host, self.images)
             reason = f"{quote(self.merged['memory'])} of memory is too little for {who}"
             yield self._problem(reason, f"use at least {least // _MIB}MiB", "memory", "arch")
+        elif arch := ARCHITECTURES.get(machine.arch or self.host):
+            yield from self._memory_of(arch, machine.memory)
+
+    def _memory_of(self, arch: Arch, memory: int) -> Iterator[Problem]:
+        here = ("memory", "arch")
+        if arch.most_memory and memory > arch.most_memory:
+            reason = f"{quote(self.merged['memory'])} of memory is too much for {arch.name}"
+            yield self._problem(reason, f"use at most {arch.most_memory // _MIB}MiB", *here)
+        elif memory % arch.memory_step:
+            step = arch.memory_step // _MIB
+            reason = (
+                f"{arch.name} guests have memory in steps of {step}MiB, not {quote(self.merged['memory'])}"
+            )
+            yield self._problem(reason, f"use {-(-memory // arch.memory_step) * step}MiB", *here)
 
     def _problem(self, message: str, suggestion: str, *keys: str) -> Problem:
         return Problem(self.document.file, *self._place(keys), message, suggestion)

@@ -6,8 +6,9 @@ file privately, so that clones share every page none of them has written to, and
 state. Technique: QEMU's docs/system/vm-templating.rst (capability ``x-ignore-shared``).
 
 A template is tested before it is used: emulators differ in what they save of a machine's timers
-(QEMU 7.2 loses those of riscv64 and ppc64el). For one that fails, only the reason is stored, and
-its machines use a cold boot.
+(QEMU 7.2 loses those of riscv64 and ppc64el), and pseries writes a device tree into the memory it was
+given, which a clone's kernel must leave alone (``Arch.rewritten``). For one that fails, only the reason
+is stored, and its machines use a cold boot.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     """
 
     def fill(folder: Path) -> dict[str, Any]:
-        reason, facts, template = "", {}, Template(folder)
+        failure, facts, template = "", {}, Template(folder)
         tried = replace(template, on_trial=True)
         with context.boot_slots:
             with room_for("a template", order.memory_mib * MIB, cache_dir()):
@@ -66,19 +67,21 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
             except Interrupted:
                 raise
             except LabError as problem:
-                reason = problem.message.splitlines()[0][:300]
-        if reason:
+                failure = problem.message.splitlines()[0][:300]
+        if failure:
             for file in (template.memory, template.state, template.disk):
                 file.unlink(missing_ok=True)
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
-            "reason": reason,
+            "reason": failure,
             "noted": time.time(),
             "boot_seconds": seconds,
             **facts,
         }
 
+    if reason := driver.cannot_clone(order):
+        return reason
     name = key(order, driver)
     _forget_expired(cache.place("templates", name))
     try:

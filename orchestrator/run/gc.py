@@ -189,16 +189,13 @@ def _unjournalled(scratch: Path, live: Callable[[], set[str]], removal: _Removal
 def _canaries(live: Callable[[], set[str]]) -> Iterator[str]:
     prefix = f"{TAG}-canary-{scratch_dir().name}-"
 
-    def ours(pid: int) -> bool:
+    def run_of(pid: int) -> str:
         words = process_table.arguments(pid)
-        return (
-            words[1:] == ["--canary"]
-            and words[0].startswith(prefix)
-            # One that still has its parent belongs to a run that lives, though it has no machine now.
-            and process_table.parent(pid) == 1
-        )
+        ours = words[1:] == ["--canary"] and words[0].startswith(prefix)
+        # One that still has its parent belongs to a run that lives, though it has no machine now.
+        return words[0].removeprefix(prefix) if ours and process_table.parent(pid) == 1 else ""
 
-    found = {pid: process_table.arguments(pid)[0].removeprefix(prefix) for pid in process_table.find(ours)}
+    found = dict(process_table.read(run_of))
     alive = live()
     for pid, run in found.items():
         if run not in alive and process_table.end(pid, patience=0):

@@ -30,8 +30,8 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
         yield home
 
 
-def clone_order(home: Home, arch: str) -> Order:
-    order = order_for(Kind("qemu", arch), home, name="clone")
+def clone_order(home: Home, arch: str, **keys: object) -> Order:
+    order = order_for(Kind("qemu", arch), home, name="clone", keys=keys)
     template = template_for(order)
     assert isinstance(template, Template), f"{arch} cannot be cloned: {template}"
     return replace(order, template=template)
@@ -65,6 +65,19 @@ class TestEveryArchitecture:
 
     def test_it_has_its_own_name(self, clone: Bench) -> None:
         assert clone.command("hostname").stdout.strip() == b"clone"
+
+
+def test_a_clone_lives_where_qemu_writes_into_its_memory(home: Home) -> None:
+    """pseries puts a device tree at the end of a clone's memory, where its kernel had data: with a gibibyte
+    that killed every one, with less now and then."""
+    order = clone_order(home, "ppc64el", memory="1GiB")
+    with on_bench(Kind("qemu", "ppc64el"), order) as bench:
+        assert bench.run("/bin/sleep", "1", timeout=30).exit_code == 0
+
+
+def test_too_large_to_be_cloned(home: Home) -> None:
+    large = order_for(Kind("qemu", "ppc64el"), home, keys={"memory": "4GiB"})
+    assert template_for(large) == "QEMU writes into the memory of a ppc64el clone that has more than 2048 MiB"
 
 
 def test_many_clones_in_a_row_leave_nothing_and_share_nothing() -> None:

@@ -44,17 +44,13 @@ def _configurations(classes: Path) -> set[Path]:
     """Return the configurations of this state folder's gateways that run, whether or not they exist."""
     name = Folder(classes, ownership.token(classes.parent)).config.name
     pattern = re.compile(rf"{re.escape(str(classes))}/[^/]+/{GATEWAY}/[^/]+/[^/]+/{re.escape(name)}")
-    found: set[Path] = set()
-
-    def note(pid: int) -> bool:
-        for word in process_table.arguments(pid):
-            # A word of its own, or within the title that sshd gives itself.
-            if match := pattern.search(word):
-                found.add(Path(match[0]))
-        return False
-
-    list(process_table.find(note))
-    return found
+    # A word of its own, or within the title that sshd gives itself.
+    return {
+        Path(match[0])
+        for _, words in process_table.read(process_table.arguments)
+        for match in map(pattern.search, words)
+        if match
+    }
 
 
 def _is_wanted(folder: Folder) -> bool:

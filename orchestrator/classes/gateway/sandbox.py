@@ -154,11 +154,8 @@ def _below(pid: int) -> set[int]:
     """Return all processes that a process started, and those that these started."""
     parents: dict[int, list[int]] = {}
 
-    def note(child: int) -> bool:
-        parents.setdefault(process_table.parent(child), []).append(child)
-        return False
-
-    list(process_table.find(note))
+    for child, above in process_table.read(process_table.parent):
+        parents.setdefault(above, []).append(child)
     found: set[int] = set()
     todo = [pid]
     while todo:

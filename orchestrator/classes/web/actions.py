@@ -190,14 +190,5 @@ def _view(machine: SessionMachine, alive: set[str]) -> MachineView:
 def _live_tags() -> set[str]:
     """Return the names that live processes have been given (``-name``), guests among them: all in one look,
     for a class has hundreds."""
-    tags: set[str] = set()
-
-    def note(pid: int) -> bool:
-        words = process_table.arguments(pid)
-        if "-name" in words[:-1]:
-            tags.add(words[words.index("-name") + 1])
-        return False
-
-    for _ in process_table.find(note):
-        pass
-    return tags
+    started = process_table.read(process_table.arguments)
+    return {words[words.index("-name") + 1] for _, words in started if "-name" in words[:-1]}

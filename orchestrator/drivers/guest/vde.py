@@ -95,8 +95,8 @@ def end(handle: Handle) -> None:
 
 def running(scratch: Path, folder: str) -> Iterator[tuple[str, str]]:
     """Yield the run and name of every switch with sockets in a ``folder`` beneath ``scratch``."""
-    for pid in list(process_table.find(lambda pid: bool(_sockets(pid)))):
-        place = Path(_sockets(pid)).parent
+    for pid, sockets in list(process_table.read(_sockets)):
+        place = Path(sockets).parent
         ours = place.name == folder and place.parent.parent.parent == scratch
         if ours and process_table.sees(pid, scratch):
             yield place.parent.parent.name, place.parent.name

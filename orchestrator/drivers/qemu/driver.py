@@ -110,6 +110,9 @@ class Qemu:
     def own_memory(self, handle: Handle) -> int:
         return emulator.own_memory(handle)
 
+    def cannot_clone(self, order: Order) -> str:
+        return emulator.cannot_clone(order)
+
     def template_identity(self, order: Order) -> tuple[object, ...]:
         return snapshot.identity(order)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.arch import kernel_cmdline
+from orchestrator.arch import REWRITTEN_BELOW, kernel_cmdline
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers.guest.layout import TRANSLATION_CACHE_MIB
 from orchestrator.drivers.model import TAG, Handle, Order
@@ -118,8 +118,23 @@ def _boot_words(order: Order, handle: Handle, memory: Memory) -> list[str]:
         return ["-bios", order.arch.firmware] if order.arch.firmware else []
     argv = ["-kernel", str(memory.kernel or order.image.kernel)]
     argv += ["-initrd", str(memory.initrd or home.initrd(order, handle))]
-    words = kernel_cmdline(order.arch, order.accel) + (f" {WARM}" if memory.file else "")
+    words = kernel_cmdline(order.arch, order.accel) + (_template_words(order) if memory.file else "")
     return [*argv, "-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
+
+
+def _template_words(order: Order) -> str:
+    """Return what the kernel of a template and its clones is told besides: to keep away from the memory that
+    QEMU writes when a clone starts, whose state is somebody else's then."""
+    usable = order.memory_mib * MIB - order.arch.rewritten
+    return f" {WARM}" + (f" mem={usable}" if order.arch.rewritten else "")
+
+
+def cannot_clone(order: Order) -> str:
+    """Return why a machine cannot be cloned whatever its image; "" if nothing speaks against it."""
+    if order.arch.rewritten and order.memory_mib * MIB > REWRITTEN_BELOW:
+        most = REWRITTEN_BELOW // MIB
+        return f"QEMU writes into the memory of a {order.arch.name} clone that has more than {most} MiB"
+    return ""
 
 
 def _disk_words(order: Order, folder: Path) -> list[str]:
@@ -338,17 +353,22 @@ def end(handle: Handle) -> None:
 def running(scratch: Path) -> Iterator[tuple[str, str]]:
     """Yield the run and machine of each isolab QEMU with sockets beneath ``scratch``: others belong to
     another user or state folder, or are in a container, and may be in use."""
-    for pid in list(process_table.find(lambda pid: _tag(pid).startswith(f"{TAG}-"))):
-        run, machine = split_tag(_tag(pid))
+    for pid, words in list(process_table.read(process_table.arguments)):
+        tag = _named(words)
+        if not tag.startswith(f"{TAG}-"):
+            continue
+        run, machine = split_tag(tag)
         mark = f"path={_escaped(scratch / run / machine)}/"
-        ours = any(mark in word for word in process_table.arguments(pid))
-        if ours and process_table.sees(pid, scratch):
+        if any(mark in word for word in words) and process_table.sees(pid, scratch):
             yield run, machine
 
 
 def _tag(pid: int) -> str:
+    return _named(process_table.arguments(pid))
+
+
+def _named(words: list[str]) -> str:
     """Return the -name of an isolab QEMU process (or one about to become it), else ""."""
-    words = process_table.arguments(pid)
     if "-name" not in words[:-1] or not any(Path(w).name.startswith("qemu-system-") for w in words):
         return ""
     return words[words.index("-name") + 1]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from habitat import wait_until
 
+from orchestrator.classes.web import actions as board_actions
+from orchestrator.drivers.guest import vde
+from orchestrator.drivers.model import TAG
+from orchestrator.drivers.qemu import emulator
 from orchestrator.host import process, process_table
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
@@ -30,6 +35,33 @@ def test_a_process_in_a_folder_lives_there(tmp_path: Path) -> None:
         wait_until(lambda: lives(pid), "the process to stand in the folder")
         (tmp_path / "in").rmdir()
         assert lives(pid)  # although its folder is gone
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda: emulator.running(Path("/s")),
+        lambda: vde.running(Path("/s"), vde.QEMU),
+        lambda: iter(board_actions._live_tags()),
+    ],
+    ids=["machines", "switches", "a class's machines"],
+)
+def test_who_ends_while_it_is_looked_at_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch, search: Callable[[], Iterator[object]]
+) -> None:
+    """Of each process the arguments can be read once, for it is gone then: other people's end at any time."""
+    asked: set[int] = set()
+
+    def once(pid: int) -> list[str]:
+        if pid in asked:
+            raise FileNotFoundError(pid)
+        asked.add(pid)
+        switch = ["/usr/bin/vde_switch", "-s", "/s/20261130-120000-abcdef/net.lan/qemu"]
+        return ["qemu-system-arm", "-name", f"{TAG}-20261130-120000-abcdef-vm", *switch]
+
+    monkeypatch.setattr(process_table, "arguments", once)
+    list(search())
+    assert asked
 
 
 @needs_root

@@ -75,6 +75,26 @@ def test_too_little_memory_by_default_is_told_of_the_machine_that_needs_more(fol
     assert found == ["» '256MiB' of memory is too little for ppc64el (use at least 512MiB)"]
 
 
+@pytest.mark.parametrize(
+    ("memory", "arch", "told"),
+    [
+        ("600MiB", "ppc64el", "» ppc64el guests have memory in steps of 256MiB, not '600MiB' (use 768MiB)"),
+        ("3GiB", "mipsel", "» '3GiB' of memory is too much for mipsel (use at most 2048MiB)"),
+        ("3GiB", "mips64el", "» '3GiB' of memory is too much for mips64el (use at most 2048MiB)"),
+    ],
+)
+def test_memory_must_suit_the_board(folder: Path, memory: str, arch: str, told: str) -> None:
+    assert machine_mistakes(folder, f"m: {{driver: qemu, memory: »{memory}, arch: {arch}}}") == [told]
+
+
+@pytest.mark.parametrize(("memory", "arch"), [("768MiB", "ppc64el"), ("2GiB", "mipsel"), ("600MiB", "s390x")])
+def test_memory_that_suits_the_board(folder: Path, memory: str, arch: str) -> None:
+    text = (
+        f"lab: a\nmachines: {{m: {{driver: qemu, memory: {memory}, arch: {arch}}}}}\nexercises: [ipc/pipes]\n"
+    )
+    assert load(folder, text).lab.machines["m"].memory >= 600 * 2**20
+
+
 def test_a_container_may_have_little_memory(folder: Path) -> None:
     text = "lab: a\nmachines: {m: {driver: container, memory: 16MiB}}\nexercises: [ipc/pipes]\n"
     assert load(folder, text).lab.machines["m"].memory == 16 * 2**20

@@ -30,6 +30,9 @@ class CloningDriver(NotedDriver):
 
     build: Callable[[], None] = lambda: None
 
+    def cannot_clone(self, order: Order) -> str:
+        return ""
+
     def template_identity(self, order: Order) -> tuple[object, ...]:
         return ("made up",)
 

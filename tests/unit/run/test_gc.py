@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import RUN, handle
@@ -204,13 +205,14 @@ class FakeProcesses:
     ended: list[int] = field(default_factory=list)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            process_table, "find", lambda matches: [pid for pid in self.table if matches(pid)]
-        )
+        monkeypatch.setattr(process_table, "read", self.read)
         monkeypatch.setattr(process_table, "arguments", lambda pid: self.table[pid][0])
         monkeypatch.setattr(process_table, "parent", lambda pid: self.table[pid][1])
         monkeypatch.setattr(process_table, "ancestors", set)
         monkeypatch.setattr(process_table, "end", self.end)
+
+    def read(self, look: Callable[[int], Any]) -> list[tuple[int, Any]]:
+        return [(pid, seen) for pid in self.table if (seen := look(pid))]
 
     def end(self, pid: int, patience: float) -> bool:
         self.ended.append(pid)
