@@ -19,6 +19,7 @@ The packages, in the order of the flow; each imports only from those before it (
 ``grading``      each submission on machines of its own -> a verdict on disk, and a receipt
 ``gradebook``    grades as CSV, feedback pages, learning platforms' files
 ``sessions``     machines that outlive the command: up, lookup, exec, file transfer, down
+``cluster``      the same on several hosts: an agent on each, and Dask in between
 ``bench``        measurements of isolab itself
 ``cli``          the command: one module for each verb
 ===============  ================================================================================
