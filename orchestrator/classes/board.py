@@ -93,6 +93,6 @@ def seat_row(
         checked=told.checked,
         passed=told.passed,
         handed_in=told.handed_in,
-        last_move=told.last_move and told.last_move.time,
+        last_move=told.last_move.time if told.last_move else None,
         ends=ends.get(seat.name),
     )

@@ -44,7 +44,7 @@ def _row(
 ) -> BoardRow:
     places = [*(["browser"] if seat.name in in_browser else []), *(["ssh"] if told.by_ssh else [])]
     last = told.last_move
-    moves = (last and last.time, in_browser.get(seat.name))
+    moves = (last.time if last else None, in_browser.get(seat.name))
     return BoardRow(
         seat.name,
         printable(seat.label),
