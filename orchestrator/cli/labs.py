@@ -30,6 +30,7 @@ def open_lab(path: str) -> LoadedLab:
 def print_schema(kind: str) -> Exit:
     """Print the JSON Schema of a kind of file, for editors."""
     from orchestrator.classes.spec import class_schema
+    from orchestrator.cluster.hostfile.spec import hosts_schema
     from orchestrator.gradebook.policy import policy_schema  # with modules that nothing else here needs
 
     kinds = {
@@ -39,6 +40,7 @@ def print_schema(kind: str) -> Exit:
         "class": class_schema,
         "policy": policy_schema,
         "image": image_schema,
+        "hosts": hosts_schema,
     }
     if kind not in kinds:
         raise SpecError(f"unknown schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")
