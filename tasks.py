@@ -30,9 +30,9 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     raise Exit(code=doctor(format))
 
 
-@task(help={"lab": f"{_LAB['lab']}; or a class's folder or file", **_FORMAT})
+@task(help={"lab": f"{_LAB['lab']}; or a class's folder or file, or a hosts file", **_FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
-    """Report every mistake in a lab and its exercises, or in a class, with file, line and column."""
+    """Report every mistake in a lab and its exercises, a class or a hosts file, with its place."""
     from orchestrator.cli.validate import validate
 
     raise Exit(code=validate(lab, format))
