@@ -458,6 +458,14 @@ def class_(
     raise Exit(code=act(action, path, tuple(further or ()), options))
 
 
+@task(help={"serve": "be this host's agent, in the foreground, until it is not needed any more"})
+def agent(_context: Context, serve: bool = False) -> None:
+    """Used by a controller over SSH: talk to this host's agent, started if there is none."""
+    from orchestrator.cli.cluster.agent import agent
+
+    raise Exit(code=agent(serve))
+
+
 @task(help={**_FORMAT, **GC})
 def gc(_context: Context, format: str = "text", forget: bool = False, foreign: str = "") -> None:  # noqa: A002
     """Remove what crashed or killed runs left behind."""
