@@ -1,0 +1,425 @@
+"""The engine for several hosts: gives units to hosts by way of Dask, and yields records as they fall.
+
+The engine chooses the host, the best in a unit's order that has room, and Dask carries: a task of Dask's that
+may run on several workers is given to one of them before it can start, and then waits there although another
+host is idle. What is given away, in which epoch, and which lines count is known here alone; a scheduler that
+dies takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.cluster.model import Unit
+from orchestrator.cluster.scheduling import ledger, settings
+from orchestrator.cluster.scheduling.certificates import Role, issue
+from orchestrator.cluster.scheduling.dask_client import Answer, DaskClient, Event, Happened, Workers
+from orchestrator.cluster.scheduling.ledger import Ledger, UnitLines
+from orchestrator.cluster.scheduling.orders import Signer, signer
+from orchestrator.cluster.scheduling.peers import TOPIC
+from orchestrator.cluster.scheduling.run_journal import RunJournal, run_journal
+from orchestrator.cluster.scheduling.view import ClusterView
+from orchestrator.deadline import Cancellation, Deadline
+from orchestrator.errors import LabError, TransportError, Unavailable
+from orchestrator.formatting import printable
+from orchestrator.labfile.plan import Job
+from orchestrator.progress import Progress
+from orchestrator.record import Record
+
+MIB = 2**20
+TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
+"""How soon a cancellation is noticed; how often we look which hosts are there."""
+TEARDOWN_SECONDS = 120.0
+GIVEN_AT_MOST = 2
+
+Lost = Callable[[Job, str, str, str], Record]
+"""Makes the *error* record of a job's exercise, of a host and a reason: see ``lost_record``."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds of waiting are enough."""
+
+    unplaceable: float = settings.UNPLACEABLE_SECONDS
+    lost: float = settings.LOST_SECONDS
+
+
+@dataclass
+class _Task:
+    """A unit on its way. ``tries``: how many times it has been given away; ``since``: the moment from which it
+    has been waiting for a host, or its host has been away; ``avoid``: hosts that failed it, and why."""
+
+    lines: UnitLines
+    tries: int = 0
+    token: str = ""
+    since: float | None = None
+    avoid: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> Unit:
+        return self.lines.unit
+
+    @property
+    def memory(self) -> int:
+        """Whole MiB."""
+        return -(-self.unit.memory // MIB)
+
+
+@dataclass(frozen=True)
+class ClusterEngine:
+    """Runs the units of one run on the hosts of a cluster that is up.
+
+    ``folder`` is the cluster's state folder. ``units`` makes units of jobs, with the hosts that may run each,
+    best first. ``lost`` makes the record of an exercise that no host could run.
+    """
+
+    folder: Path
+    view: ClusterView
+    units: Callable[[Sequence[Job]], Sequence[Unit]]
+    lost: Lost
+    progress: Progress
+    cancellation: Cancellation
+    limits: Limits = Limits()
+
+    def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
+        """Yield records as they fall. Closing it cancels what still runs on all hosts, and returns when it is
+        torn down. Raises Unavailable if there is no scheduler, Interrupted."""
+        units = self.units(jobs)
+        if not units:
+            return
+        with run_journal(self.folder, units[0].run) as journal, contextlib.ExitStack() as stack:
+            run = _Run(self, units, journal, signer(self.folder))
+            stack.callback(run.close)
+            yield from run.records()
+
+
+class _Run:
+    """One run: what waits, what is given away, and the connection to the scheduler."""
+
+    def __init__(
+        self, engine: ClusterEngine, units: Sequence[Unit], journal: RunJournal, orders: Signer
+    ) -> None:
+        self._engine, self._journal, self._orders = engine, journal, orders
+        self._run = units[0].run
+        lines = {unit.key: UnitLines(unit) for unit in units}
+        self._ledger = Ledger(self._run, lines)
+        self._waiting = [_Task(one) for one in lines.values()]
+        self._given: dict[str, _Task] = {}
+        self._touched: set[str] = set()
+        self._happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
+        self._credentials = issue(engine.folder, Role.CONTROLLER, self._run)
+        self._client: DaskClient | None = None
+        self._connections = 0
+        self._workers = Workers({}, {})
+        self._away_since: float | None = None
+        self._told: set[str] = set()
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records of all units."""
+        self._connect()
+        if self._client is None:
+            self._connect(last=True)
+        looked = 0.0
+        while self._waiting or self._given:
+            self._engine.cancellation.check()
+            now = time.monotonic()
+            if now - looked >= LOOK_SECONDS:
+                looked = now
+                self._look()
+                yield from self._overdue(now)
+            self._place(now)
+            with contextlib.suppress(queue.Empty):
+                while True:  # what is there already is dealt with before we look again
+                    yield from self._deal_with(self._happened.get(timeout=TICK_SECONDS))
+                    if time.monotonic() - looked >= LOOK_SECONDS or self._waiting:
+                        break
+
+    def close(self) -> None:
+        """Cancel what is still given away, on all hosts at once, and wait for its end."""
+        if self._given:
+            hosts = {task.lines.host for task in self._given.values()} | self._touched
+            self._cancel_on(sorted(hosts))
+        if self._client is not None:
+            self._client.close()
+
+    def _cancel_on(self, hosts: Sequence[str]) -> None:
+        deadline = Deadline.after(TEARDOWN_SECONDS)
+
+        def cancel(host: str) -> None:
+            try:
+                self._engine.view.cancel(host, self._run, deadline)
+            except LabError as problem:
+                self._engine.progress.tell(
+                    f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves when "
+                    "their lease ends"
+                )
+
+        threads = [threading.Thread(target=cancel, args=(host,), daemon=True) for host in hosts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    # The connection
+
+    def _connect(self, *, last: bool = False) -> None:
+        """Connect to the scheduler, and look who is there. Raises Unavailable if ``last``."""
+        address = self._engine.view.scheduler()
+        try:
+            if not address:
+                raise Unavailable(
+                    "the cluster has no scheduler", hint="`isolab cluster up` starts it; see `cluster status`"
+                )
+            self._connections += 1
+            self._client = DaskClient(
+                address, self._credentials, f"{TOPIC}{self._run}", self._happened, self._connections
+            )
+            self._workers = self._client.workers()
+            self._away_since = None
+        except Unavailable:
+            self._disconnect()
+            if last:
+                raise
+
+    def _disconnect(self) -> None:
+        """Drop the connection. What was given stays with its host, to be asked for again in its epoch."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        self._workers = Workers({}, {})
+        for task in self._given.values():
+            task.token = ""
+
+    def _look(self) -> None:
+        """Look which hosts are there; after a scheduler was lost, connect to the one in its place."""
+        if self._client is not None:
+            try:
+                if not self._client.alive:
+                    raise Unavailable("the connection to the scheduler was lost")
+                self._workers = self._client.workers()
+            except Unavailable as problem:
+                self._tell(f"{problem.message}: connecting again")
+                self._disconnect()
+        if self._client is None:
+            self._connect()
+            if self._client is None:
+                return
+        for task in [*self._given.values()]:
+            if not task.token and task.lines.host in self._workers.address:
+                self._hand_over(task, task.lines.host)  # in the same epoch: the host goes on with it
+
+    # Placing
+
+    def _place(self, now: float) -> None:
+        """Give waiting units to hosts that have room for them."""
+        if self._client is None:
+            return
+        room = dict(self._workers.memory)
+        count = dict.fromkeys(room, settings.THREADS)
+        for task in self._given.values():
+            if task.lines.host in room:
+                room[task.lines.host] -= task.memory
+                count[task.lines.host] -= 1
+        for task in [*self._waiting]:
+            there = [name for name in _allowed(task, self._workers) if name in room]
+            fits = [name for name in there if room[name] >= task.memory and count[name] > 0]
+            if fits:
+                room[fits[0]] -= task.memory
+                count[fits[0]] -= 1
+                self._give(task, fits[0])
+            elif there and any(self._workers.memory[name] >= task.memory for name in there):
+                task.since = None  # only busy
+            elif task.since is None:
+                task.since = now
+
+    def _give(self, task: _Task, host: str) -> None:
+        task.tries += 1
+        task.lines.give(host, task.unit.epoch if task.tries == 1 else task.unit.epoch + 1)
+        self._waiting.remove(task)
+        self._given[task.unit.key] = task
+        self._touched.add(host)
+        self._hand_over(task, host)
+
+    def _hand_over(self, task: _Task, host: str) -> None:
+        assert self._client is not None
+        self._journal.note(task.unit.key, task.unit.epoch, host, "given")
+        order = self._orders.order(task.unit, host, f"{TOPIC}{self._run}")
+        task.since = None
+        try:
+            task.token = self._client.give(order, self._workers.address[host], task.memory)
+        except Exception:  # noqa: BLE001 - Dask documents none; the connection is looked at next
+            task.token = ""
+
+    def _overdue(self, now: float) -> Iterator[Record]:
+        """Give up waiting where it was long enough."""
+        if self._client is None:
+            self._away_since = self._away_since or now
+            if now - self._away_since >= self._engine.limits.unplaceable:
+                reason = f"the cluster's scheduler was away for {self._engine.limits.unplaceable:.0f} s"
+                for task in [*self._waiting, *self._given.values()]:
+                    yield from self._give_up(task, reason)
+            return
+        for task in [*self._waiting]:
+            if task.since is not None and now - task.since >= self._engine.limits.unplaceable:
+                yield from self._give_up(task, self._why_not(task))
+        for task in [*self._given.values()]:
+            if task.lines.host in self._workers.address:
+                task.since = None
+            elif task.since is None:
+                task.since = now
+            elif now - task.since >= self._engine.limits.lost:
+                trouble = self._engine.view.trouble(task.lines.host) or "its worker is gone"
+                yield from self._failed(task, f"{trouble}, for {now - task.since:.0f} s")
+
+    def _why_not(self, task: _Task) -> str:
+        """Say why a unit finds no host, naming hosts and what they lack."""
+        said = []
+        for host in task.unit.places:
+            if host in task.avoid:
+                said.append(f"{host}: {task.avoid[host]}")
+            elif host not in self._workers.address:
+                said.append(f"{host} is away" + _because(self._engine.view.trouble(host)))
+            else:
+                free = self._workers.memory[host]
+                said.append(f"{host} has {free} MiB of memory, and it needs {task.memory} MiB")
+        names = ", ".join(job.machine for job in task.unit.jobs)
+        places = "; ".join(said) or "no host may run it"
+        return f"no host for {names} within {self._engine.limits.unplaceable:.0f} s: {places}"
+
+    # What happens
+
+    def _deal_with(self, what: Happened) -> Iterator[Record]:
+        if isinstance(what, Event):
+            yield from self._line(what.line, "")
+        else:
+            yield from self._answer(what)
+
+    def _line(self, text: str, host: str) -> Iterator[Record]:
+        """Yield the record of a line, if it has one that counts."""
+        line = None
+        try:
+            line = self._ledger.line(text, self._engine.view.public_keys())
+            if line.kind == ledger.RECORD:
+                yield self._ledger.record(line)
+            elif line.kind == ledger.WORD:
+                self._engine.progress.tell(f"{line.host}: {printable(line.body[:2000])}")
+        except ledger.Stale:
+            return
+        except ledger.Refused as problem:
+            self._tell(f"{_sender(text, host, self._workers)}: refused {problem}")
+            return
+        task = self._given.get(line.unit)
+        if task is not None and task.lines.complete:
+            yield from self._finish(task)
+
+    def _answer(self, answer: Answer) -> Iterator[Record]:
+        if answer.connection != self._connections:
+            return
+        task = next((one for one in self._given.values() if one.token == answer.token), None)
+        if task is None:
+            return
+        if not answer.text:
+            if self._client is not None and self._client.alive:
+                yield from self._failed(task, answer.failure)
+            return  # the scheduler is gone: the unit stays with its host
+        try:
+            said = json.loads(answer.text)
+            found, problem = list(said["lines"]), str(said["problem"])[:2000]
+        except (ValueError, KeyError, TypeError):
+            found, problem = [], "what its worker returned is no answer"
+        for text in found:
+            if not isinstance(text, str):
+                continue
+            yield from self._line(text, task.lines.host)
+            if task.unit.key not in self._given:
+                return
+        if task.unit.key in self._given:
+            yield from self._failed(task, printable(problem) or "it did not return all lines of the unit")
+
+    def _finish(self, task: _Task) -> Iterator[Record]:
+        """A unit has ended, and all its lines are here."""
+        self._journal.note(task.unit.key, task.unit.epoch, task.lines.host, "ended")
+        self._forget(task, ended=True)
+        reason = f"host {task.lines.host} ended the unit without a record of it"
+        for job, exercise in self._ledger.missing(task.unit.key):
+            yield self._engine.lost(job, exercise, task.lines.host, _end_words(task) or reason)
+
+    def _failed(self, task: _Task, reason: str) -> Iterator[Record]:
+        """A unit's host failed it: give it to another one, once."""
+        host = task.lines.host
+        self._journal.note(task.unit.key, task.unit.epoch, host, "lost")
+        self._forget(task)
+        task.avoid[host] = reason
+        if task.tries >= GIVEN_AT_MOST:
+            every = "; ".join(f"{name}: {why}" for name, why in task.avoid.items())
+            yield from self._give_up(task, f"infrastructure: {every}")
+            return
+        self._engine.progress.tell(f"{host}: {reason}; giving {_names(task)} to another host")
+        task.since = None
+        self._waiting.append(task)
+
+    def _give_up(self, task: _Task, reason: str) -> Iterator[Record]:
+        host = task.lines.host
+        if task in self._waiting:
+            self._waiting.remove(task)
+        self._forget(task)
+        self._engine.progress.tell(f"{_names(task)}: {reason}")
+        for job, exercise in self._ledger.missing(task.unit.key):
+            yield self._engine.lost(job, exercise, host, reason)
+
+    def _forget(self, task: _Task, *, ended: bool = False) -> None:
+        self._given.pop(task.unit.key, None)
+        if self._client is not None and task.token:
+            self._client.forget(task.token, ended=ended)
+        task.token = ""
+
+    def _tell(self, words: str) -> None:
+        """Tell something once."""
+        if words not in self._told:
+            self._told.add(words)
+            self._engine.progress.tell(words)
+
+
+def _allowed(task: _Task, workers: Workers) -> list[str]:
+    """Return where a unit may run now, best first: on hosts that failed it only if there is no other."""
+    there = [name for name in task.unit.places if name in workers.address]
+    return [name for name in there if name not in task.avoid] or there
+
+
+def _names(task: _Task) -> str:
+    return ", ".join(job.machine for job in task.unit.jobs)
+
+
+def _because(words: str) -> str:
+    return f" ({words})" if words else ""
+
+
+def _end_words(task: _Task) -> str:
+    """Return what the end of a unit says of why it ended early; empty if it says nothing."""
+    end = task.lines.end
+    if end is None or not end.body:
+        return ""
+    try:
+        said = json.loads(end.body)
+    except ValueError:
+        return printable(end.body[:2000])
+    found = said.get("error") or said.get("problem") if isinstance(said, dict) else ""
+    return printable(str(found)[:2000]) if found else ""
+
+
+def _sender(text: str, host: str, workers: Workers) -> str:
+    """Return who sent a line that was refused: the host that returned it, or whom it claims to be from."""
+    if host:
+        return host
+    with contextlib.suppress(ledger.Refused):
+        claimed = ledger.parsed(text).host
+        if claimed in workers.address:
+            return claimed
+    return "some host"

@@ -1,0 +1,89 @@
+"""Dask's worker as a process on a host. Owns nothing: it may be killed at any moment, guests live on.
+
+1. Standard input: {"host", "credentials", "orders", "socket", "memory", "folder"}: the host's name, its keys,
+   the key that verifies orders, the agent's socket, MiB for guests, and where Dask may write.
+2. Standard output: {"port", "reverse"}: free ports here, for the worker and for the way to the scheduler.
+3. Standard input: {"contact", "scheduler"}: the worker's address as the scheduler sees it, the scheduler's
+   as the worker sees it.
+4. Standard output: {"ready": true}, or at any time {"problem", "hint"}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cluster.scheduling import certificates, process_pipes, settings, unpickling
+from orchestrator.cluster.scheduling import work as unit_work
+from orchestrator.cluster.scheduling.certificates import Credentials, Role
+from orchestrator.errors import LabError, TimedOut
+
+START_SECONDS = 30.0
+COMMAND = (sys.executable, "-c", f"from {__name__} import main; main()")
+"""What starts it with the Python and the isolab that run us."""
+
+
+def main() -> None:
+    """Be the worker of this host until standard input ends, or the scheduler is lost."""
+    given = process_pipes.hear()
+    logging.basicConfig(format="worker: %(message)s", level=logging.WARNING)
+    try:
+        settings.apply()
+        settings.log_from(logging.WARNING)
+        credentials = Credentials.from_data(given["credentials"])
+        credentials.check(Role.HOST, datetime.now(UTC))
+        unpickling.restrict(unpickling.WORKER)
+        port, reverse = _free_ports()
+        process_pipes.say(port=port, reverse=reverse)
+        asyncio.run(_serve(given, credentials, port, process_pipes.hear()))
+    except LabError as problem:
+        process_pipes.say(problem=problem.message, hint=problem.hint)
+    except (OSError, ValueError, RuntimeError) as problem:  # Dask's
+        process_pipes.say(problem=f"it cannot start: {problem.__cause__ or problem}", hint="")
+    os._exit(1)
+
+
+async def _serve(given: dict[str, Any], credentials: Credentials, port: int, where: dict[str, Any]) -> None:
+    from distributed import Worker
+
+    process_pipes.end_with_input()
+    worker: Any = Worker(
+        where["scheduler"],
+        name=given["host"],
+        extensions={},
+        nthreads=settings.THREADS,
+        resources={settings.MEMORY: int(given["memory"])},
+        memory_limit=0,
+        security=certificates.security(credentials),
+        protocol="tls",
+        host="127.0.0.1",
+        port=port,
+        contact_address=where["contact"],
+        local_directory=given["folder"],
+        dashboard=False,
+        dashboard_address="127.0.0.1:0",
+    )
+    place = unit_work.Place(given["host"], Path(given["socket"]), given["orders"], worker.log_event)
+    unit_work.settle(place)
+    try:
+        await asyncio.wait_for(worker, START_SECONDS)
+    except TimeoutError:
+        raise TimedOut(
+            f"the scheduler did not answer the worker on {given['host']} within {START_SECONDS:.0f} s"
+        ) from None
+    process_pipes.say(ready=True)
+    await worker.finished()
+    process_pipes.say(problem="the connection to the scheduler ended", hint="")
+
+
+def _free_ports() -> tuple[int, int]:
+    """Return two ports of the loopback that are free now. Another process may be faster: then the worker does
+    not start, and is started again."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
