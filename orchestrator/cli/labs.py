@@ -23,13 +23,14 @@ from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_sc
 from orchestrator.paths import EXERCISES
 
 
-def open_lab(path: str) -> LoadedLab:
+def open_lab(path: str, host: str | None = None) -> LoadedLab:
     """Load a lab by path or built-in name, or the one that a controller sent to this host (a bundle's
-    folder). Raises SpecError with every mistake."""
+    folder). ``host`` is the architecture it is for, by default this host's. Raises SpecError with every
+    mistake."""
     if is_bundle(Path(path)):
         return load_bundle(Path(path))
     known = recipes()
-    return load_lab(find_lab(path), EXERCISES, images=least_memory(known), contents=known)
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(known), host=host, contents=known)
 
 
 def print_schema(kind: str) -> Exit:

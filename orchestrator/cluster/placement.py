@@ -69,11 +69,13 @@ class Unplaceable:
 
 @dataclass(frozen=True)
 class Placement:
-    """The units of a run in the order of its jobs, what no host can run, and what people should know."""
+    """The units of a run in the order of its jobs, what no host can run, and what people should know.
+    ``machines`` has those of the units by name, with their architectures."""
 
     units: tuple[Unit, ...]
     problems: tuple[Unplaceable, ...] = ()
     notes: tuple[str, ...] = ()
+    machines: Mapping[str, Need] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -112,6 +114,7 @@ def place(lab: LoadedLab, jobs: Sequence[Job], there: Offers, native: str, terms
         tuple(found[number] for number in sorted(found)),
         tuple(sorted(problems, key=lambda one: jobs.index(one.jobs[0]))),
         tuple(load.notes()),
+        {need.plan.name: need for one in wanted for need in one.needs},
     )
 
 
@@ -126,11 +129,13 @@ def units_of(lab: LoadedLab, jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
 
 
 @dataclass(frozen=True)
-class _Need:
-    """What one machine needs: ``plan`` with its architecture, whatever host it is on."""
+class Need:
+    """What one machine needs: ``plan`` with its architecture, whatever host it is on. ``hosts_own``: the lab
+    names no architecture, so that it has its host's."""
 
     plan: MachinePlan
     wanted: Machine
+    hosts_own: bool = False
 
     @property
     def guest(self) -> bool:
@@ -141,29 +146,38 @@ class _Need:
         hardware = TRAITS[self.plan.driver].hardware_only
         return hardware or (host.kvm and host.arch == self.plan.arch and self.wanted.accel != "tcg")
 
+    def way_on(self, host: Offer) -> str:
+        """How its programs would run there, in a word or two."""
+        if self.guest:
+            return self.plan.driver if TRAITS[self.plan.driver].hardware_only else self._accel_on(host)
+        return "native" if host.arch == self.plan.arch else "user emulation"
+
+    def _accel_on(self, host: Offer) -> str:
+        return "kvm" if self.accelerated_on(host) else "emulated"
+
 
 @dataclass(frozen=True)
 class _Wanted:
     """What a unit needs of its host: ``memory`` bytes and ``cpus`` while the most machines are up."""
 
     jobs: tuple[Job, ...]
-    needs: tuple[_Need, ...]
+    needs: tuple[Need, ...]
     pins: tuple[str, ...]
     memory: int
     cpus: int
 
 
-def _needs(lab: LoadedLab, native: str) -> dict[str, _Need]:
+def _needs(lab: LoadedLab, native: str) -> dict[str, Need]:
     machines = {
         name: one if one.arch else one.model_copy(update={"arch": native})
         for name, one in lab.lab.machines.items()
     }
     whole = replace(lab, lab=lab.lab.model_copy(update={"machines": machines}))
     planned = plan(whole, Host("", 0, 1)).machines
-    return {one.name: _Need(one, machines[one.name]) for one in planned}
+    return {one.name: Need(one, machines[one.name], not lab.lab.machines[one.name].arch) for one in planned}
 
 
-def _wanted(jobs: tuple[Job, ...], known: Mapping[str, _Need], pins: Pins, at_once: int | None) -> _Wanted:
+def _wanted(jobs: tuple[Job, ...], known: Mapping[str, Need], pins: Pins, at_once: int | None) -> _Wanted:
     needs = tuple(known[job.machine] for job in jobs)
     # Machines of a network are up together whatever the limit.
     up = max(at_once or len(jobs), *(len(job.group) for job in jobs))
@@ -186,23 +200,29 @@ def _why_not(host: Offer, unit: _Wanted) -> str:
     return ""
 
 
-def _unsuitable(host: Offer, need: _Need) -> str:
+def _unsuitable(host: Offer, need: Need) -> str:
     """Why one machine cannot be on this host, whatever else is; "" if it can."""
-    traits, machine = TRAITS[need.plan.driver], need.wanted
-    if traits.existing:
-        return "the machine exists already, and is reached from the controller only; run it without --cluster"
-    if machine.uri and libvirt_uri.parse(machine.uri).remote:
-        return "its libvirt daemon is on a host of its own; run it without --cluster"
-    shares_kernel = not traits.architectures
-    if shares_kernel and host.arch != need.plan.arch:
-        return f"the host is {host.arch}, and a {need.plan.driver} of {need.plan.arch} shares its kernel"
-    if traits.hardware_only and not _runs_directly(host.arch, need.plan.arch):
-        return f"the host is {host.arch}, and {need.plan.driver} does not emulate {need.plan.arch}"
-    if machine.accel == "kvm" and not need.accelerated_on(host):
-        why = (
-            "KVM was not proved to work there" if host.arch == need.plan.arch else f"the host is {host.arch}"
-        )
-        return f"the lab demands KVM for {need.plan.arch}; {why}"
+    traits, arch = TRAITS[need.plan.driver], need.plan.arch
+    if elsewhere := _elsewhere(need):
+        return f"{elsewhere}; run it without --cluster"
+    if not traits.architectures and host.arch != arch:
+        return f"the host is {host.arch}, and a {need.plan.driver} of {arch} shares its kernel"
+    if need.hosts_own and host.arch != arch:
+        return f"the host is {host.arch}, and machines of this run whose lab names none are {arch}"
+    if traits.hardware_only and not _runs_directly(host.arch, arch):
+        return f"the host is {host.arch}, and {need.plan.driver} does not emulate {arch}"
+    if need.wanted.accel == "kvm" and not need.accelerated_on(host):
+        why = "KVM was not proved to work there" if host.arch == arch else f"the host is {host.arch}"
+        return f"the lab demands KVM for {arch}; {why}"
+    return ""
+
+
+def _elsewhere(need: Need) -> str:
+    """Why a machine is on no host of any cluster; "" if it can be."""
+    if TRAITS[need.plan.driver].existing:
+        return "the machine exists already, and is reached from the controller only"
+    if need.wanted.uri and libvirt_uri.parse(need.wanted.uri).remote:
+        return "its libvirt daemon is on a host of its own"
     return ""
 
 
@@ -256,7 +276,7 @@ class _Load:
         return found
 
 
-def _lacks_emulator(host: Offer, need: _Need) -> bool:
+def _lacks_emulator(host: Offer, need: Need) -> bool:
     return TRAITS[need.plan.driver].accelerated and need.plan.arch not in host.emulates
 
 

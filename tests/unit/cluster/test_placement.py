@@ -78,8 +78,8 @@ def test_machines_of_a_network_are_one_unit_on_one_host() -> None:
 def test_kvm_where_it_was_proved_then_a_host_of_the_same_architecture() -> None:
     result = placed({"here": VM, "there": VM | {"arch": "arm64"}}, LAB1, ARM, KVM)
     by_machine = {unit.jobs[0].machine: unit.places for unit in result.units}
-    assert by_machine["here"] == ("kvm", "lab1", "arm")
-    assert by_machine["there"][0] == "arm"
+    assert by_machine["here"] == ("kvm", "lab1")
+    assert by_machine["there"] == ("arm", "lab1", "kvm")
 
 
 def test_a_full_host_with_kvm_is_not_waited_for() -> None:
@@ -98,7 +98,7 @@ def test_more_than_there_is_room_for_waits_and_is_told() -> None:
 
 
 def test_what_demands_kvm_goes_nowhere_else() -> None:
-    machines = {"here": VM | {"accel": "kvm"}}
+    machines = {"here": VM | {"accel": "kvm", "arch": "amd64"}}
     assert placed(machines, LAB1, ARM, KVM).units[0].places == ("kvm",)
     assert why(placed(machines, LAB1, ARM)) == [
         "no host can run here: lab1: the lab demands KVM for amd64; KVM was not proved to work there; "
@@ -124,7 +124,9 @@ def test_an_emulator_that_has_to_be_installed_is_told() -> None:
 
 
 def test_too_large_names_hosts_and_memory() -> None:
-    result = placed({"big": {"driver": "qemu", "memory": "16GiB"}}, LAB1, LAB2, replace(ARM, memory=GIB))
+    result = placed(
+        {"big": {"driver": "qemu", "memory": "16GiB", "arch": "amd64"}}, LAB1, LAB2, replace(ARM, memory=GIB)
+    )
     assert why(result) == [
         "no host can run big: lab1, lab2: 16494MiB of memory needed, 8GiB there; "
         "arm: 16494MiB of memory needed, 1GiB there"
@@ -182,6 +184,12 @@ def test_a_machine_without_architecture_has_the_same_one_wherever_it_is() -> Non
     assert Offers(()).native("riscv64") == "riscv64"
     both = placed({"a": {"driver": "process"}, "b": VM}, ARM)
     assert set(both.chosen.values()) == {"arm"}
+    mixed = placed({"a": {"driver": "process"}, "b": VM, "c": VM | {"arch": "amd64"}}, ARM, LAB1)
+    assert {unit.jobs[0].machine: set(unit.places) for unit in mixed.units} == {
+        "a": {"lab1"},
+        "b": {"lab1"},
+        "c": {"lab1", "arm"},
+    }
 
 
 def test_what_a_host_offers() -> None:
