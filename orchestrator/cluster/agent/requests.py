@@ -61,7 +61,8 @@ class Requests:
 
     def _facts(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
-        return asdict(host_facts(_text(message, "host", ""), self.units.key.public))
+        about = host_facts(_text(message, "host", ""), self.units.key.public)
+        return asdict(replace(about, drained=self.units.place.draining.exists()))
 
     def _beat(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
