@@ -6,23 +6,19 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator.arch import host_arch
-from orchestrator.cluster.bundle import Bundle, pack
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.logs import unpack_logs
 from orchestrator.cluster.model import Cluster, ClusterHost, Unit
-from orchestrator.cluster.offers import Offers, offers
-from orchestrator.cluster.paths import BUNDLES
-from orchestrator.cluster.placement import Pins, Placement, Terms, Unplaceable, place
+from orchestrator.cluster.placement import Pins, Terms, Unplaceable
+from orchestrator.cluster.prepare import SEND_SECONDS, prepare
 from orchestrator.cluster.scheduling.engine import ClusterEngine
 from orchestrator.cluster.scheduling.lost_record import lost_record
 from orchestrator.cluster.supervisor_view import SupervisorView
 from orchestrator.deadline import Cancellation
-from orchestrator.errors import LabError
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.labfile.plan import jobs as plan_jobs
@@ -31,7 +27,6 @@ from orchestrator.progress import Progress
 from orchestrator.record import Record
 from orchestrator.run.run import Selection
 
-SEND_SECONDS = 600.0
 LOG_BYTES = 64 * 2**20
 """Most bytes of logs that are fetched from one host."""
 
@@ -56,7 +51,8 @@ class ClusterSource:
         cancels what runs. The machines' logs are in ``out`` afterwards. Raises LabError."""
         cancellation = Cancellation()
         with hosts_up(self.cluster, cancellation) as hosts:
-            placed = self._placed(lab, run, choice, hosts, progress)
+            todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
+            placed = prepare(lab, todo, Terms(cold=choice.cold, pins=self.pins), hosts, progress)
             for problem in placed.problems:
                 yield from _unplaceable(lab, problem, progress)
             if not placed.units:
@@ -79,51 +75,6 @@ class ClusterSource:
                         yield record
             finally:
                 _fetch_logs(hosts, run, machines, out, progress)
-
-    def _placed(
-        self, lab: LoadedLab, run: str, choice: Selection, hosts: HostsUp, progress: Progress
-    ) -> Placement:
-        """Say which host runs what, and see that each has the lab."""
-        there = _offers(hosts)
-        for name, why in there.absent.items():
-            progress.tell(f"{name} takes no part: {why}")
-        todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
-        bundle = pack(lab, hosts.state / BUNDLES)
-        terms = Terms(bundle.digest, choice.cold, pins=self.pins)
-        placed = place(lab, todo, there, there.native(host_arch().name), terms)
-        for words in placed.notes:
-            progress.tell(words)
-        wanted = {name for unit in placed.units for name in unit.places}
-        failed = _send(bundle, wanted, hosts, progress)
-        return replace(placed, units=tuple(_without(unit, failed) for unit in placed.units))
-
-
-def _offers(hosts: HostsUp) -> Offers:
-    facts, silent = hosts.facts()
-    drained = {name: "it is drained" for name, one in facts.items() if one.drained}
-    return offers(hosts.cluster, facts, {**silent, **drained})
-
-
-def _send(
-    bundle: Bundle, wanted: Collection[str], hosts: HostsUp, progress: Progress
-) -> Mapping[str, str]:
-    """Send a lab to the hosts that lack it; returns those that did not get it, and why."""
-
-    def send(host: ClusterHost) -> None:
-        agent = hosts.agent(host)
-        if agent.missing([bundle.digest], hosts.deadline()):
-            agent.put(bundle.digest, bundle.archive, hosts.deadline(SEND_SECONDS))
-
-    _, failed = hosts.each(send, [host for host in hosts.cluster.hosts if host.name in wanted])
-    for name, why in failed.items():
-        progress.tell(f"{name} did not get the lab: {why}")
-    return failed
-
-
-def _without(unit: Unit, failed: Mapping[str, str]) -> Unit:
-    """A unit whose places are those that have the lab, unless none has."""
-    left = tuple(name for name in unit.places if name not in failed)
-    return replace(unit, places=left or unit.places)
 
 
 def _of(units: Sequence[Unit], jobs: Sequence[Job]) -> list[Unit]:

@@ -15,6 +15,8 @@ from orchestrator.cluster.agent.refusal import Refused
 from orchestrator.errors import SpecError
 from orchestrator.labfile.load import LoadedLab
 
+SENT = "bundle:"
+"""Before a digest: how the isolab of a host names a lab that a controller sent."""
 DIGEST = re.compile(r"[0-9a-f]{16,64}")
 """The beginning of a SHA-256 in hexadecimal, or all of it."""
 

@@ -1,0 +1,35 @@
+"""Which cluster a verb means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import Unavailable
+
+if TYPE_CHECKING:
+    from orchestrator.cluster.model import Cluster
+
+VARIABLE = "ISOLAB_CLUSTER"
+"""The hosts file that verbs use without --cluster."""
+
+
+def wanted_cluster(option: str) -> str:
+    """Return the hosts file that ``--cluster`` names, or the environment; "" for this host alone."""
+    return option or os.environ.get(VARIABLE, "")
+
+
+def open_hosts(path: str) -> Cluster:
+    """Return the cluster of a hosts file. Raises SpecError for mistakes in it, Unavailable without the extra."""
+    from importlib.util import find_spec
+
+    from orchestrator.cluster.hostfile.load import load_hosts
+
+    if find_spec("distributed") is None:
+        raise Unavailable(
+            "several hosts need isolab's extra `cluster`, which is not installed",
+            hint="in a checkout: .venv/bin/pip install --require-hashes -r requirements/cluster.txt; "
+            "else: pipx inject isolab distributed",
+        )
+    return load_hosts(Path(path))
