@@ -98,6 +98,7 @@ def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) ->
 
 
 def limit_of(text: str) -> int:
+    """Return ``--limit`` in bytes. Raises SpecError."""
     try:
         return parse_size(text)
     except ValueError as problem:
@@ -105,6 +106,7 @@ def limit_of(text: str) -> int:
 
 
 def require_paths(name: str, words: Sequence[str]) -> None:
+    """Raise SpecError unless arguments of ``pull`` name something, and the machine comes first."""
     if not words:
         raise SpecError("no files to pull", hint="isolab pull MACHINE PATH… [FOLDER]")
     require_machine_first("pull", name, words)

@@ -21,7 +21,8 @@ def wanted_cluster(option: str) -> str:
 
 
 def open_hosts(path: str) -> Cluster:
-    """Return the cluster of a hosts file. Raises SpecError for mistakes in it, Unavailable without the extra."""
+    """Return the cluster of a hosts file. Raises SpecError for mistakes in it, Unavailable without the
+    extra."""
     from importlib.util import find_spec
 
     from orchestrator.cluster.hostfile.load import load_hosts

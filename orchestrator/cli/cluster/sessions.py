@@ -1,5 +1,5 @@
-"""up, status, ssh, push, pull, console, logs, reset, down, gc with --cluster: the verbs of machines that stay,
-each done by the isolab of the machine's host."""
+"""up, status, ssh, push, pull, console, logs, reset, down, gc with --cluster: the verbs of sessions, each
+carried out by the isolab of the machine's host."""
 
 from __future__ import annotations
 

@@ -54,12 +54,7 @@ class DaskClient:
     """A connection. ``number`` tells it from those before it."""
 
     def __init__(
-        self,
-        address: str,
-        credentials: Credentials,
-        topic: str,
-        happened: queue.SimpleQueue[Happened],
-        number: int,
+        self, address: str, credentials: Credentials, topic: str, happened: queue.SimpleQueue[Happened], number: int
     ) -> None:
         """Raises Unavailable, in words, if the scheduler cannot be reached or refuses us."""
         credentials.check(Role.CONTROLLER, datetime.now(UTC))

@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.cluster.model import Unit
@@ -27,7 +27,7 @@ from orchestrator.cluster.scheduling.peers import TOPIC
 from orchestrator.cluster.scheduling.run_journal import RunJournal, run_journal
 from orchestrator.cluster.scheduling.view import ClusterView
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.errors import LabError, Unavailable
+from orchestrator.errors import LabError, TransportError, Unavailable
 from orchestrator.formatting import printable
 from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress

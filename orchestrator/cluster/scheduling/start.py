@@ -89,9 +89,7 @@ def start_scheduler(folder: Path, port: int, deadline: Deadline) -> SchedulerPro
     process = Conversation(scheduler.COMMAND)
     try:
         started = Started(process, "the scheduler")
-        started.send(
-            {"credentials": credentials.to_data(), "port": port, "folder": str(folder / "dask")}, deadline
-        )
+        started.send({"credentials": credentials.to_data(), "port": port, "folder": str(folder / "dask")}, deadline)
         said = started.hear(deadline)
     except BaseException:
         process.close(at_once=True)

@@ -1,2 +1,2 @@
-"""Machines that stay, on the hosts of a cluster: each is a session's machine of the isolab on its host, and the
-controller knows which host that is."""
+"""Sessions on the hosts of a cluster: each machine is one of the isolab on its host, and the controller knows
+which host that is."""
