@@ -30,9 +30,9 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     raise Exit(code=doctor(format))
 
 
-@task(help={"lab": f"{_LAB['lab']}; or a class's folder or file", **_FORMAT})
+@task(help={"lab": f"{_LAB['lab']}; or a class's folder or file, or a hosts file", **_FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
-    """Report every mistake in a lab and its exercises, or in a class, with file, line and column."""
+    """Report every mistake in a lab and its exercises, a class or a hosts file, with its place."""
     from orchestrator.cli.validate import validate
 
     raise Exit(code=validate(lab, format))
@@ -456,6 +456,14 @@ def class_(
 
     options = ClassOptions(_names(student), _names(group), format, watch, prune, out)
     raise Exit(code=act(action, path, tuple(further or ()), options))
+
+
+@task(help={"serve": "be this host's agent, in the foreground, until it is not needed any more"})
+def agent(_context: Context, serve: bool = False) -> None:
+    """Used by a controller over SSH: talk to this host's agent, started if there is none."""
+    from orchestrator.cli.cluster.agent import agent
+
+    raise Exit(code=agent(serve))
 
 
 @task(help={**_FORMAT, **GC})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Tests that run apart though they share a machine would disturb each other now and then."""
     if getattr(session.config.option, "loadgroup", False):
         tiers.require_groups(session.items)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_signals() -> None:
+    """Signals end what the tests start, also where they were started in the background or by nohup(1), which
+    ignore some: whoever is started inherits that."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

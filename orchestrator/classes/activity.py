@@ -32,6 +32,10 @@ class Kind(StrEnum):
     MESSAGE = "message"
 
 
+BROWSER = "in a browser"
+"""``detail`` of who came, or left, by the class's pages."""
+
+
 @dataclass(frozen=True)
 class Event:
     """Something that happened at a seat. ``lab`` and ``exercise`` are names, "" where it is about none;

@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,7 @@ from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import TimedOut, Unavailable
 from orchestrator.host import process, process_table
 from orchestrator.host.cache import digest
+from orchestrator.host.keeper import render_kept
 
 START_SECONDS = 30.0
 END_SECONDS = 60.0
@@ -31,19 +32,6 @@ AGAIN_SECONDS = 2
 """After what time a service that was killed is started again."""
 _LOCK, _LOG, _WANTED = "service.lock", "service.log", "service.wanted"
 _PROGRAM = "from orchestrator.cli.main import main; main()"
-# A status above 128 is a signal's. What ends by itself, or by SIGTERM (143), had a reason.
-_KEEP = """\
-wanted=$1 pause=$2
-shift 2
-while :; do
-  "$@"
-  status=$?
-  [ $status -gt 128 ] && [ $status -ne 143 ] || exit $status
-  sleep "$pause"
-  [ -e "$wanted" ] || exit 0
-  echo "the service was killed by signal $((status - 128)): starting it again"
-done
-"""
 
 
 def log_of(found: LoadedClass) -> Path:
@@ -112,7 +100,7 @@ def start_service(found: LoadedClass) -> bool:
     words = [sys.executable, "-c", _PROGRAM, "class", "serve", str(found.file.resolve())]
     wanted = class_state(found) / _WANTED
     wanted.touch()
-    process.detach(render_kept(words, wanted, AGAIN_SECONDS), log, deadline)
+    process.detach(render_kept(words, wanted, AGAIN_SECONDS, "the service"), log, deadline)
     try:
         poll(lambda: service(found) is not None, deadline, f"starting the service of {found.name}")
     except TimedOut:
@@ -120,12 +108,6 @@ def start_service(found: LoadedClass) -> bool:
         last = said[-1] if said else "it said nothing"
         raise Unavailable(f"the service of {found.name} did not start: {last}", hint=f"see {log}") from None
     return True
-
-
-def render_kept(words: Sequence[str], wanted: Path, pause: float) -> list[str]:
-    """Return the command that runs another, and again ``pause`` seconds after it was killed, as long as the
-    file ``wanted`` is there. Pure."""
-    return ["/bin/sh", "-c", _KEEP, "sh", str(wanted), str(pause), *words]
 
 
 def stop_service(found: LoadedClass) -> bool:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.activity import Activity, Event
+from orchestrator.classes.history import history
 from orchestrator.classes.machines import Place, standing, wanted, wanted_shared
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.time_limits import TimeLimits
-
-_MOVES = frozenset({Kind.CAME, Kind.LEFT, Kind.CHECKED, Kind.HANDED_IN, Kind.RESET})
-"""What a student does, and not the lecturer or a timer."""
 
 
 class MachineState(StrEnum):
@@ -37,16 +35,14 @@ class MachineRow:
 
 @dataclass(frozen=True)
 class SeatRow:
-    """One seat. ``logged_in`` counts its open logins. ``passed`` maps each exercise (``LAB/EXERCISE``) that
-    was checked to the best points of the visible tests, and of how many; ``handed_in`` maps an exercise to
-    the time of the last hand-in. ``last_move`` is when the student last did anything, ``ends`` when the time
-    is up."""
+    """One seat: what ``SeatHistory`` says of it, its machines, and when its time is up (``ends``)."""
 
     seat: Seat
     machines: tuple[MachineRow, ...]
     logged_in: int
     last_login: datetime | None
-    passed: Mapping[str, tuple[float, float]]
+    checked: Mapping[str, tuple[float, float]]
+    passed: frozenset[str]
     handed_in: Mapping[str, datetime]
     last_move: datetime | None
     ends: datetime | None = None
@@ -88,24 +84,15 @@ def seat_row(
     seat: Seat, machines: Sequence[MachineRow], events: Sequence[Event], ends: Mapping[str, datetime]
 ) -> SeatRow:
     """Return a seat's row from its events, oldest first. Pure."""
-    passed: dict[str, tuple[float, float]] = {}
-    handed_in: dict[str, datetime] = {}
-    for event in events:
-        name = f"{event.lab}/{event.exercise.removeprefix('./')}"
-        if event.kind is Kind.CHECKED and event.points is not None and event.most is not None:
-            passed[name] = max(passed.get(name, (0.0, event.most)), (event.points, event.most))
-        if event.kind is Kind.HANDED_IN and event.time is not None:
-            handed_in[name] = event.time
-    came = [event.time for event in events if event.kind is Kind.CAME]
-    left = [event for event in events if event.kind is Kind.LEFT]
-    moves = [event.time for event in events if event.kind in _MOVES]
+    told = history(events)
     return SeatRow(
         seat=seat,
         machines=tuple(machines),
-        logged_in=max(0, len(came) - len(left)),
-        last_login=came[-1] if came else None,
-        passed=passed,
-        handed_in=handed_in,
-        last_move=moves[-1] if moves else None,
+        logged_in=told.logins,
+        last_login=told.last_login,
+        checked=told.checked,
+        passed=told.passed,
+        handed_in=told.handed_in,
+        last_move=told.last_move.time if told.last_move else None,
         ends=ends.get(seat.name),
     )

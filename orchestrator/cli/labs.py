@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from orchestrator import images
 from orchestrator.cli.choose import chosen as chosen_of
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.readiness import Readiness, readiness
+from orchestrator.cluster.bundle import is_bundle, load_bundle
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
 from orchestrator.host.resources import this_host
@@ -21,15 +23,20 @@ from orchestrator.labfile.schema import exercise_schema, hidden_schema, image_sc
 from orchestrator.paths import EXERCISES
 
 
-def open_lab(path: str) -> LoadedLab:
-    """Load a lab by path or built-in name. Raises SpecError with every mistake."""
+def open_lab(path: str, host: str | None = None) -> LoadedLab:
+    """Load a lab by path or built-in name, or the one that a controller sent to this host (a bundle's
+    folder). ``host`` is the architecture it is for, by default this host's. Raises SpecError with every
+    mistake."""
+    if is_bundle(Path(path)):
+        return load_bundle(Path(path))
     known = recipes()
-    return load_lab(find_lab(path), EXERCISES, images=least_memory(known), contents=known)
+    return load_lab(find_lab(path), EXERCISES, images=least_memory(known), host=host, contents=known)
 
 
 def print_schema(kind: str) -> Exit:
     """Print the JSON Schema of a kind of file, for editors."""
     from orchestrator.classes.spec import class_schema
+    from orchestrator.cluster.hostfile.spec import hosts_schema
     from orchestrator.gradebook.policy import policy_schema  # with modules that nothing else here needs
 
     kinds = {
@@ -39,6 +46,7 @@ def print_schema(kind: str) -> Exit:
         "class": class_schema,
         "policy": policy_schema,
         "image": image_schema,
+        "hosts": hosts_schema,
     }
     if kind not in kinds:
         raise SpecError(f"unknown schema {kind!r}", hint=f"schemas: {', '.join(kinds)}")

@@ -91,5 +91,5 @@ NEW = {
 
 SCHEMA = {
     "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), class, "
-    "policy (of grades) or image (a recipe)",
+    "policy (of grades), image (a recipe) or hosts (of a cluster)",
 }

@@ -1,4 +1,4 @@
-"""validate: report every mistake of a lab or a class, or that there is none."""
+"""validate: report every mistake of a lab, a class or a hosts file, or that there is none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.classes.recognise import is_class
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json
+from orchestrator.cluster.hostfile.recognise import is_hosts
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import bounded, counted, printable
 
@@ -17,10 +18,10 @@ _MOST_NAMED = 20
 
 
 def validate(path: str, form: str) -> Exit:
-    """Report every mistake, or that the lab or class is valid."""
+    """Report every mistake, or that the lab, class or hosts file is valid."""
     check_format(form)
     try:
-        summary, lines = _class(Path(path)) if is_class(Path(path)) else _lab(path)
+        summary, lines = _summary(path)
     except SpecError as wrong:
         if form != JSON:
             raise
@@ -31,6 +32,25 @@ def validate(path: str, form: str) -> Exit:
     else:
         say("\n".join(lines))
     return Exit.PASSED
+
+
+def _summary(path: str) -> tuple[Mapping[str, Any], list[str]]:
+    """The summary of what is at ``path``, as data and as lines. Raises SpecError."""
+    if is_class(Path(path)):
+        return _class(Path(path))
+    return _hosts(Path(path)) if is_hosts(Path(path)) else _lab(path)
+
+
+def _hosts(path: Path) -> tuple[Mapping[str, Any], list[str]]:
+    """The summary of a hosts file, likewise. Nothing is asked of the hosts. Raises SpecError."""
+    from orchestrator.cluster.hostfile.load import load_hosts  # with modules that labs do not need
+
+    found = load_hosts(path)
+    names = [host.name for host in found.hosts]
+    listed = f" ({', '.join(names)})" if 0 < len(names) <= _MOST_NAMED else ""
+    scheduler = f"; scheduler at {found.scheduler}" if found.scheduler else ""
+    line = f"{found.file}: valid: {counted(len(names), 'host')}{listed}{scheduler}"
+    return {"hosts": names, "scheduler": found.scheduler}, [line]
 
 
 def _lab(path: str) -> tuple[Mapping[str, Any], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,8 +61,15 @@ class RunOutcome:
         return Exit.FAILED if Status.FAIL in statuses else Exit.PASSED
 
 
-def run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress) -> RunOutcome:
-    """Run a lab. Raises SpecError for a selection that is not in it, Unavailable, Interrupted.
+Source = Callable[[LoadedLab, str, Selection, Path, Journal, Progress], Generator[Record, None, None]]
+"""Where the records of a run come from: see ``results``."""
+
+
+def run_lab(
+    lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress, source: Source | None = None
+) -> RunOutcome:
+    """Run a lab; its records come from machines of this host, or from another ``source``. Raises SpecError for
+    a selection that is not in it, Unavailable, Interrupted.
 
     On Ctrl-C everything is torn down and reports of what finished are written before
     KeyboardInterrupt propagates.
@@ -74,22 +81,23 @@ def run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progr
     with with_work(lab, choice.work, choice.exercises) as (whole, whose):
         for words in [*whose, *left_out]:
             progress.tell(words)
-        return _run_lab(whole, replace(choice, machines=machines), out, progress)
+        return _run_lab(whole, replace(choice, machines=machines), out, progress, source or on_this_host)
 
 
-def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress) -> RunOutcome:
+def _run_lab(
+    lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress, source: Source
+) -> RunOutcome:
     run = new_run_id()
     journal = Journal()
     reclaim_killed(journal, progress)
     require_space(cache_dir())
-    announce(lab, choice, progress)
     with RunStore(out or Path("runs") / run, lab) as store:
         if store.replaced:
             progress.tell(f"replacing the finished run in {store.folder}")
         todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)
         store.expect({job.machine: job.exercises for job in todo})
         try:
-            with closing(results(lab, run, choice, store.folder, journal, progress)) as found:
+            with closing(source(lab, run, choice, store.folder, journal, progress)) as found:
                 for record in found:
                     store.add(record)
             store.finished()
@@ -101,6 +109,14 @@ def _run_lab(lab: LoadedLab, choice: Selection, out: Path | None, progress: Prog
             table = store.comparison()
             write_reports(store.folder, table)
         return RunOutcome(table, store.folder)
+
+
+def on_this_host(
+    lab: LoadedLab, run: str, choice: Selection, out: Path, journal: Journal, progress: Progress
+) -> Generator[Record, None, None]:
+    """Warn if this host is short of memory, and yield what ``results`` does."""
+    announce(lab, choice, progress)
+    yield from results(lab, run, choice, out, journal, progress)
 
 
 def results(

@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class SshTransport:
         self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes = b"", hold_stdin: bool = False
     ) -> Result:
         with _broken(self._name), _until_left(self._session(deadline)) as channel:
-            channel.exec_command(_command(argv))
+            self._start(channel, argv[0], _command(argv), deadline)
             _send(channel, stdin, deadline, self._name)
             if not hold_stdin:
                 channel.shutdown_write()
@@ -84,14 +85,40 @@ class SshTransport:
         with _broken(self._name):
             channel = self._session(deadline)
             try:
-                channel.exec_command(_command(["exec", *argv]))
+                self._start(channel, argv[0], _command(["exec", *argv]), deadline)
             except BaseException:
                 hang_up(channel)
                 raise
             return SshStream(channel, self._name)
 
+    def _start(self, channel: paramiko.Channel, what: str, command: bytes, deadline: Deadline) -> None:
+        """Start a command. paramiko waits without limit for the server to say yes, so another thread closes
+        the channel in time."""
+        answered = threading.Event()
+
+        def watch() -> None:
+            while deadline.remaining() and not deadline.cancellation.cancelled:
+                if answered.wait(deadline.slice()):
+                    return
+            hang_up(channel)
+
+        watcher = threading.Thread(target=watch, name="ssh-start", daemon=True)
+        watcher.start()
+        try:
+            channel.exec_command(command)
+        except Exception:
+            deadline.check(f"{self._name}: starting `{what}`")
+            raise
+        finally:
+            answered.set()
+
     def _session(self, deadline: Deadline) -> paramiko.Channel:
-        return self._connection.open_session(timeout=max(0.1, deadline.within(600).remaining()))
+        try:
+            return self._connection.open_session(timeout=max(0.1, deadline.within(600).remaining()))
+        except Exception:
+            if self._connection.is_active():
+                deadline.check(f"{self._name}: opening a channel")
+            raise
 
     def _receive(self, read: object, channel: paramiko.Channel, deadline: Deadline, what: str) -> bytes:
         assert callable(read)

@@ -35,8 +35,8 @@ MARKS = ("/tmp/isolab-hostile-was-here", "/tmp/notes", "/tmp/alive", "/tmp/flood
 BESIDE = ("disk-flood", "endless-output", "exhausts-ports", "fork-bomb", "memory-flood")
 """Attackers that have a neighbour in the class, who hands in something right just after them."""
 HARMLESS_BYTES = 2**20
-MOST_TAKEN = 4 * 2**30
-"""Bytes of a disk that are fewer free afterwards: other tests at the same time build images."""
+MOST_TAKEN = 8 * 2**30
+"""Bytes of a disk that are fewer free afterwards: other tests build images meanwhile, a flood takes all."""
 OURS = ("/usr/", "/bin/", "/sbin/", "/opt/", sys.prefix, sys.base_prefix, str(scratch_base()))
 """Where programs are that listen on a host on which nothing broke out; the last, those of other tests."""
 _LISTENING = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}

@@ -179,7 +179,7 @@ def unknown(verb: ParserContext) -> list[str]:
 
     wrong = {*(names("image") - {*recipes()}), *(names("arch") - {*ARCHITECTURES})}
     wrong |= (names("driver") - {*drivers_that(lambda traits: traits.guest)}) | (names("action") - ACTIONS)
-    wrong |= names("kind") - {"lab", "exercise", "hidden", "class", "policy", "image"}
+    wrong |= names("kind") - {"lab", "exercise", "hidden", "class", "policy", "image", "hosts"}
     if names("on"):
         machines_for(",".join(names("on")))
     lab = str(values.get("lab") or "")

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.activity import BROWSER, Activity, Event, Kind
 from orchestrator.classes.machines import there
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.classes.web import machines
-from orchestrator.classes.web.board import BROWSER, board_rows
+from orchestrator.classes.web.board import board_rows
 from orchestrator.classes.web.plainly import NotNow
 from orchestrator.classes.web.ports import (
     BoardRow,

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.classes.activity import Event, Kind
+from orchestrator.classes.activity import Event
+from orchestrator.classes.history import SeatHistory, history
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.web.ports import BoardRow, MachineView, Progress
 from orchestrator.formatting import bounded, printable
-
-_MOVES = frozenset({Kind.CAME, Kind.CHECKED, Kind.HANDED_IN, Kind.RESET})
-"""What a student does, as opposed to what is done to a seat."""
-
-
-@dataclass
-class _Story:
-    """What the log says of one seat."""
-
-    passed: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    handed_in: dict[str, datetime] = field(default_factory=dict)
-    by_ssh: int = 0
-    moved: datetime | None = None
-    last: str = ""
 
 
 def board_rows(
@@ -39,64 +25,42 @@ def board_rows(
     ``machines`` are by seat; ``in_browser`` are the seats that somebody has open in a browser, with the time
     when something was last typed there.
     """
-    stories: defaultdict[str, _Story] = defaultdict(_Story)
+    of_seat: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
-        _tell(stories[event.seat], event)
+        of_seat[event.seat].append(event)
     totals = {lab.name: len(lab.lab.exercises) for lab in found.labs if lab.name in open_labs}
     return [
-        _row(seat, stories[seat.name], totals, machines.get(seat.name, ()), in_browser)
+        _row(seat, history(of_seat[seat.name]), totals, machines.get(seat.name, ()), in_browser)
         for seat in found.seats
     ]
 
 
-def _tell(story: _Story, event: Event) -> None:
-    match event.kind:
-        case Kind.CHECKED if event.points is not None and event.points >= (event.most or event.points):
-            story.passed[event.lab].add(event.exercise)
-        case Kind.CHECKED:
-            story.passed[event.lab].discard(event.exercise)
-        case Kind.HANDED_IN if event.time is not None:
-            story.handed_in[event.lab] = event.time
-        case Kind.CAME if event.detail != BROWSER:
-            story.by_ssh += 1
-        case Kind.LEFT if event.detail != BROWSER:
-            story.by_ssh = max(0, story.by_ssh - 1)
-        case _:
-            pass
-    if event.kind in _MOVES and event.time is not None:
-        story.moved = event.time
-        what = f"{event.kind.value} {event.exercise or event.lab}".strip()
-        story.last = bounded(printable(what), 60)
-
-
-BROWSER = "in a browser"
-"""What the log says of who came by this server."""
-
-
 def _row(
     seat: Seat,
-    story: _Story,
+    told: SeatHistory,
     totals: Mapping[str, int],
     machines: Sequence[MachineView],
     in_browser: Mapping[str, datetime | None],
 ) -> BoardRow:
-    places = [*(["browser"] if seat.name in in_browser else []), *(["ssh"] if story.by_ssh else [])]
-    typed = in_browser.get(seat.name)
-    moved = max(filter(None, (story.moved, typed)), default=None)
-    progress = [
-        Progress(lab, len(story.passed[lab]), total, story.handed_in.get(lab))
-        for lab, total in totals.items()
-    ]
+    places = [*(["browser"] if seat.name in in_browser else []), *(["ssh"] if told.by_ssh else [])]
+    last = told.last_move
+    moves = (last.time if last else None, in_browser.get(seat.name))
     return BoardRow(
         seat.name,
         printable(seat.label),
         names_of(seat),
         tuple(machines),
         " and ".join(places),
-        tuple(progress),
-        moved,
-        story.last,
+        tuple(_progress(lab, total, told) for lab, total in totals.items()),
+        max(filter(None, moves), default=None),
+        bounded(printable(f"{last.kind.value} {last.exercise or last.lab}".strip()), 60) if last else "",
     )
+
+
+def _progress(lab: str, total: int, told: SeatHistory) -> Progress:
+    passed = [name for name in told.passed if name.startswith(f"{lab}/")]
+    times = [time for name, time in told.handed_in.items() if name.startswith(f"{lab}/")]
+    return Progress(lab, len(passed), total, max(times, default=None))
 
 
 def names_of(seat: Seat) -> str:

@@ -84,13 +84,12 @@ def _machine_cells(row: MachineRow) -> tuple[str, str, str, str]:
 
 
 def _cells(row: MachineRow, seat: SeatRow) -> tuple[str, ...]:
-    passed = sum(points == most for points, most in seat.passed.values())
     return (
         seat.seat.name,
         *_machine_cells(row),
         str(seat.logged_in or ""),
         _ago(seat.last_move),
-        f"{passed} of {len(seat.passed)}" if seat.passed else "",
+        f"{len(seat.passed)} of {len(seat.checked)}" if seat.checked else "",
         str(len(seat.handed_in) or ""),
         _end(seat.ends) if seat.ends else "",
     )
@@ -139,7 +138,7 @@ def _seat_data(row: SeatRow) -> dict[str, Any]:
         "logged_in": row.logged_in,
         "last_login": row.last_login and row.last_login.isoformat(),
         "last_move": row.last_move and row.last_move.isoformat(),
-        "passed": {name: {"points": points, "of": most} for name, (points, most) in row.passed.items()},
+        "passed": {name: {"points": points, "of": most} for name, (points, most) in row.checked.items()},
         "handed_in": {name: time.isoformat() for name, time in row.handed_in.items()},
         "ends": row.ends and row.ends.isoformat(),
     }

@@ -125,6 +125,6 @@ _OF_VERB: Mapping[tuple[str, str], Callable[[Typed], Candidates]] = {
     ("report", "format"): _report_formats,
     ("reset", "further"): partial(_running, sessions=True),
     ("reset", "name"): partial(_running, sessions=True),
-    ("schema", "kind"): _words("lab", "exercise", "hidden", "class", "policy", "image"),
+    ("schema", "kind"): _words("lab", "exercise", "hidden", "class", "policy", "image", "hosts"),
     ("ssh", "name"): partial(_running, sessions=False),
 }

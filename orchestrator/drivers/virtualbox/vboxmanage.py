@@ -28,6 +28,8 @@ RULE = "ssh"
 
 TRIES = 3
 """How often a command that failed for a transient reason is tried."""
+PAUSE_SECONDS = 1.0
+"""Time between these tries."""
 
 _PASSING = (b"Failed to create the VirtualBox object", b"is already locked for a session")
 _NAMESPACE = uuid.UUID("8a1c35f0-2c5d-5d5e-9f5b-6f2b8f0c7d11")
@@ -131,7 +133,7 @@ def run_command(words: Sequence[str], deadline: Deadline) -> process.Finished:
         done = process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
         if done.code == 0 or not any(reason in done.stderr + done.stdout for reason in _PASSING):
             return done
-        deadline.cancellation.wait(deadline.slice(1.0))
+        deadline.cancellation.wait(deadline.slice(PAUSE_SECONDS))
     return process.run([PROGRAM, "-q", *words], deadline=deadline, check=False)
 
 

@@ -31,7 +31,8 @@ def test_the_best_check_counts_and_the_last_hand_in(tmp_path: Path) -> None:
         at(6, Kind.COLLECTED),
     ]
     row = seat_row(seat, [], events, {"s00": NINE})
-    assert row.passed == {"workshop/sum": (3.0, 3.0)}
+    assert row.checked == {"workshop/sum": (3.0, 3.0)}
+    assert row.passed == {"workshop/sum"}
     assert row.handed_in == {"workshop/sum": NINE + timedelta(minutes=5)}
     assert row.last_move == NINE + timedelta(minutes=5)  # to be collected is no move of theirs
     assert (row.logged_in, row.last_login, row.ends) == (1, NINE, NINE)

@@ -12,7 +12,6 @@ import pytest
 from made_up_term import made_up_class
 
 from orchestrator.classes import gateway, overdue, service
-from orchestrator.classes.background import render_kept
 from orchestrator.classes.down import Down
 from orchestrator.classes.machines import Place, Standing
 from orchestrator.classes.model import LoadedClass
@@ -22,6 +21,7 @@ from orchestrator.classes.work.collect import Collected
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Unavailable
 from orchestrator.host import process
+from orchestrator.host.keeper import render_kept
 
 
 class Room:
@@ -184,7 +184,7 @@ def test_only_what_was_killed_is_started_again(
     if wanted:
         file.touch()
     script = f'echo run >> "$1"; [ $(wc -l < "$1") -gt 1 ] && exit 0; {first}'
-    argv = render_kept(["/bin/sh", "-c", script, "sh", str(log)], file, 0)
+    argv = render_kept(["/bin/sh", "-c", script, "sh", str(log)], file, 0, "the service")
     done = process.run(argv, deadline=Deadline.after(60), check=False)
     assert log.read_text().count("run") == runs
     assert done.code == code

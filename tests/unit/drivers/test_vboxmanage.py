@@ -137,6 +137,7 @@ def test_what_failed_for_a_passing_reason_is_asked_again(
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(vboxmanage, "PAUSE_SECONDS", 0.0)
     done = vboxmanage.run_command(["list", "vms"], Deadline.after(60))
     assert (done.code == 0) == works
     assert len((tmp_path / "calls").read_text()) == min(failures + 1, vboxmanage.TRIES)

@@ -26,9 +26,14 @@ from orchestrator.transport.ssh_auth import hang_up, tunnel
 
 class Silent(paramiko.ServerInterface):
     """Lets everybody in, starts every command, and none ever says a word. ``hostile`` refuses channels
-    by packets that make no sense."""
+    by packets that make no sense, a ``frozen`` one starts nothing more before it is thawed, like a machine
+    whose processor was stopped."""
 
     hostile: paramiko.Transport | None = None
+
+    def __init__(self) -> None:
+        self.thawed = threading.Event()
+        self.thawed.set()
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         return AUTH_SUCCESSFUL
@@ -52,17 +57,19 @@ class Silent(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        return True
+        return self.thawed.wait(60)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A connection to a server in this process; ``ours`` and ``theirs`` are the two ends of its socket."""
+    """A connection to a server in this process; ``ours`` and ``theirs`` are the two ends of its socket.
+    ``thawed`` cleared freezes it."""
 
     transport: SshTransport
     turn_hostile: Callable[[], None]
     ours: socket.socket
     theirs: socket.socket
+    thawed: threading.Event
 
 
 def soon() -> Deadline:
@@ -93,8 +100,9 @@ def connection(keys: tuple[Path, Path]) -> Iterator[Line]:
     address = Address("machine", 22, "root", client, key.asbytes())
     try:
         with connected(address, "guest", soon(), ours) as transport:
-            yield Line(transport, lambda: setattr(manners, "hostile", server), ours, kept)
+            yield Line(transport, lambda: setattr(manners, "hostile", server), ours, kept, manners.thawed)
     finally:
+        manners.thawed.set()
         server.close()
         kept.close()
 
@@ -151,6 +159,31 @@ def test_a_lost_connection_says_so(keys: tuple[Path, Path], way: Callable[[Line]
             "complaints": "",
             "close": None,
         }
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda line, deadline: line.transport.run(["sleep", "1"], deadline=deadline),
+        lambda line, deadline: line.transport.open(["sleep", "1"], deadline),
+    ],
+    ids=["run", "open"],
+)
+def test_a_machine_that_freezes_before_it_starts_a_command_is_waited_for_no_longer_than_said(
+    keys: tuple[Path, Path], start: Callable[[Line, Deadline], object]
+) -> None:
+    with connection(keys) as line:
+        line.thawed.clear()
+        with pytest.raises(TimedOut, match="guest: starting `sleep`"):
+            start(line, Deadline.after(0.3))
+        with pytest.raises(TimedOut, match="guest: opening a channel"):
+            start(line, Deadline.after(0.3))
+    cancellation = Cancellation()
+    with connection(keys) as line:
+        line.thawed.clear()
+        threading.Timer(0.1, cancellation.cancel).start()
+        with pytest.raises(Interrupted):
+            start(line, cancellation.deadline(20))
 
 
 def test_who_closes_first_closes_without_a_word(keys: tuple[Path, Path]) -> None:

@@ -24,11 +24,11 @@ from habitat import wait_until
 from places import LABS
 from web_client import ASSETS, HOUR, served
 
-from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.activity import BROWSER, Activity, Event, Kind
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web import assets, machines, serve
 from orchestrator.classes.web.actions import ClassActions
-from orchestrator.classes.web.board import BROWSER, board_rows
+from orchestrator.classes.web.board import board_rows
 from orchestrator.classes.web.certificate import certificate_of
 from orchestrator.classes.web.plainly import NotNow
 from orchestrator.classes.web.ports import MachineView
@@ -321,7 +321,7 @@ def test_the_board_says_who_passed_what_and_when_it_moved(folder: Path) -> None:
     assert (first.present, second.present) == ("ssh", "browser")
     assert first.moved == at + timedelta(minutes=3)
     assert second.moved == typed
-    assert [(one.passed, one.total) for one in (*first.progress, *second.progress)] == [(1, 1), (0, 1)]
+    assert [(one.passed, one.total) for one in (*first.progress, *second.progress)] == [(1, 1), (1, 1)]
     assert first.progress[0].handed_in == at + timedelta(minutes=3)
     assert first.last == "handed in fine"
     assert second.machines == ()

@@ -1,0 +1,1 @@
+"""The verbs of a cluster, on the controller and on its hosts."""

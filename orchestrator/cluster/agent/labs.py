@@ -1,0 +1,95 @@
+"""The labs that a host was sent: each once, by the digest of its bundle."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.cluster.agent.refusal import Refused
+from orchestrator.errors import SpecError
+from orchestrator.labfile.load import LoadedLab
+
+DIGEST = re.compile(r"[0-9a-f]{16,64}")
+"""The beginning of a SHA-256 in hexadecimal, or all of it."""
+
+
+@dataclass(frozen=True)
+class BundleFormat:
+    """How a bundle is unpacked into a folder, and a lab loaded from that. Both raise LabError."""
+
+    unpack: Callable[[Path, Path], None]
+    load: Callable[[Path], LoadedLab]
+
+
+@dataclass(frozen=True)
+class Labs:
+    """Labs in a folder, each below its digest. Thread-safe."""
+
+    folder: Path
+    format: BundleFormat
+    _loaded: dict[str, LoadedLab] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def missing(self, digests: Iterable[str]) -> list[str]:
+        """Return those that are not here."""
+        return [one for one in digests if not self._place(one).is_dir()]
+
+    def add(self, archive: Path, digest: str) -> None:
+        """Unpack a bundle whose digest was checked. Raises LabError, OSError; then nothing is added."""
+        final = self._place(digest)
+        with self._lock:
+            if final.is_dir():
+                return
+            fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.folder))
+            try:
+                self.format.unpack(archive, fresh)
+                fresh.rename(final)
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
+
+    def lab(self, digest: str) -> LoadedLab:
+        """Return the lab of a bundle. Raises Refused if it is not here, SpecError if it cannot be loaded."""
+        place = self._place(digest)
+        with self._lock:
+            if not place.is_dir():
+                raise Refused(f"this host does not have the lab {digest[:12]}", hint="send its bundle first")
+            if digest not in self._loaded:
+                self._loaded[digest] = self.format.load(place)
+                os.utime(place)  # what is used is not forgotten
+            return self._loaded[digest]
+
+    def forget(self, keep: Callable[[Path], bool]) -> None:
+        """Remove labs that are not to be kept, and what a killed agent left half unpacked."""
+        with self._lock:
+            for folder in self.folder.iterdir():
+                if folder.name.startswith(".unpacking-") or not keep(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    self._loaded.pop(folder.name, None)
+
+    def _place(self, digest: str) -> Path:
+        if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+            raise SpecError(f"{digest!r} is no digest of a bundle")
+        return self.folder / digest
+
+
+def bundle_format() -> BundleFormat:
+    """Return the format of the bundles that controllers of this version send."""
+
+    def unpack(archive: Path, folder: Path) -> None:
+        from orchestrator.cluster import bundle  # loads all that reads labs: not for who only asks
+
+        bundle.unpack(archive, folder)
+
+    def load(folder: Path) -> LoadedLab:
+        from orchestrator.cluster import bundle
+
+        return bundle.load_bundle(folder)
+
+    return BundleFormat(unpack, load)

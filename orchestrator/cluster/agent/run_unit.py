@@ -1,0 +1,115 @@
+"""Run a unit's jobs the way ``isolab run`` does: images, programs, machines, exercises, records."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.cluster.agent.running_unit import RunningUnit
+from orchestrator.errors import HostLacks, Interrupted, LabError, from_os
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.models import boundary_of
+from orchestrator.labfile.plan import Job, arch_of
+from orchestrator.machines.journal import Journal
+from orchestrator.record import Record, Status
+from orchestrator.run.context import RunContext, run_context
+from orchestrator.run.job import run_job
+from orchestrator.run.threads import LocalEngine
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What all units of a host share: how many machines boot, clones rise and things are built at a time."""
+
+    boots: AbstractContextManager[object] = field(default_factory=lambda: threading.Semaphore(_cpus()))
+    clones: AbstractContextManager[object] = field(default_factory=lambda: threading.Semaphore(2 * _cpus()))
+    makes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_cpus() + 1))
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Progress of a unit: what people must know is a line of it; the rest would only fill the disk."""
+
+    running: RunningUnit
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None: ...
+
+    def done(self, who: str, what: str = "") -> None: ...
+
+    def tell(self, text: str) -> None:
+        self.running.say(text)
+
+
+def run_unit(running: RunningUnit, lab: LoadedLab, logs: Path, slots: Slots) -> str:
+    """Run a unit to its end; its machines' logs go to ``logs``. Returns why it did not get through, "" if it
+    did. When it returns, nothing of its machines is left that could be removed."""
+    names = tuple(job.machine for job in running.unit.jobs)
+    if unknown := [name for name in names if name not in lab.lab.machines]:
+        return f"the lab {lab.lab.lab!r} of this bundle has no machine {unknown[0]!r}"
+    try:
+        _run(running, lab, names, logs, slots)
+    except Interrupted:
+        return running.stopped or "interrupted"
+    except HostLacks as lack:
+        for record in _skipped(running, lab, lack):
+            running.record(record)
+    except LabError as problem:
+        return problem.describe()
+    except OSError as problem:
+        return from_os(problem).describe()
+    return running.stopped
+
+
+def _run(running: RunningUnit, lab: LoadedLab, names: tuple[str, ...], logs: Path, slots: Slots) -> None:
+    unit, progress = running.unit, _Words(running)
+    with run_context(lab, unit.run, names, logs, Journal(), progress, cold=unit.cold) as own:
+        running.begun(own.cancellation)
+        own.cancellation.check()
+        context = _shared(own, running.host, slots)
+        engine = LocalEngine(lambda job: run_job(job, context), context.cancellation, len(unit.jobs))
+        with closing(engine.run(unit.jobs)) as found:
+            for record in found:
+                running.record(record)
+
+
+def _shared(own: RunContext, host: str, slots: Slots) -> RunContext:
+    """Return a unit's context with the limits of the whole host instead of its own."""
+    machines = replace(own.machines.machines, boot_slots=slots.boots, clone_slots=slots.clones)
+    return replace(own, machines=replace(own.machines, machines=machines, make_slots=slots.makes), host=host)
+
+
+def _skipped(running: RunningUnit, lab: LoadedLab, lack: HostLacks) -> list[Record]:
+    """Return the records of machines for all of which this host lacks something."""
+    reason = f"{lack.message}; {lack.hint}" if lack.hint else lack.message
+    known = {exercise.name for exercise in lab.exercises}
+    return [
+        _record(job, exercise, running.host, lab, reason)
+        for job in running.unit.jobs
+        for exercise in job.exercises
+        if exercise in known
+    ]
+
+
+def _record(job: Job, exercise: str, host: str, lab: LoadedLab, reason: str) -> Record:
+    machine = lab.lab.machines[job.machine]
+    return Record(
+        run=job.run,
+        lab=job.lab,
+        host=host,
+        machine=job.machine,
+        student=job.student,
+        driver=machine.driver,
+        boundary=boundary_of(machine).value,
+        arch=arch_of(machine).name,
+        accel="none",
+        exercise=exercise,
+        status=Status.SKIP,
+        reason=reason,
+    )

@@ -1,0 +1,151 @@
+"""The agent's process: answers on a UNIX socket, and looks after leases until nobody needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from orchestrator.cluster.agent.connection import Connection
+from orchestrator.cluster.agent.incoming import Incoming
+from orchestrator.cluster.agent.paths import AgentPlace
+from orchestrator.cluster.agent.requests import Requests
+from orchestrator.cluster.agent.units import Units
+from orchestrator.errors import LabError
+
+IDLE_SECONDS = 60.0
+"""How long an agent stays with neither units nor connections."""
+TICK_SECONDS = 0.5
+"""How often leases are looked at."""
+SWEEP_SECONDS = 10.0
+"""How often machines are removed that could not be removed before."""
+MOST_CONNECTIONS = 64
+
+
+@dataclass
+class Server:
+    """One agent. ``say`` writes its log."""
+
+    place: AgentPlace
+    units: Units
+    say: Callable[[str], None]
+    idle_seconds: float = IDLE_SECONDS
+    _open: set[Connection] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _told: threading.Event = field(default_factory=threading.Event)
+    """Somebody asked for its end: as soon as nothing runs."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until ``stop`` is set, or nobody needs it any more; then everything is torn down."""
+        try:
+            ended = False
+            while not ended:
+                with listening(self.place) as listener:
+                    ended = self._serve(listener, stop)
+        finally:
+            self.units.end_all("the agent was ended")
+            with self._lock:
+                left = list(self._open)
+            for one in left:
+                one.close()
+
+    def _serve(self, listener: socket.socket, stop: threading.Event) -> bool:
+        """Accept connections; returns whether the agent ends, or else has to listen anew."""
+        used = looked = swept = time.monotonic()
+        listener.settimeout(TICK_SECONDS)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                self._accept(listener)
+            now = time.monotonic()
+            if now - looked >= TICK_SECONDS:
+                looked = now
+                self._try(self.units.end_leases)
+            if now - swept >= SWEEP_SECONDS:
+                swept = now
+                self._try(self.units.sweep)
+            if self._told.is_set():
+                self.units.closing = True
+            if self._in_use():
+                used = now
+            elif now - used >= self.idle_seconds or self._told.is_set():
+                return self._retired(listener)
+        return True
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except LabError as problem:
+            self.say(problem.describe())
+
+    def _in_use(self) -> bool:
+        with self._lock:
+            connected = bool(self._open) and not self._told.is_set()
+        return connected or bool(self.units.running())
+
+    def _retired(self, listener: socket.socket) -> bool:
+        """Take the socket away, so that whoever comes now starts another agent; returns whether nobody came
+        just before, who has to be served."""
+        self.units.closing = True
+        self.place.socket.unlink(missing_ok=True)
+        listener.settimeout(0)
+        came = True
+        try:
+            self._accept(listener)
+        except BlockingIOError:
+            came = False
+        if not came and not self.units.running():
+            self.place.wanted.unlink(missing_ok=True)
+            return True
+        self._told.clear()
+        self.units.closing = False
+        return False
+
+    def _accept(self, listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        line.settimeout(None)
+        with self._lock:
+            full = len(self._open) >= MOST_CONNECTIONS
+        if full or _peer(line) not in (0, os.getuid()):
+            line.close()
+            return
+        fresh = Connection(
+            line, Requests(self.units, self._told.set), Incoming(self.place.incoming), self.say
+        )
+        with self._lock:
+            self._open.add(fresh)
+        threading.Thread(target=self._connection, args=(fresh,), daemon=True).start()
+
+    def _connection(self, one: Connection) -> None:
+        try:
+            one.serve()
+        finally:
+            with self._lock:
+                self._open.discard(one)
+
+
+@contextlib.contextmanager
+def listening(place: AgentPlace) -> Iterator[socket.socket]:
+    """Listen on the agent's socket for a ``with`` block. Raises OSError."""
+    folder = os.open(place.folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            place.socket.unlink(missing_ok=True)
+            listener.bind(f"/proc/self/fd/{folder}/{place.socket.name}")  # its own path may be too long
+            place.socket.chmod(0o600)  # in a folder that nobody else may enter
+            listener.listen(MOST_CONNECTIONS)
+            yield listener
+            place.socket.unlink(missing_ok=True)
+    finally:
+        os.close(folder)
+
+
+def _peer(line: socket.socket) -> int:
+    """Return the user at the other end: unix(7), SO_PEERCRED."""
+    raw = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", raw)
+    return int(user)

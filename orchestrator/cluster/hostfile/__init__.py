@@ -1,0 +1,1 @@
+"""What a hosts file says, checked: hosts, how ssh gets to each, and what isolab may use there."""
