@@ -69,13 +69,17 @@ class LoopbackCluster:
             ports = introduce_worker(started, needs, deadline)
             connect_worker(started, ports.worker, self.up.port, deadline)
         except BaseException:
-            print(process.complaints(), self.up.process.complaints())
             process.close(at_once=True)
             raise
         return process
 
     def kill_worker(self, host: str) -> None:
         os.kill(self.workers[host].pid, signal.SIGKILL)
+
+    def restart_worker(self, host: str) -> None:
+        """Have another worker on a host, as the supervisor would."""
+        self.workers[host].close(at_once=True)
+        self.workers[host] = self.work_on(host, issue(self.folder, Role.HOST, host))
 
     def kill_scheduler(self) -> None:
         os.kill(self.up.process.pid, signal.SIGKILL)
@@ -84,9 +88,8 @@ class LoopbackCluster:
         """Have another scheduler, and other workers, as the supervisor would."""
         self.up.process.close(at_once=True)
         self.up = start_scheduler(self.folder, self.up.port, Deadline.after(SECONDS))
-        for host, process in self.workers.items():
-            process.close(at_once=True)
-            self.workers[host] = self.work_on(host, issue(self.folder, Role.HOST, host))
+        for host in self.workers:
+            self.restart_worker(host)
 
     # What the engine asks.
 

@@ -57,6 +57,8 @@ class MadeUpAgent:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     ran: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    refuse: str = ""
+    """Why it runs nothing now, if it does not."""
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -98,6 +100,9 @@ class MadeUpAgent:
         if message["ask"] != "run":
             yield {"error": f"a made-up agent does not know {message['ask']}", "hint": "", "code": 3}
             return
+        if self.refuse:
+            yield {"error": self.refuse, "hint": "", "code": 3}
+            return
         unit = Unit.from_json(message["unit"])
         place = (unit.key, unit.epoch)
         with self._changed:
@@ -112,7 +117,8 @@ class MadeUpAgent:
         said = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: len(self._lines[place]) > said)
+                while len(self._lines[place]) == said:
+                    self._changed.wait()
                 fresh = self._lines[place][said:]
             for line in fresh:
                 yield {"item": line.to_json()}
@@ -132,5 +138,3 @@ class MadeUpAgent:
         with self._changed:
             self._lines[place].append(line if line.signature else self.sign(line))
             self._changed.notify_all()
-
-

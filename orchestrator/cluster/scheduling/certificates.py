@@ -31,6 +31,7 @@ AUTHORITY_DAYS = 3650
 SKEW = timedelta(minutes=10)
 """How far the clock of a host may be behind the controller's."""
 FOLDER, CA_KEY, CA_CERTIFICATE = "tls", "ca.key", "ca.pem"
+_FOREIGN = "the certificate is of another cluster: this one's authority did not issue it"
 _AGAIN = "`isolab cluster down`, then `isolab cluster up`, makes new ones"
 
 
@@ -44,7 +45,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What somebody needs to talk to the others: the authority's certificate, the own one and its key. PEM."""
+    """What somebody needs to talk to the others: the authority's certificate, its own and its key. PEM."""
 
     authority: str
     certificate: str
@@ -128,13 +129,15 @@ def issue(
 
 def security(credentials: Credentials) -> Security:
     """Return Dask's form of credentials; both ends must show a certificate of the same authority."""
-    from distributed.security import Security
+    import distributed.security
 
+    make: Any = distributed.security.Security
     own = {"cert": credentials.certificate, "key": credentials.key}
     roles = {
         f"tls_{role}_{what}": text for role in ("client", "scheduler", "worker") for what, text in own.items()
     }
-    return Security(tls_ca_file=credentials.authority, require_encryption=True, **roles)
+    made: Security = make(tls_ca_file=credentials.authority, require_encryption=True, **roles)
+    return made
 
 
 def holder(peer_certificate: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -147,9 +150,11 @@ def _check(credentials: Credentials, role: Role, now: datetime) -> None:
     try:
         root = x509.load_pem_x509_certificate(credentials.authority.encode())
         own = x509.load_pem_x509_certificate(credentials.certificate.encode())
+        if own.issuer != root.subject:
+            raise Unavailable(_FOREIGN, hint=_AGAIN)
         own.verify_directly_issued_by(root)
     except InvalidSignature:
-        raise Unavailable("the certificate is of another cluster: its authority did not issue it") from None
+        raise Unavailable(_FOREIGN, hint=_AGAIN) from None
     except (ValueError, TypeError) as problem:
         raise Unavailable(f"the certificate is not one of this cluster: {problem}", hint=_AGAIN) from None
     held = own.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
@@ -158,14 +163,14 @@ def _check(credentials: Credentials, role: Role, now: datetime) -> None:
     for which in (root, own):
         if now > which.not_valid_after_utc:
             raise Unavailable(
-                f"the certificate expired at {which.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, and the clock here "
-                f"says {now:%Y-%m-%d %H:%M}",
+                f"the certificate expired at {which.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, and the clock "
+                f"here says {now:%Y-%m-%d %H:%M}",
                 hint=f"set the clock if it is wrong; {_AGAIN}",
             )
         if now < which.not_valid_before_utc:
             raise Unavailable(
-                f"the certificate is valid only from {which.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, and the "
-                f"clock here says {now:%Y-%m-%d %H:%M}",
+                f"the certificate is valid only from {which.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, and "
+                f"the clock here says {now:%Y-%m-%d %H:%M}",
                 hint="set this host's clock",
             )
 

@@ -11,14 +11,12 @@ import queue
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.cluster.scheduling import certificates, settings, unpickling
 from orchestrator.cluster.scheduling.certificates import Credentials, Role
+from orchestrator.cluster.scheduling.dask_words import words
 from orchestrator.errors import Unavailable
-
-if TYPE_CHECKING:
-    from distributed import Future
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,27 @@ class DaskClient:
     """A connection. ``number`` tells it from those before it."""
 
     def __init__(
-        self, address: str, credentials: Credentials, topic: str, happened: queue.SimpleQueue[Happened], number: int
+        self,
+        address: str,
+        credentials: Credentials,
+        topic: str,
+        happened: queue.SimpleQueue[Happened],
+        number: int,
     ) -> None:
         """Raises Unavailable, in words, if the scheduler cannot be reached or refuses us."""
         credentials.check(Role.CONTROLLER, datetime.now(UTC))
         settings.apply()
         unpickling.restrict(unpickling.CONTROLLER)
-        from orchestrator.cluster.scheduling.guarded import GuardedClient
+        from orchestrator.cluster.scheduling import guarded
+
+        make: Any = guarded.GuardedClient
 
         settings.log_from(logging.CRITICAL + 1)  # what matters is said in our words
-        self._futures: dict[str, Future] = {}
+        self._futures: dict[str, Any] = {}
         self._not_wanted: set[str] = set()
         self._happened, self._number = happened, number
         try:
-            self._client = GuardedClient(
+            self._client = make(
                 address,
                 security=certificates.security(credentials),
                 timeout=settings.CONNECT_SECONDS,
@@ -108,7 +113,7 @@ class DaskClient:
         future.add_done_callback(lambda done: self._done(token, done))
         return token
 
-    def _done(self, token: str, future: Future) -> None:
+    def _done(self, token: str, future: Any) -> None:
         text = failure = ""
         try:
             if token in self._not_wanted:
@@ -151,22 +156,3 @@ class DaskClient:
         """End the connection; what still runs is for the agents to cancel."""
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
-
-
-def words(problem: object) -> str:
-    """Return what one of Dask's exceptions means, in our words where it is one of those we know."""
-    if not isinstance(problem, BaseException):
-        return "it said what cannot be read"
-    name, text = type(problem).__name__, " ".join(str(problem).split())[:300]
-    cause = f"{text} {problem.__cause__ or ''}".lower()
-    if name == "KilledWorker":
-        return "its worker died twice"
-    if name == "NoValidWorkerError":
-        return f"it had no worker for {settings.UNPLACEABLE_SECONDS:.0f} s"
-    if "certificate has expired" in cause or "certificate_expired" in cause:
-        return "the certificate has expired"
-    if any(part in cause for part in ("unknown ca", "certificate verify failed", "unknown_ca")):
-        return "the certificate is of another cluster"
-    if "certificate_required" in cause or "certificate required" in cause:
-        return "it wants a certificate of this cluster"
-    return text or name

@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.cluster.model import Unit
@@ -27,7 +27,7 @@ from orchestrator.cluster.scheduling.peers import TOPIC
 from orchestrator.cluster.scheduling.run_journal import RunJournal, run_journal
 from orchestrator.cluster.scheduling.view import ClusterView
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.errors import LabError, TransportError, Unavailable
+from orchestrator.errors import LabError, Unavailable
 from orchestrator.formatting import printable
 from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress
@@ -53,12 +53,17 @@ class Limits:
 
 @dataclass
 class _Task:
-    """A unit on its way. ``tries``: how many times it has been given away; ``since``: the moment from which it
-    has been waiting for a host, or its host has been away; ``avoid``: hosts that failed it, and why."""
+    """A unit on its way.
+
+    ``tries``: how many times it has been given away; ``since``: the moment from which it has been waiting for
+    a host, or its host has been away; ``avoid``: hosts that failed it, and why; ``token`` and ``address``: of
+    the call of Dask's that asks for it, and of the worker that has the call.
+    """
 
     lines: UnitLines
     tries: int = 0
     token: str = ""
+    address: str = ""
     since: float | None = None
     avoid: dict[str, str] = field(default_factory=dict)
 
@@ -157,8 +162,8 @@ class _Run:
                 self._engine.view.cancel(host, self._run, deadline)
             except LabError as problem:
                 self._engine.progress.tell(
-                    f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves when "
-                    "their lease ends"
+                    f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves "
+                    "when their lease ends"
                 )
 
         threads = [threading.Thread(target=cancel, args=(host,), daemon=True) for host in hosts]
@@ -212,7 +217,10 @@ class _Run:
             if self._client is None:
                 return
         for task in [*self._given.values()]:
-            if not task.token and task.lines.host in self._workers.address:
+            address = self._workers.address.get(task.lines.host)
+            if address and not (task.token and task.address == address):
+                if task.token:
+                    self._client.forget(task.token, ended=False)
                 self._hand_over(task, task.lines.host)  # in the same epoch: the host goes on with it
 
     # Placing
@@ -251,9 +259,9 @@ class _Run:
         assert self._client is not None
         self._journal.note(task.unit.key, task.unit.epoch, host, "given")
         order = self._orders.order(task.unit, host, f"{TOPIC}{self._run}")
-        task.since = None
+        task.since, task.address = None, self._workers.address[host]
         try:
-            task.token = self._client.give(order, self._workers.address[host], task.memory)
+            task.token = self._client.give(order, task.address, task.memory)
         except Exception:  # noqa: BLE001 - Dask documents none; the connection is looked at next
             task.token = ""
 

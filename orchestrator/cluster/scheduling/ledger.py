@@ -91,9 +91,7 @@ class Ledger:
             place = (str(record.machine), str(record.student), str(record.exercise))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Refused("what is no record") from None
-        if record.run != self.run or not any(
-            _makes(job, record) for job in self.units[line.unit].unit.jobs
-        ):
+        if record.run != self.run or not any(_makes(job, record) for job in self.units[line.unit].unit.jobs):
             raise Refused(f"a record of {place[0][:80]}/{place[2][:80]}, which it was not to make")
         if place in self.given:
             raise Stale("a record that was here before")

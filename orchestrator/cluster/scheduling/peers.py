@@ -1,7 +1,7 @@
 """What the scheduler lets a peer say: everything to the controller, to a host only what a worker must.
 
-Dask knows no roles: whoever has a certificate may be client and worker at once, run functions in the scheduler
-and give tasks to others. The certificate says who it is.
+Dask knows no roles: whoever has a certificate may be client and worker at once, run functions in the
+scheduler and give tasks to others. Here the certificate says who it is.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def watch(comm: Any, refuse: Callable[[str], None]) -> bool:
         try:
             require(message, name)
         except Refused as problem:
-            from distributed.comm import CommClosedError
+            from distributed.comm.core import CommClosedError
 
             refuse(f"host {name}: {problem}")
             comm.abort()

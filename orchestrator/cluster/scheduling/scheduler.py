@@ -1,7 +1,7 @@
 """Dask's scheduler as a process of its own on the controller. Owns nothing: it may be killed at any moment.
 
-Standard input has one line, {"credentials", "port" (0: any), "folder"}; standard output one, {"address", "dashboard"}
-or {"problem", "hint"}.
+Standard input has one line, {"credentials", "port" (0: any), "folder"}; standard output one,
+{"address", "dashboard"} or {"problem", "hint"}.
 """
 
 from __future__ import annotations

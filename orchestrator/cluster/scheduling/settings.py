@@ -23,8 +23,8 @@ SETTINGS: dict[str, Any] = {
     # A worker that dies is back at the same address soon, and asks its agent for the same unit in the same
     # epoch, which runs nothing twice. Once is enough: the rest is for the engine to decide.
     "distributed.scheduler.allowed-failures": 1,
-    # Stealing counts resources wrongly and keeps new workers idle (dask/distributed 4446, dask 3264); it would
-    # also move a unit to a host for which it was not meant.
+    # Stealing counts resources wrongly and keeps new workers idle (dask/distributed 4446, dask/dask 3264);
+    # it would also move a unit to a host for which it was not meant.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-saturation": 1.0,
     # Without it a task that no worker may run waits for ever, in silence.

@@ -89,7 +89,9 @@ def start_scheduler(folder: Path, port: int, deadline: Deadline) -> SchedulerPro
     process = Conversation(scheduler.COMMAND)
     try:
         started = Started(process, "the scheduler")
-        started.send({"credentials": credentials.to_data(), "port": port, "folder": str(folder / "dask")}, deadline)
+        started.send(
+            {"credentials": credentials.to_data(), "port": port, "folder": str(folder / "dask")}, deadline
+        )
         said = started.hear(deadline)
     except BaseException:
         process.close(at_once=True)
@@ -139,8 +141,8 @@ def introduce_worker(started: Started, needs: WorkerNeeds, deadline: Deadline) -
 
 
 def connect_worker(started: Started, contact: int, scheduler_port: int, deadline: Deadline) -> None:
-    """Tell a worker the ports through which the scheduler reaches it and it reaches the scheduler, each on the
-    loopback of who connects; returns when it is registered. Raises LabError."""
+    """Tell a worker the ports through which the scheduler reaches it and it reaches the scheduler, each on
+    the loopback of who connects; returns when it is registered. Raises LabError."""
     where = {
         "contact": f"tls://127.0.0.1:{contact}",
         "scheduler": f"tls://127.0.0.1:{scheduler_port}",

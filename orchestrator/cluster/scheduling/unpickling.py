@@ -52,9 +52,11 @@ def restrict(allowed: frozenset[str]) -> None:
     import distributed.client
     import distributed.protocol.pickle
 
+    client: Any = distributed.client
+
     def read(data: Any, *, buffers: Iterable[Any] = ()) -> Any:
         return loads(data, allowed, buffers=buffers)
 
     distributed.protocol.pickle.loads = read
-    distributed.client.loads = read
-    distributed.client.pickle = SimpleNamespace(loads=read, dumps=pickle.dumps)
+    client.loads = read
+    client.pickle = SimpleNamespace(loads=read, dumps=pickle.dumps)

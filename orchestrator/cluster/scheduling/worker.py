@@ -22,7 +22,8 @@ from typing import Any
 from orchestrator.cluster.scheduling import certificates, process_pipes, settings, unpickling
 from orchestrator.cluster.scheduling import work as unit_work
 from orchestrator.cluster.scheduling.certificates import Credentials, Role
-from orchestrator.errors import LabError, TimedOut
+from orchestrator.cluster.scheduling.dask_words import words
+from orchestrator.errors import LabError, TimedOut, Unavailable
 
 START_SECONDS = 30.0
 COMMAND = (sys.executable, "-c", f"from {__name__} import main; main()")
@@ -45,7 +46,7 @@ def main() -> None:
     except LabError as problem:
         process_pipes.say(problem=problem.message, hint=problem.hint)
     except (OSError, ValueError, RuntimeError) as problem:  # Dask's
-        process_pipes.say(problem=f"it cannot start: {problem.__cause__ or problem}", hint="")
+        process_pipes.say(problem=f"it cannot start: {words(problem.__cause__ or problem)}", hint="")
     os._exit(1)
 
 
@@ -53,6 +54,8 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
     from distributed import Worker
 
     process_pipes.end_with_input()
+    security = certificates.security(credentials)
+    await _require_scheduler(given["host"], where["scheduler"], security)
     worker: Any = Worker(
         where["scheduler"],
         name=given["host"],
@@ -60,7 +63,7 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
         nthreads=settings.THREADS,
         resources={settings.MEMORY: int(given["memory"])},
         memory_limit=0,
-        security=certificates.security(credentials),
+        security=security,
         protocol="tls",
         host="127.0.0.1",
         port=port,
@@ -80,6 +83,19 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
     process_pipes.say(ready=True)
     await worker.finished()
     process_pipes.say(problem="the connection to the scheduler ended", hint="")
+
+
+async def _require_scheduler(host: str, address: str, security: Any) -> None:
+    """Raise Unavailable, in words, if the scheduler cannot be reached or refuses our certificate: a worker
+    would try again and again, in silence."""
+    from distributed.comm import core
+
+    connect: Any = core.connect
+    try:
+        found = await connect(address, settings.CONNECT_SECONDS, **security.get_connection_args("worker"))
+    except OSError as problem:
+        raise Unavailable(f"the scheduler does not let the worker on {host} in: {words(problem)}") from None
+    await found.close()
 
 
 def _free_ports() -> tuple[int, int]:
