@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import Unavailable
+from orchestrator.errors import SpecError, Unavailable
 
 if TYPE_CHECKING:
     from orchestrator.cluster.model import Cluster
+    from orchestrator.run.run import Source
 
 VARIABLE = "ISOLAB_CLUSTER"
 """The hosts file that verbs use without --cluster."""
@@ -34,3 +36,20 @@ def open_hosts(path: str) -> Cluster:
             "else: pipx inject isolab distributed",
         )
     return load_hosts(Path(path))
+
+
+def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = ()) -> Source | None:
+    """Return where a run's records come from: the cluster of a hosts file, with some ``machines`` bound by
+    ``pins``; None for this host. Raises SpecError, Unavailable."""
+    if not path:
+        if pins:
+            raise SpecError(
+                "--pin binds machines to hosts of a cluster", hint="name its hosts file: --cluster"
+            )
+        return None
+    from orchestrator.cli.cluster.plan import parse_pins, require_pins  # with modules that others do not need
+    from orchestrator.cluster.run import ClusterSource
+
+    cluster, bound = open_hosts(path), parse_pins(tuple(pins))
+    require_pins(bound, cluster, machines)
+    return ClusterSource(cluster, bound).results
