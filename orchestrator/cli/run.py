@@ -36,8 +36,8 @@ def run(
     pins: tuple[str, ...] = (),
 ) -> Exit:
     """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
-    is a student's folder to run, ``timeout`` the time limit of every exercise. With ``cluster``, a hosts file,
-    machines are on its hosts; ``pins`` bind some of them to a host or tag."""
+    is a student's folder to run, ``timeout`` the time limit of every exercise. With ``cluster``, a hosts
+    file, machines are on its hosts; ``pins`` bind some of them to a host or tag."""
     check_format(form)
     lab = open_lab(path)
     if timeout:

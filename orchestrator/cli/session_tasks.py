@@ -153,17 +153,18 @@ def pull(
     }
 )
 def console(
-    _context: Context, name: str, follow: bool = False, format: str = "text", cluster: str = ""
-) -> None:  # noqa: A002
+    _context: Context,
+    name: str,
+    follow: bool = False,
+    format: str = "text",  # noqa: A002
+    cluster: str = "",
+) -> None:
     """Print the console of a running machine: the output of its kernel and init."""
     if hosts := wanted_cluster(cluster):
         from orchestrator.cli.cluster import sessions
 
-        raise Exit(
-            code=sessions.forward(
-                hosts, "console", name, *(["--follow"] if follow else []), "--format", format
-            )
-        )
+        options = ("--follow",) if follow else ()
+        raise Exit(code=sessions.forward(hosts, "console", name, "--format", format, *options))
     from orchestrator.cli.logs import console
 
     raise Exit(code=console(name, follow, format))
