@@ -188,8 +188,12 @@ def logs(_context: Context, name: str, format: str = "text", cluster: str = "") 
     iterable=["further"],
 )
 def reset(
-    _context: Context, name: str, further: list[str] | None = None, format: str = "text", cluster: str = ""
-) -> None:  # noqa: A002
+    _context: Context,
+    name: str,
+    further: list[str] | None = None,
+    format: str = "text",  # noqa: A002
+    cluster: str = "",
+) -> None:
     """Replace a running machine by a fresh one; everything in it is lost."""
     if hosts := wanted_cluster(cluster):
         from orchestrator.cli.cluster import sessions

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator.cluster import install
 from orchestrator.cluster.agent.client import AgentClient
+from orchestrator.cluster.install.send import require
+from orchestrator.cluster.install.version import Installed
 from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
 from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.reach.connection import HostConnection, sockets_folder
@@ -32,6 +33,7 @@ class HostsUp:
     cancellation: Cancellation
     state: Path
     _agents: dict[str, AgentClient] = field(default_factory=dict)
+    _installed: dict[str, Installed] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
     def deadline(self, seconds: float = ANSWER_SECONDS) -> Deadline:
@@ -43,12 +45,20 @@ class HostsUp:
         found.open(self.deadline())
         return found
 
+    def isolab(self, host: ClusterHost, *words: str) -> list[str]:
+        """Return the command that runs ``isolab WORDS`` on a host. Raises LabError if it has another version
+        than this one."""
+        known = self._installed.get(host.name)
+        if known is None:
+            known = self._installed[host.name] = require(self.connection(host), self.deadline())
+        return known.isolab(*words)
+
     def agent(self, host: ClusterHost) -> AgentClient:
         """Return the conversation with a host's agent, which is started if there is none. Raises LabError."""
         with self._locks.setdefault(host.name, threading.Lock()):
             known = self._agents.get(host.name)
             if known is None or known.broken:
-                stream = self.connection(host).start(install.command(host, "agent"))
+                stream = self.connection(host).start(self.isolab(host, "agent"))
                 known = self._agents[host.name] = AgentClient(stream, host.name)
             return known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
 
 VARIABLE = "ISOLAB_CLUSTER"
 """The hosts file that verbs use without --cluster."""
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Options of ``isolab cluster``; an action refuses what it has no use for."""
+
+    host: str = ""
+    form: str = "text"
+    cold: bool = False
+    undo: bool = False
+
+    def refuse(self, action: str) -> None:
+        """Raise SpecError for an option that this action has no use for."""
+        useful = {"up": {"cold"}, "drain": {"host", "undo"}}.get(action, set())
+        for name in ("host", "cold", "undo"):
+            if getattr(self, name) and name not in useful:
+                word = f"a host ({self.host})" if name == "host" else f"--{name}"
+                hint = "see `isolab help cluster`"
+                raise SpecError(f"isolab cluster {action} has no use for {word}", hint=hint)
 
 
 def wanted_cluster(option: str) -> str:

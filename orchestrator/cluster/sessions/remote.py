@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.cluster import install
 from orchestrator.cluster.hosts_up import HostsUp
 from orchestrator.cluster.model import ClusterHost
 from orchestrator.errors import TransportError
@@ -19,12 +18,12 @@ _TOGETHER = ("sh", "-c", 'exec "$@" 2>&1', "sh")
 
 def command(hosts: HostsUp, host: ClusterHost, words: Sequence[str], *, tty: bool = False) -> list[str]:
     """Return the command line that runs ``isolab WORDS`` on a host. Raises LabError if it is not reached."""
-    return hosts.connection(host).argv(install.command(host, *words), tty=tty)
+    return hosts.connection(host).argv(hosts.isolab(host, *words), tty=tty)
 
 
 def ask(hosts: HostsUp, host: ClusterHost, words: Sequence[str], seconds: float) -> Any:
     """Return what ``isolab WORDS --format json`` says on a host. Raises LabError with its words."""
-    argv = install.command(host, *words, "--format", "json")
+    argv = hosts.isolab(host, *words, "--format", "json")
     done = hosts.connection(host).run(argv, deadline=hosts.deadline(seconds), limit=ANSWER_BYTES)
     try:
         return json.loads(done.stdout)
@@ -39,7 +38,7 @@ def tell(
     """Run ``isolab WORDS`` on a host, and say each line as it comes; returns its exit status. Raises
     LabError."""
     deadline = hosts.deadline(seconds)
-    talk = hosts.connection(host).start([*_TOGETHER, *install.command(host, *words)])
+    talk = hosts.connection(host).start([*_TOGETHER, *hosts.isolab(host, *words)])
     rest = b""
     try:
         talk.end_input()
