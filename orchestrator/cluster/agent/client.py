@@ -67,6 +67,8 @@ class AgentClient:
         """End the connection; who waits for an answer gets TransportError. What runs there goes on."""
         self._closing.cancel()
         self._fail(TransportError(f"the connection to the agent of {self._who} was closed"))
+        with self._sending:
+            self._stream.end_input()
         self._reader.join()
         self._stream.close()
 

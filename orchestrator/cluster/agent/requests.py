@@ -59,6 +59,11 @@ class Requests:
             raise SpecError(f"an agent does not know {str(ask)[:40]!r}", hint="is it of another version?")
         return known[ask](message, caller)
 
+    def wake(self) -> None:
+        """Have the answers look whether whoever asked is still there."""
+        for one in self.units.running():
+            one.wake()
+
     def _facts(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
         return asdict(host_facts(_text(message, "host", ""), self.units.key.public))
