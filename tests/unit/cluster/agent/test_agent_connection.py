@@ -47,6 +47,16 @@ def _ask(line: socket.socket, raw: bytes) -> dict[str, Any]:
 def test_facts_bear_the_name_that_the_controller_gives(agent: Agent) -> None:
     with agent.client("lab7") as client:
         assert client.facts(soon()) == replace(FACTS, name="lab7", public_key=agent.units.key.public)
+        client.drain(soon())
+        assert client.facts(soon()).drained
+        client.drain(soon(), on=False)
+
+
+def test_a_unit_without_a_name_of_the_host_is_signed_with_the_last_one(agent: Agent) -> None:
+    agent.script.steps.put("")
+    with agent.client("lab7") as client, agent.client("") as worker:
+        client.facts(soon())
+        assert [line.host for line in worker.run(unit(), soon())] == ["lab7"]
 
 
 @pytest.mark.parametrize(
@@ -166,11 +176,13 @@ def _line(**changes: Any) -> str:
         _line(body=None),
         _line(more=1),
         "[" * 5000,
+        None,
+        {"line": 1},
     ],
 )
-def test_a_line_that_is_none_is_not_taken(line: str) -> None:
+def test_a_line_that_is_none_is_not_taken(line: object) -> None:
     with (
-        _hostile(lambda asked: [_json(asked, item={"line": line})]) as client,
+        _hostile(lambda asked: [_json(asked, item=line)]) as client,
         pytest.raises(TransportError, match="violates the protocol"),
     ):
         next(client.run(unit(), soon()))
