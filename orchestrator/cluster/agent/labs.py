@@ -85,13 +85,13 @@ def bundle_format() -> BundleFormat:
     """Return the format of the bundles that controllers of this version send."""
 
     def unpack(archive: Path, folder: Path) -> None:
-        from orchestrator.cluster import bundle  # loads all that reads labs: not for who only asks
+        from orchestrator.cluster.bundle import unpack as unpack_bundle  # not for who only asks for facts
 
-        bundle.unpack(archive, folder)
+        unpack_bundle(archive, folder)
 
     def load(folder: Path) -> LoadedLab:
-        from orchestrator.cluster import bundle
+        from orchestrator.cluster.bundle import load_bundle
 
-        return bundle.load_bundle(folder)
+        return load_bundle(folder)
 
     return BundleFormat(unpack, load)
