@@ -66,16 +66,11 @@ class Requests:
 
     def _facts(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
-<<<<<<< HEAD
-        about = host_facts(_text(message, "host", ""), self.units.key.public)
-        return asdict(replace(about, drained=self.units.place.draining.exists()))
-=======
         name = _text(message, "host", "")
         if name:
             self.units.place.call(name)
         facts = host_facts(name, self.units.key.public)
         return asdict(replace(facts, drained=self.units.place.draining.exists()))
->>>>>>> agent
 
     def _beat(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
