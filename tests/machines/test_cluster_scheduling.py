@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from loopback_cluster import LoopbackCluster, jobs_of, loopback_cluster
-from made_up_agent import all_pass, record_of
+from made_up_agent import Script, all_pass, record_of
 
 from orchestrator.cluster.model import SignedLine, Unit
 from orchestrator.cluster.scheduling import certificates, dask_client
@@ -186,37 +186,51 @@ def test_what_a_unit_returns_fills_in_for_events_that_were_lost(
     assert outcome([*cluster.engine(["a"]).run(jobs_of("silent", 2))]) == passed(2)
 
 
-def test_a_host_that_lies_changes_no_record_of_another(cluster: LoopbackCluster) -> None:
-    """b signs a line for a's unit, forges a's signature, and reports for a machine that it has not."""
-    half, theirs = Halves(), threading.Event()
-    seen: list[Unit] = []
-    a, b = cluster.agents["a"], cluster.agents["b"]
+def test_a_host_that_lies_changes_no_record_of_another(
+    cluster: LoopbackCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """b, of which nothing is as it should be, sends lines as b and as a for a's unit, and reports for a
+    machine that it has not."""
+    halves = {name: Halves() for name in cluster.agents}
+    seen: dict[str, Unit] = {}
+    clients: list[dask_client.DaskClient] = []
 
-    def tells(unit: Unit) -> Iterator[tuple[str, str]]:
-        seen.append(unit)
-        theirs.set()
-        yield from half(unit)
+    def noting(name: str) -> Script:
+        def script(unit: Unit) -> Iterator[tuple[str, str]]:
+            seen[name] = unit
+            yield from halves[name](unit)
 
-    def lies(unit: Unit) -> Iterator[tuple[str, str]]:
-        assert theirs.wait(WAIT)
-        body = replace(record_of(seen[0].jobs[0], "two"), status=Status.FAIL).to_json()
-        for host in ("a", "b"):
-            forged = b.sign(SignedLine(host, seen[0].key, 1, 1, "record", body))
-            b._add((unit.key, unit.epoch), forged)
-        yield "record", body
-        yield from all_pass(unit)
+        return script
 
-    a.script, b.script = tells, lies
-    engine = replace(cluster.engine([]), units=_one_each)
-    found = engine.run(jobs_of("lies", 2))
+    for name, agent in cluster.agents.items():
+        agent.script = noting(name)
+    give = dask_client.DaskClient.give
+
+    def noted(client: dask_client.DaskClient, order: str, address: str, memory: int) -> str:
+        clients.append(client)
+        return give(client, order, address, memory)
+
+    monkeypatch.setattr(dask_client.DaskClient, "give", noted)
+    found = replace(cluster.engine([]), units=_one_each).run(jobs_of("lies", 2))
     with closing(found):
-        records = [next(found) for _ in range(3)]
-        half.go_on.set()
+        records = [next(found), next(found)]
+        body = replace(record_of(seen["a"].jobs[0], "two"), status=Status.FAIL).to_json()
+        lies = [
+            SignedLine("b", seen["a"].key, 1, 1, "record", body),
+            SignedLine("a", seen["a"].key, 1, 1, "record", body),
+            SignedLine("b", seen["b"].key, 1, 9, "record", body),
+        ]
+        for lie in lies:
+            clients[0]._event((0, {"line": cluster.agents["b"].sign(lie).to_json()}))
+        for half in halves.values():
+            half.go_on.set()
         records += found
     assert outcome(records) == passed(2)
-    assert any(words.startswith("b: refused a line of a unit that was not given") for words in cluster.told)
-    assert any("whose signature is wrong" in words for words in cluster.told)
-    assert any("which it was not to make" in words for words in cluster.told)
+    assert {record.machine: record.host for record in records} == {"m0": "a", "m1": "b"}
+    told = "\n".join(cluster.told)
+    assert "b: refused a line of a unit that was not given to it" in told
+    assert "a: refused a line whose signature is wrong" in told
+    assert "b: refused a record of m0/two, which it was not to make" in told
 
 
 def _one_each(jobs: Sequence[Job]) -> list[Unit]:

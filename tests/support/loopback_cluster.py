@@ -48,7 +48,8 @@ class LoopbackCluster:
     def add(self, host: str, credentials: Credentials | None = None, memory: int = MEMORY) -> None:
         """Have one more host, whose name is in its certificate unless another one is given."""
         if host not in self.agents:
-            self.agents[host] = MadeUpAgent(host, self.folder / f"{host}.sock")
+            (self.folder / host).mkdir()
+            self.agents[host] = MadeUpAgent(host, self.folder / host / "agent.sock")
         self.memory[host] = memory
         self.workers[host] = self.work_on(host, credentials or issue(self.folder, Role.HOST, host))
 
@@ -62,12 +63,11 @@ class LoopbackCluster:
                 host,
                 credentials,
                 public,
-                self.folder / f"{host}.sock",
-                self.folder / f"{host}-dask",
                 self.memory.get(host, MEMORY),
+                self.folder / host,
             )
-            ports = introduce_worker(started, needs, deadline)
-            connect_worker(started, ports.worker, self.up.port, deadline)
+            port = introduce_worker(started, needs, deadline)
+            connect_worker(started, port, self.up.port, deadline)
         except BaseException:
             process.close(at_once=True)
             raise

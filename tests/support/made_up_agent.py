@@ -121,7 +121,7 @@ class MadeUpAgent:
                     self._changed.wait()
                 fresh = self._lines[place][said:]
             for line in fresh:
-                yield {"item": line.to_json()}
+                yield {"item": {"line": line.to_json()}}
             said += len(fresh)
             if fresh[-1].kind == "end":
                 yield {"done": {"lines": said}}

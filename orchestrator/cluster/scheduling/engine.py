@@ -352,18 +352,24 @@ class _Run:
             yield from self._failed(task, printable(problem) or "it did not return all lines of the unit")
 
     def _finish(self, task: _Task) -> Iterator[Record]:
-        """A unit has ended, and all its lines are here."""
+        """A unit has ended, and all its lines are here. One that its host ended early failed there."""
+        early = _end_words(task)
+        if early:
+            yield from self._failed(task, early)
+            return
         self._journal.note(task.unit.key, task.unit.epoch, task.lines.host, "ended")
         self._forget(task, ended=True)
-        reason = f"host {task.lines.host} ended the unit without a record of it"
+        reason = f"{task.lines.host} ended the unit without a record of it"
         for job, exercise in self._ledger.missing(task.unit.key):
-            yield self._engine.lost(job, exercise, task.lines.host, _end_words(task) or reason)
+            yield self._engine.lost(job, exercise, task.lines.host, reason)
 
     def _failed(self, task: _Task, reason: str) -> Iterator[Record]:
         """A unit's host failed it: give it to another one, once."""
         host = task.lines.host
         self._journal.note(task.unit.key, task.unit.epoch, host, "lost")
         self._forget(task)
+        if not self._ledger.lacks(task.unit.key):
+            return  # what went wrong came after its last record
         task.avoid[host] = reason
         if task.tries >= GIVEN_AT_MOST:
             every = "; ".join(f"{name}: {why}" for name, why in task.avoid.items())
@@ -410,16 +416,9 @@ def _because(words: str) -> str:
 
 
 def _end_words(task: _Task) -> str:
-    """Return what the end of a unit says of why it ended early; empty if it says nothing."""
+    """Return why a unit ended early, as its host says; empty if all its jobs were done."""
     end = task.lines.end
-    if end is None or not end.body:
-        return ""
-    try:
-        said = json.loads(end.body)
-    except ValueError:
-        return printable(end.body[:2000])
-    found = said.get("error") or said.get("problem") if isinstance(said, dict) else ""
-    return printable(str(found)[:2000]) if found else ""
+    return printable(end.body[:2000]) if end is not None else ""
 
 
 def _sender(text: str, host: str, workers: Workers) -> str:

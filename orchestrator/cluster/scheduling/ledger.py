@@ -98,12 +98,22 @@ class Ledger:
         self.given.add(place)
         return replace(record, host=line.host)
 
+    def lacks(self, unit: str) -> bool:
+        """Return whether there are exercises of a unit without a record."""
+        jobs = self.units[unit].unit.jobs
+        return any(
+            (job.machine, job.student, name) not in self.given for job in jobs for name in job.exercises
+        )
+
     def missing(self, unit: str) -> list[tuple[Job, str]]:
         """Return jobs and exercises of a unit of which there is no record yet; they count as given now."""
-        wanted = [(job, exercise) for job in self.units[unit].unit.jobs for exercise in job.exercises]
-        left = [(job, name) for job, name in wanted if (job.machine, job.student, name) not in self.given]
+        left = self._left(unit)
         self.given |= {(job.machine, job.student, name) for job, name in left}
         return left
+
+    def _left(self, unit: str) -> list[tuple[Job, str]]:
+        wanted = [(job, exercise) for job in self.units[unit].unit.jobs for exercise in job.exercises]
+        return [(job, name) for job, name in wanted if (job.machine, job.student, name) not in self.given]
 
 
 def parsed(text: object) -> SignedLine:

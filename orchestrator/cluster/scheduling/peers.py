@@ -46,7 +46,7 @@ def require(message: object, host: str) -> None:
         if not isinstance(part, Mapping):
             raise Refused("what it sent is no message")
         op = part.get("op")
-        if op not in REQUESTS | STREAMED:
+        if not isinstance(op, str) or op not in REQUESTS | STREAMED:
             raise Refused(f"a worker may not ask for {str(op)[:80]!r}")
         if op == "register-worker" and part.get("name") != host:
             raise Refused(f"its worker calls itself {str(part.get('name'))[:80]!r}")

@@ -100,44 +100,34 @@ def start_scheduler(folder: Path, port: int, deadline: Deadline) -> SchedulerPro
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Free ports on a host's loopback: for its worker, and for the way to the scheduler."""
-
-    worker: int
-    scheduler: int
-
-
-@dataclass(frozen=True)
 class WorkerNeeds:
-    """What a worker is told first. ``memory`` in bytes; paths are the host's."""
+    """What a worker is told first. ``memory`` in bytes; ``folder`` is that of the host's agent, there (None:
+    that of the state of whoever runs the worker)."""
 
     host: str
     credentials: Credentials
     orders: str
-    socket: Path
-    folder: Path
     memory: int
+    folder: Path | None = None
 
 
-def introduce_worker(started: Started, needs: WorkerNeeds, deadline: Deadline) -> Ports:
-    """Tell a worker that was just started who it is; returns the ports it found. Raises LabError."""
-    message = {
+def introduce_worker(started: Started, needs: WorkerNeeds, deadline: Deadline) -> int:
+    """Tell a worker that was just started who it is; returns the port of its
+    loopback where it will listen. Raises LabError."""
+    message: dict[str, Any] = {
         "host": needs.host,
         "credentials": needs.credentials.to_data(),
         "orders": needs.orders,
-        "socket": str(needs.socket),
-        "folder": str(needs.folder),
         "memory": max(0, needs.memory) // 2**20,
     }
+    if needs.folder is not None:
+        message["folder"] = str(needs.folder)
     started.send(message, deadline)
     said = started.hear(deadline)
-    try:
-        ports = Ports(int(said["port"]), int(said["reverse"]))
-    except (KeyError, TypeError, ValueError):
-        raise TransportError(f"{started.what} named no ports") from None
-    if not all(0 < port < 65536 for port in (ports.worker, ports.scheduler)):
-        raise TransportError(f"{started.what} named impossible ports")
-    return ports
+    port = said.get("port")
+    if type(port) is not int or not 0 < port < 65536:
+        raise TransportError(f"{started.what} named no port")
+    return port
 
 
 def connect_worker(started: Started, contact: int, scheduler_port: int, deadline: Deadline) -> None:

@@ -1,8 +1,8 @@
 """Dask's worker as a process on a host. Owns nothing: it may be killed at any moment, guests live on.
 
-1. Standard input: {"host", "credentials", "orders", "socket", "memory", "folder"}: the host's name, its keys,
-   the key that verifies orders, the agent's socket, MiB for guests, and where Dask may write.
-2. Standard output: {"port", "reverse"}: free ports here, for the worker and for the way to the scheduler.
+1. Standard input: {"host", "credentials", "orders", "memory"}: the host's name, its keys, the key that
+   verifies orders, MiB for guests; "folder" is the agent's, if it is not this state's.
+2. Standard output: {"port"}: a free port here, where the worker will listen.
 3. Standard input: {"contact", "scheduler"}: the worker's address as the scheduler sees it, the scheduler's
    as the worker sees it.
 4. Standard output: {"ready": true}, or at any time {"problem", "hint"}.
@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cluster.agent.paths import AgentPlace, agent_place
 from orchestrator.cluster.scheduling import certificates, process_pipes, settings, unpickling
 from orchestrator.cluster.scheduling import work as unit_work
 from orchestrator.cluster.scheduling.certificates import Credentials, Role
@@ -40,8 +41,8 @@ def main() -> None:
         credentials = Credentials.from_data(given["credentials"])
         credentials.check(Role.HOST, datetime.now(UTC))
         unpickling.restrict(unpickling.WORKER)
-        port, reverse = _free_ports()
-        process_pipes.say(port=port, reverse=reverse)
+        port = _free_port()
+        process_pipes.say(port=port)
         asyncio.run(_serve(given, credentials, port, process_pipes.hear()))
     except LabError as problem:
         process_pipes.say(problem=problem.message, hint=problem.hint)
@@ -56,6 +57,7 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
     process_pipes.end_with_input()
     security = certificates.security(credentials)
     await _require_scheduler(given["host"], where["scheduler"], security)
+    agent = AgentPlace(Path(given["folder"])) if "folder" in given else agent_place()
     worker: Any = Worker(
         where["scheduler"],
         name=given["host"],
@@ -68,11 +70,11 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
         host="127.0.0.1",
         port=port,
         contact_address=where["contact"],
-        local_directory=given["folder"],
+        local_directory=str(agent.folder / "dask"),
         dashboard=False,
         dashboard_address="127.0.0.1:0",
     )
-    place = unit_work.Place(given["host"], Path(given["socket"]), given["orders"], worker.log_event)
+    place = unit_work.Place(given["host"], agent.socket, given["orders"], worker.log_event)
     unit_work.settle(place)
     try:
         await asyncio.wait_for(worker, START_SECONDS)
@@ -98,8 +100,9 @@ async def _require_scheduler(host: str, address: str, security: Any) -> None:
     await found.close()
 
 
-def _free_ports() -> tuple[int, int]:
-    """Return two ports of the loopback that are free now. Another process may be faster: then the worker does
-    not start, and is started again."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
+def _free_port() -> int:
+    """Return a port of the loopback that is free now. Another process may be faster: then the worker does not
+    start, and is started again."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
