@@ -238,11 +238,17 @@ def copy(
 
 
 @task(help={**NEW, **FORMAT})
-def new(_context: Context, folder: str, class_: bool = False, format: str = "text") -> None:  # noqa: A002
-    """Start a lab of your own: a lab file, an exercise and its README, ready to run; or a class."""
+def new(
+    _context: Context,
+    folder: str,
+    class_: bool = False,
+    hosts: bool = False,
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Start a lab of your own: a lab file, an exercise and its README, ready to run; a class; a cluster."""
     from orchestrator.cli.new import new
 
-    raise Exit(code=new(folder, format, of_class=class_))
+    raise Exit(code=new(folder, format, of_class=class_, of_hosts=hosts))
 
 
 @task(

@@ -107,6 +107,7 @@ IMAGES = {
 NEW = {
     "folder": "folder to create (may exist if empty)",
     "class": "start a class instead: a class file and a roster",
+    "hosts": "start a cluster instead: a file that lists hosts",
 }
 
 SCHEMA = {
