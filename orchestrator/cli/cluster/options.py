@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,6 @@ from orchestrator.errors import SpecError, Unavailable
 if TYPE_CHECKING:
     from orchestrator.cluster.model import Cluster
     from orchestrator.run.run import Source
-
-VARIABLE = "ISOLAB_CLUSTER"
-"""The hosts file that verbs use without --cluster."""
-
 
 @dataclass(frozen=True)
 class ClusterOptions:
@@ -35,11 +30,6 @@ class ClusterOptions:
                 word = f"a host ({self.host})" if name == "host" else f"--{name}"
                 hint = "see `isolab help cluster`"
                 raise SpecError(f"isolab cluster {action} has no use for {word}", hint=hint)
-
-
-def wanted_cluster(option: str) -> str:
-    """Return the hosts file that ``--cluster`` names, or the environment; "" for this host alone."""
-    return option or os.environ.get(VARIABLE, "")
 
 
 def open_hosts(path: str) -> Cluster:
