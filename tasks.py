@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import BENCH, CLASS, GC, GRADE, IMAGES, NEW, RUN, SCHEMA, TEST, TRY
+from orchestrator.cli.cluster.options import wanted_cluster
+from orchestrator.cli.options import (
+    BENCH,
+    CLASS,
+    CLUSTER,
+    CLUSTER_VERBS,
+    FORMAT,
+    GC,
+    GRADE,
+    IMAGES,
+    LAB,
+    NEW,
+    ONLY,
+    PIN,
+    RUN,
+    RUN_FOLDER,
+    SCHEMA,
+    TEST,
+    TRY,
+    names_in,
+)
+from orchestrator.cli.session_tasks import (  # noqa: F401 - Invoke takes the tasks that this module has
+    console,
+    down,
+    logs,
+    pull,
+    push,
+    reset,
+    ssh,
+    ssh_config,
+    status,
+    up,
+)
 
-_LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
-_FORMAT = {"format": "text (default) or json"}
-_RUN = {"run": "folder of a run, or `last` for the latest one"}
-_NAME = "running machine: MACHINE or SESSION/MACHINE"
-_USER = "user on the machine: student (default), other or root"
-_ONLY = {"only": "machines of the lab, separated by commas (default: all)"}
 
-
-def _names(words: Iterable[str] | None) -> tuple[str, ...]:
-    """The names in words that may each hold several, separated by commas."""
-    return tuple(name.strip() for word in words or () for name in word.split(",") if name.strip())
-
-
-@task(help={**_FORMAT})
+@task(help={**FORMAT})
 def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     """Check what this host can run: drivers, architectures, accelerator, missing packages."""
     from orchestrator.cli.doctor import doctor
@@ -30,7 +49,7 @@ def doctor(_context: Context, format: str = "text") -> None:  # noqa: A002
     raise Exit(code=doctor(format))
 
 
-@task(help={"lab": f"{_LAB['lab']}; or a class's folder or file, or a hosts file", **_FORMAT})
+@task(help={"lab": f"{LAB['lab']}; or a class's folder or file, or a hosts file", **FORMAT})
 def validate(_context: Context, lab: str, format: str = "text") -> None:  # noqa: A002
     """Report every mistake in a lab and its exercises, a class or a hosts file, with its place."""
     from orchestrator.cli.validate import validate
@@ -48,12 +67,14 @@ def schema(_context: Context, kind: str = "lab") -> None:
 
 @task(
     help={
-        **_LAB,
-        **_ONLY,
-        **_FORMAT,
+        **LAB,
+        **ONLY,
+        **FORMAT,
         "submissions": "how long grading takes: a number of submissions, or the folder or archive of them",
+        **CLUSTER,
+        **PIN,
     },
-    iterable=["only"],
+    iterable=["only", "pin"],
 )
 def plan(
     _context: Context,
@@ -61,11 +82,17 @@ def plan(
     only: list[str] | None = None,
     submissions: str = "",
     format: str = "text",  # noqa: A002
+    cluster: str = "",
+    pin: list[str] | None = None,
 ) -> None:
     """Dry run: machines, memory, ports and expected time, and whether they fit."""
+    if hosts := wanted_cluster(cluster):
+        from orchestrator.cli.cluster.plan import show
+
+        raise Exit(code=show(hosts, lab, names_in(only), format, names_in(pin)))
     from orchestrator.cli.labs import show_plan
 
-    raise Exit(code=show_plan(lab, _names(only), format, submissions))
+    raise Exit(code=show_plan(lab, names_in(only), format, submissions))
 
 
 @task(
@@ -89,21 +116,23 @@ def images(
     """Build, list, verify and prune guest images, or export one for VMware or VirtualBox."""
     from orchestrator.cli.images import act, export
 
-    chosen = _names([*(names or ()), *(image or ())])
+    chosen = names_in([*(names or ()), *(image or ())])
     if action == "export":
         only = ",".join(chosen)
-        raise Exit(code=export(only, _names(arch), format or "ova", out, authorized_key, name))
-    raise Exit(code=act(action, _names(arch), format or "text", chosen))
+        raise Exit(code=export(only, names_in(arch), format or "ova", out, authorized_key, name))
+    raise Exit(code=act(action, names_in(arch), format or "text", chosen))
 
 
 @task(
     help={
-        **_LAB,
-        **_ONLY,
-        **_FORMAT,
+        **LAB,
+        **ONLY,
+        **FORMAT,
         **RUN,
+        **CLUSTER,
+        **PIN,
     },
-    iterable=["only", "exercise"],
+    iterable=["only", "exercise", "pin"],
 )
 def run(
     _context: Context,
@@ -116,18 +145,22 @@ def run(
     work: str = "",
     timeout: str = "",
     format: str = "text",  # noqa: A002
+    cluster: str = "",
+    pin: list[str] | None = None,
 ) -> None:
     """Bring up a lab, run its exercises on every machine, compare the results, tear it down."""
     from orchestrator.cli.run import run
 
-    raise Exit(code=run(lab, _names(only), _names(exercise), out, cold, format, driver, work, timeout))
+    hosts = wanted_cluster(cluster)
+    some = names_in(only), names_in(exercise)
+    raise Exit(code=run(lab, *some, out, cold, format, driver, work, timeout, hosts, names_in(pin)))
 
 
 @task(
     help={
-        **_LAB,
-        **_ONLY,
-        **_FORMAT,
+        **LAB,
+        **ONLY,
+        **FORMAT,
         **GRADE,
     },
     positional=["lab", "submissions"],
@@ -166,8 +199,8 @@ def grade(
         roster=roster,
         layout=layout,
         out=out,
-        only=_names(only),
-        exercises=_names(exercise),
+        only=names_in(only),
+        exercises=names_in(exercise),
         again=again,
         repeat=repeat,
         moodle=moodle,
@@ -183,8 +216,8 @@ def grade(
 
 @task(
     help={
-        **_LAB,
-        **_FORMAT,
+        **LAB,
+        **FORMAT,
         "folder": "folder to create (may exist if empty)",
         "for": "student: without hidden tests and solutions, to hand out",
         "roster": "with --for student: CSV file of the class; each gets a folder with own parameters",
@@ -204,17 +237,23 @@ def copy(
     raise Exit(code=copy(lab, folder, format, for_, roster))
 
 
-@task(help={**NEW, **_FORMAT})
-def new(_context: Context, folder: str, class_: bool = False, format: str = "text") -> None:  # noqa: A002
-    """Start a lab of your own: a lab file, an exercise and its README, ready to run; or a class."""
+@task(help={**NEW, **FORMAT})
+def new(
+    _context: Context,
+    folder: str,
+    class_: bool = False,
+    hosts: bool = False,
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Start a lab of your own: a lab file, an exercise and its README, ready to run; a class; a cluster."""
     from orchestrator.cli.new import new
 
-    raise Exit(code=new(folder, format, of_class=class_))
+    raise Exit(code=new(folder, format, of_class=class_, of_hosts=hosts))
 
 
 @task(
     name="list",
-    help={"what": "labs, exercises or images (default: labs)", **_FORMAT},
+    help={"what": "labs, exercises or images (default: labs)", **FORMAT},
     positional=["what"],
 )
 def list_content(_context: Context, what: str = "labs", format: str = "text") -> None:  # noqa: A002
@@ -228,7 +267,8 @@ def list_content(_context: Context, what: str = "labs", format: str = "text") ->
     name="try",
     help={
         **TRY,
-        **_FORMAT,
+        **FORMAT,
+        **CLUSTER,
     },
     positional=["path", "args"],
     iterable=["args", "on"],
@@ -244,18 +284,20 @@ def try_program(
     warnings: bool = False,
     timeout: str = "10s",
     format: str = "text",  # noqa: A002
+    cluster: str = "",
 ) -> None:
     """Compile a C or C++ program for every architecture, run it everywhere, show the differences."""
     from orchestrator.cli.try_ import try_everywhere
 
-    machines, words = ",".join(_names(on)) or "all", tuple(args or ())
-    code = try_everywhere(path, words, machines, stdin, build, timeout, format, program, warnings)
+    machines, words = ",".join(names_in(on)) or "all", tuple(args or ())
+    hosts = wanted_cluster(cluster)
+    code = try_everywhere(path, words, machines, stdin, build, timeout, format, program, warnings, hosts)
     raise Exit(code=code)
 
 
 @task(
     help={
-        **_RUN,
+        **RUN_FOLDER,
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
         "for": "student (without anything of hidden tests) or lecturer (default; Gradescope: student)",
@@ -269,172 +311,8 @@ def report(_context: Context, run: str, format: str = "text", out: str = "", for
 
 
 @task(
-    help={
-        **_LAB,
-        **_ONLY,
-        **_FORMAT,
-        "name": "name of the session (default: the lab's name)",
-        "cold": "boot every machine instead of cloning booted templates",
-        "machine": "machines without a lab file, separated by commas: s390x, vm, container …",
-    },
-    positional=["lab"],
-    iterable=["only", "machine"],
-)
-def up(
-    _context: Context,
-    lab: str = "",
-    only: list[str] | None = None,
-    machine: list[str] | None = None,
-    name: str = "",
-    cold: bool = False,
-    format: str = "text",  # noqa: A002
-) -> None:
-    """Bring up a lab's machines and leave them running; those already up are left alone.
-
-    Without a lab file: isolab up --machine s390x, then isolab ssh s390x, isolab down s390x."""
-    from orchestrator.cli.sessions import up
-
-    raise Exit(code=up(lab, _names(only), cold, name, format, _names(machine)))
-
-
-@task(help={**_FORMAT})
-def status(_context: Context, format: str = "text") -> None:  # noqa: A002
-    """List running machines, and whether they respond."""
-    from orchestrator.cli.sessions import status
-
-    raise Exit(code=status(format))
-
-
-@task(
-    help={
-        "name": _NAME,
-        "command": "command to run instead of a shell: isolab ssh NAME -- COMMAND ARGUMENT…",
-        "user": _USER,
-        "tty": "allocate a terminal for the command",
-    },
-    positional=["name", "command"],
-    iterable=["command"],
-)
-def ssh(
-    _context: Context,
-    name: str,
-    command: list[str] | None = None,
-    user: str = "student",
-    tty: bool = False,
-) -> None:
-    """Open a terminal in a running machine, or run one command in it."""
-    from orchestrator.cli.ssh import ssh
-
-    raise Exit(code=ssh(name, tuple(command or ()), user, tty))
-
-
-@task(
-    help={
-        "name": _NAME,
-        "files": "isolab push NAME FILE… [FOLDER]: of several paths, the last is the folder on the machine",
-        "user": _USER,
-        **_FORMAT,
-    },
-    positional=["name", "files"],
-    iterable=["files"],
-)
-def push(
-    _context: Context,
-    name: str,
-    files: list[str] | None = None,
-    user: str = "student",
-    format: str = "text",  # noqa: A002
-) -> None:
-    """Copy files and folders to a running machine."""
-    from orchestrator.cli.copy_files import push
-
-    raise Exit(code=push(name, tuple(files or ()), user, format))
-
-
-@task(
-    help={
-        "name": _NAME,
-        "paths": "isolab pull NAME PATH… [FOLDER]: of several paths, the last is the local folder",
-        "user": _USER,
-        "limit": "maximum size, such as 4GiB (default: 1GiB)",
-        **_FORMAT,
-    },
-    positional=["name", "paths"],
-    iterable=["paths"],
-)
-def pull(
-    _context: Context,
-    name: str,
-    paths: list[str] | None = None,
-    user: str = "student",
-    limit: str = "1GiB",
-    format: str = "text",  # noqa: A002
-) -> None:
-    """Copy files and folders from a running machine."""
-    from orchestrator.cli.copy_files import pull
-
-    raise Exit(code=pull(name, tuple(paths or ()), user, limit, format))
-
-
-@task(help={"name": _NAME, "follow": "keep printing until the machine is taken down, or Ctrl-C", **_FORMAT})
-def console(_context: Context, name: str, follow: bool = False, format: str = "text") -> None:  # noqa: A002
-    """Print the console of a running machine: the output of its kernel and init."""
-    from orchestrator.cli.logs import console
-
-    raise Exit(code=console(name, follow, format))
-
-
-@task(help={"name": _NAME, **_FORMAT})
-def logs(_context: Context, name: str, format: str = "text") -> None:  # noqa: A002
-    """List a running machine's log files, with the last lines of each."""
-    from orchestrator.cli.logs import logs
-
-    raise Exit(code=logs(name, format))
-
-
-@task(
-    help={"name": _NAME + "; SESSION for all of its machines", "further": "more names", **_FORMAT},
-    positional=["name", "further"],
-    iterable=["further"],
-)
-def reset(_context: Context, name: str, further: list[str] | None = None, format: str = "text") -> None:  # noqa: A002
-    """Replace a running machine by a fresh one; everything in it is lost."""
-    from orchestrator.cli.sessions import reset
-
-    raise Exit(code=reset((name, *(further or ())), format))
-
-
-@task(
-    name="ssh-config",
-    help={"out": "file to write (default: standard output)", "user": _USER, **_FORMAT},
-)
-def ssh_config(_context: Context, out: str = "", user: str = "student", format: str = "text") -> None:  # noqa: A002
-    """Print entries for ssh, rsync and editors: for ~/.ssh/config.d, or `ssh -F FILE`."""
-    from orchestrator.cli.ssh import ssh_config
-
-    raise Exit(code=ssh_config(out, user, format))
-
-
-@task(
-    help={"names": "machines or sessions", "all": "all running machines", **_FORMAT},
-    positional=["names"],
-    iterable=["names"],
-)
-def down(
-    _context: Context,
-    names: list[str] | None = None,
-    all: bool = False,  # noqa: A002
-    format: str = "text",  # noqa: A002
-) -> None:
-    """Take down running machines, with everything in them."""
-    from orchestrator.cli.sessions import down
-
-    raise Exit(code=down(tuple(names or ()), all, format))
-
-
-@task(
     name="class",
-    help={**CLASS, **_FORMAT},
+    help={**CLASS, **FORMAT},
     positional=["action", "path", "further"],
     iterable=["further", "student", "group"],
 )
@@ -454,8 +332,24 @@ def class_(
     from orchestrator.cli.classes import act
     from orchestrator.cli.classes.options import ClassOptions
 
-    options = ClassOptions(_names(student), _names(group), format, watch, prune, out)
+    options = ClassOptions(names_in(student), names_in(group), format, watch, prune, out)
     raise Exit(code=act(action, path, tuple(further or ()), options))
+
+
+@task(name="cluster", help={**CLUSTER_VERBS, **FORMAT}, positional=["action", "hosts", "host"])
+def cluster_(
+    _context: Context,
+    action: str,
+    hosts: str = "",
+    host: str = "",
+    cold: bool = False,
+    undo: bool = False,
+    format: str = "text",  # noqa: A002
+) -> None:
+    """Make one cluster of several hosts, see how they are, and take it down."""
+    from orchestrator.cli.cluster import act
+
+    raise Exit(code=act(action, wanted_cluster(hosts), host, format, cold=cold, undo=undo))
 
 
 @task(help={"serve": "be this host's agent, in the foreground, until it is not needed any more"})
@@ -466,9 +360,19 @@ def agent(_context: Context, serve: bool = False) -> None:
     raise Exit(code=agent(serve))
 
 
-@task(help={**_FORMAT, **GC})
-def gc(_context: Context, format: str = "text", forget: bool = False, foreign: str = "") -> None:  # noqa: A002
+@task(help={**FORMAT, **GC, **CLUSTER})
+def gc(
+    _context: Context,
+    format: str = "text",  # noqa: A002
+    forget: bool = False,
+    foreign: str = "",
+    cluster: str = "",
+) -> None:
     """Remove what crashed or killed runs left behind."""
+    if hosts := wanted_cluster(cluster):
+        from orchestrator.cli.cluster import sessions
+
+        raise Exit(code=sessions.gc(hosts, format))
     from orchestrator.cli.gc import gc
 
     raise Exit(code=gc(format, forget, foreign))
@@ -482,7 +386,7 @@ def test(_context: Context, ci: bool = False, all: bool = False, args: str = "")
     raise Exit(code=test(tier_of(ci, all), tuple(shlex.split(args))))
 
 
-@task(help={**BENCH, **_FORMAT}, positional=["what"])
+@task(help={**BENCH, **FORMAT}, positional=["what"])
 def bench(
     _context: Context,
     what: str = "",

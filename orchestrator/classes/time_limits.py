@@ -10,11 +10,18 @@ from pathlib import Path
 
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
+from orchestrator.errors import SpecError
 from orchestrator.host.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS time_limits (seat TEXT PRIMARY KEY, began TEXT NOT NULL, added REAL NOT NULL)
 """
+MOST_SECONDS = 366 * 86400.0
+"""The most that is added at once; more is a slip, and time that was given cannot be taken back."""
+
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""What ends later ends then: further off, dates cannot be written in every time zone."""
+
 _SET = "INSERT OR REPLACE INTO time_limits VALUES (?, ?, ?)"
 
 
@@ -45,7 +52,12 @@ class TimeLimits:
             connection.executemany(_SET, [(seat, now.isoformat(), 0.0) for seat in over])
 
     def extend(self, seats: Iterable[str], seconds: float) -> None:
-        """Add to the time of these seats; where it is over, from now on."""
+        """Add to the time of these seats; where it is over, from now on. Raises SpecError for more than a
+        year."""
+        if seconds > MOST_SECONDS:
+            raise SpecError(
+                "that is more than a year at once", hint="such as 15min or 1h; `ends:` is the end of all"
+            )
         now = datetime.now(UTC)
         with self._database.opened() as connection:
             connection.execute("BEGIN IMMEDIATE")  # nobody adds meanwhile
@@ -91,8 +103,15 @@ def end_of(found: LoadedClass, limit: TimeLimit) -> datetime | None:
     is earlier, plus what was added. Pure."""
     ends = [found.spec.end] if found.spec.end else []
     if found.spec.lifetime is not None:
-        ends.append(limit.began + timedelta(seconds=found.spec.lifetime))
-    return min(ends).astimezone(UTC) + timedelta(seconds=limit.added) if ends else None
+        ends.append(_later(limit.began, found.spec.lifetime))
+    return _later(min(ends), limit.added) if ends else None
+
+
+def _later(moment: datetime, seconds: float) -> datetime:
+    """Return the moment so many seconds later, in UTC, and never one after ``LATEST``."""
+    if (LATEST - moment).total_seconds() <= seconds:
+        return LATEST
+    return moment.astimezone(UTC) + timedelta(seconds=seconds)
 
 
 def with_time(found: LoadedClass, seats: Sequence[Seat]) -> list[Seat]:

@@ -56,7 +56,7 @@ def due(
         crossed = [left for left in WARNINGS if before < end - timedelta(minutes=left) <= now]
         if crossed:
             found.append(Warn(seat, min(crossed)))
-    if every is not None and now >= collected + timedelta(seconds=every):
+    if every is not None and (now - collected).total_seconds() >= every:
         found.append(CollectAll())
     return found
 

@@ -16,7 +16,7 @@ from orchestrator.formatting import counted, printable
 from orchestrator.progress import Progress, shown
 from orchestrator.sessions.exec_command import entry, require_user
 from orchestrator.sessions.lookup import find
-from orchestrator.sessions.outgoing import outgoing
+from orchestrator.sessions.outgoing import Outgoing, outgoing
 from orchestrator.sessions.transfer import (
     Received,
     receive,
@@ -26,6 +26,8 @@ from orchestrator.sessions.transfer import (
 from orchestrator.units import parse_size, size_text
 
 HOME = "."
+Enter = Callable[[Sequence[str]], Sequence[str]]
+"""Returns the command line on this host that runs one, absolute path first, in a machine."""
 
 
 def split(words: Sequence[str], home: str) -> tuple[tuple[str, ...], str]:
@@ -38,6 +40,16 @@ def split(words: Sequence[str], home: str) -> tuple[tuple[str, ...], str]:
 def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
     """Copy files and folders to a machine, as one of its users."""
     check_format(form)
+    what = outgoing_named("push", name, words)
+    machine = find(name)
+    require_user(machine, user)
+    uid = machine.handle.site.users[user]
+    need_client([machine])
+    return sent(machine.name, words, what, user, uid, form, lambda argv: entry(machine, user, argv).argv)
+
+
+def outgoing_named(verb: str, name: str, words: Sequence[str]) -> Outgoing:
+    """Return what ``push`` arguments name. Raises SpecError."""
     if not words:
         raise SpecError("no files to push", hint="isolab push MACHINE FILE… [FOLDER]")
     named, folder = split(words, HOME)
@@ -46,22 +58,23 @@ def push(name: str, words: tuple[str, ...], user: str, form: str) -> Exit:
             f"the last argument is the folder on the machine, but {folder} is a local file",
             hint=f"to push it too, add the folder: {' '.join(words)} .",
         )
-    require_machine_first("push", name, words)
-    machine = find(name)
-    require_user(machine, user)
-    paths = [Path(word) for word in named]
-    what = outgoing(paths)
-    need_client([machine])
+    require_machine_first(verb, name, words)
+    return outgoing([Path(word) for word in named])
+
+
+def sent(
+    name: str, words: Sequence[str], what: Outgoing, user: str, uid: int, form: str, enter: Enter
+) -> Exit:
+    """Copy what ``words`` name to the machine that ``enter`` leads into, and say so."""
+    _, folder = split(words, HOME)
     with _transferring(form) as progress:
-        on_progress = _progress_of(progress, machine.name, what.size)
-        uid = machine.handle.site.users[user]
-        count = send(lambda words: entry(machine, user, words).argv, folder, what, uid, on_progress)
+        count = send(enter, folder, what, uid, _progress_of(progress, name, what.size))
     where = "the home folder" if folder == HOME else folder
     if form == JSON:
-        about = {"machine": machine.name, "files": count, "bytes": what.size, "to": folder, "user": user}
+        about = {"machine": name, "files": count, "bytes": what.size, "to": folder, "user": user}
         say_json({**about, "left_out": what.left_out})
         return Exit.PASSED
-    say(f"{machine.name}: copied {_count(count, what.size)} to {printable(where)} as {user}")
+    say(f"{name}: copied {_count(count, what.size)} to {printable(where)} as {user}")
     _say_left_out(what.left_out, "skipped")
     return Exit.PASSED
 
@@ -76,31 +89,46 @@ def _say_left_out(names: Sequence[str], what: str) -> None:
 def pull(name: str, words: tuple[str, ...], user: str, limit: str, form: str) -> Exit:
     """Copy files and folders from a machine, as one of its users."""
     check_format(form)
-    if not words:
-        raise SpecError("no files to pull", hint="isolab pull MACHINE PATH… [FOLDER]")
-    try:
-        most = parse_size(limit)
-    except ValueError as problem:
-        raise SpecError(f"--limit {limit}: {problem}") from None
-    named, folder = split(words, HOME)
-    require_machine_first("pull", name, words)
+    most = limit_of(limit)
+    require_paths(name, words)
     machine = find(name)
     require_user(machine, user)
     need_client([machine])
+    return received(machine.name, words, most, form, lambda argv: entry(machine, user, argv).argv)
+
+
+def limit_of(text: str) -> int:
+    """Return ``--limit`` in bytes. Raises SpecError."""
+    try:
+        return parse_size(text)
+    except ValueError as problem:
+        raise SpecError(f"--limit {text}: {problem}") from None
+
+
+def require_paths(name: str, words: Sequence[str]) -> None:
+    """Raise SpecError unless arguments of ``pull`` name something, and the machine comes first."""
+    if not words:
+        raise SpecError("no files to pull", hint="isolab pull MACHINE PATH… [FOLDER]")
+    require_machine_first("pull", name, words)
+
+
+def received(name: str, words: Sequence[str], most: int, form: str, enter: Enter) -> Exit:
+    """Copy what ``words`` name from the machine that ``enter`` leads into, at most ``most`` bytes, and say
+    so."""
+    named, folder = split(words, HOME)
     target, whole = Path(folder), Received()
     with _transferring(form) as progress:
         for path in named:
-            way = entry(machine, user, render_pack(path))
-            on_progress = _progress_of(progress, machine.name, 0)
-            got = receive(way.argv, target, most - whole.size, on_progress, path)
+            on_progress = _progress_of(progress, name, 0)
+            got = receive(enter(render_pack(path)), target, most - whole.size, on_progress, path)
             whole.files += got.files
             whole.left_out += got.left_out
             whole.size += got.size
     if form == JSON:
-        about = {"machine": machine.name, "files": len(whole.files), "bytes": whole.size}
+        about = {"machine": name, "files": len(whole.files), "bytes": whole.size}
         say_json({**about, "names": whole.files, "left_out": whole.left_out, "to": str(target)})
         return Exit.PASSED
-    say(f"{machine.name}: copied {_count(len(whole.files), whole.size)} to {printable(str(target))}")
+    say(f"{name}: copied {_count(len(whole.files), whole.size)} to {printable(str(target))}")
     _say_left_out(whole.left_out, "skipped (not regular files or folders)")
     return Exit.PASSED
 

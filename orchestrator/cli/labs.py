@@ -10,6 +10,8 @@ from orchestrator import images
 from orchestrator.cli.choose import chosen as chosen_of
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.readiness import Readiness, readiness
+from orchestrator.cluster.agent.labs import SENT
+from orchestrator.cluster.agent.paths import agent_place
 from orchestrator.cluster.bundle import is_bundle, load_bundle
 from orchestrator.errors import Exit, SpecError
 from orchestrator.formatting import counted
@@ -27,6 +29,8 @@ def open_lab(path: str, host: str | None = None) -> LoadedLab:
     """Load a lab by path or built-in name, or the one that a controller sent to this host (a bundle's
     folder). ``host`` is the architecture it is for, by default this host's. Raises SpecError with every
     mistake."""
+    if path.startswith(SENT):
+        return load_bundle(agent_place().bundles / path.removeprefix(SENT))
     if is_bundle(Path(path)):
         return load_bundle(Path(path))
     known = recipes()

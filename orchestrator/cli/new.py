@@ -1,4 +1,4 @@
-"""new: start a lab of one's own, or a class."""
+"""new: start a lab of one's own, a class or a cluster."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import shlex
 from pathlib import Path
 
 from orchestrator.cli.output import JSON, check_format, say, say_json
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, SpecError
 from orchestrator.labfile.new_lab import new_lab
 
 
-def new(folder: str, form: str, *, of_class: bool = False) -> Exit:
-    """Write a new lab, or a class, into ``folder``, and print the next commands."""
+def new(folder: str, form: str, *, of_class: bool = False, of_hosts: bool = False) -> Exit:
+    """Write a new lab, a class or a hosts file into ``folder``, and print the next commands. Raises
+    SpecError."""
     check_format(form)
-    if of_class:
+    if of_class and of_hosts:
+        raise SpecError(
+            "--class and --hosts start two different things", hint="type them one after the other"
+        )
+    if of_hosts:
+        from orchestrator.cluster.hostfile.new_hosts import new_hosts
+
+        files = new_hosts(Path(folder))
+        following = [shlex.join(("isolab", "validate", folder))]
+        about = "a cluster of one host"
+        advice = "edit the file, then: "
+    elif of_class:
         from orchestrator.classes.new_class import new_class  # with modules that labs do not need
 
         files = new_class(Path(folder))

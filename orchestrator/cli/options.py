@@ -1,6 +1,26 @@
-"""What the many options of a verb mean, by their names, for its help."""
+"""What the options of verbs mean, by their names, for their help."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+
+LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
+FORMAT = {"format": "text (default) or json"}
+RUN_FOLDER = {"run": "folder of a run, or `last` for the latest one"}
+NAME = "running machine: MACHINE or SESSION/MACHINE"
+USER = "user on the machine: student (default), other or root"
+ONLY = {"only": "machines of the lab, separated by commas (default: all)"}
+CLUSTER = {
+    "cluster": "hosts file: on the hosts of that cluster (default: $ISOLAB_CLUSTER, else on this host)"
+}
+PIN = {"pin": "with --cluster: MACHINE=HOST or MACHINE=TAG, to bind a machine; may be repeated"}
+CLUSTER_VERBS = {
+    "action": "up, status, drain or down",
+    "hosts": "hosts file, or its folder (default: $ISOLAB_CLUSTER)",
+    "host": "with drain: the host that is to take no new jobs",
+    "cold": "with up: make no images and templates beforehand",
+    "undo": "with drain: let the host take jobs again",
+}
 
 GRADE = {
     "submissions": "folder or archive of what a class handed in",
@@ -87,9 +107,15 @@ IMAGES = {
 NEW = {
     "folder": "folder to create (may exist if empty)",
     "class": "start a class instead: a class file and a roster",
+    "hosts": "start a cluster instead: a file that lists hosts",
 }
 
 SCHEMA = {
     "kind": "lab (default), exercise, hidden (a student exercise's hidden tests), class, "
     "policy (of grades), image (a recipe) or hosts (of a cluster)",
 }
+
+
+def names_in(words: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names in words that may each hold several, separated by commas."""
+    return tuple(name.strip() for word in words or () for name in word.split(",") if name.strip())

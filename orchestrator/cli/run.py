@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.cli.choose import chosen
+from orchestrator.cli.cluster.options import source_of
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
@@ -31,21 +32,25 @@ def run(
     driver: str = "",
     work: str = "",
     timeout: str = "",
+    cluster: str = "",
+    pins: tuple[str, ...] = (),
 ) -> Exit:
     """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
-    is a student's folder to run, ``timeout`` the time limit of every exercise."""
+    is a student's folder to run, ``timeout`` the time limit of every exercise. With ``cluster``, a hosts
+    file, machines are on its hosts; ``pins`` bind some of them to a host or tag."""
     check_format(form)
     lab = open_lab(path)
     if timeout:
         lab = with_timeout(lab, seconds(timeout))
     if driver:
         lab = with_driver(lab, driver)
+    source = source_of(cluster, pins, only or tuple(lab.lab.machines))
     only = chosen(only, list(lab.lab.machines), "machine")
     exercises = chosen(exercises, [one.name for one in lab.exercises], "exercise")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             choice = Selection(only, exercises, cold, Path(work) if work else None)
-            outcome = run_lab(lab, choice, Path(out) if out else None, progress)
+            outcome = run_lab(lab, choice, Path(out) if out else None, progress, source)
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted: machines were removed, records of finished exercises were kept"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from orchestrator.cli.cluster.options import source_of
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.swapped import require_program
@@ -40,11 +41,13 @@ def try_everywhere(
     form: str,
     program: str = "",
     warnings: bool = False,
+    cluster: str = "",
 ) -> Exit:
     """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
     answer, 3 on an infrastructure error."""
     check_format(form)
     require_program(path, arguments)
+    source = source_of(cluster) or results
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
     begun = time.monotonic()
@@ -54,7 +57,7 @@ def try_everywhere(
                 ready = prebuilt(lab, arguments, program, progress)
                 records = list(ready.absent)
                 if ready.lab is not None:
-                    found = results(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                    found = source(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
                     with closing(found):
                         records += found
         except KeyboardInterrupt:

@@ -70,6 +70,8 @@ class HostFacts:
     templates: tuple[str, ...] = ()
     guests: int = 0
     load: float = 0.0
+    drained: bool = False
+    """Whether it takes no new units."""
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> HostFacts:

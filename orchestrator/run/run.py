@@ -68,8 +68,9 @@ Source = Callable[[LoadedLab, str, Selection, Path, Journal, Progress], Generato
 def run_lab(
     lab: LoadedLab, choice: Selection, out: Path | None, progress: Progress, source: Source | None = None
 ) -> RunOutcome:
-    """Run a lab; its records come from machines of this host, or from another ``source``. Raises SpecError for
-    a selection that is not in it, Unavailable, Interrupted.
+    """Run a lab; its records come from machines of this host, or from another ``source``.
+
+    Raises SpecError for a selection that is not in it, Unavailable, Interrupted.
 
     On Ctrl-C everything is torn down and reports of what finished are written before
     KeyboardInterrupt propagates.

@@ -19,6 +19,8 @@ from orchestrator.cli.choose import chosen
 from orchestrator.cli.classes import ACTIONS as CLASS_ACTIONS
 from orchestrator.cli.grammar import fill, spelling
 from orchestrator.cli.program import Command
+from orchestrator.cluster.hostfile.load import load_hosts
+from orchestrator.cluster.hostfile.spec import HostSpec, HostsSpec
 from orchestrator.driver_traits import TRAITS, Boundary, drivers_that
 from orchestrator.errors import Exit, SpecError
 from orchestrator.labfile.builtin import builtin_labs
@@ -47,8 +49,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 PROGRAM = Command()
 VERBS = {*PROGRAM.verbs()}
 TOPICS = {path.name for path in EXERCISES.iterdir() if path.is_dir()}
-OF_READERS = {"my-lab", "cits3007", "exam"}
-"""Labs and classes that readers are to make themselves."""
+OF_READERS = {"my-lab", "cits3007", "exam", "hosts.yaml"}
+"""Labs, classes and hosts files that readers are to make themselves."""
 IN_A_WHEEL = {"orchestrator/package_data/"}
 """Folders that no checkout has."""
 ACTIONS = {"build", "list", "verify", "prune", "export", *CLASS_ACTIONS}
@@ -346,6 +348,18 @@ def test_the_class_shown_is_valid_and_its_roster_describes_every_column(tmp_path
     assert [bool(seat.keys) for seat in found.seats] == [True, False, False]
     assert found.seats[0].name in inline(page)
     assert keys(section(page, "The roster")) == {*roster.partition("\n")[0].split(",")}
+
+
+def test_every_key_of_a_hosts_file_is_described() -> None:
+    assert keys(section(DOCS / "cluster.md", "The hosts file")) == fields(HostsSpec) | fields(HostSpec)
+
+
+def test_the_hosts_files_shown_are_valid(tmp_path: Path) -> None:
+    shown = [text for text in fenced(DOCS / "cluster.md", "yaml") if "\nhosts:" in text]
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / "hosts.yaml").write_text(text)
+        assert len(load_hosts(tmp_path).hosts) == 3
 
 
 def test_every_verb_and_exit_code_is_described() -> None:

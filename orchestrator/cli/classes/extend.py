@@ -28,7 +28,10 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
         )
     seats = options.seats(found)
     limits = TimeLimits(found)
-    limits.extend([seat.name for seat in seats], seconds)
+    try:
+        limits.extend([seat.name for seat in seats], seconds)
+    except SpecError as wrong:
+        raise SpecError(f"{further[0]!r}: {wrong}", hint=wrong.hint) from None
     ends = limits.ends()
     if options.form == JSON:
         say_json({"class": found.name, "ends": {seat.name: ends[seat.name].isoformat() for seat in seats}})

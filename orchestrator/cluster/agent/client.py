@@ -67,6 +67,8 @@ class AgentClient:
         """End the connection; who waits for an answer gets TransportError. What runs there goes on."""
         self._closing.cancel()
         self._fail(TransportError(f"the connection to the agent of {self._who} was closed"))
+        with self._sending:
+            self._stream.end_input()
         self._reader.join()
         self._stream.close()
 
@@ -148,14 +150,14 @@ class AgentClient:
         """Have the agent end as soon as nothing runs."""
         self._done("stop", deadline)
 
-    def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Message, None, Any]:
+    def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Any, None, Any]:
         """Ask, and yield the items of the answer; returns what it is done with."""
         number, asked = self._begin(what, about, deadline)
         try:
             while True:
                 answer = self._next(asked, deadline, what)
                 if "item" in answer:
-                    yield self._mapping(answer["item"])
+                    yield answer["item"]
                 elif "done" in answer:
                     return answer["done"]
                 else:
@@ -226,7 +228,7 @@ class AgentClient:
         with target.open("wb") as file:
             while True:
                 try:
-                    part = decoded(next(asked).get("part"))
+                    part = decoded(self._mapping(next(asked)).get("part"))
                 except StopIteration as end:
                     return self._mapping(end.value)
                 size += len(part)
@@ -234,10 +236,10 @@ class AgentClient:
                     raise self._wrong(f"it sends more than {most} bytes")
                 file.write(part)
 
-    def _line(self, item: Message, key: str, epoch: int) -> SignedLine:
+    def _line(self, item: Any, key: str, epoch: int) -> SignedLine:
         try:
-            line = SignedLine.from_json(item["line"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            line = SignedLine.from_json(item)
+        except (ValueError, TypeError, RecursionError):
             raise self._wrong("a line of a unit cannot be read") from None
         texts = (line.host, line.kind, line.body, line.signature)
         if not all(isinstance(one, str) for one in texts) or type(line.number) is not int:

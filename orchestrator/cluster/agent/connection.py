@@ -51,6 +51,7 @@ class Connection:
             self.say(f"a connection was closed: {problem}")
         finally:
             caller.wanted.clear()  # nobody follows any more
+            self.requests.wake()
             for thread in threads:
                 thread.join()
             self.incoming.close()

@@ -15,6 +15,8 @@ from orchestrator.cluster.agent.refusal import Refused
 from orchestrator.errors import SpecError
 from orchestrator.labfile.load import LoadedLab
 
+SENT = "bundle:"
+"""Before a digest: how the isolab of a host names a lab that a controller sent."""
 DIGEST = re.compile(r"[0-9a-f]{16,64}")
 """The beginning of a SHA-256 in hexadecimal, or all of it."""
 
@@ -83,13 +85,13 @@ def bundle_format() -> BundleFormat:
     """Return the format of the bundles that controllers of this version send."""
 
     def unpack(archive: Path, folder: Path) -> None:
-        from orchestrator.cluster import bundle  # loads all that reads labs: not for who only asks
+        from orchestrator.cluster.bundle import unpack as unpack_bundle  # not for who only asks for facts
 
-        bundle.unpack(archive, folder)
+        unpack_bundle(archive, folder)
 
     def load(folder: Path) -> LoadedLab:
-        from orchestrator.cluster import bundle
+        from orchestrator.cluster.bundle import load_bundle
 
-        return bundle.load_bundle(folder)
+        return load_bundle(folder)
 
     return BundleFormat(unpack, load)

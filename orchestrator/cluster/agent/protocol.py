@@ -6,13 +6,13 @@ connection are answered side by side; bytes travel as base64.
 
 | ask | with | items | done |
 |---|---|---|---|
-| facts | | | HostFacts |
+| facts | host: its name for the controller | | HostFacts |
 | beat | leases: [run], seconds | | {"lost": [run]}: prolongs the leases of these runs |
 | has | digests: [bundle] | | {"missing": [digest]} |
 | put | digest, part (base64), more: bool | | {"size": bytes so far}; the last part is checked by digest |
-| run | unit: JSON of a Unit | lines: JSON of a SignedLine | {"lines": how many} |
+| run | unit: JSON of a Unit, host: its name | lines: JSON of a SignedLine | {"lines": how many} |
 | lines | unit: key, epoch, from: number | lines it has | {"ended": bool} |
-| cancel | run | | {"units": [key]} when they are torn down |
+| cancel | run, or one unit of it: unit (key), epoch | | {"units": [key]} when they are torn down |
 | logs | run, limit: bytes | {"part": base64} of a tar | {"left_out": [name]} |
 | leases | | | [{"run", "epoch", "until", "guests": [name], "kept": bool}] |
 | warm | images and templates: [[image, arch]] | {"word": …} | {"templates": {key: seconds}} |

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestrator.cluster.agent.facts import host_facts
@@ -20,7 +20,7 @@ from orchestrator.cluster.model import Unit
 from orchestrator.errors import SpecError
 from orchestrator.machines.journal import Journal
 
-Answer = Generator[dict[str, Any], None, Any]
+Answer = Generator[Any, None, Any]
 Message = Mapping[str, Any]
 
 
@@ -59,9 +59,18 @@ class Requests:
             raise SpecError(f"an agent does not know {str(ask)[:40]!r}", hint="is it of another version?")
         return known[ask](message, caller)
 
+    def wake(self) -> None:
+        """Have the answers look whether whoever asked is still there."""
+        for one in self.units.running():
+            one.wake()
+
     def _facts(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
-        return asdict(host_facts(_text(message, "host", ""), self.units.key.public))
+        name = _text(message, "host", "")
+        if name:
+            self.units.place.call(name)
+        facts = host_facts(name, self.units.key.public)
+        return asdict(replace(facts, drained=self.units.place.draining.exists()))
 
     def _beat(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
@@ -91,8 +100,9 @@ class Requests:
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise SpecError(f"this is no unit: {type(problem).__name__}: {problem}") from None
         count = 0
-        for line in self.units.follow(unit, _text(message, "host", ""), caller.wanted):
-            yield {"line": line.to_json()}
+        host = _text(message, "host", "") or self.units.place.name
+        for line in self.units.follow(unit, host, caller.wanted):
+            yield line.to_json()
             count += 1
         return {"lines": count}
 
@@ -100,7 +110,7 @@ class Requests:
         key, epoch, start = _text(message, "unit"), _whole(message, "epoch"), _whole(message, "from", 0)
         lines = self.units.ledger.lines(key, epoch, start)
         for line in lines:
-            yield {"line": line.to_json()}
+            yield line.to_json()
         newest = self.units.ledger.entry(key, epoch)
         return {"ended": newest is not None and newest.ended}
 

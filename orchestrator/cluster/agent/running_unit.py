@@ -103,6 +103,11 @@ class RunningUnit:
             if (ended and number >= len(self._lines)) or not wanted.is_set():
                 return
 
+    def wake(self) -> None:
+        """Have those who follow look whether they are still wanted."""
+        with self._news:
+            self._news.notify_all()
+
     def wait(self) -> None:
         """Wait for its end."""
         with self._news:

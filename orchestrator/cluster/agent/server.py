@@ -93,11 +93,11 @@ class Server:
         self.units.closing = True
         self.place.socket.unlink(missing_ok=True)
         listener.settimeout(0)
-        came = True
-        try:
-            self._accept(listener)
-        except BlockingIOError:
-            came = False
+        came = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._accept(listener)
+                came += 1
         if not came and not self.units.running():
             self.place.wanted.unlink(missing_ok=True)
             return True

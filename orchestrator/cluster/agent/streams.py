@@ -29,6 +29,9 @@ class Stream(Protocol):
     def complaints(self) -> str:
         """Return what the other end has to say of its trouble; "" for nothing."""
 
+    def end_input(self) -> None:
+        """Say that nothing more is sent: whoever waits for something soon gets the end."""
+
     def close(self) -> None:
         """End it."""
 
@@ -67,9 +70,11 @@ class SocketStream:
     def complaints(self) -> str:
         return ""
 
-    def close(self) -> None:
+    def end_input(self) -> None:
         with contextlib.suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)  # wakes who waits in poll(2)
+
+    def close(self) -> None:
         self._line.close()
 
 

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orchestrator import drivers
 from orchestrator.cluster.agent.labs import Labs
@@ -28,6 +29,8 @@ LEAST_LEASE, MOST_LEASE = 5.0, 24 * 3600.0
 """Seconds. A shorter lease would end between two beats, a longer one keeps guests of a controller that is
 gone for good."""
 Say = Callable[[str], None]
+Work = Callable[[RunningUnit, LoadedLab, Path, Slots], str]
+"""Runs a unit to its end, see ``run_unit``."""
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Units:
     labs: Labs
     say: Say
     slots: Slots = field(default_factory=Slots)
+    work: Work = run_unit
     closing: bool = False
     """No new units: the agent is about to end."""
     _running: dict[str, RunningUnit] = field(default_factory=dict)
@@ -92,15 +96,15 @@ class Units:
         if older is not None:
             older.stop(f"given again with epoch {unit.epoch}")
         name = f"unit-{unit.key[:8]}"
-        threading.Thread(target=self._work, args=(fresh, older, lab), name=name, daemon=True).start()
+        threading.Thread(target=self._carry, args=(fresh, older, lab), name=name, daemon=True).start()
         return fresh
 
-    def _work(self, running: RunningUnit, older: RunningUnit | None, lab: LoadedLab) -> None:
+    def _carry(self, running: RunningUnit, older: RunningUnit | None, lab: LoadedLab) -> None:
         reason = ""
         try:
             if older is not None:
                 older.wait()  # its machines have the names of these
-            reason = run_unit(running, lab, self.place.logs / running.unit.run, self.slots)
+            reason = self.work(running, lab, self.place.logs / running.unit.run, self.slots)
         except BaseException as failure:  # noqa: BLE001 - told to the controller, and in our log
             self.say("".join(traceback.format_exception(failure)).rstrip())
             reason = f"isolab failed on {running.host}: {type(failure).__name__}: {failure}"
@@ -110,11 +114,12 @@ class Units:
     def _finish(self, running: RunningUnit, reason: str) -> None:
         try:
             running.end(reason)
-        except LabError as problem:
-            self.say(f"the end of unit {running.unit.key[:12]} cannot be written: {problem.describe()}")
-        with self._lock:
-            if self._running.get(running.unit.key) is running:
-                del self._running[running.unit.key]
+        except (LabError, OSError) as problem:
+            self.say(f"the end of unit {running.unit.key[:12]} cannot be written: {problem}")
+        finally:
+            with self._lock:
+                if self._running.get(running.unit.key) is running:
+                    del self._running[running.unit.key]
 
     def follow(self, unit: Unit, host: str, wanted: threading.Event) -> Iterator[SignedLine]:
         """Give a unit, and yield its lines as they fall, from the first. Raises as ``give``, at once."""

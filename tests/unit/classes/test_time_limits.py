@@ -9,7 +9,7 @@ import pytest
 from made_up_term import made_up_class
 
 from orchestrator.classes.classfile.check_times import MORE_TIME
-from orchestrator.classes.time_limits import TimeLimit, TimeLimits, end_of, extended, with_time
+from orchestrator.classes.time_limits import LATEST, TimeLimit, TimeLimits, end_of, extended, with_time
 from orchestrator.cli.classes import _loaded
 from orchestrator.cli.classes.up import _in_time
 from orchestrator.errors import SpecError
@@ -51,6 +51,24 @@ def test_time_begins_once_is_extended_and_begins_anew_after_the_end(tmp_path: Pa
     assert list(limits.ends()) == ["s01"]
     limits.begin(["s00"])
     assert first < limits.ends()["s00"] < first + timedelta(minutes=1)
+
+
+def test_more_than_a_year_at_once_is_refused_and_nothing_is_added(tmp_path: Path) -> None:
+    limits = TimeLimits(made_up_class(tmp_path / "class", 1, "lifetime: 1h"))
+    limits.begin(["s00"])
+    before = limits.ends()
+    with pytest.raises(SpecError, match="more than a year"):
+        limits.extend(["s00"], 100_000_000 * 3600.0)
+    assert limits.ends() == before
+
+
+def test_an_end_beyond_all_dates_is_the_latest(tmp_path: Path) -> None:
+    limits = TimeLimits(made_up_class(tmp_path / "class", 1, "lifetime: 999999999h"))
+    limits.begin(["s00"])
+    limits.extend(["s00"], 60)
+    assert limits.ends() == {"s00": LATEST}
+    found = made_up_class(tmp_path / "other", 1, "ends: 2099-01-01T00:00+08:00")
+    assert end_of(found, TimeLimit(BEGAN, added=1e13)) == LATEST
 
 
 PAST = "ends: 2020-06-01T18:00+08:00"

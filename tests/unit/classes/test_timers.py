@@ -41,3 +41,7 @@ def test_a_collection_is_due_after_its_time() -> None:
     assert at(-60, every=900) == []
     assert at(-45, every=900) == [CollectAll()]
     assert at(-45) == []
+
+
+def test_a_collection_that_is_never_due_in_any_calendar_is_not_due() -> None:
+    assert at(-60, every=999_999_999 * 3600.0) == []

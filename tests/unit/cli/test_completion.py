@@ -102,7 +102,7 @@ BASH = """
 eval "$(isolab --print-completion-script bash)"
 complete -p isolab
 COMP_WORDS=(isolab run separation --only vm,s3); COMP_CWORD=4; _isolab; printf '%s\\n' "${COMPREPLY[@]}"
-COMP_WORDS=(isolab schema h); COMP_CWORD=2; _isolab; printf '%s\\n' "${COMPREPLY[@]}"
+COMP_WORDS=(isolab schema hi); COMP_CWORD=2; _isolab; printf '%s\\n' "${COMPREPLY[@]}"
 """
 ZSH = """
 autoload -Uz compinit; compinit -D -u
@@ -111,13 +111,13 @@ print $_comps[isolab]
 _describe() { print -l ${(P)3} }
 _files() { print files }
 words=(isolab run separation --only vm,s3); CURRENT=5; _isolab
-words=(isolab schema h); CURRENT=3; _isolab
+words=(isolab schema hi); CURRENT=3; _isolab
 words=(isolab push vm ''); CURRENT=4; _isolab
 """
 FISH = """
 isolab --print-completion-script fish | source
 complete -C 'isolab run separation --only vm,s3'
-complete -C 'isolab schema h'
+complete -C 'isolab schema hi'
 touch there.c
 complete -C 'isolab try th'
 """

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.cli.new import new
 from orchestrator.cli.validate import validate
 from orchestrator.cluster.hostfile.addresses import parse_destination
 from orchestrator.cluster.hostfile.load import load_hosts
@@ -170,6 +171,23 @@ def test_the_schema_describes_every_key() -> None:
     assert set(found["properties"]) == set(HostsSpec.model_fields)
     assert all(one["description"] for one in host["properties"].values())
     assert host["required"] == ["name"]
+
+
+def test_a_new_hosts_file_is_valid_and_so_is_what_it_suggests(tmp_path: Path) -> None:
+    target = tmp_path / "cluster"
+    assert new(str(target), "text", of_hosts=True) == Exit.PASSED
+    text = (target / "hosts.yaml").read_text()
+    schema = text.partition("$schema=")[2].partition("\n")[0]
+    assert json.loads((target / schema).read_text()) == hosts_schema()
+    assert [host.name for host in load_hosts(target).hosts] == ["lab1"]
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/lab").touch()
+    every = text.replace("# - ", "- ").replace("~/", f"{tmp_path}/")
+    assert len(load(target, every).hosts) == 4
+    with pytest.raises(SpecError, match="is not empty"):
+        new(str(target), "text", of_hosts=True)
+    with pytest.raises(SpecError, match="two different things"):
+        new(str(tmp_path / "x"), "text", of_hosts=True, of_class=True)
 
 
 def test_files_of_the_same_name_have_states_of_their_own(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.plan_cluster import parse_pins, show_on_cluster
+from orchestrator.cli.cluster.plan import parse_pins, show_on_cluster
 from orchestrator.cluster.model import Cluster, HostFacts
 from orchestrator.errors import Exit, SpecError
 

@@ -136,3 +136,18 @@ def _data(found: Placement, there: Offers) -> dict[str, Any]:
         ],
         "notes": list(found.notes),
     }
+
+
+def show(hosts: str, path: str, only: tuple[str, ...], form: str, pins: tuple[str, ...]) -> Exit:
+    """Show where a run would be placed, asking the hosts of a cluster that is up."""
+    from orchestrator.cli.cluster.options import open_hosts
+    from orchestrator.cluster.hosts_up import hosts_up
+
+    open_hosts(hosts)
+
+    def ask(cluster: Cluster) -> Facts:
+        with hosts_up(cluster) as there:
+            facts, silent = there.facts()
+        return facts, {**silent, **{name: "it is drained" for name, one in facts.items() if one.drained}}
+
+    return show_on_cluster(path, only, form, hosts, ask, parse_pins(pins))

@@ -1,0 +1,75 @@
+"""Which cluster a verb means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import SpecError, Unavailable
+
+if TYPE_CHECKING:
+    from orchestrator.cluster.model import Cluster
+    from orchestrator.run.run import Source
+
+VARIABLE = "ISOLAB_CLUSTER"
+"""The hosts file that verbs use without --cluster."""
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Options of ``isolab cluster``; an action refuses what it has no use for."""
+
+    host: str = ""
+    form: str = "text"
+    cold: bool = False
+    undo: bool = False
+
+    def refuse(self, action: str) -> None:
+        """Raise SpecError for an option that this action has no use for."""
+        useful = {"up": {"cold"}, "drain": {"host", "undo"}}.get(action, set())
+        for name in ("host", "cold", "undo"):
+            if getattr(self, name) and name not in useful:
+                word = f"a host ({self.host})" if name == "host" else f"--{name}"
+                hint = "see `isolab help cluster`"
+                raise SpecError(f"isolab cluster {action} has no use for {word}", hint=hint)
+
+
+def wanted_cluster(option: str) -> str:
+    """Return the hosts file that ``--cluster`` names, or the environment; "" for this host alone."""
+    return option or os.environ.get(VARIABLE, "")
+
+
+def open_hosts(path: str) -> Cluster:
+    """Return the cluster of a hosts file. Raises SpecError for mistakes in it, Unavailable without the
+    extra."""
+    from importlib.util import find_spec
+
+    from orchestrator.cluster.hostfile.load import load_hosts
+
+    if find_spec("distributed") is None:
+        raise Unavailable(
+            "several hosts need isolab's extra `cluster`, which is not installed",
+            hint="in a checkout: .venv/bin/pip install --require-hashes -r requirements/cluster.txt; "
+            "else: pipx inject isolab distributed",
+        )
+    return load_hosts(Path(path))
+
+
+def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = ()) -> Source | None:
+    """Return where a run's records come from: the cluster of a hosts file, with some ``machines`` bound by
+    ``pins``; None for this host. Raises SpecError, Unavailable."""
+    if not path:
+        if pins:
+            raise SpecError(
+                "--pin binds machines to hosts of a cluster", hint="name its hosts file: --cluster"
+            )
+        return None
+    from orchestrator.cli.cluster.plan import parse_pins, require_pins  # with modules that others do not need
+    from orchestrator.cluster.run import ClusterSource
+
+    cluster, bound = open_hosts(path), parse_pins(tuple(pins))
+    require_pins(bound, cluster, machines)
+    return ClusterSource(cluster, bound).results

@@ -1,0 +1,104 @@
+"""The hosts of a cluster that is up: SSH to each, and its agent, opened when they are needed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from orchestrator.cluster.agent.client import AgentClient
+from orchestrator.cluster.install.send import require
+from orchestrator.cluster.install.version import Installed
+from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
+from orchestrator.cluster.paths import cluster_state
+from orchestrator.cluster.reach.connection import HostConnection, sockets_folder
+from orchestrator.deadline import Cancellation, Deadline
+from orchestrator.errors import Interrupted, LabError
+
+ANSWER_SECONDS = 60.0
+MOST_AT_ONCE = 32
+_T = TypeVar("_T")
+
+
+@dataclass
+class HostsUp:
+    """Connections to the hosts of a cluster. Thread-safe. Connections are shared with the supervisor and with
+    other commands, and stay when this one ends; conversations with agents end with it."""
+
+    cluster: Cluster
+    cancellation: Cancellation
+    state: Path
+    _agents: dict[str, AgentClient] = field(default_factory=dict)
+    _installed: dict[str, Installed] = field(default_factory=dict)
+    _locks: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def deadline(self, seconds: float = ANSWER_SECONDS) -> Deadline:
+        return self.cancellation.deadline(seconds)
+
+    def connection(self, host: ClusterHost) -> HostConnection:
+        """Return the open connection to a host. Raises LabError in words."""
+        found = HostConnection(host, sockets_folder(self.state))
+        found.open(self.deadline())
+        return found
+
+    def isolab(self, host: ClusterHost, *words: str) -> list[str]:
+        """Return the command that runs ``isolab WORDS`` on a host. Raises LabError if it has another version
+        than this one."""
+        known = self._installed.get(host.name)
+        if known is None:
+            known = self._installed[host.name] = require(self.connection(host), self.deadline())
+        return known.isolab(*words)
+
+    def agent(self, host: ClusterHost) -> AgentClient:
+        """Return the conversation with a host's agent, which is started if there is none. Raises LabError."""
+        with self._locks.setdefault(host.name, threading.Lock()):
+            known = self._agents.get(host.name)
+            if known is None or known.broken:
+                stream = self.connection(host).start(self.isolab(host, "agent"))
+                known = self._agents[host.name] = AgentClient(stream, host.name)
+            return known
+
+    def close(self) -> None:
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()
+
+    def facts(self) -> tuple[dict[str, HostFacts], dict[str, str]]:
+        """Return what each host's agent says, and why the other hosts say nothing."""
+        return self.each(lambda host: self.agent(host).facts(self.deadline()))
+
+    def each(
+        self, act: Callable[[ClusterHost], _T], hosts: Sequence[ClusterHost] | None = None
+    ) -> tuple[dict[str, _T], dict[str, str]]:
+        """Do something with all hosts (or these) at once; returns its results by host, and for those that
+        failed the reason. Raises Interrupted."""
+        wanted = self.cluster.hosts if hosts is None else hosts
+        found: dict[str, _T] = {}
+        failed: dict[str, str] = {}
+
+        def one(host: ClusterHost) -> None:
+            try:
+                found[host.name] = act(host)
+            except Interrupted:
+                raise
+            except LabError as problem:
+                failed[host.name] = problem.describe()
+
+        with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(wanted)))) as pool:
+            for _ in pool.map(one, wanted):
+                pass
+        return found, failed
+
+
+@contextlib.contextmanager
+def hosts_up(cluster: Cluster, cancellation: Cancellation | None = None) -> Iterator[HostsUp]:
+    """Yield the hosts of a cluster; conversations with them end afterwards. Raises Unavailable."""
+    hosts = HostsUp(cluster, cancellation or Cancellation(), cluster_state(cluster.file))
+    try:
+        yield hosts
+    finally:
+        hosts.close()

@@ -1,0 +1,62 @@
+"""Say which host gets what of a lab, and see that each has the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.arch import host_arch
+from orchestrator.cluster.bundle import Bundle, pack
+from orchestrator.cluster.hosts_up import HostsUp
+from orchestrator.cluster.model import ClusterHost, Unit
+from orchestrator.cluster.offers import Offers, offers
+from orchestrator.cluster.paths import BUNDLES
+from orchestrator.cluster.placement import Placement, Terms, place
+from orchestrator.labfile.load import LoadedLab
+from orchestrator.labfile.plan import Job
+from orchestrator.progress import Progress
+
+SEND_SECONDS = 600.0
+
+
+def prepare(
+    lab: LoadedLab, jobs: Sequence[Job], terms: Terms, hosts: HostsUp, progress: Progress
+) -> Placement:
+    """Place these jobs of a lab on the hosts that are there, and send the lab to them. ``terms`` are without
+    the bundle. What degrades is told. Raises LabError."""
+    there = there_now(hosts)
+    for name, why in there.absent.items():
+        progress.tell(f"{name} takes no part: {why}")
+    bundle = pack(lab, hosts.state / BUNDLES)
+    placed = place(lab, jobs, there, there.native(host_arch().name), replace(terms, bundle=bundle.digest))
+    for words in placed.notes:
+        progress.tell(words)
+    wanted = {name for unit in placed.units for name in unit.places}
+    failed = _send(bundle, wanted, hosts)
+    for name, why in failed.items():
+        progress.tell(f"{name} did not get the lab: {why}")
+    return replace(placed, units=tuple(_without(unit, failed) for unit in placed.units))
+
+
+def there_now(hosts: HostsUp) -> Offers:
+    """Return what the hosts offer now, and why some offer nothing."""
+    facts, silent = hosts.facts()
+    drained = {name: "it is drained" for name, one in facts.items() if one.drained}
+    return offers(hosts.cluster, facts, {**silent, **drained})
+
+
+def _send(bundle: Bundle, wanted: Collection[str], hosts: HostsUp) -> Mapping[str, str]:
+    """Send a lab to the hosts that lack it; returns those that did not get it, and why."""
+
+    def send(host: ClusterHost) -> None:
+        agent = hosts.agent(host)
+        if agent.missing([bundle.digest], hosts.deadline()):
+            agent.put(bundle.digest, bundle.archive, hosts.deadline(SEND_SECONDS))
+
+    return hosts.each(send, [host for host in hosts.cluster.hosts if host.name in wanted])[1]
+
+
+def _without(unit: Unit, failed: Mapping[str, str]) -> Unit:
+    """A unit whose places are those that have the lab, unless none has."""
+    left = tuple(name for name in unit.places if name not in failed)
+    return replace(unit, places=left or unit.places)
