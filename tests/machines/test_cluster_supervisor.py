@@ -16,7 +16,7 @@ from supervised_cluster import SECONDS, SupervisedCluster, supervised_cluster
 
 from orchestrator.cluster.model import Unit
 from orchestrator.cluster.scheduling.run_journal import run_journal
-from orchestrator.cluster.supervisor.status import State, read_status
+from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.deadline import Deadline, poll
 from orchestrator.host import process_table
 from orchestrator.record import Status
@@ -45,9 +45,9 @@ def _scheduler_process(cluster: SupervisedCluster) -> int:
 
 
 def test_everything_comes_up_and_says_what_it_is(cluster: SupervisedCluster) -> None:
-    status = cluster.status()
-    assert status.scheduler.startswith("tls://127.0.0.1:")
-    for name, host in status.hosts.items():
+    found = cluster.status()
+    assert found.scheduler.startswith("tls://127.0.0.1:")
+    for name, host in found.hosts.items():
         assert host.facts is not None
         assert host.facts.public_key == cluster.agents[name].public_key
     assert (cluster.folder / "status.json").stat().st_mode & 0o077 == 0
@@ -110,4 +110,4 @@ def test_nothing_is_left_of_a_supervisor_that_was_stopped(tmp_path: Path) -> Non
         pids = [_scheduler_process(cluster), cluster.ways["a"].workers[-1].pid]
         assert all(process_table.name_of(pid) != "?" for pid in pids)
     assert [process_table.name_of(pid) for pid in pids] == ["?", "?"]
-    assert read_status(tmp_path) is None
+    assert not status(tmp_path).runs

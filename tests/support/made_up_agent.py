@@ -111,6 +111,9 @@ class MadeUpAgent:
             case "beat":
                 self.beaten.append(list(message["leases"]))
                 yield {"done": {"lost": []}}
+            case "cancel":
+                self.cancel(message["run"])
+                yield {"done": {"units": []}}
             case "run":
                 yield from self._follow(message)
             case other:
@@ -138,7 +141,7 @@ class MadeUpAgent:
                     self._changed.wait()
                 fresh = self._lines[place][said:]
             for line in fresh:
-                yield {"item": {"line": line.to_json()}}
+                yield {"item": line.to_json()}
             said += len(fresh)
             if fresh[-1].kind == "end":
                 yield {"done": {"lines": said}}

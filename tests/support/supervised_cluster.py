@@ -8,19 +8,21 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from loopback_cluster import lost
 from made_up_agent import MadeUpAgent
 
+from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.streams import Stream, over_socket
+from orchestrator.cluster.hosts_up import HostsUp
 from orchestrator.cluster.model import Cluster, ClusterHost, Destination, Unit
 from orchestrator.cluster.scheduling import worker
 from orchestrator.cluster.scheduling.engine import ClusterEngine, Limits
 from orchestrator.cluster.scheduling.start import Pipes
-from orchestrator.cluster.supervisor.status import ClusterStatus, State, read_status
+from orchestrator.cluster.supervisor.state_file import ClusterStatus, State, status
 from orchestrator.cluster.supervisor.supervise import supervise
-from orchestrator.cluster.supervisor.view import SupervisorView
+from orchestrator.cluster.supervisor_view import SupervisorView
 from orchestrator.deadline import Cancellation, Deadline, poll
 from orchestrator.errors import TransportError
 from orchestrator.host.process import Conversation
@@ -88,10 +90,22 @@ class SupervisedCluster:
         found = self.ways[host.name] = LoopbackWay(self.folder / host.name)
         yield found
 
+    # What the engine's view has of HostsUp.
+
+    @property
+    def state(self) -> Path:
+        return self.folder
+
+    @property
+    def cluster(self) -> Cluster:
+        hosts = tuple(ClusterHost(name, Destination("127.0.0.1")) for name in self.agents)
+        return Cluster(self.folder / "hosts.yaml", hosts)
+
+    def agent(self, host: ClusterHost) -> AgentClient:
+        return AgentClient(over_socket(self.folder / host.name / "agent.sock"), host.name)
+
     def status(self) -> ClusterStatus:
-        found = read_status(self.folder)
-        assert found is not None
-        return found
+        return status(self.folder)
 
     def wait_for(self, name: str, state: State, starts: int = 0) -> None:
         def holds() -> bool:
@@ -103,7 +117,7 @@ class SupervisedCluster:
     def engine(self, places: Sequence[str]) -> ClusterEngine:
         return ClusterEngine(
             self.folder,
-            SupervisorView(self.folder, lambda host, run, _: self.agents[host].cancel(run)),
+            SupervisorView(cast(HostsUp, self)),
             lambda jobs: [Unit(job.run, "bundle", (job,), places=tuple(places)) for job in jobs],
             lost,
             SilentProgress(),
@@ -120,13 +134,12 @@ def supervised_cluster(folder: Path, names: Sequence[str]) -> Iterator[Supervise
         (folder / name).mkdir()
         agents[name] = MadeUpAgent(name, folder / name / "agent.sock")
     found = SupervisedCluster(folder, agents)
-    hosts = tuple(ClusterHost(name, Destination("127.0.0.1")) for name in names)
     stop = Cancellation()
-    works = (Cluster(folder / "hosts.yaml", hosts), folder, found.way, stop, found.said.append)
+    works = (found.cluster, folder, found.way, stop, found.said.append)
     thread = threading.Thread(target=supervise, args=works)
     thread.start()
     try:
-        poll(lambda: (status := read_status(folder)) and status.settled, Deadline.after(SECONDS), "up")
+        poll(lambda: status(folder).settled, Deadline.after(SECONDS), "up")
         yield found
     finally:
         stop.cancel()

@@ -13,7 +13,7 @@ from typing import IO
 
 from orchestrator.cluster.paths import SUPERVISOR_LOCK, SUPERVISOR_LOG
 from orchestrator.cluster.scheduling.settings import require_dask
-from orchestrator.cluster.supervisor.status import ClusterStatus, read_status
+from orchestrator.cluster.supervisor.state_file import ClusterStatus, status
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import TimedOut, Unavailable
 from orchestrator.host import process, process_table
@@ -50,14 +50,14 @@ def supervisor(folder: Path) -> int | None:
     return found[0] if found else None
 
 
-def start_supervisor(file: Path, folder: Path) -> bool:
+def start(file: Path, folder: Path) -> bool:
     """Start the supervisor of a hosts file, unless it runs; one that has read another version of the file is
     replaced. Returns whether it was started. Raises Unavailable, with its last words, if it does not."""
     require_dask()
     found = _holder(folder)
     if found and found[1] == _version(file):
         return False
-    stop_supervisor(folder)
+    stop(folder)
     log = folder / SUPERVISOR_LOG
     log.unlink(missing_ok=True)
     deadline = Deadline.after(START_SECONDS)
@@ -66,7 +66,7 @@ def start_supervisor(file: Path, folder: Path) -> bool:
     wanted.touch()
     process.detach(render_kept(words, wanted, AGAIN_SECONDS, "the supervisor"), log, deadline)
     try:
-        poll(lambda: read_status(folder), deadline, "starting the cluster's supervisor", interval=0.05)
+        poll(lambda: status(folder).runs, deadline, "starting the cluster's supervisor", interval=0.05)
     except TimedOut:
         raise Unavailable(
             f"the cluster's supervisor did not start: {last_words(folder)}", hint=f"see {log}"
@@ -80,8 +80,8 @@ def wait_until_settled(
     """Wait until everything is up or it is known why not; ``tell`` is called with each look. Raises
     Unavailable if the supervisor ends meanwhile, TimedOut, Interrupted."""
     while True:
-        found = read_status(folder)
-        if found is None:
+        found = status(folder)
+        if not found.runs:
             raise Unavailable(
                 f"the cluster's supervisor ended: {last_words(folder)}", hint=f"see {folder / SUPERVISOR_LOG}"
             )
@@ -92,7 +92,7 @@ def wait_until_settled(
         deadline.cancellation.wait(0.1)
 
 
-def stop_supervisor(folder: Path) -> bool:
+def stop(folder: Path) -> bool:
     """End a cluster's supervisor with its workers and its scheduler; returns whether there was one. Raises
     Unavailable if it does not end."""
     (folder / _WANTED).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from orchestrator.cluster.scheduling.run_journal import running
 from orchestrator.cluster.scheduling.start import Started, WorkerNeeds, connect_worker, introduce_worker
 from orchestrator.cluster.supervisor.keep_scheduler import fresh_seconds
 from orchestrator.cluster.supervisor.pauses import Pauses
-from orchestrator.cluster.supervisor.status import Board, State
+from orchestrator.cluster.supervisor.state_file import Board, State
 from orchestrator.cluster.supervisor.way import Way, Ways
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError, TimedOut, Unavailable, from_os

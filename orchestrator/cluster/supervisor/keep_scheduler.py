@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.cluster.scheduling.certificates import Credentials
 from orchestrator.cluster.scheduling.start import SchedulerProcess, start_scheduler
 from orchestrator.cluster.supervisor.pauses import Pauses
-from orchestrator.cluster.supervisor.status import Board
+from orchestrator.cluster.supervisor.state_file import Board
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError, TimedOut, from_os
 

@@ -11,7 +11,7 @@ from orchestrator.cluster.model import Cluster
 from orchestrator.cluster.paths import STATUS
 from orchestrator.cluster.supervisor.keep_host import HostKeeper
 from orchestrator.cluster.supervisor.keep_scheduler import SchedulerKeeper
-from orchestrator.cluster.supervisor.status import Board
+from orchestrator.cluster.supervisor.state_file import Board
 from orchestrator.cluster.supervisor.way import Ways
 from orchestrator.deadline import Cancellation
 

@@ -51,9 +51,10 @@ class HostStatus:
 @dataclass(frozen=True)
 class ClusterStatus:
     """A cluster. ``scheduler`` is the scheduler's address, empty while there is none, and ``trouble`` says
-    why; ``dashboard`` is the address of Dask's pages, or empty; ``process`` is the supervisor's."""
+    why; ``dashboard`` is the address of Dask's pages, or empty; ``process`` is the supervisor's, 0 if there
+    is none; ``starts`` counts schedulers."""
 
-    process: int
+    process: int = 0
     scheduler: str = ""
     dashboard: str = ""
     trouble: str = ""
@@ -61,22 +62,45 @@ class ClusterStatus:
     hosts: Mapping[str, HostStatus] = field(default_factory=dict)
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a supervisor."""
+        return self.process != 0
+
+    @property
+    def words(self) -> str:
+        """What people should know of it, in lines."""
+        if not self.runs:
+            return "the cluster is not up: `isolab cluster up` starts it"
+        lines = [f"scheduler: {self.scheduler or 'none: ' + (self.trouble or 'it is being started')}"]
+        lines += [f"dashboard: {self.dashboard}"] if self.dashboard else []
+        for name, host in self.hosts.items():
+            if host.state is State.AWAY:
+                lines.append(f"{name} takes no units: {host.trouble.removeprefix(f'{name}: ')}")
+            elif host.state is State.STARTING:
+                lines.append(f"{name} takes no units yet: it is being connected")
+        return "\n".join(lines)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {**asdict(self), "runs": self.runs}
+
+    @property
     def settled(self) -> bool:
         """Whether everything is up or it is known why not."""
         known = all(host.state is not State.STARTING for host in self.hosts.values())
-        return known and bool(self.scheduler or self.trouble)
+        return self.runs and known and bool(self.scheduler or self.trouble)
 
 
-def read_status(folder: Path) -> ClusterStatus | None:
-    """Return what the supervisor wrote last into a cluster's state folder; None if there is nothing, or the
-    process that wrote it is gone."""
+def status(folder: Path) -> ClusterStatus:
+    """Return what the supervisor wrote last into a cluster's state folder: that nothing runs if there is
+    nothing, or the process that wrote it is gone."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         data = json.loads((folder / STATUS).read_text())
         hosts = {name: HostStatus.from_data(one) for name, one in data.pop("hosts").items()}
         found = ClusterStatus(**data, hosts=hosts)
         os.kill(found.process, 0)
         return found
-    return None
+    return ClusterStatus(0)
 
 
 class Board:

@@ -1,27 +1,23 @@
-"""What the engine reads of a cluster that is up."""
+"""What the engine reads of a cluster that is up, and asks of its hosts."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 
-from orchestrator.cluster.supervisor.status import ClusterStatus, State, read_status
+from orchestrator.cluster.hosts_up import HostsUp
+from orchestrator.cluster.supervisor.state_file import ClusterStatus, State, status
 from orchestrator.deadline import Deadline
 
 OLD_SECONDS = 0.5
-_NOTHING = ClusterStatus(0)
 
 
-@dataclass
 class SupervisorView:
-    """A ``scheduling.view.ClusterView`` of a cluster's state folder. ``ask_to_cancel`` has a host's agent end
-    a run: it takes host, run and deadline. Thread-safe."""
+    """A ``scheduling.view.ClusterView`` of what the supervisor wrote. Thread-safe."""
 
-    folder: Path
-    ask_to_cancel: Callable[[str, str, Deadline], object]
-    _read: tuple[float, ClusterStatus] = field(default=(float("-inf"), _NOTHING))
+    def __init__(self, hosts: HostsUp) -> None:
+        self._hosts = hosts
+        self._read = (float("-inf"), ClusterStatus())
 
     def scheduler(self) -> str:
         return self._status().scheduler
@@ -37,13 +33,14 @@ class SupervisorView:
         return found.trouble if found.state is State.AWAY else ""
 
     def cancel(self, host: str, run: str, deadline: Deadline) -> None:
-        self.ask_to_cancel(host, run, deadline)
+        known = self._hosts.cluster.host(host)
+        if known is not None:
+            self._hosts.agent(known).cancel(run, deadline)
 
     def _status(self) -> ClusterStatus:
-        """Return what the supervisor wrote; nothing if there is none."""
         when, found = self._read
         now = time.monotonic()
         if now - when > OLD_SECONDS:
-            found = read_status(self.folder) or _NOTHING
+            found = status(self._hosts.state)
             self._read = (now, found)
         return found
