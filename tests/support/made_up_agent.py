@@ -8,15 +8,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator.cluster.agent.protocol import decode, encode
-from orchestrator.cluster.model import SignedLine, Unit
+from orchestrator.cluster.model import HostFacts, SignedLine, Unit
 from orchestrator.labfile.plan import Job
 from orchestrator.record import Record, Status
 
@@ -57,6 +58,8 @@ class MadeUpAgent:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     ran: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    beaten: list[list[str]] = field(default_factory=list)
+    """The runs of each beat."""
     refuse: str = ""
     """Why it runs nothing now, if it does not."""
 
@@ -76,6 +79,11 @@ class MadeUpAgent:
     def close(self) -> None:
         self._server.close()
         self.path.unlink(missing_ok=True)
+
+    def facts(self) -> HostFacts:
+        return HostFacts(
+            self.host, "1", "3.11", "amd64", 2, 4096 * 2**20, False, time.time(), self.public_key
+        )
 
     def cancel(self, run: str) -> None:
         self.cancelled.append(run)
@@ -97,9 +105,21 @@ class MadeUpAgent:
                     asked.sendall(encode({"id": message["id"], **answer}))
 
     def _answers(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if message["ask"] != "run":
-            yield {"error": f"a made-up agent does not know {message['ask']}", "hint": "", "code": 3}
-            return
+        match message["ask"]:
+            case "facts":
+                yield {"done": asdict(self.facts())}
+            case "beat":
+                self.beaten.append(list(message["leases"]))
+                yield {"done": {"lost": []}}
+            case "cancel":
+                self.cancel(message["run"])
+                yield {"done": {"units": []}}
+            case "run":
+                yield from self._follow(message)
+            case other:
+                yield {"error": f"a made-up agent does not know {other}", "hint": "", "code": 3}
+
+    def _follow(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if self.refuse:
             yield {"error": self.refuse, "hint": "", "code": 3}
             return
@@ -121,7 +141,7 @@ class MadeUpAgent:
                     self._changed.wait()
                 fresh = self._lines[place][said:]
             for line in fresh:
-                yield {"item": {"line": line.to_json()}}
+                yield {"item": line.to_json()}
             said += len(fresh)
             if fresh[-1].kind == "end":
                 yield {"done": {"lines": said}}

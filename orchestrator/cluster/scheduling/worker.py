@@ -27,8 +27,9 @@ from orchestrator.cluster.scheduling.dask_words import words
 from orchestrator.errors import LabError, TimedOut, Unavailable
 
 START_SECONDS = 30.0
-COMMAND = (sys.executable, "-c", f"from {__name__} import main; main()")
-"""What starts it with the Python and the isolab that run us."""
+PROGRAM = ("-c", f"from {__name__} import main; main()")
+COMMAND = (sys.executable, *PROGRAM)
+"""What Python runs, and what starts it with the Python and the isolab that run us."""
 
 
 def main() -> None:

@@ -1,0 +1,38 @@
+"""The supervisor as a process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.cluster.hostfile.load import load_hosts
+from orchestrator.cluster.install.send import require
+from orchestrator.cluster.paths import cluster_state
+from orchestrator.cluster.scheduling.settings import require_dask
+from orchestrator.cluster.supervisor.background import being_the_supervisor
+from orchestrator.cluster.supervisor.supervise import supervise
+from orchestrator.cluster.supervisor.way import ssh_ways
+from orchestrator.deadline import Cancellation
+from orchestrator.errors import LabError
+
+
+def main() -> None:
+    """Be the supervisor of the hosts file named on the command line. Ends with status 3 if it cannot be."""
+    stop = Cancellation()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.cancel())
+    try:
+        require_dask()
+        cluster = load_hosts(Path(sys.argv[-1]))
+        folder = cluster_state(cluster.file)
+        with being_the_supervisor(folder, cluster.file):
+            supervise(cluster, folder, ssh_ways(folder, require), stop, _say)
+    except LabError as problem:
+        _say(problem.describe())
+        sys.exit(int(problem.exit_code))
+
+
+def _say(words: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {words}", flush=True)

@@ -1,0 +1,113 @@
+"""What dies in a cluster is started again by its supervisor; agents and the way to hosts are made up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from loopback_cluster import jobs_of
+from made_up_agent import all_pass
+from supervised_cluster import SECONDS, SupervisedCluster, supervised_cluster
+
+from orchestrator.cluster.model import Unit
+from orchestrator.cluster.scheduling.run_journal import run_journal
+from orchestrator.cluster.supervisor.state_file import State, status
+from orchestrator.deadline import Deadline, poll
+from orchestrator.host import process_table
+from orchestrator.record import Status
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedCluster]:
+    with supervised_cluster(tmp_path_factory.mktemp("s"), ["a", "b"]) as found:
+        yield found
+
+
+@pytest.fixture
+def cluster(shared: SupervisedCluster) -> SupervisedCluster:
+    for name, agent in shared.agents.items():
+        agent.script = all_pass
+        agent.ran.clear()
+        shared.wait_for(name, State.UP)
+    return shared
+
+
+def _scheduler_process(cluster: SupervisedCluster) -> int:
+    words = [words for words in cluster.said if words.startswith("the scheduler listens")]
+    return int(words[-1].rpartition("process ")[2].rstrip(")"))
+
+
+def test_everything_comes_up_and_says_what_it_is(cluster: SupervisedCluster) -> None:
+    found = cluster.status()
+    assert found.scheduler.startswith("tls://127.0.0.1:")
+    for name, host in found.hosts.items():
+        assert host.facts is not None
+        assert host.facts.public_key == cluster.agents[name].public_key
+    assert (cluster.folder / "status.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_worker_that_was_killed_is_started_again_and_the_unit_goes_on(cluster: SupervisedCluster) -> None:
+    go_on = threading.Event()
+
+    def half(unit: Unit) -> Iterator[tuple[str, str]]:
+        lines = all_pass(unit)
+        yield next(lines)
+        assert go_on.wait(SECONDS)
+        yield from lines
+
+    cluster.agents["a"].script = half
+    before = cluster.status().hosts["a"].starts
+    found = cluster.engine(["a"]).run(jobs_of("killed", 1))
+    with closing(found):
+        records = [next(found)]
+        os.kill(cluster.ways["a"].workers[-1].pid, signal.SIGKILL)
+        cluster.wait_for("a", State.UP, before + 1)
+        go_on.set()
+        records += found
+    assert [record.status for record in records] == [Status.PASS, Status.PASS]
+    assert [epoch for _, epoch in cluster.agents["a"].ran] == [1]
+
+
+def test_a_scheduler_that_was_killed_is_replaced_and_workers_return_to_it(cluster: SupervisedCluster) -> None:
+    before = cluster.status()
+    os.kill(_scheduler_process(cluster), signal.SIGKILL)
+    for name, host in before.hosts.items():
+        cluster.wait_for(name, State.UP, host.starts + 1)
+    after = cluster.status()
+    assert (after.scheduler, after.starts) == (before.scheduler, before.starts + 1)
+    records = [*cluster.engine(["a", "b"]).run(jobs_of("after", 2))]
+    assert {record.status for record in records} == {Status.PASS}
+
+
+def test_a_host_whose_link_is_cut_is_away_with_words_and_returns(cluster: SupervisedCluster) -> None:
+    before = cluster.status().hosts["b"].starts
+    cluster.unreachable.add("b")
+    cluster.ways["b"].cut()
+    poll(lambda: "no route" in cluster.status().hosts["b"].trouble, Deadline.after(SECONDS), "away")
+    assert cluster.status().hosts["a"].state is State.UP
+    cluster.unreachable.clear()
+    cluster.wait_for("b", State.UP, before + 1)
+    assert cluster.status().hosts["b"].trouble == ""
+
+
+def test_leases_are_prolonged_of_runs_that_are_carried_out(cluster: SupervisedCluster) -> None:
+    agent = cluster.agents["a"]
+    with run_journal(cluster.folder, "held"):
+        poll(lambda: ["held"] in agent.beaten, Deadline.after(SECONDS), "a beat", interval=0.02)
+    (cluster.folder / "runs" / "gone.jsonl").write_text("{}\n")
+    assert all("gone" not in runs for runs in agent.beaten)
+
+
+def test_nothing_is_left_of_a_supervisor_that_was_stopped(tmp_path: Path) -> None:
+    with supervised_cluster(tmp_path, ["a"]) as cluster:
+        pids = [_scheduler_process(cluster), cluster.ways["a"].workers[-1].pid]
+        assert all(process_table.name_of(pid) != "?" for pid in pids)
+    assert [process_table.name_of(pid) for pid in pids] == ["?", "?"]
+    assert not status(tmp_path).runs
