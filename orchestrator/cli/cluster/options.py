@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster.model import Cluster
     from orchestrator.run.run import Source
 
+
 @dataclass(frozen=True)
 class ClusterOptions:
     """Options of ``isolab cluster``; an action refuses what it has no use for."""

@@ -8,10 +8,10 @@ from typing import Any
 from orchestrator import __version__
 from orchestrator.cli.cluster.options import ClusterOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
-from orchestrator.cluster import supervisor
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
 from orchestrator.cluster.reach.clock import ClockOffset, measure
+from orchestrator.cluster.supervisor.state_file import status
 from orchestrator.errors import Exit
 from orchestrator.progress import write_error
 
@@ -34,7 +34,7 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
     """Show the hosts. Returns 3 if one does not answer, or nothing places jobs."""
     with hosts_up(cluster) as hosts:
         there, away = hosts.each(lambda host: _ask(hosts, host))
-        service = supervisor.status(hosts.state)
+        service = status(hosts.state)
     if options.form == JSON:
         rows = [_data(name, one) for name, one in there.items()]
         say_json({"hosts": rows, "away": away, "supervisor": service.to_data()})
