@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.cluster.options import ClusterOptions
+from orchestrator.cli.cluster.options import ClusterOptions, complain
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import Cluster, ClusterHost
@@ -10,7 +10,6 @@ from orchestrator.cluster.scheduling.run_journal import running
 from orchestrator.cluster.sessions.places import Places
 from orchestrator.cluster.supervisor import background
 from orchestrator.errors import Exit, Unavailable
-from orchestrator.progress import write_error
 
 
 def act(cluster: Cluster, options: ClusterOptions) -> Exit:
@@ -31,11 +30,9 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
     else:
         say("the cluster is down" if ended else "the cluster was not up")
         for one in kept:
-            say(
-                f"{one.name} stays on {one.host}: `isolab down {one.name} --cluster {cluster.file}` takes it down"
-            )
-        for name, why in failed.items():
-            write_error(f"isolab: {why if why.startswith(f'{name}: ') else f'{name}: {why}'}\n")
+            way = f"isolab down {one.name} --cluster {cluster.file}"
+            say(f"{one.name} stays on {one.host}: `{way}` takes it down")
+        complain(failed)
     return Exit.INFRASTRUCTURE if failed else Exit.PASSED
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SpecError, Unavailable
+from orchestrator.progress import write_error
 
 if TYPE_CHECKING:
     from orchestrator.cluster.model import Cluster
@@ -64,3 +65,9 @@ def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = (
     cluster, bound = open_hosts(path), parse_pins(tuple(pins))
     require_pins(bound, cluster, machines)
     return ClusterSource(cluster, bound).results
+
+
+def complain(failed: Mapping[str, str]) -> None:
+    """Say of each host or machine why it failed, on standard error."""
+    for name, why in failed.items():
+        write_error(f"isolab: {why if why.startswith(f'{name}: ') else f'{name}: {why}'}\n")

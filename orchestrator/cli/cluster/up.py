@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from orchestrator.cli.cluster.options import ClusterOptions
+from orchestrator.cli.cluster.options import ClusterOptions, complain
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
@@ -16,7 +16,7 @@ from orchestrator.cluster.supervisor import background
 from orchestrator.cluster.supervisor.state_file import ClusterStatus, State
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.formatting import counted
-from orchestrator.progress import Progress, shown, write_error
+from orchestrator.progress import Progress, shown
 
 INSTALL_SECONDS, SETTLE_SECONDS = 900.0, 120.0
 
@@ -79,5 +79,4 @@ def _say(cluster: Cluster, found: ClusterStatus, away: Mapping[str, str], spent:
         say(f"isolab run separation --cluster {cluster.file}")
     if found.dashboard:
         say(f"Dask's pages: {found.dashboard}")
-    for name, why in away.items():
-        write_error(f"isolab: {why if why.startswith(f'{name}: ') else f'{name}: {why}'}\n")
+    complain(away)
