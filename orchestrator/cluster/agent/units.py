@@ -139,8 +139,8 @@ class Units:
         with self._lock:
             newest = self.ledger.newest(key)
             if newest is None or newest.epoch < epoch:
-                self.ledger.begin(key, epoch, run, "")
-                line = SignedLine("", key, epoch, 0, END, "cancelled before it came")
+                self.ledger.begin(key, epoch, run, self.place.name)
+                line = SignedLine(self.place.name, key, epoch, 0, END, "cancelled before it came")
                 self.ledger.add(self.key.sign(line), last=True)
         found = [one for one in self.running(run) if one.unit.key == key and one.unit.epoch <= epoch]
         return self._stop(found, "cancelled")
