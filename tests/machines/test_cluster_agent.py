@@ -184,8 +184,8 @@ def test_guests_of_a_controller_that_is_gone_end_at_their_lease(host: Host) -> N
     wait_until(lambda: not _journalled(host), "everything to be gone")
     with AgentClient(over_socket(host.place.socket)) as worker:
         for unit in (first, second):
-            found, ended = worker.lines(unit.key, 1, _soon())
-            assert (ended, found[-1].kind) == (True, "end")
+            wait_until(lambda unit=unit: worker.lines(unit.key, 1, _soon())[1], "the unit's end")
+            found, _ = worker.lines(unit.key, 1, _soon())
             assert "lease ended" in found[-1].body
 
 

@@ -101,7 +101,6 @@ class Server:
     def _retired(self, listener: socket.socket) -> bool:
         """Take the socket away, so that whoever comes now starts another agent; returns whether nobody came
         just before, who has to be served."""
-        self.units.closing = True
         self.place.socket.unlink(missing_ok=True)
         listener.settimeout(0)
         came = 0
@@ -110,6 +109,7 @@ class Server:
                 self._accept(listener)
                 came += 1
         if not came and not self.units.running():
+            self.units.closing = True
             self.place.wanted.unlink(missing_ok=True)
             return True
         self._told.clear()

@@ -79,6 +79,7 @@ def test_it_stays_for_units_and_for_connections(tmp_path: Path, monkeypatch: pyt
     with _listening(tmp_path, monkeypatch) as running:
         place, script = running.agent.place, running.agent.script
         with AgentClient(over_socket(place.socket)) as client:
+            assert client.leases(soon()) == []
             running.server.idle_seconds = 0.0
             script.steps.put("first")
             assert next(client.run(unit(), soon())).number == 0
