@@ -125,6 +125,8 @@ class _Run:
         self._workers = Workers({}, {})
         self._away_since: float | None = None
         self._told: set[str] = set()
+        self._tokens: dict[str, _Task] = {}
+        self._crowded = False  # whether no host has had room for more since we last looked
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all units."""
@@ -138,12 +140,15 @@ class _Run:
             if now - looked >= LOOK_SECONDS:
                 looked = now
                 self._look()
+                self._note_unplaceable(now)
                 yield from self._overdue(now)
-            self._place(now)
+                self._crowded = False
+            if not self._crowded:
+                self._place()
             with contextlib.suppress(queue.Empty):
                 while True:  # what is there already is dealt with before we look again
                     yield from self._deal_with(self._happened.get(timeout=TICK_SECONDS))
-                    if time.monotonic() - looked >= LOOK_SECONDS or self._waiting:
+                    if time.monotonic() - looked >= LOOK_SECONDS or not self._crowded:
                         break
 
     def close(self) -> None:
@@ -188,6 +193,8 @@ class _Run:
             )
             self._workers = self._client.workers()
             self._away_since = None
+            for task in [*self._waiting, *self._given.values()]:
+                task.since = None  # workers have as long as ever to come to a new scheduler
         except Unavailable:
             self._disconnect()
             if last:
@@ -199,6 +206,7 @@ class _Run:
             self._client.close()
             self._client = None
         self._workers = Workers({}, {})
+        self._tokens.clear()
         for task in self._given.values():
             task.token = ""
 
@@ -219,31 +227,43 @@ class _Run:
         for task in [*self._given.values()]:
             address = self._workers.address.get(task.lines.host)
             if address and not (task.token and task.address == address):
-                if task.token:
-                    self._client.forget(task.token, ended=False)
+                self._take_back(task)
                 self._hand_over(task, task.lines.host)  # in the same epoch: the host goes on with it
 
     # Placing
 
-    def _place(self, now: float) -> None:
-        """Give waiting units to hosts that have room for them."""
-        if self._client is None:
+    def _place(self) -> None:
+        """Give waiting units to hosts that have room for them, the first first."""
+        if self._client is None or not self._waiting:
             return
+        self._crowded = True
         room = dict(self._workers.memory)
         count = dict.fromkeys(room, settings.THREADS)
         for task in self._given.values():
             if task.lines.host in room:
                 room[task.lines.host] -= task.memory
                 count[task.lines.host] -= 1
-        for task in [*self._waiting]:
-            there = [name for name in _allowed(task, self._workers) if name in room]
-            fits = [name for name in there if room[name] >= task.memory and count[name] > 0]
-            if fits:
-                room[fits[0]] -= task.memory
-                count[fits[0]] -= 1
-                self._give(task, fits[0])
-            elif there and any(self._workers.memory[name] >= task.memory for name in there):
-                task.since = None  # only busy
+        least = min(task.memory for task in self._waiting)
+        left = {name for name in room if room[name] >= least and count[name] > 0}
+        for task in [*self._waiting] if left else ():
+            fits = [name for name in _allowed(task, self._workers) if name in left]
+            host = next((name for name in fits if room[name] >= task.memory), None)
+            if host is None:
+                continue
+            room[host] -= task.memory
+            count[host] -= 1
+            self._give(task, host)
+            if room[host] < least or not count[host]:
+                left.discard(host)
+                if not left:
+                    return
+
+    def _note_unplaceable(self, now: float) -> None:
+        """Note since when a unit has had no host that could ever take it; one that is only busy can."""
+        for task in self._waiting if self._client is not None else ():
+            there = _allowed(task, self._workers)
+            if any(self._workers.memory[name] >= task.memory for name in there):
+                task.since = None
             elif task.since is None:
                 task.since = now
 
@@ -262,6 +282,7 @@ class _Run:
         task.since, task.address = None, self._workers.address[host]
         try:
             task.token = self._client.give(order, task.address, task.memory)
+            self._tokens[task.token] = task
         except Exception:  # noqa: BLE001 - Dask documents none; the connection is looked at next
             task.token = ""
 
@@ -330,7 +351,7 @@ class _Run:
     def _answer(self, answer: Answer) -> Iterator[Record]:
         if answer.connection != self._connections:
             return
-        task = next((one for one in self._given.values() if one.token == answer.token), None)
+        task = self._tokens.pop(answer.token, None)
         if task is None:
             return
         if not answer.text:
@@ -390,8 +411,14 @@ class _Run:
 
     def _forget(self, task: _Task, *, ended: bool = False) -> None:
         self._given.pop(task.unit.key, None)
+        self._crowded = False
+        self._take_back(task, ended=ended)
+
+    def _take_back(self, task: _Task, *, ended: bool = False) -> None:
+        """Want no answer to the call that asks for a unit."""
         if self._client is not None and task.token:
             self._client.forget(task.token, ended=ended)
+        self._tokens.pop(task.token, None)
         task.token = ""
 
     def _tell(self, words: str) -> None:
