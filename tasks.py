@@ -6,7 +6,6 @@ import shlex
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.cluster.options import wanted_cluster
 from orchestrator.cli.options import (
     BENCH,
     CLASS,
@@ -26,6 +25,7 @@ from orchestrator.cli.options import (
     TEST,
     TRY,
     names_in,
+    wanted_cluster,
 )
 from orchestrator.cli.session_tasks import (  # noqa: F401 - Invoke takes the tasks that this module has
     console,

@@ -1,8 +1,9 @@
 """The class's service as a process: one for each class, started with the machines and ended with them.
 
-Whoever holds the lock of ``service.lock`` is the service. The file has its process id, and a digest of the
-class file and the roster as it read them. A shell beside it starts it again if it is killed, by a host that
-is out of memory, say, as long as there is ``service.wanted``.
+Whoever holds the lock of ``service.lock`` is the service. The file has its process id, a digest of the
+class file and the roster as it read them, and ``ready`` once all is open that it serves. A shell beside it
+starts it again if it is killed, by a host that is out of memory, say, as long as there is
+``service.wanted``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -25,12 +26,17 @@ from orchestrator.host.cache import digest
 from orchestrator.host.keeper import render_kept
 
 START_SECONDS = 30.0
+OPEN_SECONDS = 360.0
+"""How long a service that runs may take to open all that it serves: it may be fetching xterm.js."""
 END_SECONDS = 60.0
 """How long a service may take to end: it may be copying home folders."""
 ASKED_SECONDS = 1.0
 AGAIN_SECONDS = 2
 """After what time a service that was killed is started again."""
 _LOCK, _LOG, _WANTED = "service.lock", "service.log", "service.wanted"
+_READY = "ready"
+_COMPLAINT, _HINT = "isolab: ", "  hint: "
+"""How lines of the log begin that say why a service ended, and what to do."""
 _PROGRAM = "from orchestrator.cli.main import main; main()"
 
 
@@ -40,8 +46,9 @@ def log_of(found: LoadedClass) -> Path:
 
 
 @contextlib.contextmanager
-def being_the_service(found: LoadedClass) -> Iterator[None]:
-    """Be the class's service for a ``with`` block. Raises Unavailable if another process is."""
+def being_the_service(found: LoadedClass) -> Iterator[Callable[[], None]]:
+    """Be the class's service for a ``with`` block; yields what says that all is open that it serves. Raises
+    Unavailable if another process is."""
     with (class_state(found) / _LOCK).open("a+") as file:
         try:
             # Who only asks whether there is a service holds the lock for a moment.
@@ -54,7 +61,12 @@ def being_the_service(found: LoadedClass) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()} {_version(found)}")
         file.flush()
-        yield
+
+        def ready() -> None:
+            file.write(f" {_READY}")
+            file.flush()
+
+        yield ready
         file.truncate(0)
 
 
@@ -69,7 +81,15 @@ def service(found: LoadedClass) -> int | None:
 
 def _known_to(found: LoadedClass) -> str:
     """Return the version of the class that the running service knows."""
-    return (class_state(found) / _LOCK).read_text().partition(" ")[2]
+    return [*_words(found), "", ""][1]
+
+
+def _words(found: LoadedClass) -> list[str]:
+    return (class_state(found) / _LOCK).read_text().split()
+
+
+def _is_ready(found: LoadedClass) -> bool:
+    return service(found) is not None and _READY in _words(found)
 
 
 def _version(found: LoadedClass) -> str:
@@ -96,18 +116,42 @@ def start_service(found: LoadedClass) -> bool:
         stop_service(found)
     log = log_of(found)
     log.unlink(missing_ok=True)
-    deadline = Deadline.after(START_SECONDS)
     words = [sys.executable, "-c", _PROGRAM, "class", "serve", str(found.file.resolve())]
     wanted = class_state(found) / _WANTED
     wanted.touch()
-    process.detach(render_kept(words, wanted, AGAIN_SECONDS, "the service"), log, deadline)
-    try:
-        poll(lambda: service(found) is not None, deadline, f"starting the service of {found.name}")
-    except TimedOut:
-        said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        last = said[-1] if said else "it said nothing"
-        raise Unavailable(f"the service of {found.name} did not start: {last}", hint=f"see {log}") from None
+    process.detach(
+        render_kept(words, wanted, AGAIN_SECONDS, "the service"), log, Deadline.after(START_SECONDS)
+    )
+    _wait_until_ready(found)
     return True
+
+
+def _wait_until_ready(found: LoadedClass) -> None:
+    """Wait until all is open that the service serves. Raises Unavailable, with its last words, if it ends."""
+    doing = f"starting the service of {found.name}"
+    with contextlib.suppress(TimedOut):
+        poll(
+            lambda: service(found) is not None or any(last_words(found)), Deadline.after(START_SECONDS), doing
+        )
+        poll(lambda: _is_ready(found) or service(found) is None, Deadline.after(OPEN_SECONDS), doing)
+    if _is_ready(found):
+        return
+    why, hint = last_words(found)
+    raise Unavailable(
+        f"the service of {found.name} did not start: {why or 'it does not say why'}",
+        hint=hint or f"see {log_of(found)}",
+    )
+
+
+def last_words(found: LoadedClass) -> tuple[str, str]:
+    """Return why the service ended the last time, and what to do, as its log has it, or "" for either."""
+    log = log_of(found)
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    at = max((at for at, line in enumerate(lines) if line.startswith(_COMPLAINT)), default=None)
+    if at is None:
+        return "", ""
+    hints = [line.removeprefix(_HINT) for line in lines[at + 1 :] if line.startswith(_HINT)]
+    return lines[at].removeprefix(_COMPLAINT), hints[0] if hints else ""
 
 
 def stop_service(found: LoadedClass) -> bool:

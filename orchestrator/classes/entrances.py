@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.classes import gateway
+from orchestrator.classes.background import service
 from orchestrator.classes.gateway.keys import host_key_fingerprint
 from orchestrator.classes.gateway.standing import LAB
 from orchestrator.classes.handout.entrance import Entrance, Login
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.errors import Unavailable
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import KINDS
 
@@ -26,6 +28,26 @@ def host_of(found: LoadedClass) -> str:
         return found.spec.access.host
     full = socket.getfqdn()
     return socket.gethostname() if full.startswith("localhost") else full
+
+
+def require_entrances(found: LoadedClass) -> None:
+    """Raise Unavailable or SpecError if students could not get in once machines are up: a port is taken that
+    the gateway or the pages need, or a library is missing. What runs already is not looked at."""
+    try:
+        if not gateway.alive(found):
+            gateway.require_free(gateway.endpoint(found))
+    except Unavailable:
+        if not gateway.alive(found):  # else another isolab just started it
+            raise
+    if found.spec.access.web is None or service(found) is not None:
+        return
+    from orchestrator.classes.web.serve import require_place  # with modules of the extra
+
+    try:
+        require_place(found)
+    except Unavailable:
+        if service(found) is None:
+            raise
 
 
 def entrances(found: LoadedClass, seats: Sequence[Seat]) -> list[tuple[Seat, Entrance]]:

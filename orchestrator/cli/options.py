@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
@@ -119,3 +120,8 @@ SCHEMA = {
 def names_in(words: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names in words that may each hold several, separated by commas."""
     return tuple(name.strip() for word in words or () for name in word.split(",") if name.strip())
+
+
+def wanted_cluster(option: str) -> str:
+    """Return the hosts file that ``--cluster`` names, or the environment; "" for this host alone."""
+    return option or os.environ.get("ISOLAB_CLUSTER", "")

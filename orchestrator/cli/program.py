@@ -5,6 +5,7 @@ Invoke holds the verbs and runs them; see docs/adr/0002 and 0026 for what it doe
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -52,7 +53,8 @@ class Command(Program):
     def __init__(self) -> None:
         super().__init__(
             version=__version__,
-            namespace=Collection.from_module(load_tasks()),
+            # Invoke takes the help out of tasks as it reads them, and some are of modules that stay loaded.
+            namespace=copy.deepcopy(Collection.from_module(load_tasks())),
             name="isolab",
             binary="isolab",
             config_class=Defaults,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.cluster.options import wanted_cluster
-from orchestrator.cli.options import CLUSTER, FORMAT, LAB, NAME, ONLY, USER, names_in
+from orchestrator.cli.options import CLUSTER, FORMAT, LAB, NAME, ONLY, USER, names_in, wanted_cluster
 
 
 @task(

@@ -74,13 +74,15 @@ def try_everywhere(
     ending = _exit(records, answers)
     if form == JSON:
         _print_json(records, answers, absent, spent, build_data(ready))
-    elif ready.lab is None:
-        say(failures_text(Path(path).name, ready))
-    else:
-        say(_render(Path(path).name, records, answers, spent))
-        for words in absent:
-            say(f"not run on {words}")
-        say_build(Path(path).name, ready, warnings=warnings or ending is Exit.FAILED)
+        return ending
+    file = Path(path).name
+    if ready.lab is None:
+        say(failures_text(file, ready))
+        return ending
+    say(_render(file, records, answers, spent))
+    for words in absent:
+        say(f"not run on {words}")
+    say_build(file, ready, warnings=warnings or ending is Exit.FAILED)
     return ending
 
 

@@ -62,7 +62,14 @@ class HostsUp:
                 known = self._agents[host.name] = AgentClient(stream, host.name)
             return known
 
+    def disconnect(self, host: ClusterHost) -> None:
+        """End the connection to a host, and what goes over it."""
+        if (agent := self._agents.pop(host.name, None)) is not None:
+            agent.close()
+        HostConnection(host, sockets_folder(self.state)).close()
+
     def close(self) -> None:
+        """End the conversations with agents."""
         for agent in self._agents.values():
             agent.close()
         self._agents.clear()

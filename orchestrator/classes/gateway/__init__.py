@@ -9,6 +9,7 @@ from __future__ import annotations
 from orchestrator.classes.gateway.endpoint import endpoint
 from orchestrator.classes.gateway.lifecycle import alive, login_name, refresh, start, stop, wanted
 from orchestrator.classes.gateway.logins import present, record_logins
+from orchestrator.classes.gateway.sockets import require_free
 
 __all__ = [
     "alive",
@@ -17,6 +18,7 @@ __all__ = [
     "present",
     "record_logins",
     "refresh",
+    "require_free",
     "start",
     "stop",
     "wanted",

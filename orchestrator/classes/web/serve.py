@@ -121,6 +121,14 @@ def _in_thread(server: object, listener: socket.socket) -> Iterator[None]:
         logging.getLogger("uvicorn").removeHandler(log)
 
 
+def require_place(found: LoadedClass) -> None:
+    """Raise Unavailable if a class's web server that does not run cannot: a library is missing, or its
+    address is taken."""
+    _require_libraries()
+    place = web_endpoint(found)
+    _listening(place.host, place.port).close()
+
+
 def _listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens there. Raises Unavailable."""
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.work.listing import Item, list_home
+from orchestrator.classes.work.not_for_students import require_for_students
 from orchestrator.classes.work.one_line import one_line
 from orchestrator.classes.work.place import (
     KEPT,
@@ -64,11 +65,12 @@ def push_files(
 ) -> list[Pushed]:
     """Copy files and folders of this host into the home folders of these seats that are up, where they are
     not there already. A student's file of the same name is kept beside as NAME~; nothing is overwritten.
-    Raises SpecError for a path that cannot be read, Interrupted."""
+    Raises SpecError for a path that cannot be read or is not for students, Interrupted."""
     what = outgoing(paths)
     names = [name for _, name in (*what.members, *what.sparse)]
     if broken := [name for name in names if "\n" in name]:
         raise SpecError(f"there is a line break in the name {shown_name(broken[0])}", hint="rename the file")
+    require_for_students(found, paths, names)
 
     def one(machine: SessionMachine) -> Pushed:
         return _copied(machine, what, cancellation)

@@ -33,7 +33,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     refuse_further("serve", further)
     options.refuse("serve", "watch", "out", "prune", "students", "groups")
     stop, cancellation = threading.Event(), Cancellation()
-    with being_the_service(found):
+    with being_the_service(found) as ready:
         try:
             with (
                 stop_signals(),
@@ -41,6 +41,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
                 _in_browsers(found),
                 _warming(found, cancellation),
             ):
+                ready()
                 Service(found, _say).run(stop, cancellation)
         except KeyboardInterrupt:
             _say("ended; machines and the gateway stay")

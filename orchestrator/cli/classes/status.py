@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.classes import gateway
-from orchestrator.classes.background import service
+from orchestrator.classes.background import last_words, service
 from orchestrator.classes.board import Board, MachineRow, MachineState, SeatRow, board
 from orchestrator.classes.model import LoadedClass
 from orchestrator.cli.classes.acting import refuse_further
@@ -54,7 +54,7 @@ class Running:
 
 
 def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
-    """Return in words what does not run although machines are up. Pure."""
+    """Return in words what does not run although machines are up, and why the service ended."""
     rows = [*now.shared, *(row for seat in now.seats for row in seat.machines)]
     if not any(row.state is MachineState.UP for row in rows):
         return []
@@ -62,7 +62,10 @@ def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
     words = []
     if runs.service is None:
         so = "nobody is warned, nothing is collected, nothing ends in time, and nobody can check or hand in"
-        words.append(f"the class's service does not run: {so}; {again}")
+        why, _ = last_words(found)
+        words.append(
+            f"the class's service does not run: {so}; {again}" + (f"; it ended with: {why}" if why else "")
+        )
     if not runs.gateway:
         so = "nobody gets in over SSH"
         words.append(f"the gateway does not run: {so}; {_BY_SERVICE if runs.service else again}")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
 from orchestrator.classes.classfile.check_times import MORE_TIME
-from orchestrator.classes.entrances import host_of
+from orchestrator.classes.entrances import host_of, require_entrances
 from orchestrator.classes.last_good import keep
 from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass, Seat
@@ -39,13 +39,16 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
         with stop_signals(), shown(quiet=options.form == JSON and rows) as progress:
             remove_leftovers(progress)
             require_space(cache_dir())
+            require_entrances(found)
             keep(found)
             for words in told_of_new(found, seats):
                 progress.tell(words)
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
             if words := gateway.start(found):
                 progress.tell(words)
+            progress.doing(found.name, "starting the class's service")
             start_service(found)
+            progress.done(found.name)
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted: the machines that are up stay up", hint="`isolab class up` goes on"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SpecError, Unavailable
+from orchestrator.progress import write_error
 
 if TYPE_CHECKING:
     from orchestrator.cluster.model import Cluster
     from orchestrator.run.run import Source
-
-VARIABLE = "ISOLAB_CLUSTER"
-"""The hosts file that verbs use without --cluster."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,6 @@ class ClusterOptions:
                 word = f"a host ({self.host})" if name == "host" else f"--{name}"
                 hint = "see `isolab help cluster`"
                 raise SpecError(f"isolab cluster {action} has no use for {word}", hint=hint)
-
-
-def wanted_cluster(option: str) -> str:
-    """Return the hosts file that ``--cluster`` names, or the environment; "" for this host alone."""
-    return option or os.environ.get(VARIABLE, "")
 
 
 def open_hosts(path: str) -> Cluster:
@@ -73,3 +65,9 @@ def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = (
     cluster, bound = open_hosts(path), parse_pins(tuple(pins))
     require_pins(bound, cluster, machines)
     return ClusterSource(cluster, bound).results
+
+
+def complain(failed: Mapping[str, str]) -> None:
+    """Say of each host or machine why it failed, on standard error."""
+    for name, why in failed.items():
+        write_error(f"isolab: {why if why.startswith(f'{name}: ') else f'{name}: {why}'}\n")

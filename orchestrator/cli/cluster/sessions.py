@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.cli.choose import chosen
-from orchestrator.cli.cluster.options import open_hosts
+from orchestrator.cli.cluster.options import complain, open_hosts
 from orchestrator.cli.copy_files import Enter, limit_of, outgoing_named, received, require_paths, sent
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
@@ -23,7 +23,7 @@ from orchestrator.cluster.sessions.places import PlacedMachine, Places, named
 from orchestrator.cluster.sessions.up import bring_up
 from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
 from orchestrator.host import process
-from orchestrator.progress import Progress, shown, write_error
+from orchestrator.progress import Progress, shown
 from orchestrator.run.adhoc import lab_of_machines
 
 STATUS_SECONDS, WORK_SECONDS = 120.0, 3600.0
@@ -54,7 +54,7 @@ def up(
     else:
         for one in raised.up:
             say(f"{one.name} is up on {one.host}: isolab ssh {one.name} --cluster {cluster}")
-        _complain(raised.failed)
+        complain(raised.failed)
     return Exit.INFRASTRUCTURE if raised.failed else Exit.PASSED
 
 
@@ -77,7 +77,7 @@ def status(cluster: str, form: str) -> Exit:
         say("no machines of this cluster stay; `isolab up LAB --cluster HOSTS` starts some")
     for one in lost if form != JSON else ():
         say(f"{one.name} is not on {one.host} any more; `isolab down {one.name}` forgets it")
-    _complain(failed if form != JSON else {})
+    complain(failed if form != JSON else {})
     return Exit.INFRASTRUCTURE if failed else Exit.PASSED
 
 
@@ -192,7 +192,7 @@ def gc(cluster: str, form: str) -> Exit:
         done, failed = hosts.each(clean)
     if form == JSON:
         say_json({"clean": sorted(done), "failed": dict(failed)})
-    _complain(failed if form != JSON else {})
+    complain(failed if form != JSON else {})
     return Exit.INFRASTRUCTURE if failed else Exit.PASSED
 
 
@@ -256,10 +256,5 @@ def _told(
     else:
         for one in done:
             say(sentence.format(one.name, one.host))
-        _complain(failed)
+        complain(failed)
     return Exit.INFRASTRUCTURE if failed else Exit.PASSED
-
-
-def _complain(failed: Mapping[str, str]) -> None:
-    for name, why in failed.items():
-        write_error(f"isolab: {why if why.startswith(f'{name}: ') else f'{name}: {why}'}\n")

@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.cli.cluster.options import ClusterOptions
+from orchestrator.cli.cluster.options import ClusterOptions, complain
 from orchestrator.cli.output import JSON, mib, say, say_json, table
-from orchestrator.cluster import supervisor
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
 from orchestrator.cluster.reach.clock import ClockOffset, measure
+from orchestrator.cluster.supervisor.state_file import status
 from orchestrator.errors import Exit
-from orchestrator.progress import write_error
 
 CLOCK_SECONDS = 2.0
 """A clock that is off by more is named: certificates and deadlines depend on it."""
@@ -34,7 +33,7 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
     """Show the hosts. Returns 3 if one does not answer, or nothing places jobs."""
     with hosts_up(cluster) as hosts:
         there, away = hosts.each(lambda host: _ask(hosts, host))
-        service = supervisor.status(hosts.state)
+        service = status(hosts.state)
     if options.form == JSON:
         rows = [_data(name, one) for name, one in there.items()]
         say_json({"hosts": rows, "away": away, "supervisor": service.to_data()})
@@ -61,8 +60,7 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
                 say(f"{name}: isolab {one.facts.version} there, {__version__} here: `isolab cluster up`")
             if abs(one.clock.seconds) > CLOCK_SECONDS + one.clock.uncertain:
                 say(f"{name}: its clock is {one.clock.seconds:+.1f} s off: set it")
-        for name, why in away.items():
-            write_error(f"isolab: {why if why.startswith(f'{name}: ') else f'{name}: {why}'}\n")
+        complain(away)
     return Exit.INFRASTRUCTURE if away or not service.runs else Exit.PASSED
 
 

@@ -8,6 +8,7 @@ import os
 import stat
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -16,7 +17,9 @@ from orchestrator.cluster.bundle.contents import MOST_BYTES, MOST_FILES
 from orchestrator.errors import SpecError
 from orchestrator.host.cache import sha256_file
 
-_ENDING = ".tar"
+_ENDING, _HALF = ".tar", ".packing-"
+KEPT, KEPT_SECONDS = 20, 24 * 3600.0
+"""How many archives are kept, and how long all are: another command may be sending an older one."""
 
 
 def write(target: Path, first: Mapping[str, bytes], files: Mapping[str, Path]) -> tuple[str, Path]:
@@ -25,7 +28,7 @@ def write(target: Path, first: Mapping[str, bytes], files: Mapping[str, Path]) -
     Returns the digest (SHA-256, hexadecimal) and the archive. Raises OSError; SpecError for a file that
     is being written to.
     """
-    descriptor, name = tempfile.mkstemp(prefix=".packing-", dir=target)
+    descriptor, name = tempfile.mkstemp(prefix=_HALF, dir=target)
     try:
         with (
             os.fdopen(descriptor, "wb") as stream,
@@ -62,6 +65,27 @@ def _member(inside: str, size: int, *, executable: bool = False) -> tarfile.TarI
     member = tarfile.TarInfo(inside)
     member.size, member.mode = size, 0o755 if executable else 0o644
     return member
+
+
+def forget_old(folder: Path, newest: Path) -> None:
+    """Remove archives of former labs from a folder, and what killed commands left half packed."""
+    found = [path for path in folder.iterdir() if path != newest and _is_ours(path)]
+    ages = {path: _age(path) for path in found}
+    for path in sorted(found, key=lambda one: ages[one])[KEPT - 1 :]:
+        if ages[path] > KEPT_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; 0 for one that somebody else has just removed."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name.startswith(_HALF) or path.suffix == _ENDING
 
 
 def unpack(archive: Path, folder: Path) -> None:

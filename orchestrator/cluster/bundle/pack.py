@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cluster.bundle.archive import write
+from orchestrator.cluster.bundle.archive import forget_old, write
 from orchestrator.cluster.bundle.contents import Contents
 from orchestrator.cluster.bundle.specs import to_data
 from orchestrator.errors import from_os
@@ -51,6 +51,7 @@ def pack(lab: LoadedLab, folder: Path) -> Bundle:
         }
         manifest = json.dumps(data, indent=1).encode()
         digest, archive = write(folder, {MANIFEST: manifest}, contents.files)
+        forget_old(folder, archive)
         return Bundle(digest, archive, archive.stat().st_size)
     except OSError as problem:
         raise from_os(problem) from None

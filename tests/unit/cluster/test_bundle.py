@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 from dataclasses import replace
@@ -16,6 +17,7 @@ from factories import lab, loaded
 from orchestrator.cli.labs import open_lab
 from orchestrator.cluster.bundle import contents as contents_module
 from orchestrator.cluster.bundle import is_bundle, load_bundle, pack, unpack
+from orchestrator.cluster.bundle.archive import KEPT
 from orchestrator.cluster.bundle.specs import to_data
 from orchestrator.errors import SpecError
 from orchestrator.exercises.parameters import with_example
@@ -187,6 +189,26 @@ def test_recipes_of_the_lab_and_of_the_user_travel(tmp_path: Path, monkeypatch: 
 def test_verbs_take_the_folder_of_an_unpacked_bundle(tmp_path: Path) -> None:
     back = there_and_back(with_timeout(open_lab("separation"), 7.5), tmp_path)
     assert open_lab(str(back.path.parent)) == back
+
+
+def test_archives_of_former_labs_do_not_pile_up(tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    for number in range(KEPT + 5):
+        old = folder / f"{number:064}.tar"
+        old.touch()
+        os.utime(old, (number, number))
+    (folder / ".packing-killed").touch()
+    os.utime(folder / ".packing-killed", (0, 0))
+    fresh = folder / f"{'f' * 64}.tar"
+    fresh.touch()
+    (folder / "notes").touch()
+    write_lab(tmp_path / "own", "own-lab")
+    bundle = pack(load_lab(tmp_path / "own", EXERCISES), folder)
+    left = {path.name for path in folder.iterdir()}
+    assert {bundle.archive.name, fresh.name, "notes", f"{KEPT + 4:064}.tar"} <= left
+    assert len(left) == KEPT + 1  # with the notes, which are not ours
+    assert f"{0:064}.tar" not in left
 
 
 def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
