@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from orchestrator.cluster.hostfile.load import load_hosts
-from orchestrator.cluster.install.send import require
 from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.scheduling.settings import require_dask
 from orchestrator.cluster.supervisor.background import being_the_supervisor
@@ -28,7 +27,7 @@ def main() -> None:
         cluster = load_hosts(Path(sys.argv[-1]))
         folder = cluster_state(cluster.file)
         with being_the_supervisor(folder, cluster.file):
-            supervise(cluster, folder, ssh_ways(folder, require), stop, _say)
+            supervise(cluster, folder, ssh_ways(folder), stop, _say)
     except LabError as problem:
         _say(problem.describe())
         sys.exit(int(problem.exit_code))
