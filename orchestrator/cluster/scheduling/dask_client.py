@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import secrets
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +67,8 @@ class DaskClient:
         from orchestrator.cluster.scheduling import guarded
 
         make: Any = guarded.GuardedClient
+        # Hosts have the same packages, but each its own Python: what travels is text.
+        warnings.simplefilter("ignore", guarded.VersionMismatchWarning)
 
         settings.log_from(logging.CRITICAL + 1)  # what matters is said in our words
         self._futures: dict[str, Any] = {}

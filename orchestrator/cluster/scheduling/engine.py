@@ -38,6 +38,7 @@ TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
 TEARDOWN_SECONDS = 120.0
 GIVEN_AT_MOST = 2
+LINE_END = "\n"
 
 Lost = Callable[[Job, str, str, str], Record]
 """Makes the *error* record of a job's exercise, of a host and a reason: see ``lost_record``."""
@@ -338,7 +339,7 @@ class _Run:
             if line.kind == ledger.RECORD:
                 yield self._ledger.record(line)
             elif line.kind == ledger.WORD:
-                self._engine.progress.tell(f"{line.host}: {printable(line.body[:2000])}")
+                self._engine.progress.tell(f"{line.host}: {printable(line.body[:2000], keep=LINE_END)}")
         except ledger.Stale:
             return
         except ledger.Refused as problem:

@@ -74,6 +74,7 @@ class HostKeeper:
                 except Interrupted:
                     raise
                 except LabError as problem:
+                    self.stop.check()
                     self._ask(agent)  # raises if it is the connection
                     self._away(problem)
                 if self.stop.wait(workers.next(time.monotonic() - begun)):
