@@ -146,7 +146,8 @@ class DaskClient:
     def workers(self) -> Workers:
         """Return who is there. Raises Unavailable if the scheduler does not answer."""
         try:
-            found = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
+            ask = self._client.scheduler.identity
+            found = self._client.sync(ask, n_workers=-1, callback_timeout=settings.CONNECT_SECONDS)["workers"]
         except Exception as problem:  # noqa: BLE001 - Dask documents none
             raise Unavailable(f"the cluster's scheduler does not answer: {words(problem)}") from None
         there = {str(one["name"]): (str(address), one) for address, one in found.items()}

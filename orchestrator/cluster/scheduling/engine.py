@@ -36,7 +36,8 @@ from orchestrator.record import Record
 MIB = 2**20
 TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
-TEARDOWN_SECONDS = 120.0
+TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
+"""How long hosts may take to tear down what runs, and one that failed a unit what it may still have of it."""
 GIVEN_AT_MOST = 2
 LINE_END = "\n"
 
@@ -118,7 +119,7 @@ class _Run:
         self._ledger = Ledger(self._run, lines)
         self._waiting = [_Task(one) for one in lines.values()]
         self._given: dict[str, _Task] = {}
-        self._touched: set[str] = set()
+        self._abandoned: set[str] = set()
         self._happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
         self._credentials = issue(engine.folder, Role.CONTROLLER, self._run)
         self._client: DaskClient | None = None
@@ -153,19 +154,20 @@ class _Run:
                         break
 
     def close(self) -> None:
-        """Cancel what is still given away, on all hosts at once, and wait for its end."""
-        if self._given:
-            hosts = {task.lines.host for task in self._given.values()} | self._touched
-            self._cancel_on(sorted(hosts))
+        """Cancel what is still given away, on all hosts at once, and wait for its end; also what a host that
+        was given up may still have."""
+        hosts = {task.lines.host for task in self._given.values()} | self._abandoned
+        self._cancel_on(sorted(hosts))
         if self._client is not None:
             self._client.close()
 
     def _cancel_on(self, hosts: Sequence[str]) -> None:
-        deadline = Deadline.after(TEARDOWN_SECONDS)
+        wanted = {task.lines.host for task in self._given.values()}
 
         def cancel(host: str) -> None:
             try:
-                self._engine.view.cancel(host, self._run, deadline)
+                seconds = TEARDOWN_SECONDS if host in wanted else ABANDONED_SECONDS
+                self._engine.view.cancel(host, self._run, Deadline.after(seconds))
             except LabError as problem:
                 self._engine.progress.tell(
                     f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves "
@@ -273,7 +275,6 @@ class _Run:
         task.lines.give(host, task.unit.epoch if task.tries == 1 else task.unit.epoch + 1)
         self._waiting.remove(task)
         self._given[task.unit.key] = task
-        self._touched.add(host)
         self._hand_over(task, host)
 
     def _hand_over(self, task: _Task, host: str) -> None:
@@ -393,6 +394,7 @@ class _Run:
         if not self._ledger.lacks(task.unit.key):
             return  # what went wrong came after its last record
         task.avoid[host] = reason
+        self._abandoned.add(host)
         if task.tries >= GIVEN_AT_MOST:
             every = "; ".join(f"{name}: {why}" for name, why in task.avoid.items())
             yield from self._give_up(task, f"infrastructure: {every}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,8 +21,13 @@ from orchestrator.errors import LabError
 def main() -> None:
     """Be the supervisor of the hosts file named on the command line. Ends with status 3 if it cannot be."""
     stop = Cancellation()
+
+    def end(*_: object) -> None:
+        # In a thread: the handler may have interrupted the one that holds the cancellation's lock.
+        threading.Thread(target=stop.cancel).start()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.cancel())
+        signal.signal(number, end)
     try:
         require_dask()
         cluster = load_hosts(Path(sys.argv[-1]))
