@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from bench import living_in
+from habitat import fresh_home
 from loopback_cluster import jobs_of
 from made_up_agent import all_pass
 from supervised_cluster import SECONDS, SupervisedCluster, supervised_cluster
 
+from orchestrator.cluster import supervisor
 from orchestrator.cluster.model import Unit
+from orchestrator.cluster.paths import cluster_state
+from orchestrator.cluster.scheduling import process_pipes
 from orchestrator.cluster.scheduling.run_journal import run_journal
 from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.deadline import Deadline, poll
@@ -111,3 +117,47 @@ def test_nothing_is_left_of_a_supervisor_that_was_stopped(tmp_path: Path) -> Non
         assert all(process_table.name_of(pid) != "?" for pid in pids)
     assert [process_table.name_of(pid) for pid in pids] == ["?", "?"]
     assert not status(tmp_path).runs
+
+
+@pytest.mark.whole("silence is told from work only after seconds")
+def test_what_does_not_answer_any_more_is_started_again(
+    cluster: SupervisedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_pipes, "SILENT_SECONDS", 6.0)
+    before = cluster.status()
+    os.kill(cluster.ways["a"].workers[-1].pid, signal.SIGSTOP)
+    cluster.wait_for("a", State.UP, before.hosts["a"].starts + 1)
+    os.kill(_scheduler_process(cluster), signal.SIGSTOP)
+    poll(lambda: cluster.status().starts > before.starts, Deadline.after(SECONDS), "another scheduler")
+    for name in cluster.agents:
+        cluster.wait_for(name, State.UP, before.hosts[name].starts + 1)
+
+
+def test_a_supervisor_in_the_background_says_why_a_host_is_away_and_ends_when_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]  # nobody listens there afterwards
+    file = tmp_path / "hosts.yaml"
+    file.write_text(f"hosts:\n  - {{name: nobody, ssh: root@127.0.0.1, port: {port}}}\n")
+    with fresh_home() as home, living_in(home):
+        folder = cluster_state(file)
+        try:
+            assert supervisor.start(file, folder)
+            assert not supervisor.start(file, folder)
+            found = supervisor.wait_until_settled(folder, Deadline.after(SECONDS), lambda _: None)
+            assert found.scheduler
+            assert found.hosts["nobody"].state is State.AWAY
+            assert "nobody" in found.words
+            os.kill(found.process, signal.SIGKILL)
+            again = poll(lambda: _another(folder, found.process), Deadline.after(SECONDS), "another one")
+            file.write_text(file.read_text() + "# changed\n")
+            assert supervisor.start(file, folder)  # it has read another file
+            assert status(folder).process not in (found.process, again)
+        finally:
+            assert supervisor.stop(folder)
+        assert not status(folder).runs
+        assert not supervisor.stop(folder)
+
+
+def _another(folder: Path, than: int) -> int:
+    found = status(folder)
+    return found.process if found.runs and found.process != than else 0

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import secrets
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +67,8 @@ class DaskClient:
         from orchestrator.cluster.scheduling import guarded
 
         make: Any = guarded.GuardedClient
+        # Hosts have the same packages, but each its own Python: what travels is text.
+        warnings.simplefilter("ignore", guarded.VersionMismatchWarning)
 
         settings.log_from(logging.CRITICAL + 1)  # what matters is said in our words
         self._futures: dict[str, Any] = {}
@@ -143,7 +146,8 @@ class DaskClient:
     def workers(self) -> Workers:
         """Return who is there. Raises Unavailable if the scheduler does not answer."""
         try:
-            found = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
+            ask = self._client.scheduler.identity
+            found = self._client.sync(ask, n_workers=-1, callback_timeout=settings.CONNECT_SECONDS)["workers"]
         except Exception as problem:  # noqa: BLE001 - Dask documents none
             raise Unavailable(f"the cluster's scheduler does not answer: {words(problem)}") from None
         there = {str(one["name"]): (str(address), one) for address, one in found.items()}

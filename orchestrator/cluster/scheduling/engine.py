@@ -36,8 +36,10 @@ from orchestrator.record import Record
 MIB = 2**20
 TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
-TEARDOWN_SECONDS = 120.0
+TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
+"""How long hosts may take to tear down what runs, and one that failed a unit what it may still have of it."""
 GIVEN_AT_MOST = 2
+LINE_END = "\n"
 
 Lost = Callable[[Job, str, str, str], Record]
 """Makes the *error* record of a job's exercise, of a host and a reason: see ``lost_record``."""
@@ -117,7 +119,7 @@ class _Run:
         self._ledger = Ledger(self._run, lines)
         self._waiting = [_Task(one) for one in lines.values()]
         self._given: dict[str, _Task] = {}
-        self._touched: set[str] = set()
+        self._abandoned: set[str] = set()
         self._happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
         self._credentials = issue(engine.folder, Role.CONTROLLER, self._run)
         self._client: DaskClient | None = None
@@ -125,6 +127,8 @@ class _Run:
         self._workers = Workers({}, {})
         self._away_since: float | None = None
         self._told: set[str] = set()
+        self._tokens: dict[str, _Task] = {}
+        self._crowded = False  # whether no host has had room for more since we last looked
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all units."""
@@ -138,28 +142,32 @@ class _Run:
             if now - looked >= LOOK_SECONDS:
                 looked = now
                 self._look()
+                self._note_unplaceable(now)
                 yield from self._overdue(now)
-            self._place(now)
+                self._crowded = False
+            if not self._crowded:
+                self._place()
             with contextlib.suppress(queue.Empty):
                 while True:  # what is there already is dealt with before we look again
                     yield from self._deal_with(self._happened.get(timeout=TICK_SECONDS))
-                    if time.monotonic() - looked >= LOOK_SECONDS or self._waiting:
+                    if time.monotonic() - looked >= LOOK_SECONDS or not self._crowded:
                         break
 
     def close(self) -> None:
-        """Cancel what is still given away, on all hosts at once, and wait for its end."""
-        if self._given:
-            hosts = {task.lines.host for task in self._given.values()} | self._touched
-            self._cancel_on(sorted(hosts))
+        """Cancel what is still given away, on all hosts at once, and wait for its end; also what a host that
+        was given up may still have."""
+        hosts = {task.lines.host for task in self._given.values()} | self._abandoned
+        self._cancel_on(sorted(hosts))
         if self._client is not None:
             self._client.close()
 
     def _cancel_on(self, hosts: Sequence[str]) -> None:
-        deadline = Deadline.after(TEARDOWN_SECONDS)
+        wanted = {task.lines.host for task in self._given.values()}
 
         def cancel(host: str) -> None:
             try:
-                self._engine.view.cancel(host, self._run, deadline)
+                seconds = TEARDOWN_SECONDS if host in wanted else ABANDONED_SECONDS
+                self._engine.view.cancel(host, self._run, Deadline.after(seconds))
             except LabError as problem:
                 self._engine.progress.tell(
                     f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves "
@@ -188,6 +196,8 @@ class _Run:
             )
             self._workers = self._client.workers()
             self._away_since = None
+            for task in [*self._waiting, *self._given.values()]:
+                task.since = None  # workers have as long as ever to come to a new scheduler
         except Unavailable:
             self._disconnect()
             if last:
@@ -199,6 +209,7 @@ class _Run:
             self._client.close()
             self._client = None
         self._workers = Workers({}, {})
+        self._tokens.clear()
         for task in self._given.values():
             task.token = ""
 
@@ -219,31 +230,43 @@ class _Run:
         for task in [*self._given.values()]:
             address = self._workers.address.get(task.lines.host)
             if address and not (task.token and task.address == address):
-                if task.token:
-                    self._client.forget(task.token, ended=False)
+                self._take_back(task)
                 self._hand_over(task, task.lines.host)  # in the same epoch: the host goes on with it
 
     # Placing
 
-    def _place(self, now: float) -> None:
-        """Give waiting units to hosts that have room for them."""
-        if self._client is None:
+    def _place(self) -> None:
+        """Give waiting units to hosts that have room for them, the first first."""
+        if self._client is None or not self._waiting:
             return
+        self._crowded = True
         room = dict(self._workers.memory)
         count = dict.fromkeys(room, settings.THREADS)
         for task in self._given.values():
             if task.lines.host in room:
                 room[task.lines.host] -= task.memory
                 count[task.lines.host] -= 1
-        for task in [*self._waiting]:
-            there = [name for name in _allowed(task, self._workers) if name in room]
-            fits = [name for name in there if room[name] >= task.memory and count[name] > 0]
-            if fits:
-                room[fits[0]] -= task.memory
-                count[fits[0]] -= 1
-                self._give(task, fits[0])
-            elif there and any(self._workers.memory[name] >= task.memory for name in there):
-                task.since = None  # only busy
+        least = min(task.memory for task in self._waiting)
+        left = {name for name in room if room[name] >= least and count[name] > 0}
+        for task in [*self._waiting] if left else ():
+            fits = [name for name in _allowed(task, self._workers) if name in left]
+            host = next((name for name in fits if room[name] >= task.memory), None)
+            if host is None:
+                continue
+            room[host] -= task.memory
+            count[host] -= 1
+            self._give(task, host)
+            if room[host] < least or not count[host]:
+                left.discard(host)
+                if not left:
+                    return
+
+    def _note_unplaceable(self, now: float) -> None:
+        """Note since when a unit has had no host that could ever take it; one that is only busy can."""
+        for task in self._waiting if self._client is not None else ():
+            there = _allowed(task, self._workers)
+            if any(self._workers.memory[name] >= task.memory for name in there):
+                task.since = None
             elif task.since is None:
                 task.since = now
 
@@ -252,7 +275,6 @@ class _Run:
         task.lines.give(host, task.unit.epoch if task.tries == 1 else task.unit.epoch + 1)
         self._waiting.remove(task)
         self._given[task.unit.key] = task
-        self._touched.add(host)
         self._hand_over(task, host)
 
     def _hand_over(self, task: _Task, host: str) -> None:
@@ -262,6 +284,7 @@ class _Run:
         task.since, task.address = None, self._workers.address[host]
         try:
             task.token = self._client.give(order, task.address, task.memory)
+            self._tokens[task.token] = task
         except Exception:  # noqa: BLE001 - Dask documents none; the connection is looked at next
             task.token = ""
 
@@ -317,7 +340,7 @@ class _Run:
             if line.kind == ledger.RECORD:
                 yield self._ledger.record(line)
             elif line.kind == ledger.WORD:
-                self._engine.progress.tell(f"{line.host}: {printable(line.body[:2000])}")
+                self._engine.progress.tell(f"{line.host}: {printable(line.body[:2000], keep=LINE_END)}")
         except ledger.Stale:
             return
         except ledger.Refused as problem:
@@ -330,7 +353,7 @@ class _Run:
     def _answer(self, answer: Answer) -> Iterator[Record]:
         if answer.connection != self._connections:
             return
-        task = next((one for one in self._given.values() if one.token == answer.token), None)
+        task = self._tokens.pop(answer.token, None)
         if task is None:
             return
         if not answer.text:
@@ -371,6 +394,7 @@ class _Run:
         if not self._ledger.lacks(task.unit.key):
             return  # what went wrong came after its last record
         task.avoid[host] = reason
+        self._abandoned.add(host)
         if task.tries >= GIVEN_AT_MOST:
             every = "; ".join(f"{name}: {why}" for name, why in task.avoid.items())
             yield from self._give_up(task, f"infrastructure: {every}")
@@ -390,8 +414,14 @@ class _Run:
 
     def _forget(self, task: _Task, *, ended: bool = False) -> None:
         self._given.pop(task.unit.key, None)
+        self._crowded = False
+        self._take_back(task, ended=ended)
+
+    def _take_back(self, task: _Task, *, ended: bool = False) -> None:
+        """Want no answer to the call that asks for a unit."""
         if self._client is not None and task.token:
             self._client.forget(task.token, ended=ended)
+        self._tokens.pop(task.token, None)
         task.token = ""
 
     def _tell(self, words: str) -> None:

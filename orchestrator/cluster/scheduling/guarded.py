@@ -6,8 +6,11 @@ import logging
 from typing import Any
 
 from distributed import Client, Scheduler
+from distributed.versions import VersionMismatchWarning
 
 from orchestrator.cluster.scheduling import peers
+
+__all__ = ["GuardedClient", "GuardedScheduler", "VersionMismatchWarning"]
 
 _log = logging.getLogger("isolab.cluster")
 

@@ -5,6 +5,7 @@ The end of standard input means that whoever started them is gone: then they end
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -12,6 +13,9 @@ import threading
 from typing import Any
 
 LONGEST = 2**20
+BEAT_SECONDS, SILENT_SECONDS = 2.0, 30.0
+"""How often such a process says that it is there, and after what silence it is taken for dead: it may have
+been stopped, or its host be out of memory."""
 
 
 def hear() -> dict[str, Any]:
@@ -32,6 +36,13 @@ def say(**message: Any) -> None:
         sys.stdout.flush()
     except OSError:
         os._exit(0)
+
+
+async def beat() -> None:
+    """Say that this process's event loop turns, again and again."""
+    while True:
+        say(alive=True)
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 def end_with_input() -> None:

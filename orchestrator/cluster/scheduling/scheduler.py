@@ -1,7 +1,7 @@
 """Dask's scheduler as a process of its own on the controller. Owns nothing: it may be killed at any moment.
 
-Standard input has one line, {"credentials", "port" (0: any), "folder"}; standard output one,
-{"address", "dashboard"} or {"problem", "hint"}.
+Standard input has one line, {"credentials", "port" (0: any), "folder"}; standard output first
+{"address", "dashboard"} or {"problem", "hint"}, then {"alive": true} every two seconds.
 """
 
 from __future__ import annotations
@@ -58,4 +58,7 @@ async def _serve(credentials: Credentials, port: int, folder: str) -> None:
     pages = f"http://127.0.0.1:{scheduler.http_server.port}/status" if shown else ""
     process_pipes.say(address=scheduler.address, dashboard=pages)
     process_pipes.end_with_input()
-    await scheduler.finished()
+    await asyncio.wait(
+        [asyncio.ensure_future(scheduler.finished()), asyncio.ensure_future(process_pipes.beat())],
+        return_when=asyncio.FIRST_COMPLETED,
+    )

@@ -66,6 +66,14 @@ def apply() -> None:
     dask.config.set(SETTINGS)
 
 
+def load_early() -> None:
+    """Begin to load Dask in the background: it takes a second, which a run has while it sends its lab."""
+    import importlib
+    import threading
+
+    threading.Thread(target=importlib.import_module, args=("distributed",), daemon=True).start()
+
+
 def log_from(level: int) -> None:
     """Let Dask log nothing below a level (``logging``): each of its modules has a level of its own."""
     import logging

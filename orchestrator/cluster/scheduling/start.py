@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.cluster.scheduling import scheduler
+from orchestrator.cluster.scheduling import process_pipes, scheduler
 from orchestrator.cluster.scheduling.certificates import Credentials, Role, issue
 from orchestrator.cluster.scheduling.process_pipes import LONGEST
 from orchestrator.deadline import Deadline
-from orchestrator.errors import TransportError, Unavailable
+from orchestrator.errors import TimedOut, TransportError, Unavailable
 from orchestrator.formatting import printable
 from orchestrator.host.process import Conversation
 
@@ -31,11 +32,13 @@ class Pipes(Protocol):
 
 @dataclass
 class Started:
-    """A process that is spoken to in lines of JSON."""
+    """A process that is spoken to in lines of JSON; ``what`` is what errors call it."""
 
     pipes: Pipes
     what: str
     rest: bytes = b""
+    heard: float = field(default_factory=time.monotonic)
+    """When it said something last (``time.monotonic``)."""
 
     def send(self, message: Mapping[str, Any], deadline: Deadline) -> None:
         """Raises TransportError, TimedOut, Interrupted."""
@@ -62,6 +65,19 @@ class Started:
                 hint=printable(str(found.get("hint", ""))[:2000]),
             )
         return found
+
+    def require_alive(self, deadline: Deadline) -> None:
+        """Listen until the deadline. Raises TransportError if it has been silent for too long, Unavailable if
+        it says that it cannot work any more, Interrupted."""
+        while deadline.remaining():
+            try:
+                self.hear(deadline)
+                self.heard = time.monotonic()
+            except TimedOut:
+                if time.monotonic() - self.heard > process_pipes.SILENT_SECONDS:
+                    raise TransportError(
+                        f"{self.what} has not answered for {process_pipes.SILENT_SECONDS:.0f} s"
+                    ) from None
 
     def _last_words(self) -> str:
         lines = self.pipes.complaints().strip().splitlines()

@@ -5,7 +5,7 @@
 2. Standard output: {"port"}: a free port here, where the worker will listen.
 3. Standard input: {"contact", "scheduler"}: the worker's address as the scheduler sees it, the scheduler's
    as the worker sees it.
-4. Standard output: {"ready": true}, or at any time {"problem", "hint"}.
+4. Standard output: {"ready": true}, then {"alive": true} every two seconds; at any time {"problem", "hint"}.
 """
 
 from __future__ import annotations
@@ -84,7 +84,10 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
             f"the scheduler did not answer the worker on {given['host']} within {START_SECONDS:.0f} s"
         ) from None
     process_pipes.say(ready=True)
-    await worker.finished()
+    await asyncio.wait(
+        [asyncio.ensure_future(worker.finished()), asyncio.ensure_future(process_pipes.beat())],
+        return_when=asyncio.FIRST_COMPLETED,
+    )
     process_pipes.say(problem="the connection to the scheduler ended", hint="")
 
 

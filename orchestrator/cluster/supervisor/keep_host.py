@@ -20,7 +20,7 @@ from orchestrator.cluster.supervisor.pauses import Pauses
 from orchestrator.cluster.supervisor.state_file import Board, State
 from orchestrator.cluster.supervisor.way import Way, Ways
 from orchestrator.deadline import Cancellation
-from orchestrator.errors import Interrupted, LabError, TimedOut, Unavailable, from_os
+from orchestrator.errors import Interrupted, LabError, Unavailable, from_os
 
 CONNECT_SECONDS, WORKER_SECONDS, ANSWER_SECONDS = 90.0, 90.0, 15.0
 BEAT_SECONDS = 5.0
@@ -74,6 +74,7 @@ class HostKeeper:
                 except Interrupted:
                     raise
                 except LabError as problem:
+                    self.stop.check()
                     self._ask(agent)  # raises if it is the connection
                     self._away(problem)
                 if self.stop.wait(workers.next(time.monotonic() - begun)):
@@ -118,8 +119,7 @@ class HostKeeper:
             beaten = time.monotonic()
             self._ask(agent)
             while (left := beaten + BEAT_SECONDS - time.monotonic()) > 0:
-                with contextlib.suppress(TimedOut):
-                    worker.hear(self.stop.deadline(min(left, LOOK_SECONDS)))
+                worker.require_alive(self.stop.deadline(min(left, LOOK_SECONDS)))
                 if self.board.status.scheduler not in (address, ""):
                     return
 

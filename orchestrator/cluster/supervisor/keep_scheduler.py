@@ -13,9 +13,9 @@ from orchestrator.cluster.scheduling.start import SchedulerProcess, start_schedu
 from orchestrator.cluster.supervisor.pauses import Pauses
 from orchestrator.cluster.supervisor.state_file import Board
 from orchestrator.deadline import Cancellation
-from orchestrator.errors import Interrupted, LabError, TimedOut, from_os
+from orchestrator.errors import Interrupted, LabError, from_os
 
-START_SECONDS = 60.0
+START_SECONDS, LOOK_SECONDS = 60.0, 5.0
 RENEW = timedelta(days=1)
 """How long before its certificate ends a process is started again with a new one."""
 SAME_PORT_TRIES = 3
@@ -62,11 +62,11 @@ class SchedulerKeeper:
             up.process.close(at_once=True)
 
     def _watch(self, up: SchedulerProcess) -> None:
-        try:
-            while True:
-                up.started.hear(self.stop.deadline(fresh_seconds(up.credentials)))
-        except TimedOut:
-            self.say("the scheduler's certificate ends soon: another one takes its place")
+        """Watch it until it ends, does not answer any more, or its certificate ends soon. Raises LabError."""
+        until = time.monotonic() + fresh_seconds(up.credentials)
+        while (left := until - time.monotonic()) > 0:
+            up.started.require_alive(self.stop.deadline(min(left, LOOK_SECONDS)))
+        self.say("the scheduler's certificate ends soon: another one takes its place")
 
 
 def fresh_seconds(credentials: Credentials) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 from orchestrator.cluster.hostfile.load import load_hosts
-from orchestrator.cluster.install.send import require
 from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.scheduling.settings import require_dask
 from orchestrator.cluster.supervisor.background import being_the_supervisor
@@ -21,14 +21,19 @@ from orchestrator.errors import LabError
 def main() -> None:
     """Be the supervisor of the hosts file named on the command line. Ends with status 3 if it cannot be."""
     stop = Cancellation()
+
+    def end(*_: object) -> None:
+        # In a thread: the handler may have interrupted the one that holds the cancellation's lock.
+        threading.Thread(target=stop.cancel).start()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.cancel())
+        signal.signal(number, end)
     try:
         require_dask()
         cluster = load_hosts(Path(sys.argv[-1]))
         folder = cluster_state(cluster.file)
         with being_the_supervisor(folder, cluster.file):
-            supervise(cluster, folder, ssh_ways(folder, require), stop, _say)
+            supervise(cluster, folder, ssh_ways(folder), stop, _say)
     except LabError as problem:
         _say(problem.describe())
         sys.exit(int(problem.exit_code))

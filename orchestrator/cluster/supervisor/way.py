@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.cluster.agent.streams import Stream
+from orchestrator.cluster.install.send import require
+from orchestrator.cluster.install.version import Installed
 from orchestrator.cluster.model import ClusterHost
 from orchestrator.cluster.reach import forwards
 from orchestrator.cluster.reach.connection import HostConnection, sockets_folder
 from orchestrator.cluster.scheduling import worker
 from orchestrator.cluster.scheduling.start import Pipes
 from orchestrator.deadline import Deadline
+from orchestrator.errors import LabError
 
 
 class Way(Protocol):
@@ -34,18 +37,8 @@ class Way(Protocol):
         """Have a port of the host's loopback that leads to one of ours, for a ``with`` block."""
 
 
-class Installed(Protocol):
-    """The isolab of a host, which is the same as ours."""
-
-    def isolab(self, *words: str) -> list[str]:
-        """Return the command that runs it there."""
-
-    def python(self, *words: str) -> list[str]:
-        """Return the command that runs Python there with isolab and the packages it needs."""
-
-
-Require = Callable[[HostConnection, Deadline], Installed]
-"""Returns the isolab of a host. Raises Unavailable if it is another one, or none."""
+ALIVE_SECONDS = 10.0
+"""How long a host may take for the least there is to do."""
 Ways = Callable[[ClusterHost, Deadline], AbstractContextManager[Way]]
 
 
@@ -80,7 +73,7 @@ class SshWay:
             forwards.end(self.connection, forward, Deadline.after(5))
 
 
-def ssh_ways(folder: Path, require: Require) -> Ways:
+def ssh_ways(folder: Path) -> Ways:
     """Return the ways to the hosts of a cluster; ``folder`` is its state folder."""
 
     @contextlib.contextmanager
@@ -89,10 +82,16 @@ def ssh_ways(folder: Path, require: Require) -> Ways:
         connection.open(deadline)
         try:
             yield SshWay(connection, require(connection, deadline))
-        except BaseException:
-            # A link that is half open has a master that still believes in it.
-            connection.close()
+        except LabError:
+            _end_if_dead(connection)
             raise
-        connection.close()
 
     return way
+
+
+def _end_if_dead(connection: HostConnection) -> None:
+    """End a master whose link is broken and which does not know it yet; one that works has other users."""
+    try:
+        connection.run(["true"], deadline=Deadline.after(ALIVE_SECONDS))
+    except LabError:
+        connection.close()
