@@ -154,7 +154,7 @@ def test_what_this_cache_has_of_images_goes_there_once(
     folders = [("images", image)]
     said: list[str] = []
     assert caches.send(alder, there, folders, deadline(), said.append) == 1
-    assert said[0].startswith("alder: sending 1 image or toolchain, ")
+    assert said[0].startswith("alder: sending images and toolchains (1), ")
     arrived = net.folder / "shared/cache/images/made-up-amd64-0"
     assert (arrived / "below/kernel").read_bytes() == b"K" * 1000
     assert cache.meta(arrived) == {"made": "here"}

@@ -13,10 +13,10 @@ from orchestrator.cluster.install.pack import Packed, pack
 from orchestrator.cluster.install.parts import Part
 from orchestrator.cluster.install.version import Installed
 from orchestrator.cluster.reach.connection import HostConnection
-from orchestrator.compile import toolchain
+from orchestrator.compile import cplusplus, toolchain
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
-from orchestrator.formatting import bounded, counted, printable, size_words
+from orchestrator.formatting import bounded, printable, size_words
 from orchestrator.host.process import Conversation
 from orchestrator.labfile.image_recipe import Recipe
 
@@ -42,8 +42,8 @@ def worth_sending(wanted: Sequence[tuple[Recipe, Arch]], own: str) -> list[Folde
     native = [ARCHITECTURES[own]] if own in ARCHITECTURES else []
     for arch in dict.fromkeys([*(arch for _, arch in wanted), *native]):
         folder = toolchain.in_cache(arch)
-        if folder is not None:
-            found.append((toolchain.KIND, folder))
+        cxx = cplusplus.in_cache(arch, folder) if folder is not None else None
+        found += [(toolchain.KIND, one) for one in (folder, cxx) if one is not None]
     return list(dict.fromkeys(found))
 
 
@@ -71,7 +71,7 @@ def send(
         ]
         if packed:
             size = size_words(sum(one.size for _, one in packed))
-            say(f"{name}: sending {counted(len(packed), 'image or toolchain')}, {size}")
+            say(f"{name}: sending images and toolchains ({len(packed)}), {size}")
         for kind, one in packed:
             _put_folder(conversation, kind, one, deadline)
         conversation.end_input()
