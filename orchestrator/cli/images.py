@@ -117,8 +117,8 @@ def verify(wanted: Chosen, form: str) -> Exit:
 
 
 def prune(_wanted: Chosen, form: str) -> Exit:
-    """Remove downloads, boot disks, what was packed for other hosts, and images and templates that are damaged
-    or no longer current."""
+    """Remove downloads, boot disks, what was packed for other hosts, and images and templates that are
+    damaged or no longer current."""
     everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
     keep = {image.key for image in _current(everything) if not images.damaged(image.folder)}
     doomed = [p for p in _folders("images") if p.name not in keep]
