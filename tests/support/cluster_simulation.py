@@ -70,15 +70,18 @@ def simulated(folder: Path, hosts: int, seconds: float) -> Iterator[SimulatedClu
     """Have a cluster of so many hosts, on which a unit takes so many seconds."""
     names = [f"h{number}" for number in range(hosts)]
     os.environ[counted_scheduler.FILE] = str(folder / "counts")
-    scheduler.COMMAND = counted_scheduler.COMMAND
+    setattr(scheduler, "COMMAND", counted_scheduler.COMMAND)  # noqa: B010 - two words instead of three
     deadline = Deadline.after(START_SECONDS)
     agents = Conversation(simulated_agents.COMMAND)
     up: SchedulerProcess | None = None
     found: SimulatedCluster | None = None
     try:
         said = Started(agents, "the agents")
+        sockets = {name: folder / name / "agent.sock" for name in names}
+        for path in sockets.values():
+            path.parent.mkdir()
         said.send(
-            {"sockets": {name: str(folder / f"{name}.sock") for name in names}, "seconds": seconds}, deadline
+            {"sockets": {name: str(path) for name, path in sockets.items()}, "seconds": seconds}, deadline
         )
         keys = said.hear(deadline)
         up = start_scheduler(folder, 0, deadline)
