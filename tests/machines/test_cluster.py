@@ -43,7 +43,7 @@ class Room:
     lab: Path
 
     def act(self, *words: str | Path, code: int = 0) -> Answer:
-        answer = isolab(self.home, *words, "--cluster", self.file, seconds=300)
+        answer = isolab(self.home, words[0], "--cluster", self.file, *words[1:], seconds=300)
         assert answer.code == code, answer.stdout + answer.stderr
         return answer
 
