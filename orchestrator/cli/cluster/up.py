@@ -81,8 +81,8 @@ def _settled(hosts: HostsUp, progress: Progress) -> ClusterStatus:
 
 
 def _warm(hosts: HostsUp, found: ClusterStatus, progress: Progress) -> None:
-    """Have on all hosts what machines of the images that are here start from. What goes wrong with one host is
-    told: it makes for itself what it lacks."""
+    """Have on all hosts what machines of the images that are here start from. What goes wrong with one host
+    is told: it makes for itself what it lacks."""
     known = recipes()
     wanted = [
         (recipe, arch)

@@ -157,7 +157,7 @@ class Requests:
         if "bundle" in message:
             lab = self.units.labs.lab(_text(message, "bundle"))
             return (yield from warm(lab, _texts(message, "machines"), caller.wanted, make=make))
-        pairs = [*message.get("images", []), *message.get("templates", [])]
+        pairs = [one for name in ("images", "templates") for one in _list(message, name)]
         return (yield from warm(machines_of(pairs), (), caller.wanted, make=make))
 
     def _take(self, message: Message, caller: Caller) -> Answer:
@@ -211,6 +211,13 @@ def _texts(message: Message, name: str) -> list[str]:
     value = message.get(name)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise SpecError(f"{name!r} of a request must be a list of texts")
+    return value
+
+
+def _list(message: Message, name: str) -> list[Any]:
+    value = message.get(name, [])
+    if not isinstance(value, list):
+        raise SpecError(f"{name!r} of a request must be a list")
     return value
 
 

@@ -138,7 +138,7 @@ def _make(host: WarmHost, pairs: Sequence[Pair], copies: _Copies) -> tuple[dict[
         return {}, ""
     try:
         done = _through(
-            host.agent.ask("warm", copies.deadline, images=[list(p) for p in pairs], templates=True),
+            host.agent.ask("warm", copies.deadline, templates=[list(p) for p in pairs]),
             lambda item: copies.say(f"{host.name}: {_plain(item.get('word'))}"),
         )
         found = done.get("templates") if isinstance(done, dict) else None
