@@ -7,8 +7,10 @@ so does what no program of isolab's uses of the compiler: headers and libraries 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -50,10 +52,20 @@ class Part:
     files: Mapping[str, Path]
 
 
-def parts() -> list[Part]:
-    """Return all parts, isolab's own first. Raises Unavailable if the extra is not installed here."""
+def parts() -> tuple[Part, ...]:
+    """Return all parts, isolab's own first, as they were when this process first asked. Raises Unavailable if
+    the extra is not installed here."""
+    with _ONE_AT_A_TIME:  # for twenty hosts at once, it is still done once
+        return _parts()
+
+
+@functools.cache
+def _parts() -> tuple[Part, ...]:
     needed = (_of_package(found) for found in _needed())
-    return [_own(), *sorted(needed, key=lambda part: part.name)]
+    return _own(), *sorted(needed, key=lambda part: part.name)
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _needed() -> list[metadata.Distribution]:
