@@ -204,8 +204,10 @@ def hosts(
     folder.chmod(0o755)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        # It reads until this process is dead, and then removes what that cannot.
-        janitor = ["sh", "-c", 'cat; rm -rf -- "$1"', "sh", str(folder)]
+        # It reads until this process is dead, and then removes what that cannot; hosts that are still ending
+        # may write once more.
+        sweep = 'cat; for n in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 1; done'
+        janitor = ["sh", "-c", sweep, "sh", str(folder)]
         stack.enter_context(process.plugged(janitor, folder / "janitor.log"))
         switch = stack.enter_context(_running((*_UNTIL_WE_END, "unshare", "--net", "sleep", "infinity")))
         _await_net(switch)
