@@ -10,7 +10,6 @@ import base64
 import functools
 import hashlib
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -52,20 +51,12 @@ class Part:
     files: Mapping[str, Path]
 
 
-def parts() -> tuple[Part, ...]:
-    """Return all parts, isolab's own first, as they were when this process first asked. Raises Unavailable if
-    the extra is not installed here."""
-    with _ONE_AT_A_TIME:  # for twenty hosts at once, it is still done once
-        return _parts()
-
-
 @functools.cache
-def _parts() -> tuple[Part, ...]:
+def parts() -> list[Part]:
+    """Return all parts, isolab's own first, as they were when this process asked first. Raises Unavailable if
+    the extra is not installed here."""
     needed = (_of_package(found) for found in _needed())
-    return _own(), *sorted(needed, key=lambda part: part.name)
-
-
-_ONE_AT_A_TIME = threading.Lock()
+    return [_own(), *sorted(needed, key=lambda part: part.name)]
 
 
 def _needed() -> list[metadata.Distribution]:
