@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from habitat import fresh_home
 from orchestrator import __version__
 from orchestrator.cluster.install import send
 from orchestrator.cluster.install.parts import Part, parts
+from orchestrator.cluster.reach import command_line
 from orchestrator.cluster.reach.connection import HostConnection, remove_sockets, sockets_folder
 from orchestrator.cluster.warm import caches
 from orchestrator.deadline import Deadline
@@ -123,6 +125,30 @@ def test_another_version_brings_what_changed_only(
     assert "of its packages" not in said[0]
     words = second.python("-c", "from orchestrator.added import WORD; print(WORD)")
     assert alder.run(words, deadline=deadline()).stdout == b"added\n"
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_a_link_that_breaks_meanwhile(
+    net: NetHosts, connections: dict[str, HostConnection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {"ServerAliveInterval": "1", "ConnectTimeout": "2"}.items():
+        monkeypatch.setitem(command_line._UNWATCHED, name, value)
+    birch = connections["birch"]
+    birch.close()
+    birch.open(deadline())
+    # More than a socket's buffers hold.
+    (tmp_path / "large").write_bytes(random.Random(0).randbytes(2**25))
+    large = Part("large", "1", "large-1-0", {"large": tmp_path / "large"})
+    monkeypatch.setattr(send, "parts", lambda: (*few(), large))
+    try:
+        with pytest.raises(TransportError, match="birch: the connection broke"):
+            send.install(birch, deadline(), lambda _: net["birch"].cut())
+    finally:
+        net["birch"].heal()
+    birch.open(deadline())
+    there = send.install(birch, deadline(), lambda _: None)
+    assert (net.folder / "shared/parts/large-1-0/large").stat().st_size == 2**25
+    assert send.require(birch, deadline()) == there
 
 
 @pytest.mark.usefixtures("without_compiler")

@@ -21,7 +21,7 @@ from orchestrator.cluster.model import ClusterHost, Destination
 from orchestrator.cluster.reach import command_line, forwards
 from orchestrator.cluster.reach.connection import HostConnection, remove_sockets, sockets_folder
 from orchestrator.deadline import Deadline
-from orchestrator.errors import LabError, TransportError
+from orchestrator.errors import LabError, TransportError, Unavailable
 from orchestrator.host import process
 
 pytestmark = pytest.mark.real
@@ -98,6 +98,27 @@ def test_one_connection_is_shared_and_lasts_until_it_is_closed(net: NetHosts, fo
     assert not second.is_open()
     with pytest.raises(TransportError, match="alder: the connection"):
         second.run(["true"], deadline=deadline())
+
+
+def test_many_who_open_it_at_once_have_one(net: NetHosts, folder: Path) -> None:
+    with connected(net["birch"].ssh, folder), connected(net["alder"].ssh, folder) as first:
+        first.close()
+        several = [HostConnection(net["alder"].ssh, folder) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda one: one.open(deadline()), several))
+        words = ["sh", "-c", "echo $SSH_CONNECTION"]
+        assert len({one.run(words, deadline=deadline()).stdout for one in several}) == 1
+
+
+def test_a_server_that_carries_no_more_commands(folder: Path) -> None:
+    with hosts(("elder",), more="MaxSessions 1") as few, connected(few["elder"].ssh, folder) as elder:
+        conversation = elder.start(["cat"])
+        conversation.send(b"hello", deadline())
+        assert conversation.receive(deadline()) == b"hello"
+        with pytest.raises(Unavailable, match="no more commands over one connection") as caught:
+            elder.run(["true"], deadline=deadline())
+        assert "MaxSessions" in caught.value.hint
+        conversation.close()
 
 
 def test_ports_are_carried_in_both_directions(net: NetHosts, folder: Path) -> None:

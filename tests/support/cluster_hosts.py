@@ -39,8 +39,8 @@ PidFile none
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-MaxSessions 100
 {more}
+MaxSessions 100
 """
 _START = """\
 hostname {name}
@@ -78,7 +78,13 @@ class NetHost:
         return ClusterHost(self.name, Destination(self.address))
 
     def on(self) -> None:
-        """Switch it on; it listens when this returns."""
+        """Switch it on; it listens when this returns. It goes off when the thread ends that switched it on
+        (prctl(2), PR_SET_PDEATHSIG): let the test's own do it."""
+        self.begin()
+        self.await_on()
+
+    def begin(self) -> None:
+        """Switch it on without waiting for its sshd."""
         script = _START.format(name=self.name, address=self.address, root=self.root, sshd="/usr/sbin/sshd")
         (self.root / "sshd_config").write_text(
             _CONFIGURATION.format(address=self.address, root=self.root, more=self.more)
@@ -97,6 +103,9 @@ class NetHost:
         self.inside("ip", "link", "set", "lo", "up")
         self.inside("ip", "address", "add", f"{self.address}/24", "dev", "port")
         self.inside("ip", "link", "set", "port", "up")
+
+    def await_on(self) -> None:
+        """Wait until it listens."""
         wait_until(self.listens, f"sshd of {self.name}; its log: {self.root}/log", 30)
 
     def off(self) -> None:
@@ -195,8 +204,10 @@ def hosts(
     folder.chmod(0o755)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        # It reads until this process is dead, and then removes what that cannot.
-        janitor = ["sh", "-c", 'cat; rm -rf -- "$1"', "sh", str(folder)]
+        # It reads until this process is dead, and then removes what that cannot; hosts that are still ending
+        # may write once more.
+        sweep = 'cat; for n in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 1; done'
+        janitor = ["sh", "-c", sweep, "sh", str(folder)]
         stack.enter_context(process.plugged(janitor, folder / "janitor.log"))
         switch = stack.enter_context(_running((*_UNTIL_WE_END, "unshare", "--net", "sleep", "infinity")))
         _await_net(switch)
@@ -209,8 +220,10 @@ def hosts(
             host = NetHost(name, address, folder / name, switch, f"p{number}", more)
             _write_host(host, folder)
             stack.callback(host.off)
-            host.on()
+            host.begin()
             found.append(host)
+        for host in found:
+            host.await_on()
         with pytest.MonkeyPatch.context() as patch:
             made = NetHosts(folder, tuple(found), NETWORK.format(net=net, host=1))
             patch.setenv("PATH", made.path)

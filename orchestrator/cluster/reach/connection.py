@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.cluster.model import ClusterHost, Destination
 from orchestrator.cluster.reach import command_line
-from orchestrator.cluster.reach.complaints import explain, explain_end
-from orchestrator.deadline import Deadline
-from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.cluster.reach.complaints import explain, explain_end, login_line
+from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import LabError, SpecError, TimedOut, TransportError, Unavailable
 from orchestrator.formatting import bounded, printable
 from orchestrator.host import process
 from orchestrator.host.cache import digest
@@ -26,6 +27,9 @@ MASTER_SECONDS = 10.0
 """What a master, which is a process of this machine, may take to answer."""
 NO_CONNECTION = 255
 """ssh's own status when the connection is not there, or broke: ssh(1)."""
+_NO_SESSION = b"Session open refused by peer"
+"""What a client says when the server's MaxSessions is reached: mux.c."""
+_MOST_LOG = 8192
 _TEMPORARY = ".XXXXXXXXXXXXXXXX"
 """What ssh appends to the name of a master's socket until it listens: mux.c."""
 
@@ -60,12 +64,39 @@ class HostConnection:
         if self.is_open():
             return
         _require(self.host)
+        # Of two masters of one socket, the second would have no clients, and no end.
+        with self._opening(deadline):
+            if not self.is_open():
+                self._open(deadline)
+
+    def _open(self, deadline: Deadline) -> None:
         self.close()
         self.log.unlink(missing_ok=True)
         argv = command_line.opening(self.host.ssh, self.socket, self.log)
-        done = process.run(argv, deadline=deadline.within(OPEN_SECONDS), check=False)
+        try:
+            done = process.run(argv, deadline=deadline.within(OPEN_SECONDS), check=False)
+        except TimedOut:
+            raise TransportError(
+                f"{self.host.name}: it let nobody in within {OPEN_SECONDS:.0f} s",
+                hint=f"try by hand, and see whether it asks something: `{login_line(self.host.ssh)}`",
+            ) from None
         if done.code != 0:
             raise explain(self.host, self._said() or done.tail())
+
+    @contextlib.contextmanager
+    def _opening(self, deadline: Deadline) -> Iterator[None]:
+        """Hold the lock of whoever opens this connection. Raises TimedOut, Interrupted."""
+        with self.socket.with_name(f"{self.socket.name}.lock").open("w") as file:
+
+            def taken() -> bool:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                return True
+
+            poll(taken, deadline, f"waiting for another isolab that connects to {self.host.name}", 0.05)
+            yield
 
     def is_open(self) -> bool:
         """Return whether there is a master. One whose link broke is there until it notices."""
@@ -98,16 +129,25 @@ class HostConnection:
     ) -> Finished:
         """Run a command on the host to completion; ``limit`` bounds what is kept of its output, in bytes.
 
-        Raises TransportError if the connection breaks, with ``check`` Unavailable for a status other than 0;
-        TimedOut, Interrupted.
+        Raises TransportError if the connection breaks, Unavailable if the server runs no more commands, or
+        (``check``) for a status other than 0; TimedOut, Interrupted.
         """
         done = process.run(self.argv(words), deadline=deadline, stdin=stdin, check=False, limit=limit)
-        if done.code == NO_CONNECTION and not self.is_open():
-            raise self.broken()
+        if done.code == NO_CONNECTION and (problem := self._not_run(done)):
+            raise problem
         if check and done.code != 0:
             said = bounded(printable(done.tail(), keep="\n"), 1000)
             raise Unavailable(f"{self.host.name}: `{words[0]}` exited with status {done.code}: {said}")
         return done
+
+    def _not_run(self, done: Finished) -> LabError | None:
+        """Return why a command was not run, or not to its end; None if 255 was its own status."""
+        if _NO_SESSION in done.stderr:
+            return Unavailable(
+                f"{self.host.name}: its SSH server carries no more commands over one connection",
+                hint="set `MaxSessions 100` in /etc/ssh/sshd_config there, and reload sshd",
+            )
+        return None if self.is_open() else self.broken()
 
     def start(self, words: Sequence[str]) -> Conversation:
         """Start a command on the host, to be talked to over its standard input and output, which end when
@@ -125,8 +165,9 @@ class HostConnection:
         return explain_end(self.host, self._said())
 
     def _said(self) -> str:
-        with contextlib.suppress(OSError):
-            return self.log.read_bytes()[-8192:].decode(errors="replace").strip()
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - _MOST_LOG))
+            return file.read(_MOST_LOG).decode(errors="replace").strip()
         return ""
 
 

@@ -74,21 +74,26 @@ class _Copies:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def makers(pairs: Sequence[Pair], hosts: Sequence[WarmHost]) -> dict[str, list[Pair]]:
-    """Return which host makes which pair first. Pure.
+def makers(lacking: Mapping[str, Sequence[WarmHost]]) -> dict[str, list[str]]:
+    """Return which host makes which templates first; ``lacking`` are the keys that no host has, each with the
+    hosts that want it. Pure.
 
-    Natively where that can be, and so that all hosts have about the same to do for their processors. A pair
-    that no host can have is left out.
+    Natively where that can be, and so that all hosts have about the same to do for their processors.
     """
-    given: dict[str, list[Pair]] = {host.name: [] for host in hosts}
-    for pair in dict.fromkeys(pairs):
-        able = [host for host in hosts if host.can(pair[1])]
-        if able:
-            best = min(
-                able, key=lambda host: (host.facts.arch != pair[1], len(given[host.name]) / host.facts.cpus)
-            )
-            given[best.name].append(pair)
+    given: dict[str, list[str]] = {host.name: [] for hosts in lacking.values() for host in hosts}
+    for key, hosts in lacking.items():
+        arch = pair_of(key)[1]
+        best = min(
+            hosts, key=lambda host: (host.facts.arch != arch, len(given[host.name]) / max(1, host.facts.cpus))
+        )
+        given[best.name].append(key)
     return given
+
+
+def pair_of(key: str) -> Pair:
+    """Return the image and the architecture of a template's key, ``IMAGE-ARCH-DIGEST``. Pure."""
+    image, _, arch = key.rpartition("-")[0].rpartition("-")
+    return image, arch
 
 
 def is_copied(size: int, rate: float, making: float) -> bool:
@@ -107,23 +112,18 @@ def warm_templates(
     """
     if not hosts:
         return {}
-    found = {host.name: Warmth() for host in hosts}
-    with working_folder(_PURPOSE) as folder, ThreadPoolExecutor(max(1, len(hosts))) as pool:
+    with working_folder(_PURPOSE) as folder, ThreadPoolExecutor(len(hosts)) as pool:
         copies = _Copies(folder, deadline, say)
-        first = makers(pairs, hosts)
-        making = {pool.submit(_make, host, first[host.name], copies): host for host in hosts}
-        for done in as_completed(making):
-            host, (templates, problem) = making[done], done.result()
-            before = found[host.name]
-            found[host.name] = Warmth(frozenset(templates), before.copied, problem)
-            for key, seconds in templates.items():
-                others = [other for other in hosts if other is not host and not found[other.name].problem]
-                _hand_on(key, seconds, host, others, copies, pool, found)
-        whole = [host for host in hosts if not found[host.name].problem]
-        rest = pool.map(lambda host: _make(host, _able(host, pairs), copies), whole)
-        for host, (templates, problem) in zip(whole, rest, strict=True):
-            before = found[host.name]
-            found[host.name] = Warmth(before.templates | frozenset(templates), before.copied, problem)
+        asked = pool.map(lambda host: _ask(host, _able(host, pairs), copies, make=False), hosts)
+        wanted = {host.name: found for host, found in zip(hosts, asked, strict=True)}
+        found = {name: Warmth(frozenset(keys), 0, problem) for name, (keys, problem) in wanted.items()}
+        sound = [host for host in hosts if not found[host.name].problem]
+        _spread(sound, {host.name: wanted[host.name][0] for host in sound}, copies, pool, found)
+        # Now each tests what arrived, and makes the rest.
+        rest = [host for host in sound if not all(wanted[host.name][0].values())]
+        made = pool.map(lambda host: _ask(host, _able(host, pairs), copies), rest)
+        for host, (templates, problem) in zip(rest, made, strict=True):
+            found[host.name] = Warmth(frozenset(templates), found[host.name].copied, problem)
     return found
 
 
@@ -131,14 +131,48 @@ def _able(host: WarmHost, pairs: Sequence[Pair]) -> list[Pair]:
     return [pair for pair in dict.fromkeys(pairs) if host.can(pair[1])]
 
 
-def _make(host: WarmHost, pairs: Sequence[Pair], copies: _Copies) -> tuple[dict[str, float], str]:
-    """Have a host make these, or test those that arrived; returns the seconds each took by its key, and what
-    went wrong."""
+def _spread(
+    hosts: Sequence[WarmHost],
+    wanted: Mapping[str, Mapping[str, float]],
+    copies: _Copies,
+    pool: ThreadPoolExecutor,
+    found: dict[str, Warmth],
+) -> None:
+    """Have each template that hosts want made by one of them, unless one has it, and copied to the others.
+    ``wanted``: by host and key, the seconds that making it took; 0 for one that is not there."""
+    keys = dict.fromkeys(key for ours in wanted.values() for key in ours)
+    wanting = {key: [host for host in hosts if key in wanted[host.name]] for key in keys}
+    having = {key: [host for host in some if wanted[host.name][key] > 0] for key, some in wanting.items()}
+    first = makers({key: wanting[key] for key in keys if not having[key]})
+    by_name = {host.name: host for host in hosts}
+    making = {
+        pool.submit(_ask, by_name[name], [pair_of(key) for key in ours], copies): by_name[name]
+        for name, ours in first.items()
+        if ours
+    }
+
+    def hand_on(key: str, seconds: float, source: WarmHost) -> None:
+        lacking = [host for host in wanting.get(key, []) if host not in having[key] and host is not source]
+        _hand_on(key, seconds, source, lacking, copies, pool, found)
+
+    for key, some in having.items():
+        if some:
+            hand_on(key, wanted[some[0].name][key], some[0])
+    for done in as_completed(making):
+        for key, seconds in done.result()[0].items():
+            hand_on(key, seconds, making[done])
+
+
+def _ask(
+    host: WarmHost, pairs: Sequence[Pair], copies: _Copies, *, make: bool = True
+) -> tuple[dict[str, float], str]:
+    """Have a host make these, or test those that arrived, or (``make`` is False) only say which it wants;
+    returns seconds by key, and what went wrong."""
     if not pairs:
         return {}, ""
     try:
         done = _through(
-            host.agent.ask("warm", copies.deadline, templates=[list(p) for p in pairs]),
+            host.agent.ask("warm", copies.deadline, images=[list(pair) for pair in pairs], templates=make),
             lambda item: copies.say(f"{host.name}: {_plain(item.get('word'))}"),
         )
         found = done.get("templates") if isinstance(done, dict) else None
@@ -155,14 +189,13 @@ def _hand_on(
     key: str,
     seconds: float,
     source: WarmHost,
-    others: Sequence[WarmHost],
+    lacking: Sequence[WarmHost],
     copies: _Copies,
     pool: ThreadPoolExecutor,
     found: dict[str, Warmth],
 ) -> None:
     """Copy a template to the hosts that lack it, unless they make it sooner. One that cannot be copied is
     made by them."""
-    lacking = [host for host in others if key not in host.facts.templates]
     if not lacking:
         return
     path = copies.folder / hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.cluster.agent.protocol import PART
 from orchestrator.cluster.model import HostFacts
-from orchestrator.cluster.warm.templates import Pair, WarmHost, is_copied, makers, warm_templates
+from orchestrator.cluster.warm.templates import Pair, WarmHost, is_copied, makers, pair_of, warm_templates
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
 
@@ -30,6 +30,7 @@ class FakeAgent:
     making: float = 60.0
     broken: str = ""
     damaged: bool = False
+    qemu: str = "0"
     arriving: dict[str, bytes] = field(default_factory=dict)
 
     def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Any, None, Any]:
@@ -40,12 +41,11 @@ class FakeAgent:
         return known[what](**about)
 
     def warm(self, images: list[list[str]], templates: bool) -> Generator[Any, None, Any]:
-        assert templates
         found = {}
         for image, arch in images:
-            key = f"{image}-{arch}-0"
-            if key in self.there:
-                found[key] = 0.0
+            key = f"{image}-{arch}-{self.qemu}"
+            if key in self.there or not templates:
+                found[key] = self.making if key in self.there else 0.0
                 continue
             how = "tested" if key in self.arriving else "made"
             yield {"word": f"{how} {key}"}
@@ -83,21 +83,24 @@ def warm(hosts: list[WarmHost], *pairs: Pair) -> tuple[dict[str, Any], list[str]
 
 class TestWhoMakes:
     def test_natively_and_in_shares(self) -> None:
-        one = host(FakeAgent("lab1"), "amd64", ("arm64", "s390x"))
-        two = host(FakeAgent("lab2"), "arm64", ("amd64", "s390x"))
-        pairs = [("micro", "amd64"), ("micro", "arm64"), ("micro", "s390x"), ("debian", "s390x")]
-        given = makers(pairs, [one, two])
-        assert ("micro", "amd64") in given["lab1"]
-        assert ("micro", "arm64") in given["lab2"]
+        both = [host(FakeAgent("lab1"), "amd64"), host(FakeAgent("lab2"), "arm64")]
+        keys = ["micro-amd64-0", "micro-arm64-0", "micro-s390x-0", "debian-s390x-0"]
+        given = makers(dict.fromkeys(keys, both))
+        assert "micro-amd64-0" in given["lab1"]
+        assert "micro-arm64-0" in given["lab2"]
         assert sorted(map(len, given.values())) == [2, 2]
 
     def test_more_where_there_are_more_processors(self) -> None:
         hosts = [host(FakeAgent("lab1"), cpus=2), host(FakeAgent("lab2"), cpus=8)]
-        given = makers([(f"image{n}", "amd64") for n in range(10)], hosts)
+        given = makers({f"image{n}-amd64-0": hosts for n in range(10)})
         assert (len(given["lab1"]), len(given["lab2"])) == (2, 8)
 
-    def test_not_where_it_cannot_be(self) -> None:
-        assert makers([("micro", "riscv64")], [host(FakeAgent("lab1"))]) == {"lab1": []}
+    def test_only_who_wants_it(self) -> None:
+        hosts = [host(FakeAgent("lab1")), host(FakeAgent("lab2"), "arm64")]
+        assert makers({"micro-amd64-0": hosts[1:]}) == {"lab2": ["micro-amd64-0"]}
+
+    def test_what_a_key_is_of(self) -> None:
+        assert pair_of("my-own-image-amd64-0123abc") == ("my-own-image", "amd64")
 
 
 @pytest.mark.parametrize(
@@ -114,17 +117,37 @@ def test_each_is_made_once_and_the_others_get_copies_that_they_test() -> None:
     keys = {"micro-amd64-0", "debian-amd64-0"}
     assert all(one.templates == keys and not one.problem for one in found.values())
     assert sum(line.startswith("made") for agent in agents for line in agent.log) == 2
-    assert [one.copied for one in found.values()] == [1, 1, 2]
+    assert sorted(one.copied for one in found.values()) == [1, 1, 2]
     assert sorted(agents[2].log) == sorted(f"{how} {key}" for how in ("took", "tested") for key in keys)
     assert agents[0].there == agents[1].there == agents[2].there
     assert any(line.startswith("copying the template micro-amd64-0 (") for line in said)
 
 
-def test_what_a_host_has_is_not_sent_there() -> None:
+def test_what_a_host_has_is_copied_from_it_and_not_made_again() -> None:
     first, second = FakeAgent("lab1"), FakeAgent("lab2", {"micro-amd64-0": b"x"})
     found, _ = warm([host(first), host(second)], ("micro", "amd64"))
     assert second.log == []
-    assert found["lab2"].copied == 0
+    assert first.log == ["took micro-amd64-0", "tested micro-amd64-0"]
+    assert (found["lab1"].copied, found["lab2"].copied) == (1, 0)
+
+
+def test_hosts_that_are_warm_are_asked_and_that_is_all() -> None:
+    agents = [FakeAgent(f"lab{n}", {"micro-amd64-0": b"x"}) for n in (1, 2)]
+    found, said = warm([host(agent) for agent in agents], ("micro", "amd64"))
+    assert [agent.log for agent in agents] == [[], []]
+    assert said == []
+    assert all(one.templates == {"micro-amd64-0"} for one in found.values())
+
+
+def test_hosts_with_another_qemu_make_their_own() -> None:
+    agents = [FakeAgent("lab1"), FakeAgent("lab2", qemu="1"), FakeAgent("lab3", qemu="1")]
+    warm([host(agent) for agent in agents], ("micro", "amd64"))
+    assert agents[0].log == ["made micro-amd64-0"]
+    assert sorted(agents[1].log + agents[2].log) == [
+        "made micro-amd64-1",
+        "tested micro-amd64-1",
+        "took micro-amd64-1",
+    ]
 
 
 def test_what_is_made_sooner_is_made_there(monkeypatch: pytest.MonkeyPatch) -> None:
