@@ -106,13 +106,18 @@ class _Told:
 
 @contextlib.contextmanager
 def _being_the_agent(place: AgentPlace) -> Iterator[bool]:
-    """Hold the lock for a ``with`` block; yields False if another process does."""
+    """Hold the lock for a ``with`` block; yields False if another process does, or did until nobody needed
+    an agent any more."""
     with place.lock.open("a+") as file:
-        try:
-            poll(lambda: _locks(file), Deadline.after(LOCK_SECONDS), "taking the agent's lock")
-        except TimedOut:
-            yield False
-            return
+        if not _locks(file):
+            try:
+                poll(lambda: _locks(file), Deadline.after(LOCK_SECONDS), "taking the agent's lock")
+            except TimedOut:
+                yield False
+                return
+            if not place.wanted.exists():
+                yield False
+                return
         file.truncate(0)
         file.write(f"{os.getpid()} {_WHOSE}")
         file.flush()

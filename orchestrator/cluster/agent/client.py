@@ -19,7 +19,7 @@ from orchestrator.cluster.agent.refusal import Refused, StaleEpoch
 from orchestrator.cluster.agent.streams import Stream
 from orchestrator.cluster.model import HostFacts, SignedLine, Unit
 from orchestrator.deadline import Cancellation, Deadline
-from orchestrator.errors import Exit, Interrupted, LabError, SpecError, TransportError
+from orchestrator.errors import Exit, Interrupted, LabError, SpecError, TransportError, Unavailable
 from orchestrator.formatting import bounded, printable
 from orchestrator.host.cache import sha256_file
 
@@ -149,14 +149,15 @@ class AgentClient:
         bundle: str = "",
         machines: Sequence[str] = (),
         images: Sequence[tuple[str, str]] = (),
-        make: bool = True,
+        templates: bool = True,
     ) -> dict[str, float]:
         """Have images and templates made: of machines of a lab that was sent (none: all of it), or of guests
-        of images, by name and architecture. ``tell`` gets what is said meanwhile. Without ``make`` templates
-        are only named. Returns seconds until such a machine answers, by template key; 0: not made."""
-        about: Message = {"images": [list(pair) for pair in images], "make": make}
+        of images, by name and architecture. ``tell`` gets what is said meanwhile. Returns how many seconds
+        each template took now, by its key. Without ``templates`` only images are made, and templates named,
+        with the seconds that their boot once took; 0: it is not there."""
+        about: Message = {"images": [list(pair) for pair in images], "templates": templates}
         if bundle:
-            about = {"bundle": bundle, "machines": list(machines), "make": make}
+            about = {"bundle": bundle, "machines": list(machines), "templates": templates}
         asked = self.ask("warm", deadline, **about)
         while True:
             try:
@@ -313,6 +314,8 @@ class AgentClient:
             "StaleEpoch": StaleEpoch,
             "Refused": Refused,
             "TransportError": TransportError,
+            "Unavailable": Unavailable,
+            "HostLacks": Unavailable,
         }
         by_code = {int(Exit.BAD_INPUT): SpecError, int(Exit.INTERRUPTED): Interrupted}
         code = answer.get("code")

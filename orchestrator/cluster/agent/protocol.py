@@ -15,8 +15,8 @@ connection are answered side by side; bytes travel as base64.
 | cancel | run, or one unit of it: unit (key), epoch | | {"units": [key]} when they are torn down |
 | logs | run, limit: bytes | {"part": base64} of a tar | {"left_out": [name]} |
 | leases | | | [{"run", "epoch", "until", "guests": [name], "kept": bool}] |
-| warm | images: [[image, arch]], or bundle and machines: [name]; make: bool | {"word": …} | {"templates": \
-{key: seconds}} |
+| warm | images: [[image, arch]], or bundle and machines: [name]; templates: bool | {"word": …} \
+| {"templates": {key: seconds}} |
 | take | template: key, kind, part, more, digest | | as put; tested when it is first wanted |
 | give | template: key, kind ("templates" or "images") | {"part": base64} | {"digest": …} |
 | drain | on: bool | | {"units": running, "kept": [machine]} |

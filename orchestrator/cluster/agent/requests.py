@@ -153,12 +153,12 @@ class Requests:
         return found
 
     def _warm(self, message: Message, caller: Caller) -> Answer:
-        make = bool(message.get("make", True))
+        templates = message.get("templates", True) is not False
         if "bundle" in message:
-            lab = self.units.labs.lab(_text(message, "bundle"))
-            return (yield from warm(lab, _texts(message, "machines"), caller.wanted, make=make))
-        pairs = [one for name in ("images", "templates") for one in _list(message, name)]
-        return (yield from warm(machines_of(pairs), (), caller.wanted, make=make))
+            lab, names = self.units.labs.lab(_text(message, "bundle")), _texts(message, "machines")
+        else:
+            lab, names = machines_of(message.get("images")), []
+        return (yield from warm(lab, names, caller.wanted, templates=templates))
 
     def _take(self, message: Message, caller: Caller) -> Answer:
         yield from ()
@@ -211,13 +211,6 @@ def _texts(message: Message, name: str) -> list[str]:
     value = message.get(name)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise SpecError(f"{name!r} of a request must be a list of texts")
-    return value
-
-
-def _list(message: Message, name: str) -> list[Any]:
-    value = message.get(name, [])
-    if not isinstance(value, list):
-        raise SpecError(f"{name!r} of a request must be a list")
     return value
 
 

@@ -101,6 +101,9 @@ class Server:
     def _retired(self, listener: socket.socket) -> bool:
         """Take the socket away, so that whoever comes now starts another agent; returns whether nobody came
         just before, who has to be served."""
+        kept = self.place.wanted.exists()
+        # First: whoever finds no socket wants an agent, and says so after this.
+        self.place.wanted.unlink(missing_ok=True)
         self.place.socket.unlink(missing_ok=True)
         listener.settimeout(0)
         came = 0
@@ -110,8 +113,9 @@ class Server:
                 came += 1
         if not came and not self.units.running():
             self.units.closing = True
-            self.place.wanted.unlink(missing_ok=True)
             return True
+        if kept:
+            self.place.wanted.touch()
         self._told.clear()
         self.units.closing = False
         return False

@@ -11,15 +11,16 @@ from typing import Any, cast
 import pytest
 from agents import RUN, Agent, agent_in, kinds, record, unit
 from factories import handle, lab
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machines_made_up import NotedDriver, lab_context_of
 
 from orchestrator import drivers
 from orchestrator.cluster.agent import run_unit as module
+from orchestrator.cluster.agent import running_unit
 from orchestrator.cluster.agent import units as units_module
 from orchestrator.cluster.agent.run_unit import Slots, run_unit
-from orchestrator.cluster.agent.running_unit import MOST_RECORD, RunningUnit, fitted
+from orchestrator.cluster.agent.running_unit import RunningUnit, fitted
 from orchestrator.errors import HostLacks, LabError, TransportError, Unavailable
 from orchestrator.labfile.plan import Job
 from orchestrator.machines.journal import Journal
@@ -153,22 +154,28 @@ def test_words_are_printable_and_bounded(agent: Agent) -> None:
     assert max(len(word.body), len(end.body)) <= 2000
 
 
-def test_a_record_that_is_too_long_says_so() -> None:
+@pytest.fixture
+def small_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_unit, "MOST_RECORD", 20_000)
+    monkeypatch.setattr(running_unit, "MOST_OUTPUT", 500)
+
+
+def test_a_record_that_is_too_long_says_so(small_messages: None) -> None:
     small = record("x" * 1000)
     assert fitted(small) == small
-    long = record(stdout="\x00" * MOST_RECORD, stderr="kept")
+    long = record(stdout="\x00" * 20_000, stderr="kept")
     assert (fitted(long).cut, fitted(long).stderr, fitted(long).status) == (True, "kept", Status.PASS)
-    check = CheckResult("answer", True, "x" * MOST_RECORD, "42")
+    check = CheckResult("answer", True, "x" * 20_000, "42")
     huge = fitted(record(checks=(check,)))
     assert huge.status is Status.ERROR
     assert "too large to be sent" in huge.reason
 
 
-@settings(max_examples=20)
-@given(st.text(max_size=50), st.integers(0, 2**22), st.integers(0, 2**22))
-def test_every_record_fits_into_a_message(text: str, first: int, second: int) -> None:
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=50), st.integers(0, 2**15), st.integers(0, 2**15))
+def test_every_record_fits_into_a_message(small_messages: None, text: str, first: int, second: int) -> None:
     found = fitted(record(text, stdout=text * (first // 50), observations={"a": text * (second // 50)}))
-    assert len(json.dumps(found.to_json())) <= MOST_RECORD
+    assert len(json.dumps(found.to_json())) <= 20_000
 
 
 def test_an_unknown_failure_is_not_swallowed(

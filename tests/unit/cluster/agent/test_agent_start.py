@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from agents import DIGEST, RUN, agent_in, soon
@@ -58,6 +60,35 @@ def test_there_is_one_agent(place: AgentPlace) -> None:
     assert first.was == [True]
     assert agent_process(place) is None
     assert connect(place) is None
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_one_that_waits_for_another_to_end_is_the_next_only_if_it_is_wanted(
+    place: AgentPlace, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    """As when a shell starts one again, and a relay another."""
+    monkeypatch.setattr(module, "LOCK_SECONDS", 60.0)
+    with place.lock.open("a+") as file:  # another one, that is about to end
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waits, locks = threading.Semaphore(0), module._locks
+
+        def seen(own: IO[str]) -> bool:
+            if found := locks(own):
+                return found
+            waits.release()
+            return False
+
+        monkeypatch.setattr(module, "_locks", seen)
+        process = Process(place)
+        assert waits.acquire(timeout=60)
+        if wanted:
+            place.wanted.touch()
+    if wanted:
+        connected_to(place).close()
+    else:
+        process.thread.join(60)
+    process.end()
+    assert process.was == [wanted]
 
 
 def connected_to(place: AgentPlace) -> SocketStream:
