@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, Arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.cluster.install.pack import KIND as PACKED
 from orchestrator.deadline import Cancellation
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
@@ -116,12 +117,13 @@ def verify(wanted: Chosen, form: str) -> Exit:
 
 
 def prune(_wanted: Chosen, form: str) -> Exit:
-    """Remove downloads, boot disks, and images and templates that are damaged or no longer current."""
+    """Remove downloads, boot disks, what was packed for other hosts, and images and templates that are
+    damaged or no longer current."""
     everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
     keep = {image.key for image in _current(everything) if not images.damaged(image.folder)}
     doomed = [p for p in _folders("images") if p.name not in keep]
     doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
-    doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi")]
+    doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi"), *_folders(PACKED)]
     freed = 0
     for folder in doomed:
         freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

@@ -13,6 +13,7 @@ from typing import TypeVar
 from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.install.send import require
 from orchestrator.cluster.install.version import Installed
+from orchestrator.cluster.installed import KnownInstalled
 from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
 from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.reach.connection import HostConnection, sockets_folder
@@ -33,8 +34,10 @@ class HostsUp:
     cancellation: Cancellation
     state: Path
     _agents: dict[str, AgentClient] = field(default_factory=dict)
-    _installed: dict[str, Installed] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.known = KnownInstalled(self.state)
 
     def deadline(self, seconds: float = ANSWER_SECONDS) -> Deadline:
         return self.cancellation.deadline(seconds)
@@ -48,10 +51,15 @@ class HostsUp:
     def isolab(self, host: ClusterHost, *words: str) -> list[str]:
         """Return the command that runs ``isolab WORDS`` on a host. Raises LabError if it has another version
         than this one."""
-        known = self._installed.get(host.name)
-        if known is None:
-            known = self._installed[host.name] = require(self.connection(host), self.deadline())
-        return known.isolab(*words)
+        return self.installed(host).isolab(*words)
+
+    def installed(self, host: ClusterHost) -> Installed:
+        """Return the isolab of a host. Raises LabError if it has another version than this one."""
+        there = self.known.get(host.name)
+        if there is None:
+            there = require(self.connection(host), self.deadline())
+            self.known.put(host.name, there)
+        return there
 
     def agent(self, host: ClusterHost) -> AgentClient:
         """Return the conversation with a host's agent, which is started if there is none. Raises LabError."""
@@ -93,6 +101,7 @@ class HostsUp:
             except Interrupted:
                 raise
             except LabError as problem:
+                self.known.put(host.name, None)  # it may have been removed there
                 failed[host.name] = problem.describe()
 
         with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(wanted)))) as pool:

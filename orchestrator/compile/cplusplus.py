@@ -18,6 +18,7 @@ from typing import Any
 from orchestrator.arch import Arch
 from orchestrator.compile.toolchain import (
     CXX_CONFIGURATION,
+    KIND,
     clang,
     compiler_version,
     cxx_headers,
@@ -83,8 +84,18 @@ def library(arch: Arch, toolchain: Path, deadline: Deadline) -> Path:
             (folder / name).write_text(f"INPUT({words})\n")
         return {"arch": arch.name}
 
+    return cache.make(KIND, _key(arch, toolchain), fill, deadline)
+
+
+def in_cache(arch: Arch, toolchain: Path) -> Path | None:
+    """Return the folder of an architecture's C++ library for this toolchain; None before its first use."""
+    folder = cache.place(KIND, _key(arch, toolchain))
+    return folder if (folder / cache.META).exists() else None
+
+
+def _key(arch: Arch, toolchain: Path) -> str:
     key = cache.digest(VERSION, toolchain.name, compiler_version(), _COMMON, _CXX, CXX_CONFIGURATION)
-    return cache.make("toolchain", f"{arch.name}-c++-{key}", fill, deadline)
+    return f"{arch.name}-c++-{key}"
 
 
 _Job = Callable[[], object]

@@ -26,6 +26,7 @@ from orchestrator.errors import BuildError, Unavailable
 from orchestrator.host import cache, process
 
 VERSION = 7
+KIND = "toolchain"
 STANDARD_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g0", "-fno-ident")
 PROGRAM_FLAGS = ("-std=gnu11", "-D_ALL_SOURCE", "-O2", "-g0", "-fno-ident")
 """For programs of users. musl's ``features.h`` takes _ALL_SOURCE to mean _GNU_SOURCE, unless the source
@@ -95,7 +96,7 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
             "packages": {p.name: p.version for p in packages.values()},
         }
 
-    return cache.make("toolchain", _key(arch), fill, deadline)
+    return cache.make(KIND, _key(arch), fill, deadline)
 
 
 def _key(arch: Arch) -> str:
@@ -105,11 +106,18 @@ def _key(arch: Arch) -> str:
 def libc_version(arch: Arch) -> str:
     """Return the version of musl that programs of an architecture are linked with, such as ``1.2.5``;
     "" before its toolchain is first used."""
+    folder = in_cache(arch)
+    return str(cache.meta(folder)["libc"]) if folder else ""
+
+
+def in_cache(arch: Arch) -> Path | None:
+    """Return the folder of an architecture's toolchain, or that of the one before it; None before its first
+    use."""
     for source in (arch, arch.former):
-        folder = cache.place("toolchain", _key(source)) if source else None
+        folder = cache.place(KIND, _key(source)) if source else None
         if folder and (folder / cache.META).exists():
-            return str(cache.meta(folder)["libc"])
-    return ""
+            return folder
+    return None
 
 
 def _place(folder: Path, path: str, data: bytes) -> None:

@@ -36,7 +36,7 @@ from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import RunningMachine, StartedMachine, connected, start
 from orchestrator.machines.networks import Networks
 from orchestrator.machines.shortfall import NOTHING, Shortfall, install, needs_of_lab, refused
-from orchestrator.machines.templates import obtain
+from orchestrator.machines.templates import key, obtain
 from orchestrator.paths import foreign_home, require_socket_path, scratch_dir
 from orchestrator.progress import Progress
 
@@ -161,12 +161,27 @@ def provision(
     return start(order, driver, context.machines, undo, member)
 
 
-def make_ready(job: Job, context: LabContext) -> None:
-    """Make what a job's machine starts from, its image and its template, without starting it. Raises
-    ImageError, Unavailable, BootError, TimedOut, Interrupted."""
+def make_ready(job: Job, context: LabContext) -> Order:
+    """Make what a job's machine starts from, its image and its template, without starting it; returns the
+    order, with its template. Raises ImageError, Unavailable, BootError, TimedOut, Interrupted."""
     driver = drivers.load(context.lab.lab.machines[job.machine].driver)
     _require_host(job, driver, context)
-    _with_template(order_of(job, context), driver, context)
+    try:
+        return _with_template(order_of(job, context), driver, context)
+    finally:
+        with contextlib.suppress(OSError):
+            (context.scratch / job.run).rmdir()  # no machine follows to remove it
+
+
+def template_key(job: Job, context: LabContext) -> str:
+    """Return the key of the template that a job's machine is cloned from, whether or not there is one yet;
+    "" for a machine that is not cloned. Builds its image if necessary. Raises as ``make_ready``."""
+    driver = drivers.load(context.lab.lab.machines[job.machine].driver)
+    _require_host(job, driver, context)
+    order = order_of(job, context)
+    if not isinstance(driver, Cloning) or order.image.by_cloud_init or driver.cannot_clone(order):
+        return ""
+    return key(order, driver)
 
 
 def _require_short_paths(job: Job, context: LabContext) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.base import Cloning
@@ -38,6 +38,8 @@ VERSION = 4
 MAKE_SECONDS = 1800.0
 TEST_SECONDS = 30.0
 ANSWER_SECONDS = 12.0
+ARRIVED = "arrived"
+"""Kind of the cache's folders of templates that came from other hosts and are not tested here yet."""
 NOTE_SECONDS = 3600.0
 """How long a failed template test is remembered."""
 
@@ -55,34 +57,28 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     Raises BootError, TimedOut, Interrupted.
     """
 
+    if reason := driver.cannot_clone(order):
+        return reason
+    name = key(order, driver)
+
     def fill(folder: Path) -> dict[str, Any]:
-        failure, facts, template = "", {}, Template(folder)
-        tried = replace(template, on_trial=True)
+        template = Template(folder)
         with context.boot_slots:
-            with room_for("a template", order.memory_mib * MIB, cache_dir()):
-                seconds = _build(order.unplugged(), template, driver, context)
-            context.progress.doing(order.name, "testing the new template")
-            try:
-                facts = _test(replace(order.unplugged(), template=tried), driver, context, seconds)
-            except Interrupted:
-                raise
-            except LabError as problem:
-                failure = problem.message.splitlines()[0][:300]
+            made = _arrived(name, template, order, driver, context) or _made(template, order, driver, context)
+        seconds, facts, failure = made
         if failure:
             for file in (template.memory, template.state, template.disk):
                 file.unlink(missing_ok=True)
         return {
             "image_key": order.image.key,
             "arch": order.arch.name,
+            "accel": order.accel,
             "reason": failure,
             "noted": time.time(),
             "boot_seconds": seconds,
             **facts,
         }
 
-    if reason := driver.cannot_clone(order):
-        return reason
-    name = key(order, driver)
     _forget_expired(cache.place("templates", name))
     try:
         found = cache.make("templates", name, fill, context.deadline(MAKE_SECONDS))
@@ -96,6 +92,57 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     return str(about["reason"]) or Template(
         found, about["facts"], about["clone_seconds"], clone_memory=about.get("clone_memory", 0)
     )
+
+
+class _Outcome(NamedTuple):
+    """Seconds that the boot took, facts of the test, and why the template failed it ("": it did not)."""
+
+    seconds: float
+    facts: dict[str, Any]
+    failure: str
+
+
+def _made(template: Template, order: Order, driver: Cloning, context: MachineContext) -> _Outcome:
+    """Build a template and test it. Raises BootError, TimedOut, Interrupted, DiskFull."""
+    with room_for("a template", order.memory_mib * MIB, cache_dir()):
+        seconds = _build(order.unplugged(), template, driver, context)
+    return _tested(template, order, driver, context, seconds)
+
+
+def _arrived(
+    name: str, template: Template, order: Order, driver: Cloning, context: MachineContext
+) -> _Outcome | None:
+    """Take a template that came from another host, and test it here; None if there is none, or it does not
+    work here: then it is gone, and one is to be built."""
+    place = cache.place(ARRIVED, name)
+    try:
+        seconds = float(cache.meta(place)["boot_seconds"])
+        for file in (template.memory, template.state, template.kernel, template.initrd):
+            (place / file.name).replace(file)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    found = _tested(template, order, driver, context, seconds)
+    if not found.failure:
+        return found
+    context.progress.tell(f"{order.name}: the template of another host does not work here: {found.failure}")
+    for file in template.folder.iterdir():
+        file.unlink()
+    return None
+
+
+def _tested(
+    template: Template, order: Order, driver: Cloning, context: MachineContext, seconds: float
+) -> _Outcome:
+    context.progress.doing(order.name, "testing the new template")
+    tried = replace(order.unplugged(), template=replace(template, on_trial=True))
+    try:
+        return _Outcome(seconds, _test(tried, driver, context, seconds), "")
+    except Interrupted:
+        raise
+    except LabError as problem:
+        return _Outcome(seconds, {}, problem.message.splitlines()[0][:300])
 
 
 def _forget_expired(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from command import ISOLAB, environment, isolab
 from consoles import keep_consoles
-from habitat import Home, fresh_home, wait_until
+from habitat import Home, fresh_home, hard_linked, wait_until
 from place import has_qemu
 from places import LABS
 
@@ -48,9 +48,9 @@ class Host:
         return AgentPlace(self.home.root / "state" / "agent")
 
     @contextlib.contextmanager
-    def relay(self) -> Iterator[AgentClient]:
+    def relay(self, **more: str) -> Iterator[AgentClient]:
         """Through the command that SSH starts, which starts the agent if there is none."""
-        own = environment(self.home)
+        own = environment(self.home, **more)
         settings = [f"{name}={value}" for name, value in own.items() if os.environ.get(name) != value]
         with AgentClient(over_command(["env", *settings, *ISOLAB, "agent"]), "lab1") as client:
             yield client
@@ -184,8 +184,8 @@ def test_guests_of_a_controller_that_is_gone_end_at_their_lease(host: Host) -> N
     wait_until(lambda: not _journalled(host), "everything to be gone")
     with AgentClient(over_socket(host.place.socket)) as worker:
         for unit in (first, second):
-            found, ended = worker.lines(unit.key, 1, _soon())
-            assert (ended, found[-1].kind) == (True, "end")
+            wait_until(lambda unit=unit: worker.lines(unit.key, 1, _soon())[1], "the unit's end")
+            found, _ = worker.lines(unit.key, 1, _soon())
             assert "lease ended" in found[-1].body
 
 
@@ -227,3 +227,32 @@ def test_no_moment_to_kill_an_agent_leaves_anything(host: Host) -> None:
             assert [one.status for one in _records(again)] == [Status.PASS]
             assert again[-1].body == ""
     assert not _journalled(host)
+
+
+@pytest.mark.whole("a template is made, and tested on two hosts")
+def test_a_template_of_another_host_is_tested_and_used(host: Host, tmp_path: Path) -> None:
+    """Both hosts have the image; the second has its cache elsewhere, and boots no guest."""
+    words: list[str] = []
+    there = Host(Home(host.home.root / "there"))
+    cache = hard_linked(("images", "emulators"), host.home.root / "cache")
+    there.home.root.mkdir()
+    try:
+        with host.relay() as first, there.relay(ISOLAB_CACHE=str(cache)) as second:
+            units = _units(second, there, "stay", "guest")
+            (unit,) = _units(first, host, "stay", "guest")
+            made = first.warm(words.append, _soon(), bundle=unit.bundle, machines=["guest"])
+            named = second.warm(words.append, _soon(), bundle=unit.bundle, machines=["guest"], make=False)
+            ((key, seconds),) = made.items()
+            assert seconds > 0
+            assert named == {key: 0.0}
+            first.give(key, tmp_path / "template", _soon())
+            second.take(key, tmp_path / "template", _soon())
+            words.clear()
+            assert list(second.warm(words.append, _soon(), bundle=unit.bundle, machines=["guest"])) == [key]
+            assert any("testing the new template" in line for line in words)
+            assert not any("booting" in line for line in words)
+            records = _records(list(second.run(units[0], _soon())))
+            assert [(one.status, one.start) for one in records] == [(Status.PASS, "clone")]
+    finally:
+        there.stop()
+        assert not [line for line in there.home.settled() if "process" in line]

@@ -16,8 +16,10 @@ from orchestrator import __version__
 from orchestrator.cluster.install import send
 from orchestrator.cluster.install.parts import Part, parts
 from orchestrator.cluster.reach.connection import HostConnection, remove_sockets, sockets_folder
+from orchestrator.cluster.warm import caches
 from orchestrator.deadline import Deadline
-from orchestrator.errors import Unavailable
+from orchestrator.errors import TransportError, Unavailable
+from orchestrator.host import cache
 
 pytestmark = pytest.mark.real
 
@@ -89,11 +91,11 @@ def test_hosts_with_a_folder_in_common(net: NetHosts, connections: dict[str, Hos
     answers = [one.run(both[0].isolab("--version"), deadline=deadline()).stdout for one in (alder, birch)]
     assert answers == [f"isolab {__version__}\n".encode()] * 2
     where = both[0].python("-c", "from orchestrator.paths import *; print(state_dir(), cache_dir())")
-    (alders, cache), (birchs, same) = (
+    (alders, first), (birchs, second) = (
         one.run(where, deadline=deadline()).stdout.decode().split() for one in (alder, birch)
     )
     assert alders != birchs
-    assert cache == same == str(net.folder / "shared/cache")
+    assert first == second == str(net.folder / "shared/cache")
     said.clear()
     assert send.install(alder, deadline(), said.append) == both[0]
     assert said == []
@@ -137,6 +139,31 @@ def test_what_does_not_run_there_is_said_and_does_not_count(
             send.install(alder, deadline(), lambda _: None)
     with pytest.raises(Unavailable, match="alder: it has"):
         send.require(alder, deadline())
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_what_this_cache_has_of_images_goes_there_once(
+    net: NetHosts, connections: dict[str, HostConnection], tmp_path: Path
+) -> None:
+    alder = connections["alder"]
+    there = send.install(alder, deadline(), lambda _: None)
+    image = tmp_path / "made-up-amd64-0"
+    (image / "below").mkdir(parents=True)
+    (image / "below/kernel").write_bytes(b"K" * 1000)
+    (image / cache.META).write_text('{"made": "here"}')
+    folders = [("images", image)]
+    said: list[str] = []
+    assert caches.send(alder, there, folders, deadline(), said.append) == 1
+    assert said[0].startswith("alder: sending images and toolchains (1), ")
+    arrived = net.folder / "shared/cache/images/made-up-amd64-0"
+    assert (arrived / "below/kernel").read_bytes() == b"K" * 1000
+    assert cache.meta(arrived) == {"made": "here"}
+    # The other host has the folder in common.
+    assert caches.send(connections["birch"], there, folders, deadline(), said.append) == 0
+    bad = tmp_path / "bad name"
+    bad.mkdir()
+    with pytest.raises(TransportError, match=r"alder: .*no folder of a cache"):
+        caches.send(alder, there, [("images", bad)], deadline(), said.append)
 
 
 @pytest.mark.usefixtures("without_compiler")

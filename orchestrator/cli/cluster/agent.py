@@ -13,6 +13,9 @@ from orchestrator.cluster.agent.labs import bundle_format
 from orchestrator.cluster.agent.paths import agent_place
 from orchestrator.cluster.agent.relay import relay
 from orchestrator.errors import Exit, SpecError
+from orchestrator.formatting import printable
+
+_KEPT = "\n"
 
 
 def agent(being_it: bool) -> Exit:
@@ -40,4 +43,4 @@ def agent(being_it: bool) -> Exit:
 
 
 def _say(words: str) -> None:
-    say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {words}")
+    say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(words, keep=_KEPT)}")

@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+from orchestrator import images
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.cli.cluster.options import ClusterOptions, complain
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cli.signals import stop_signals
@@ -14,11 +16,14 @@ from orchestrator.cluster.install.send import install
 from orchestrator.cluster.model import Cluster, ClusterHost
 from orchestrator.cluster.supervisor import background
 from orchestrator.cluster.supervisor.state_file import ClusterStatus, State
+from orchestrator.cluster.warm.hosts import ReachedHost, warm_hosts
+from orchestrator.cluster.warm.templates import WarmHost
 from orchestrator.errors import Exit, Interrupted
 from orchestrator.formatting import counted
+from orchestrator.labfile.image_catalog import recipes
 from orchestrator.progress import Progress, shown
 
-INSTALL_SECONDS, SETTLE_SECONDS = 900.0, 120.0
+INSTALL_SECONDS, SETTLE_SECONDS, WARM_SECONDS = 900.0, 120.0, 1800.0
 
 
 def act(cluster: Cluster, options: ClusterOptions) -> Exit:
@@ -33,6 +38,8 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
             failed = _install(hosts, progress)
             background.start(cluster.file, hosts.state)
             found = _settled(hosts, progress)
+            if not options.cold:
+                _warm(hosts, found, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: `isolab cluster up` goes on") from None
     away = {name: one.trouble for name, one in found.hosts.items() if one.state is not State.UP}
@@ -53,7 +60,8 @@ def _install(hosts: HostsUp, progress: Progress) -> Mapping[str, str]:
         progress.doing(host.name, "connecting")
         connection = hosts.connection(host)
         progress.doing(host.name, "looking for isolab")
-        install(connection, hosts.deadline(INSTALL_SECONDS), progress.tell)
+        there = install(connection, hosts.deadline(INSTALL_SECONDS), progress.tell)
+        hosts.known.put(host.name, there)
         progress.done(host.name)
 
     return hosts.each(one)[1]
@@ -70,6 +78,29 @@ def _settled(hosts: HostsUp, progress: Progress) -> ClusterStatus:
                 progress.done(name)
 
     return background.wait_until_settled(hosts.state, hosts.deadline(SETTLE_SECONDS), tell)
+
+
+def _warm(hosts: HostsUp, found: ClusterStatus, progress: Progress) -> None:
+    """Have on all hosts what machines of the images that are here start from. What goes wrong with one host is
+    told: it makes for itself what it lacks."""
+    known = recipes()
+    wanted = [
+        (recipe, arch)
+        for recipe in known.values()
+        for arch in ARCHITECTURES.values()
+        if images.find(recipe, arch) is not None
+    ]
+
+    def reached(host: ClusterHost) -> ReachedHost:
+        facts = hosts.agent(host).facts(hosts.deadline())
+        warm = WarmHost(host.name, hosts.agent(host), facts)
+        return ReachedHost(warm, hosts.connection(host), hosts.installed(host))
+
+    up = [host for host in hosts.cluster.hosts if found.hosts[host.name].state is State.UP]
+    there, failed = hosts.each(reached, up)
+    warm_hosts(list(there.values()), wanted, hosts.deadline(WARM_SECONDS), progress.tell)
+    for name, why in failed.items():
+        progress.tell(f"{name} was not made warm: {why}")
 
 
 def _say(cluster: Cluster, found: ClusterStatus, away: Mapping[str, str], spent: float) -> None:

@@ -17,14 +17,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from orchestrator import __version__
+from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.labs import BundleFormat, Labs
 from orchestrator.cluster.agent.ledger import Ledger
 from orchestrator.cluster.agent.paths import AgentPlace
 from orchestrator.cluster.agent.server import IDLE_SECONDS, Server
 from orchestrator.cluster.agent.signing import host_key
+from orchestrator.cluster.agent.streams import SocketStream
 from orchestrator.cluster.agent.units import Units
 from orchestrator.deadline import Deadline, poll
-from orchestrator.errors import LabError, TimedOut, Unavailable
+from orchestrator.errors import LabError, TimedOut, TransportError, Unavailable
 from orchestrator.host import process
 from orchestrator.host.keeper import render_kept
 from orchestrator.host.resources import this_host
@@ -41,6 +44,10 @@ AGAIN_SECONDS = 1
 """After what time an agent that was killed is started again."""
 FORGET_SECONDS = 14 * 24 * 3600.0
 """How long lines, logs and labs of runs stay."""
+REPLACE_SECONDS = 30.0
+MOST_LOG = 4 * 2**20
+"""Bytes of the log with which the next agent begins a new one."""
+_WHOSE = f"{sys.executable} {__version__}"
 _PROGRAM = "from orchestrator.cli.main import main; main()"
 Say = Callable[[str], None]
 
@@ -107,7 +114,7 @@ def _being_the_agent(place: AgentPlace) -> Iterator[bool]:
             yield False
             return
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {_WHOSE}")
         file.flush()
         yield True
         file.truncate(0)
@@ -117,9 +124,15 @@ def agent_process(place: AgentPlace) -> int | None:
     """Return the process id of the agent; None if there is none."""
     with contextlib.suppress(FileNotFoundError), place.lock.open("r+") as file:
         if not _locks(file):
-            text = file.read()
-            return int(text) if text.isdecimal() else None
+            pid, _, _ = file.read().partition(" ")
+            return int(pid) if pid.isdecimal() else None
     return None
+
+
+def _of_another_isolab(place: AgentPlace) -> bool:
+    """Return whether the agent that runs was started by another installation of isolab."""
+    _, _, whose = place.lock.read_text().partition(" ")
+    return whose not in ("", _WHOSE)
 
 
 def _locks(file: IO[str]) -> bool:
@@ -131,10 +144,12 @@ def _locks(file: IO[str]) -> bool:
 
 
 def connected(place: AgentPlace) -> socket.socket:
-    """Connect to the host's agent, started if there is none. Raises Unavailable, with its last words, if
-    it does not answer."""
+    """Connect to the host's agent, started if there is none. One of another installation of isolab is ended
+    first. Raises Unavailable if it still has guests, or, with its last words, if ours does not start."""
     if found := connect(place):
-        return found
+        if not _of_another_isolab(place):
+            return found
+        _replace(place, found)
     deadline = Deadline.after(START_SECONDS)
     begun = time.monotonic() - 2 * TRY_SECONDS
     while True:
@@ -152,9 +167,24 @@ def connected(place: AgentPlace) -> socket.socket:
         deadline.cancellation.wait(0.02)
 
 
+def _replace(place: AgentPlace, line: socket.socket) -> None:
+    """End an agent of another installation. Raises Unavailable if it still has units."""
+    deadline = Deadline.after(REPLACE_SECONDS)
+    with AgentClient(SocketStream(line)) as client, contextlib.suppress(TransportError):
+        if any(not lease["kept"] and lease["guests"] for lease in client.leases(deadline)):
+            raise Unavailable(
+                "the agent of this host is of another version of isolab, and still has guests",
+                hint="wait for what runs there, or cancel it; then try again",
+            )
+        client.stop(deadline)
+    poll(lambda: agent_process(place) is None, deadline, "ending the agent of another version of isolab")
+
+
 def _start(place: AgentPlace, deadline: Deadline) -> None:
-    words = [sys.executable, "-c", _PROGRAM, "agent", "--serve"]
+    words = [sys.executable, "-P", "-c", _PROGRAM, "agent", "--serve"]
     place.wanted.touch()
+    if place.log.exists() and place.log.stat().st_size > MOST_LOG:
+        place.log.replace(place.log.with_suffix(".log.before"))
     process.detach(render_kept(words, place.wanted, AGAIN_SECONDS, "the agent"), place.log, deadline)
 
 

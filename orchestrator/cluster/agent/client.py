@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cluster.agent.incoming import decoded, encoded
+from orchestrator.cluster.agent.incoming import MOST_BYTES, decoded, encoded
 from orchestrator.cluster.agent.protocol import LONGEST, PART, decode, encode
 from orchestrator.cluster.agent.refusal import Refused, StaleEpoch
 from orchestrator.cluster.agent.streams import Stream
@@ -21,6 +21,7 @@ from orchestrator.cluster.model import HostFacts, SignedLine, Unit
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError, TransportError
 from orchestrator.formatting import bounded, printable
+from orchestrator.host.cache import sha256_file
 
 ASK_SECONDS = 60.0
 MOST_WAITING = 64 * 2**20
@@ -139,6 +140,50 @@ class AgentClient:
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
             raise self._wrong("its leases cannot be read")
         return found
+
+    def warm(
+        self,
+        tell: Callable[[str], None],
+        deadline: Deadline,
+        *,
+        bundle: str = "",
+        machines: Sequence[str] = (),
+        images: Sequence[tuple[str, str]] = (),
+        make: bool = True,
+    ) -> dict[str, float]:
+        """Have images and templates made: of machines of a lab that was sent (none: all of it), or of guests
+        of images, by name and architecture. ``tell`` gets what is said meanwhile. Without ``make`` templates
+        are only named. Returns seconds until such a machine answers, by template key; 0: not made."""
+        about: Message = {"images": [list(pair) for pair in images], "make": make}
+        if bundle:
+            about = {"bundle": bundle, "machines": list(machines), "make": make}
+        asked = self.ask("warm", deadline, **about)
+        while True:
+            try:
+                tell(_words(self._mapping(next(asked)).get("word")))
+            except StopIteration as end:
+                found = self._mapping(end.value).get("templates")
+                return self._seconds(found)
+
+    def _seconds(self, found: object) -> dict[str, float]:
+        if not isinstance(found, dict) or not all(isinstance(n, int | float) for n in found.values()):
+            raise self._wrong("its templates cannot be read")
+        return {str(key): float(seconds) for key, seconds in found.items()}
+
+    def give(self, key: str, target: Path, deadline: Deadline, *, kind: str = "templates") -> str:
+        """Write a template (or an image, ``kind`` "images") of this host into a file for ``take``; returns
+        its digest. Raises Refused if it is not there or of no use elsewhere, OSError."""
+        found = self._receive_file("give", target, MOST_BYTES, deadline, template=key, kind=kind)
+        digest = sha256_file(target)
+        if found.get("digest") != digest:
+            raise self._wrong(f"{key} arrived damaged")
+        return digest
+
+    def take(self, key: str, archive: Path, deadline: Deadline, *, kind: str = "templates") -> None:
+        """Send a template or an image that another host gave. It is tested there when it is first wanted, as
+        by ``warm``. Raises SpecError if it is damaged, OSError."""
+        about = {"template": key, "kind": kind, "digest": sha256_file(archive)}
+        self._send_file("take", about, archive, deadline)
 
     def drain(self, deadline: Deadline, *, on: bool = True) -> tuple[int, list[str]]:
         """Have the host take no new units, or take some again; returns how many still run there, and the

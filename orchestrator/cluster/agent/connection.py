@@ -57,8 +57,13 @@ class Connection:
             self.incoming.close()
             self.line.close()
 
+    def end(self) -> None:
+        """Take no more requests: ``serve`` returns when those it has are answered."""
+        with contextlib.suppress(OSError):
+            self.line.shutdown(socket.SHUT_RD)
+
     def close(self) -> None:
-        """End it: ``serve`` returns."""
+        """End it at once."""
         with contextlib.suppress(OSError):
             self.line.shutdown(socket.SHUT_RDWR)
 

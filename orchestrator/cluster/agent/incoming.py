@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,18 @@ class Incoming:
         for found in self._parts.values():
             found.path.unlink(missing_ok=True)
         self._parts.clear()
+
+
+def in_parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in parts for messages."""
+    data = bytearray()
+    for block in blocks:
+        data += block
+        while len(data) >= PART:
+            yield bytes(data[:PART])
+            del data[:PART]
+    if data:
+        yield bytes(data)
 
 
 def encoded(data: bytes) -> str:

@@ -5,6 +5,7 @@ A line is on disk before anybody is told of it, and a unit before anything of it
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,13 +64,15 @@ class Ledger:
         for schema in (_UNITS, _LINES, _LEASES):
             self._database = Database(path, schema)
 
-    def begin(self, key: str, epoch: int, run: str, host: str) -> None:
-        """Note that a unit begins in this epoch."""
+    def begin(self, key: str, epoch: int, run: str, host: str, lease: float = 0.0) -> None:
+        """Note that a unit begins in this epoch, and hold its run's lease for so many seconds (0: not)."""
         with self._database.opened() as database:
             database.execute(
                 "INSERT INTO units (key, epoch, run, host, ended, began) VALUES (?, ?, ?, ?, FALSE, ?)",
                 (key, epoch, run, host, time.time()),
             )
+            if lease:
+                _hold(database, run, lease)
 
     def newest(self, key: str) -> UnitEntry | None:
         """Return a unit in the highest epoch that was seen of it; None for one that is not known."""
@@ -117,15 +120,8 @@ class Ledger:
 
     def hold(self, run: str, seconds: float) -> None:
         """Begin or prolong a run's lease; one that is longer already stays."""
-        now = _clock()
         with self._database.opened() as database:
-            database.execute(
-                "INSERT INTO leases (run, state, boot, until, changed) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (run) DO UPDATE SET state = excluded.state, changed = excluded.changed, "
-                "until = CASE WHEN boot = excluded.boot THEN MAX(until, excluded.until) "
-                "ELSE excluded.until END, boot = excluded.boot WHERE state <> ?",
-                (run, HELD, _boot(), now + seconds, time.time(), CANCELLED),
-            )
+            _hold(database, run, seconds)
 
     def prolong(self, runs: Iterable[str], seconds: float) -> list[str]:
         """Prolong the leases of these runs; returns those whose lease was lost. One that never had any is
@@ -178,6 +174,16 @@ class Ledger:
                 database.execute("DELETE FROM units WHERE run = ?", (run,))
             database.execute("DELETE FROM leases WHERE changed < ? AND state <> ?", (before, HELD))
         return [run for (run,) in rows]
+
+
+def _hold(database: sqlite3.Connection, run: str, seconds: float) -> None:
+    database.execute(
+        "INSERT INTO leases (run, state, boot, until, changed) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (run) DO UPDATE SET state = excluded.state, changed = excluded.changed, "
+        "until = CASE WHEN boot = excluded.boot THEN MAX(until, excluded.until) "
+        "ELSE excluded.until END, boot = excluded.boot WHERE state <> ?",
+        (run, HELD, _boot(), _clock() + seconds, time.time(), CANCELLED),
+    )
 
 
 def _clock() -> float:

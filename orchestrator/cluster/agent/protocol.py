@@ -15,9 +15,10 @@ connection are answered side by side; bytes travel as base64.
 | cancel | run, or one unit of it: unit (key), epoch | | {"units": [key]} when they are torn down |
 | logs | run, limit: bytes | {"part": base64} of a tar | {"left_out": [name]} |
 | leases | | | [{"run", "epoch", "until", "guests": [name], "kept": bool}] |
-| warm | images and templates: [[image, arch]] | {"word": …} | {"templates": {key: seconds}} |
-| take | template: key, part, more | | as put; tested once when it is whole |
-| give | template: key | {"part": base64} | {"digest": …} |
+| warm | images: [[image, arch]], or bundle and machines: [name]; make: bool | {"word": …} | {"templates": \
+{key: seconds}} |
+| take | template: key, kind, part, more, digest | | as put; tested when it is first wanted |
+| give | template: key, kind ("templates" or "images") | {"part": base64} | {"digest": …} |
 | drain | on: bool | | {"units": running, "kept": [machine]} |
 | stop | | | {}: the agent ends when it has no guests |
 """

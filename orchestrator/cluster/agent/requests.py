@@ -5,17 +5,20 @@ Each yields the items of its answer and returns what it is done with. It raises 
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from orchestrator.cluster.agent.cache_archive import TEMPLATES, packed, place_of, unpack
 from orchestrator.cluster.agent.facts import host_facts
-from orchestrator.cluster.agent.incoming import Incoming
+from orchestrator.cluster.agent.incoming import Incoming, encoded, in_parts
 from orchestrator.cluster.agent.ledger import HELD
 from orchestrator.cluster.agent.log_archive import log_parts
 from orchestrator.cluster.agent.units import MOST_LEASE, Units
+from orchestrator.cluster.agent.warm import machines_of, warm
 from orchestrator.cluster.model import Unit
 from orchestrator.errors import SpecError
 from orchestrator.machines.journal import Journal
@@ -51,6 +54,9 @@ class Requests:
             "cancel": self._cancel,
             "logs": self._logs,
             "leases": self._leases,
+            "warm": self._warm,
+            "take": self._take,
+            "give": self._give,
             "drain": self._drain,
             "stop": self._stop,
         }
@@ -145,6 +151,35 @@ class Requests:
             guests = [e.handle.machine for e in journal if e.handle.run == name and not e.handle.is_network]
             found.append({"run": name, "epoch": 0, "until": 0.0, "guests": guests, "kept": True})
         return found
+
+    def _warm(self, message: Message, caller: Caller) -> Answer:
+        make = bool(message.get("make", True))
+        if "bundle" in message:
+            lab = self.units.labs.lab(_text(message, "bundle"))
+            return (yield from warm(lab, _texts(message, "machines"), caller.wanted, make=make))
+        pairs = [*message.get("images", []), *message.get("templates", [])]
+        return (yield from warm(machines_of(pairs), (), caller.wanted, make=make))
+
+    def _take(self, message: Message, caller: Caller) -> Answer:
+        yield from ()
+        kind, key = _text(message, "kind", TEMPLATES), _text(message, "template")
+        place_of(kind, key)  # refuses what is no key
+        size = caller.incoming.add(key, message.get("part"))
+        if not message.get("more"):
+            archive = caller.incoming.take(key, _text(message, "digest"))
+            try:
+                unpack(archive, kind, key)
+            finally:
+                archive.unlink(missing_ok=True)
+        return {"size": size}
+
+    def _give(self, message: Message, _caller: Caller) -> Answer:
+        kind, key = _text(message, "kind", TEMPLATES), _text(message, "template")
+        state = hashlib.sha256()
+        for part in in_parts(packed(kind, key)):
+            state.update(part)
+            yield {"part": encoded(part)}
+        return {"digest": state.hexdigest()}
 
     def _drain(self, message: Message, _caller: Caller) -> Answer:
         yield from ()

@@ -17,7 +17,7 @@ from orchestrator.machines.journal import Journal
 from orchestrator.record import Record, Status
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.job import run_job
-from orchestrator.run.threads import LocalEngine
+from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def _run(running: RunningUnit, lab: LoadedLab, names: tuple[str, ...], logs: Pat
         running.begun(own.cancellation)
         own.cancellation.check()
         context = _shared(own, running.host, slots)
-        engine = LocalEngine(lambda job: run_job(job, context), context.cancellation, len(unit.jobs))
+        most = lab.lab.at_once or MOST_THREADS
+        engine = LocalEngine(lambda job: run_job(job, context), context.cancellation, most)
         with closing(engine.run(unit.jobs)) as found:
             for record in found:
                 running.record(record)

@@ -16,12 +16,15 @@ from orchestrator.cluster.agent.incoming import Incoming
 from orchestrator.cluster.agent.paths import AgentPlace
 from orchestrator.cluster.agent.requests import Requests
 from orchestrator.cluster.agent.units import Units
-from orchestrator.errors import LabError
+from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import LabError, TimedOut
 
 IDLE_SECONDS = 60.0
 """How long an agent stays with neither units nor connections."""
 TICK_SECONDS = 0.5
 """How often leases are looked at."""
+LAST_SECONDS = 5.0
+"""How long the last answers may take when the agent ends."""
 SWEEP_SECONDS = 10.0
 """How often machines are removed that could not be removed before."""
 MOST_CONNECTIONS = 64
@@ -49,10 +52,18 @@ class Server:
                     ended = self._serve(listener, stop)
         finally:
             self.units.end_all("the agent was ended")
-            with self._lock:
-                left = list(self._open)
-            for one in left:
-                one.close()
+            self._end_connections()
+
+    def _end_connections(self) -> None:
+        """End all connections; what was asked is answered, unless nobody reads it."""
+        with self._lock:
+            left = list(self._open)
+        for one in left:
+            one.end()
+        with contextlib.suppress(TimedOut):
+            poll(lambda: not self._open, Deadline.after(LAST_SECONDS), "the last answers", interval=0.02)
+        for one in left:
+            one.close()
 
     def _serve(self, listener: socket.socket, stop: threading.Event) -> bool:
         """Accept connections; returns whether the agent ends, or else has to listen anew."""
@@ -90,7 +101,6 @@ class Server:
     def _retired(self, listener: socket.socket) -> bool:
         """Take the socket away, so that whoever comes now starts another agent; returns whether nobody came
         just before, who has to be served."""
-        self.units.closing = True
         self.place.socket.unlink(missing_ok=True)
         listener.settimeout(0)
         came = 0
@@ -99,6 +109,7 @@ class Server:
                 self._accept(listener)
                 came += 1
         if not came and not self.units.running():
+            self.units.closing = True
             self.place.wanted.unlink(missing_ok=True)
             return True
         self._told.clear()

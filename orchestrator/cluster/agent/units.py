@@ -60,8 +60,6 @@ class Units:
         its lines are in the ledger. Raises StaleEpoch, Refused, SpecError; then nothing was begun."""
         if not RUN_FOLDER.fullmatch(unit.run) or not unit.jobs or unit.epoch < 1:
             raise SpecError(f"this is no unit: run {unit.run!r}, epoch {unit.epoch}, {len(unit.jobs)} jobs")
-        newest = self.ledger.newest(unit.key)
-        lab = self.labs.lab(unit.bundle) if newest is None or newest.epoch < unit.epoch else None
         with self._lock:
             newest = self.ledger.newest(unit.key)
             if newest is not None and unit.epoch < newest.epoch:
@@ -73,8 +71,7 @@ class Units:
             if newest is not None and newest.epoch == unit.epoch:
                 return self._running.get(unit.key)
             self._require_open(unit, host)
-            assert lab is not None
-            return self._begin(unit, host, lab)
+            return self._begin(unit, host, self.labs.lab(unit.bundle))
 
     def _require_open(self, unit: Unit, host: str) -> None:
         if self.ledger.state(unit.run) == CANCELLED:
@@ -89,8 +86,8 @@ class Units:
 
     def _begin(self, unit: Unit, host: str, lab: LoadedLab) -> RunningUnit:
         older = self._running.get(unit.key)
-        self.ledger.begin(unit.key, unit.epoch, unit.run, host)
-        self.ledger.hold(unit.run, min(MOST_LEASE, max(LEAST_LEASE, unit.lease_seconds)))
+        lease = min(MOST_LEASE, max(LEAST_LEASE, unit.lease_seconds))
+        self.ledger.begin(unit.key, unit.epoch, unit.run, host, lease)
         fresh = RunningUnit(unit, host, self.ledger, self.key)
         self._running[unit.key] = fresh
         if older is not None:
@@ -139,8 +136,8 @@ class Units:
         with self._lock:
             newest = self.ledger.newest(key)
             if newest is None or newest.epoch < epoch:
-                self.ledger.begin(key, epoch, run, "")
-                line = SignedLine("", key, epoch, 0, END, "cancelled before it came")
+                self.ledger.begin(key, epoch, run, self.place.name)
+                line = SignedLine(self.place.name, key, epoch, 0, END, "cancelled before it came")
                 self.ledger.add(self.key.sign(line), last=True)
         found = [one for one in self.running(run) if one.unit.key == key and one.unit.epoch <= epoch]
         return self._stop(found, "cancelled")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from orchestrator.cluster.model import Destination
 from orchestrator.labfile.ssh_endpoint import checked_user, parse_address
 
 _EXPECTED = "expected a destination such as isolab@lab1.example:22"
-_SCHEDULER = "expected the address of a Dask scheduler, such as tls://dask.example:8786"
+_SCHEDULER = "expected the address of a Dask scheduler on this computer, such as tls://127.0.0.1:8786"
+_ELSEWHERE = "; to one elsewhere, forward a port: ssh -N -L 8786:127.0.0.1:8786 HOST"
 
 
 def parse_destination(text: str) -> Destination:
@@ -31,15 +33,19 @@ def parse_destination(text: str) -> Destination:
 
 
 def checked_scheduler(text: str) -> str:
-    """Return the text itself if it is the address of a scheduler with TLS. Raises ValueError."""
+    """Return the text itself if it is the address of a scheduler with TLS on the controller's loopback, from
+    where hosts get to it over SSH. Raises ValueError."""
     if text.startswith("tcp://"):
-        raise ValueError("a scheduler without TLS gives everybody near it a shell: expected tls://HOST:PORT")
+        raise ValueError(
+            "a scheduler without TLS gives everybody near it a shell: expected tls://127.0.0.1:PORT"
+        )
     try:
         parts = urlsplit(text)
-        parse_address(parts.netloc)
+        found = parse_address(parts.netloc)
         sound = parts.scheme == "tls" and parts.port and not (parts.path or parts.query or parts.fragment)
+        local = found.host == "localhost" or ip_address(found.host).is_loopback
     except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError(_SCHEDULER)
+        sound = local = False
+    if not (sound and local):
+        raise ValueError(f"{_SCHEDULER}{_ELSEWHERE if text.startswith('tls://') else ''}")
     return text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from orchestrator.cluster.hostfile.addresses import checked_scheduler, parse_destination
 from orchestrator.labfile.models import FOLDER_PATTERN, MachineName
@@ -58,17 +58,11 @@ class HostSpec(Spec):
 class HostsSpec(Spec):
     """A hosts file."""
 
-    hosts: list[HostSpec] = []
+    hosts: Annotated[list[HostSpec], Field(min_length=1)]
     """The hosts, in the order in which they are shown."""
     scheduler: Annotated[str, AfterValidator(checked_scheduler)] | None = None
-    """The address of a Dask scheduler that exists already, such as tls://dask.example:8786. By default isolab
+    """The address of a Dask scheduler that exists already, such as tls://127.0.0.1:8786. By default isolab
     starts one."""
-
-    @model_validator(mode="after")
-    def _has_any(self) -> Self:
-        if not self.hosts and self.scheduler is None:
-            raise ValueError("expected `hosts:` with at least one host, or the address of a `scheduler:`")
-        return self
 
 
 def hosts_schema() -> dict[str, Any]:

@@ -7,6 +7,7 @@ so does what no program of isolab's uses of the compiler: headers and libraries 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -50,8 +51,10 @@ class Part:
     files: Mapping[str, Path]
 
 
+@functools.cache
 def parts() -> list[Part]:
-    """Return all parts, isolab's own first. Raises Unavailable if the extra is not installed here."""
+    """Return all parts, isolab's own first, as they were when this process asked first. Raises Unavailable if
+    the extra is not installed here."""
     needed = (_of_package(found) for found in _needed())
     return [_own(), *sorted(needed, key=lambda part: part.name)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from orchestrator.formatting import bounded, printable
 
 LONGEST_LINE = 4000
 ANSWER_BYTES = 16 * 2**20
+_STAMP = re.compile(r"^\[ *\d+\.\ds\] ")
+"""The time at which a host's isolab says something, as it begins its lines."""
 _TOGETHER = ("sh", "-c", 'exec "$@" 2>&1', "sh")
 
 
@@ -56,5 +59,6 @@ def tell(
 
 def _say(line: bytes, say: Callable[[str], None]) -> None:
     text = bounded(printable(line.decode(errors="replace")), LONGEST_LINE).strip()
+    text = _STAMP.sub("", text)  # our own progress has one
     if text:
         say(text)

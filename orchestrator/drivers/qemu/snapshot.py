@@ -32,8 +32,10 @@ _CAPABILITY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}
 
 def identity(order: Order) -> tuple[object, ...]:
     """Return what a template depends on besides the image: QEMU, and the command line without what
-    differs between machines."""
-    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), template=None)
+    differs between machines, and between the caches of hosts."""
+    image = replace(order.image, folder=Path("/i"))
+    fixed = replace(order, run="0-0-0", name="template", scratch=Path("/s"), logs=Path("/l"), image=image)
+    fixed = replace(fixed, template=None)
     handle = Handle("qemu", fixed.run, fixed.name, "", "", "", str(fixed.scratch), SITE)
     argv = emulator.render_argv(fixed.unplugged(), handle, True, Memory(Path("/m"), building=True))
     return emulator.program_identity(order.arch.qemu), argv

@@ -20,6 +20,7 @@ from orchestrator.cluster.paths import cluster_state, cluster_states
 from orchestrator.errors import Exit, SpecError
 
 GIB = 2**30
+SCHEDULER = "expected the address of a Dask scheduler on this computer, such as tls://127.0.0.1:8786"
 DESTINATION = "expected a destination such as isolab@lab1.example:22"
 WHOLE = """\
 hosts:
@@ -62,15 +63,15 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 
 def test_an_existing_scheduler(tmp_path: Path) -> None:
-    found = load(tmp_path, "scheduler: tls://dask.example:8786\n")
-    assert (found.hosts, found.scheduler) == ((), "tls://dask.example:8786")
+    for address in ("tls://127.0.0.1:8786", "tls://localhost:8786", "tls://[::1]:1"):
+        assert load(tmp_path, f"hosts: [{{name: a}}]\nscheduler: '{address}'\n").scheduler == address
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{}", "1:1: expected `hosts:` with at least one host, or the address of a `scheduler:`"),
-        ("hosts: []", "1:1: expected `hosts:` with at least one host, or the address of a `scheduler:`"),
+        ("{}", "1:1: missing key 'hosts'"),
+        ("hosts: []", "1:8: expected at least one entry"),
         ("hosts: [{ssh: lab2}]", "1:9: missing key 'name'"),
         ("hosts: [{name: a, shh: b}]", "1:19: unknown key 'shh' (did you mean 'ssh'?)"),
         ("hosts: [lab1]", "1:9: expected a mapping (key: value)"),
@@ -106,12 +107,13 @@ def test_an_existing_scheduler(tmp_path: Path) -> None:
             "3:18: 'b' is the same host as 'a' (list each host once)",
         ),
         (
-            "scheduler: tcp://a:1",
-            "1:12: a scheduler without TLS gives everybody near it a shell: expected tls://HOST:PORT",
+            "hosts: [{name: a}]\nscheduler: tcp://a:1",
+            "2:12: a scheduler without TLS gives everybody near it a shell: expected tls://127.0.0.1:PORT",
         ),
+        ("hosts: [{name: a}]\nscheduler: dask", f"2:12: {SCHEDULER}"),
         (
-            "scheduler: dask",
-            "1:12: expected the address of a Dask scheduler, such as tls://dask.example:8786",
+            "hosts: [{name: a}]\nscheduler: tls://dask.example:8786",
+            f"2:12: {SCHEDULER}; to one elsewhere, forward a port: ssh -N -L 8786:127.0.0.1:8786 HOST",
         ),
     ],
 )  # fmt: skip
@@ -204,7 +206,7 @@ def test_files_of_the_same_name_have_states_of_their_own(
 
 words = st.sampled_from(
     ["a", "b", "'a@b:22'", "'[::1]'", "'::'", "60GiB", "5", "0", "-1", "null", "true", "[]", "[a, a]", "{}",
-     '"\\0"', "~", "/srv", "'~nobody/k'", "tls://a:1", "'tls://[::1'"]
+     '"\\0"', "~", "/srv", "'~nobody/k'", "tls://127.0.0.1:1", "'tls://[::1'"]
 )  # fmt: skip
 keys = st.sampled_from([*HostSpec.model_fields, "shh"])
 entries = st.dictionaries(keys, words, max_size=5).map(
@@ -227,7 +229,7 @@ def test_any_text_is_a_cluster_or_refused_in_its_place(text: str, tmp_path: Path
     except SpecError as refused:
         wrong = refused.problems
     else:
-        assert found.hosts or found.scheduler
+        assert found.hosts
         assert len({host.name for host in found.hosts}) == len(found.hosts)
         return
     assert wrong

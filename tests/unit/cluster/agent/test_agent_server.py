@@ -17,6 +17,7 @@ from agents import Agent, agent_in, kinds, soon, unit
 from orchestrator.cluster.agent import server as module
 from orchestrator.cluster.agent.background import connect
 from orchestrator.cluster.agent.client import AgentClient
+from orchestrator.cluster.agent.connection import Connection
 from orchestrator.cluster.agent.relay import relay
 from orchestrator.cluster.agent.server import Server
 from orchestrator.cluster.agent.signing import host_key
@@ -78,6 +79,7 @@ def test_it_stays_for_units_and_for_connections(tmp_path: Path, monkeypatch: pyt
     with _listening(tmp_path, monkeypatch) as running:
         place, script = running.agent.place, running.agent.script
         with AgentClient(over_socket(place.socket)) as client:
+            assert client.leases(soon()) == []
             running.server.idle_seconds = 0.0
             script.steps.put("first")
             assert next(client.run(unit(), soon())).number == 0
@@ -140,6 +142,21 @@ def test_told_to_stop_it_takes_nothing_new_and_ends_after_its_units(
             next(client.run(unit("n"), soon()))
         running.agent.script.steps.put("")
         assert kinds(list(lines)) == [(1, "end", "")]
+        assert running.ends()
+
+
+def test_whoever_tells_it_to_stop_gets_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the agent may be gone before the answer is sent."""
+    with _listening(tmp_path, monkeypatch) as running:
+        answer, ended = Connection._send, running.thread
+
+        def late(connection: Connection, message: dict[str, object]) -> None:
+            ended.join(0.5)  # it must not end before this
+            answer(connection, message)
+
+        monkeypatch.setattr(Connection, "_send", late)
+        with AgentClient(over_socket(running.agent.place.socket)) as client:
+            client.stop(soon())
         assert running.ends()
 
 

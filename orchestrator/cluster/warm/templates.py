@@ -1,0 +1,271 @@
+"""Templates on all hosts: each is made on one first, and gets to the others as a copy or is made there too.
+
+A template's key says all that it was made from, QEMU's version included, so that one host can use what
+another made. A host tests what arrives before it is used. Agents do the work (``agent/protocol.py``: warm,
+give, take).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from orchestrator.cluster.agent.protocol import PART
+from orchestrator.cluster.model import HostFacts
+from orchestrator.deadline import Deadline
+from orchestrator.errors import Interrupted, LabError, TransportError
+from orchestrator.formatting import bounded, printable, size_words
+from orchestrator.host.tempdirs import working_folder
+
+Pair = tuple[str, str]
+"""An image and an architecture."""
+Say = Callable[[str], None]
+
+MAKING_SECONDS = 5.0
+"""What making a template takes at least: one that was there already says nothing about that."""
+MOST_BYTES = 16 * 2**30
+_PURPOSE = "warm"
+
+
+class Agent(Protocol):
+    """What is needed of ``AgentClient``."""
+
+    def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Any, None, Any]:
+        """Ask, and yield the items of the answer; returns what it is done with. Raises LabError."""
+
+
+@dataclass(frozen=True)
+class WarmHost:
+    """A host, its agent and what that said of it."""
+
+    name: str
+    agent: Agent
+    facts: HostFacts
+
+    def can(self, arch: str) -> bool:
+        """Whether it has what runs this architecture."""
+        return arch == self.facts.arch or arch in self.facts.emulates
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """What a host has now: the keys of its templates; how many of them came as copies; what went wrong."""
+
+    templates: frozenset[str] = frozenset()
+    copied: int = 0
+    problem: str = ""
+
+
+@dataclass
+class _Copies:
+    """Templates on their way, and how quickly each host took the last one (bytes a second)."""
+
+    folder: Path
+    deadline: Deadline
+    say: Say
+    rates: dict[str, float] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def makers(pairs: Sequence[Pair], hosts: Sequence[WarmHost]) -> dict[str, list[Pair]]:
+    """Return which host makes which pair first. Pure.
+
+    Natively where that can be, and so that all hosts have about the same to do for their processors. A pair
+    that no host can have is left out.
+    """
+    given: dict[str, list[Pair]] = {host.name: [] for host in hosts}
+    for pair in dict.fromkeys(pairs):
+        able = [host for host in hosts if host.can(pair[1])]
+        if able:
+            best = min(
+                able, key=lambda host: (host.facts.arch != pair[1], len(given[host.name]) / host.facts.cpus)
+            )
+            given[best.name].append(pair)
+    return given
+
+
+def is_copied(size: int, rate: float, making: float) -> bool:
+    """Return whether a copy of ``size`` bytes at ``rate`` bytes a second is there sooner than one that is
+    made in ``making`` seconds. Pure."""
+    return size / max(rate, 1.0) < max(making, MAKING_SECONDS)
+
+
+def warm_templates(
+    hosts: Sequence[WarmHost], pairs: Sequence[Pair], deadline: Deadline, say: Say
+) -> dict[str, Warmth]:
+    """Have the templates of these images on all hosts that can have them; ``say`` is told what is going on.
+
+    A host where something goes wrong is told of and stands back; the others go on. Raises TimedOut,
+    Interrupted.
+    """
+    if not hosts:
+        return {}
+    found = {host.name: Warmth() for host in hosts}
+    with working_folder(_PURPOSE) as folder, ThreadPoolExecutor(max(1, len(hosts))) as pool:
+        copies = _Copies(folder, deadline, say)
+        first = makers(pairs, hosts)
+        making = {pool.submit(_make, host, first[host.name], copies): host for host in hosts}
+        for done in as_completed(making):
+            host, (templates, problem) = making[done], done.result()
+            before = found[host.name]
+            found[host.name] = Warmth(frozenset(templates), before.copied, problem)
+            for key, seconds in templates.items():
+                others = [other for other in hosts if other is not host and not found[other.name].problem]
+                _hand_on(key, seconds, host, others, copies, pool, found)
+        whole = [host for host in hosts if not found[host.name].problem]
+        rest = pool.map(lambda host: _make(host, _able(host, pairs), copies), whole)
+        for host, (templates, problem) in zip(whole, rest, strict=True):
+            before = found[host.name]
+            found[host.name] = Warmth(before.templates | frozenset(templates), before.copied, problem)
+    return found
+
+
+def _able(host: WarmHost, pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in dict.fromkeys(pairs) if host.can(pair[1])]
+
+
+def _make(host: WarmHost, pairs: Sequence[Pair], copies: _Copies) -> tuple[dict[str, float], str]:
+    """Have a host make these, or test those that arrived; returns the seconds each took by its key, and what
+    went wrong."""
+    if not pairs:
+        return {}, ""
+    try:
+        done = _through(
+            host.agent.ask("warm", copies.deadline, images=[list(p) for p in pairs], templates=True),
+            lambda item: copies.say(f"{host.name}: {_plain(item.get('word'))}"),
+        )
+        found = done.get("templates") if isinstance(done, dict) else None
+        if not isinstance(found, dict):
+            raise TransportError(f"{host.name}: its agent does not say which templates it has")
+        return {str(key): float(seconds) for key, seconds in found.items()}, ""
+    except Interrupted:
+        raise
+    except (LabError, ValueError, TypeError) as problem:
+        return {}, _told(host, problem, copies)
+
+
+def _hand_on(
+    key: str,
+    seconds: float,
+    source: WarmHost,
+    others: Sequence[WarmHost],
+    copies: _Copies,
+    pool: ThreadPoolExecutor,
+    found: dict[str, Warmth],
+) -> None:
+    """Copy a template to the hosts that lack it, unless they make it sooner. One that cannot be copied is
+    made by them."""
+    lacking = [host for host in others if key not in host.facts.templates]
+    if not lacking:
+        return
+    path = copies.folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    try:
+        begun = time.monotonic()
+        digest = _fetch(source, key, path, copies.deadline)
+        copies.rates.setdefault(source.name, path.stat().st_size / max(time.monotonic() - begun, 1e-3))
+    except Interrupted:
+        raise
+    except (LabError, OSError) as problem:
+        _told(source, problem, copies)
+        return
+    size, usual = path.stat().st_size, copies.rates[source.name]
+    taking = [host for host in lacking if is_copied(size, copies.rates.get(host.name, usual), seconds)]
+    if taking:
+        names = ", ".join(host.name for host in taking)
+        copies.say(f"copying the template {_plain(key)} ({size_words(size)}) from {source.name} to {names}")
+    taken = pool.map(lambda host: _give(host, key, path, digest, copies), taking)
+    for host, arrived in zip(taking, taken, strict=True):
+        before = found[host.name]
+        found[host.name] = Warmth(before.templates, before.copied + arrived, before.problem)
+    path.unlink(missing_ok=True)
+
+
+def _fetch(host: WarmHost, key: str, path: Path, deadline: Deadline) -> str:
+    """Write a template that a host has into a file; returns its digest, SHA-256. Raises LabError, OSError."""
+    state, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+
+        def write(item: Mapping[str, Any]) -> None:
+            nonlocal size
+            data = _bytes(host, item.get("part"))
+            size += len(data)
+            if size > MOST_BYTES:
+                raise TransportError(f"{host.name}: its template {_plain(key)} is too large")
+            state.update(data)
+            file.write(data)
+
+        done = _through(host.agent.ask("give", deadline, template=key), write)
+    digest = state.hexdigest()
+    said = str(done.get("digest", "")) if isinstance(done, dict) else ""
+    if said != digest:
+        raise TransportError(
+            f"{host.name}: its template {_plain(key)} arrived damaged: its digest is another"
+        )
+    return digest
+
+
+def _give(host: WarmHost, key: str, path: Path, digest: str, copies: _Copies) -> int:
+    """Give a host a template; returns 1 if it took it."""
+    begun, size = time.monotonic(), path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            _send(host, key, file, size, digest, copies.deadline)
+    except Interrupted:
+        raise
+    except LabError as problem:
+        _told(host, problem, copies)
+        return 0
+    with copies.lock:
+        copies.rates[host.name] = size / max(time.monotonic() - begun, 1e-3)
+    return 1
+
+
+def _send(host: WarmHost, key: str, file: IO[bytes], size: int, digest: str, deadline: Deadline) -> None:
+    left = size
+    while True:
+        data = file.read(PART)
+        left -= len(data)
+        part = base64.b64encode(data).decode()
+        asked = host.agent.ask("take", deadline, template=key, part=part, more=left > 0, digest=digest)
+        _through(asked, lambda _: None)
+        if left <= 0 or not data:
+            return
+
+
+def _through(asked: Generator[Any, None, Any], each: Callable[[Mapping[str, Any]], None]) -> Any:
+    """Go through the items of an answer; returns what it is done with."""
+    while True:
+        try:
+            item = next(asked)
+        except StopIteration as end:
+            return end.value
+        if isinstance(item, dict):
+            each(item)
+
+
+def _bytes(host: WarmHost, part: object) -> bytes:
+    try:
+        data = base64.b64decode(part, validate=True) if isinstance(part, str) else b""
+    except ValueError:
+        data = b""
+    if not 0 < len(data) <= PART:
+        raise TransportError(f"{host.name}: what its agent sends is no part of a template")
+    return data
+
+
+def _told(host: WarmHost, problem: Exception, copies: _Copies) -> str:
+    message = problem.message if isinstance(problem, LabError) else str(problem)
+    words = _plain(message.partition("\n")[0]) or type(problem).__name__
+    copies.say(words if words.startswith(f"{host.name}: ") else f"{host.name}: {words}")
+    return words
+
+
+def _plain(text: object) -> str:
+    return bounded(printable(str(text)), 300)

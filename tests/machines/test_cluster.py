@@ -1,0 +1,180 @@
+"""A cluster of four hosts, by the command: up, run, machines that stay, what dies meanwhile, down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster_hosts import NetHosts, hosts
+from command import Answer, isolab, started
+from habitat import Home, fresh_home, wait_until
+
+from orchestrator.host import process_table
+from orchestrator.record import read_records
+
+pytestmark = pytest.mark.real
+
+LAB = """\
+lab: small
+machines:
+  plain: {driver: process}
+  box: {driver: sandbox}
+  vm: {driver: qemu, arch: arm64}
+  other: {driver: qemu, arch: arm64}
+exercises: [ipc/pipe, ipc/fifo-unrelated]
+"""
+MACHINES = ("plain", "box", "vm", "other")
+SHARED = Path.home() / ".cache" / "isolab"
+
+
+@dataclass(frozen=True)
+class Room:
+    """Four hosts, and a controller with a home of its own; all share one cache of images."""
+
+    home: Home
+    net: NetHosts
+    file: Path
+    lab: Path
+
+    def act(self, *words: str | Path, code: int = 0) -> Answer:
+        answer = isolab(self.home, words[0], "--cluster", self.file, *words[1:], seconds=300)
+        assert answer.code == code, answer.stdout + answer.stderr
+        return answer
+
+    def cluster(self, action: str, *words: str, code: int = 0) -> Any:
+        answer = isolab(self.home, "cluster", action, self.file, *words, "--format", "json", seconds=300)
+        assert answer.code == code, answer.stdout + answer.stderr
+        return json.loads(answer.stdout)
+
+    def status(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.act("status", "--format", "json").stdout)["machines"]
+        return found
+
+    def records(self, name: str) -> list[tuple[str, str, str]]:
+        found = read_records(self.home.root / name / "records.jsonl")
+        return sorted((one.machine, one.exercise, str(one.status)) for one in found)
+
+    def those(self, mark: str) -> list[int]:
+        """The processes of this room, here and on its hosts, with a word in their arguments."""
+        mine = {pid for host in self.net.hosts for pid in host.processes()} | set(self.home.processes())
+        return sorted(pid for pid in mine if any(mark in word for word in _words(pid)))
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return process_table.arguments(pid)
+    except OSError:
+        return []
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Room]:
+    cache = os.environ.get("ISOLAB_CACHE", str(SHARED))
+    with hosts(more=f"SetEnv ISOLAB_CACHE={cache}") as net, fresh_home() as home:
+        file = home.root / "hosts.yaml"
+        rows = [f'  - {{name: {one.name}, ssh: "root@{one.address}"}}\n' for one in net.hosts]
+        file.write_text("hosts:\n" + "".join(rows))
+        (home.root / "lab").mkdir()
+        (home.root / "lab/lab.yaml").write_text(LAB)
+        room = Room(home, net, file, home.root / "lab")
+        try:
+            found = room.cluster("up")
+            assert found["up"] == [one.name for one in net.hosts]
+            yield room
+        finally:
+            room.cluster("down")
+
+
+ALL = sorted((machine, name, "pass") for machine in MACHINES for name in ("ipc/fifo-unrelated", "ipc/pipe"))
+
+
+def test_what_is_up_stays_up(room: Room) -> None:
+    before = room.cluster("status")["supervisor"]["process"]
+    room.cluster("up")
+    assert room.cluster("status")["supervisor"]["process"] == before
+
+
+def test_a_run_is_spread_and_its_records_are_those_of_one_host(room: Room) -> None:
+    room.act("run", room.lab, "--out", room.home.root / "spread")
+    found = read_records(room.home.root / "spread" / "records.jsonl")
+    assert room.records("spread") == ALL
+    assert len({one.host for one in found}) == len(room.net.hosts)
+    assert (room.home.root / "spread/vm/console.log").stat().st_size > 0  # fetched from its host
+
+
+def test_a_pin_is_heeded_and_an_impossible_one_is_said(room: Room) -> None:
+    room.act("run", room.lab, "--only", "plain", "--pin", "plain=cedar", "--out", room.home.root / "pin")
+    (host,) = {one.host for one in read_records(room.home.root / "pin" / "records.jsonl")}
+    assert host == "cedar"
+    answer = room.act("run", room.lab, "--pin", "plain=ceder", code=2)
+    assert "did you mean 'cedar'" in answer.stderr
+
+
+def test_machines_stay_where_they_are_and_are_reached(room: Room) -> None:
+    room.act("up", room.lab, "--only", "vm,other,plain")
+    where = {row["name"]: row["host"] for row in room.status()}
+    assert set(where) == {"small/vm", "small/other", "small/plain"}
+    assert len(set(where.values())) == 3
+    (room.home.root / "note").write_text("hello\n")
+    room.act("push", "vm", room.home.root / "note")
+    assert room.act("ssh", "vm", "--", "cat", "note").stdout == "hello\n"
+    assert room.act("ssh", "vm", "--", "sh", "-c", "exit 7", code=7).stdout == ""
+    room.act("pull", "vm", "note", room.home.root / "back")
+    assert (room.home.root / "back/note").read_text() == "hello\n"
+    assert "isolab" in room.act("console", "vm").stdout
+    room.act("reset", "vm")
+    assert room.act("ssh", "vm", "--", "ls").stdout == ""
+    room.act("up", room.lab, "--only", "vm,other,plain")  # again: nothing moves
+    assert {row["name"]: row["host"] for row in room.status()} == where
+    room.act("down", "small")
+    assert room.status() == []
+
+
+def test_a_drained_host_takes_nothing(room: Room) -> None:
+    room.cluster("drain", "alder")
+    try:
+        answer = room.act("run", room.lab, "--out", room.home.root / "drained")
+        assert "alder takes no part: it is drained" in answer.stderr
+        hosts_of = {one.host for one in read_records(room.home.root / "drained" / "records.jsonl")}
+        assert hosts_of == {"birch", "cedar", "dogwood"}
+    finally:
+        room.cluster("drain", "alder", "--undo")
+
+
+@pytest.mark.parametrize("mark", ["scheduling.scheduler", "scheduling.worker", "supervisor.serve"])
+def test_whoever_carries_may_die(room: Room, mark: str) -> None:
+    """G1, G2, G9: no record is lost or doubled, and nobody restarts anything."""
+    out = room.home.root / f"killed-{mark}"
+    words = ("run", room.lab, "--cluster", room.file, "--out", out)
+    with started(room.home, *words) as run:
+        wait_until(lambda: (out / "records.jsonl").exists() or room.those("-name"), "the run to begin")
+        victims = room.those(mark)
+        assert victims
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        assert run.wait() == 0, run.said
+    assert room.records(out.name) == ALL
+
+
+def test_agents_may_die(room: Room) -> None:
+    """G3: guests of a dead agent are reaped when it is back, and its units run again, once."""
+    out = room.home.root / "killed-agent"
+    with started(room.home, "run", room.lab, "--cluster", room.file, "--out", out) as run:
+        wait_until(lambda: (out / "records.jsonl").exists() or room.those("-name"), "the run to begin")
+        for pid in room.those("--serve"):
+            os.kill(pid, signal.SIGKILL)
+        assert run.wait() in (0, 3), run.said
+    found = room.records(out.name)
+    assert [one[:2] for one in found] == [one[:2] for one in ALL]  # none lost, none twice
+    wait_until(lambda: not room.those("qemu-system"), "the guests of dead agents to be reaped")
+
+
+def test_nothing_is_left_on_any_host(room: Room) -> None:
+    room.act("gc")
+    assert all(host["guests"] == 0 for host in room.cluster("status")["hosts"])

@@ -1,0 +1,128 @@
+"""Who is the agent of a host: one process, of one installation of isolab."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from agents import DIGEST, RUN, agent_in, soon
+
+from orchestrator.cluster.agent import background as module
+from orchestrator.cluster.agent.background import agent_process, connect, connected, serve
+from orchestrator.cluster.agent.client import AgentClient
+from orchestrator.cluster.agent.labs import BundleFormat
+from orchestrator.cluster.agent.paths import AgentPlace, agent_place
+from orchestrator.cluster.agent.streams import SocketStream
+from orchestrator.cluster.model import SignedLine
+from orchestrator.deadline import poll
+from orchestrator.errors import Unavailable
+
+
+class Process:
+    """What the agent's process does, in a thread of ours."""
+
+    def __init__(self, place: AgentPlace) -> None:
+        self.place, self.stop, self.said = place, threading.Event(), list[str]()
+        self.was = list[bool]()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        formats = BundleFormat(lambda *_: None, lambda _: pytest.fail("no lab is asked for"))
+        self.was.append(serve(self.place, formats, self.stop, self.said.append))
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AgentPlace:
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.1)
+    return agent_place()
+
+
+def test_there_is_one_agent(place: AgentPlace) -> None:
+    assert agent_process(place) is None
+    first = Process(place)
+    line = connected_to(place)
+    second = Process(place)
+    second.thread.join(60)
+    assert second.was == [False]
+    line.close()
+    first.end()
+    assert first.was == [True]
+    assert agent_process(place) is None
+    assert connect(place) is None
+
+
+def connected_to(place: AgentPlace) -> SocketStream:
+    return SocketStream(poll(lambda: connect(place), soon(), "the agent to listen"))
+
+
+def test_it_ends_what_a_killed_one_left_before_it_answers(place: AgentPlace) -> None:
+    killed = agent_in(place.folder)
+    killed.units.ledger.begin("0" * 32, 1, RUN, "lab1", 60.0)
+    (place.incoming / "half a file").touch()
+    half = place.bundles / ".unpacking-x"
+    half.mkdir()
+    process = Process(place)
+    with AgentClient(connected_to(place)) as client:
+        (end,), ended = client.lines("0" * 32, 1, soon())
+        assert isinstance(end, SignedLine)
+        assert (ended, end.kind) == (True, "end")
+        assert client.beat([RUN], 60.0, soon()) == [RUN]
+        assert client.missing([DIGEST], soon()) == []
+    assert list(place.incoming.iterdir()) == []
+    assert not half.exists()
+    process.end()
+
+
+def test_what_is_old_is_forgotten(place: AgentPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = agent_in(place.folder)
+    before.units.ledger.begin("0" * 32, 1, RUN, "lab1")
+    (place.logs / RUN).mkdir()
+    monkeypatch.setattr(module, "FORGET_SECONDS", -1.0)
+    process = Process(place)
+    connected_to(place).close()
+    assert before.units.ledger.newest("0" * 32) is None
+    assert list(place.logs.iterdir()) == list(place.bundles.iterdir()) == []
+    process.end()
+
+
+def test_one_of_another_installation_is_replaced_unless_it_has_guests(
+    place: AgentPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Process] = []
+    monkeypatch.setattr(module, "_start", lambda *_: started.append(Process(place)))
+    monkeypatch.setattr(module, "_WHOSE", "/older/python 0.1.0")
+    older = Process(place)
+    connected_to(place).close()
+    monkeypatch.setattr(module, "_WHOSE", "/newer/python 0.2.0")
+    guests = [True]
+    monkeypatch.setattr(
+        AgentClient, "leases", lambda *_: [{"kept": False, "guests": ["m"]}] if guests[0] else []
+    )
+    with pytest.raises(Unavailable, match="of another version of isolab, and still has guests"):
+        connected(place)
+    guests[0] = False
+    connected(place).close()
+    older.thread.join(60)
+    assert not older.thread.is_alive()
+    (newer,) = started
+    connected(place).close()
+    assert len(started) == 1
+    newer.end()
+
+
+def test_one_that_does_not_start_leaves_its_last_words(
+    place: AgentPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "START_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_start", lambda place, _: place.log.write_text("one\nthe disk is full\n"))
+    with pytest.raises(Unavailable, match="did not start: the disk is full"):
+        connected(place)
