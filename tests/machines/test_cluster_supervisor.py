@@ -23,6 +23,7 @@ from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.reach.connection import remove_sockets
 from orchestrator.cluster.scheduling import process_pipes
 from orchestrator.cluster.scheduling.run_journal import run_journal
+from orchestrator.cluster.scheduling.start import start_scheduler
 from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import Unavailable
@@ -174,3 +175,17 @@ def test_a_supervisor_that_cannot_start_says_why_at_once(tmp_path: Path) -> None
         with pytest.raises(Unavailable, match=r"did not start: .*hosts\.yaml"):
             supervisor.start(file, folder)
         assert not supervisor.stop(folder)
+
+
+def test_a_scheduler_that_is_there_already_is_used_and_its_absence_told(tmp_path: Path) -> None:
+    theirs = start_scheduler(tmp_path, 0, Deadline.after(SECONDS))
+    try:
+        with supervised_cluster(tmp_path, ["a"], theirs.address) as cluster:
+            assert cluster.status().scheduler == theirs.address
+            records = [*cluster.engine(["a"]).run(jobs_of("theirs", 1))]
+            assert {record.status for record in records} == {Status.PASS}
+            theirs.process.close(at_once=True)
+            words = f"no Dask scheduler answers at {theirs.address}"
+            poll(lambda: cluster.status().trouble == words, Deadline.after(SECONDS), "its absence")
+    finally:
+        theirs.process.close(at_once=True)
