@@ -20,10 +20,13 @@ from supervised_cluster import SECONDS, SupervisedCluster, supervised_cluster
 from orchestrator.cluster import supervisor
 from orchestrator.cluster.model import Unit
 from orchestrator.cluster.paths import cluster_state
+from orchestrator.cluster.reach.connection import remove_sockets
 from orchestrator.cluster.scheduling import process_pipes
 from orchestrator.cluster.scheduling.run_journal import run_journal
+from orchestrator.cluster.scheduling.start import start_scheduler
 from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import Unavailable
 from orchestrator.host import process_table
 from orchestrator.record import Status
 
@@ -137,7 +140,7 @@ def test_a_supervisor_in_the_background_says_why_a_host_is_away_and_ends_when_to
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]  # nobody listens there afterwards
     file = tmp_path / "hosts.yaml"
-    file.write_text(f"hosts:\n  - {{name: nobody, ssh: root@127.0.0.1, port: {port}}}\n")
+    file.write_text(f"hosts:\n  - name: nobody\n    ssh: root@127.0.0.1:{port}\n")
     with fresh_home() as home, living_in(home):
         folder = cluster_state(file)
         try:
@@ -154,6 +157,7 @@ def test_a_supervisor_in_the_background_says_why_a_host_is_away_and_ends_when_to
             assert status(folder).process not in (found.process, again)
         finally:
             assert supervisor.stop(folder)
+            remove_sockets(folder)
         assert not status(folder).runs
         assert not supervisor.stop(folder)
 
@@ -161,3 +165,27 @@ def test_a_supervisor_in_the_background_says_why_a_host_is_away_and_ends_when_to
 def _another(folder: Path, than: int) -> int:
     found = status(folder)
     return found.process if found.runs and found.process != than else 0
+
+
+def test_a_supervisor_that_cannot_start_says_why_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.yaml"
+    file.write_text("hosts: []\n")
+    with fresh_home() as home, living_in(home):
+        folder = cluster_state(file)
+        with pytest.raises(Unavailable, match=r"did not start: .*hosts\.yaml"):
+            supervisor.start(file, folder)
+        assert not supervisor.stop(folder)
+
+
+def test_a_scheduler_that_is_there_already_is_used_and_its_absence_told(tmp_path: Path) -> None:
+    theirs = start_scheduler(tmp_path, 0, Deadline.after(SECONDS))
+    try:
+        with supervised_cluster(tmp_path, ["a"], theirs.address) as cluster:
+            assert cluster.status().scheduler == theirs.address
+            records = [*cluster.engine(["a"]).run(jobs_of("theirs", 1))]
+            assert {record.status for record in records} == {Status.PASS}
+            theirs.process.close(at_once=True)
+            words = f"no Dask scheduler answers at {theirs.address}"
+            poll(lambda: cluster.status().trouble == words, Deadline.after(SECONDS), "its absence")
+    finally:
+        theirs.process.close(at_once=True)

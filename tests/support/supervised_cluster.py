@@ -82,6 +82,8 @@ class SupervisedCluster:
     ways: dict[str, LoopbackWay] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
+    existing: str = ""
+    """The address of a scheduler that is not the supervisor's."""
 
     @contextlib.contextmanager
     def way(self, host: ClusterHost, deadline: Deadline) -> Iterator[LoopbackWay]:
@@ -99,7 +101,7 @@ class SupervisedCluster:
     @property
     def cluster(self) -> Cluster:
         hosts = tuple(ClusterHost(name, Destination("127.0.0.1")) for name in self.agents)
-        return Cluster(self.folder / "hosts.yaml", hosts)
+        return Cluster(self.folder / "hosts.yaml", hosts, self.existing)
 
     def agent(self, host: ClusterHost) -> AgentClient:
         return AgentClient(over_socket(self.folder / host.name / "agent.sock"), host.name)
@@ -127,13 +129,13 @@ class SupervisedCluster:
 
 
 @contextlib.contextmanager
-def supervised_cluster(folder: Path, names: Sequence[str]) -> Iterator[SupervisedCluster]:
+def supervised_cluster(folder: Path, names: Sequence[str], existing: str = "") -> Iterator[SupervisedCluster]:
     """Have one for a ``with`` block, with everything up."""
     agents = {}
     for name in names:
         (folder / name).mkdir()
         agents[name] = MadeUpAgent(name, folder / name / "agent.sock")
-    found = SupervisedCluster(folder, agents)
+    found = SupervisedCluster(folder, agents, existing=existing)
     stop = Cancellation()
     works = (found.cluster, folder, found.way, stop, found.said.append)
     thread = threading.Thread(target=supervise, args=works)

@@ -65,13 +65,19 @@ def start(file: Path, folder: Path) -> bool:
     wanted = folder / _WANTED
     wanted.touch()
     process.detach(render_kept(words, wanted, AGAIN_SECONDS, "the supervisor"), log, deadline)
-    try:
-        poll(lambda: status(folder).runs, deadline, "starting the cluster's supervisor", interval=0.05)
-    except TimedOut:
-        raise Unavailable(
-            f"the cluster's supervisor did not start: {last_words(folder)}", hint=f"see {log}"
-        ) from None
+    with contextlib.suppress(TimedOut):
+        what = "starting the cluster's supervisor"
+        poll(lambda: status(folder).runs or not wanted.exists(), deadline, what, interval=0.05)
+    if not status(folder).runs:
+        raise Unavailable(f"the cluster's supervisor did not start: {last_words(folder)}", hint=f"see {log}")
     return True
+
+
+def give_up(folder: Path) -> None:
+    """As a supervisor that cannot do its work: nobody is to wait for it, nor start it again. Nothing if there
+    is another one."""
+    if supervisor(folder) is None:
+        (folder / _WANTED).unlink(missing_ok=True)
 
 
 def wait_until_settled(

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.cluster.hostfile.load import load_hosts
 from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.scheduling.settings import require_dask
-from orchestrator.cluster.supervisor.background import being_the_supervisor
+from orchestrator.cluster.supervisor.background import being_the_supervisor, give_up
 from orchestrator.cluster.supervisor.supervise import supervise
 from orchestrator.cluster.supervisor.way import ssh_ways
 from orchestrator.deadline import Cancellation
@@ -28,14 +28,16 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end)
+    file = Path(sys.argv[-1])
+    folder = cluster_state(file)
     try:
         require_dask()
-        cluster = load_hosts(Path(sys.argv[-1]))
-        folder = cluster_state(cluster.file)
+        cluster = load_hosts(file)
         with being_the_supervisor(folder, cluster.file):
             supervise(cluster, folder, ssh_ways(folder), stop, _say)
     except LabError as problem:
         _say(problem.describe())
+        give_up(folder)
         sys.exit(int(problem.exit_code))
 
 

@@ -12,6 +12,7 @@ from orchestrator.cluster.paths import STATUS
 from orchestrator.cluster.supervisor.keep_host import HostKeeper
 from orchestrator.cluster.supervisor.keep_scheduler import SchedulerKeeper
 from orchestrator.cluster.supervisor.state_file import Board
+from orchestrator.cluster.supervisor.watch_scheduler import SchedulerWatcher
 from orchestrator.cluster.supervisor.way import Ways
 from orchestrator.deadline import Cancellation
 
@@ -22,7 +23,11 @@ def supervise(cluster: Cluster, folder: Path, ways: Ways, stop: Cancellation, sa
     """Keep a cluster up until ``stop`` is cancelled; then end its workers and its scheduler."""
     say(f"supervising {cluster.file}")
     board = Board(folder, tuple(host.name for host in cluster.hosts))
-    keepers = [SchedulerKeeper(folder, board, stop, say).run]
+    keepers: list[Callable[[], None]] = [
+        SchedulerWatcher(cluster.scheduler, board, stop, say).run
+        if cluster.scheduler
+        else SchedulerKeeper(folder, board, stop, say).run
+    ]
     keepers += [HostKeeper(host, folder, ways, board, stop, say).run for host in cluster.hosts]
     try:
         with _threads(keepers, stop, say):
