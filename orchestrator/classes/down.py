@@ -23,12 +23,14 @@ from orchestrator.sessions.lifecycle import take_down
 @dataclass(frozen=True)
 class Down:
     """What was taken down, what came with the last collection, and in words what could not be done.
-    ``destroyed`` are the home folders of an examination that are no more."""
+    ``destroyed`` are the home folders of an examination that are no more, ``unfinished`` the seats of which
+    something could not be done."""
 
     gone: tuple[Place, ...]
     collected: tuple[Collected, ...]
     destroyed: tuple[Place, ...]
     failed: tuple[str, ...]
+    unfinished: frozenset[str] = frozenset()
 
 
 def bring_down(
@@ -65,7 +67,9 @@ def bring_down(
     if found.spec.exam:
         words += [_kept(found, one) for one in copies if one.missed and not one.problem]
     words += [f"{name}: {problem.describe()}" for name, problem in failed.items()]
-    return Down(tuple(gone), tuple(copies), tuple(destroyed), tuple(words))
+    left = {one.seat for one in copies if one.problem or (found.spec.exam and one.missed)}
+    left |= {place.seat for place in machines if place not in gone}
+    return Down(tuple(gone), tuple(copies), tuple(destroyed), tuple(words), frozenset(left))
 
 
 def _collected(

@@ -4,9 +4,10 @@ killed and started again at any moment."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from orchestrator.classes import gateway
 from orchestrator.classes.down import bring_down
@@ -53,8 +54,8 @@ class Service:
                 return
             self._try("the gateway", self._keep_gateway)
             now = datetime.now(UTC)
-            for one in self._due(now):
-                self._try(str(one), lambda one=one: self._do(one, cancellation))  # type: ignore[misc]
+            for what, work in self._work(self._due(now), cancellation):
+                self._try(what, work)
             self._before = now
             stop.wait(TICK_SECONDS)
 
@@ -78,30 +79,47 @@ class Service:
             every=self.found.spec.collect.every,
         )
 
-    def _do(self, one: Due, cancellation: Cancellation) -> None:
-        match one:
-            case Warn(name, minutes):
-                message(self.found, self._seats([name]), warning(minutes), SilentProgress(), cancellation)
-                self.say(f"{name}: warned: {counted(minutes, 'minute')} left")
-            case End(name):
-                self._end(name, cancellation)
-            case CollectAll():
-                self._collected = datetime.now(UTC)
-                done = collect(self.found, self.found.seats, SilentProgress(), cancellation)
-                fresh = sum(each.fresh for each in done)
-                self.say(f"collected: {counted(fresh, 'file')} new or changed")
-                self._say_not_taken(done)
+    def _work(
+        self, dues: Sequence[Due], cancellation: Cancellation
+    ) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield what is to be done, with its name for the log. What is due for several seats is one thing:
+        nobody is to have more time than others."""
+        warned: dict[int, list[str]] = {}
+        for one in dues:
+            if isinstance(one, Warn):
+                warned.setdefault(one.minutes, []).append(one.seat)
+        for minutes, names in warned.items():
+            yield "a warning", partial(self._warn, names, minutes, cancellation)
+        if ended := [one.seat for one in dues if isinstance(one, End)]:
+            yield "the end", partial(self._end, ended, cancellation)
+        if CollectAll() in dues:
+            yield "the collection", partial(self._collect, cancellation)
 
-    def _end(self, name: str, cancellation: Cancellation) -> None:
-        """Take a seat down, unless its work cannot be collected."""
-        for words in overdue(self.found, [name], datetime.now(UTC)):
+    def _warn(self, names: Sequence[str], minutes: int, cancellation: Cancellation) -> None:
+        message(self.found, self._seats(names), warning(minutes), SilentProgress(), cancellation)
+        for name in names:
+            self.say(f"{name}: warned: {counted(minutes, 'minute')} left")
+
+    def _collect(self, cancellation: Cancellation) -> None:
+        self._collected = datetime.now(UTC)
+        done = collect(self.found, self.found.seats, SilentProgress(), cancellation)
+        self.say(f"collected: {counted(sum(each.fresh for each in done), 'file')} new or changed")
+        self._say_not_taken(done)
+
+    def _end(self, names: Sequence[str], cancellation: Cancellation) -> None:
+        """Take seats down side by side. Raises LabError for those of which something is not collected, or up
+        still."""
+        for words in overdue(self.found, names, datetime.now(UTC)):
             self.say(words)
-        done = bring_down(self.found, self._seats([name]), SilentProgress(), cancellation, everything=False)
+        done = bring_down(self.found, self._seats(names), SilentProgress(), cancellation, everything=False)
         self._say_not_taken(done.collected)
+        over = [name for name in names if name not in done.unfinished]
+        TimeLimits(self.found).end(over)  # also where nothing was up
+        for name in over:
+            gone = sum(place.seat == name for place in done.gone)
+            self.say(f"{name}: its time is up: collected, {counted(gone, 'machine')} taken down")
         if done.failed:
             raise LabError("; ".join(done.failed))
-        TimeLimits(self.found).end([name])  # also where nothing was up
-        self.say(f"{name}: its time is up: collected, {counted(len(done.gone), 'machine')} taken down")
 
     def _say_not_taken(self, done: Sequence[Collected]) -> None:
         """Say what was not taken of home folders, if it is not what was said the last time."""

@@ -30,6 +30,7 @@ class Room:
     def __init__(self, found: LoadedClass, patch: pytest.MonkeyPatch) -> None:
         self.said: list[str] = []
         self.did: list[str] = []
+        self.calls = 0
         self.failing = ""
         self.down = Down((), (), (), ())
         self.service = Service(found, self.said.append)
@@ -48,7 +49,9 @@ class Room:
         self.did.append(what)
 
     def _down(self, found: LoadedClass, seats: list[object], *_: object, everything: bool) -> Down:
-        self._do(f"down {seats[0].name}")  # type: ignore[attr-defined]
+        for seat in seats:
+            self._do(f"down {seat.name}")  # type: ignore[attr-defined]
+        self.calls += 1
         TimeLimits(found).end(["s00"])
         return self.down
 
@@ -98,6 +101,20 @@ def test_whose_time_is_up_is_taken_down_until_it_works(
     assert "down s01" not in room.did
 
 
+def test_all_whose_time_is_up_are_taken_down_side_by_side(
+    found: LoadedClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TimeLimits(found).extend(["s00", "s01"], -3600)
+    room = Room(found, monkeypatch)
+    gone = (Place("s00", "desk"), Place("s01", "desk"))
+    room.down = Down(gone, (), (), ("s01/desk: kept",), frozenset(["s01"]))
+    room.runs(1)
+    assert room.calls == 1
+    assert [one for one in room.did if one.startswith("down")] == ["down s00", "down s01"]
+    assert "s00: its time is up: collected, 1 machine taken down" in room.said
+    assert not any(words.startswith("s01: its time is up") for words in room.said)
+
+
 def test_a_student_is_warned(found: LoadedClass, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = TimeLimits(found)
     limits.begin(["s00"])
@@ -127,10 +144,11 @@ def test_what_was_not_taken_at_the_end_is_in_the_log(
     limits.extend(["s00"], -3600)
     room = Room(found, monkeypatch)
     left = Collected("s00", "desk", skipped=("core: 2.0 GiB",), missed=("core: 2.0 GiB",))
-    room.down = Down((), (left,), (), ("s00/desk: its home folder is kept", "s00/other: so is this"))
+    room.down = Down((), (left,), (), ("s00/desk: kept", "s00/other: is kept"), frozenset(["s00"]))
     room.runs(1)
     assert any(words == "s00/desk: not taken: core: 2.0 GiB" for words in room.said)
-    assert any("is kept; s00/other: so is this" in words for words in room.said)
+    assert "the end: s00/desk: kept; s00/other: is kept" in room.said
+    assert not any("collected, " in words for words in room.said)
 
 
 def test_a_time_that_is_up_of_nobody_who_is_up_is_over(
