@@ -54,8 +54,13 @@ class KnownInstalled:
         return {}
 
     def _fingerprint(self) -> str:
-        self._ours = self._ours or digest(*_files())
+        self._ours = self._ours or fingerprint()
         return self._ours
+
+
+def fingerprint() -> str:
+    """Return what is another one after this isolab or a package of its was changed."""
+    return digest(*_files())
 
 
 def _files() -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from orchestrator.cluster.installed import fingerprint
 from orchestrator.cluster.paths import SUPERVISOR_LOCK, SUPERVISOR_LOG
 from orchestrator.cluster.scheduling.settings import require_dask
 from orchestrator.cluster.supervisor.state_file import ClusterStatus, status
@@ -135,7 +136,8 @@ def _holder(folder: Path) -> tuple[int, str] | None:
 
 
 def _version(file: Path) -> str:
-    return digest(file.read_bytes() if file.is_file() else b"")
+    """Return what a supervisor has read: of another hosts file, or another isolab, it is replaced."""
+    return digest(file.read_bytes() if file.is_file() else b"", fingerprint())
 
 
 def _locks(lock: IO[str]) -> bool:
