@@ -98,7 +98,10 @@ def _warm(hosts: HostsUp, found: ClusterStatus, progress: Progress) -> None:
 
     up = [host for host in hosts.cluster.hosts if found.hosts[host.name].state is State.UP]
     there, failed = hosts.each(reached, up)
-    warm_hosts(list(there.values()), wanted, hosts.deadline(WARM_SECONDS), progress.tell)
+    deadline = hosts.deadline(WARM_SECONDS)
+    warm_hosts(list(there.values()), wanted, deadline, progress.tell, progress.doing)
+    for name in there:
+        progress.done(name)
     for name, why in failed.items():
         progress.tell(f"{name} was not made warm: {why}")
 

@@ -27,6 +27,8 @@ from orchestrator.host.tempdirs import working_folder
 Pair = tuple[str, str]
 """An image and an architecture."""
 Say = Callable[[str], None]
+Doing = Callable[[str, str], None]
+"""Called with a host's name and what it is at just now."""
 
 MAKING_SECONDS = 5.0
 """What making a template takes at least: one that was there already says nothing about that."""
@@ -39,6 +41,10 @@ class Agent(Protocol):
 
     def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Any, None, Any]:
         """Ask, and yield the items of the answer; returns what it is done with. Raises LabError."""
+
+
+def _unseen(_host: str, _what: str) -> None:
+    return
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class _Copies:
     folder: Path
     deadline: Deadline
     say: Say
+    doing: Doing
     rates: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,9 +110,10 @@ def is_copied(size: int, rate: float, making: float) -> bool:
 
 
 def warm_templates(
-    hosts: Sequence[WarmHost], pairs: Sequence[Pair], deadline: Deadline, say: Say
+    hosts: Sequence[WarmHost], pairs: Sequence[Pair], deadline: Deadline, say: Say, doing: Doing = _unseen
 ) -> dict[str, Warmth]:
-    """Have the templates of these images on all hosts that can have them; ``say`` is told what is going on.
+    """Have the templates of these images on all hosts that can have them; ``say`` is told what goes
+    on, ``doing`` what each host is at.
 
     A host where something goes wrong is told of and stands back; the others go on. Raises TimedOut,
     Interrupted.
@@ -113,7 +121,7 @@ def warm_templates(
     if not hosts:
         return {}
     with working_folder(_PURPOSE) as folder, ThreadPoolExecutor(len(hosts)) as pool:
-        copies = _Copies(folder, deadline, say)
+        copies = _Copies(folder, deadline, say, doing)
         asked = pool.map(lambda host: _ask(host, _able(host, pairs), copies, make=False), hosts)
         wanted = {host.name: found for host, found in zip(hosts, asked, strict=True)}
         found = {name: Warmth(frozenset(keys), 0, problem) for name, (keys, problem) in wanted.items()}
@@ -173,7 +181,7 @@ def _ask(
     try:
         done = _through(
             host.agent.ask("warm", copies.deadline, images=[list(pair) for pair in pairs], templates=make),
-            lambda item: copies.say(f"{host.name}: {_plain(item.get('word'))}"),
+            lambda item: copies.doing(host.name, _plain(item.get("word"))),
         )
         found = done.get("templates") if isinstance(done, dict) else None
         if not isinstance(found, dict):
