@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.cli.choose import chosen
-from orchestrator.cli.cluster.options import source_of
+from orchestrator.cli.cluster.source import source_of
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals

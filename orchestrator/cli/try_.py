@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from orchestrator.cli.cluster.options import source_of
+from orchestrator.cli.cluster.source import source_of
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.swapped import require_program
@@ -15,6 +15,7 @@ from orchestrator.cli.try_build import build_data, failures_text, say_build
 from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
 from orchestrator.formatting import bounded, printable
 from orchestrator.host.tempdirs import working_folder
+from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.shortfall import lacks
 from orchestrator.progress import shown
@@ -24,8 +25,8 @@ from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
 from orchestrator.results.store import new_run_id
 from orchestrator.run.adhoc import lab_of
-from orchestrator.run.prebuild import prebuilt
-from orchestrator.run.run import Selection, results
+from orchestrator.run.prebuild import Prebuilt, prebuilt
+from orchestrator.run.run import Selection, Source, results
 from orchestrator.units import parse_duration
 
 _RESULT_WIDTH = 60
@@ -52,16 +53,7 @@ def try_everywhere(
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
     begun = time.monotonic()
     with working_folder("try") as logs:
-        try:
-            with stop_signals(), shown() as progress:
-                ready = prebuilt(lab, arguments, program, progress)
-                records = list(ready.absent)
-                if ready.lab is not None:
-                    found = source(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
-                    with closing(found):
-                        records += found
-        except KeyboardInterrupt:
-            raise Interrupted() from None
+        ready, records = _run(lab, arguments, program, logs, source)
     order = list(lab.lab.machines)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
@@ -84,6 +76,23 @@ def try_everywhere(
         say(f"not run on {words}")
     say_build(file, ready, warnings=warnings or ending is Exit.FAILED)
     return ending
+
+
+def _run(
+    lab: LoadedLab, arguments: tuple[str, ...], program: str, logs: Path, source: Source
+) -> tuple[Prebuilt, list[Record]]:
+    """Compile and run; returns what was built, and a record of each machine. Raises Interrupted."""
+    try:
+        with stop_signals(), shown() as progress:
+            ready = prebuilt(lab, arguments, program, progress)
+            records = list(ready.absent)
+            if ready.lab is not None:
+                found = source(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                with closing(found):
+                    records += found
+    except KeyboardInterrupt:
+        raise Interrupted() from None
+    return ready, records
 
 
 def seconds(text: str) -> float:

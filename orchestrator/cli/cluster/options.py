@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,6 @@ from orchestrator.progress import write_error
 
 if TYPE_CHECKING:
     from orchestrator.cluster.model import Cluster
-    from orchestrator.run.run import Source
 
 
 @dataclass(frozen=True)
@@ -48,23 +47,6 @@ def open_hosts(path: str) -> Cluster:
             "else: pipx inject isolab distributed",
         )
     return load_hosts(Path(path))
-
-
-def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = ()) -> Source | None:
-    """Return where a run's records come from: the cluster of a hosts file, with some ``machines`` bound by
-    ``pins``; None for this host. Raises SpecError, Unavailable."""
-    if not path:
-        if pins:
-            raise SpecError(
-                "--pin binds machines to hosts of a cluster", hint="name its hosts file: --cluster"
-            )
-        return None
-    from orchestrator.cli.cluster.plan import parse_pins, require_pins  # with modules that others do not need
-    from orchestrator.cluster.run import ClusterSource
-
-    cluster, bound = open_hosts(path), parse_pins(tuple(pins))
-    require_pins(bound, cluster, machines)
-    return ClusterSource(cluster, bound).results
 
 
 def complain(failed: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.choose import chosen as chosen_of
+from orchestrator.cli.cluster.options import open_hosts
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cluster.hostfile.load import load_hosts
@@ -140,7 +141,6 @@ def _data(found: Placement, there: Offers) -> dict[str, Any]:
 
 def show(hosts: str, path: str, only: tuple[str, ...], form: str, pins: tuple[str, ...]) -> Exit:
     """Show where a run would be placed, asking the hosts of a cluster that is up."""
-    from orchestrator.cli.cluster.options import open_hosts
     from orchestrator.cluster.hosts_up import hosts_up
 
     open_hosts(hosts)
