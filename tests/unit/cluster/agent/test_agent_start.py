@@ -44,6 +44,7 @@ class Process:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AgentPlace:
     monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.1)
     return agent_place()
 
