@@ -72,8 +72,13 @@ class Server:
         used = looked = swept = time.monotonic()
         listener.settimeout(TICK_SECONDS)
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
+            try:
                 self._accept(listener)
+            except TimeoutError:
+                pass
+            except (OSError, RuntimeError) as problem:  # no more descriptors or threads, for a while
+                self.say(f"a connection cannot be taken: {problem}")
+                stop.wait(TICK_SECONDS)
             now = time.monotonic()
             if now - looked >= TICK_SECONDS:
                 looked = now
