@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from orchestrator import __version__
+from orchestrator.cluster.agent.cache_archive import forget_arrived
 from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.labs import BundleFormat, Labs
 from orchestrator.cluster.agent.ledger import Ledger
@@ -88,6 +89,7 @@ def _recover(units: Units, say: Say) -> None:
     for left in units.place.incoming.iterdir():
         left.unlink(missing_ok=True)
     units.forget(FORGET_SECONDS)
+    forget_arrived(FORGET_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ hundreds of MiB with mostly nothing in it, which no format of ``tarfile`` leaves
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shutil
 import stat
 import struct
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +109,14 @@ def unpack(archive: Path, kind: str, key: str) -> None:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+
+
+def forget_arrived(seconds: float) -> None:
+    """Remove templates that came so long ago and were never wanted."""
+    for folder in cache.place(ARRIVED, "x").parent.glob("[!.]*"):
+        with contextlib.suppress(FileNotFoundError):  # being taken into use
+            if time.time() - folder.stat().st_mtime > seconds:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(archive: Path, folder: Path, key: str) -> None:

@@ -124,7 +124,7 @@ class AgentClient:
     def cancel(self, run: str, deadline: Deadline, unit: tuple[str, int] | None = None) -> list[str]:
         """End a run on this host, or one unit of it (its key, and the epoch up to which); returns the keys of
         those that ran, when they are torn down."""
-        more: Message = {} if unit is None else {"unit": unit[0], "epoch": unit[1]}
+        more: Message = {} if unit is None else {"unit": unit[0], "epoch": unit[1], "host": self._host}
         return self._texts(self._done("cancel", deadline, run=run, **more), "units")
 
     def logs(self, run: str, limit: int, target: Path, deadline: Deadline) -> list[str]:

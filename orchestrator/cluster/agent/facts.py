@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import threading
 import time
 
 from orchestrator import __version__, images
@@ -19,6 +20,8 @@ from orchestrator.labfile.image_catalog import recipes
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir
 
+_PROVED = threading.Event()
+"""A guest booted under KVM since this process started: that is asked every few seconds."""
 PROBE_SECONDS = 60.0
 """For the guest that proves KVM, once for each start of the host."""
 
@@ -48,6 +51,8 @@ def host_facts(host: str, public_key: str) -> HostFacts:
 def _kvm_works() -> bool:
     """Return whether a guest booted under KVM here. Without an image to boot it is not proved."""
     arch = host_arch()
+    if _PROVED.is_set():
+        return True
     if not accel.KVM.exists() or not shutil.which(arch.qemu):
         return False
     image = images.find(recipes()["micro"], arch)
@@ -55,7 +60,9 @@ def _kvm_works() -> bool:
         chosen = accel.choose(arch, "auto", image, Deadline.after(PROBE_SECONDS)) if image else None
     except LabError:
         return False
-    return chosen is not None and chosen.accel == "kvm"
+    if chosen is not None and chosen.accel == "kvm":
+        _PROVED.set()
+    return _PROVED.is_set()
 
 
 def _templates() -> list[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.host.cache import write_atomically
 from orchestrator.paths import make_folder, state_dir
 
 
@@ -44,19 +42,6 @@ class AgentPlace:
     def ledger(self) -> Path:
         """The database of units, their lines and leases."""
         return self.folder / "units.db"
-
-    @property
-    def name(self) -> str:
-        """What a controller called this host when it last asked for its facts; else the host's own name. For
-        whoever gives a unit without a name."""
-        file = self.folder / "name"
-        return file.read_text() if file.exists() else platform.node() or "localhost"
-
-    def call(self, name: str) -> None:
-        """Note what a controller calls this host."""
-        file = self.folder / "name"
-        if not file.exists() or file.read_text() != name:
-            write_atomically(file, name.encode())
 
     @property
     def draining(self) -> Path:

@@ -21,6 +21,7 @@ from orchestrator.cluster.agent.units import MOST_LEASE, Units
 from orchestrator.cluster.agent.warm import machines_of, warm
 from orchestrator.cluster.model import Unit
 from orchestrator.errors import SpecError
+from orchestrator.host.resources import this_host
 from orchestrator.machines.journal import Journal
 
 Answer = Generator[Any, None, Any]
@@ -72,10 +73,7 @@ class Requests:
 
     def _facts(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
-        name = _text(message, "host", "")
-        if name:
-            self.units.place.call(name)
-        facts = host_facts(name, self.units.key.public)
+        facts = host_facts(_text(message, "host", ""), self.units.key.public)
         return asdict(replace(facts, drained=self.units.place.draining.exists()))
 
     def _beat(self, message: Message, _caller: Caller) -> Answer:
@@ -106,7 +104,7 @@ class Requests:
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise SpecError(f"this is no unit: {type(problem).__name__}: {problem}") from None
         count = 0
-        host = _text(message, "host", "") or self.units.place.name
+        host = _text(message, "host", "") or this_host().name
         for line in self.units.follow(unit, host, caller.wanted):
             yield line.to_json()
             count += 1
@@ -125,7 +123,8 @@ class Requests:
         run = _text(message, "run")
         if "unit" in message:
             key, epoch = _text(message, "unit"), _whole(message, "epoch")
-            return {"units": self.units.cancel_unit(run, key, epoch)}
+            host = _text(message, "host", "") or this_host().name
+            return {"units": self.units.cancel_unit(run, key, epoch, host)}
         return {"units": self.units.cancel(run)}
 
     def _logs(self, message: Message, _caller: Caller) -> Answer:

@@ -27,7 +27,9 @@ LAST_SECONDS = 5.0
 """How long the last answers may take when the agent ends."""
 SWEEP_SECONDS = 10.0
 """How often machines are removed that could not be removed before."""
-MOST_CONNECTIONS = 64
+MOST_CONNECTIONS = 2048
+"""A worker has one for each unit. Descriptors are limited to 4096 (``host.caller``)."""
+BACKLOG = 128
 
 
 @dataclass
@@ -70,8 +72,13 @@ class Server:
         used = looked = swept = time.monotonic()
         listener.settimeout(TICK_SECONDS)
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
+            try:
                 self._accept(listener)
+            except TimeoutError:
+                pass
+            except (OSError, RuntimeError) as problem:  # no more descriptors or threads, for a while
+                self.say(f"a connection cannot be taken: {problem}")
+                stop.wait(TICK_SECONDS)
             now = time.monotonic()
             if now - looked >= TICK_SECONDS:
                 looked = now
@@ -152,7 +159,7 @@ def listening(place: AgentPlace) -> Iterator[socket.socket]:
             place.socket.unlink(missing_ok=True)
             listener.bind(f"/proc/self/fd/{folder}/{place.socket.name}")  # its own path may be too long
             place.socket.chmod(0o600)  # in a folder that nobody else may enter
-            listener.listen(MOST_CONNECTIONS)
+            listener.listen(BACKLOG)
             yield listener
             place.socket.unlink(missing_ok=True)
     finally:

@@ -131,13 +131,13 @@ class Units:
             self.ledger.mark([run], CANCELLED)
         return self._stop(self.running(run), "cancelled")
 
-    def cancel_unit(self, run: str, key: str, epoch: int) -> list[str]:
+    def cancel_unit(self, run: str, key: str, epoch: int, host: str) -> list[str]:
         """End one unit, up to an epoch; it is refused if it still comes with that one."""
         with self._lock:
             newest = self.ledger.newest(key)
             if newest is None or newest.epoch < epoch:
-                self.ledger.begin(key, epoch, run, self.place.name)
-                line = SignedLine(self.place.name, key, epoch, 0, END, "cancelled before it came")
+                self.ledger.begin(key, epoch, run, host)
+                line = SignedLine(host, key, epoch, 0, END, "cancelled before it came")
                 self.ledger.add(self.key.sign(line), last=True)
         found = [one for one in self.running(run) if one.unit.key == key and one.unit.epoch <= epoch]
         return self._stop(found, "cancelled")

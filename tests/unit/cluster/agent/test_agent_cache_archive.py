@@ -14,7 +14,7 @@ from agents import Agent, agent_in, soon
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cluster.agent.cache_archive import packed, unpack
+from orchestrator.cluster.agent.cache_archive import forget_arrived, packed, unpack
 from orchestrator.cluster.agent.refusal import Refused
 from orchestrator.errors import LabError, SpecError, TransportError
 from orchestrator.host import cache
@@ -70,6 +70,16 @@ def test_a_template_arrives_as_it_was_with_its_holes(tmp_path: Path, monkeypatch
     assert not (found / "kernel").is_symlink()
     assert (found / "state").stat().st_mode & 0o777 == 0o600
     assert (found / "memory").stat().st_blocks * 512 < 2**20
+
+
+def test_what_came_and_was_never_wanted_is_forgotten() -> None:
+    folder = cache.place("arrived", KEY)
+    folder.mkdir(parents=True)
+    (folder / "memory").touch()
+    forget_arrived(3600.0)
+    assert folder.exists()
+    forget_arrived(-1.0)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

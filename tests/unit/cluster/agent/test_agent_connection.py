@@ -52,13 +52,6 @@ def test_facts_bear_the_name_that_the_controller_gives(agent: Agent) -> None:
         client.drain(soon(), on=False)
 
 
-def test_a_unit_without_a_name_of_the_host_is_signed_with_the_last_one(agent: Agent) -> None:
-    agent.script.steps.put("")
-    with agent.client("lab7") as client, agent.client("") as worker:
-        client.facts(soon())
-        assert [line.host for line in worker.run(unit(), soon())] == ["lab7"]
-
-
 @pytest.mark.parametrize(
     ("raw", "words"),
     [

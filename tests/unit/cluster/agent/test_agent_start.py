@@ -44,6 +44,7 @@ class Process:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AgentPlace:
     monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.1)
     return agent_place()
 
@@ -129,7 +130,12 @@ def test_one_of_another_installation_is_replaced_unless_it_has_guests(
     place: AgentPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Process] = []
-    monkeypatch.setattr(module, "_start", lambda *_: started.append(Process(place)))
+
+    def start(*_: object) -> None:
+        place.wanted.touch()
+        started.append(Process(place))
+
+    monkeypatch.setattr(module, "_start", start)
     monkeypatch.setattr(module, "_WHOSE", "/older/python 0.1.0")
     older = Process(place)
     connected_to(place).close()
