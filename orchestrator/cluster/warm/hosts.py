@@ -10,7 +10,7 @@ from orchestrator.arch import Arch
 from orchestrator.cluster.install.version import Installed
 from orchestrator.cluster.reach.connection import HostConnection
 from orchestrator.cluster.warm import caches
-from orchestrator.cluster.warm.templates import WarmHost, Warmth, warm_templates
+from orchestrator.cluster.warm.templates import Doing, WarmHost, Warmth, warm_templates
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Interrupted, LabError
 from orchestrator.labfile.image_recipe import Recipe
@@ -28,17 +28,21 @@ class ReachedHost:
 
 
 def warm_hosts(
-    hosts: Sequence[ReachedHost], wanted: Sequence[tuple[Recipe, Arch]], deadline: Deadline, say: Say
+    hosts: Sequence[ReachedHost],
+    wanted: Sequence[tuple[Recipe, Arch]],
+    deadline: Deadline,
+    say: Say,
+    doing: Doing = lambda _host, _what: None,
 ) -> dict[str, Warmth]:
     """Have images, toolchains and templates for machines of these images on all hosts; returns what each has.
 
-    ``say`` is told what is going on, and what goes wrong with one host: then that makes for itself what it
-    lacks when a job needs it. Raises TimedOut, Interrupted.
+    ``say`` is told what is sent, and what goes wrong with one host: then that makes for itself what it lacks
+    when a job needs it. ``doing`` is told what each host is doing. Raises TimedOut, Interrupted.
     """
     with ThreadPoolExecutor(max(1, len(hosts))) as pool:
         failed = dict(pool.map(lambda host: (host.warm.name, _send(host, wanted, deadline, say)), hosts))
     pairs = [(recipe.image, arch.name) for recipe, arch in wanted]
-    found = warm_templates([host.warm for host in hosts], pairs, deadline, say)
+    found = warm_templates([host.warm for host in hosts], pairs, deadline, say, doing)
     return {name: replace(one, problem=one.problem or failed[name]) for name, one in found.items()}
 
 

@@ -27,11 +27,15 @@ from orchestrator.host.tempdirs import working_folder
 Pair = tuple[str, str]
 """An image and an architecture."""
 Say = Callable[[str], None]
+Doing = Callable[[str, str], None]
+"""Told of a host what it is doing, again and again."""
 
 MAKING_SECONDS = 5.0
 """What making a template takes at least: one that was there already says nothing about that."""
 MOST_BYTES = 16 * 2**30
 _PURPOSE = "warm"
+_NOT_MADE = " cannot be prepared: "
+"""In what an agent says of a template that it could not make; all else is what it is doing."""
 
 
 class Agent(Protocol):
@@ -70,6 +74,7 @@ class _Copies:
     folder: Path
     deadline: Deadline
     say: Say
+    doing: Doing
     rates: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,9 +108,13 @@ def is_copied(size: int, rate: float, making: float) -> bool:
 
 
 def warm_templates(
-    hosts: Sequence[WarmHost], pairs: Sequence[Pair], deadline: Deadline, say: Say
+    hosts: Sequence[WarmHost],
+    pairs: Sequence[Pair],
+    deadline: Deadline,
+    say: Say,
+    doing: Doing = lambda _host, _what: None,
 ) -> dict[str, Warmth]:
-    """Have the templates of these images on all hosts that can have them; ``say`` is told what is going on.
+    """Have the templates of these images on all hosts that can have them; ``say`` is told what must be known.
 
     A host where something goes wrong is told of and stands back; the others go on. Raises TimedOut,
     Interrupted.
@@ -113,7 +122,7 @@ def warm_templates(
     if not hosts:
         return {}
     with working_folder(_PURPOSE) as folder, ThreadPoolExecutor(len(hosts)) as pool:
-        copies = _Copies(folder, deadline, say)
+        copies = _Copies(folder, deadline, say, doing)
         asked = pool.map(lambda host: _ask(host, _able(host, pairs), copies, make=False), hosts)
         wanted = {host.name: found for host, found in zip(hosts, asked, strict=True)}
         found = {name: Warmth(frozenset(keys), 0, problem) for name, (keys, problem) in wanted.items()}
@@ -173,7 +182,7 @@ def _ask(
     try:
         done = _through(
             host.agent.ask("warm", copies.deadline, images=[list(pair) for pair in pairs], templates=make),
-            lambda item: copies.say(f"{host.name}: {_plain(item.get('word'))}"),
+            lambda item: _tell(host, _plain(item.get("word")), copies),
         )
         found = done.get("templates") if isinstance(done, dict) else None
         if not isinstance(found, dict):
@@ -183,6 +192,13 @@ def _ask(
         raise
     except (LabError, ValueError, TypeError) as problem:
         return {}, _told(host, problem, copies)
+
+
+def _tell(host: WarmHost, word: str, copies: _Copies) -> None:
+    if _NOT_MADE in word:
+        copies.say(f"{host.name}: {word}")
+    else:
+        copies.doing(host.name, word)
 
 
 def _hand_on(
