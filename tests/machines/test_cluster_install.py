@@ -103,6 +103,7 @@ def test_hosts_with_a_folder_in_common(net: NetHosts, connections: dict[str, Hos
     assert said == []
 
 
+@pytest.mark.rotated
 @pytest.mark.usefixtures("without_compiler")
 def test_another_version_brings_what_changed_only(
     connections: dict[str, HostConnection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -127,6 +128,7 @@ def test_another_version_brings_what_changed_only(
     assert alder.run(words, deadline=deadline()).stdout == b"added\n"
 
 
+@pytest.mark.rotated
 @pytest.mark.usefixtures("without_compiler")
 def test_a_link_that_breaks_meanwhile(
     net: NetHosts, connections: dict[str, HostConnection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -110,6 +110,7 @@ def test_many_who_open_it_at_once_have_one(net: NetHosts, folder: Path) -> None:
         assert len({one.run(words, deadline=deadline()).stdout for one in several}) == 1
 
 
+@pytest.mark.rotated
 def test_a_server_that_carries_no_more_commands(folder: Path) -> None:
     with hosts(("elder",), more="MaxSessions 1") as few, connected(few["elder"].ssh, folder) as elder:
         conversation = elder.start(["cat"])
@@ -234,6 +235,7 @@ def test_a_host_that_is_switched_off_and_on_again(net: NetHosts, folder: Path) -
         assert "sleep 300" not in connection.run(["ps", "ax"], deadline=deadline()).stdout.decode()
 
 
+@pytest.mark.rotated
 def test_nothing_is_left_of_hosts_whose_test_was_killed(tmp_path: Path) -> None:
     script = tmp_path / "killed.py"
     script.write_text(

@@ -6,6 +6,7 @@ from orchestrator.cli.cluster.options import ClusterOptions, complain
 from orchestrator.cli.output import JSON, say, say_json
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import Cluster, ClusterHost
+from orchestrator.cluster.reach.connection import remove_sockets
 from orchestrator.cluster.scheduling.run_journal import running
 from orchestrator.cluster.sessions.places import Places
 from orchestrator.cluster.supervisor import background
@@ -23,6 +24,7 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
             )
         ended = background.stop(hosts.state)
         _, failed = hosts.each(lambda host: _stop(hosts, host))
+        remove_sockets(hosts.state)
         kept = Places(hosts.state).machines()
     if options.form == JSON:
         stay = [{"name": one.name, "host": one.host} for one in kept]

@@ -32,12 +32,12 @@ def warm_hosts(
     wanted: Sequence[tuple[Recipe, Arch]],
     deadline: Deadline,
     say: Say,
-    doing: Doing,
+    doing: Doing = lambda _host, _what: None,
 ) -> dict[str, Warmth]:
     """Have images, toolchains and templates for machines of these images on all hosts; returns what each has.
 
-    ``say`` is told what goes on, and what goes wrong with one host: then that makes for itself what it
-    lacks when a job needs it. ``doing`` is told what each host is at. Raises TimedOut, Interrupted.
+    ``say`` is told what is sent, and what goes wrong with one host: then that makes for itself what it lacks
+    when a job needs it. ``doing`` is told what each host is doing. Raises TimedOut, Interrupted.
     """
     with ThreadPoolExecutor(max(1, len(hosts))) as pool:
         failed = dict(pool.map(lambda host: (host.warm.name, _send(host, wanted, deadline, say)), hosts))

@@ -28,12 +28,14 @@ Pair = tuple[str, str]
 """An image and an architecture."""
 Say = Callable[[str], None]
 Doing = Callable[[str, str], None]
-"""Called with a host's name and what it is at just now."""
+"""Told of a host what it is doing, again and again."""
 
 MAKING_SECONDS = 5.0
 """What making a template takes at least: one that was there already says nothing about that."""
 MOST_BYTES = 16 * 2**30
 _PURPOSE = "warm"
+_NOT_MADE = " cannot be prepared: "
+"""In what an agent says of a template that it could not make; all else is what it is doing."""
 
 
 class Agent(Protocol):
@@ -41,10 +43,6 @@ class Agent(Protocol):
 
     def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Any, None, Any]:
         """Ask, and yield the items of the answer; returns what it is done with. Raises LabError."""
-
-
-def _unseen(_host: str, _what: str) -> None:
-    return
 
 
 @dataclass(frozen=True)
@@ -110,10 +108,13 @@ def is_copied(size: int, rate: float, making: float) -> bool:
 
 
 def warm_templates(
-    hosts: Sequence[WarmHost], pairs: Sequence[Pair], deadline: Deadline, say: Say, doing: Doing = _unseen
+    hosts: Sequence[WarmHost],
+    pairs: Sequence[Pair],
+    deadline: Deadline,
+    say: Say,
+    doing: Doing = lambda _host, _what: None,
 ) -> dict[str, Warmth]:
-    """Have the templates of these images on all hosts that can have them; ``say`` is told what goes
-    on, ``doing`` what each host is at.
+    """Have the templates of these images on all hosts that can have them; ``say`` is told what must be known.
 
     A host where something goes wrong is told of and stands back; the others go on. Raises TimedOut,
     Interrupted.
@@ -181,7 +182,7 @@ def _ask(
     try:
         done = _through(
             host.agent.ask("warm", copies.deadline, images=[list(pair) for pair in pairs], templates=make),
-            lambda item: copies.doing(host.name, _plain(item.get("word"))),
+            lambda item: _tell(host, _plain(item.get("word")), copies),
         )
         found = done.get("templates") if isinstance(done, dict) else None
         if not isinstance(found, dict):
@@ -191,6 +192,13 @@ def _ask(
         raise
     except (LabError, ValueError, TypeError) as problem:
         return {}, _told(host, problem, copies)
+
+
+def _tell(host: WarmHost, word: str, copies: _Copies) -> None:
+    if _NOT_MADE in word:
+        copies.say(f"{host.name}: {word}")
+    else:
+        copies.doing(host.name, word)
 
 
 def _hand_on(

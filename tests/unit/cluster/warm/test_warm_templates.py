@@ -199,6 +199,25 @@ class TestWhatGoesWrong:
         assert found["lab2"].templates == {"micro-amd64-0"}
 
 
+def test_what_hosts_are_doing_is_told_apart_from_what_must_be_known() -> None:
+    class Talking(FakeAgent):
+        def warm(self, images: list[list[str]], templates: bool) -> Generator[Any, None, Any]:
+            yield {"word": "micro-amd64: booting a template: \x1b[1mfirmware"}
+            yield {"word": "micro-amd64 cannot be prepared: no emulator"}
+            return {"templates": {}}
+
+    said: list[str] = []
+    done: list[tuple[str, str]] = []
+    pairs = [("micro", "amd64")]
+
+    def doing(name: str, what: str) -> None:
+        done.append((name, what))
+
+    warm_templates([host(Talking("lab1"))], pairs, Deadline.after(60), said.append, doing)
+    assert said == ["lab1: micro-amd64 cannot be prepared: no emulator"]
+    assert done == [("lab1", r"micro-amd64: booting a template: \x1b[1mfirmware")]
+
+
 def test_no_hosts_and_nothing_to_make() -> None:
     assert warm([], ("micro", "amd64")) == ({}, [])
     found, said = warm([host(FakeAgent("lab1"))])
