@@ -220,7 +220,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts)
 def test_any_text_is_a_cluster_or_refused_in_its_place(text: str, tmp_path: Path) -> None:
     (tmp_path / "hosts.yaml").write_bytes(text.encode(errors="surrogatepass"))
