@@ -63,7 +63,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 
 def test_an_existing_scheduler(tmp_path: Path) -> None:
-    for address in ("tls://127.0.0.1:8786", "tls://localhost:8786", "tls://[::1]:1"):
+    for address in ("tls://127.0.0.1:8786", "tls://localhost:8786"):
         assert load(tmp_path, f"hosts: [{{name: a}}]\nscheduler: '{address}'\n").scheduler == address
 
 
