@@ -3,6 +3,7 @@ it, and take nothing from its other clients."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -10,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loopback_cluster import LoopbackCluster, jobs_of
+from loopback_cluster import jobs_of
+from supervised_cluster import SupervisedCluster, supervised_cluster
 
 from orchestrator.cluster.scheduling.certificates import CA_CERTIFICATE, FOLDER, Role, issue
-from orchestrator.cluster.scheduling.start import SchedulerProcess, Started
+from orchestrator.cluster.supervisor.state_file import State
 from orchestrator.deadline import Deadline, poll
 from orchestrator.host import process
 from orchestrator.host.process import Conversation
@@ -54,40 +56,35 @@ def _address(file: Path) -> str:
         return ""
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[LoopbackCluster]:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedCluster]:
     """A cluster whose scheduler is Dask's own, started with the page's files and command."""
-    credentials = issue(tmp_path, Role.SCHEDULER, "scheduler")
-    (tmp_path / "ca.pem").write_text((tmp_path / FOLDER / CA_CERTIFICATE).read_text())
-    (tmp_path / "scheduler.pem").write_text(credentials.certificate)
-    (tmp_path / "scheduler.key").write_text(credentials.key)
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config/isolab.yaml").write_text(block("yaml", "allowed-failures"))
-    (tmp_path / "isolab_scheduler.py").write_text(block("python", "dask_setup"))
+    folder = tmp_path_factory.mktemp("existing")
+    credentials = issue(folder, Role.SCHEDULER, "scheduler")
+    (folder / "ca.pem").write_text((folder / FOLDER / CA_CERTIFICATE).read_text())
+    (folder / "scheduler.pem").write_text(credentials.certificate)
+    (folder / "scheduler.key").write_text(credentials.key)
+    (folder / "config").mkdir()
+    (folder / "config/isolab.yaml").write_text(block("yaml", "allowed-failures"))
+    (folder / "isolab_scheduler.py").write_text(block("python", "dask_setup"))
     words = block("", "dask scheduler").replace("\\\n", " ").replace("--port 8786", "--port 0").split()
     assert words[:2] == ["dask", "scheduler"]
     argv = [sys.executable, "-m", "distributed.cli.dask_scheduler", *words[2:]]
-    told = tmp_path / "told.json"
-    scheduler = Conversation(
-        ["env", f"DASK_CONFIG={tmp_path}/config", *argv, "--scheduler-file", str(told)], cwd=tmp_path
-    )
-    found: LoopbackCluster | None = None
-    try:
+    told = folder / "told.json"
+    with contextlib.closing(
+        Conversation(
+            ["env", f"DASK_CONFIG={folder}/config", *argv, "--scheduler-file", str(told)], cwd=folder
+        )
+    ):
         address = poll(lambda: _address(told), Deadline.after(SECONDS), "waiting for Dask's scheduler")
-        up = SchedulerProcess(Started(scheduler, "Dask"), scheduler, address, "", credentials)
-        found = LoopbackCluster(tmp_path, up)
-        for host in ("a", "b"):
-            found.add(host)
-        yield found
-    finally:
-        for worker in found.workers.values() if found else ():
-            worker.close(at_once=True)
-        for agent in found.agents.values() if found else ():
-            agent.close()
-        scheduler.close(at_once=True)
+        with supervised_cluster(folder, ["a", "b"], address) as found:
+            for name in found.agents:
+                found.wait_for(name, State.UP)
+            yield found
 
 
-def test_a_scheduler_that_is_there_already(cluster: LoopbackCluster) -> None:
+def test_a_scheduler_that_is_there_already(cluster: SupervisedCluster) -> None:
+    assert cluster.status().scheduler == _address(cluster.folder / "told.json")
     records = list(cluster.engine(["b", "a"]).run(jobs_of("run", 3)))
     assert sorted((one.machine, one.exercise) for one in records) == sorted(
         (f"m{number}", name) for number in range(3) for name in ("one", "two")
@@ -95,9 +92,12 @@ def test_a_scheduler_that_is_there_already(cluster: LoopbackCluster) -> None:
     assert {(one.host, one.status) for one in records} == {("b", Status.PASS)}
 
 
-def test_what_its_other_clients_ask_for_is_refused(cluster: LoopbackCluster) -> None:
-    argv = [sys.executable, "-c", STRANGER, str(cluster.folder), cluster.scheduler()]
+def test_what_its_other_clients_ask_for_is_refused(cluster: SupervisedCluster) -> None:
+    before, ran = cluster.status().hosts["a"].starts, list(cluster.agents["a"].ran)
+    argv = [sys.executable, "-c", STRANGER, str(cluster.folder), cluster.status().scheduler]
     done = process.run(argv, deadline=Deadline.after(SECONDS), cwd=ROOT)
     assert done.stdout.decode().split() == ["pending"]
-    assert "getpid may not come out of a message" in cluster.workers["a"].complaints()
-    assert [one.host for one in cluster.engine(["a", "b"]).run(jobs_of("run", 1))] == ["b", "b"]
+    assert cluster.agents["a"].ran == ran
+    cluster.wait_for("a", State.UP, before + 1)
+    records = cluster.engine(["a"]).run(jobs_of("after", 1))
+    assert {(one.host, one.status) for one in records} == {("a", Status.PASS)}

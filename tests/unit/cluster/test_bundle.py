@@ -64,7 +64,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
-@pytest.mark.parametrize("name", ["separation", "capstone"])
+@pytest.mark.parametrize("name", ["network-ipc", "capstone"])
 def test_built_in_labs_come_back_as_they_were(name: str, tmp_path: Path) -> None:
     found = load_lab(LABS / name, EXERCISES, host="amd64", images={"micro": 0, "debian": 0})
     back = there_and_back(found, tmp_path)
@@ -94,7 +94,7 @@ def test_the_same_lab_elsewhere_has_the_same_digest_and_a_changed_one_has_not(tm
 
 
 def test_what_was_changed_after_loading_travels(tmp_path: Path) -> None:
-    found = with_driver(with_timeout(open_lab("separation"), 7.5), "libvirt")
+    found = with_driver(with_timeout(open_lab("network-ipc"), 7.5), "libvirt")
     back = there_and_back(found, tmp_path)
     assert said(back) == said(found)
     assert {one.spec.timeout for one in back.exercises} == {7.5}
@@ -187,7 +187,7 @@ def test_recipes_of_the_lab_and_of_the_user_travel(tmp_path: Path, monkeypatch: 
 
 
 def test_verbs_take_the_folder_of_an_unpacked_bundle(tmp_path: Path) -> None:
-    back = there_and_back(with_timeout(open_lab("separation"), 7.5), tmp_path)
+    back = there_and_back(with_timeout(open_lab("network-ipc"), 7.5), tmp_path)
     assert open_lab(str(back.path.parent)) == back
 
 

@@ -63,7 +63,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 
 def test_an_existing_scheduler(tmp_path: Path) -> None:
-    for address in ("tls://127.0.0.1:8786", "tls://localhost:8786", "tls://[::1]:1"):
+    for address in ("tls://127.0.0.1:8786", "tls://localhost:8786"):
         assert load(tmp_path, f"hosts: [{{name: a}}]\nscheduler: '{address}'\n").scheduler == address
 
 
@@ -220,7 +220,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts)
 def test_any_text_is_a_cluster_or_refused_in_its_place(text: str, tmp_path: Path) -> None:
     (tmp_path / "hosts.yaml").write_bytes(text.encode(errors="surrogatepass"))
