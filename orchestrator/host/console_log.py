@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TAIL_BYTES = 8192
-_NOISE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\n]")
+_NOISE = re.compile(rb"\x1b\[[0-9;?]*(?:[A-Za-z]|\Z)|[^\x20-\x7e\n]")
+_ELLIPSIS = re.compile("…".encode() + rb"(?:\[[0-9;]*m)?")
+"""What systemd writes in the middle of a line that is too long, and what it left of a colour there."""
 _PANIC = re.compile(r"Kernel panic - not syncing|isolab: [\d.]+ failed:")
 
 
@@ -26,7 +28,7 @@ class Console:
                 raw = file.read()
         except OSError:
             return ""
-        text = _NOISE.sub(b"", raw).decode("ascii")
+        text = _NOISE.sub(b"", _ELLIPSIS.sub(b"...", raw)).decode("ascii")
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
     def last_line(self) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import chain
 
 from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.handout.dates import when
 from orchestrator.classes.model import LoadedClass, ScheduledLab, Seat
 from orchestrator.classes.work.check import check
 from orchestrator.classes.work.deposit_box import box, deposited, first_time
@@ -226,7 +227,8 @@ def _lab_status(
     found: LoadedClass, seat: Seat, lab: ScheduledLab, best: dict[tuple[str, str], Event]
 ) -> Iterator[str]:
     dues = [due for one in seat.members if (due := policy_of(found, lab).due_for(one.student.id))]
-    yield f"{lab.name}: {f'due {_time(max(dues))}' if dues else 'no due date'}"
+    due = max(dues, default=None)
+    yield f"{lab.name}: {f'due {when(due)}' if due else 'no due date'}"
     before = deposited(box(found, lab.name, seat.name))
     for exercise in exercises_named(lab, ()):
         name = exercise_folder(exercise)
@@ -235,7 +237,7 @@ def _lab_status(
         last = [one for one in before if name in one.exercises][-1:]
         firsts = [(one, first_time(before, name, one.of(name)) or one.time) for one in last]
         handed = chain.from_iterable(
-            (f"handed in {_time(first)} (number {one.number}", late_words(found, lab, seat, first))
+            (f"handed in {_time(first, due)} (number {one.number}", late_words(found, lab, seat, first))
             for one, first in firsts
         )
         told = ", ".join(part for part in handed if part)
@@ -244,8 +246,9 @@ def _lab_status(
         yield f"  {counted(len(before), 'hand-in')}"
 
 
-def _time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M %z")
+def _time(moment: datetime, due: datetime | None) -> str:
+    """Return a moment in the time zone in which the work is due, so that both can be compared."""
+    return moment.astimezone(due.tzinfo if due else None).strftime("%Y-%m-%d %H:%M %z")
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from orchestrator.classes import gateway
-from orchestrator.classes.background import service, start_service
+from orchestrator.classes.background import log_of, service, start_service
 from orchestrator.classes.classfile.check_times import MORE_TIME
 from orchestrator.classes.machines import standing
 from orchestrator.classes.model import LoadedClass
@@ -22,13 +22,15 @@ NEED_SERVICE = frozenset({"run", "push", "collect", "message", "extend", "reset"
 
 def around(action: str, found: LoadedClass, options: ClassOptions, work: Callable[[], Exit]) -> Exit:
     """Do an action. The service is started again after it: it may take seats down at once, those that were
-    just given more time not among them. Raises what the action raises, Unavailable."""
+    just given more time not among them. ``down`` fails where home folders are left that were not collected.
+    Raises what the action raises, Unavailable."""
     late = _late(found, options) if action == "down" else []
     code = work()
     for words in late:
         write_error(f"{words}\n")
-    if action in ("down", "collect"):
-        _tell_left_behind(found, options)
+    left = action in ("down", "collect") and _tell_left_behind(found, options)
+    if left and action == "down" and code is Exit.PASSED:
+        code = Exit.INFRASTRUCTURE
     if action in NEED_SERVICE:
         revive(found)
     return code
@@ -52,14 +54,17 @@ def _late(found: LoadedClass, options: ClassOptions) -> list[str]:
     return overdue(found, [seat.name for seat in options.seats(found)], datetime.now(UTC))
 
 
-def _tell_left_behind(found: LoadedClass, options: ClassOptions) -> None:
-    """Name home folders of an examination that is over which are still to be collected."""
+def _tell_left_behind(found: LoadedClass, options: ClassOptions) -> bool:
+    """Name home folders of an examination that is over which are not collected whole; returns whether there
+    are any."""
     seats = options.seats(found)
     in_time = with_time(found, seats)
     names = left_behind(found, [seat for seat in seats if seat not in in_time])
     if names:
         more = MORE_TIME.removeprefix("or ").replace("--student ID", f"--student {','.join(names)}")
         write_error(
-            f"home folders that were not collected after the end are kept: {', '.join(names)}\n"
-            f"  hint: {more}, then `isolab class down CLASS` collects them\n"
+            f"home folders that were not collected whole after the end are kept: {', '.join(names)}\n"
+            f"  hint: {log_of(found)} names what was not taken; of a machine that was dead then: "
+            f"{more}, then `isolab class down CLASS`\n"
         )
+    return bool(names)

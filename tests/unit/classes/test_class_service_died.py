@@ -11,6 +11,7 @@ import pytest
 from made_up_term import made_up_class
 
 from orchestrator.classes import board, gateway
+from orchestrator.classes.background import log_of
 from orchestrator.classes.machines import Place, Standing
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import home_image
@@ -126,7 +127,8 @@ def test_home_folders_that_an_examination_left_are_named(
         image.parent.mkdir(parents=True)
         image.touch()
     TimeLimits(found).extend(["s01"], 600)
-    around.around("down", found, ClassOptions(), lambda: Exit.PASSED)
+    assert around.around("down", found, ClassOptions(), lambda: Exit.PASSED) is Exit.INFRASTRUCTURE
     said = capsys.readouterr().err
     assert "are kept: s00\n" in said
+    assert f"{log_of(found)} names what was not taken" in said
     assert "class extend CLASS 10min --student s00`" in said

@@ -133,7 +133,7 @@ def test_after_an_examination_nothing_is_handed_in(tmp_path: Path) -> None:
     code, text = said(found, "hand-in")
     assert code is Exit.INFRASTRUCTURE
     assert "the examination is over: it ended at 2020-03-08" in text
-    TimeLimits(found).extend([found.seats[0].name], 1e9)
+    TimeLimits(found).extend([found.seats[0].name], 600)
     with at_home(first=BEGUN):
         assert handed(found).number == 1
 
@@ -285,13 +285,13 @@ class TestRequests:
         assert verify_receipt(rest + "\n", signing_key(state_dir()).public_key()).problems == ()
 
     def test_status_says_what_is_due_and_done(self, tmp_path: Path) -> None:
-        found = write_class(tmp_path, due="2020-03-08T17:00+00:00")
-        with at_home(first=BEGUN):
+        found = write_class(tmp_path, due="2020-03-08T17:00+08:00")
+        with at_home(first=BEGUN), at(EARLY):
             handed(found)
         code, text = said(found, "status")
         assert code is Exit.PASSED
-        assert "small: due 2020-03-08 " in text
-        assert "first: never checked; handed in" in text
+        assert "small: due Sun 8 March 2020, 17:00 (UTC+08:00)" in text  # as in the handout
+        assert "first: never checked; handed in 2020-03-09 00:00 +0800 (number 1" in text
         assert "topic/second: never checked; not handed in" in text
 
     @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ def test_colours_and_controls_are_left_out(tmp_path: Path) -> None:
     assert console(tmp_path, raw).tail() == "red bell ]0;title caf"
 
 
+def test_what_systemd_shortened_is_shown_as_such(tmp_path: Path) -> None:
+    raw = "Starting modprobe@dm_mod.s…[0m - Load, random-se…ice \x1b[0;".encode()
+    assert console(tmp_path, raw).tail() == "Starting modprobe@dm_mod.s... - Load, random-se...ice "
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_whatever_is_written_reads_as_plain_ascii(tmp_path: Path, raw: bytes) -> None:
