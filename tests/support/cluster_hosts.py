@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -111,6 +112,11 @@ class NetHost:
     def off(self) -> None:
         """Pull its plug: every process of it ends at once, and is gone when this returns."""
         mine = self.processes()
+        # With its first process all others end; the parent of that takes its status at once.
+        for first in _children(self._pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first, signal.SIGKILL)
+        wait_until(lambda: not _children(self._pid), "the end of its first process", 30)
         self._running.close()
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in mine), "its processes' end", 30)
         self._running = contextlib.ExitStack()
