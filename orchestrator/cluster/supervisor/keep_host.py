@@ -155,7 +155,7 @@ class HostKeeper:
         """Say something once, until something else is said."""
         if words != self._said:
             self._said = words
-            self.say(f"{self.host.name}: {words}")
+            self.say(f"{self.host.name}: {words.removeprefix(f'{self.host.name}: ')}")
 
 
 def _port(address: str) -> int:
