@@ -241,7 +241,9 @@ def test_a_template_of_another_host_is_tested_and_used(host: Host, tmp_path: Pat
             units = _units(second, there, "stay", "guest")
             (unit,) = _units(first, host, "stay", "guest")
             made = first.warm(words.append, _soon(), bundle=unit.bundle, machines=["guest"])
-            named = second.warm(words.append, _soon(), bundle=unit.bundle, machines=["guest"], templates=False)
+            named = second.warm(
+                words.append, _soon(), bundle=unit.bundle, machines=["guest"], templates=False
+            )
             ((key, seconds),) = made.items()
             assert seconds > 0
             assert named == {key: 0.0}
