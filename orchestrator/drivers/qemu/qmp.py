@@ -78,7 +78,7 @@ def _connect(sock: socket.socket, path: Path, deadline: Deadline) -> None:
     except OSError as problem:
         raise BootError(f"QEMU does not answer at {path.name}: {problem}") from None
     except TimedOut:
-        raise BootError(f"QEMU does not answer at {path.name}: nothing is listening there") from None
+        raise BootError(f"QEMU does not answer at {path.name}: the machine is dead") from None
 
 
 def execute(path: Path, command: str, arguments: dict[str, Any], deadline: Deadline) -> Any:

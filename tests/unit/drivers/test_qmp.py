@@ -95,6 +95,13 @@ def test_no_monitor_at_all(tmp_path: Path) -> None:
         ask(tmp_path / "none")
 
 
+def test_one_whose_qemu_has_ended_is_dead(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "qmp.sock"))
+    with pytest.raises(BootError, match="the machine is dead"):
+        execute(tmp_path / "qmp.sock", "query-status", {}, Deadline.after(0.2))
+
+
 def test_a_greeting_tells_the_version(tmp_path: Path) -> None:
     greeting = {"QMP": {"version": {"qemu": {"major": 11, "minor": 1, "micro": 3}}, "capabilities": []}}
     with monitor(tmp_path / "new", greeting, [DONE]), session(tmp_path / "new", Deadline.after(20)) as qmp:
