@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from orchestrator.cluster.hosts_up import HostsUp
+from orchestrator.cluster.supervisor.background import wanted
 from orchestrator.cluster.supervisor.state_file import ClusterStatus, State, status
 from orchestrator.deadline import Deadline
 
@@ -21,6 +22,9 @@ class SupervisorView:
 
     def scheduler(self) -> str:
         return self._status().scheduler
+
+    def wanted(self) -> bool:
+        return wanted(self._hosts.state)
 
     def public_keys(self) -> Mapping[str, str]:
         hosts = self._status().hosts

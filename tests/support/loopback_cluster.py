@@ -96,6 +96,9 @@ class LoopbackCluster:
     def scheduler(self) -> str:
         return self.up.address
 
+    def wanted(self) -> bool:
+        return False
+
     def public_keys(self) -> Mapping[str, str]:
         return {name: agent.public_key for name, agent in self.agents.items()}
 

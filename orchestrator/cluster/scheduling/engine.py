@@ -132,9 +132,7 @@ class _Run:
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all units."""
-        self._connect()
-        if self._client is None:
-            self._connect(last=True)
+        self._connect_first()
         looked = 0.0
         while self._waiting or self._given:
             self._engine.cancellation.check()
@@ -181,6 +179,17 @@ class _Run:
             thread.join()
 
     # The connection
+
+    def _connect_first(self) -> None:
+        """Connect; a scheduler that is being replaced is waited for as long as a host would be. Raises
+        Unavailable if none comes, Interrupted."""
+        deadline = self._engine.cancellation.deadline(self._engine.limits.unplaceable)
+        while self._client is None:
+            self._connect(last=not (self._engine.view.wanted() and deadline.remaining()))
+            if self._client is None:
+                self._tell("waiting for the cluster's scheduler")
+                deadline.cancellation.check()
+                deadline.cancellation.wait(deadline.slice())
 
     def _connect(self, *, last: bool = False) -> None:
         """Connect to the scheduler, and look who is there. Raises Unavailable if ``last``."""

@@ -14,6 +14,9 @@ class ClusterView(Protocol):
     def scheduler(self) -> str:
         """Return the address of the scheduler; empty while there is none."""
 
+    def wanted(self) -> bool:
+        """Return whether somebody sees to it that there is a scheduler, and replaces one that dies."""
+
     def public_keys(self) -> Mapping[str, str]:
         """Return with which key each host's lines are signed (hex, Ed25519), as SSH to it said."""
 

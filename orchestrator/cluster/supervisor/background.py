@@ -51,6 +51,11 @@ def supervisor(folder: Path) -> int | None:
     return found[0] if found else None
 
 
+def wanted(folder: Path) -> bool:
+    """Return whether a cluster is to be up: its supervisor is started again when it is killed."""
+    return (folder / _WANTED).exists()
+
+
 def start(file: Path, folder: Path) -> bool:
     """Start the supervisor of a hosts file, unless it runs; one that has read another version of the file is
     replaced. Returns whether it was started. Raises Unavailable, with its last words, if it does not."""
@@ -63,12 +68,12 @@ def start(file: Path, folder: Path) -> bool:
     log.unlink(missing_ok=True)
     deadline = Deadline.after(START_SECONDS)
     words = [sys.executable, "-c", _PROGRAM, str(file.resolve())]
-    wanted = folder / _WANTED
-    wanted.touch()
-    process.detach(render_kept(words, wanted, AGAIN_SECONDS, "the supervisor"), log, deadline)
+    mark = folder / _WANTED
+    mark.touch()
+    process.detach(render_kept(words, mark, AGAIN_SECONDS, "the supervisor"), log, deadline)
     with contextlib.suppress(TimedOut):
         what = "starting the cluster's supervisor"
-        poll(lambda: status(folder).runs or not wanted.exists(), deadline, what, interval=0.05)
+        poll(lambda: status(folder).runs or not wanted(folder), deadline, what, interval=0.05)
     if not status(folder).runs:
         raise Unavailable(f"the cluster's supervisor did not start: {last_words(folder)}", hint=f"see {log}")
     return True
