@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.classes.entrances import require_entrances
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.plan import ClassPlan, MachineNeeds, plan_class
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, LabError
 from orchestrator.formatting import counted
+from orchestrator.progress import write_error
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
@@ -22,7 +24,16 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
         say_json(_data(found, plan))
     else:
         say(_text(found, plan))
+        _tell_closed(found)
     return Exit.INFRASTRUCTURE if plan.short_by or plan.disk_short_by else Exit.PASSED
+
+
+def _tell_closed(found: LoadedClass) -> None:
+    """Say why students could not get in now, if they could not: it may be another class that ends today."""
+    try:
+        require_entrances(found)
+    except LabError as problem:
+        write_error(f"as things are now, `isolab class up` would refuse: {problem.describe()}\n")
 
 
 def _text(found: LoadedClass, plan: ClassPlan) -> str:

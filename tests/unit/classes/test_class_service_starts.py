@@ -20,7 +20,7 @@ from orchestrator.classes.board import MachineState
 from orchestrator.classes.entrances import require_entrances
 from orchestrator.classes.machines import Place
 from orchestrator.classes.model import LoadedClass
-from orchestrator.cli.classes import status, up
+from orchestrator.cli.classes import plan, status, up
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.errors import LabError, Unavailable
 
@@ -124,3 +124,11 @@ def test_no_machine_comes_up_behind_a_closed_door(
     monkeypatch.setattr(up, "bring_up", lambda *_, **__: pytest.fail("machines were started"))
     with pytest.raises(LabError, match="is taken"):
         up.act(busy, (), ClassOptions())
+
+
+def test_a_plan_says_that_a_port_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], found: LoadedClass, taken: int
+) -> None:
+    busy = made_up_class(tmp_path / "busy", 1, f'access: {{listen: "127.0.0.1:{taken}"}}')
+    plan._tell_closed(busy)
+    assert f"`isolab class up` would refuse: port {taken} is taken" in capsys.readouterr().err
