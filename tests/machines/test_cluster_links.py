@@ -15,7 +15,6 @@ from command import isolab, started
 from habitat import Home, fresh_home, wait_until
 
 from orchestrator.cluster.paths import cluster_state
-from orchestrator.cluster.reach.connection import remove_sockets
 from orchestrator.cluster.supervisor import State, status
 from orchestrator.record import read_records
 
@@ -74,8 +73,6 @@ def room() -> Iterator[Room]:
             yield Room(home, net, file, lab)
         finally:
             isolab(home, "cluster", "down", file)
-            with living_in(home):
-                remove_sockets(cluster_state(file))
 
 
 @pytest.mark.parametrize("break_it", ["cut", "deafen", "mute", "unplug"])
