@@ -297,6 +297,7 @@ def test_the_scheduler_refuses_who_connects_with_a_wrong_certificate(
         _connect(cluster, _wrong(cluster, tmp_path, which)).workers()
 
 
+@pytest.mark.rotated
 def test_a_worker_with_a_wrong_certificate_is_refused_in_words(
     cluster: LoopbackCluster, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_leases_are_prolonged_of_runs_that_are_carried_out(cluster: SupervisedCl
     assert all("gone" not in runs for runs in agent.beaten)
 
 
+@pytest.mark.rotated
 def test_nothing_is_left_of_a_supervisor_that_was_stopped(tmp_path: Path) -> None:
     with supervised_cluster(tmp_path, ["a"]) as cluster:
         pids = [_scheduler_process(cluster), cluster.ways["a"].workers[-1].pid]
@@ -136,6 +137,7 @@ def test_what_does_not_answer_any_more_is_started_again(
         cluster.wait_for(name, State.UP, before.hosts[name].starts + 1)
 
 
+@pytest.mark.rotated
 def test_a_supervisor_in_the_background_says_why_a_host_is_away_and_ends_when_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]  # nobody listens there afterwards
@@ -177,6 +179,7 @@ def test_a_supervisor_that_cannot_start_says_why_at_once(tmp_path: Path) -> None
         assert not supervisor.stop(folder)
 
 
+@pytest.mark.rotated
 def test_a_scheduler_that_is_there_already_is_used_and_its_absence_told(tmp_path: Path) -> None:
     theirs = start_scheduler(tmp_path, 0, Deadline.after(SECONDS))
     try:
