@@ -47,6 +47,9 @@ def cluster(shared: LoopbackCluster) -> LoopbackCluster:
 
 
 def outcome(records: Sequence[Record]) -> list[tuple[str, str, str]]:
+    for record in records:
+        if record.status is Status.ERROR:
+            print(record.machine, record.reason)  # for whoever reads why a test failed
     return sorted((record.machine, record.exercise, str(record.status)) for record in records)
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from orchestrator.cluster.scheduling.made_once import alone
 from orchestrator.cluster.scheduling.settings import CERTIFICATE_DAYS
 from orchestrator.errors import SpecError, Unavailable
 from orchestrator.host.cache import write_atomically
@@ -79,8 +80,9 @@ def authority(folder: Path) -> str:
     """
     place = folder / FOLDER
     make_folder(place, 0o700, exist_ok=True)
-    if not (place / CA_CERTIFICATE).exists():
-        _make_authority(place)
+    with alone(place):
+        if not (place / CA_CERTIFICATE).exists():
+            _make_authority(place)
     return (place / CA_CERTIFICATE).read_text()
 
 

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from orchestrator.cluster.model import Unit
+from orchestrator.cluster.scheduling.made_once import alone
 from orchestrator.errors import Unavailable
 from orchestrator.host.cache import write_atomically
 from orchestrator.paths import make_folder
@@ -51,8 +52,9 @@ def signer(folder: Path) -> Signer:
     """Return what signs a cluster's orders; its key is made if necessary. ``folder`` is the state folder."""
     make_folder(folder, 0o700, exist_ok=True)
     path = folder / KEY
-    if not path.exists():
-        write_atomically(path, Ed25519PrivateKey.generate().private_bytes_raw())
+    with alone(folder):
+        if not path.exists():
+            write_atomically(path, Ed25519PrivateKey.generate().private_bytes_raw())
     try:
         return Signer(Ed25519PrivateKey.from_private_bytes(path.read_bytes()))
     except ValueError:

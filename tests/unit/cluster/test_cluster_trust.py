@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_authority_is_made_once_and_its_key_is_for_its_owner_only(folder: Path) -> None:
     assert certificates.authority(folder) == certificates.authority(folder)
-    for path in (folder / "tls").iterdir():
+    for path in (folder / "tls").glob("ca.*"):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
@@ -145,3 +146,10 @@ def test_a_pickle_that_names_another_function_is_refused(allowed: frozenset[str]
 def test_plain_values_come_out_of_a_pickle() -> None:
     value = {"a": [1, "two", (3.0, b"four", None)]}
     assert unpickling.loads(pickle.dumps(value), unpickling.WORKER) == value
+
+
+def test_keys_are_made_once_though_many_want_them_first(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = {one.public_key for one in pool.map(lambda _: signer(tmp_path), range(16))}
+        roots = set(pool.map(lambda _: certificates.authority(tmp_path), range(16)))
+    assert (len(keys), len(roots)) == (1, 1)
