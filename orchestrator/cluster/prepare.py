@@ -12,6 +12,7 @@ from orchestrator.cluster.model import ClusterHost, Unit
 from orchestrator.cluster.offers import Offers, offers
 from orchestrator.cluster.paths import BUNDLES
 from orchestrator.cluster.placement import Placement, Terms, place
+from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress
@@ -39,8 +40,15 @@ def prepare(
 
 
 def there_now(hosts: HostsUp) -> Offers:
-    """Return what the hosts offer now, and why some offer nothing."""
-    facts, silent = hosts.facts()
+    """Return what the hosts offer, and why some offer nothing: as the supervisor heard it from them last, a
+    few seconds ago; without one, as they say now."""
+    up = status(hosts.state)
+    facts = {name: one.facts for name, one in up.hosts.items() if one.facts is not None}
+    silent = {
+        name: one.trouble or "no answer yet" for name, one in up.hosts.items() if one.state is not State.UP
+    }
+    if not up.runs:
+        facts, silent = hosts.facts()
     drained = {name: "it is drained" for name, one in facts.items() if one.drained}
     return offers(hosts.cluster, facts, {**silent, **drained})
 

@@ -17,6 +17,7 @@ from orchestrator.cluster.placement import Pins, Terms, Unplaceable
 from orchestrator.cluster.prepare import SEND_SECONDS, prepare
 from orchestrator.cluster.scheduling.engine import ClusterEngine
 from orchestrator.cluster.scheduling.lost_record import lost_record
+from orchestrator.cluster.scheduling.settings import load_early
 from orchestrator.cluster.supervisor_view import SupervisorView
 from orchestrator.deadline import Cancellation
 from orchestrator.labfile.load import LoadedLab
@@ -49,6 +50,7 @@ class ClusterSource:
     ) -> Generator[Record, None, None]:
         """Yield the records of a run as they fall, those of machines that no host can run first; closing it
         cancels what runs. The machines' logs are in ``out`` afterwards. Raises LabError."""
+        load_early()
         cancellation = Cancellation()
         with hosts_up(self.cluster, cancellation) as hosts:
             todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)

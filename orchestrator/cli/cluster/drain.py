@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from orchestrator.cli.cluster.options import ClusterOptions
 from orchestrator.cli.output import JSON, say, say_json
-from orchestrator.cluster.hosts_up import hosts_up
+from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import Cluster
-from orchestrator.errors import Exit, SpecError
+from orchestrator.cluster.supervisor.state_file import status
+from orchestrator.deadline import poll
+from orchestrator.errors import Exit, SpecError, TimedOut
 from orchestrator.formatting import counted
 from orchestrator.labfile.suggest import did_you_mean
+
+TOLD_SECONDS = 15.0
+"""The supervisor hears of its hosts every five seconds."""
 
 
 def act(cluster: Cluster, options: ClusterOptions) -> Exit:
@@ -22,6 +29,7 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
         raise SpecError(what, hint=hint)
     with hosts_up(cluster) as hosts:
         running, kept = hosts.agent(host).drain(hosts.deadline(), on=not options.undo)
+        _await_told(hosts, host.name, drained=not options.undo)
     if options.form == JSON:
         say_json({"host": host.name, "drained": not options.undo, "running": running, "kept": kept})
         return Exit.PASSED
@@ -32,3 +40,16 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
     if kept:
         say(f"machines that stay there until `isolab down`: {', '.join(kept)}")
     return Exit.PASSED
+
+
+def _await_told(hosts: HostsUp, name: str, *, drained: bool) -> None:
+    """Wait until the supervisor, by which runs are placed, knows of it."""
+
+    def known() -> bool:
+        up = status(hosts.state)
+        host = up.hosts.get(name)
+        facts = host.facts if host else None
+        return not up.runs or facts is None or facts.drained == drained
+
+    with contextlib.suppress(TimedOut):
+        poll(known, hosts.deadline(TOLD_SECONDS), f"{name}: the supervisor to learn of it", interval=0.1)
