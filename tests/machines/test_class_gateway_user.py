@@ -22,6 +22,8 @@ from orchestrator.paths import ROOT
 pytestmark = pytest.mark.real
 
 NAME = "isolab-gateway"
+FIRST_NUMBER = 50_000
+"""Of accounts. Other tests' accounts, in an /etc of their own, may have the next free number, too."""
 PYTHONS = (sys.executable, "/usr/bin/python3")
 """The second for when ours lies in root's home; it must be of the same version."""
 PROGRAM = """\
@@ -91,9 +93,9 @@ def lecturer() -> Iterator[Lecturer]:
         pytest.skip("needs root, to create an ordinary user")
     limit = Deadline.after(120)
     with host_lock("accounts"):
-        process.run(
-            ["useradd", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", NAME], deadline=limit
-        )
+        number = str(FIRST_NUMBER + os.getpid() % 10_000)
+        words = ["--uid", number, "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh"]
+        process.run(["useradd", *words, NAME], deadline=limit)
     try:
         with fresh_home() as home:
             account = pwd.getpwnam(NAME)

@@ -85,7 +85,7 @@ def _words(pid: int) -> list[str]:
 @pytest.fixture(scope="module")
 def room() -> Iterator[Room]:
     cache = os.environ.get("ISOLAB_CACHE", str(SHARED))
-    with hosts(more=f"SetEnv ISOLAB_CACHE={cache}") as net, fresh_home() as home:
+    with hosts(more=f"SetEnv ISOLAB_CACHE={cache}", shared=Path(cache)) as net, fresh_home() as home:
         file = home.root / "hosts.yaml"
         rows = [f'  - {{name: {one.name}, ssh: "root@{one.address}"}}\n' for one in net.hosts]
         file.write_text("hosts:\n" + "".join(rows))
@@ -93,7 +93,7 @@ def room() -> Iterator[Room]:
         (home.root / "lab/lab.yaml").write_text(LAB)
         room = Room(home, net, file, home.root / "lab")
         try:
-            found = room.cluster("up")
+            found = room.cluster("up", "--cold")
             assert found["up"] == [one.name for one in net.hosts]
             yield room
         finally:
@@ -105,7 +105,7 @@ ALL = sorted((machine, name, "pass") for machine in MACHINES for name in ("ipc/f
 
 def test_what_is_up_stays_up(room: Room) -> None:
     before = room.cluster("status")["supervisor"]["process"]
-    room.cluster("up")
+    room.cluster("up", "--cold")
     assert room.cluster("status")["supervisor"]["process"] == before
 
 

@@ -56,7 +56,10 @@ class Room:
 @pytest.fixture(scope="module")
 def room() -> Iterator[Room]:
     cache = os.environ.get("ISOLAB_CACHE", str(Path.home() / ".cache" / "isolab"))
-    with hosts(("alder", "birch"), more=f"SetEnv ISOLAB_CACHE={cache}") as net, fresh_home() as home:
+    with (
+        hosts(("alder", "birch"), more=f"SetEnv ISOLAB_CACHE={cache}", shared=Path(cache)) as net,
+        fresh_home() as home,
+    ):
         file, lab = home.root / "hosts.yaml", home.root / "lab"
         file.write_text(
             "hosts:\n" + "".join(f"  - name: {h.name}\n    ssh: root@{h.address}\n" for h in net.hosts)

@@ -24,6 +24,7 @@ from remote import make_key
 from orchestrator.cluster.model import ClusterHost, Destination
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table
+from orchestrator.machines.journal import start_time
 
 SECONDS = 60.0
 NETWORK = "198.18.{net}.{host}"
@@ -46,7 +47,8 @@ MaxSessions 100
 _START = """\
 hostname {name}
 mount --bind {root}/etc /etc
-mount --bind {root}/tmp /tmp
+{share}
+mount --rbind {root}/tmp /tmp
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/sshd
 until ip address show dev port 2>/dev/null | grep -q {address}; do sleep 0.02; done
@@ -65,6 +67,7 @@ class NetHost:
     switch: int
     port: str
     more: str = ""
+    shared: Path | None = None
     _running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _pid: int = 0
 
@@ -86,7 +89,9 @@ class NetHost:
 
     def begin(self) -> None:
         """Switch it on without waiting for its sshd."""
-        script = _START.format(name=self.name, address=self.address, root=self.root, sshd="/usr/sbin/sshd")
+        script = _START.format(
+            name=self.name, address=self.address, root=self.root, sshd="/usr/sbin/sshd", share=self._share
+        )
         (self.root / "sshd_config").write_text(
             _CONFIGURATION.format(address=self.address, root=self.root, more=self.more)
         )
@@ -105,20 +110,31 @@ class NetHost:
         self.inside("ip", "address", "add", f"{self.address}/24", "dev", "port")
         self.inside("ip", "link", "set", "port", "up")
 
+    @property
+    def _share(self) -> str:
+        """What makes a folder of this machine that is below /tmp visible in its own /tmp."""
+        if self.shared is None or not self.shared.is_relative_to("/tmp"):
+            return ":"
+        there = f"{self.root}{self.shared}"
+        return f"mkdir -p {there} && mount --bind {self.shared} {there}"
+
     def await_on(self) -> None:
         """Wait until it listens."""
         wait_until(self.listens, f"sshd of {self.name}; its log: {self.root}/log", 30)
 
     def off(self) -> None:
         """Pull its plug: every process of it ends at once, and is gone when this returns."""
-        mine = self.processes()
+        mine = {pid: start_time(pid) for pid in self.processes()}
         # With its first process all others end; the parent of that takes its status at once.
         for first in _children(self._pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(first, signal.SIGKILL)
         wait_until(lambda: not _children(self._pid), "the end of its first process", 30)
         self._running.close()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in mine), "its processes' end", 30)
+        # By when they started, too: another process may have the number of one that is gone.
+        wait_until(
+            lambda: not any(start_time(pid) == mine[pid] != "" for pid in mine), "its processes' end", 30
+        )
         self._running = contextlib.ExitStack()
 
     def listens(self) -> bool:
@@ -201,9 +217,10 @@ class NetHosts:
 
 @contextlib.contextmanager
 def hosts(
-    names: Sequence[str] = ("alder", "birch", "cedar", "dogwood"), more: str = ""
+    names: Sequence[str] = ("alder", "birch", "cedar", "dogwood"), more: str = "", shared: Path | None = None
 ) -> Iterator[NetHosts]:
-    """So many hosts, all on; ``more`` are further lines of their sshd's configuration. The ``ssh`` of this
+    """So many hosts, all on; ``more`` are further lines of their sshd's configuration, ``shared`` is a folder
+    that all of them see, also if it is below /tmp. The ``ssh`` of this
     process knows their keys and has one for root there."""
     # Not below /tmp: hosts have one of their own.
     folder = Path(tempfile.mkdtemp(prefix="ilc", dir="/var/tmp"))
@@ -223,7 +240,7 @@ def hosts(
         found = []
         for number, name in enumerate(names, 10):
             address = NETWORK.format(net=net, host=number)
-            host = NetHost(name, address, folder / name, switch, f"p{number}", more)
+            host = NetHost(name, address, folder / name, switch, f"p{number}", more, shared)
             _write_host(host, folder)
             stack.callback(host.off)
             host.begin()
