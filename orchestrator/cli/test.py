@@ -31,8 +31,8 @@ MOST_WORKERS = 4
 ENGINES = ("podman", "docker")
 ROOTLESS = Need("newuidmap", program("newuidmap"), ("uidmap",))
 NETWORKS = (
-    Need("ip", Path("/usr/sbin/ip").exists, ("iproute2",)),
-    Need("iptables", Path("/usr/sbin/iptables").exists, ("iptables",)),
+    Need("ip", program("ip"), ("iproute2",)),
+    Need("iptables", program("iptables"), ("iptables",)),
 )
 """What makes hosts of a cluster, and cuts the links between them."""
 """For tests of containers run by an ordinary user, which the tests create."""
@@ -132,13 +132,5 @@ def _needs() -> list[Need]:
     machines.append(Machine.model_validate({"driver": "libvirt", **joined}))
     machines += [Machine.model_validate({"driver": "qemu", "arch": arch, **joined}) for arch in ARCHITECTURES]
     machines += [Machine(driver="process", arch=arch) for arch in ARCHITECTURES if arch != here]
-    ours = (
-        host_packages.CHROMIUM,
-        host_packages.MMDEBSTRAP,
-        host_packages.SSHD,
-        SSH,
-        XORRISO,
-        ROOTLESS,
-        *NETWORKS,
-    )
-    return [*host_packages.needs_of(machines), host_packages.QEMU_IMG, host_packages.MKE2FS, *ours]
+    ours = (host_packages.CHROMIUM, host_packages.MMDEBSTRAP, host_packages.SSHD, SSH, XORRISO, ROOTLESS)
+    return [*host_packages.needs_of(machines), host_packages.QEMU_IMG, host_packages.MKE2FS, *ours, *NETWORKS]
