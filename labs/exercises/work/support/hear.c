@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    COUNT_MS = 10 * LOOK_MS, /* looking at all processes takes time that a slow machine has not got */
+    COUNT_MS = 25 * LOOK_MS, /* looking at all processes takes time that a slow machine has not got */
     CHUNK = 4096,
 };
 
