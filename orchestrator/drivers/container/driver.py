@@ -174,19 +174,8 @@ class Container:
             bridge.remove(handle)
             shutil.rmtree(handle.scratch, ignore_errors=True)
             return
-        engine, deadline = _engine(handle), Deadline.after(60)
-        if shutil.which(engine[0]) is not None:
-            # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
-            at_once = ("--time", "0") if engine[0] == "podman" else ()
-            remove = [*engine, "rm", "--force", "--volumes", *at_once, handle.tag]
-            done = process.run(remove, deadline=deadline, check=False)
-            missing = (
-                b"no such container" in done.stderr.lower() or b"no container with" in done.stderr.lower()
-            )
-            if done.code != 0 and not missing:
-                raise TeardownError(
-                    f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}"
-                )
+        if shutil.which(_engine(handle)[0]) is not None:
+            _remove(handle, Deadline.after(60))
         shutil.rmtree(handle.scratch, ignore_errors=True)
 
     def leftovers(self, scratch: Path) -> Iterator[Handle]:
@@ -206,6 +195,23 @@ class Container:
                 yield Handle(
                     "container", run, machine, "", "", "", str(folder), SITE, {"engine": list(engine)}
                 )
+
+
+def _remove(handle: Handle, deadline: Deadline) -> None:
+    """Remove a container, if there is one. Raises TeardownError."""
+    engine = _engine(handle)
+    # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
+    at_once = ("--time", "0") if engine[0] == "podman" else ()
+    argv = [*engine, "rm", "--force", "--volumes", *at_once, handle.tag]
+    while True:
+        done = process.run(argv, deadline=deadline, check=False)
+        said = done.stderr.lower()
+        if done.code == 0 or b"no such container" in said or b"no container with" in said:
+            return
+        # Podman's own clean-up, which begins as the container ends, may not have unmounted all of it yet.
+        if b"resource busy" not in said or not deadline.remaining():
+            raise TeardownError(f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}")
+        deadline.cancellation.wait(deadline.slice())
 
 
 def _engine(handle: Handle) -> tuple[str, ...]:

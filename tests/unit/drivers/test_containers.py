@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.arch import host_arch
+from orchestrator.drivers import load
 from orchestrator.drivers.container import engine as container_engine
 from orchestrator.drivers.container.driver import render_nice
 from orchestrator.drivers.container.engine import (
@@ -22,7 +23,9 @@ from orchestrator.drivers.container.engine import (
     podman_cannot,
 )
 from orchestrator.drivers.container.limits import exceeded, in_force, render_limits, wanted
-from orchestrator.errors import ImageError, SpecError, Unavailable
+from orchestrator.drivers.guest.layout import SITE
+from orchestrator.drivers.model import Handle
+from orchestrator.errors import ImageError, SpecError, TeardownError, Unavailable
 from orchestrator.images import containerfile, key, layer
 from orchestrator.labfile.image_catalog import lab_recipes
 from orchestrator.labfile.image_recipe import ContainerfileRecipe, OciRecipe, read
@@ -250,3 +253,34 @@ class TestContainerfiles:
 )
 def test_an_engine_does_not_hand_on_the_callers_nice_value(value: int, root: bool, words: list[str]) -> None:
     assert render_nice(value, root) == words
+
+
+class TestRemoving:
+    """A stand-in for podman: the moment is a matter of luck."""
+
+    @staticmethod
+    def podman(folder: Path, monkeypatch: pytest.MonkeyPatch, words: str, failures: int) -> Handle:
+        program = folder / "podman"
+        program.write_text(
+            f"#!/bin/sh\necho >>{folder}/calls; [ $(wc -l <{folder}/calls) -gt {failures} ] && exit\n"
+            f"echo 'Error: removing container 00a8: {words}' >&2; exit 1\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder), prepend=":")
+        scratch = folder / "scratch"
+        return Handle("container", "1-2-3", "box", "", "", "", str(scratch), SITE, {"engine": [str(program)]})
+
+    def test_what_podman_is_still_unmounting_is_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        handle = self.podman(tmp_path, monkeypatch, "unlinkat userdata/shm: device or resource busy", 2)
+        load("container").down(handle)
+        assert len((tmp_path / "calls").read_text()) == 3
+
+    def test_what_cannot_be_removed_is_told_at_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        handle = self.podman(tmp_path, monkeypatch, "read-only file system", 2)
+        with pytest.raises(TeardownError, match="cannot remove the container"):
+            load("container").down(handle)
+        assert len((tmp_path / "calls").read_text()) == 1
