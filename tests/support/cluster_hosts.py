@@ -141,6 +141,9 @@ class NetHost:
             lambda: not any(start_time(pid) == mine[pid] != "" for pid in mine), "its processes' end", 30
         )
         self._running = contextlib.ExitStack()
+        # The kernel takes a dead network's links away a while later; its name is wanted again at once.
+        argv = ["nsenter", f"--net=/proc/{self.switch}/ns/net", "ip", "link", "delete", self.port]
+        process.run(argv, deadline=Deadline.after(SECONDS), check=False)
 
     def listens(self) -> bool:
         """Whether its sshd takes connections from here."""
