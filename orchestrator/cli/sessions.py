@@ -16,6 +16,7 @@ from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import ReportsMemory
 from orchestrator.drivers.model import Handle
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError, Unavailable
+from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import NAME_PATTERN
 from orchestrator.machines.journal import Journal
 from orchestrator.paths import cache_dir
@@ -40,20 +41,8 @@ def up(
 
     Without a lab, ``machines`` are brought up, named for what they are: ``s390x``, ``vm``.
     """
-    import re
-
     check_format(form)
-    if bool(path) == bool(machines):
-        raise SpecError(
-            "name a lab, or machines with --machine (not both)",
-            hint="isolab up separation, or isolab up --machine s390x",
-        )
-    lab = open_lab(path) if path else lab_of_machines(machines)
-    session = session or lab.lab.lab
-    if not re.match(NAME_PATTERN, session):
-        raise SpecError(
-            f"invalid session name {session!r}", hint="use lower-case letters, digits and hyphens"
-        )
+    lab, session = lab_and_session(path, machines, session)
     only = chosen(only, list(lab.lab.machines), "machine")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
@@ -78,6 +67,25 @@ def up(
         _say_up(session, raised.came, raised.were_there)
         _complain(raised.failures)
     return Exit.INFRASTRUCTURE if raised.failures else Exit.PASSED
+
+
+def lab_and_session(path: str, machines: tuple[str, ...], session: str) -> tuple[LoadedLab, str]:
+    """Return the lab that ``up`` means, and the name of its session: by default the lab's. Raises
+    SpecError."""
+    import re
+
+    if bool(path) == bool(machines):
+        raise SpecError(
+            "name a lab, or machines with --machine (not both)",
+            hint="isolab up separation, or isolab up --machine s390x",
+        )
+    lab = open_lab(path) if path else lab_of_machines(machines)
+    session = session or lab.lab.lab
+    if not re.match(NAME_PATTERN, session):
+        raise SpecError(
+            f"invalid session name {session!r}", hint="use lower-case letters, digits and hyphens"
+        )
+    return lab, session
 
 
 def _say_up(session: str, came: Sequence[SessionMachine], were_there: Sequence[SessionMachine]) -> None:

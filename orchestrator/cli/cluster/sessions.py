@@ -13,8 +13,8 @@ from typing import Any
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.cluster.options import complain, open_hosts
 from orchestrator.cli.copy_files import Enter, limit_of, outgoing_named, received, require_paths, sent
-from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
+from orchestrator.cli.sessions import lab_and_session
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import ClusterHost
@@ -24,7 +24,6 @@ from orchestrator.cluster.sessions.up import bring_up
 from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
 from orchestrator.host import process
 from orchestrator.progress import Progress, shown
-from orchestrator.run.adhoc import lab_of_machines
 
 STATUS_SECONDS, WORK_SECONDS = 120.0, 3600.0
 
@@ -41,11 +40,8 @@ def up(
     """Bring up those machines of a lab that are not up, each on the host that suits it. Returns 3 if one
     fails."""
     check_format(form)
-    if bool(path) == bool(machines):
-        raise SpecError("name a lab, or machines with --machine (not both)", hint="isolab up separation")
-    lab = open_lab(path) if path else lab_of_machines(machines)
+    lab, name = lab_and_session(path, machines, session)
     only = chosen(only, list(lab.lab.machines), "machine")
-    name = session or lab.lab.lab
     with _working(cluster, form) as (hosts, progress):
         raised = bring_up(lab, name, only, hosts, progress, cold=cold)
     if form == JSON:
@@ -164,8 +160,8 @@ def down(cluster: str, names: tuple[str, ...], everything: bool, form: str) -> E
     with _working(cluster, form) as (hosts, progress):
         places = Places(hosts.state)
         there = places.machines() if everything else named(names, places.machines())
-        gone, progress_of = _gone(hosts, there), progress
-        done, failed = _on_their_hosts(hosts, "down", [one for one in there if one not in gone], progress_of)
+        gone = _gone(hosts, there)
+        done, failed = _on_their_hosts(hosts, "down", [one for one in there if one not in gone], progress)
         places.forget([*done, *gone])
     return _told(form, "down", [*done, *gone], failed, "{} was taken down on {}")
 
