@@ -45,8 +45,10 @@ class Offers:
 
 
 def offers(cluster: Cluster, facts: Mapping[str, HostFacts], absent: Mapping[str, str]) -> Offers:
-    """Return what the hosts of a cluster offer, by what their agents said (``facts``, by host). ``absent``
-    says why a host takes no units, such as "drained"; one of neither has not answered."""
+    """Return what the hosts of a cluster offer, by what their agents said (``facts``, by host): one that
+    is drained, nothing. ``absent`` says why other hosts take no units; one of neither has not answered."""
+    drained = {name: "it is drained" for name, one in facts.items() if one.drained}
+    absent = {**absent, **drained}
     there = tuple(
         offer(host, facts[host.name])
         for host in cluster.hosts

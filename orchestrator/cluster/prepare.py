@@ -49,8 +49,7 @@ def there_now(hosts: HostsUp) -> Offers:
     }
     if not up.runs:
         facts, silent = hosts.facts()
-    drained = {name: "it is drained" for name, one in facts.items() if one.drained}
-    return offers(hosts.cluster, facts, {**silent, **drained})
+    return offers(hosts.cluster, facts, silent)
 
 
 def _send(bundle: Bundle, wanted: Collection[str], hosts: HostsUp) -> Mapping[str, str]:

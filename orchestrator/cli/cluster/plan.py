@@ -147,7 +147,6 @@ def show(hosts: str, path: str, only: tuple[str, ...], form: str, pins: tuple[st
 
     def ask(cluster: Cluster) -> Facts:
         with hosts_up(cluster) as there:
-            facts, silent = there.facts()
-        return facts, {**silent, **{name: "it is drained" for name, one in facts.items() if one.drained}}
+            return there.facts()
 
     return show_on_cluster(path, only, form, hosts, ask, parse_pins(pins))
