@@ -29,6 +29,7 @@ pytestmark = pytest.mark.real
 QUICK = {"ServerAliveInterval": "1", "ConnectTimeout": "2"}
 """A broken link is known after 3 s instead of 15 s."""
 
+STORE = "/var/lib/containers"
 
 SERVE = """
 import socket
@@ -231,6 +232,14 @@ def test_a_host_that_is_switched_off_and_on_again(net: NetHosts, folder: Path) -
         connection.open(deadline())
         assert connection.run(["cat", "kept"], deadline=deadline()).stdout == b"kept\n"
         assert "sleep 300" not in connection.run(["ps", "ax"], deadline=deadline()).stdout.decode()
+
+
+def test_a_host_has_a_store_of_containers_of_its_own(net: NetHosts, folder: Path) -> None:
+    """Podman there would take the containers of this host for ended."""
+    with connected(net["dogwood"].ssh, folder) as connection:
+        there = connection.run(["stat", "--format", "%d:%i", STORE], deadline=deadline()).stdout.decode()
+    here = Path(STORE).stat()
+    assert there.strip() != f"{here.st_dev}:{here.st_ino}"
 
 
 @pytest.mark.rotated

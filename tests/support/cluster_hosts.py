@@ -46,11 +46,10 @@ MaxSessions 100
 """
 _START = """\
 hostname {name}
-# Copies of other tests' mounts would keep their containers from being removed.
-theirs='$2 ~ "^(/var/lib/(containers|docker)|/tmp/il)" {{print $2}}'
-for there in $(awk "$theirs" /proc/self/mounts | sort -r); do
-  umount -l "$there" 2>/dev/null || :
-done
+# With a /run of its own, Podman takes this for a start of the machine, and every container in its store for
+# ended: it must not be another host's store.
+mkdir -p /var/lib/containers
+mount --bind {root}/containers /var/lib/containers
 mount --bind {root}/etc /etc
 {share}
 mount --rbind {root}/tmp /tmp
@@ -294,6 +293,7 @@ def _write_host(host: NetHost, folder: Path) -> None:
     host.root.mkdir()
     host.home.mkdir()
     (host.root / "tmp").mkdir()
+    (host.root / "containers").mkdir()
     (host.root / "tmp").chmod(0o1777)
     make_key(host.root / "host_key")
     shutil.copy(folder / "client.pub", host.root / "authorized_keys")

@@ -175,7 +175,12 @@ setsid "$inside" sh -c '
 ' sh "{home}" "$3" >"{home}/window.log" 2>&1 </dev/null &
 # Never showvminfo here: it locks the machine, and the window, refused, says so in a dialog box.
 until $manage -q list runningvms | grep -q "$3"; do
-    kill -0 $! || {{ cat "{home}/window.log" >&2; exit 1; }}
+    kill -0 $! || {{
+        # The window shows its errors in a dialog box, or not at all; the server's log has them.
+        cat "{home}/window.log" >&2
+        grep -h ERROR "{home}/vbox/VBoxSVC.log" | tail -n 5 >&2
+        exit 1
+    }}
     sleep 0.2
 done
 """
