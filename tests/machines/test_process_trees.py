@@ -128,7 +128,7 @@ def test_without_processes_left_a_program_is_told_not_to_have_started(bomb: Path
     with contextlib.ExitStack() as talks:
         # The kernel lets the first one beyond the limit become a program: execve(2).
         for count in (256, 257):
-            talk = process.Conversation(_command(bomb, "group", "--timeout", "15000"))
+            talk = process.Conversation(_command(bomb, "group", "--timeout", "60000"))
             talks.callback(talk.close)
             wait_until(lambda count=count: len(list(process_table.find(_is_theirs))) >= count, "the bomb")
         done = process.run(_command(bomb, "group"), deadline=Deadline.after(30), hold_stdin=True)
