@@ -27,8 +27,11 @@ class Test:
     nodeid: str
     marks: tuple[str, ...] = ()
 
-    def get_closest_marker(self, name: str) -> object:
-        return name if name in self.marks else None
+    together: str = ""
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        args = (self.together,) if self.together else ()
+        return pytest.Mark(name, args, {}, _ispytest=True) if name in self.marks else None
 
 
 def chosen(tests: list[Test], day: int) -> list[object]:
@@ -41,6 +44,13 @@ def test_a_week_has_every_test_that_takes_turns_once() -> None:
     assert len(week) == len(tests)
     assert set(week) == set(tests)
     assert {len(chosen(tests, day)) for day in range(1, DAYS + 1)} == {5, 6}
+
+
+def test_what_takes_its_turn_together_is_in_it_on_one_day() -> None:
+    sets = [Test(f"{name}{number}", ("rotated",), name) for number in range(3) for name in "ab"]
+    tests = [Test("first", ("rotated",)), *sets, Test("last", ("rotated",))]
+    days = [[cast(Test, test).nodeid for test in chosen(tests, day)] for day in range(1, DAYS + 1)]
+    assert days[:5] == [["first"], ["a0", "a1", "a2"], ["b0", "b1", "b2"], ["last"], []]
 
 
 def test_others_are_in_it_every_day_unless_they_are_left_out() -> None:
