@@ -16,16 +16,18 @@ from bench import Kind
 DAYS = 7
 GROUP = "xdist_group"
 LONGEST = (
-    "libvirt",
-    "test_kvm",
-    "test_hostile",
     "test_student_work",
-    "test_cloud",
+    "libvirt",
     "attacks",
-    "debian",
-    "test_export",
     "test_staying",
-    "test_clones",
+    "debian",
+    "test_cluster",
+    "test_kvm",
+    "test_export",
+    "test_hostile",
+    "test_cloud",
+    "test_virtualbox_start",
+    "test_virtualbox",
 )
 """Groups that take minutes each, the longest first: begun in the end, they would keep a processor alone."""
 
