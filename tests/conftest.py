@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from hypothesis import settings
 # How long an example takes says what else the machine is doing, nothing about the code.
 settings.register_profile("isolab", deadline=None)
 settings.load_profile("isolab")
+
+_NUMBERS = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,6 +87,14 @@ def libvirt_daemons(libvirt_system: None) -> Iterator[object]:
 
     with daemons() as found:
         yield found
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test's own, as pytest's fixture of this name gives one. That one looks all folders
+    through for a free number, and there are thousands."""
+    words = re.sub(r"\W", "_", request.node.name)[:25]
+    return tmp_path_factory.mktemp(f"{next(_NUMBERS)}-{words}", numbered=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,7 +23,7 @@ from orchestrator.paths import cache_dir
 from orchestrator.progress import Progress, shown, write_error
 from orchestrator.results.store import require_space
 from orchestrator.run.adhoc import lab_of_machines
-from orchestrator.run.gc import reclaim
+from orchestrator.run.gc import reclaim_killed
 from orchestrator.run.run import Selection, announce
 from orchestrator.sessions.lifecycle import Failure, bring_up, held, renew, side_by_side, take_down
 from orchestrator.sessions.lookup import SessionMachine, State, ask_all, chosen_in, select, session_machines
@@ -46,8 +46,7 @@ def up(
     only = chosen(only, list(lab.lab.machines), "machine")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            for gone in reclaim(Journal(), only_dead_owners=True):
-                progress.tell(f"removed what an earlier run left behind: {gone}")
+            reclaim_killed(Journal(), progress)
             require_space(cache_dir())
             choice = Selection(machines=only, cold=cold)
             announce(lab, choice, progress)

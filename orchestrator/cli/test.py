@@ -26,16 +26,18 @@ RESULTS = ROOT / "test-results"
 QUICK_SECONDS = 1200.0
 QUICK = ("--ignore=tests/machines", "--ignore=tests/hostile")
 """None of the quick tests is there, and to load these folders takes as long as many of them."""
+ON_MACHINES = ("--ignore=tests/unit",)
+"""Nor is any other test there."""
 MOST_WORKERS = 4
 """The most tests at a time: each may have several machines up."""
 ENGINES = ("podman", "docker")
 ROOTLESS = Need("newuidmap", program("newuidmap"), ("uidmap",))
+"""For tests of containers run by an ordinary user, which the tests create."""
 NETWORKS = (
     Need("ip", program("ip"), ("iproute2",)),
     Need("iptables", program("iptables"), ("iptables",)),
 )
 """What makes hosts of a cluster, and cuts the links between them."""
-"""For tests of containers run by an ordinary user, which the tests create."""
 SLOWEST = 25
 """How many of the slowest tests are listed at the end."""
 
@@ -102,7 +104,7 @@ def _quick_tests() -> tuple[bool, str]:
 def _on_machines(name: str, which: str, options: Sequence[str]) -> bool:
     """Run tests on real machines, shown as they run; ``which`` is an expression of marks."""
     sys.stdout.flush()
-    argv = _pytest("-m", f"({which}) and not by_hand", *_reported(name), *options)
+    argv = _pytest("-m", f"({which}) and not by_hand", *ON_MACHINES, *_reported(name), *options)
     with process.attached(argv, sys.stdout.fileno()) as status:
         # 5: nothing was selected.
         return status() in (0, 5)

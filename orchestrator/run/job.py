@@ -16,7 +16,6 @@ from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.compiler_messages import errors_first, for_any_architecture
 from orchestrator.compile.cross import build_exercise, warnings_of
 from orchestrator.compile.toolchain import libc_version
-from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import (
     BuildError,
     CanaryError,
@@ -44,13 +43,14 @@ from orchestrator.formatting import counted
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.addresses import environment
 from orchestrator.labfile.load import LoadedExercise
-from orchestrator.labfile.models import Boundary, Machine, Needs, User, boundary_of
+from orchestrator.labfile.models import Boundary, Needs, User, boundary_of
 from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines.barrier import Participant
 from orchestrator.machines.lifecycle import RunningMachine
 from orchestrator.machines.provision import MAKE_SECONDS, provisioned
 from orchestrator.record import PANIC, Record, Status
 from orchestrator.run.context import RunContext
+from orchestrator.run.unstarted import skipped, unstarted_record
 from orchestrator.transport.base import Item, put
 
 ALIVE_SECONDS = 20.0
@@ -58,11 +58,12 @@ ALIVE_SECONDS = 20.0
 
 def run_job(job: Job, context: RunContext) -> Iterator[Record]:
     """Yield the records of one job as they are completed. Raises Interrupted only."""
-    blank = _blank(job, context)
+    blank = unstarted_record(context.lab, job, context.host, host_arch())
     pending = [e for e in context.lab.exercises if e.name in job.exercises]
+    names = [e.name for e in pending]
     done: set[str] = set()
     if lack := context.machines.shortfall.problem(job.machine):  # told when the run began
-        yield from _skipped(pending, blank, lack)
+        yield from skipped(names, blank, lack)
         return
     try:
         barrier = context.barrier.participant(job.machine, job.group, job.student, context.cancellation)
@@ -74,7 +75,7 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
         raise
     except HostLacks as lack:
         context.progress.tell(f"{job.machine}: {lack.describe()}")
-        yield from _skipped(pending, blank, lack)
+        yield from skipped(names, blank, lack)
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
         context.progress.tell(problem.describe_for(job.machine))
@@ -84,13 +85,6 @@ def run_job(job: Job, context: RunContext) -> Iterator[Record]:
                 yield replace(blank, exercise=exercise.name, status=Status.ERROR, reason=reason)
     finally:
         context.progress.done(job.machine)
-
-
-def _skipped(exercises: Sequence[LoadedExercise], blank: Record, lack: HostLacks) -> Iterator[Record]:
-    """Yield the records of a machine that this host lacks something for, with what to type."""
-    reason = f"{lack.message}; {lack.hint}" if lack.hint else lack.message
-    for exercise in exercises:
-        yield replace(blank, exercise=exercise.name, status=Status.SKIP, reason=reason)
 
 
 def _run(
@@ -298,27 +292,3 @@ def _files(
         for exercise in exercises
         if exercise.name in programs
     }
-
-
-def _blank(job: Job, context: RunContext) -> Record:
-    wanted = context.lab.lab.machines[job.machine]
-    arch = arch_of(wanted)
-    return Record(
-        run=job.run,
-        lab=job.lab,
-        host=context.host,
-        machine=job.machine,
-        student=job.student,
-        driver=wanted.driver,
-        boundary=boundary_of(wanted).value,
-        arch=arch.name,
-        accel=_accel_before_it_runs(wanted, arch),
-        exercise="",
-        status=Status.ERROR,
-    )
-
-
-def _accel_before_it_runs(wanted: Machine, arch: Arch) -> str:
-    if TRAITS[wanted.driver].hardware_only:
-        return wanted.driver
-    return "tcg" if TRAITS[wanted.driver].accelerated and arch != host_arch() else "none"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.arch import Arch
+from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.cross import Built, built, inputs, origin_of
 from orchestrator.compile.toolchain import CXX_SUFFIXES
 from orchestrator.deadline import Cancellation
@@ -19,12 +19,13 @@ from orchestrator.errors import BuildError, SpecError
 from orchestrator.formatting import printable
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
-from orchestrator.labfile.models import Build, Step, boundary_of
-from orchestrator.labfile.plan import arch_of
+from orchestrator.labfile.models import Build, Step
+from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines import host_packages
 from orchestrator.machines.provision import MAKE_SECONDS
 from orchestrator.progress import Progress
-from orchestrator.record import Record, Status
+from orchestrator.record import Record
+from orchestrator.run.unstarted import unstarted_record
 
 NOT_BUILT = "does not compile"
 
@@ -138,18 +139,7 @@ def _running(step: Step, path: str, arguments: Sequence[str]) -> Step:
 
 def _absent(lab: LoadedLab, name: str) -> Record:
     """The record of a machine that has nothing to run."""
-    machine = lab.lab.machines[name]
-    return Record(
-        run="",
-        lab=lab.lab.lab,
-        host=this_host().name,
-        machine=name,
-        student="",
-        driver=machine.driver,
-        boundary=boundary_of(machine).value,
-        arch=arch_of(machine).name,
-        accel="none",
-        exercise=lab.exercises[0].name,
-        status=Status.ERROR,
-        reason=NOT_BUILT,
-    )
+    (exercise,) = lab.exercises
+    job = Job("", lab.lab.lab, name, "", (exercise.name,))
+    blank = unstarted_record(lab, job, this_host().name, host_arch())
+    return replace(blank, exercise=exercise.name, reason=NOT_BUILT)

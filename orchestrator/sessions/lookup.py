@@ -14,8 +14,8 @@ from orchestrator.drivers.model import Handle
 from orchestrator.errors import Interrupted, LabError, SpecError, TimedOut, Unavailable, from_os
 from orchestrator.host.console_log import Console
 from orchestrator.labfile.models import User
-from orchestrator.labfile.suggest import did_you_mean
 from orchestrator.machines.journal import Journal, SessionMember
+from orchestrator.sessions.names import named, only, unknown_name
 from orchestrator.transport.runner import run_program
 
 ASK_SECONDS = 15.0
@@ -97,32 +97,17 @@ def chosen_in(session: str, names: Sequence[str]) -> list[SessionMachine]:
 
 def find(name: str) -> SessionMachine:
     """Return the one machine with this name. Raises SpecError."""
-    found = _named(name, session_machines())
-    if len(found) > 1:
-        several = ", ".join(r.name for r in found)
-        raise SpecError(f"{name!r} is a session with several machines", hint=f"name one of: {several}")
-    return found[0]
+    return only(name, _named(name, session_machines()))
 
 
 def _named(name: str, there: Sequence[SessionMachine]) -> list[SessionMachine]:
     settled = [r for r in there if not r.coming]
-    full = [r for r in settled if r.name == name]
-    machines = [r for r in settled if r.machine == name]
-    session = [r for r in settled if r.session == name]
-    if full:
-        return full
-    if len(machines) > 1 or (machines and session and session != machines):
-        several = ", ".join(dict.fromkeys(r.name for r in [*machines, *session]))
-        raise SpecError(f"{name!r} is ambiguous", hint=f"name one of: {several}")
-    if machines or session:
-        return machines or session
+    if found := named(name, settled):
+        return found
     if any(name in (r.name, r.machine, r.session) for r in there):
         raise SpecError(f"{name} is still coming up", hint="`isolab status` shows when it is up")
-    known = [word for r in settled for word in (r.machine, r.name, r.session)]
-    listed = ", ".join(r.name for r in settled)
     nothing = "no running machines; `isolab up LAB` starts some"
-    hint = did_you_mean(name, known) or (f"running machines: {listed}" if settled else nothing)
-    raise SpecError(f"no running machine {name!r}", hint=hint)
+    raise unknown_name(name, settled, f"no running machine {name!r}", "running machines", nothing)
 
 
 def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:

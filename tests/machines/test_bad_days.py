@@ -102,6 +102,7 @@ def _gc(home: Home) -> Answer:
     return isolab(home, "gc", env=environment(home, ISOLAB_CACHE=str(home.root / "cache")))
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_killed_for_good(home: Home, moment: Moment) -> None:
     if moment.lab == "probe" and not KVM.exists():

@@ -68,6 +68,7 @@ def _with_cache(home: Home, cache: PrivateCache) -> dict[str, str]:
 
 
 class TestDamagedImages:
+    @pytest.mark.rotated
     def test_a_damaged_kernel(self, home: Home, cache: PrivateCache) -> None:
         kernel = bytearray((cache.image(HOST) / "kernel").read_bytes())
         middle = slice(len(kernel) // 2, len(kernel) // 2 + 4096)
@@ -86,6 +87,7 @@ class TestDamagedImages:
         assert "guest: " in ran.stderr
         assert f"see its console log {home.out / 'guest'}" in ran.stderr or "panicked" in ran.stderr
 
+    @pytest.mark.rotated
     def test_guests_that_do_not_come_up(self, home: Home, cache: PrivateCache) -> None:
         cache.overlay("arm64", "init", b"#!/bin/false\n")
         cache.overlay("s390x", "init", b"#!/bin/sh\nexec sleep 1000\n")
@@ -111,6 +113,7 @@ class TestDamagedImages:
 
 
 class TestMissingPrograms:
+    @pytest.mark.rotated
     def test_an_emulator_that_may_not_be_installed(self, home: Home, cache: PrivateCache) -> None:
         _own_copy(cache, home)
         env = {**_with_cache(home, cache), "HOME": str(home.root), "PATH": str(_path_without_qemu(home))}

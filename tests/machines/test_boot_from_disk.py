@@ -23,6 +23,7 @@ from orchestrator.transport.ssh import Address, connected
 pytestmark = pytest.mark.real
 
 SECONDS = 300.0
+PCS = ["amd64", pytest.param("i386", marks=pytest.mark.rotated)]
 TYPE_OF_SECOND = 446 + 16 + 4
 """Where a boot sector says what the second partition is: osdev.org, MBR."""
 
@@ -34,7 +35,7 @@ def disk_of(arch: str, root: Path | None = None, words: str = "") -> Path:
     return bootable(contents, ARCHITECTURES[arch], archives, Deadline.after(SECONDS))
 
 
-@pytest.mark.parametrize("arch", ["amd64", "i386"])
+@pytest.mark.parametrize("arch", PCS)
 def test_it_boots_to_user_space(tmp_path: Path, arch: str) -> None:
     qemu = shutil.which(ARCHITECTURES[arch].qemu)
     assert qemu
@@ -46,7 +47,7 @@ def test_it_boots_to_user_space(tmp_path: Path, arch: str) -> None:
     assert "ISOLINUX" in log.read_text(errors="replace")
 
 
-@pytest.mark.parametrize("arch", ["amd64", "i386"])
+@pytest.mark.parametrize("arch", PCS)
 def test_it_takes_its_identity_over_a_serial_line(tmp_path: Path, arch: str) -> None:
     """As on machines that have no port of virtio: every byte must arrive as it was sent."""
     qemu = shutil.which(ARCHITECTURES[arch].qemu)

@@ -15,7 +15,7 @@ import pytest
 from class_room import SILENT, Room, room_of, text, words
 from habitat import wait_until
 from paramiko.common import cMSG_DISCONNECT
-from remote import make_key
+from sshd_files import make_key
 
 from orchestrator.classes import gateway
 from orchestrator.classes.activity import Activity, Kind

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from habitat import Home, fresh_home, host_lock, wait_until
-from remote import free_port, make_key
+from remote import free_port
+from sshd_files import make_key
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table

@@ -19,7 +19,8 @@ from command import Answer, isolab
 from consoles import keep_consoles
 from habitat import Home, fresh_home
 from places import LABS
-from remote import free_port, make_key
+from remote import free_port
+from sshd_files import make_key
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table

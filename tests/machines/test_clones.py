@@ -80,6 +80,7 @@ def test_too_large_to_be_cloned(home: Home) -> None:
     assert template_for(large) == "QEMU writes into the memory of a ppc64el clone that has more than 2048 MiB"
 
 
+@pytest.mark.rotated
 def test_many_clones_in_a_row_leave_nothing_and_share_nothing() -> None:
     nonces, before, threads = set(), 0, threading.active_count()
     with fresh_home() as home, living_in(home):

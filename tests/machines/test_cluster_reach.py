@@ -15,7 +15,7 @@ from bench import living_in
 from cluster_hosts import NetHost, NetHosts, hosts
 from habitat import fresh_home, wait_until
 from places import TESTS
-from remote import make_key
+from sshd_files import make_key
 
 from orchestrator.cluster.model import ClusterHost, Destination
 from orchestrator.cluster.reach import command_line, forwards

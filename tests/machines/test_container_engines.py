@@ -24,7 +24,9 @@ pytestmark = pytest.mark.real
 MIB = 2**20
 
 
-@pytest.fixture(scope="module", params=[PODMAN, DOCKER], ids=str)
+@pytest.fixture(
+    scope="module", params=[PODMAN, pytest.param(DOCKER, marks=pytest.mark.rotated("docker"))], ids=str
+)
 def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     found: Kind = request.param
     with engine_of(found):

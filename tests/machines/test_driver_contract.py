@@ -55,7 +55,11 @@ def _marked(kind: Kind) -> object:
     """A kind, with how much CI asks of it."""
     if kind in FOREIGN_IMAGES:
         return pytest.param(kind, marks=pytest.mark.whole("their image takes minutes of emulation to make"))
-    return kind if kind in STAND_FOR_ALL else pytest.param(kind, marks=pytest.mark.seldom)
+    if kind not in STAND_FOR_ALL:
+        return pytest.param(kind, marks=pytest.mark.seldom)
+    if kind.way in ("session", "ssh"):
+        return pytest.param(kind, marks=pytest.mark.rotated(str(kind)))
+    return kind
 
 
 @pytest.fixture(scope="module", params=map(_marked, KINDS), ids=str)

@@ -14,7 +14,8 @@ import pytest
 from bench import Kind, living_in, on_bench, order_for
 from command import isolab
 from habitat import Home, fresh_home
-from remote import free_port, make_key
+from remote import free_port
+from sshd_files import make_key
 
 from orchestrator.deadline import Deadline, poll
 from orchestrator.host import process
@@ -140,6 +141,7 @@ def test_an_ova_boots_and_is_a_machine_for_the_ssh_driver(home: Home, folder: Pa
             assert loaded >= {*ADAPTERS, *DISKS}
 
 
+@pytest.mark.rotated
 def test_its_host_key_stays_the_same(folder: Path, tmp_path: Path) -> None:
     """And a network adapter of VMware's, a disk that grows."""
     disk = shutil.copy(exported(folder, "qcow2"), tmp_path / "disk.qcow2")
@@ -152,6 +154,7 @@ def test_its_host_key_stays_the_same(folder: Path, tmp_path: Path) -> None:
     assert seen[0] == seen[1]
 
 
+@pytest.mark.rotated
 def test_two_that_were_exported_together_have_two_host_keys(folder: Path, tmp_path: Path) -> None:
     """Nothing secret is in the file."""
     keys = set()
@@ -161,6 +164,7 @@ def test_two_that_were_exported_together_have_two_host_keys(folder: Path, tmp_pa
     assert len(keys) == 2
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("form", ["vmdk", "vdi", "qcow2", "raw"])
 def test_every_form_holds_the_same_disk(folder: Path, form: str) -> None:
     raw = exported(folder, "raw")

@@ -365,6 +365,7 @@ def overwrite(disk: HomeDisk, where: int, what: bytes) -> None:
         file.write(what)
 
 
+@pytest.mark.rotated
 @pytest.mark.xdist_group("debian")
 def test_a_debian_desk(place: Home, disk: HomeDisk) -> None:
     """Where the student is root: what others need of her home is not in it."""

@@ -39,6 +39,13 @@ LIBVIRT = pytest.mark.xdist_group("libvirt")
 CLONE = Kind("qemu", "arm64", cloned=True)
 KINDS = [CLONE, Kind("container", HOST)]
 KINDS += [Kind("libvirt", HOST, way=way) for way in ("system", "session", "ssh")]
+ASKED = [
+    pytest.param(kind, marks=pytest.mark.rotated(f"joined {kind}"))
+    if kind.way in ("session", "ssh")
+    else kind
+    for kind in KINDS
+]
+"""A day of CI joins machines of one of libvirt's daemons; of the others they take minutes to come up."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Two:
     stranger: Bench
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=str)
+@pytest.fixture(scope="module", params=ASKED, ids=str)
 def two(request: pytest.FixtureRequest) -> Iterator[Two]:
     kind: Kind = request.param
     require_daemons(request, kind)
@@ -118,7 +125,7 @@ def test_the_network_is_among_what_could_be_left_over(two: Two) -> None:
     assert {(bench.order.run, "net.lan") for bench in (two.one, two.stranger)} < found
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", ASKED, ids=str)
 def test_a_network_no_journal_knows_is_found_and_removed(request: pytest.FixtureRequest, kind: Kind) -> None:
     require_daemons(request, kind)
     with fresh_home() as home, living_in(home), segment(home, kind) as ours:

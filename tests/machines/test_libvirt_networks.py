@@ -123,6 +123,7 @@ def test_with_a_network_the_machines_on_it_go(home: Home) -> None:
         assert there(one.handle.tag) == (False, False)
 
 
+@pytest.mark.rotated
 def test_a_network_outlives_its_daemon(home: Home) -> None:
     """And so does the filter between its machines and the host."""
     with segment(home, KIND) as one, on_bench(KIND, one.order(1)) as bench:

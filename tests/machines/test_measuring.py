@@ -59,6 +59,7 @@ def test_a_busy_moment_makes_no_batch_of_one(home: Home) -> None:
     assert found["lower_quartile"] >= 2000
 
 
+@pytest.mark.rotated
 def test_grading_a_class_is_measured(home: Home) -> None:
     answer = isolab(home, "bench", "grade", "--submissions", "3", "--format", "json")
     assert answer.code == 0, answer.stderr

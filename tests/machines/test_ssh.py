@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from bench import HOST, Kind, living_in, on_bench, order_for
 from habitat import Home, fresh_home, wait_until
-from remote import ACCOUNT, Server, at_home, make_key, reached, sshd
+from remote import ACCOUNT, Server, at_home, reached, sshd
+from sshd_files import make_key
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import BootError, LabError, TransportError, Unavailable

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from command import Answer, environment, isolab
 from habitat import Home, fresh_home
-from remote import ACCOUNT, ACCOUNT_ID, Server, make_key, sshd
+from remote import ACCOUNT, ACCOUNT_ID, Server, sshd
+from sshd_files import make_key
 
 pytestmark = pytest.mark.real
 

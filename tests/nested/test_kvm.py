@@ -11,7 +11,7 @@ import pytest
 from bench import UNDER_KVM, Kind, living_in
 from consoles import keep_consoles
 from habitat import fresh_home
-from inner import Case, contract, of_kind
+from inner import contract, of_kind
 from outer import Outer, outer_guest
 from system import DEBIAN
 
@@ -21,7 +21,7 @@ from orchestrator.arch import host_arch
 pytestmark = [pytest.mark.nested, pytest.mark.xdist_group("test_kvm")]
 
 SECONDS = float(os.environ.get("ISOLAB_NESTED_SECONDS", "1800"))
-"""How long the contract may take for all kinds; three minutes when the host has nothing else to do."""
+"""How long the contract may take for a kind; a minute or two when the host has nothing else to do."""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def test_the_outer_guest_has_virtualization_extensions(outer: Outer) -> None:
     assert outer.say("stat", "-c", "%F", "/dev/kvm").strip() == "character special file"
 
 
+@pytest.mark.rotated
 def test_doctor_says_that_kvm_works_there(outer: Outer) -> None:
     program = "from orchestrator.cli.main import main; main()"
     answer = json.loads(outer.say("python3", "-c", program, "doctor", "--format", "json", seconds=600))
@@ -64,17 +65,10 @@ def test_a_guest_there_gets_each_interrupt_once(outer: Outer) -> None:
     assert outer.say("sh", "-c", _BESIDE_A_TIMER, seconds=900) == "booted\n"
 
 
-@pytest.fixture(scope="module")
-def answers(outer: Outer) -> tuple[list[Case], str]:
-    """What became of the contract's tests in the outer guest, and what pytest said there."""
-    return contract(outer, UNDER_KVM, SECONDS)
-
-
+@pytest.mark.rotated
 @pytest.mark.parametrize("kind", UNDER_KVM, ids=str)
-def test_the_driver_contract_holds_under_kvm(
-    answers: tuple[list[Case], str], kind: Kind, subtests: pytest.Subtests
-) -> None:
-    found, words = answers
+def test_the_driver_contract_holds_under_kvm(outer: Outer, kind: Kind, subtests: pytest.Subtests) -> None:
+    found, words = contract(outer, [kind], SECONDS)
     print(words)
     asked = of_kind(kind, found)
     assert len(asked) > 30, "the contract has more tests than these"

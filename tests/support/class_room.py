@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from habitat import Home, fresh_home
-from remote import free_port, make_key
+from remote import free_port
+from sshd_files import make_key
 
 from orchestrator.classes import gateway
 from orchestrator.classes.gateway.added_keys import AddedKeys

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from habitat import host_lock, wait_until
-from remote import make_key
+from sshd_files import SSHD, configuration, copied_etc, make_key
 
 from orchestrator.cluster.model import ClusterHost, Destination
 from orchestrator.deadline import Deadline
@@ -31,19 +31,6 @@ NETWORK = "198.18.{net}.{host}"
 """Of the block for tests between networks (RFC 2544), which is nobody's."""
 FIRST, LAST = 1, 250
 
-_CONFIGURATION = """\
-ListenAddress {address}
-HostKey {root}/host_key
-AuthorizedKeysFile {root}/authorized_keys
-StrictModes no
-UsePAM no
-PidFile none
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-{more}
-MaxSessions 100
-"""
 _START = """\
 hostname {name}
 # With a /run of its own, Podman takes this for a start of the machine, and every container in its store for
@@ -94,11 +81,11 @@ class NetHost:
     def begin(self) -> None:
         """Switch it on without waiting for its sshd."""
         script = _START.format(
-            name=self.name, address=self.address, root=self.root, sshd="/usr/sbin/sshd", share=self._share
+            name=self.name, address=self.address, root=self.root, sshd=SSHD, share=self._share
         )
-        (self.root / "sshd_config").write_text(
-            _CONFIGURATION.format(address=self.address, root=self.root, more=self.more)
-        )
+        where, more = f"ListenAddress {self.address}", f"{self.more}\nMaxSessions 100"
+        text = configuration(where, [self.root / "host_key"], self.root / "authorized_keys", more)
+        (self.root / "sshd_config").write_text(text)
         apart = ("--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
         argv = (*_UNTIL_WE_END, "unshare", *apart, "sh", "-e", "-c", script)
         self._pid = self._running.enter_context(_running(argv))
@@ -297,8 +284,7 @@ def _write_host(host: NetHost, folder: Path) -> None:
     (host.root / "tmp").chmod(0o1777)
     make_key(host.root / "host_key")
     shutil.copy(folder / "client.pub", host.root / "authorized_keys")
-    etc = host.root / "etc"
-    process.run(["cp", "--archive", "/etc", etc], deadline=Deadline.after(SECONDS))
+    etc = copied_etc(host.root)
     lines = (etc / "passwd").read_text().splitlines()
     lines = [f"root:x:0:0::{host.home}:/bin/bash" if one.startswith("root:") else one for one in lines]
     (etc / "passwd").write_text("\n".join(lines) + "\n")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from habitat import host_lock, wait_until
+from sshd_files import SSHD, configuration, make_key
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table
@@ -31,7 +32,7 @@ SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
 USER = "isolab-test"
 KVM = Path("/dev/kvm")
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-SSHD = Need("sshd", Path("/usr/sbin/sshd").exists, ("openssh-server",))
+SERVER = Need("sshd", SSHD.exists, ("openssh-server",))
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def of_this_host() -> Iterator[None]:
 @contextlib.contextmanager
 def daemons() -> Iterator[Daemons]:
     """The ways to this host's, which run: an ordinary user's session, and SSH."""
-    host_packages.ensure([SSH, SSHD], SilentProgress(), Deadline.after(1200))
+    host_packages.ensure([SSH, SERVER], SilentProgress(), Deadline.after(1200))
     root = Path(tempfile.mkdtemp(prefix="ilv", dir="/tmp"))
     root.chmod(0o755)
     with contextlib.ExitStack() as stack:
@@ -222,35 +223,22 @@ def remove_user() -> None:
             process.run(["userdel", USER], deadline=Deadline.after(60))
 
 
-_SSHD = """\
-ListenAddress 127.0.0.1
-HostKey {root}/host
-AuthorizedKeysFile {root}/client.pub
-StrictModes no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-PermitRootLogin prohibit-password
-PidFile none
-"""
-
-
 @contextlib.contextmanager
 def ssh_server(root: Path) -> Iterator[int]:
     """sshd on a free port of loopback; gives the port."""
     for name in ("host", "client", "stranger"):
-        argv: list[str | Path] = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", root / name]
-        process.run(argv, deadline=Deadline.after(60))
+        make_key(root / name)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    (root / "sshd_config").write_text(_SSHD.format(root=root))
+    text = configuration("ListenAddress 127.0.0.1", [root / "host"], root / "client.pub")
+    (root / "sshd_config").write_text(text)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     write_ssh(root / "ssh", root / "known_hosts")
     (root / "known_hosts").write_text(f"[127.0.0.1]:{port} {(root / 'host.pub').read_text()}")
     (root / "known_hosts").chmod(0o644)
     with (root / "sshd.log").open("wb") as log:
         child = subprocess.Popen(
-            ["/usr/sbin/sshd", "-D", "-e", "-p", str(port), "-f", str(root / "sshd_config")],
+            [SSHD, "-D", "-e", "-p", str(port), "-f", str(root / "sshd_config")],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=CLEAN, start_new_session=True,
         )  # fmt: skip
     try:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from bench import HOST, Bench, Kind, on_bench, order_for
 from habitat import Home, wait_until
+from sshd_files import SSHD, configuration, copied_etc, make_key
 
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.qemu.driver import forwarded_port
@@ -25,23 +26,9 @@ from orchestrator.drivers.qemu.qmp import human_command
 from orchestrator.host import process
 
 ACCOUNT, ACCOUNT_ID = "somebody", 61234
-SSHD = Path("/usr/sbin/sshd")
 LOOPBACK = Kind("ssh", HOST, via="root")
 KEY_KINDS = ("ed25519", "ecdsa", "rsa")
 
-_CONFIGURATION = """\
-Port {port}
-ListenAddress 127.0.0.1
-{host_keys}
-AuthorizedKeysFile {folder}/authorized_keys
-StrictModes no
-UsePAM no
-PidFile none
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-{more}
-"""
 _START = """\
 mount --bind {folder}/etc /etc
 mkdir -p /run/sshd
@@ -78,13 +65,6 @@ class Server:
         return {**own, "host_key": self.host_key(), "boundary": "process", **more}
 
 
-def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
-    """A key pair in OpenSSH's format."""
-    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", str(path)]
-    process.run(argv, deadline=Deadline.after(60))
-    return path
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -106,13 +86,13 @@ def sshd(*, host_kinds: tuple[str, ...] = KEY_KINDS, more: str = "") -> Iterator
         (folder / "home").mkdir()
         os.chown(folder / "home", ACCOUNT_ID, ACCOUNT_ID)
         account = f"{ACCOUNT}:x:{ACCOUNT_ID}:{ACCOUNT_ID}::{folder}/home:/bin/sh\n"
-        # All of /etc: a file that is mounted over another goes when that one is replaced, as useradd(8) does.
-        process.run(["cp", "--archive", "/etc", folder / "etc"], deadline=Deadline.after(60))
-        with (folder / "etc" / "passwd").open("a") as accounts:
+        etc = copied_etc(folder)
+        with (etc / "passwd").open("a") as accounts:
             accounts.write(account)
-        (folder / "etc" / "shadow").write_text(f"root:*:19000::::::\n{ACCOUNT}:*:19000::::::\n")
-        host_keys = "\n".join(f"HostKey {folder}/host_{kind}" for kind in host_kinds)
-        text = _CONFIGURATION.format(port=server.port, host_keys=host_keys, folder=folder, more=more)
+        (etc / "shadow").write_text(f"root:*:19000::::::\n{ACCOUNT}:*:19000::::::\n")
+        where = f"Port {server.port}\nListenAddress 127.0.0.1"
+        host_keys = [folder / f"host_{kind}" for kind in host_kinds]
+        text = configuration(where, host_keys, folder / "authorized_keys", more)
         (folder / "sshd_config").write_text(text)
         script = _START.format(folder=folder, sshd=SSHD)
         argv = ["unshare", "--mount", "sh", "-e", "-c", script]

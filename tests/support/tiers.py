@@ -1,7 +1,8 @@
 """Which tests CI runs, and which of them one process runs one after the other.
 
 CI leaves out what is marked ``whole``, asks kinds of machines marked ``seldom`` only what is marked
-``smoke``, and takes of those marked ``rotated`` one in seven, another one each day: a week covers all.
+``smoke``, and takes of those marked ``rotated`` one in seven, another one each day: a week covers all. What
+shares a costly set-up takes its turn together: ``rotated("its name")``.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from bench import Kind
 DAYS = 7
 GROUP = "xdist_group"
 LONGEST = (
-    "libvirt",
-    "test_kvm",
-    "test_hostile",
     "test_student_work",
-    "test_cloud",
+    "libvirt",
     "attacks",
-    "debian",
-    "test_export",
     "test_staying",
-    "test_clones",
+    "debian",
+    "test_cluster",
+    "test_kvm",
+    "test_export",
+    "test_hostile",
+    "test_cloud",
+    "test_virtualbox_start",
+    "test_virtualbox",
 )
 """Groups that take minutes each, the longest first: begun in the end, they would keep a processor alone."""
 
@@ -39,10 +42,10 @@ def today() -> int:
 
 def in_ci(items: Sequence[pytest.Item], day: int) -> Iterator[pytest.Item]:
     """Those of CI on a day of the week, 1 to 7."""
-    turn = 0
+    turns: dict[str, int] = {}
     for item in items:
-        if item.get_closest_marker("rotated"):
-            turn += 1
+        if mark := item.get_closest_marker("rotated"):
+            turn = turns.setdefault(mark.args[0] if mark.args else item.nodeid, len(turns) + 1)
             if turn % DAYS != day % DAYS:
                 continue
         if item.get_closest_marker("seldom") and not item.get_closest_marker("smoke"):

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from built_in import built_in_lab
 
-from orchestrator.labfile.image_catalog import least_memory, recipes
-from orchestrator.labfile.load import load_lab
 from orchestrator.paths import EXERCISES, LABS, ROOT
 
 PAGES = ROOT / "docs" / "labs"
@@ -36,8 +35,7 @@ def rows() -> list[tuple[str, list[str]]]:
 
 
 def exercises_of(lab: str) -> list[str]:
-    loaded = load_lab(LABS / lab / "lab.yaml", EXERCISES, images=least_memory(recipes()))
-    return [exercise.name for exercise in loaded.exercises]
+    return [exercise.name for exercise in built_in_lab(lab).exercises]
 
 
 def section(page: Path, heading: str) -> str:

@@ -50,7 +50,9 @@ def comparisons(tree: ast.AST) -> Iterator[ast.Compare]:
 
 
 def test_no_driver_is_asked_for_by_its_name() -> None:
-    found = {path: list(comparisons(ast.parse(path.read_text()))) for path in OTHERS}
+    texts = {path: path.read_text() for path in OTHERS}
+    # To parse them all takes a second.
+    found = {path: list(comparisons(ast.parse(text))) for path, text in texts.items() if "driver" in text}
     assert [f"{path}:{node.lineno}" for path, nodes in found.items() for node in nodes] == []
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -13,7 +14,7 @@ from bench import Kind
 from pairwise import pairwise
 from tiers import DAYS, in_ci, require_groups
 
-from orchestrator.cli.test import QUICK
+from orchestrator.cli.test import ON_MACHINES, QUICK
 from orchestrator.paths import ROOT
 
 
@@ -26,8 +27,11 @@ class Test:
     nodeid: str
     marks: tuple[str, ...] = ()
 
-    def get_closest_marker(self, name: str) -> object:
-        return name if name in self.marks else None
+    together: str = ""
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        args = (self.together,) if self.together else ()
+        return pytest.Mark(name, args, {}, _ispytest=True) if name in self.marks else None
 
 
 def chosen(tests: list[Test], day: int) -> list[object]:
@@ -40,6 +44,13 @@ def test_a_week_has_every_test_that_takes_turns_once() -> None:
     assert len(week) == len(tests)
     assert set(week) == set(tests)
     assert {len(chosen(tests, day)) for day in range(1, DAYS + 1)} == {5, 6}
+
+
+def test_what_takes_its_turn_together_is_in_it_on_one_day() -> None:
+    sets = [Test(f"{name}{number}", ("rotated",), name) for number in range(3) for name in "ab"]
+    tests = [Test("first", ("rotated",)), *sets, Test("last", ("rotated",))]
+    days = [[cast(Test, test).nodeid for test in chosen(tests, day)] for day in range(1, DAYS + 1)]
+    assert days[:5] == [["first"], ["a0", "a1", "a2"], ["b0", "b1", "b2"], ["last"], []]
 
 
 def test_others_are_in_it_every_day_unless_they_are_left_out() -> None:
@@ -71,9 +82,21 @@ def test_a_group_that_is_not_kept_together_is_an_error() -> None:
         require_groups(cast(list[pytest.Item], [Test("a", marked)]))
 
 
-def test_what_the_quick_tier_does_not_load_has_no_quick_tests() -> None:
-    folders = [ROOT / left_out.removeprefix("--ignore=") for left_out in QUICK]
+MARK = r"pytest\.mark\.(real|nested|alone)\b"
+
+
+def files_of(options: Sequence[str]) -> list[Path]:
+    """The files of tests that these options of a tier leave out."""
+    folders = [ROOT / option.removeprefix("--ignore=") for option in options]
     assert all(any(folder.rglob("test_*.py")) for folder in folders)
-    found = [path for folder in folders for path in sorted(folder.rglob("test_*.py"))]
-    marked = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.(real|nested)\b", re.MULTILINE)
-    assert [path.name for path in found if not marked.search(path.read_text())] == []
+    return [path for folder in folders for path in sorted(folder.rglob("test_*.py"))]
+
+
+def test_what_the_quick_tier_does_not_load_has_no_quick_tests() -> None:
+    marked = re.compile(rf"^pytestmark = (\[\s*)?{MARK}", re.MULTILINE)
+    assert [path.name for path in files_of(QUICK) if not marked.search(path.read_text())] == []
+
+
+def test_what_the_others_do_not_load_has_quick_tests_alone() -> None:
+    found = [path.name for path in files_of(ON_MACHINES) if re.search(MARK, path.read_text())]
+    assert found == []

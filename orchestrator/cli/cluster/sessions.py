@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,11 +19,12 @@ from orchestrator.cli.signals import stop_signals
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import ClusterHost
 from orchestrator.cluster.sessions import remote
-from orchestrator.cluster.sessions.places import PlacedMachine, Places, named
+from orchestrator.cluster.sessions.places import PlacedMachine, Places, placed
 from orchestrator.cluster.sessions.up import bring_up
-from orchestrator.errors import Exit, Interrupted, SpecError, Unavailable
+from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.host import process
 from orchestrator.progress import Progress, shown
+from orchestrator.sessions.names import only
 
 STATUS_SECONDS, WORK_SECONDS = 120.0, 3600.0
 
@@ -147,7 +148,7 @@ def reset(cluster: str, names: tuple[str, ...], form: str) -> Exit:
     """Replace machines by fresh ones. Returns 3 if one fails."""
     check_format(form)
     with _working(cluster, form) as (hosts, progress):
-        there = named(names, Places(hosts.state).machines())
+        there = placed(names, Places(hosts.state).machines())
         done, failed = _on_their_hosts(hosts, "reset", there, progress)
     return _told(form, "reset", done, failed, "{} is up again, fresh, on {}")
 
@@ -159,7 +160,7 @@ def down(cluster: str, names: tuple[str, ...], everything: bool, form: str) -> E
         raise SpecError("name machines or sessions, or use --all (not both)", hint="see `isolab status`")
     with _working(cluster, form) as (hosts, progress):
         places = Places(hosts.state)
-        there = places.machines() if everything else named(names, places.machines())
+        there = places.machines() if everything else placed(names, places.machines())
         gone = _gone(hosts, there)
         done, failed = _on_their_hosts(hosts, "down", [one for one in there if one not in gone], progress)
         places.forget([*done, *gone])
@@ -179,10 +180,7 @@ def gc(cluster: str, form: str) -> Exit:
     check_format(form)
 
     def clean(host: ClusterHost) -> None:
-        say_line: Callable[[str], None] = lambda line: progress.tell(f"{host.name}: {line}")  # noqa: E731
-        status = remote.tell(hosts, host, ["gc"], WORK_SECONDS, say_line)
-        if status != Exit.PASSED:
-            raise Unavailable(f"`isolab gc` ended with status {status} on {host.name}: see above")
+        remote.carry_out(hosts, host, ["gc"], WORK_SECONDS, progress)
 
     with _working(cluster, form) as (hosts, progress):
         done, failed = hosts.each(clean)
@@ -203,10 +201,7 @@ def _on_their_hosts(
 
     def act(host: ClusterHost) -> None:
         names = [one.name for one in wanted[host.name]]
-        tell: Callable[[str], None] = lambda line: progress.tell(f"{host.name}: {line}")  # noqa: E731
-        status = remote.tell(hosts, host, [verb, *names], WORK_SECONDS, tell)
-        if status != Exit.PASSED:
-            raise Unavailable(f"`isolab {verb}` ended with status {status} on {host.name}: see above")
+        remote.carry_out(hosts, host, [verb, *names], WORK_SECONDS, progress)
 
     known = [host for host in hosts.cluster.hosts if host.name in wanted]
     done, failed = hosts.each(act, known)
@@ -217,17 +212,14 @@ def _on_their_hosts(
 
 def _one(hosts: HostsUp, name: str) -> tuple[PlacedMachine, ClusterHost]:
     """Return the one machine with this name, and its host. Raises SpecError."""
-    found = named([name], Places(hosts.state).machines())
-    if len(found) > 1:
-        several = ", ".join(one.name for one in found)
-        raise SpecError(f"{name!r} is a session with several machines", hint=f"name one of: {several}")
-    host = hosts.cluster.host(found[0].host)
+    one = only(name, placed([name], Places(hosts.state).machines()))
+    host = hosts.cluster.host(one.host)
     if host is None:
         raise SpecError(
-            f"{found[0].name} is on {found[0].host}, which the hosts file does not have any more",
-            hint=f"add {found[0].host} to {hosts.cluster.file} again",
+            f"{one.name} is on {one.host}, which the hosts file does not have any more",
+            hint=f"add {one.host} to {hosts.cluster.file} again",
         )
-    return found[0], host
+    return one, host
 
 
 @contextmanager

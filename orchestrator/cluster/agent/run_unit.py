@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.arch import host_arch
 from orchestrator.cluster.agent.running_unit import RunningUnit
 from orchestrator.errors import HostLacks, Interrupted, LabError, from_os
 from orchestrator.labfile.load import LoadedLab
-from orchestrator.labfile.models import boundary_of
-from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines.journal import Journal
-from orchestrator.record import Record, Status
+from orchestrator.record import Record
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.job import run_job
 from orchestrator.run.threads import MOST_THREADS, LocalEngine
+from orchestrator.run.unstarted import skipped, unstarted_record
 
 
 @dataclass(frozen=True)
@@ -86,31 +87,9 @@ def _shared(own: RunContext, host: str, slots: Slots) -> RunContext:
     return replace(own, machines=replace(own.machines, machines=machines, make_slots=slots.makes), host=host)
 
 
-def _skipped(running: RunningUnit, lab: LoadedLab, lack: HostLacks) -> list[Record]:
-    """Return the records of machines for all of which this host lacks something."""
-    reason = f"{lack.message}; {lack.hint}" if lack.hint else lack.message
+def _skipped(running: RunningUnit, lab: LoadedLab, lack: HostLacks) -> Iterator[Record]:
+    """Yield the records of machines for all of which this host lacks something."""
     known = {exercise.name for exercise in lab.exercises}
-    return [
-        _record(job, exercise, running.host, lab, reason)
-        for job in running.unit.jobs
-        for exercise in job.exercises
-        if exercise in known
-    ]
-
-
-def _record(job: Job, exercise: str, host: str, lab: LoadedLab, reason: str) -> Record:
-    machine = lab.lab.machines[job.machine]
-    return Record(
-        run=job.run,
-        lab=job.lab,
-        host=host,
-        machine=job.machine,
-        student=job.student,
-        driver=machine.driver,
-        boundary=boundary_of(machine).value,
-        arch=arch_of(machine).name,
-        accel="none",
-        exercise=exercise,
-        status=Status.SKIP,
-        reason=reason,
-    )
+    for job in running.unit.jobs:
+        blank = unstarted_record(lab, job, running.host, host_arch())
+        yield from skipped([name for name in job.exercises if name in known], blank, lack)

@@ -42,7 +42,7 @@ GIVEN_AT_MOST = 2
 LINE_END = "\n"
 
 Lost = Callable[[Job, str, str, str], Record]
-"""Makes the *error* record of a job's exercise, of a host and a reason: see ``lost_record``."""
+"""Makes the *error* record of a job's exercise, of a host ("": none) and a reason."""
 
 
 @dataclass(frozen=True)

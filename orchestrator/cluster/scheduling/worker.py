@@ -11,20 +11,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import socket
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from orchestrator.cluster.agent.paths import AgentPlace, agent_place
-from orchestrator.cluster.scheduling import certificates, process_pipes, settings, unpickling
+from orchestrator.cluster.scheduling import certificates, dask_process, process_pipes, settings, unpickling
 from orchestrator.cluster.scheduling import work as unit_work
 from orchestrator.cluster.scheduling.certificates import Credentials, Role
 from orchestrator.cluster.scheduling.dask_words import words
-from orchestrator.errors import LabError, TimedOut, Unavailable
+from orchestrator.errors import TimedOut, Unavailable
 
 START_SECONDS = 30.0
 PROGRAM = ("-c", f"from {__name__} import main; main()")
@@ -34,27 +31,15 @@ COMMAND = (sys.executable, *PROGRAM)
 
 def main() -> None:
     """Be the worker of this host until standard input ends, or the scheduler is lost."""
-    given = process_pipes.hear()
-    logging.basicConfig(format="worker: %(message)s", level=logging.WARNING)
-    try:
-        settings.apply()
-        settings.log_from(logging.WARNING)
-        credentials = Credentials.from_data(given["credentials"])
-        credentials.check(Role.HOST, datetime.now(UTC))
-        unpickling.restrict(unpickling.WORKER)
-        port = _free_port()
-        process_pipes.say(port=port)
-        asyncio.run(_serve(given, credentials, port, process_pipes.hear()))
-    except LabError as problem:
-        process_pipes.say(problem=problem.message, hint=problem.hint)
-    except (OSError, ValueError, RuntimeError) as problem:  # Dask's
-        process_pipes.say(problem=f"it cannot start: {words(problem.__cause__ or problem)}", hint="")
-    os._exit(1)
+    dask_process.be("worker", Role.HOST, unpickling.WORKER, _serve)
 
 
-async def _serve(given: dict[str, Any], credentials: Credentials, port: int, where: dict[str, Any]) -> None:
+async def _serve(given: dict[str, Any], credentials: Credentials) -> None:
     from distributed import Worker
 
+    port = _free_port()
+    process_pipes.say(port=port)
+    where = process_pipes.hear()
     process_pipes.end_with_input()
     security = certificates.security(credentials)
     await _require_scheduler(given["host"], where["scheduler"], security)
@@ -84,10 +69,7 @@ async def _serve(given: dict[str, Any], credentials: Credentials, port: int, whe
             f"the scheduler did not answer the worker on {given['host']} within {START_SECONDS:.0f} s"
         ) from None
     process_pipes.say(ready=True)
-    await asyncio.wait(
-        [asyncio.ensure_future(worker.finished()), asyncio.ensure_future(process_pipes.beat())],
-        return_when=asyncio.FIRST_COMPLETED,
-    )
+    await dask_process.until_end(worker.finished())
     process_pipes.say(problem="the connection to the scheduler ended", hint="")
 
 

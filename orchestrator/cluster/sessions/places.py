@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import SpecError
 from orchestrator.host.sqlite import Database
-from orchestrator.labfile.suggest import did_you_mean
+from orchestrator.sessions.names import named, unknown_name
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS places (
@@ -58,25 +57,15 @@ class Places:
         return [PlacedMachine(*row) for row in rows]
 
 
-def named(names: Sequence[str], there: Sequence[PlacedMachine]) -> list[PlacedMachine]:
+def placed(names: Sequence[str], there: Sequence[PlacedMachine]) -> list[PlacedMachine]:
     """Return the machines with these names: ``MACHINE``, ``SESSION/MACHINE``, or ``SESSION`` for all of its
     machines. Raises SpecError for one that is unknown or means several. Pure."""
-    return list(dict.fromkeys(one for name in names for one in _named(name, there)))
+    return list(dict.fromkeys(one for name in names for one in _meant(name, there)))
 
 
-def _named(name: str, there: Sequence[PlacedMachine]) -> list[PlacedMachine]:
-    full = [one for one in there if one.name == name]
-    machines = [one for one in there if one.machine == name]
-    session = [one for one in there if one.session == name]
-    if full:
-        return full
-    if len(machines) > 1 or (machines and session and machines != session):
-        several = ", ".join(dict.fromkeys(one.name for one in (*machines, *session)))
-        raise SpecError(f"{name!r} is ambiguous", hint=f"name one of: {several}")
-    if found := machines or session:
+def _meant(name: str, there: Sequence[PlacedMachine]) -> list[PlacedMachine]:
+    if found := named(name, there):
         return found
-    known = [word for one in there for word in (one.machine, one.name, one.session)]
-    listed = ", ".join(one.name for one in there)
+    message, here = f"the cluster has no machine {name!r}", "machines of this cluster"
     nothing = "no machines of this cluster stay; `isolab up LAB --cluster HOSTS` starts some"
-    hint = did_you_mean(name, known) or (f"machines of this cluster: {listed}" if there else nothing)
-    raise SpecError(f"the cluster has no machine {name!r}", hint=hint)
+    raise unknown_name(name, there, message, here, nothing)

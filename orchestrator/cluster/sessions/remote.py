@@ -9,8 +9,9 @@ from typing import Any
 
 from orchestrator.cluster.hosts_up import HostsUp
 from orchestrator.cluster.model import ClusterHost
-from orchestrator.errors import TransportError
+from orchestrator.errors import Exit, TransportError, Unavailable
 from orchestrator.formatting import bounded, printable
+from orchestrator.progress import Progress
 
 LONGEST_LINE = 4000
 ANSWER_BYTES = 16 * 2**20
@@ -55,6 +56,16 @@ def tell(
         return talk.finish(deadline).code
     finally:
         talk.close(at_once=True)
+
+
+def carry_out(
+    hosts: HostsUp, host: ClusterHost, words: Sequence[str], seconds: float, progress: Progress
+) -> None:
+    """Run ``isolab WORDS`` on a host, and tell its lines with the host's name. Raises LabError, also if it
+    does not end with status 0."""
+    status = tell(hosts, host, words, seconds, lambda line: progress.tell(f"{host.name}: {line}"))
+    if status != Exit.PASSED:
+        raise Unavailable(f"`isolab {words[0]}` ended with status {status} on {host.name}: see above")
 
 
 def _say(line: bytes, say: Callable[[str], None]) -> None:

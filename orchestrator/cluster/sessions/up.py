@@ -14,7 +14,6 @@ from orchestrator.cluster.placement import Pins, Terms, Unplaceable
 from orchestrator.cluster.prepare import prepare
 from orchestrator.cluster.sessions import remote
 from orchestrator.cluster.sessions.places import PlacedMachine, Places
-from orchestrator.errors import Exit, Unavailable
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import jobs as plan_jobs
 from orchestrator.progress import Progress
@@ -58,11 +57,7 @@ def bring_up(
         places.note(mine)
         names = [word for one in mine for word in ("--only", one.machine)]
         words = ["up", f"{SENT}{bundle}", *names, "--name", session, *(["--cold"] if cold else [])]
-        status = remote.tell(
-            hosts, host, words, UP_SECONDS, lambda line: progress.tell(f"{host.name}: {line}")
-        )
-        if status != Exit.PASSED:
-            raise Unavailable(f"`isolab up` ended with status {status} on {host.name}: see above")
+        remote.carry_out(hosts, host, words, UP_SECONDS, progress)
 
     chosen = [host for host in hosts.cluster.hosts if host.name in wanted]
     done, failed = hosts.each(up, chosen)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.sessions.places import PlacedMachine, Places, named
+from orchestrator.cluster.sessions.places import PlacedMachine, Places, placed
 from orchestrator.errors import SpecError
 
 VM, BOX = PlacedMachine("lab", "vm", "lab1"), PlacedMachine("lab", "box", "lab2")
@@ -32,7 +32,7 @@ def test_what_was_noted_is_there_until_it_is_forgotten(tmp_path: Path) -> None:
     ],
 )
 def test_machines_and_sessions_are_named_as_on_one_host(names: list[str], found: list[PlacedMachine]) -> None:
-    assert named(names, [OTHER, BOX, VM]) == found
+    assert placed(names, [OTHER, BOX, VM]) == found
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_machines_and_sessions_are_named_as_on_one_host(names: list[str], found:
 )
 def test_what_is_meant_by_nothing_or_several_is_said(name: str, words: str, hint: str) -> None:
     with pytest.raises(SpecError, match=words) as told:
-        named([name], [OTHER, BOX, VM])
+        placed([name], [OTHER, BOX, VM])
     assert hint in told.value.hint
 
 
 def test_without_machines_the_way_to_some_is_named() -> None:
     with pytest.raises(SpecError) as told:
-        named(["vm"], [])
+        placed(["vm"], [])
     assert "isolab up LAB --cluster HOSTS" in told.value.hint

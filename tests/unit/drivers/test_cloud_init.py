@@ -117,6 +117,7 @@ def test_waiting_ends_with_the_time_that_is_given(tmp_path: Path, monkeypatch: p
     def connected(*_: object) -> None:
         raise TransportError("another key")
 
+    monkeypatch.setattr(cloud_init, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(cloud_init, "connected", connected)
     image, address = Image("c", "amd64", "k", tmp_path), Address("h", 1, "root", tmp_path, b"")
     with pytest.raises(TimedOut, match="another key"):

@@ -9,11 +9,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from built_in import built_in_lab
 
 from orchestrator.arch import ARCHITECTURES
-from orchestrator.labfile.image_catalog import least_memory, recipes
-from orchestrator.labfile.load import LoadedLab, load_lab
-from orchestrator.paths import EXERCISES, LABS, ROOT
+from orchestrator.paths import EXERCISES, ROOT
 
 READMES = sorted(EXERCISES.rglob("README.md"))
 COMMAND = r"^(?: {4}|\$ |# )?(isolab (?:try|run|grade|plan)\b.*)$|`(isolab [^`\n]+)`"
@@ -26,10 +25,6 @@ def commands(readme: Path) -> Iterator[list[str]]:
         words = shlex.split(block or inline, comments=True)
         if not any("…" in word for word in words):
             yield words
-
-
-def lab_named(name: str) -> LoadedLab:
-    return load_lab(LABS / name / "lab.yaml", EXERCISES, images=least_memory(recipes()))
 
 
 def after(words: list[str], option: str) -> list[str]:
@@ -54,7 +49,7 @@ def test_they_name_what_is_there(readme: Path) -> None:
             assert (readme.parent / words[2]).is_file(), words
             assert set(after(words, "--on")) <= PLACES, words
             continue
-        lab = lab_named(words[2])
+        lab = built_in_lab(words[2])
         names = [exercise.name for exercise in lab.exercises]
         wanted = after(words, "--exercise")
         assert all(any(fnmatchcase(name, one) for name in names) for one in wanted), words

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from built_in import built_in_lab
 
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.driver_traits import TRAITS
 from orchestrator.errors import SpecError
 from orchestrator.labfile.builtin import builtin_labs
 from orchestrator.labfile.foreign_arch import resolve
-from orchestrator.labfile.image_catalog import least_memory, recipes
-from orchestrator.labfile.load import LoadedLab, load_lab
+from orchestrator.labfile.load import load_lab
 from orchestrator.labfile.plan import arch_of
 from orchestrator.paths import EXERCISES
 
@@ -52,13 +52,9 @@ def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return name
 
 
-def built_in(name: str) -> LoadedLab:
-    return load_lab(builtin_labs()[name], EXERCISES, images=least_memory(recipes()))
-
-
 @pytest.mark.parametrize("name", sorted(builtin_labs()))
 def test_no_lab_has_a_machine_twice(name: str, host: str) -> None:
-    machines = built_in(name).lab.machines
+    machines = built_in_lab(name).lab.machines
     kinds = [(m.driver, arch_of(m).name, m.image) for m in machines.values()]
     assert len(kinds) == len(set(kinds))
     for called, machine in machines.items():
@@ -67,7 +63,7 @@ def test_no_lab_has_a_machine_twice(name: str, host: str) -> None:
 
 
 def test_separation_has_every_architecture_on_every_host(host: str) -> None:
-    machines = built_in("separation").lab.machines
+    machines = built_in_lab("separation").lab.machines
     guests = sorted(arch_of(m).name for m in machines.values() if TRAITS[m.driver].guest)
     assert guests == sorted(ARCHITECTURES)
     assert arch_of(machines["vm"]).name == host
@@ -77,7 +73,7 @@ def test_a_lab_with_two_kinds_of_virtual_machines_has_an_amd64_one_on_arm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    machines = built_in("workshop").lab.machines
+    machines = built_in_lab("workshop").lab.machines
     assert list(machines) == ["process", "container", "vm", "amd64", "armhf", "s390x"]
 
 

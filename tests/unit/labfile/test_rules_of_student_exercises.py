@@ -4,13 +4,13 @@ notices a breach."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from built_in import built_in_exercises
 
 from orchestrator.compile.glibc_names import PARTS
-from orchestrator.labfile.load import LoadedExercise, load_exercise
+from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Hidden
 from orchestrator.paths import EXERCISES, ROOT
 
@@ -20,15 +20,22 @@ POINT = r"^(?:\d+\.|-) +(.*?)(?=^(?:\d+\.|-) |^\S|\n\n(?! )|\Z)"
 POINTS_STATED = r"(\d+(?:\.\d+)?) of (?:the )?(\d+(?:\.\d+)?) points"
 
 
-def _students() -> Iterator[LoadedExercise]:
-    for file in sorted(EXERCISES.rglob("exercise.yaml")):
-        exercise = load_exercise(file.parent, str(file.parent.relative_to(EXERCISES)))
-        if exercise.spec.student:
-            yield exercise
+STUDENTS = sorted(
+    str(file.parent.relative_to(EXERCISES))
+    for file in EXERCISES.rglob("exercise.yaml")
+    if re.search(r"^student:", file.read_text(), re.MULTILINE)
+)
+each = pytest.mark.parametrize("exercise", STUDENTS, indirect=True)
 
 
-STUDENTS = list(_students())
-each = pytest.mark.parametrize("exercise", STUDENTS, ids=lambda one: one.name)
+@pytest.fixture
+def exercise(request: pytest.FixtureRequest) -> LoadedExercise:
+    return built_in_exercises()[request.param]
+
+
+def test_all_are_found() -> None:
+    found = [name for name, one in built_in_exercises().items() if one.spec.student]
+    assert found == STUDENTS != []
 
 
 def hidden(exercise: LoadedExercise) -> Hidden:
