@@ -337,8 +337,9 @@ PC_ARCHITECTURES = tuple(arch.name for arch in _TABLE if arch.pc_firmware)
 """Architectures with PC firmware."""
 
 
-def kernel_cmdline(arch: Arch, accel: str) -> str:
-    """Return the kernel command line: console, quiet boot, immediate stop on a panic.
+def kernel_cmdline(arch: Arch, accel: str, counter_khz: int | None = None) -> str:
+    """Return the kernel command line: console, quiet boot, immediate stop on a panic, and the rate of the
+    time-stamp counter where it is known.
 
     An emulated processor has no speculation to guard against, and is slow: there the line also
     turns off what only costs time, a fifth of the boot. Options: kernel.org,
@@ -353,4 +354,5 @@ def kernel_cmdline(arch: Arch, accel: str) -> str:
         words += ["randomize_kstack_offset=off", "hardened_usercopy=off", "noautogroup"]
         # Pages that are neither zeroed twice nor two megabytes long stay shared between clones.
         words += ["init_on_alloc=0", "transparent_hugepage=never"]
-    return " ".join([*words, arch.cmdline]).strip()
+    known = f"tsc_early_khz={counter_khz}" if counter_khz else ""
+    return " ".join([*words, arch.cmdline, known]).strip()

@@ -159,7 +159,8 @@ class Order:
     names and addresses it is to know, its own first. ``runner`` is the host's own runner, where
     the image's is of another architecture and the machine has no kernel for that. ``home`` is mounted
     where user student lives; ``student_keys`` are lines of authorized_keys that may log in as student,
-    besides the machine's own client key.
+    besides the machine's own client key. ``counter_khz`` is the rate of the time-stamp counter that an
+    emulated PC sees, None if unknown or of no use to it.
     """
 
     run: str
@@ -176,6 +177,7 @@ class Order:
     runner: Path | None = None
     home: HomeDisk | None = None
     student_keys: tuple[str, ...] = ()
+    counter_khz: int | None = None
 
     @property
     def boundary(self) -> Boundary:

@@ -24,6 +24,7 @@ from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import LabError
 from orchestrator.host.cache import CacheUnwritableError
+from orchestrator.host.time_stamp_counter import counter_khz
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
@@ -247,7 +248,7 @@ def order_of(job: Job, context: LabContext) -> Order:
 
 def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: LabContext) -> Order:
     accelerator: str = wanted.driver if TRAITS[wanted.driver].hardware_only else "none"
-    if "uri" in TRAITS[wanted.driver].own_keys and wanted.uri and parse(wanted.uri).remote:
+    if _is_remote(wanted):
         accelerator = wanted.accel if arch == host_arch() else "tcg"
     elif TRAITS[wanted.driver].accelerated:
         context.progress.doing(job.machine, "choosing the accelerator")
@@ -257,6 +258,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: 
             word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
             context.progress.tell(f"{job.machine}: {word}: {choice.reason}")
     foreign = boundary_of(wanted) is Boundary.USER_EMULATION
+    emulated_here = accelerator == "tcg" and not _is_remote(wanted)
     return Order(
         run=job.run,
         name=job.machine,
@@ -267,7 +269,13 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: 
         scratch=context.scratch / job.run / job.machine,
         logs=context.out / job.machine,
         runner=make_image(context, wanted.image, host_arch()).runner if foreign else None,
+        counter_khz=counter_khz() if arch.pc_firmware and emulated_here else None,
     )
+
+
+def _is_remote(wanted: Machine) -> bool:
+    """Whether a machine is made by a daemon on another host."""
+    return bool("uri" in TRAITS[wanted.driver].own_keys and wanted.uri and parse(wanted.uri).remote)
 
 
 def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:

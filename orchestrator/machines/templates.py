@@ -222,6 +222,8 @@ def _probe(transport: InteractiveTransport, deadline: Deadline, patience: float)
     slept = time.monotonic() - begun
     if slept > 8.0 * patience:
         raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
+    if slept < 0.9:
+        raise BootError(f"a clone's timers are fast: sleeping one second took {slept:.1f} s")
     clock = float(_run(transport, ["date", "+%s"], deadline, patience))
     if abs(clock - time.time()) > 5.0 * patience:
         raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")

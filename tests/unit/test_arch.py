@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from orchestrator.arch import ARCHITECTURES, UnknownHost, host_arch
+from orchestrator.arch import ARCHITECTURES, UnknownHost, host_arch, kernel_cmdline
 from orchestrator.compile.toolchain import zig_folder
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -82,3 +82,9 @@ def test_a_host_of_an_unknown_architecture_is_an_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(platform, "machine", lambda: "vax")
     with pytest.raises(UnknownHost, match="vax"):
         host_arch()
+
+
+def test_the_kernel_of_an_emulated_pc_is_told_how_fast_its_counter_runs() -> None:
+    amd64 = ARCHITECTURES["amd64"]
+    assert "tsc_early_khz=2596000" in kernel_cmdline(amd64, "tcg", 2_596_000).split()
+    assert "tsc_early_khz" not in kernel_cmdline(amd64, "tcg", None)

@@ -103,7 +103,7 @@ def _os(order: Order, handle: Handle, files: Files) -> Xml.Element:
     _add(system, "type", "hvm", arch=arch_name(order.arch), machine=machine_type(order.arch))
     _add(system, "kernel", files.kernel)
     _add(system, "initrd", files.initrd)
-    _add(system, "cmdline", kernel_cmdline(order.arch, handle.accel))
+    _add(system, "cmdline", kernel_cmdline(order.arch, handle.accel, order.counter_khz))
     return system
 
 

@@ -118,7 +118,8 @@ def _boot_words(order: Order, handle: Handle, memory: Memory) -> list[str]:
         return ["-bios", order.arch.firmware] if order.arch.firmware else []
     argv = ["-kernel", str(memory.kernel or order.image.kernel)]
     argv += ["-initrd", str(memory.initrd or home.initrd(order, handle))]
-    words = kernel_cmdline(order.arch, order.accel) + (_template_words(order) if memory.file else "")
+    words = kernel_cmdline(order.arch, order.accel, order.counter_khz)
+    words += _template_words(order) if memory.file else ""
     return [*argv, "-append", words + (f" {SYSTEM}" if order.image.disk else ""), "-no-reboot"]
 
 
