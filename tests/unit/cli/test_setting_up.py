@@ -32,7 +32,8 @@ case "$*" in
 		: >"$place/pip-$(cat "$home/$(basename "$real").version")"
 		ln -s "$real" "$place/bin/python" ;;
 	*"-m pip"*)
-		echo "pip $(echo "$*" | grep -o 'requirements/[a-z]*\.txt\|--editable' | sed 's/[.]txt$//')" >>"$home/log"
+		files='requirements/[a-z]*\.txt\|--editable'
+		echo "pip $(echo "$*" | grep -o "$files" | sed 's/[.]txt$//')" >>"$home/log"
 		[ ! -f "$home/slow" ] || sleep "$(cat "$home/slow")"
 		[ ! -f "$home/pip-says" ] || { cat "$home/pip-says"; exit 1; } ;;
 	*" --check "*) case "$*" in *--bad*) echo bad >&2; exit 2 ;; *--help*) echo page ;; *) exit 64 ;; esac ;;
