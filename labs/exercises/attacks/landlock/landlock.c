@@ -29,7 +29,7 @@
 /* As in linux/landlock.h, which is younger in some places than the kernel that runs. */
 enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446, PATH_BENEATH = 1, VERSION = 1 };
 enum { WRITE_FILE = 1 << 1, READ_FILE = 1 << 2, CONNECT_TCP = 1 << 1, SCOPE_SIGNAL = 1 << 1 };
-enum { SINCE_TCP = 4, SINCE_SCOPES = 6, UNAVAILABLE = -1 };
+enum { SINCE_TCP = 4, SINCE_SCOPES = 6 };
 
 struct ruleset {
     uint64_t files, network, scopes;
@@ -153,15 +153,25 @@ static void make_file(const char *path)
         die(path);
 }
 
-static void show(const char *when, const struct attempts *seen, int abi)
+static void show(bool confined, const struct attempts *seen, int abi)
 {
-    printf("\"page_%s\": \"%s\", \"private_%s\": \"%s\", ", when, verdict(seen->page), when, verdict(seen->private));
-    printf("\"link_%s\": \"%s\", \"write_%s\": \"%s\", ", when, verdict(seen->link), when, verdict(seen->write));
-    printf("\"open_%s\": \"%s\", \"child_%s\": \"%s\", ", when, verdict(seen->open_before), when,
-           verdict(seen->child));
-    printf("\"tcp_%s\": \"%s\", ", when, abi < SINCE_TCP ? "not covered here" : verdict(seen->tcp));
-    printf("\"udp_%s\": \"%s\", ", when, verdict(seen->udp));
-    printf("\"outside_%s\": \"%s\"", when, abi < SINCE_SCOPES ? "not covered here" : verdict(seen->signal));
+    const struct {
+        const char *before, *after; /* what it is called before and after the confinement */
+        int error, since;
+    } rows[] = {
+        {"page_before", "page_after", seen->page, 0},
+        {"private_before", "private_after", seen->private, 0},
+        {"link_before", "link_after", seen->link, 0},
+        {"write_before", "write_after", seen->write, 0},
+        {"open_before", "open_after", seen->open_before, 0},
+        {"child_before", "child_after", seen->child, 0},
+        {"tcp_before", "tcp_after", seen->tcp, SINCE_TCP},
+        {"udp_before", "udp_after", seen->udp, 0},
+        {"outside_before", "outside_after", seen->signal, SINCE_SCOPES},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        printf(", \"%s\": \"%s\"", confined ? rows[i].after : rows[i].before,
+               abi < rows[i].since ? "not covered here" : verdict(rows[i].error));
 }
 
 int main(void)
@@ -187,10 +197,9 @@ int main(void)
     int error = confine(abi);
     struct attempts after = try_all(open_before, &there);
     printf("version %d of the interface\n", abi);
-    printf("{\"landlock\": \"%s\", ", verdict(error));
-    show("before", &before, abi);
-    printf(", ");
-    show("after", &after, abi);
+    printf("{\"landlock\": \"%s\"", verdict(error));
+    show(false, &before, abi);
+    show(true, &after, abi);
     printf("}\n");
     fflush(stdout);
     if (listener != -1)

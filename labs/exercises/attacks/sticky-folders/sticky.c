@@ -108,26 +108,23 @@ static void show(const char *name, int error, const char *end)
     printf("\"%s\": \"%s\"%s", name, verdict(error), end);
 }
 
-static void step_into_them(const char *when)
+static void step_into_them(bool on)
 {
-    char name[64];
     const struct {
-        const char *what;
+        const char *off, *on; /* what it is called with the rules off and on */
         int error;
     } seen[] = {
-        {"symlink", open_as(VICTIM, "sticky/link", O_RDONLY)},
-        {"own_symlink", open_as(TRAPPER, "sticky/link", O_RDONLY)},
-        {"plain_symlink", open_as(VICTIM, "plain/link", O_RDONLY)},
-        {"hardlink", link_as(TRAPPER, "precious", "sticky/hard")},
-        {"fifo", open_as(VICTIM, "sticky/fifo", O_RDWR | O_CREAT)},
-        {"fifo_without_creat", open_as(VICTIM, "sticky/fifo", O_RDWR)},
-        {"file", open_as(VICTIM, "sticky/file", O_WRONLY | O_CREAT)},
-        {"file_as_root", open_as(0, "sticky/file", O_WRONLY | O_CREAT)},
+        {"symlink_off", "symlink_on", open_as(VICTIM, "sticky/link", O_RDONLY)},
+        {"own_symlink_off", "own_symlink_on", open_as(TRAPPER, "sticky/link", O_RDONLY)},
+        {"plain_symlink_off", "plain_symlink_on", open_as(VICTIM, "plain/link", O_RDONLY)},
+        {"hardlink_off", "hardlink_on", link_as(TRAPPER, "precious", "sticky/hard")},
+        {"fifo_off", "fifo_on", open_as(VICTIM, "sticky/fifo", O_RDWR | O_CREAT)},
+        {"fifo_without_creat_off", "fifo_without_creat_on", open_as(VICTIM, "sticky/fifo", O_RDWR)},
+        {"file_off", "file_on", open_as(VICTIM, "sticky/file", O_WRONLY | O_CREAT)},
+        {"file_as_root_off", "file_as_root_on", open_as(0, "sticky/file", O_WRONLY | O_CREAT)},
     };
-    for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
-        snprintf(name, sizeof name, "%s_%s", seen[i].what, when);
-        show(name, seen[i].error, ", ");
-    }
+    for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
+        show(on ? seen[i].on : seen[i].off, seen[i].error, ", ");
 }
 
 /* 0, or the errno of the first one that cannot be set. */
@@ -157,9 +154,9 @@ int main(void)
     }
     lay_traps();
     printf("{");
-    step_into_them("off");
+    step_into_them(false);
     error = set_all('1');
-    step_into_them("on");
+    step_into_them(true);
     show("settings", error, "}\n");
     return set_all('b') == 0 ? 0 : 1;
 }
