@@ -5,7 +5,7 @@
  * One user lays traps, another one steps into them; each trap with its rule off and on. Beside the refusals: the same in a
  * folder without the sticky bit, and one's own link. The settings are as they were afterwards.
  *
- *   sticky/   mode 1777, as /tmp has it          plain/   mode 0777
+ *   crowd/   mode 1777, as /tmp has it          plain/   mode 0777
  *
  * Runs as root of a machine with a kernel of its own. Man pages: proc_sys_fs(5), symlink(7), link(2), open(2).
  */
@@ -90,15 +90,15 @@ static void make_folder(const char *path, mode_t mode)
 /* What lies in both folders: laid by the trapper. */
 static void lay_traps(void)
 {
-    make_folder("sticky", 01777);
+    make_folder("crowd", 01777);
     make_folder("plain", 0777);
     make_file("target", 0, 0644);
     make_file("precious", VICTIM, 0600);
-    make_file("sticky/file", TRAPPER, 0666);
-    if (mkfifo("sticky/fifo", 0666) == -1 || chmod("sticky/fifo", 0666) == -1 ||
-        lchown("sticky/fifo", TRAPPER, TRAPPER) == -1)
-        die("sticky/fifo");
-    if (symlink("../target", "sticky/link") == -1 || lchown("sticky/link", TRAPPER, TRAPPER) == -1 ||
+    make_file("crowd/file", TRAPPER, 0666);
+    if (mkfifo("crowd/fifo", 0666) == -1 || chmod("crowd/fifo", 0666) == -1 ||
+        lchown("crowd/fifo", TRAPPER, TRAPPER) == -1)
+        die("crowd/fifo");
+    if (symlink("../target", "crowd/link") == -1 || lchown("crowd/link", TRAPPER, TRAPPER) == -1 ||
         symlink("../target", "plain/link") == -1 || lchown("plain/link", TRAPPER, TRAPPER) == -1)
         die("links");
 }
@@ -114,14 +114,14 @@ static void step_into_them(bool on)
         const char *off, *on; /* what it is called with the rules off and on */
         int error;
     } seen[] = {
-        {"symlink_off", "symlink_on", open_as(VICTIM, "sticky/link", O_RDONLY)},
-        {"own_symlink_off", "own_symlink_on", open_as(TRAPPER, "sticky/link", O_RDONLY)},
+        {"symlink_off", "symlink_on", open_as(VICTIM, "crowd/link", O_RDONLY)},
+        {"own_symlink_off", "own_symlink_on", open_as(TRAPPER, "crowd/link", O_RDONLY)},
         {"plain_symlink_off", "plain_symlink_on", open_as(VICTIM, "plain/link", O_RDONLY)},
-        {"hardlink_off", "hardlink_on", link_as(TRAPPER, "precious", "sticky/hard")},
-        {"fifo_off", "fifo_on", open_as(VICTIM, "sticky/fifo", O_RDWR | O_CREAT)},
-        {"fifo_without_creat_off", "fifo_without_creat_on", open_as(VICTIM, "sticky/fifo", O_RDWR)},
-        {"file_off", "file_on", open_as(VICTIM, "sticky/file", O_WRONLY | O_CREAT)},
-        {"file_as_root_off", "file_as_root_on", open_as(0, "sticky/file", O_WRONLY | O_CREAT)},
+        {"hardlink_off", "hardlink_on", link_as(TRAPPER, "precious", "crowd/hard")},
+        {"fifo_off", "fifo_on", open_as(VICTIM, "crowd/fifo", O_RDWR | O_CREAT)},
+        {"fifo_without_creat_off", "fifo_without_creat_on", open_as(VICTIM, "crowd/fifo", O_RDWR)},
+        {"file_off", "file_on", open_as(VICTIM, "crowd/file", O_WRONLY | O_CREAT)},
+        {"file_as_root_off", "file_as_root_on", open_as(0, "crowd/file", O_WRONLY | O_CREAT)},
     };
     for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
         show(on ? seen[i].on : seen[i].off, seen[i].error, ", ");
