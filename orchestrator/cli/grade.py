@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.labs import open_lab
-from orchestrator.cli.output import JSON, check_format, say, say_json, table
+from orchestrator.cli.output import JSON, check_format, say, say_json
+from orchestrator.cli.self_test_words import self_test_data, self_test_words
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, SpecError
 from orchestrator.formatting import bounded, counted, printable
@@ -35,6 +36,7 @@ from orchestrator.gradebook.write import (
 )
 from orchestrator.grading.about import ABOUT, mark_finished, read_about
 from orchestrator.grading.derive import Derived, derive
+from orchestrator.grading.fairness import rules
 from orchestrator.grading.grade import Choice, Outcome, grade_class
 from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, course_key, existing_key, read_public, signing_key
@@ -42,7 +44,7 @@ from orchestrator.grading.model import Grade, Gradebook, Verdict
 from orchestrator.grading.out_folder import check_out_folder
 from orchestrator.grading.regrade import CHANGES, Change, render, summary, told
 from orchestrator.grading.selection import exercises_of
-from orchestrator.grading.self_test import Finding, self_test
+from orchestrator.grading.self_test import self_test
 from orchestrator.grading.signed_file import problem_of
 from orchestrator.grading.verification import Verification, verify
 from orchestrator.host.cache import write_atomically
@@ -174,12 +176,12 @@ def _test_lab(lab_path: str, options: Options) -> Exit:
     lab = _lab(lab_path)
     with _showing(options.form) as progress:
         findings = self_test(lab, choice_of(lab, options), progress)
-    faults = [one for one in findings if one.fault]
+    found = rules(exercises_of(lab, options.exercises), findings)
     if options.form == JSON:
-        say_json({"faults": len(faults), "solutions": [_finding_data(one) for one in findings]})
+        say_json(self_test_data(findings, found))
     else:
-        say(_findings(findings))
-    return Exit.FAILED if faults else Exit.PASSED
+        say(self_test_words(findings, found))
+    return Exit.FAILED if any(one.fault for one in findings) else Exit.PASSED
 
 
 def _verify(mode: Mode, options: Options) -> Exit:
@@ -417,31 +419,4 @@ def _named(grade: Grade) -> Mapping[str, Any]:
         "exercise": grade.exercise,
         "attempt": grade.attempt,
         "reason": grade.reason,
-    }
-
-
-def _findings(findings: Sequence[Finding]) -> str:
-    rows = [
-        (
-            one.exercise,
-            one.place,
-            "no result" if one.points is None else f"{one.points:g} of {one.max_points:g}",
-            counted(len(one.missed), "check") + " missed" if one.missed else "",
-            one.fault or "as it should",
-        )
-        for one in findings
-    ]
-    faults = sum(1 for one in findings if one.fault)
-    end = f"\n{counted(len(findings), 'solution')}: {faults or 'none'} with other points than it should have"
-    return table(("EXERCISE", "SOLUTION", "POINTS", "TESTS", "VERDICT"), rows) + "\n" + end
-
-
-def _finding_data(one: Finding) -> dict[str, Any]:
-    return {
-        "exercise": one.exercise,
-        "solution": one.place,
-        "points": one.points,
-        "max": one.max_points,
-        "missed": list(one.missed),
-        "fault": one.fault,
     }

@@ -23,6 +23,7 @@ from orchestrator.record import Record, Status
 from orchestrator.report.answers import as_data, render
 from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
+from orchestrator.results.platform import in_words, libraries
 from orchestrator.results.store import new_run_id
 from orchestrator.run.adhoc import lab_of
 from orchestrator.run.prebuild import Prebuilt, prebuilt
@@ -123,7 +124,9 @@ def _render(name: str, records: Sequence[Record], answers: Answers, spent: float
         for r in records
     ]
     grid = table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS IN MACHINE"), rows)
-    return f"{grid}\n\n{render(name, answers)}\nwall time: {spent:.1f} s"
+    library = in_words(libraries(records))
+    ends = [f"wall time: {spent:.1f} s", *([printable(library)] if library else [])]
+    return "\n".join([f"{grid}\n\n{render(name, answers)}", *ends])
 
 
 def _print_json(

@@ -6,8 +6,10 @@ under the runner, with a deadline and bounded output, as everything else a machi
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.compile.cross import inputs, origin_of
 from orchestrator.compile.toolchain import WARNINGS
@@ -24,7 +26,21 @@ COMPILE_SECONDS = 120.0
 
 WORDS_LIMIT = 64 * 2**10
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", *WARNINGS)
-_LOOK = "for c in cc gcc clang tcc; do command -v $c && exit 0; done; exit 1"
+_LOOK = (
+    "for c in cc gcc clang tcc; do command -v $c && break; done || exit 1; "
+    "printf '#include <features.h>\\nglibc __GLIBC__ __GLIBC_MINOR__\\n' | $c -E -P - 2>/dev/null; exit 0"
+)
+"""Script for sh: prints the compiler's path, and on the last line the version of glibc if there is one."""
+_GLIBC = re.compile(r"^glibc (\d{1,3}) (\d{1,3})\s*\Z", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What became of an exercise's builds in its machine. ``reason`` says why it cannot build them, "" when
+    all are built or there are none; ``library`` is the C library of its compiler, "" if that is not known."""
+
+    reason: str = ""
+    library: str = ""
 
 
 def in_guest(exercise: LoadedExercise) -> list[Build]:
@@ -39,23 +55,23 @@ def sources(exercise: LoadedExercise) -> list[str]:
     return list(dict.fromkeys(str(p.relative_to(top)) for paths in found for p in paths))
 
 
-def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
-    """Run the builds meant for this machine; return why it cannot, "" when all are built.
+def build_in_guest(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> Built:
+    """Run the builds meant for this machine.
 
     Raises BuildError with the compiler's output, TransportError, TimedOut, Interrupted.
     """
     builds = in_guest(exercise)
     if not builds:
-        return ""
+        return Built()
     if place.subject.boundary is Boundary.USER_EMULATION:
-        return "needs a compiler for its architecture; the one here compiles for the host"
-    compiler = _compiler(exercise, place, cancellation)
+        return Built("needs a compiler for its architecture; the one here compiles for the host")
+    compiler, library = _compiler(exercise, place, cancellation)
     if not compiler:
-        return "needs a compiler (cc, gcc, clang or tcc), and this machine has none"
+        return Built("needs a compiler (cc, gcc, clang or tcc), and this machine has none")
     for build in builds:
         result = _run(render_command(build, compiler), exercise, place, compiler, cancellation)
         _require(build, result, WorkError if exercise.spec.is_students(build) else BuildError)
-    return ""
+    return Built(library=library)
 
 
 def render_command(build: Build, compiler: str) -> list[str]:
@@ -65,9 +81,15 @@ def render_command(build: Build, compiler: str) -> list[str]:
     return [compiler, *FLAGS, *build.flags, "-o", build.program, *build.sources]
 
 
-def _compiler(exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation) -> str:
+def _compiler(
+    exercise: LoadedExercise, place: ExerciseContext, cancellation: Cancellation
+) -> tuple[str, str]:
+    """Return the path of the machine's compiler, and its C library in words; "" for what there is not."""
     result = _run(["/bin/sh", "-c", _LOOK], exercise, place, "", cancellation)
-    return result.stdout.strip() if result.exit_code == 0 else ""
+    if result.exit_code != 0:
+        return "", ""
+    version = _GLIBC.search(result.stdout)
+    return result.stdout.partition("\n")[0].strip(), f"glibc {version[1]}.{version[2]}" if version else ""
 
 
 def _run(

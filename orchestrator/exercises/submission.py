@@ -154,10 +154,11 @@ def without_work(exercise: LoadedExercise, reason: str) -> LoadedExercise:
 
 
 def provided(exercise: LoadedExercise, place: str) -> Files:
-    """Return the files of one of the exercise's own folders: skeleton, solution, wrong/KIND. Files missing
-    from a wrong solution come from the reference solution."""
+    """Return the files of one of the exercise's own folders: skeleton, solution, alternatives/KIND,
+    wrong/KIND. Files missing from the last two come from the reference solution."""
     names, own = _names(exercise), exercise.folder / place
-    theirs = [name for name in names if Path(place).parts[:1] == (WRONG,) and not (own / name).exists()]
+    of_reference = Path(place).parts[:1] in ((ALTERNATIVES,), (WRONG,))
+    theirs = [name for name in names if of_reference and not (own / name).exists()]
     ours = _taken(own, exercise.folder, [name for name in names if name not in theirs])
     found = [ours, _taken(exercise.folder / SOLUTION, exercise.folder, theirs)]
     if missing := [words for one in found for words in one.missing]:

@@ -36,6 +36,8 @@ def render(table: Table) -> str:
     for section in table.sections:
         lines += _exercise(section, table)
     lines += ["## Machines", "", *_machines(summary)]
+    if words := wording.c_library(table):
+        lines += ["", f"{escape(words)}."]
     return "\n".join(lines) + "\n"
 
 

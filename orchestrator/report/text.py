@@ -210,3 +210,5 @@ def _how_it_ended(table: Table) -> Iterator[RenderableType]:
         times = {column.name: tally.seconds for column, tally in summary.machines}
         slow = ", ".join(f"{name} {wording.duration(times[name])}" for name in summary.slow)
         yield Text(f"slow machines: {slow}", style="yellow")
+    if words := wording.c_library(table):
+        yield Text(words)

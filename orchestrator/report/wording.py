@@ -22,6 +22,7 @@ from orchestrator.results.comparison import (
     Table,
 )
 from orchestrator.results.for_student import has_hidden
+from orchestrator.results.platform import in_words, libraries
 
 SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKIP: "–"}
 NOT_RUN = "·"
@@ -67,6 +68,11 @@ WARNED = "What the compiler warned of where answers differ"
 _REASONS_LIMIT = 300_000
 """Characters of all reasons of a page together."""
 _NAMES = 6
+
+
+def c_library(table: Table) -> str:
+    """Return the C library that programs were linked with, and on which machines if there are several."""
+    return printable(in_words(libraries(table.records())))
 
 
 def warnings(table: Table) -> tuple[str, ...]:

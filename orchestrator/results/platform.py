@@ -56,6 +56,24 @@ def properties(record: Record) -> dict[str, str]:
     return found
 
 
+def libraries(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Return the C libraries that these programs were linked with -> the machines, both in the records'
+    order. A machine whose programs have none of ours, such as scripts, is in no list."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        if libc := record.platform.get("libc"):
+            machines = found.setdefault(str(libc), [])
+            machines += [] if record.machine in machines else [record.machine]
+    return found
+
+
+def in_words(found: Mapping[str, Sequence[str]]) -> str:
+    """Return ``libraries`` as a sentence: one for all without its machines; "" for none."""
+    if len(found) < 2:
+        return "".join(f"C library: {name}" for name in found)
+    return "C library: " + "; ".join(f"{name} on {', '.join(machines)}" for name, machines in found.items())
+
+
 def _of_architecture(platform: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     if order := platform.get("byte_order"):
         yield "byte order", str(order)

@@ -182,11 +182,13 @@ def _one(exercise: LoadedExercise, place: ExerciseContext, blank: Record, contex
     """Run one exercise; an infrastructure error becomes an *error* record, unless the machine is lost."""
     cancellation = context.cancellation
     try:
-        reason = missing_programs(exercise, place, cancellation) or build_in_guest(
-            exercise, place, cancellation
-        )
-        if reason:
+        if reason := missing_programs(exercise, place, cancellation):
             return replace(blank, status=Status.SKIP, reason=reason)
+        built = build_in_guest(exercise, place, cancellation)
+        if built.reason:
+            return replace(blank, status=Status.SKIP, reason=built.reason)
+        if built.library and "libc" not in blank.platform:
+            blank = replace(blank, platform={**blank.platform, "libc": built.library})
         return run_exercise(exercise, place, blank, cancellation)
     except BuildError as problem:
         return _not_built(exercise, blank, problem)

@@ -12,7 +12,9 @@ from consoles import keep_consoles
 from habitat import fresh_home
 
 from orchestrator.drivers.model import Template
+from orchestrator.exercises.checks import observations
 from orchestrator.host import cache
+from orchestrator.paths import EXERCISES
 from orchestrator.transport.base import Item
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("debian")]
@@ -138,6 +140,26 @@ class TestPeopleCan:
 
     def test_not_become_the_other_user_without_it(self, desk: Bench) -> None:
         assert desk.command("su", "other", "-c", "sudo -n id -u").code != 0
+
+
+class TestLessons:
+    """What only a machine with a disk and with cgroup-tools can show of control groups."""
+
+    def test_the_tools_do_what_is_done_by_hand_and_refuse_names_of_version_1(self, desk: Bench) -> None:
+        script = (EXERCISES / "cgroups/by-hand/by_hand.sh").read_bytes()
+        desk.put(Item("by_hand.sh", script, 0o644, desk.student))
+        said = desk.command("sh", "-c", f"cd {desk.work} && sh by_hand.sh").stdout.decode()
+        seen = observations(said)
+        assert (seen["tools"], seen["names_of_version_1"]) == ("allowed", "refused"), said
+        assert seen["tools_quota"] == seen["quota"] == "350000 1000000"
+
+    def test_a_limit_on_block_io_slows_a_disk_down(self, desk: Bench) -> None:
+        desk.put(Item("io.c", (EXERCISES / "cgroups/io/io.c").read_bytes(), 0o644, desk.student))
+        said = desk.command("sh", "-c", f"cd {desk.work} && cc -o io io.c && ./io").stdout.decode()
+        seen = observations(said)
+        assert (seen["disk"], seen["set_limit"]) == ("found", "allowed"), said
+        assert seen["io_stat_counts"] is True
+        assert seen["limited_takes_time"] is True
 
 
 def test_the_image_says_how_it_was_configured(desk: Bench) -> None:

@@ -29,7 +29,7 @@ from orchestrator.exercises.checks import Subject, judge
 from orchestrator.exercises.compile_in_guest import sources
 from orchestrator.exercises.execute import ExerciseContext, folder_name, items, run_exercise
 from orchestrator.exercises.submission import assembled, provided
-from orchestrator.labfile.check_submission import SKELETON, SOLUTION, WRONG
+from orchestrator.labfile.check_submission import ALTERNATIVES, SKELETON, SOLUTION, WRONG
 from orchestrator.labfile.load import LoadedExercise, load_exercise
 from orchestrator.labfile.models import Boundary
 from orchestrator.paths import EXERCISES, ROOT
@@ -70,6 +70,18 @@ def _tasks(*places: str) -> list[Task]:
     return [Task(arch, e, e.name, place) for arch in ARCHITECTURES for e in STUDENT for place in places]
 
 
+OTHERS = [
+    (e, f"{ALTERNATIVES}/{path.name}")
+    for e in STUDENT
+    for path in sorted((e.folder / ALTERNATIVES).glob("*/"))
+]
+"""Right solutions of another design."""
+AGAIN = pytest.mark.whole("CI has this solution on another machine")
+BY_OTHERS = [
+    pytest.param(Task(arch, e, e.name, place), marks=() if turn == number % len(ARCHITECTURES) else AGAIN)
+    for turn, arch in enumerate(ARCHITECTURES)
+    for number, (e, place) in enumerate(OTHERS)
+]
 WRONG_ONES = [
     Task(arch, e, e.name, f"{WRONG}/{kind}")
     for arch in ARCHITECTURES
@@ -226,6 +238,17 @@ class TestSolutions:
     @pytest.mark.parametrize("task", _tasks(SOLUTION), ids=str)
     def test_the_reference_gets_all_points(self, solved: Mapping[Task, Future[Done]], task: Task) -> None:
         done = solved[task].result()
+        assert done.record.status is Status.PASS, told(done)
+        assert done.record.points == done.record.max_points > 0
+        assert done.warnings == []
+
+    @pytest.mark.rotated
+    @pytest.mark.parametrize("task", BY_OTHERS, ids=str)
+    def test_a_right_solution_of_another_design_gets_all_points(
+        self, solved: Mapping[Task, Future[Done]], task: Task
+    ) -> None:
+        done = solved[task].result()
+        assert done.missed() == set(), told(done)
         assert done.record.status is Status.PASS, told(done)
         assert done.record.points == done.record.max_points > 0
         assert done.warnings == []

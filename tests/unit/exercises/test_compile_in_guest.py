@@ -12,7 +12,7 @@ from factories import SITE, FakeTransport, answer, loaded, subject
 from orchestrator.compile.cross import build_exercise
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import BuildError
-from orchestrator.exercises.compile_in_guest import build_in_guest, render_command, sources
+from orchestrator.exercises.compile_in_guest import Built, build_in_guest, render_command, sources
 from orchestrator.exercises.execute import ExerciseContext
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Boundary, Build
@@ -45,13 +45,13 @@ def test_what_the_controller_compiles_leaves_nothing_to_the_guest(tmp_path: Path
     ours = loaded(tmp_path, {"build": {"sources": ["one.c"]}})
     where, transport = place(answer())
     assert sources(ours) == []
-    assert build_in_guest(ours, where, Cancellation()) == ""
+    assert build_in_guest(ours, where, Cancellation()) == Built()
     assert transport.asked == []
 
 
 def test_the_student_compiles_in_the_exercises_folder(exercise: LoadedExercise) -> None:
     where, transport = place(answer(b"/usr/bin/tcc\n"), answer())
-    assert build_in_guest(exercise, where, Cancellation()) == ""
+    assert build_in_guest(exercise, where, Cancellation()) == Built()
     asked = transport.asked[-1]
     assert asked[asked.index("--user") + 1] == "1000:1000"
     assert asked[asked.index("--dir") + 1] == "/work/ipc-pipe"
@@ -59,6 +59,25 @@ def test_the_student_compiles_in_the_exercises_folder(exercise: LoadedExercise) 
     command = asked[asked.index("--") + 1 :]
     assert command[0] == "/usr/bin/tcc"
     assert command[-5:] == ["-lm", "-o", "one", "one.c", "two.c"]
+
+
+@pytest.mark.parametrize(
+    ("said", "library"),
+    [
+        (b"/usr/bin/cc\nglibc 2 36\n", "glibc 2.36"),
+        (b"/usr/bin/cc\n\nglibc 2 41 \n", "glibc 2.41"),
+        (b"/usr/bin/cc\nglibc __GLIBC__ __GLIBC_MINOR__\n", ""),
+        (b"/usr/bin/cc\nglibc 2 36 and more\n", ""),
+        (b"/usr/bin/cc\nglibc 2222 36\n", ""),
+        (b"/usr/bin/cc\n", ""),
+    ],
+)
+def test_the_machines_c_library_is_known_if_its_compiler_says_so(
+    exercise: LoadedExercise, said: bytes, library: str
+) -> None:
+    where, transport = place(answer(said), answer())
+    assert build_in_guest(exercise, where, Cancellation()) == Built(library=library)
+    assert "CC=/usr/bin/cc" in transport.asked[-1]
 
 
 def test_a_command_is_the_shells() -> None:
@@ -80,12 +99,12 @@ def test_a_slow_machine_gets_longer(exercise: LoadedExercise) -> None:
 
 def test_without_a_compiler_it_is_skipped_with_that_reason(exercise: LoadedExercise) -> None:
     where, _ = place(answer(exit=1))
-    assert "this machine has none" in build_in_guest(exercise, where, Cancellation())
+    assert "this machine has none" in build_in_guest(exercise, where, Cancellation()).reason
 
 
 def test_the_hosts_compiler_is_not_one_of_an_emulated_processor(exercise: LoadedExercise) -> None:
     where, transport = place(answer(b"/usr/bin/cc\n"), boundary=Boundary.USER_EMULATION)
-    assert "compiles for the host" in build_in_guest(exercise, where, Cancellation())
+    assert "compiles for the host" in build_in_guest(exercise, where, Cancellation()).reason
     assert transport.asked == []
 
 

@@ -62,9 +62,9 @@ def test_a_path_wins_over_a_name(elsewhere: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("separtion", "did you mean 'separation'? built-in labs: capstone, "),
-        ("miine", "did you mean 'mine'? built-in labs: capstone, "),
-        ("qqq", "built-in labs: capstone, "),
+        ("separtion", "did you mean 'separation'? built-in labs: attacks, "),
+        ("miine", "did you mean 'mine'? built-in labs: attacks, "),
+        ("qqq", "built-in labs: attacks, "),
         ("labs/separation", "did you mean 'separation'? That is a built-in lab."),
         ("memory", "run isolab in another folder"),
         ("labs/nothing", "a lab is a folder with lab.yaml"),

@@ -10,6 +10,8 @@ import pytest
 from built_in import built_in_exercises
 
 from orchestrator.compile.glibc_names import PARTS
+from orchestrator.exercises.submission import provided
+from orchestrator.labfile.check_submission import ALTERNATIVES, SOLUTION
 from orchestrator.labfile.load import LoadedExercise
 from orchestrator.labfile.models import Hidden
 from orchestrator.paths import EXERCISES, ROOT
@@ -93,6 +95,19 @@ def test_of_every_rule_a_wrong_solution_proves_that_a_breach_is_noticed(exercise
 def test_every_wrong_solution_breaks_a_rule(exercise: LoadedExercise) -> None:
     told = {name for names in hidden(exercise).rules.values() for name in names}
     assert [kind for kind, misses in hidden(exercise).wrong.items() if not told & set(misses)] == []
+
+
+@each
+def test_two_right_solutions_of_another_design_prove_that_designs_are_free(exercise: LoadedExercise) -> None:
+    """tests/machines/test_student_work.py runs them."""
+    assert exercise.spec.student
+    others = sorted((exercise.folder / ALTERNATIVES).glob("*/"))
+    assert len(others) >= 2
+    for place in others:
+        own = [name for name in exercise.spec.student.files if (place / name).is_file()]
+        assert own, place
+        assert all("Another design: " in (place / name).read_text()[:200] for name in own)
+        assert provided(exercise, f"{ALTERNATIVES}/{place.name}") != provided(exercise, SOLUTION)
 
 
 @each

@@ -70,19 +70,26 @@ remove() {
     verdict
 }
 
+# Sets tools, what became of the four, and slide, what cgset says to names of version 1.
 with_tools() {
+    slide="" tools_quota="$quota"
     for tool in cgcreate cgset cgexec cgdelete; do
-        command -v "$tool" >/dev/null || { echo "unavailable (no $tool)"; return; }
+        command -v "$tool" >/dev/null || { tools="unavailable (no $tool)" slide=$tools; return; }
     done
-    cgcreate -g "cpu:/$name" || { echo "cgcreate failed"; return; }
+    cgcreate -g "cpu:/$name" || { tools="cgcreate failed"; return; }
     if [ "$version" = 2 ]; then
+        # As it is still printed in many places. Version 2 has no such files.
+        if cgset -r cpu.cfs_period_us=1000000 "$name" 2>said; then slide=allowed; else slide=refused; fi
+        cat said
         cgset -r cpu.max="350000 1000000" "$name"
     else
+        slide=allowed
         cgset -r cpu.cfs_period_us=1000000 "$name" && cgset -r cpu.cfs_quota_us=350000 "$name"
     fi || echo "cgset failed"
+    [ "$version" = 1 ] || tools_quota=$(cat "$group/cpu.max")
     inside=$(cgexec -g "cpu:$name" cat /proc/self/cgroup)
     cgdelete "cpu:/$name" || echo "cgdelete failed"
-    if [ "$(mentions_group "$inside")" = true ]; then echo allowed; else echo "cgexec failed"; fi
+    if [ "$(mentions_group "$inside")" = true ]; then tools=allowed; else tools="cgexec failed"; fi
 }
 
 version=0 top=
@@ -105,9 +112,10 @@ inside=$(enter)
 outside=$(cat /proc/self/cgroup)
 busy=$(remove_while_used)
 removed=$(remove)
-tools=$(with_tools)
+with_tools
 echo "inside: $inside"
 echo "{\"mkdir\": \"$made\", \"version\": $version, \"quota\": \"$quota\"," \
     "\"inside_in_group\": $(mentions_group "$inside")," \
     "\"outside_in_group\": $(mentions_group "$outside")," \
-    "\"rmdir_in_use\": \"$busy\", \"rmdir\": \"$removed\", \"tools\": \"$tools\"}"
+    "\"rmdir_in_use\": \"$busy\", \"rmdir\": \"$removed\", \"tools\": \"$tools\"," \
+    "\"names_of_version_1\": \"$slide\", \"tools_quota\": \"$tools_quota\"}"

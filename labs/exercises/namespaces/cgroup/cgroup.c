@@ -3,7 +3,8 @@
  *
  * Shown: a process in a control group reads the group's path in /proc/self/cgroup; after it made a
  * cgroup namespace, its group is the root, and those outside are found above the root, by "/..";
- * who stayed outside reads the same path as before. Only names change: it is still in its group.
+ * who stayed outside reads the same path as before. Only names change: it is still in its group, and
+ * the group's limit on processes, which refuses it a child, refuses it one afterwards too.
  *
  * Runs as root, for it makes a group. Man pages: cgroup_namespaces(7), cgroups(7), unshare(2).
  */
@@ -26,9 +27,11 @@
 
 enum { PATH_SIZE = 256, REMOVE_TRIES = 100 };
 
-/* What the process in the group saw; `unshare` is 0 or an errno. */
+/* What the process in the group saw; `unshare` and what forking gave are 0 or an errno. */
 struct report {
     int unshare;
+    int fork_free;    /* without a limit */
+    int fork_limited; /* with one, and the namespace */
     char before[PATH_SIZE];
     char after[PATH_SIZE];
     char parent[PATH_SIZE];
@@ -59,6 +62,7 @@ static const char *verdict(int error)
     switch (error) {
     case 0: return "allowed";
     case EACCES: return "blocked (EACCES)";
+    case EAGAIN: return "blocked (EAGAIN)";
     case EBUSY: return "blocked (EBUSY)";
     case EINVAL: return "blocked (EINVAL)";
     case EPERM: return "blocked (EPERM)";
@@ -136,6 +140,8 @@ static void name_group(void)
 
 static const char *make_group(void)
 {
+    char switches[PATH_SIZE + 32];
+
     if (!find_hierarchy())
         return "unavailable (no cgroup v2)";
     name_group();
@@ -143,7 +149,9 @@ static const char *make_group(void)
         return verdict(errno);
     if (atexit(remove_group) != 0)
         die("atexit");
-    return "allowed";
+    /* Left on afterwards: others may rely on it by now. */
+    snprintf(switches, sizeof switches, "%s/cgroup.subtree_control", root);
+    return verdict(write_file(switches, "+pids") == -1 ? errno : 0);
 }
 
 /* The path in the line "0::PATH", which is version 2's: cgroups(7), "/proc files". */
@@ -161,6 +169,20 @@ static void read_path(const char *process, char path[PATH_SIZE])
     fclose(stream);
 }
 
+/* 0 if a child can be made, or an errno. */
+static int try_fork(void)
+{
+    pid_t child = fork();
+    if (child == -1)
+        return errno;
+    if (child == 0)
+        _exit(0);
+    while (waitpid(child, NULL, 0) == -1)
+        if (errno != EINTR)
+            die_in_child("waitpid");
+    return 0;
+}
+
 /* Stays until `leave` is closed, so that the parent can look at it. */
 static _Noreturn void be_member(int out, int leave)
 {
@@ -171,8 +193,12 @@ static _Noreturn void be_member(int out, int leave)
     if (write_in_group("cgroup.procs", "0") == -1) /* 0 is the writer itself */
         die_in_child("cgroup.procs");
     read_path("self", report.before);
+    report.fork_free = try_fork();
+    if (write_in_group("pids.max", "1") == -1) /* it is that one itself */
+        die_in_child("pids.max");
     if (unshare(CLONE_NEWCGROUP) == -1)
         report.unshare = errno;
+    report.fork_limited = try_fork();
     read_path("self", report.after);
     read_path(parent, report.parent);
     /* Smaller than PIPE_BUF, so it is written whole or not at all: pipe(7). */
@@ -199,6 +225,8 @@ static void print(const struct report *seen, const char *from_outside)
     printf("before: %s; after: %s; its parent is at %s; seen from outside: %s\n", seen->before,
            seen->after, seen->parent, from_outside);
     printf("{\"group\": \"allowed\", \"unshare\": \"%s\", ", verdict(seen->unshare));
+    printf("\"fork_without_limit\": \"%s\", ", verdict(seen->fork_free));
+    printf("\"fork_beyond_limit\": \"%s\", ", verdict(seen->fork_limited));
     printf("\"name_before\": %s, ", json_bool(strstr(seen->before, name) != NULL));
     printf("\"path_after\": \"%s\", ", strcmp(seen->after, "/") == 0 ? "/" : "longer");
     printf("\"parent_above_root\": %s, ", json_bool(strncmp(seen->parent, "/..", 3) == 0));

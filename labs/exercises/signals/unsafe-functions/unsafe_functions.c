@@ -4,10 +4,11 @@
  * The interrupted moments are real ones, put in by construction: a stream whose write function
  * raises the signal (as if it came during the write(2) in the midst of fflush()), and a
  * logging function that raises it while it holds its lock (as malloc() and printf() hold theirs in
- * a program with threads). Each trial runs in a child with an alarm: a deadlock ends by SIGALRM.
+ * a program with threads); and a program that has not yet looked at what gmtime() gave it, which lies in
+ * memory that all calls share. The last is the same with every C library. Each trial runs in a child with an alarm: a deadlock ends by SIGALRM.
  * Then the same job with write(2), which a handler may call.
  *
- * Man pages: signal-safety(7), fopencookie(3), pthread_mutex_lock(3p), write(2), alarm(2).
+ * Man pages: signal-safety(7), fopencookie(3), pthread_mutex_lock(3p), gmtime(3), write(2), alarm(2).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SHORT = 1, LONG = 60 }; /* seconds of patience */
@@ -156,6 +158,28 @@ static int log_while_logging(void)
     return lines_logged == 2 ? INTACT : CORRUPTED;
 }
 
+/* The flaw: the result of gmtime() is in static memory, for all that call it. */
+static void tell_time_in_handler(int number)
+{
+    const time_t other = 0;
+    (void)number;
+    if (gmtime(&other) == NULL)
+        _exit(FAILED);
+}
+
+/* The signal comes after the call and before its result is read. */
+static int tell_time_while_telling(void)
+{
+    const time_t year_2000 = 946684800;
+    alarm(LONG);
+    handle_by(tell_time_in_handler);
+    const struct tm *volatile found = gmtime(&year_2000);
+    if (found == NULL)
+        die("gmtime");
+    raise(SIGUSR1);
+    return found->tm_year == 100 ? INTACT : CORRUPTED;
+}
+
 static const char *fate_of(int (*trial)(void))
 {
     int status;
@@ -182,9 +206,12 @@ int main(void)
 {
     const char *printed = fate_of(print_while_flushing);
     const char *logged = fate_of(log_while_logging);
+    const char *told = fate_of(tell_time_while_telling);
     const char *noted = fate_of(note_while_flushing);
-    printf("printing in a handler: %s; taking a lock: %s; write: %s\n", printed, logged, noted);
+    printf("printing in a handler: %s; taking a lock: %s; gmtime: %s; write: %s\n", printed, logged, told,
+           noted);
     printf("{\"printf_in_handler\": \"%s\", \"lock_in_handler\": \"%s\", ", printed, logged);
+    printf("\"gmtime_in_handler\": \"%s\", ", told);
     printf("\"write_in_handler\": \"%s\"}\n", noted);
     return 0;
 }

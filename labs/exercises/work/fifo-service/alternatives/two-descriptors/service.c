@@ -1,0 +1,138 @@
+/*
+ * Another design: one descriptor to read and one to write, which is never written and keeps the end of file away,
+ * as POSIX has it; requests are read through stdio, byte by byte.
+ *
+ * A service that takes requests at a FIFO, for its own user alone.
+ *
+ *   service PATH
+ *
+ * A request is the line "REPLY WORD"; the answer, WORD in capitals, goes to the FIFO named REPLY. What
+ * is opened is judged by fstat(), after the opening: a name can be changed between two looks at it,
+ * a descriptor cannot.
+ *
+ * Man pages: fifo(7), mkfifo(3), umask(2), open(2), fstat(2), write(2).
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LONGEST = 256 }; /* bytes of a request, its end included */
+
+static _Noreturn void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/*
+ * A FIFO of our own, whatever stands at the path now. O_NOFOLLOW: no symbolic link, wherever it
+ * leads. O_NONBLOCK: no waiting for the other end, nor for a device that may be there instead.
+ */
+static int open_own_fifo(const char *path, int access, struct stat *about)
+{
+    int fd = open(path, access | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    if (fd == -1)
+        return -1;
+    if (fstat(fd, about) == -1)
+        die("fstat");
+    if (S_ISFIFO(about->st_mode) && about->st_uid == geteuid())
+        return fd;
+    close(fd);
+    errno = EPERM;
+    return -1;
+}
+
+/* With a writer of our own there is no end of file when a client goes. */
+static FILE *open_desk(const char *path)
+{
+    struct stat about, same;
+    mode_t before = umask(0); /* the inherited one might take even the owner's bits away */
+    if (mkfifo(path, 0600) == -1 && errno != EEXIST)
+        die(path);
+    umask(before);
+    int reader = open_own_fifo(path, O_RDONLY, &about);
+    int writer = reader == -1 ? -1 : open_own_fifo(path, O_WRONLY, &same);
+    if (writer == -1)
+        die(path);
+    /* Not chmod: whoever has it open already would keep it open. And the name is to mean the same twice. */
+    if ((about.st_mode & 07777) != 0600 || about.st_dev != same.st_dev || about.st_ino != same.st_ino) {
+        fprintf(stderr, "%s: open to others, or another one by now\n", path);
+        exit(1);
+    }
+    if (fcntl(reader, F_SETFL, 0) == -1)
+        die("fcntl");
+    FILE *desk = fdopen(reader, "r");
+    if (desk == NULL)
+        die("fdopen");
+    return desk;
+}
+
+/* Whoever asked has to listen and to have room. If not, the answer is dropped: we do not wait. */
+static void answer(const char *reply, char *word)
+{
+    struct stat about;
+    size_t length = strlen(word);
+    int fd = open_own_fifo(reply, O_WRONLY, &about);
+    if (fd == -1) {
+        perror(reply);
+        return;
+    }
+    for (size_t i = 0; i < length; i++)
+        word[i] = (char)toupper((unsigned char)word[i]);
+    word[length] = '\n';
+    if (write(fd, word, length + 1) == -1)
+        perror(reply);
+    close(fd);
+}
+
+/* `line` has no end any more, but room for one. */
+static void serve(char *line, size_t length)
+{
+    line[length] = '\0';
+    char *space = strchr(line, ' ');
+    if (strlen(line) != length || space == NULL || space == line)
+        return;
+    *space = '\0';
+    if (space[1] != '\0' && strchr(space + 1, ' ') == NULL)
+        answer(line, space + 1);
+}
+
+static _Noreturn void serve_all(FILE *desk)
+{
+    char line[LONGEST + 1]; /* one more for the NUL */
+    size_t length = 0;
+    int byte;
+    while ((byte = getc(desk)) != EOF)
+        if (byte != '\n') {
+            if (length < LONGEST)
+                line[length] = (char)byte;
+            length++;
+        } else {
+            if (length < LONGEST)
+                serve(line, length);
+            length = 0;
+        }
+    die("the desk");
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s PATH\n", argv[0]);
+        return 1;
+    }
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        die("signal"); /* a client may go between our open and our write */
+    FILE *desk = open_desk(argv[1]);
+    if (puts("ready") == EOF || fflush(stdout) == EOF)
+        die("stdout");
+    serve_all(desk);
+}
