@@ -162,9 +162,11 @@ def run(
         **ONLY,
         **FORMAT,
         **GRADE,
+        **CLUSTER,
+        **PIN,
     },
     positional=["lab", "submissions"],
-    iterable=["only", "exercise"],
+    iterable=["only", "exercise", "pin"],
 )
 def grade(
     _context: Context,
@@ -188,6 +190,8 @@ def grade(
     student: str = "",
     self_test: bool = False,
     format: str = "text",  # noqa: A002
+    cluster: str = "",
+    pin: list[str] | None = None,
 ) -> None:
     """Grade a class's submissions, each on fresh machines; verdicts, receipts and feedback.
 
@@ -210,6 +214,8 @@ def grade(
         names=names,
         similarity=similarity,
         form=format,
+        cluster=wanted_cluster(cluster),
+        pins=names_in(pin),
     )
     raise Exit(code=grade_what(Mode(lab, submissions, verify, key, student, self_test), options))
 
