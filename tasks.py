@@ -87,6 +87,11 @@ def plan(
 ) -> None:
     """Dry run: machines, memory, ports and expected time, and whether they fit."""
     if hosts := wanted_cluster(cluster):
+        if submissions:
+            from orchestrator.cli.cluster.plan_grading import show_grading
+
+            some = names_in(only), submissions
+            raise Exit(code=show_grading(hosts, lab, *some, format, names_in(pin)))
         from orchestrator.cli.cluster.plan import show
 
         raise Exit(code=show(hosts, lab, names_in(only), format, names_in(pin)))

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from orchestrator.arch import host_arch
 from orchestrator.cluster.agent.units import PARCEL
 from orchestrator.cluster.bundle import Bundle, pack, pack_text
-from orchestrator.cluster.grading_offers import Capacity, capacity
+from orchestrator.cluster.grading_offers import capacity
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.logs import unpack_logs
 from orchestrator.cluster.model import SENT_APART, Cluster, ClusterHost, Unit
@@ -151,7 +151,9 @@ class ClusterGraders:
             self._clear(run, wanted)
 
     def _engine(self, units: Sequence[Unit], by_run: Mapping[str, Batch]) -> ClusterEngine:
-        lab, room = self._task.lab, self._capacity()
+        lab, able = self._task.lab, {name for unit in units for name in unit.places}
+        there = [one for one in self._there.hosts if one.name in able]
+        room = capacity(lab, self._task.machines, there)
         jobs = [job for unit in units for job in unit.jobs]
         most = sum(room.machines.values())
         names = ", ".join(f"{name} {number}" for name, number in room.machines.items())
@@ -169,9 +171,6 @@ class ClusterGraders:
             slots=room.units,
             ready=lambda unit, host: self._with_work(unit, host, by_run[unit.jobs[0].run]),
         )
-
-    def _capacity(self) -> Capacity:
-        return capacity(self._task.lab, self._task.machines, self._there.hosts)
 
     def _placed(self, run: str, bundle: Bundle, batches: Sequence[Batch]) -> Placement:
         """Return a unit for each batch, with the hosts that have its machines, those first on which none of
