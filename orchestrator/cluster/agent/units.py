@@ -200,15 +200,17 @@ class Units:
         """Remove lines, logs and labs that nobody has asked for in so many seconds."""
         for run in self.ledger.forget(seconds):
             shutil.rmtree(self.place.logs / run, ignore_errors=True)
+        self.labs.forget(lambda folder: _age(folder) < seconds)
+        self._forget_runs()
 
-        def keep(folder: Path) -> bool:
-            most = min(seconds, OF_ONE_RUN_SECONDS) if of_one_run(folder) else seconds
-            return time.time() - folder.stat().st_mtime < most
-
-        self.labs.forget(keep)
+    def _forget_runs(self) -> None:
+        """Remove what was sent for runs of which nobody said that they are over."""
+        self.labs.forget(lambda folder: not of_one_run(folder) or _age(folder) < OF_ONE_RUN_SECONDS)
 
     def sweep(self) -> None:
-        """Try again to remove machines of units that have ended: their teardown had failed."""
+        """Try again to remove machines of units that have ended: their teardown had failed. Remove what was
+        sent for runs that must be over."""
+        self._forget_runs()
         entries = [entry for entry in Journal().entries() if entry.owner_alive and not entry.kept]
         busy = {job.run for one in self.running() for job in one.unit.jobs}  # after the journal was read
         left = [e for e in entries if e.handle.run not in busy and self.ledger.knows(e.handle.run)]
@@ -225,3 +227,8 @@ class Units:
             self._said.add(tag)
         else:
             self.say(f"removed what could not be removed before: {tag}")
+
+
+def _age(folder: Path) -> float:
+    """Seconds since a folder was last used."""
+    return time.time() - folder.stat().st_mtime

@@ -91,7 +91,7 @@ def test_what_nobody_said_is_over_is_gone_after_a_day(agent: Agent) -> None:
     before = time.time() - OF_ONE_RUN_SECONDS - 60
     for digest in (hidden, shared):
         os.utime(agent.place.bundles / digest, (before, before))
-    agent.units.forget(14 * OF_ONE_RUN_SECONDS)
+    agent.units.sweep()
     assert there(agent, hidden, shared) == [False, True]
 
 
