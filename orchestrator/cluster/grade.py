@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestrator.arch import host_arch
 from orchestrator.cluster.agent.units import PARCEL
 from orchestrator.cluster.bundle import Bundle, pack, pack_text
 from orchestrator.cluster.grading_offers import capacity
+from orchestrator.cluster.grading_rounds import clear_abandoned, noted
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.logs import unpack_logs
 from orchestrator.cluster.model import SENT_APART, Cluster, ClusterHost, Unit
@@ -126,6 +127,7 @@ class ClusterGraders:
         removes from the hosts what they were sent."""
         if not self._kinds:
             self.kinds()
+        clear_abandoned(self._hosts.state, self._forget)
         run, lab = new_run_id(), self._task.lab
         bundle = pack(replace(lab, exercises=self._task.exercises), self._hosts.state / BUNDLES, run)
         by_run = {batch.run: batch for batch in batches}
@@ -133,22 +135,29 @@ class ClusterGraders:
         for problem in placed.problems:
             for record in self._unplaceable(problem):
                 yield by_run[record.run], record
-        fallen = _Fallen(self._task, self._where.lost)
         wanted = {name for unit in placed.units for name in unit.places}
+        with noted(self._hosts.state, run, wanted, self._forget):
+            try:
+                units = self._sent(run, bundle, placed.units, wanted)
+                yield from self._graded(run, units, by_run)
+            finally:
+                bundle.archive.unlink(missing_ok=True)
+
+    def _graded(
+        self, run: str, units: Sequence[Unit], by_run: Mapping[str, Batch]
+    ) -> Generator[tuple[Batch, Record], None, None]:
+        if not units:
+            return
+        fallen = _Fallen(self._task, self._where.lost)
+        jobs = [job for unit in units for job in unit.jobs]
         try:
-            units = self._sent(run, bundle, placed.units, wanted)
-            if units:
-                engine = self._engine(units, by_run)
-                jobs = [job for unit in units for job in unit.jobs]
-                with closing(engine.run(jobs)) as found:
-                    for record in found:
-                        fallen.add(by_run[record.run], record)
-                        yield by_run[record.run], record
+            with closing(self._engine(units, by_run).run(jobs)) as found:
+                for record in found:
+                    fallen.add(by_run[record.run], record)
+                    yield by_run[record.run], record
         finally:
-            bundle.archive.unlink(missing_ok=True)
             fallen.end()
             self._fetch_logs(run, fallen.without_result)
-            self._clear(run, wanted)
 
     def _engine(self, units: Sequence[Unit], by_run: Mapping[str, Batch]) -> ClusterEngine:
         lab, able = self._task.lab, {name for unit in units for name in unit.places}
@@ -249,16 +258,18 @@ class ClusterGraders:
         for name, why in self._hosts.each(fetch, there)[1].items():
             self._quiet.tell(f"{name}: the logs of machines without a result were not fetched: {why}")
 
-    def _clear(self, run: str, wanted: set[str]) -> None:
-        """Have the hosts forget the round."""
-        there = [host for host in self._hosts.cluster.hosts if host.name in wanted]
-        clear = self._hosts.each(
+    def _forget(self, run: str, names: Iterable[str]) -> Iterable[str]:
+        """Have hosts of the file forget a round; returns those that could not be told."""
+        there = [host for host in self._hosts.cluster.hosts if host.name in names]
+        failed = self._hosts.each(
             lambda host: self._hosts.agent(host).forget(run, self._hosts.deadline()), there
-        )
-        for name, why in clear[1].items():
+        )[1]
+        for name, why in failed.items():
             self._quiet.tell(
-                f"{name}: cannot be told to remove what it was sent, and does so within a day or two: {why}"
+                f"{name}: cannot be told to remove what it was sent ({why}); the next grading tells it, "
+                "else it does so within a day"
             )
+        return failed
 
 
 @dataclass

@@ -16,6 +16,7 @@ from orchestrator.cluster.agent.units import PARCEL
 from orchestrator.cluster.bundle import unpack
 from orchestrator.cluster.grade import ClusterGraders, OnCluster
 from orchestrator.cluster.grading_offers import capacity
+from orchestrator.cluster.grading_rounds import FOLDER, noted
 from orchestrator.cluster.model import SENT_APART, Cluster, ClusterHost, Destination, Unit
 from orchestrator.cluster.offers import Offer, Offers
 from orchestrator.deadline import Cancellation, Deadline
@@ -50,6 +51,7 @@ class FakeAgent:
     forgotten: list[str] = field(default_factory=list)
     asked_logs: list[str] = field(default_factory=list)
     broken: bool = False
+    away: bool = False
 
     def missing(self, digests: Sequence[str], _deadline: Deadline) -> list[str]:
         return [one for one in digests if one not in self.sent]
@@ -72,6 +74,8 @@ class FakeAgent:
         raise TransportError("no logs here")
 
     def forget(self, run: str, _deadline: Deadline) -> None:
+        if self.away:
+            raise TransportError("no way there")
         self.forgotten.append(run)
 
 
@@ -259,6 +263,30 @@ def test_hosts_are_told_though_nobody_waits_for_the_rest(room: Room) -> None:
     next(found)
     found.close()
     assert all(len(agent.forgotten) == 1 for agent in room.agents.values())
+
+
+def test_what_a_killed_grade_or_a_host_that_was_away_left_is_removed_by_the_next(room: Room) -> None:
+    folder = room.hosts.state / FOLDER
+    room.agents["birch"].away = True
+    with closing(room.graders().records(room.batches("ada"))) as found:
+        list(found)
+    (note,) = folder.iterdir()
+    assert note.read_text().split() == ["birch"]
+    assert any("birch: cannot be told to remove" in words for words in room.told)
+    room.agents["birch"].away = False
+    with closing(room.graders().records(room.batches("ben"))) as found:
+        list(found)
+    assert note.name in room.agents["birch"].forgotten
+    assert list(folder.iterdir()) == []
+
+
+def test_what_another_grade_is_using_is_left_alone(room: Room) -> None:
+    with (
+        noted(room.hosts.state, "20260102-030405-0a0b0c", ["alder"], lambda *_: ()),
+        closing(room.graders().records(room.batches("ada"))) as found,
+    ):
+        list(found)
+    assert "20260102-030405-0a0b0c" not in room.agents["alder"].forgotten
 
 
 def test_what_was_lost_on_a_host_is_graded_on_another_one(room: Room) -> None:
