@@ -41,6 +41,8 @@ from orchestrator.grading.identity import MachineIdentity
 from orchestrator.grading.parcel import parcel
 from orchestrator.grading.queue import Batch, groups_of
 from orchestrator.grading.worker import QuietMachines
+from orchestrator.labfile.plan import Job
+from orchestrator.labfile.plan import jobs as plan_jobs
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
 
@@ -93,12 +95,15 @@ class ClusterGraders:
         bundle = pack(replace(self._task.lab, exercises=()), self._hosts.state / BUNDLES)
 
         def ask(host: ClusterHost) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+            self._task.progress.doing(host.name, "looking at its machines")
             agent = self._hosts.agent(host)
             if agent.missing([bundle.digest], self._hosts.deadline()):
                 agent.put(bundle.digest, bundle.archive, self._hosts.deadline(SEND_SECONDS))
             return agent.identities(bundle.digest, self._task.machines, self._hosts.deadline(IMAGES_SECONDS))
 
         said, failed = self._hosts.each(ask, wanted)
+        for host in wanted:
+            self._task.progress.done(host.name)
         absent = {**found.absent, **failed}
         self._there = Offers(tuple(one for one in found.hosts if one.name in said), absent)
         for name, why in absent.items():
@@ -108,7 +113,16 @@ class ClusterGraders:
             self._kinds[machine] = {name: MachineIdentity(*about) for name, about in own.items() if about}
             lacking = {name: lacks[machine] for name, (_, lacks) in said.items() if machine in lacks}
             self._require(machine, {**lacking, **absent})
+        self._require_places()
         return self._kinds
+
+    def _require_places(self) -> None:
+        """Raise Unavailable for a machine that has no host, such as one that is bound to where it lacks."""
+        todo = plan_jobs(self._task.lab, "plan", machines=self._task.machines)
+        groups = groups_of(self._task.lab, self._task.machines)
+        placed = self._place([replace(job, group=groups[job.machine]) for job in todo], "")
+        if placed.problems:
+            raise Unavailable(placed.problems[0].message, hint=placed.problems[0].hint)
 
     def _require(self, machine: str, reasons: Mapping[str, str]) -> None:
         """Say of a machine where it cannot grade. Raises Unavailable if that is everywhere."""
@@ -184,19 +198,21 @@ class ClusterGraders:
     def _placed(self, run: str, bundle: Bundle, batches: Sequence[Batch]) -> Placement:
         """Return a unit for each batch, with the hosts that have its machines, those first on which none of
         it was lost before."""
-        spec = self._task.lab.lab
-        # How many machines are up at a time is counted for each host, and each batch is a unit of its own.
-        lab = replace(self._task.lab, lab=spec.model_copy(update={"at_once": None}))
-        groups = groups_of(lab, self._task.machines)
-        jobs = [job for batch in batches for job in batch.jobs(spec.lab, groups)]
-        native = self._there.native(host_arch().name)
-        placed = place(lab, jobs, self._there, native, Terms(bundle=bundle.digest, pins=self._where.pins))
+        groups = groups_of(self._task.lab, self._task.machines)
+        jobs = [job for batch in batches for job in batch.jobs(self._task.lab.lab.lab, groups)]
+        placed = self._place(jobs, bundle.digest)
         by_run = {batch.run: batch for batch in batches}
         units = tuple(
             replace(unit, run=run, places=self._places(unit, by_run[unit.jobs[0].run]))
             for unit in placed.units
         )
         return replace(placed, units=units)
+
+    def _place(self, jobs: Sequence[Job], bundle: str) -> Placement:
+        # How many machines are up at a time is counted for each host, and each batch is a unit of its own.
+        spec = self._task.lab.lab.model_copy(update={"at_once": None})
+        lab, native = replace(self._task.lab, lab=spec), self._there.native(host_arch().name)
+        return place(lab, jobs, self._there, native, Terms(bundle=bundle, pins=self._where.pins))
 
     def _places(self, unit: Unit, batch: Batch) -> tuple[str, ...]:
         able = [name for name in unit.places if all(name in self._kinds[job.machine] for job in unit.jobs)]

@@ -97,9 +97,10 @@ def _content(text: object) -> bytes:
 
 
 @contextlib.contextmanager
-def with_parcel(lab: LoadedLab, text: str) -> Iterator[LoadedLab]:
+def with_parcel(lab: LoadedLab, text: str, cached: str) -> Iterator[LoadedLab]:
     """Provide the lab with the exercises of a parcel, each with the work on it and its hidden tests, in a
-    folder that is gone afterwards. Raises SpecError for what is no parcel, or of another lab."""
+    folder that is gone afterwards; their programs go to the cache of the kind ``cached``. Raises SpecError
+    for what is no parcel, or of another lab."""
     plain = {one.name: one for one in lab.exercises}
     handed = opened(text)
     if unknown := [one.exercise for one in handed if one.exercise not in plain]:
@@ -109,7 +110,6 @@ def with_parcel(lab: LoadedLab, text: str) -> Iterator[LoadedLab]:
         for number, one in enumerate(handed):
             own = with_parameters(plain[one.exercise], one.values)
             target = folder / "exercises" / str(number)
-            exercises.append(
-                without_work(own, one.missing) if one.missing else assembled(own, one.files, target)
-            )
+            whole = without_work(own, one.missing) if one.missing else assembled(own, one.files, target)
+            exercises.append(replace(whole, cached=cached))
         yield replace(lab, exercises=tuple(exercises))

@@ -30,7 +30,7 @@ def identities(lab: LoadedLab, names: Sequence[str]) -> dict[str, dict[str, str]
 
 
 def _identity(name: str, context: LabContext) -> dict[str, Any]:
-    if lack := context.shortfall.problem(name):
+    if lack := context.shortfall.problem(name) or context.packages.result().get(name):
         return _lacking(lack)
     try:
         found = identities_of([name], new_run_id(), context)[name]

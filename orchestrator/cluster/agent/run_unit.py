@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.cluster.agent.running_unit import RunningUnit
+from orchestrator.cluster.model import Unit
 from orchestrator.errors import HostLacks, Interrupted, LabError, from_os
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import boundary_of
@@ -21,6 +22,14 @@ from orchestrator.record import Record, Status
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.job import run_job
 from orchestrator.run.threads import MOST_THREADS, LocalEngine
+
+PROGRAMS = "graded-"
+"""Begins the kind of a cache that is one run's alone: programs of students, and of hidden tests."""
+
+
+def programs_of(run: str) -> str:
+    """Return the kind of the cache that has the programs of a run of grading, and goes with it."""
+    return f"{PROGRAMS}{run}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ def run_unit(running: RunningUnit, lab: LoadedLab, logs: Path, slots: Slots) -> 
 def _run(running: RunningUnit, lab: LoadedLab, names: tuple[str, ...], logs: Path, slots: Slots) -> None:
     unit, progress = running.unit, _Words(running)
     with (
-        _with_work(lab, unit.work) as whole,
+        _with_work(lab, unit) as whole,
         run_context(whole, unit.run, names, logs, Journal(), progress, cold=unit.cold) as own,
     ):
         running.begun(own.cancellation)
@@ -93,14 +102,14 @@ def _run(running: RunningUnit, lab: LoadedLab, names: tuple[str, ...], logs: Pat
 
 
 @contextlib.contextmanager
-def _with_work(lab: LoadedLab, work: str) -> Iterator[LoadedLab]:
+def _with_work(lab: LoadedLab, unit: Unit) -> Iterator[LoadedLab]:
     """Provide the lab with the students' work that a unit brought, if it did."""
-    if not work:
+    if not unit.work:
         yield lab
         return
     from orchestrator.grading.parcel import with_parcel  # not for who only runs labs
 
-    with with_parcel(lab, work) as whole:
+    with with_parcel(lab, unit.work, programs_of(unit.run)) as whole:
         yield whole
 
 

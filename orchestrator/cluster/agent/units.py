@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
@@ -15,7 +16,7 @@ from orchestrator.cluster.agent.labs import Labs, of_one_run
 from orchestrator.cluster.agent.ledger import CANCELLED, HELD, LOST, Ledger
 from orchestrator.cluster.agent.paths import AgentPlace
 from orchestrator.cluster.agent.refusal import Refused, StaleEpoch
-from orchestrator.cluster.agent.run_unit import Slots, run_unit
+from orchestrator.cluster.agent.run_unit import PROGRAMS, Slots, programs_of, run_unit
 from orchestrator.cluster.agent.running_unit import END, RunningUnit
 from orchestrator.cluster.agent.signing import HostKey
 from orchestrator.cluster.model import SENT_APART, SignedLine, Unit
@@ -24,6 +25,7 @@ from orchestrator.host.tempdirs import RUN_FOLDER
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.journal import Journal, JournalEntry
 from orchestrator.machines.lifecycle import remove
+from orchestrator.paths import cache_dir
 
 LEAST_LEASE, MOST_LEASE = 5.0, 24 * 3600.0
 """Seconds. A shorter lease would end between two beats, a longer one keeps guests of a controller that is
@@ -155,6 +157,7 @@ class Units:
         self.cancel(run)
         self.ledger.clear(run)
         shutil.rmtree(self.place.logs / run, ignore_errors=True)
+        shutil.rmtree(cache_dir() / programs_of(run), ignore_errors=True)
         self.labs.forget_run(run)
 
     def _stop(self, found: Sequence[RunningUnit], reason: str) -> list[str]:
@@ -204,7 +207,11 @@ class Units:
         self._forget_runs()
 
     def _forget_runs(self) -> None:
-        """Remove what was sent for runs of which nobody said that they are over."""
+        """Remove what was sent for runs of which nobody said that they are over, and was made of it."""
+        for folder in cache_dir().glob(f"{PROGRAMS}*"):
+            with contextlib.suppress(FileNotFoundError):  # another agent may use the same cache
+                if _age(folder) >= OF_ONE_RUN_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
         self.labs.forget(lambda folder: not of_one_run(folder) or _age(folder) < OF_ONE_RUN_SECONDS)
 
     def sweep(self) -> None:

@@ -105,18 +105,19 @@ def test_the_work_is_in_its_exercise_and_gone_afterwards(
     (tmp_path / "scratch").mkdir()
     lab = _lab(exercise(tmp_path / "a", parameters={"n": {"between": [1, 9]}}, run="./a ${n}"))
     content = base64.b64encode(b"int main(void) {}").decode()
-    with with_parcel(lab, written(handed(values={"n": 5}, files={"a.c": content}))) as whole:
+    with with_parcel(lab, written(handed(values={"n": 5}, files={"a.c": content})), "own") as whole:
         (found,) = whole.exercises
         assert (found.folder / "a.c").read_bytes() == b"int main(void) {}"
         assert (found.folder / "tests.h").is_file()
         assert "5" in found.spec.run[0].argv
+        assert found.cached == "own"
         folder = found.folder
     assert not folder.exists()
 
 
 def test_what_is_missing_fails_for_that_reason(tmp_path: Path) -> None:
     lab = _lab(exercise(tmp_path / "a"))
-    with with_parcel(lab, written(handed(missing="a.c is missing", files={}))) as whole:
+    with with_parcel(lab, written(handed(missing="a.c is missing", files={})), "own") as whole:
         assert [one.not_handed_in for one in whole.exercises] == ["a.c is missing"]
 
 
@@ -124,7 +125,7 @@ def test_work_on_another_lab_is_refused(tmp_path: Path) -> None:
     lab = _lab(exercise(tmp_path / "a"))
     with (
         pytest.raises(SpecError, match="'b', which is not in the lab"),
-        with_parcel(lab, written(handed(exercise="b"))),
+        with_parcel(lab, written(handed(exercise="b")), "own"),
     ):
         pass
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,17 +20,18 @@ from orchestrator.cluster.agent import identities as identities_module
 from orchestrator.cluster.agent import requests as requests_module
 from orchestrator.cluster.agent import run_unit as module
 from orchestrator.cluster.agent.refusal import Refused
-from orchestrator.cluster.agent.run_unit import Slots, run_unit
+from orchestrator.cluster.agent.run_unit import Slots, programs_of, run_unit
 from orchestrator.cluster.agent.running_unit import RunningUnit
 from orchestrator.cluster.agent.units import OF_ONE_RUN_SECONDS, PARCEL
 from orchestrator.cluster.model import SENT_APART
-from orchestrator.errors import HostLacks, SpecError
+from orchestrator.errors import HostLacks, LabError, SpecError
 from orchestrator.grading import parcel as parcels
 from orchestrator.grading.identity import MachineIdentity
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.shortfall import NOTHING
+from orchestrator.paths import cache_dir
 from orchestrator.record import Record, Status
 from orchestrator.run.context import RunContext
 
@@ -39,7 +41,8 @@ LAB = lab({"m": {"driver": "process"}})
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Agent:
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
+    monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "agent").mkdir()
     return agent_in(tmp_path / "agent")
 
@@ -59,7 +62,9 @@ def there(agent: Agent, *digests: str) -> list[bool]:
 def test_what_was_sent_for_a_round_goes_with_it(agent: Agent) -> None:
     hidden, shared = send(agent, b"hidden tests", RUN), send(agent, b"a lab that is run")
     logs = agent.place.logs / RUN / OWN / "m"
-    logs.mkdir(parents=True)
+    programs = cache_dir() / programs_of(RUN)
+    for folder in (logs, programs):
+        folder.mkdir(parents=True)
     agent.script.steps.put("scored")
     agent.script.steps.put("")
     with agent.client() as client:
@@ -69,6 +74,7 @@ def test_what_was_sent_for_a_round_goes_with_it(agent: Agent) -> None:
     assert there(agent, hidden, shared, DIGEST) == [False, True, True]
     assert agent.units.ledger.lines(lines[0].unit, 1) == []
     assert not logs.exists()
+    assert not programs.exists()
 
 
 def test_what_still_runs_of_a_round_is_ended_and_no_more_is_taken(agent: Agent) -> None:
@@ -89,10 +95,14 @@ def test_only_a_run_is_forgotten(agent: Agent) -> None:
 def test_what_nobody_said_is_over_is_gone_after_a_day(agent: Agent) -> None:
     hidden, shared = send(agent, b"hidden tests", RUN), send(agent, b"a lab that is run")
     before = time.time() - OF_ONE_RUN_SECONDS - 60
-    for digest in (hidden, shared):
-        os.utime(agent.place.bundles / digest, (before, before))
+    programs, others = cache_dir() / programs_of(RUN), cache_dir() / "programs"
+    for folder in (programs, others):
+        folder.mkdir(parents=True)
+    for folder in (agent.place.bundles / hidden, agent.place.bundles / shared, programs, others):
+        os.utime(folder, (before, before))
     agent.units.sweep()
     assert there(agent, hidden, shared) == [False, True]
+    assert (programs.exists(), others.exists()) == (False, True)
 
 
 def test_a_parcel_that_was_sent_apart_is_found(agent: Agent) -> None:
@@ -155,8 +165,8 @@ def test_a_unit_with_work_runs_the_work_and_keeps_the_logs_of_what_failed(
     whole, logs = lab({"m": {"driver": "process"}}, ("ipc/fifo",)), tmp_path / "logs" / RUN
 
     @contextlib.contextmanager
-    def with_parcel(_plain: LoadedLab, text: str) -> Iterator[LoadedLab]:
-        assert text == "the parcel"
+    def with_parcel(_plain: LoadedLab, text: str, cached: str) -> Iterator[LoadedLab]:
+        assert (text, cached) == ("the parcel", programs_of(RUN))
         yield whole
 
     def run_job(job: Job, _context: RunContext) -> Iterator[Record]:
@@ -185,6 +195,9 @@ def test_a_host_says_what_its_machines_are(agent: Agent, monkeypatch: pytest.Mon
 
     class Context:
         shortfall = NOTHING
+        packages: Future[dict[str, LabError]] = Future()
+
+    Context.packages.set_result({"late": HostLacks("no space for QEMU")})
 
     @contextlib.contextmanager
     def lab_context(*_: object, **__: object) -> Iterator[Context]:
@@ -198,9 +211,9 @@ def test_a_host_says_what_its_machines_are(agent: Agent, monkeypatch: pytest.Mon
     monkeypatch.setattr(identities_module, "lab_context", lab_context)
     monkeypatch.setattr(identities_module, "identities_of", identities_of)
     with agent.client() as client:
-        there, lacking = client.identities(DIGEST, ["m", "box"], soon())
+        there, lacking = client.identities(DIGEST, ["m", "box", "late"], soon())
     assert there == {"m": ("micro-1 lab:0", "QEMU 7")}
-    assert lacking == {"box": "podman is not installed; apt-get install podman"}
+    assert lacking == {"box": "podman is not installed; apt-get install podman", "late": "no space for QEMU"}
 
 
 def test_an_answer_about_machines_that_is_none_is_refused(
