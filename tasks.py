@@ -87,6 +87,11 @@ def plan(
 ) -> None:
     """Dry run: machines, memory, ports and expected time, and whether they fit."""
     if hosts := wanted_cluster(cluster):
+        if submissions:
+            from orchestrator.cli.cluster.plan_grading import show_grading
+
+            some = names_in(only), submissions
+            raise Exit(code=show_grading(hosts, lab, *some, format, names_in(pin)))
         from orchestrator.cli.cluster.plan import show
 
         raise Exit(code=show(hosts, lab, names_in(only), format, names_in(pin)))
@@ -162,9 +167,11 @@ def run(
         **ONLY,
         **FORMAT,
         **GRADE,
+        **CLUSTER,
+        **PIN,
     },
     positional=["lab", "submissions"],
-    iterable=["only", "exercise"],
+    iterable=["only", "exercise", "pin"],
 )
 def grade(
     _context: Context,
@@ -188,6 +195,8 @@ def grade(
     student: str = "",
     self_test: bool = False,
     format: str = "text",  # noqa: A002
+    cluster: str = "",
+    pin: list[str] | None = None,
 ) -> None:
     """Grade a class's submissions, each on fresh machines; verdicts, receipts and feedback.
 
@@ -210,6 +219,8 @@ def grade(
         names=names,
         similarity=similarity,
         form=format,
+        cluster=wanted_cluster(cluster),
+        pins=names_in(pin),
     )
     raise Exit(code=grade_what(Mode(lab, submissions, verify, key, student, self_test), options))
 

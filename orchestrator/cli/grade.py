@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.cli.choose import chosen
+from orchestrator.cli.cluster.source import where_of
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.cli.self_test_words import self_test_data, self_test_words
@@ -38,6 +39,7 @@ from orchestrator.grading.about import ABOUT, mark_finished, read_about
 from orchestrator.grading.derive import Derived, derive
 from orchestrator.grading.fairness import rules
 from orchestrator.grading.grade import Choice, Outcome, grade_class
+from orchestrator.grading.graders import Where
 from orchestrator.grading.heads import Heads
 from orchestrator.grading.keys import PUBLIC_FILE, course_key, existing_key, read_public, signing_key
 from orchestrator.grading.model import Grade, Gradebook, Verdict
@@ -66,7 +68,8 @@ MOST_LISTED = 12
 
 @dataclass(frozen=True)
 class Options:
-    """The options of ``isolab grade``, as typed; "" and () where one was left out."""
+    """The options of ``isolab grade``, as typed; "" and () where one was left out. With ``cluster``, a hosts
+    file, machines are on its hosts; ``pins`` bind some of them to a host or tag."""
 
     roster: str = ""
     layout: str = ""
@@ -82,6 +85,8 @@ class Options:
     names: bool = False
     similarity: bool = False
     form: str = "text"
+    cluster: str = ""
+    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,10 +146,11 @@ def grade_opened(
     check(lab, exports)
     if options.similarity:
         require_copydetect()
+    where = _where(lab, choice, options)
     with _showing(options.form) as progress, opening as intake:
         for line in described(intake):
             progress.tell(line)
-        outcome = grade_class(lab, intake, choice, out, progress)
+        outcome = grade_class(lab, intake, choice, out, progress, where)
         outcome = replace(outcome, by_policy=tuple(_by_policy(outcome.book, out, exports)))
         done = write(outcome.book, out, exports, PAGES, outcome.results)
         written = (*done.files, *_write_changes(outcome, out))
@@ -174,8 +180,10 @@ def _by_policy(book: Gradebook, out: Path, exports: Exports) -> list[Change]:
 def _test_lab(lab_path: str, options: Options) -> Exit:
     """Grade the lab's own solutions. Exit code 1 if one gets other points than it should."""
     lab = _lab(lab_path)
+    choice = choice_of(lab, options)
+    where = _where(lab, choice, options)
     with _showing(options.form) as progress:
-        findings = self_test(lab, choice_of(lab, options), progress)
+        findings = self_test(lab, choice, progress, where)
     found = rules(exercises_of(lab, options.exercises), findings)
     if options.form == JSON:
         say_json(self_test_data(findings, found))
@@ -199,8 +207,10 @@ def _verify(mode: Mode, options: Options) -> Exit:
         found = replace(found, problems=(*found.problems, words))
     derived: list[Derived] = []
     if student:
+        lab = open_lab(read_about(folder).lab)
+        where = _where(lab, Choice(), options)
         with _showing(options.form) as progress:
-            derived = derive(folder, student, open_lab(read_about(folder).lab), progress)
+            derived = derive(folder, student, lab, progress, where)
     if options.form == JSON:
         say_json(
             {
@@ -242,9 +252,9 @@ def require_together(mode: Mode, options: Options) -> None:
     idle = {**asdict(Options()), **asdict(Mode())}
     names = [name for name, value in given.items() if value != idle[name]]
     if mode.verify:
-        what, useful = "--verify", {"verify", "student", "key", "form"}
+        what, useful = "--verify", {"verify", "student", "key", "form", "cluster", "pins"}
     elif mode.self_test:
-        what, useful = "--self-test", {"self_test", "lab", "only", "exercises", "form"}
+        what, useful = "--self-test", {"self_test", "lab", "only", "exercises", "form", "cluster", "pins"}
     else:
         what, useful = "", {*asdict(options), "lab", "submissions"}
     for name in names:
@@ -261,6 +271,10 @@ def _lab(path: str) -> LoadedLab:
     if not path:
         raise SpecError("grade: which lab?", hint="isolab grade LAB SUBMISSIONS; `isolab list` lists labs")
     return open_lab(path)
+
+
+def _where(lab: LoadedLab, choice: Choice, options: Options) -> Where:
+    return where_of(options.cluster, options.pins, choice.machines or tuple(lab.lab.machines))
 
 
 def choice_of(lab: LoadedLab, options: Options) -> Choice:

@@ -63,12 +63,16 @@ def _with(labs: Sequence[ScheduledLab], options: Options) -> list[tuple[Schedule
     hosts = [name for lab in labs for name in lab.lab.lab.machines]
     exercises = chosen(options.exercises, list(dict.fromkeys(every)), "exercise")
     machines = chosen(options.only, list(dict.fromkeys(hosts)), "machine")
+    chosen([pin.partition("=")[0] for pin in options.pins], list(dict.fromkeys(hosts)), "machine")
     found = []
     for lab in labs:
         own = tuple(one.name for one in lab.lab.exercises if one.name in exercises)
         only = tuple(name for name in lab.lab.lab.machines if name in machines)
         if (own or not exercises) and (only or not machines):
-            found.append((lab, replace(options, exercises=own, only=only)))
+            pins = tuple(
+                pin for pin in options.pins if pin.partition("=")[0] in (only or lab.lab.lab.machines)
+            )
+            found.append((lab, replace(options, exercises=own, only=only, pins=pins)))
     return found
 
 

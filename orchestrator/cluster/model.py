@@ -82,6 +82,10 @@ class HostFacts:
         return cls(**known)
 
 
+SENT_APART = "@"
+"""Begins what stands for a parcel that is too large for a message."""
+
+
 @dataclass(frozen=True)
 class Unit:
     """The jobs that run together on one host: one machine, or all machines of a lab network.
@@ -101,6 +105,9 @@ class Unit:
     """Names of the hosts that may run it, best first."""
     memory: int = field(default=0, compare=False)
     """Bytes of a host's memory its machines need."""
+    work: str = field(default="", repr=False)
+    """Students' work that is graded: a parcel as of ``orchestrator.grading.parcel``, or ``SENT_APART`` and
+    the digest of a file with one. Its jobs have a run of their own then, whatever the unit's is."""
 
     @property
     def key(self) -> str:

@@ -46,11 +46,12 @@ _PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
 @dataclass(frozen=True)
 class Origin:
     """Where a program's sources are: a name for messages, the folder, and the ``shared`` files of the
-    folder above."""
+    folder above; and the kind of the cache that gets the program."""
 
     name: str
     folder: Path
     shared: tuple[str, ...] = ()
+    cached: str = "programs"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def origin_of(exercise: LoadedExercise) -> Origin:
     """Where an exercise's sources are. Raises BuildError if a shared file is missing."""
     try:
         shared = shared_files(exercise.folder, exercise.spec.shares)
-        return Origin(exercise.name, exercise.folder.resolve(), shared)
+        return Origin(exercise.name, exercise.folder.resolve(), shared, exercise.cached)
     except FileNotFoundError as missing:
         raise BuildError(f"{exercise.name}: shared file {ABOVE}{missing} not found") from None
     except ValueError as problem:
@@ -242,7 +243,7 @@ def _build(
         words = _compile(origin, wanted, arch, libraries, target / FILES, deadline, way)
         return {"arch": arch.name, "programs": [wanted.program], "warnings": words}
 
-    place = cache.make("programs", name, compile_now, deadline)
+    place = cache.make(origin.cached, name, compile_now, deadline)
     facts = cache.meta(place)
     files = place / FILES
     return Built(

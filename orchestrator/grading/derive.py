@@ -12,11 +12,13 @@ from orchestrator.formatting import printable
 from orchestrator.grading.about import About, read_about
 from orchestrator.grading.differences import differences, same_verdict
 from orchestrator.grading.grade import Choice, grade_works
+from orchestrator.grading.graders import Where
 from orchestrator.grading.leftovers import DERIVING
 from orchestrator.grading.receipts import RECEIPTS, Graded, read
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.store import Verdicted, sealed_verdicts
 from orchestrator.grading.work import Work, WorkStore
+from orchestrator.grading.worker import on_this_host
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.progress import Progress
@@ -37,7 +39,9 @@ class Derived:
     words: tuple[str, ...] = ()
 
 
-def derive(folder: Path, student: str, lab: LoadedLab, progress: Progress) -> list[Derived]:
+def derive(
+    folder: Path, student: str, lab: LoadedLab, progress: Progress, where: Where = on_this_host
+) -> list[Derived]:
     """Grade again what a student handed in, alone or in a team; nothing in ``folder`` changes.
 
     Raises SpecError if nobody of that id was graded there, or the files were changed; as ``grade_class``.
@@ -59,7 +63,7 @@ def derive(folder: Path, student: str, lab: LoadedLab, progress: Progress) -> li
 
     with working_folder(DERIVING) as work:
         some = tuple(exercises.values())
-        done = grade_works(lab, some, Intake("", ()), works, Choice(machines), work, progress)
+        done = grade_works(lab, some, Intake("", ()), works, Choice(machines), work, progress, where)
         new = {(g.attempt, r.exercise, r.machine): r for g in done.book.grades for r in g.records}
         return [_compared(place, one, exercises, new) for place, one in sorted(kept.items())]
 

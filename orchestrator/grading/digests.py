@@ -54,13 +54,18 @@ def digest_of_exercise(exercise: LoadedExercise) -> tuple[str, str]:
     return digest_of_digests(public), digest_of_digests(secret) if exercise.hidden else ""
 
 
-@functools.cache
 def qemu_identity(binary: str) -> str:
     """Return what identifies an installed QEMU, such as ``QEMU emulator version 7.2.22 … sha256:HEX``: what
-    it says of itself, and its file's digest; asked once in a process. Raises Unavailable, TimedOut."""
+    it says of itself, and its file's digest; asked once of each file. Raises Unavailable, TimedOut."""
     where = shutil.which(binary)
     if where is None:
         raise Unavailable(f"{binary} is not installed", hint="see `isolab doctor`")
+    about = Path(where).stat()  # it may be replaced while the agent of a host runs
+    return _identity(where, about.st_mtime_ns, about.st_size, about.st_ino)
+
+
+@functools.cache
+def _identity(where: str, _changed: int, _size: int, _inode: int) -> str:
     said = process.run([where, "--version"], deadline=Deadline.after(_VERSION_SECONDS))
     version = said.stdout.decode(errors="replace").partition("\n")[0].strip()
     return f"{version} sha256:{sha256_file(Path(where))}"

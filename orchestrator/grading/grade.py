@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import SpecError, Unavailable
+from orchestrator.errors import SpecError
 from orchestrator.exercises.submission import machines_for_students
 from orchestrator.grading.about import ABOUT, About, otherwise, read_about, write_about
 from orchestrator.grading.compose import gradebook
 from orchestrator.grading.digests import digest_of_exercise
-from orchestrator.grading.identity import identities_of
+from orchestrator.grading.graders import Kinds, Task, Where
+from orchestrator.grading.identity import MachineIdentity
 from orchestrator.grading.keys import course_key, signing_key
 from orchestrator.grading.leftovers import remove_leftovers
 from orchestrator.grading.model import Gradebook
@@ -25,13 +27,12 @@ from orchestrator.grading.rounds import Rounds
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.store import GradeStore
 from orchestrator.grading.work import Work, WorkStore, works_of
-from orchestrator.grading.worker import LOGS
+from orchestrator.grading.worker import LOGS, on_this_host
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
 from orchestrator.paths import cache_dir, state_dir
 from orchestrator.progress import Progress
 from orchestrator.record import Record
-from orchestrator.results.store import new_run_id, require_space
-from orchestrator.run.context import RunContext
+from orchestrator.results.store import require_space
 from orchestrator.submissions.model import Intake
 from orchestrator.submissions.pseudonyms import pseudonyms
 
@@ -62,7 +63,14 @@ class Outcome:
     by_policy: tuple[Change, ...] = ()
 
 
-def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progress: Progress) -> Outcome:
+def grade_class(
+    lab: LoadedLab,
+    intake: Intake,
+    choice: Choice,
+    out: Path,
+    progress: Progress,
+    where: Where = on_this_host,
+) -> Outcome:
     """Grade all submissions of a class into the folder ``out``; who writes the grades marks it as finished.
 
     Raises SpecError for a choice that is not in the lab, Unavailable, ImageError, Interrupted. Verdicts that
@@ -82,7 +90,7 @@ def grade_class(lab: LoadedLab, intake: Intake, choice: Choice, out: Path, progr
         return found
 
     some = replace(choice, machines=machines)
-    return grade_works(lab, exercises, intake, works, some, out, progress)
+    return grade_works(lab, exercises, intake, works, some, out, progress, where)
 
 
 def grade_works(
@@ -93,6 +101,7 @@ def grade_works(
     choice: Choice,
     out: Path,
     progress: Progress,
+    where: Where = on_this_host,
 ) -> Outcome:
     """Grade these works on the chosen machines into the folder ``out``; ``works`` keeps their files in the
     store it is given; it also gets the course's secret. Raises as ``grade_class``."""
@@ -108,13 +117,14 @@ def grade_works(
         found = tuple(works(kept, course))
         everybody = {one.id for one in (*intake.students, *(who for work in found for who in work.students))}
         names = pseudonyms(everybody, course)
-        whole = _Class(lab, tuple(exercises), choice.machines, found, store, kept, progress, names)
+        whole = _Class(lab, tuple(exercises), choice.machines, found, store, kept, progress, names, where)
         return whole.grade(intake, choice)
 
 
 @dataclass(frozen=True)
 class _Class:
-    """The works of a class and where their verdicts go; ``names`` are the students' pseudonyms."""
+    """The works of a class, where they are graded, and where their verdicts go; ``names`` are the students'
+    pseudonyms."""
 
     lab: LoadedLab
     exercises: tuple[LoadedExercise, ...]
@@ -124,6 +134,7 @@ class _Class:
     work_store: WorkStore
     progress: Progress
     names: Mapping[str, str]
+    where: Where
 
     def grade(self, intake: Intake, choice: Choice) -> Outcome:
         """Grade what has no verdict yet, and return all grades."""
@@ -134,9 +145,8 @@ class _Class:
         if choice.again:
             self.store.forget()
         self._begin(intake)
-        rounds = Rounds(
-            self.lab, self.machines, self.work_store, logs, self.progress, self._called, self._add
-        )
+        task = Task(self.lab, self.exercises, self.machines, self.work_store, logs, self.progress)
+        rounds = Rounds(task, self.where, self._called, self._add)
         units, todo = self._graded(rounds)
         unstable = rounds.repeated(units, choice.repeat, lambda unit: self._recorded(unit.work, unit.machine))
         self.store.finish(self._place(work, name) for work in self.works for name in self.machines)
@@ -177,27 +187,44 @@ class _Class:
 
     def _graded(self, rounds: Rounds) -> tuple[list[Unit], list[Unit]]:
         """Grade what is missing; returns all units, and those that were graded."""
-        with rounds.context() as context:
-            units = self._units(context)
+        with rounds.graders() as graders:
+            kinds = graders.kinds()
+            rounds = replace(rounds, fell=partial(self._fell, kinds))
+            units = self._units(kinds, graders.away)
             todo = distinct(unit for unit in units if self.store.find(unit.same) is None)
             copies = alike(units)
             for unit in units:
                 if (record := self.store.find(unit.same)) is not None:
                     self._add(unit, record)
-            lost = rounds.once(todo, copies, context) if todo else {}
+            lost = rounds.once(todo, copies, graders) if todo else {}
         rounds.again(todo, copies, lost)
         return units, todo
 
-    def _units(self, context: RunContext) -> list[Unit]:
-        for name in self.machines:
-            if lack := context.machines.shortfall.problem(name):
-                raise Unavailable(
-                    f"machine {name} cannot grade: {lack.message}",
-                    hint=f"{lack.hint}; or leave the machine out with --only",
-                )
-        identities = identities_of(self.machines, new_run_id(), context.machines)
+    def _units(self, kinds: Kinds, away: Collection[str]) -> list[Unit]:
+        """Return what is to be graded, with the machine that gave the verdict where there is one: one of
+        those of now, or one of a host that is ``away``, of which nobody knows that it has changed."""
+        first = {name: next(iter(kinds[name].values())) for name in self.machines}
         digests = {exercise.name: digest_of_exercise(exercise) for exercise in self.exercises}
-        return units_of(self.works, identities, digests)
+        before = self.store.identities(away)
+        others = {
+            name: [
+                *kinds[name].values(),
+                *(one for one in before.get(name, ()) if one.entry == first[name].entry),
+            ]
+            for name in self.machines
+        }
+        return [self._found(unit, others[unit.machine]) for unit in units_of(self.works, first, digests)]
+
+    def _found(self, unit: Unit, identities: Sequence[MachineIdentity]) -> Unit:
+        """Return the unit as it was graded on one of these machines, or as it is if it was on none."""
+        if len(identities) == 1:
+            return unit
+        graded = (unit.on(one) for one in identities)
+        return next((one for one in graded if self.store.find(one.same) is not None), unit)
+
+    def _fell(self, kinds: Kinds, unit: Unit, record: Record) -> None:
+        """Add a verdict, with the machine of the host that graded it; without one where no host did."""
+        self._add(unit.on(kinds[unit.machine].get(record.host, MachineIdentity(""))), record)
 
     def _add(self, unit: Unit, record: Record) -> None:
         self.store.add(self._place(unit.work, unit.machine), unit, record)

@@ -15,6 +15,9 @@ from orchestrator.labfile.plan import Job, arch_of
 from orchestrator.machines import templates
 from orchestrator.machines.provision import LabContext, order_of
 
+_ENTRY = " lab:"
+"""What separates the digest of a machine's entry in the lab from what comes before it."""
+
 
 @dataclass(frozen=True)
 class MachineIdentity:
@@ -23,6 +26,11 @@ class MachineIdentity:
 
     template: str
     qemu: str = ""
+
+    @property
+    def entry(self) -> str:
+        """The digest of the machine's entry in the lab; "" if there is none in it."""
+        return self.template.rpartition(_ENTRY)[2] if _ENTRY in self.template else ""
 
 
 def identities_of(names: Iterable[str], run: str, context: LabContext) -> dict[str, MachineIdentity]:
@@ -44,4 +52,6 @@ def _identity(job: Job, context: LabContext) -> MachineIdentity:
     )
     entry = hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
     emulated = TRAITS[wanted.driver].accelerated and shutil.which(arch_of(wanted).qemu) is not None
-    return MachineIdentity(f"{key} lab:{entry[:16]}", qemu_identity(arch_of(wanted).qemu) if emulated else "")
+    return MachineIdentity(
+        f"{key}{_ENTRY}{entry[:16]}", qemu_identity(arch_of(wanted).qemu) if emulated else ""
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.grading.identity import MachineIdentity
 from orchestrator.grading.inputs import Inputs, inputs_of
@@ -32,6 +32,11 @@ class Unit:
     def same(self) -> Same:
         """What is equal for units that need to be graded only once, whoever handed them in."""
         return self.exercise, self.machine, self.inputs
+
+    def on(self, identity: MachineIdentity) -> Unit:
+        """Return the same verdict, to be had from a machine with this identity."""
+        inputs = replace(self.inputs, template=identity.template, qemu=identity.qemu)
+        return self if inputs == self.inputs else replace(self, inputs=inputs)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ class Receipt:
     ``orchestrator.grading.digests``. ``template`` is the key of the template the machine was cloned from,
     ``qemu`` what identifies the QEMU ("" for both where there is none). ``isolab`` is the version.
     ``result`` is the digest of the record's line in ``records.jsonl``, without its end. ``time`` is when
-    the verdict fell; it has a time zone.
+    the verdict fell; it has a time zone. ``host`` is the host that graded, whose template and QEMU these are:
+    in a cluster what the controller calls it ("", and not in the text, where no host did, and in receipts of
+    isolab before it knew clusters).
     """
 
     student: str
@@ -91,6 +93,7 @@ class Receipt:
     isolab: str
     result: str
     time: datetime
+    host: str = ""
 
     @property
     def graded(self) -> Graded:
@@ -178,6 +181,8 @@ def _text(receipt: Receipt, number: int, previous: str) -> bytes:
     values = {field.name: getattr(receipt, field.name) for field in fields(receipt)}
     time = receipt.time.astimezone(UTC).isoformat(timespec="microseconds")
     data: dict[str, Any] = {**values, "format": FORMAT, "number": number, "previous": previous, "time": time}
+    if not receipt.host:
+        del data["host"]
     written = {key: _HALF_PAIR.sub("\ufffd", v) if isinstance(v, str) else v for key, v in data.items()}
     return json.dumps(written, sort_keys=True, separators=(",", ":")).encode()
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.formatting import counted
 from orchestrator.grading.compose import settled
+from orchestrator.grading.graders import Graders, Task, Where
 from orchestrator.grading.queue import Same, Unit, alike, batches_of, distinct, groups_of
 from orchestrator.grading.regrade import differing
 from orchestrator.grading.tally import Tally
-from orchestrator.grading.work import WorkStore
-from orchestrator.grading.worker import Graders, QuietMachines
-from orchestrator.labfile.load import LoadedLab
-from orchestrator.machines.journal import Journal
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
-from orchestrator.run.context import RunContext, run_context
 
 RETRIES = 2
 """How often work without a result is graded again, each time on a fresh machine."""
@@ -27,30 +22,29 @@ RETRIES = 2
 
 @dataclass(frozen=True)
 class Rounds:
-    """Grades units of a class on these ``machines`` of the lab.
+    """Grades the units of a ``task``, each round ``where`` it says.
 
-    ``works`` has their files, ``logs`` gets the logs of machines that gave no result. ``called`` names a unit
-    for people; ``fell`` is told each verdict.
+    ``called`` names a unit for people; ``fell`` is told each verdict.
     """
 
-    lab: LoadedLab
-    machines: tuple[str, ...]
-    works: WorkStore
-    logs: Path
-    progress: Progress
+    task: Task
+    where: Where
     called: Callable[[Unit], str]
     fell: Callable[[Unit, Record], None]
 
-    def context(self) -> AbstractContextManager[RunContext]:
-        """Provide what the machines of a round share."""
-        quiet = QuietMachines(self.progress, frozenset(self.machines))
-        return run_context(self.lab, new_run_id(), self.machines, self.logs, Journal(), quiet, cold=False)
+    @property
+    def progress(self) -> Progress:
+        return self.task.progress
+
+    def graders(self) -> AbstractContextManager[Graders]:
+        """Provide what grades in one round."""
+        return self.where(self.task)
 
     def once(
         self,
         todo: Sequence[Unit],
         copies: Mapping[Same, Sequence[Unit]],
-        context: RunContext,
+        graders: Graders,
         *,
         apart: bool = False,
     ) -> dict[Same, Record]:
@@ -58,7 +52,7 @@ class Rounds:
         result."""
         lost = {}
         tally = Tally({unit.same: self.called(unit) for unit in todo}, "verdicts", self.progress)
-        for unit, record in self._records(todo, context, apart=apart):
+        for unit, record in self._records(todo, graders, apart=apart):
             tally.count(unit.same)
             if record.status is Status.ERROR:
                 lost[unit.same] = record
@@ -78,8 +72,8 @@ class Rounds:
                 break
             some = [unit for unit in todo if unit.same in lost]
             self.progress.tell(f"no result for {_named(some)}; attempt {attempt} on fresh machines")
-            with self.context() as context:
-                lost = self.once(some, copies, context, apart=True)
+            with self.graders() as graders:
+                lost = self.once(some, copies, graders, apart=True)
         for same, record in lost.items():
             for unit in copies[same]:
                 self.fell(unit, settled(record, unit.work.exercise.whole_spec.max_points))
@@ -94,8 +88,8 @@ class Rounds:
         for number in range(2, times + 1):
             names = {unit.same: self.called(unit) for unit in todo}
             tally = Tally(names, f"verdicts of repetition {number}", self.progress)
-            with self.context() as context:
-                for unit, record in self._records(todo, context):
+            with self.graders() as graders:
+                for unit, record in self._records(todo, graders):
                     words = differing(recorded(unit), record)
                     found[unit.same] = (*found.get(unit.same, ()), *words)
                     tally.count(unit.same)
@@ -105,10 +99,9 @@ class Rounds:
         }
 
     def _records(
-        self, todo: Sequence[Unit], context: RunContext, *, apart: bool = False
+        self, todo: Sequence[Unit], graders: Graders, *, apart: bool = False
     ) -> Iterator[tuple[Unit, Record]]:
-        groups = groups_of(self.lab, self.machines)
-        graders = Graders(context, self.works, self.logs, groups)
+        groups = groups_of(self.task.lab, self.task.machines)
         wanted = {(unit.machine, unit.exercise, id(unit.work)): unit for unit in todo}
         batches = batches_of(todo, groups, new_run_id, apart=apart)
         with closing(graders.records(batches)) as found:

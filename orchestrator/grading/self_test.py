@@ -11,10 +11,12 @@ from pathlib import Path
 from orchestrator.exercises.parameters import example, with_parameters
 from orchestrator.exercises.submission import provided
 from orchestrator.grading.grade import Choice, grade_works
+from orchestrator.grading.graders import Where
 from orchestrator.grading.leftovers import TESTING
 from orchestrator.grading.model import Grade, Verdict
 from orchestrator.grading.selection import exercises_of
 from orchestrator.grading.work import Work, WorkStore
+from orchestrator.grading.worker import on_this_host
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.check_submission import ALTERNATIVES, SOLUTION, WRONG
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
@@ -41,7 +43,9 @@ class Finding:
         return not self.place.startswith(f"{WRONG}/")
 
 
-def self_test(lab: LoadedLab, choice: Choice, progress: Progress) -> list[Finding]:
+def self_test(
+    lab: LoadedLab, choice: Choice, progress: Progress, where: Where = on_this_host
+) -> list[Finding]:
     """Grade all solutions of the lab's exercises for students, in their order. Raises as ``grade_class``."""
     exercises = exercises_of(lab, choice.exercises)
     machines = choice.machines or tuple(lab.lab.machines)
@@ -53,7 +57,7 @@ def self_test(lab: LoadedLab, choice: Choice, progress: Progress) -> list[Findin
 
     with working_folder(TESTING) as folder:
         some = Choice(machines, choice.exercises)
-        outcome = grade_works(lab, exercises, Intake("solutions", ()), works, some, folder, progress)
+        outcome = grade_works(lab, exercises, Intake("solutions", ()), works, some, folder, progress, where)
     return [_finding(grade, own[grade.exercise]) for grade in _in_order(outcome.book.grades, places)]
 
 

@@ -4,7 +4,7 @@ depends on. A verdict counts only with its receipt: whatever else is in the file
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator import __version__
 from orchestrator.grading.heads import Heads
+from orchestrator.grading.identity import MachineIdentity
 from orchestrator.grading.inputs import Inputs
 from orchestrator.grading.queue import Same, Unit
 from orchestrator.grading.receipts import Graded, Receipt, Receipts, digest_of_record
@@ -72,10 +73,19 @@ class GradeStore:
             self._file.write(line.encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-            self.receipts.append(_receipt(graded, unit.inputs, line))
+            self.receipts.append(_receipt(graded, unit.inputs, line, own.host))
             self._verdicts[graded] = Verdicted(own, unit.inputs, line)
         if record.status is not Status.ERROR:
             self._same[unit.same] = own
+
+    def identities(self, hosts: Collection[str]) -> dict[str, list[MachineIdentity]]:
+        """Return what machines, by their names, were on these hosts when they graded what counts."""
+        found: dict[str, list[MachineIdentity]] = {}
+        for receipt in self.receipts.current.values():
+            one = MachineIdentity(receipt.template, receipt.qemu)
+            if receipt.host in hosts and one not in found.setdefault(receipt.machine, []):
+                found[receipt.machine].append(one)
+        return found
 
     def forget(self) -> None:
         """Find no verdict again, so that all is graded anew; those on disk stay until they are replaced."""
@@ -102,7 +112,7 @@ class GradeStore:
         self.close()
 
 
-def _receipt(graded: Graded, inputs: Inputs, line: str) -> Receipt:
+def _receipt(graded: Graded, inputs: Inputs, line: str, host: str) -> Receipt:
     return Receipt(
         student=graded.student,
         exercise=graded.exercise,
@@ -116,6 +126,7 @@ def _receipt(graded: Graded, inputs: Inputs, line: str) -> Receipt:
         isolab=__version__,
         result=digest_of_record(line),
         time=datetime.now(UTC),
+        host=host,
     )
 
 

@@ -1,24 +1,28 @@
-"""Grade batches of work on fresh machines: the jobs of a class, on the engine that runs labs."""
+"""Grade batches of work on fresh machines of this host: the jobs of a class, on the engine that runs labs."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from orchestrator.errors import Unavailable
+from orchestrator.grading.graders import Kinds, Task
+from orchestrator.grading.identity import identities_of
 from orchestrator.grading.leftovers import GRADING
-from orchestrator.grading.queue import Batch
-from orchestrator.grading.work import WorkStore, ready
+from orchestrator.grading.queue import Batch, groups_of
+from orchestrator.grading.work import ready
 from orchestrator.host.resources import Host, this_host
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job, plan
+from orchestrator.machines.journal import Journal
 from orchestrator.progress import Progress
 from orchestrator.record import Record, Status
-from orchestrator.run.context import RunContext
+from orchestrator.results.store import new_run_id
+from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.job import run_job
 from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
@@ -28,20 +32,43 @@ AT_ONCE_PER_CPU = 2
 """Machines at once for each processor: while one waits, another computes."""
 
 
-@dataclass(frozen=True)
-class Graders:
-    """Grades batches; ``logs`` keeps the logs of machines that gave no result."""
+@contextlib.contextmanager
+def on_this_host(task: Task) -> Iterator[LocalGraders]:
+    """Provide what grades on this host."""
+    quiet = QuietMachines(task.progress, frozenset(task.machines))
+    with run_context(
+        task.lab, new_run_id(), task.machines, task.logs, Journal(), quiet, cold=False
+    ) as context:
+        yield LocalGraders(task, context)
 
+
+@dataclass(frozen=True)
+class LocalGraders:
+    """Grades batches on this host; ``context`` is what its machines share."""
+
+    task: Task
     context: RunContext
-    store: WorkStore
-    logs: Path
-    groups: Mapping[str, tuple[str, ...]]
+    away: frozenset[str] = frozenset()
+
+    def kinds(self) -> Kinds:
+        """Return what each machine is here. Raises Unavailable for one that cannot be here, ImageError,
+        TimedOut, Interrupted."""
+        machines = self.context.machines
+        for name in self.task.machines:
+            if lack := machines.shortfall.problem(name):
+                raise Unavailable(
+                    f"machine {name} cannot grade: {lack.message}",
+                    hint=f"{lack.hint}; or leave the machine out with --only",
+                )
+        found = identities_of(self.task.machines, new_run_id(), machines)
+        return {name: {self.context.host: identity} for name, identity in found.items()}
 
     def records(self, batches: Sequence[Batch]) -> Generator[tuple[Batch, Record], None, None]:
         """Yield each record with its batch, as completed; closing the iterator tears everything down."""
         lab = self.context.lab
         by_run = {batch.run: batch for batch in batches}
-        jobs = [job for batch in batches for job in batch.jobs(lab.lab.lab, self.groups)]
+        groups = groups_of(lab, self.task.machines)
+        jobs = [job for batch in batches for job in batch.jobs(lab.lab.lab, groups)]
         most = at_once(lab, [name for batch in batches for name in batch.machines], this_host())
         engine = LocalEngine(lambda job: self._graded(job, by_run[job.run]), self.context.cancellation, most)
         with closing(engine.run(jobs)) as found:
@@ -49,11 +76,11 @@ class Graders:
                 yield by_run[record.run], record
 
     def _graded(self, job: Job, batch: Batch) -> Iterator[Record]:
-        logs, clean = self.logs / job.run / job.machine, True
+        logs, clean = self.task.logs / job.run / job.machine, True
         with working_folder(GRADING) as folder:
             units = [unit for unit in batch.units if unit.exercise in job.exercises]
             works = {unit.exercise: unit.work for unit in units}
-            with ready(tuple(works.values()), self.store, folder / "exercises") as exercises:
+            with ready(tuple(works.values()), self.task.store, folder / "exercises") as exercises:
                 lab = replace(self.context.lab, exercises=exercises)
                 machines = replace(self.context.machines, lab=lab, out=logs.parent)
                 for record in run_job(job, replace(self.context, machines=machines)):
@@ -63,7 +90,7 @@ class Graders:
             shutil.rmtree(logs, ignore_errors=True)
             with contextlib.suppress(OSError):  # others of this run, or of others, have theirs there
                 logs.parent.rmdir()
-                self.logs.rmdir()
+                self.task.logs.rmdir()
             with contextlib.suppress(OSError):
                 logs.parent.rmdir()  # of the batch's last machine
 

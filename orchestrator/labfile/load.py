@@ -59,6 +59,8 @@ class LoadedExercise:
     not_handed_in: str = ""
     built: Mapping[str, Mapping[str, Path]] | None = None
     """Its programs if they are built already: by architecture, by name."""
+    cached: str = "programs"
+    """The kind of the cache in which its programs are kept."""
 
     @property
     def public(self) -> LoadedExercise:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from cluster_hosts import NetHosts, hosts
 from command import Answer, isolab, started
 from habitat import Home, fresh_home, wait_until
+from places import LABS
 
 from orchestrator.host import process_table
 from orchestrator.record import read_records
@@ -154,6 +156,27 @@ def test_a_drained_host_takes_nothing(room: Room) -> None:
         assert hosts_of == {"birch", "cedar", "dogwood"}
     finally:
         room.cluster("drain", "alder", "--undo")
+
+
+def test_a_class_is_graded_on_all_hosts(room: Room) -> None:
+    lab, handed_in, out = (room.home.root / name for name in ("graded", "handed-in", "grades"))
+    shutil.copytree(LABS / "graded", lab)
+    text = (lab / "lab.yaml").read_text()
+    text = text.replace("{driver: qemu, arch: s390x}", "{driver: sandbox}").replace("{accel: tcg}", "{}")
+    (lab / "lab.yaml").write_text(text)
+    for number in range(8):
+        (handed_in / f"s{number}" / "sum").mkdir(parents=True)
+        source = f'#include <stdio.h>\nint main(void) {{ return puts("{{\\"answer\\": {number}}}") < 0; }}\n'
+        (handed_in / f"s{number}" / "sum" / "sum.c").write_text(source)
+    words = ("grade", lab, handed_in, "--only", "guest", "--exercise", "sum", "--out", out)
+    first = json.loads(room.act(*words, "--format", "json", code=1).stdout)
+    assert (first["graded"], first["verdicts"]["scored"]) == (8, 8)
+    receipts = [json.loads(line)["receipt"] for line in (out / "receipts.jsonl").read_text().splitlines()]
+    assert {one["host"] for one in receipts} == {one.name for one in room.net.hosts}
+    again = json.loads(room.act(*words, "--format", "json", code=1).stdout)
+    assert (again["graded"], again["found"]) == (0, 8)
+    sent = [path for one in room.net.hosts for path in one.home.rglob(".run") if path.is_file()]
+    assert sent == [], "hidden tests are still there"
 
 
 @pytest.mark.parametrize("which", ["scheduler", "worker", "serve"])

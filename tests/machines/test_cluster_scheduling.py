@@ -96,6 +96,55 @@ def _large(jobs: Sequence[Job]) -> list[Unit]:
     return [Unit(job.run, "bundle", (job,), places=("a", "b"), memory=3000 * 2**20) for job in jobs]
 
 
+def test_a_host_with_few_slots_leaves_units_to_the_next(cluster: LoopbackCluster) -> None:
+    half = Halves()
+    cluster.agents["a"].script = half
+    engine = replace(cluster.engine(["a", "b"]), slots={"a": 1})
+    found = engine.run(jobs_of("slots", 2))
+    with closing(found):
+        first = [next(found) for _ in range(3)]
+        half.go_on.set()
+        records = [*first, *found]
+    assert outcome(records) == passed(2)
+    assert {record.machine: record.host for record in records} == {"m0": "a", "m1": "b"}
+
+
+def test_a_unit_gets_what_its_host_alone_is_to_have(cluster: LoopbackCluster) -> None:
+    work: list[str] = []
+
+    def noting(unit: Unit) -> Iterator[tuple[str, str]]:
+        work.append(unit.work)
+        yield from all_pass(unit)
+
+    for agent in cluster.agents.values():
+        agent.script = noting
+    engine = replace(cluster.engine(["a"]), ready=lambda unit, host: replace(unit, work=f"for {host}"))
+    assert outcome([*engine.run(jobs_of("ready", 1))]) == passed(1)
+    assert work == ["for a"]
+
+
+def test_a_unit_that_cannot_be_made_ready_for_a_host_goes_to_another_one(cluster: LoopbackCluster) -> None:
+    def ready(unit: Unit, host: str) -> Unit:
+        if host == "a":
+            raise LabError("its disk is full")
+        return unit
+
+    engine = replace(cluster.engine(["a", "b"]), ready=ready)
+    records = [*engine.run(jobs_of("unready", 1))]
+    assert outcome(records) == passed(1)
+    assert {record.host for record in records} == {"b"}
+    assert any("its disk is full" in words for words in cluster.told)
+
+
+def test_jobs_of_a_unit_may_have_runs_of_their_own(cluster: LoopbackCluster) -> None:
+    jobs = [replace(job, run=f"own-{job.machine}") for job in jobs_of("whole", 2)]
+    engine = cluster.engine(["a"])
+    engine = replace(engine, units=lambda jobs: [Unit("whole", "b", (job,), places=("a",)) for job in jobs])
+    records = [*engine.run(jobs)]
+    assert outcome(records) == passed(2)
+    assert {record.run for record in records} == {"own-m0", "own-m1"}
+
+
 def test_the_unit_of_a_worker_that_was_killed_goes_on_and_runs_once(cluster: LoopbackCluster) -> None:
     half = Halves()
     cluster.agents["a"].script = half

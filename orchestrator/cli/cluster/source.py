@@ -1,4 +1,4 @@
-"""Where the records of a run come from: this host, or the hosts of a cluster."""
+"""Where labs run, and work is graded: on this host, or on the hosts of a cluster."""
 
 from __future__ import annotations
 
@@ -9,21 +9,42 @@ from orchestrator.cli.cluster.options import open_hosts
 from orchestrator.errors import SpecError
 
 if TYPE_CHECKING:
+    from orchestrator.cluster.model import Cluster
+    from orchestrator.cluster.placement import Pins
+    from orchestrator.grading.graders import Where
     from orchestrator.run.run import Source
 
 
 def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = ()) -> Source | None:
     """Return where a run's records come from: the cluster of a hosts file, with some ``machines`` bound by
     ``pins``; None for this host. Raises SpecError, Unavailable."""
+    if (found := _cluster(path, pins, machines)) is None:
+        return None
+    from orchestrator.cluster.run import ClusterSource  # with modules that others do not need
+
+    return ClusterSource(*found).results
+
+
+def where_of(path: str, pins: Sequence[str], machines: tuple[str, ...]) -> Where:
+    """Return where work is graded, as ``source_of`` where a lab runs. Raises SpecError, Unavailable."""
+    if (found := _cluster(path, pins, machines)) is None:
+        from orchestrator.grading.worker import on_this_host
+
+        return on_this_host
+    from orchestrator.cluster.grade import OnCluster
+
+    return OnCluster(*found)
+
+
+def _cluster(path: str, pins: Sequence[str], machines: tuple[str, ...]) -> tuple[Cluster, Pins] | None:
     if not path:
         if pins:
             raise SpecError(
                 "--pin binds machines to hosts of a cluster", hint="name its hosts file: --cluster"
             )
         return None
-    from orchestrator.cli.cluster.plan import parse_pins, require_pins  # with modules that others do not need
-    from orchestrator.cluster.run import ClusterSource
+    from orchestrator.cli.cluster.plan import parse_pins, require_pins
 
     cluster, bound = open_hosts(path), parse_pins(tuple(pins))
     require_pins(bound, cluster, machines)
-    return ClusterSource(cluster, bound).results
+    return cluster, bound

@@ -99,9 +99,31 @@ class AgentClient:
         """Return the bundles that the host does not have."""
         return self._texts(self._done("has", deadline, digests=list(digests)), "missing")
 
-    def put(self, digest: str, archive: Path, deadline: Deadline) -> None:
-        """Send a bundle. Raises OSError if it cannot be read."""
-        self._send_file("put", {"digest": digest}, archive, deadline)
+    def put(self, digest: str, archive: Path, deadline: Deadline, *, run: str = "") -> None:
+        """Send a bundle; with ``run`` it is forgotten with that. Raises OSError if it cannot be read."""
+        self._send_file("put", {"digest": digest, "run": run}, archive, deadline)
+
+    def forget(self, run: str, deadline: Deadline) -> None:
+        """Have the host remove what it has of a run, which is over: records, logs, what was sent for it."""
+        self._done("forget", deadline, run=run)
+
+    def identities(
+        self, bundle: str, machines: Sequence[str], deadline: Deadline
+    ) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+        """Return what machines of a lab are on the host, by name: what identifies their template or image,
+        and their QEMU; and why others cannot be there."""
+        found = self._mapping(
+            self._done("identities", deadline, bundle=bundle, machines=list(machines)).get("machines")
+        )
+        there: dict[str, tuple[str, str]] = {}
+        lacking: dict[str, str] = {}
+        for name in machines:
+            one = self._mapping(found.get(name))
+            if "lacking" in one:
+                lacking[name] = "; ".join(filter(None, (_words(one["lacking"]), _words(one.get("hint")))))
+            else:
+                there[name] = _words(one.get("template")), _words(one.get("qemu"))
+        return there, lacking
 
     def run(self, unit: Unit, deadline: Deadline) -> Iterator[SignedLine]:
         """Give a unit, or join it if it runs there, and yield its lines from the first, as they fall. It

@@ -17,6 +17,8 @@ from orchestrator.labfile.load import LoadedLab
 
 SENT = "bundle:"
 """Before a digest: how the isolab of a host names a lab that a controller sent."""
+_RUN = ".run"
+"""In the folder of a bundle that is one run's alone: which."""
 DIGEST = re.compile(r"[0-9a-f]{16,64}")
 """The beginning of a SHA-256 in hexadecimal, or all of it."""
 
@@ -42,8 +44,9 @@ class Labs:
         """Return those that are not here."""
         return [one for one in digests if not self._place(one).is_dir()]
 
-    def add(self, archive: Path, digest: str) -> None:
-        """Unpack a bundle whose digest was checked. Raises LabError, OSError; then nothing is added."""
+    def add(self, archive: Path, digest: str, run: str = "") -> None:
+        """Unpack a bundle whose digest was checked; with ``run`` it is that run's alone, and goes with it.
+        Raises LabError, OSError; then nothing is added."""
         final = self._place(digest)
         with self._lock:
             if final.is_dir():
@@ -51,6 +54,8 @@ class Labs:
             fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.folder))
             try:
                 self.format.unpack(archive, fresh)
+                if run:
+                    (fresh / _RUN).write_text(run)
                 fresh.rename(final)
             except BaseException:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -64,8 +69,19 @@ class Labs:
                 raise Refused(f"this host does not have the lab {digest[:12]}", hint="send its bundle first")
             if digest not in self._loaded:
                 self._loaded[digest] = self.format.load(place)
-                os.utime(place)  # what is used is not forgotten
+            os.utime(place)  # what is used is not forgotten
             return self._loaded[digest]
+
+    def file(self, digest: str, name: str) -> str:
+        """Return the text of a file that was sent as a bundle. Raises Refused if it is not here."""
+        try:
+            return (self._place(digest) / name).read_text()
+        except FileNotFoundError:
+            raise Refused(f"this host does not have {name} {digest[:12]}", hint="send it first") from None
+
+    def forget_run(self, run: str) -> None:
+        """Remove what is this run's alone."""
+        self.forget(lambda folder: _run_of(folder) != run)
 
     def forget(self, keep: Callable[[Path], bool]) -> None:
         """Remove labs that are not to be kept, and what a killed agent left half unpacked."""
@@ -79,6 +95,18 @@ class Labs:
         if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
             raise SpecError(f"{digest!r} is no digest of a bundle")
         return self.folder / digest
+
+
+def _run_of(folder: Path) -> str:
+    try:
+        return (folder / _RUN).read_text()
+    except OSError:
+        return ""
+
+
+def of_one_run(folder: Path) -> bool:
+    """Return whether the bundle in a folder is one run's alone."""
+    return bool(_run_of(folder))
 
 
 def bundle_format() -> BundleFormat:

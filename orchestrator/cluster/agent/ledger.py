@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS leases (
     run TEXT PRIMARY KEY, state TEXT NOT NULL, boot TEXT NOT NULL, until REAL NOT NULL, changed REAL NOT NULL
 )
 """
+_JOBS = "CREATE TABLE IF NOT EXISTS jobs (run TEXT PRIMARY KEY, unit TEXT NOT NULL)"
+"""The runs that machines have, where jobs have one of their own."""
 HELD, LOST, CANCELLED = "held", "lost", "cancelled"
 """A lease's states. ``lost``: it ended, or the agent was killed while it had guests. ``cancelled``: the
 controller gave the run up, and whatever comes of it later is refused."""
@@ -61,18 +63,31 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         """Raises Unavailable if the file cannot be used."""
-        for schema in (_UNITS, _LINES, _LEASES):
+        for schema in (_UNITS, _LINES, _LEASES, _JOBS):
             self._database = Database(path, schema)
 
-    def begin(self, key: str, epoch: int, run: str, host: str, lease: float = 0.0) -> None:
-        """Note that a unit begins in this epoch, and hold its run's lease for so many seconds (0: not)."""
+    def begin(
+        self, key: str, epoch: int, run: str, host: str, lease: float = 0.0, jobs: Iterable[str] = ()
+    ) -> None:
+        """Note that a unit begins in this epoch, with the runs of its ``jobs``, and hold its run's lease for
+        so many seconds (0: not)."""
         with self._database.opened() as database:
             database.execute(
                 "INSERT INTO units (key, epoch, run, host, ended, began) VALUES (?, ?, ?, ?, FALSE, ?)",
                 (key, epoch, run, host, time.time()),
             )
+            database.executemany(
+                "INSERT OR REPLACE INTO jobs (run, unit) VALUES (?, ?)",
+                ((own, key) for own in {*jobs} - {run}),
+            )
             if lease:
                 _hold(database, run, lease)
+
+    def knows(self, run: str) -> bool:
+        """Return whether machines of this run were begun here."""
+        with self._database.opened() as database:
+            ask = "SELECT 1 FROM units WHERE run = ? UNION SELECT 1 FROM jobs WHERE run = ?"
+            return database.execute(ask, (run, run)).fetchone() is not None
 
     def newest(self, key: str) -> UnitEntry | None:
         """Return a unit in the highest epoch that was seen of it; None for one that is not known."""
@@ -160,6 +175,12 @@ class Ledger:
             row = database.execute("SELECT state FROM leases WHERE run = ?", (run,)).fetchone()
         return str(row[0]) if row else ""
 
+    def clear(self, run: str) -> None:
+        """Delete the lines of a run for good; its units are still known."""
+        with self._database.opened() as database:
+            database.execute("PRAGMA secure_delete = ON")
+            database.execute("DELETE FROM lines WHERE unit IN (SELECT key FROM units WHERE run = ?)", (run,))
+
     def forget(self, seconds: float) -> list[str]:
         """Delete what is older than so many seconds and has ended; returns the runs that are gone."""
         before = time.time() - seconds
@@ -170,6 +191,9 @@ class Ledger:
             for (run,) in rows:
                 database.execute(
                     "DELETE FROM lines WHERE unit IN (SELECT key FROM units WHERE run = ?)", (run,)
+                )
+                database.execute(
+                    "DELETE FROM jobs WHERE unit IN (SELECT key FROM units WHERE run = ?)", (run,)
                 )
                 database.execute("DELETE FROM units WHERE run = ?", (run,))
             database.execute("DELETE FROM leases WHERE changed < ? AND state <> ?", (before, HELD))

@@ -9,7 +9,10 @@ connection are answered side by side; bytes travel as base64.
 | facts | host: its name for the controller | | HostFacts |
 | beat | leases: [run], seconds | | {"lost": [run]}: prolongs the leases of these runs |
 | has | digests: [bundle] | | {"missing": [digest]} |
-| put | digest, part (base64), more: bool | | {"size": bytes so far}; the last part is checked by digest |
+| put | digest, part (base64), more: bool, run: if it is that one's alone | | {"size": bytes so far}; the \
+| last part is checked by digest |
+| forget | run | | {}: what still runs of it is ended; its lines and logs, and its own bundles, are gone |
+| identities | bundle, machines: [name] | | {"machines": {name: {"template", "qemu"}}}; or "lacking", "hint" |
 | run | unit: JSON of a Unit, host: its name | lines: JSON of a SignedLine | {"lines": how many} |
 | lines | unit: key, epoch, from: number | lines it has | {"ended": bool} |
 | cancel | run, or one unit of it: unit (key), epoch | | {"units": [key]} when they are torn down |

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestrator.cluster.agent.cache_archive import TEMPLATES, packed, place_of, unpack
 from orchestrator.cluster.agent.facts import host_facts
+from orchestrator.cluster.agent.identities import identities
 from orchestrator.cluster.agent.incoming import Incoming, encoded, in_parts
 from orchestrator.cluster.agent.ledger import HELD
 from orchestrator.cluster.agent.log_archive import log_parts
@@ -22,6 +23,7 @@ from orchestrator.cluster.agent.warm import machines_of, warm
 from orchestrator.cluster.model import Unit
 from orchestrator.errors import SpecError
 from orchestrator.host.resources import this_host
+from orchestrator.host.tempdirs import RUN_FOLDER
 from orchestrator.machines.journal import Journal
 
 Answer = Generator[Any, None, Any]
@@ -52,6 +54,8 @@ class Requests:
             "put": self._put,
             "run": self._run,
             "lines": self._lines,
+            "forget": self._forget,
+            "identities": self._identities,
             "cancel": self._cancel,
             "logs": self._logs,
             "leases": self._leases,
@@ -89,11 +93,12 @@ class Requests:
         yield from ()
         digest = _text(message, "digest")
         self.units.labs.missing([digest])  # refuses what is no digest
+        run = _text(message, "run", "")
         size = caller.incoming.add(digest, message.get("part"))
         if not message.get("more"):
             archive = caller.incoming.take(digest, digest)
             try:
-                self.units.labs.add(archive, digest)
+                self.units.labs.add(archive, digest, run)
             finally:
                 archive.unlink(missing_ok=True)
         return {"size": size}
@@ -127,6 +132,19 @@ class Requests:
             return {"units": self.units.cancel_unit(run, key, epoch, host)}
         return {"units": self.units.cancel(run)}
 
+    def _forget(self, message: Message, _caller: Caller) -> Answer:
+        yield from ()
+        run = _text(message, "run")
+        if not RUN_FOLDER.fullmatch(run):
+            raise SpecError(f"{run!r} is no run")
+        self.units.clear(run)
+        return {}
+
+    def _identities(self, message: Message, _caller: Caller) -> Answer:
+        yield from ()
+        lab = self.units.labs.lab(_text(message, "bundle"))
+        return {"machines": identities(lab, _texts(message, "machines"))}
+
     def _logs(self, message: Message, _caller: Caller) -> Answer:
         run, limit = _text(message, "run"), _whole(message, "limit")
         return (yield from log_parts(self.units.place.logs, run, limit))
@@ -134,13 +152,19 @@ class Requests:
     def _leases(self, _message: Message, _caller: Caller) -> Answer:
         yield from ()
         journal, now = Journal().entries(), time.time()
-        epochs = {one.unit.run: one.unit.epoch for one in self.units.running()}
+        running = self.units.running()
+        epochs = {one.unit.run: one.unit.epoch for one in running}
+        runs = {(one.unit.run, job.run) for one in running for job in one.unit.jobs}
         found = [
             {
                 "run": lease.run,
                 "epoch": epochs.get(lease.run, 0),
                 "until": now + lease.left,
-                "guests": [e.handle.machine for e in journal if e.handle.run == lease.run],
+                "guests": [
+                    e.handle.machine
+                    for e in journal
+                    if e.handle.run == lease.run or (lease.run, e.handle.run) in runs
+                ],
                 "kept": False,
             }
             for lease in self.units.ledger.leases()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.arch import host_arch
 from orchestrator.cluster.agent.running_unit import RunningUnit
+from orchestrator.cluster.model import Unit
 from orchestrator.errors import HostLacks, Interrupted, LabError, from_os
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.journal import Journal
@@ -19,6 +22,14 @@ from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.job import run_job
 from orchestrator.run.threads import MOST_THREADS, LocalEngine
 from orchestrator.run.unstarted import skipped, unstarted_record
+
+PROGRAMS = "graded-"
+"""Begins the kind of a cache that is one run's alone: programs of students, and of hidden tests."""
+
+
+def programs_of(run: str) -> str:
+    """Return the kind of the cache that has the programs of a run of grading, and goes with it."""
+    return f"{PROGRAMS}{run}"
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,8 @@ def run_unit(running: RunningUnit, lab: LoadedLab, logs: Path, slots: Slots) -> 
     """Run a unit to its end; its machines' logs go to ``logs``. Returns why it did not get through, "" if it
     did. When it returns, nothing of its machines is left that could be removed."""
     names = tuple(job.machine for job in running.unit.jobs)
+    if running.unit.work:
+        logs = logs / running.unit.jobs[0].run  # those of others of this run have machines of the same names
     if unknown := [name for name in names if name not in lab.lab.machines]:
         return f"the lab {lab.lab.lab!r} of this bundle has no machine {unknown[0]!r}"
     try:
@@ -70,15 +83,34 @@ def run_unit(running: RunningUnit, lab: LoadedLab, logs: Path, slots: Slots) -> 
 
 def _run(running: RunningUnit, lab: LoadedLab, names: tuple[str, ...], logs: Path, slots: Slots) -> None:
     unit, progress = running.unit, _Words(running)
-    with run_context(lab, unit.run, names, logs, Journal(), progress, cold=unit.cold) as own:
+    with (
+        _with_work(lab, unit) as whole,
+        run_context(whole, unit.run, names, logs, Journal(), progress, cold=unit.cold) as own,
+    ):
         running.begun(own.cancellation)
         own.cancellation.check()
         context = _shared(own, running.host, slots)
         most = lab.lab.at_once or MOST_THREADS
         engine = LocalEngine(lambda job: run_job(job, context), context.cancellation, most)
+        clean = True
         with closing(engine.run(unit.jobs)) as found:
             for record in found:
+                clean = clean and record.status is not Status.ERROR
                 running.record(record)
+    if unit.work and clean:
+        shutil.rmtree(logs, ignore_errors=True)  # nobody asks for those of a verdict
+
+
+@contextlib.contextmanager
+def _with_work(lab: LoadedLab, unit: Unit) -> Iterator[LoadedLab]:
+    """Provide the lab with the students' work that a unit brought, if it did."""
+    if not unit.work:
+        yield lab
+        return
+    from orchestrator.grading.parcel import with_parcel  # not for who only runs labs
+
+    with with_parcel(lab, unit.work, programs_of(unit.run)) as whole:
+        yield whole
 
 
 def _shared(own: RunContext, host: str, slots: Slots) -> RunContext:

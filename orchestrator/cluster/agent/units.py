@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import drivers
-from orchestrator.cluster.agent.labs import Labs
+from orchestrator.cluster.agent.labs import Labs, of_one_run
 from orchestrator.cluster.agent.ledger import CANCELLED, HELD, LOST, Ledger
 from orchestrator.cluster.agent.paths import AgentPlace
 from orchestrator.cluster.agent.refusal import Refused, StaleEpoch
-from orchestrator.cluster.agent.run_unit import Slots, run_unit
+from orchestrator.cluster.agent.run_unit import PROGRAMS, Slots, programs_of, run_unit
 from orchestrator.cluster.agent.running_unit import END, RunningUnit
 from orchestrator.cluster.agent.signing import HostKey
-from orchestrator.cluster.model import SignedLine, Unit
+from orchestrator.cluster.model import SENT_APART, SignedLine, Unit
 from orchestrator.errors import LabError, SpecError
 from orchestrator.host.tempdirs import RUN_FOLDER
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.journal import Journal, JournalEntry
 from orchestrator.machines.lifecycle import remove
+from orchestrator.paths import cache_dir
 
 LEAST_LEASE, MOST_LEASE = 5.0, 24 * 3600.0
 """Seconds. A shorter lease would end between two beats, a longer one keeps guests of a controller that is
 gone for good."""
+OF_ONE_RUN_SECONDS = 24 * 3600.0
+"""How long what was sent for one run alone is kept, if nobody says that the run is over."""
+PARCEL = "parcel"
+"""The file of a parcel that was sent apart."""
 Say = Callable[[str], None]
 Work = Callable[[RunningUnit, LoadedLab, Path, Slots], str]
 """Runs a unit to its end, see ``run_unit``."""
@@ -58,7 +64,8 @@ class Units:
     def give(self, unit: Unit, host: str) -> RunningUnit | None:
         """Begin a unit, or join it if it runs already in this epoch; None: it has ended in this epoch, and
         its lines are in the ledger. Raises StaleEpoch, Refused, SpecError; then nothing was begun."""
-        if not RUN_FOLDER.fullmatch(unit.run) or not unit.jobs or unit.epoch < 1:
+        runs = {unit.run, *(job.run for job in unit.jobs)}
+        if not all(map(RUN_FOLDER.fullmatch, runs)) or not unit.jobs or unit.epoch < 1:
             raise SpecError(f"this is no unit: run {unit.run!r}, epoch {unit.epoch}, {len(unit.jobs)} jobs")
         with self._lock:
             newest = self.ledger.newest(unit.key)
@@ -85,9 +92,11 @@ class Units:
             raise Refused(f"the agent of {host} is ending", hint="try again: another one is started")
 
     def _begin(self, unit: Unit, host: str, lab: LoadedLab) -> RunningUnit:
+        if unit.work.startswith(SENT_APART):
+            unit = replace(unit, work=self.labs.file(unit.work.removeprefix(SENT_APART), PARCEL))
         older = self._running.get(unit.key)
         lease = min(MOST_LEASE, max(LEAST_LEASE, unit.lease_seconds))
-        self.ledger.begin(unit.key, unit.epoch, unit.run, host, lease)
+        self.ledger.begin(unit.key, unit.epoch, unit.run, host, lease, [job.run for job in unit.jobs])
         fresh = RunningUnit(unit, host, self.ledger, self.key)
         self._running[unit.key] = fresh
         if older is not None:
@@ -142,6 +151,15 @@ class Units:
         found = [one for one in self.running(run) if one.unit.key == key and one.unit.epoch <= epoch]
         return self._stop(found, "cancelled")
 
+    def clear(self, run: str) -> None:
+        """Remove what is here of a run: its lines, its logs, and what was sent for it alone. What still runs
+        of it is ended first, and no more of it is taken."""
+        self.cancel(run)
+        self.ledger.clear(run)
+        shutil.rmtree(self.place.logs / run, ignore_errors=True)
+        shutil.rmtree(cache_dir() / programs_of(run), ignore_errors=True)
+        self.labs.forget_run(run)
+
     def _stop(self, found: Sequence[RunningUnit], reason: str) -> list[str]:
         for one in found:
             one.stop(reason)
@@ -185,13 +203,24 @@ class Units:
         """Remove lines, logs and labs that nobody has asked for in so many seconds."""
         for run in self.ledger.forget(seconds):
             shutil.rmtree(self.place.logs / run, ignore_errors=True)
-        self.labs.forget(lambda folder: time.time() - folder.stat().st_mtime < seconds)
+        self.labs.forget(lambda folder: _age(folder) < seconds)
+        self._forget_runs()
+
+    def _forget_runs(self) -> None:
+        """Remove what was sent for runs of which nobody said that they are over, and was made of it."""
+        for folder in cache_dir().glob(f"{PROGRAMS}*"):
+            with contextlib.suppress(FileNotFoundError):  # another agent may use the same cache
+                if _age(folder) >= OF_ONE_RUN_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+        self.labs.forget(lambda folder: not of_one_run(folder) or _age(folder) < OF_ONE_RUN_SECONDS)
 
     def sweep(self) -> None:
-        """Try again to remove machines of units that have ended: their teardown had failed."""
+        """Try again to remove machines of units that have ended: their teardown had failed. Remove what was
+        sent for runs that must be over."""
+        self._forget_runs()
         entries = [entry for entry in Journal().entries() if entry.owner_alive and not entry.kept]
-        busy = {one.unit.run for one in self.running()}  # after the journal was read
-        left = [e for e in entries if e.handle.run not in busy and self.ledger.units(e.handle.run)]
+        busy = {job.run for one in self.running() for job in one.unit.jobs}  # after the journal was read
+        left = [e for e in entries if e.handle.run not in busy and self.ledger.knows(e.handle.run)]
         for entry in sorted(left, key=lambda one: one.handle.is_network):
             self._remove(entry)
 
@@ -205,3 +234,8 @@ class Units:
             self._said.add(tag)
         else:
             self.say(f"removed what could not be removed before: {tag}")
+
+
+def _age(folder: Path) -> float:
+    """Seconds since a folder was last used."""
+    return time.time() - folder.stat().st_mtime

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from orchestrator.cluster.bundle.archive import unpack
 from orchestrator.cluster.bundle.load import is_bundle, load_bundle
-from orchestrator.cluster.bundle.pack import Bundle, pack
+from orchestrator.cluster.bundle.pack import Bundle, pack, pack_text
 
-__all__ = ["Bundle", "is_bundle", "load_bundle", "pack", "unpack"]
+__all__ = ["Bundle", "is_bundle", "load_bundle", "pack", "pack_text", "unpack"]

@@ -6,7 +6,7 @@ form: ``topics/0/<exercise>/…`` and ``topics/0/<shared file>``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import SpecError
@@ -23,7 +23,9 @@ class Contents:
     """The files of a bundle: their paths in it, and where each is on this host. Raises SpecError where there
     is too much, naming the folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: Collection[str] = ()) -> None:
+        """``left_out`` are folders of exercises that do not travel."""
+        self._left_out = frozenset(left_out)
         self.files: dict[str, Path] = {}
         self._topics: dict[Path, str] = {}
         self._bytes = 0
@@ -37,10 +39,11 @@ class Contents:
                 raise _too_much(file.parent)
         return inside
 
-    def add_folder(self, inside: str, folder: Path) -> str:
-        """Add all files of a folder, links followed; what is no file is left out. Raises OSError."""
+    def add_folder(self, inside: str, folder: Path, left_out: Collection[str] = ()) -> str:
+        """Add all files of a folder, links followed; what is no file, and what is in one of the folders that
+        are ``left_out``, is not added. Raises OSError."""
         for entry in entries(folder):
-            if not (entry.folder or entry.left_out):
+            if not (entry.folder or entry.left_out or entry.path.partition("/")[0] in left_out):
                 self.add(f"{inside}/{entry.path}", folder / entry.path)
         return inside
 
@@ -50,7 +53,7 @@ class Contents:
         topic = self._topics.setdefault(folder.parent, f"topics/{len(self._topics)}")
         inside = f"{topic}/{folder.name}"
         if exercise.built is None:
-            self.add_folder(inside, folder)
+            self.add_folder(inside, folder, self._left_out)
         else:  # built already, maybe in a folder with much else
             named = [*exercise.spec.files, *(step.stdin for step in exercise.spec.run if step.stdin)]
             for name in named:

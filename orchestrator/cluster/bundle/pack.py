@@ -13,6 +13,7 @@ from orchestrator.cluster.bundle.archive import forget_old, write
 from orchestrator.cluster.bundle.contents import Contents
 from orchestrator.cluster.bundle.specs import to_data
 from orchestrator.errors import from_os
+from orchestrator.labfile.check_submission import ALTERNATIVES, SOLUTION, WRONG
 from orchestrator.labfile.image_catalog import MORE, recipes
 from orchestrator.labfile.image_recipe import ContainerfileRecipe, Recipe
 from orchestrator.labfile.load import LAB_FILE, LoadedExercise, LoadedLab
@@ -34,11 +35,11 @@ class Bundle:
     size: int
 
 
-def pack(lab: LoadedLab, folder: Path) -> Bundle:
+def pack(lab: LoadedLab, folder: Path, run: str = "") -> Bundle:
     """Pack a lab into an archive in ``folder``, which is made if necessary. The same lab gives the same
-    digest, wherever its files are. Raises SpecError for one that is too large; LabError if its files cannot
-    be read."""
-    contents = Contents()
+    digest, wherever its files are; for a ``run`` of grading another one, which has no solutions in it. Raises
+    SpecError for one that is too large; LabError if its files cannot be read."""
+    contents = Contents((SOLUTION, ALTERNATIVES, WRONG) if run else ())
     try:
         make_folder(folder, 0o700, exist_ok=True)
         if lab.path.suffix in (".yaml", ".yml") and lab.path.is_file():  # not a program that is tried
@@ -49,6 +50,8 @@ def pack(lab: LoadedLab, folder: Path) -> Bundle:
             "recipes": {name: _recipe(one, contents) for name, one in sorted(_own_recipes(lab).items())},
             "exercises": [_exercise(one, contents, number) for number, one in enumerate(lab.exercises)],
         }
+        if run:
+            data["run"] = run
         manifest = json.dumps(data, indent=1).encode()
         digest, archive = write(folder, {MANIFEST: manifest}, contents.files)
         forget_old(folder, archive)
@@ -99,6 +102,16 @@ def _recipe(recipe: Recipe, contents: Contents) -> dict[str, Any]:
     if isinstance(recipe, ContainerfileRecipe):
         data["folder"] = contents.add_folder(f"contexts/{recipe.image}", recipe.folder)
     return data
+
+
+def pack_text(name: str, text: str, folder: Path) -> Bundle:
+    """Pack one file with this text into an archive in ``folder``. Raises LabError if it cannot be written."""
+    try:
+        make_folder(folder, 0o700, exist_ok=True)
+        digest, archive = write(folder, {name: text.encode()}, {})
+        return Bundle(digest, archive, archive.stat().st_size)
+    except OSError as problem:
+        raise from_os(problem) from None
 
 
 def manifest_of(folder: Path) -> Mapping[str, Any] | None:

@@ -13,9 +13,10 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestrator.cluster.model import Unit
 from orchestrator.cluster.scheduling import ledger, settings
@@ -84,7 +85,9 @@ class ClusterEngine:
     """Runs the units of one run on the hosts of a cluster that is up.
 
     ``folder`` is the cluster's state folder. ``units`` makes units of jobs, with the hosts that may run each,
-    best first. ``lost`` makes the record of an exercise that no host could run.
+    best first. ``lost`` makes the record of an exercise that no host could run. ``slots`` says of hosts how
+    many units they have at a time, if not as many as their memory allows. ``ready`` adds to a unit what only
+    the host that gets it is to have; it may raise LabError, and the host has failed the unit then.
     """
 
     folder: Path
@@ -94,6 +97,8 @@ class ClusterEngine:
     progress: Progress
     cancellation: Cancellation
     limits: Limits = Limits()
+    slots: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    ready: Callable[[Unit, str], Unit] = lambda unit, _host: unit
 
     def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
         """Yield records as they fall. Closing it cancels what still runs on all hosts, and returns when it is
@@ -116,7 +121,7 @@ class _Run:
         self._engine, self._journal, self._orders = engine, journal, orders
         self._run = units[0].run
         lines = {unit.key: UnitLines(unit) for unit in units}
-        self._ledger = Ledger(self._run, lines)
+        self._ledger = Ledger(lines)
         self._waiting = [_Task(one) for one in lines.values()]
         self._given: dict[str, _Task] = {}
         self._abandoned: set[str] = set()
@@ -250,7 +255,7 @@ class _Run:
             return
         self._crowded = True
         room = dict(self._workers.memory)
-        count = dict.fromkeys(room, settings.THREADS)
+        count = {name: self._engine.slots.get(name, settings.THREADS) for name in room}
         for task in self._given.values():
             if task.lines.host in room:
                 room[task.lines.host] -= task.memory
@@ -289,8 +294,15 @@ class _Run:
     def _hand_over(self, task: _Task, host: str) -> None:
         assert self._client is not None
         self._journal.note(task.unit.key, task.unit.epoch, host, "given")
-        order = self._orders.order(task.unit, host, f"{TOPIC}{self._run}")
         task.since, task.address = None, self._workers.address[host]
+        try:
+            unit = self._engine.ready(task.unit, host)
+        except LabError as problem:
+            task.token = f"not-ready-{task.unit.key}"
+            self._tokens[task.token] = task
+            self._happened.put(Answer(self._connections, task.token, failure=problem.describe()))
+            return
+        order = self._orders.order(unit, host, f"{TOPIC}{self._run}")
         try:
             task.token = self._client.give(order, task.address, task.memory)
             self._tokens[task.token] = task

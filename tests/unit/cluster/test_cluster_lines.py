@@ -34,7 +34,7 @@ def line(number: int = 0, kind: str = "record", body: str = "", **more: object) 
 def ledger() -> Ledger:
     lines = UnitLines(UNIT)
     lines.give("a", 1)
-    return Ledger("run", {UNIT.key: lines})
+    return Ledger({UNIT.key: lines})
 
 
 def test_a_line_counts_once() -> None:

@@ -62,6 +62,7 @@ def receipt(student: str = "anna", line: bytes = b"", **changes: object) -> Rece
         isolab="0.1.0",
         result=digest_of_record(line or line_of(student)),
         time=WHEN,
+        host="lab1",
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -89,6 +90,8 @@ def test_a_line_is_what_is_documented() -> None:
     assert list(data) == ["receipt", "signature"]
     assert list(data["receipt"]) == sorted(data["receipt"])
     assert {*data["receipt"]} == {*(one.name for one in fields(Receipt)), "format", "number", "previous"}
+    unnamed = json.loads(sealed(replace(receipt("chloë"), host=""), 7, "d" * 64, KEY))
+    assert {*data["receipt"]} - {*unnamed["receipt"]} == {"host"}, "receipts of before have no host"
     assert data["receipt"]["time"] == "2027-03-08T17:00:00.250000+00:00"
     assert '"student":"chlo\\u00eb"' in line
     assert " " not in line.replace("isolab receipt 1", "").replace("QEMU emulator version 7.2.22 ", "")

@@ -10,10 +10,12 @@ from typing import Any
 
 import factories
 
+from orchestrator.grading.graders import Task
 from orchestrator.grading.inputs import Inputs
 from orchestrator.grading.queue import Unit, alike, distinct
 from orchestrator.grading.rounds import Rounds
 from orchestrator.grading.work import Work, WorkStore
+from orchestrator.grading.worker import on_this_host
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import Lab
 from orchestrator.progress import SilentProgress
@@ -42,11 +44,11 @@ class Scripted(Rounds):
     script: dict[str, list[Record]] = field(default_factory=dict)
     rounds: list[tuple[list[str], bool]] = field(default_factory=list)
 
-    def context(self) -> AbstractContextManager[Any]:
+    def graders(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def _records(
-        self, todo: Sequence[Unit], context: object, *, apart: bool = False
+        self, todo: Sequence[Unit], graders: object, *, apart: bool = False
     ) -> Iterator[tuple[Unit, Record]]:
         self.rounds.append(([one.work.digest for one in todo], apart))
         for one in todo:
@@ -58,9 +60,8 @@ def rounds(script: dict[str, list[Record]], fell: list[tuple[str, Record]]) -> S
     def told(one: Unit, record: Record) -> None:
         fell.append((one.work.who, record))
 
-    return Scripted(
-        LAB, ("vm",), WorkStore(Path()), Path(), SilentProgress(), lambda one: one.exercise, told, script
-    )
+    task = Task(LAB, (), ("vm",), WorkStore(Path()), Path(), SilentProgress())
+    return Scripted(task, on_this_host, lambda one: one.exercise, told, script)
 
 
 def done(script: dict[str, list[Record]], units: list[Unit]) -> tuple[list[tuple[str, Record]], Scripted]:
