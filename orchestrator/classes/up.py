@@ -4,7 +4,7 @@ that an interrupted or failed ``up`` goes on with the next one."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.classes.gateway.allow import allow
@@ -18,6 +18,7 @@ from orchestrator.classes.machines import (
     wanted_shared,
 )
 from orchestrator.classes.model import SHARED, LoadedClass, Seat
+from orchestrator.classes.on_hosts import down_on_hosts, up_on_hosts
 from orchestrator.classes.start import Failed, start_all
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.work.collect import collect
@@ -72,8 +73,13 @@ def bring_up(
         left = left_the_roster(found, known)
         if prune and left:
             collect(found, [Seat(name, name, ()) for name in left], progress, Cancellation())
-            _require_down([one.machine for place, one in known.items() if place.seat in left], progress)
+            _prune(found, {place: one for place, one in known.items() if place.seat in left}, progress)
         places = [*wanted_shared(found), *wanted(found, seats)]
+        if found.hosts is not None:
+            TimeLimits(found).begin(seat.name for seat in seats)
+            here = [place for place, one in known.items() if not one.host]
+            done = up_on_hosts(found, places, here, progress)
+            return Up(done.done, done.stayed, done.failed, () if prune else tuple(left))
         stay = staying(found, places, known, progress)
         _require_down(
             [known[place].machine for place in places if place in known and place not in stay], progress
@@ -83,6 +89,14 @@ def bring_up(
         came, failed = start_all(found, missing, progress, rows=rows)
         _give_new_keys(found, [known[place] for place in stay], progress)
         return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
+
+
+def _prune(found: LoadedClass, known: Mapping[Place, Standing], progress: Progress) -> None:
+    """Take these machines down, wherever they are. Raises the first error of one that cannot be."""
+    _require_down([one.machine for one in known.values() if not one.host], progress)
+    away = [place for place, one in known.items() if one.host]
+    for failure in down_on_hosts(found, away, progress, everything=False).failed if away else ():
+        raise failure.problem
 
 
 def staying(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
 from orchestrator.classes.classfile.check_times import MORE_TIME
 from orchestrator.classes.entrances import host_of, require_entrances
+from orchestrator.classes.hosts import chosen
 from orchestrator.classes.last_good import keep
 from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass, Seat
@@ -41,6 +43,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
             require_space(cache_dir())
             require_entrances(found)
             keep(found)
+            chosen.keep(found)
             for words in told_of_new(found, seats):
                 progress.tell(words)
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
@@ -110,4 +113,5 @@ def _say(found: LoadedClass, up: Up) -> None:
     for seat in up.left:
         write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
     for one in up.failed:
-        write_error(f"{one.place} did not come up: {one.problem.describe()}\n  its logs are in {one.logs}\n")
+        logs = f"\n  its logs are in {one.logs}" if one.logs != Path() else ""
+        write_error(f"{one.place} did not come up: {one.problem.describe()}{logs}\n")
