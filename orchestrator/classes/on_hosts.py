@@ -3,8 +3,6 @@ its part. A host that does not answer costs its own seats only."""
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from orchestrator.classes.hosts.answer import HostAnswer
 from orchestrator.classes.hosts.ask import ask
 from orchestrator.classes.hosts.journal import SeatHosts
 from orchestrator.classes.hosts.look import NOT_LISTED, cluster_of, look, look_again
+from orchestrator.classes.hosts.packed_files import Packing
 from orchestrator.classes.hosts.request import Act, PartRequest, part_of
 from orchestrator.classes.hosts.spread import Spread, spread
 from orchestrator.classes.hosts.ways import close, keep_open
@@ -231,15 +230,9 @@ def _packed(found: LoadedClass, seats: Sequence[Seat]) -> bytes:
     """Return a tar.gz of what the home folders of these seats begin with; empty for none."""
     if not seats:
         return b""
-    data = io.BytesIO()
-    with starting(found) as labs, tarfile.open(fileobj=data, mode="w:gz", dereference=True) as archive:
+    packing = Packing()
+    with starting(found) as labs:
         for seat in seats:
             with labs.of(seat) as folder:
-                archive.add(folder, arcname=seat.name, filter=_nobodys)
-    return data.getvalue()
-
-
-def _nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
+                packing.add(seat.name, folder)
+    return packing.finish()

@@ -9,13 +9,13 @@ import io
 import json
 import re
 import shutil
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from orchestrator.classes.hosts.answer import HostAnswer, HostFailure, HostHome, HostMachine
+from orchestrator.classes.hosts.packed_files import unpack
 from orchestrator.classes.hosts.request import Act, PartRequest
 from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.load import load_class
@@ -77,8 +77,7 @@ def _part(request: PartRequest, given: Path) -> Iterator[LoadedClass]:
     write_atomically(folder / ROSTER, _roster(request).encode())
     write_atomically(folder / CLASS_FILE, json.dumps(written, indent=1).encode())
     if request.starting:
-        with tarfile.open(fileobj=io.BytesIO(request.starting), mode="r:gz") as archive:
-            archive.extractall(given, filter="data")
+        unpack(request.starting, given)
     yield replace(load_class(folder), given=Given(request.student_keys, given))
 
 

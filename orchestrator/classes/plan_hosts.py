@@ -60,7 +60,11 @@ def plan_on_hosts(found: LoadedClass, seats: Sequence[Seat]) -> HostsPlan:
     names = [*([SHARED] if found.shared else []), *(seat.name for seat in seats)]
     spread_out = spread(names, where, rooms(found, cluster, now.answers))
     return HostsPlan(
-        tuple(_host_plan(found, name, now.answers[name], spread_out) for name in now.answers),
+        tuple(
+            _host_plan(found, host.name, now.answers[host.name], spread_out)
+            for host in cluster.hosts
+            if host.name in now.answers
+        ),
         now.away,
         spread_out.short,
         {seat: host for seat, host in spread_out.hosts.items() if host not in now.answers},

@@ -49,7 +49,7 @@ def ask(
     if listening.problem is not None:
         raise listening.problem
     if listening.result is None:
-        why = bounded(printable(status.tail(1)), 300) or f"status {status.code}"
+        why = bounded(printable(status.tail(3)), 300) or f"status {status.code}"
         raise TransportError(f"{host.name}: its isolab did not answer about the class: {why}")
     return checked(listening.result, found, host.name)
 

@@ -16,6 +16,8 @@ from orchestrator.classes.part import carry_out
 from orchestrator.cli.signals import stop_signals
 from orchestrator.errors import Exit, Interrupted, LabError, SpecError
 
+STDIN = 0
+
 
 def part() -> Exit:
     """Take one request from standard input, and write lines of progress and the answer to standard output.
@@ -29,7 +31,7 @@ def part() -> Exit:
     lines = _Lines(sys.stdout.buffer)
     try:
         with stop_signals():
-            threading.Thread(target=_end_with_input, args=(sys.stdin.buffer,), daemon=True).start()
+            threading.Thread(target=_end_with_input, daemon=True).start()
             answer = carry_out(PartRequest.from_line(line), lines)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: the controller has gone, or ended this") from None
@@ -41,9 +43,10 @@ def part() -> Exit:
     return Exit.PASSED
 
 
-def _end_with_input(stdin: IO[bytes]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while stdin.read(4096):
+def _end_with_input() -> None:
+    # Not the buffered one: who waits in that cannot be left behind when Python ends.
+    with contextlib.suppress(OSError):
+        while os.read(STDIN, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -54,11 +57,15 @@ class _Lines:
 
     out: IO[bytes]
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _said: dict[str, str] = field(default_factory=dict)
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
-        self.write(doing=[who, what, expected])
+        if self._said.get(who) != what:  # it is said again and again
+            self._said[who] = what
+            self.write(doing=[who, what, expected])
 
     def done(self, who: str, what: str = "") -> None:
+        self._said.pop(who, None)
         self.write(done=who)
 
     def tell(self, text: str) -> None:
