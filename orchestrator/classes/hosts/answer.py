@@ -117,7 +117,7 @@ def _answer(data: Any, found: LoadedClass) -> HostAnswer:
         free=_number(data["free"]),
         cpus=max(1, _number(data["cpus"])),
         disk=_number(data["disk"]),
-        drained=bool(data["drained"]),
+        drained=_flag(data["drained"]),
         measured={
             _text(kind): (_number(memory), float(_number(seconds)))
             for kind, (memory, seconds) in list(data["measured"].items())[:100]
@@ -162,7 +162,7 @@ def _machine(row: Any, places: _Places) -> HostMachine:
         boundary=_word(row["boundary"]),
         accel=_word(row["accel"]),
         since=_matching(_SINCE, row["since"]),
-        coming=bool(row["coming"]),
+        coming=_flag(row["coming"]),
         memory=_number(row["memory"]),
         port=port,
         host_key=host_key,
@@ -178,7 +178,7 @@ def site_of(data: Mapping[str, Any]) -> Site:
         runner=tuple(_path(one) for one in data["runner"][:4]),
         work=_path(data["work"]),
         users={_word(name): _number(number) for name, number in list(data["users"].items())[:16]},
-        switch=bool(data["switch"]),
+        switch=_flag(data["switch"]),
         homes={_word(name): _path(home) for name, home in list(data["homes"].items())[:16]},
     )
 
@@ -206,6 +206,12 @@ def _number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
         raise ValueError(f"number {value!r}")
     return value  # type: ignore[return-value]  # fractions of seconds stay
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r}")
+    return value
 
 
 def _text(value: Any, most: int = MOST_PATH) -> str:

@@ -18,7 +18,7 @@ from orchestrator.formatting import bounded, printable
 from orchestrator.host.process import Conversation
 from orchestrator.progress import Progress
 
-LOOK_SECONDS, WORK_SECONDS = 60.0, 3600.0
+LOOK_SECONDS, WORK_SECONDS = 120.0, 3600.0
 MOST_ANSWER = 2**25
 """Bytes of one line of an answer."""
 PART = ("class", "part", "-")

@@ -17,6 +17,7 @@ from typing import Any
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.paths import class_key
 from orchestrator.errors import SpecError
+from orchestrator.labfile.plan import arch_of
 
 MOST_BYTES = 2**28
 """Of a request: the starting files of all seats of a host."""
@@ -104,17 +105,10 @@ def _written(found: LoadedClass) -> dict[str, Any]:
     data = {key: found.written[key] for key in _KEPT if key in found.written}
     for section, lab in (("machines", found.machines), ("shared", found.shared)):
         if section in data and lab is not None:
+            arch = {name: arch_of(machine).name for name, machine in lab.lab.machines.items()}
             data[section] = {
-                name: _with_arch(one, lab.lab.machines[name].arch if name in lab.lab.machines else None)
-                for name, one in data[section].items()
+                name: {"arch": arch.get(name), **(one or {})} for name, one in data[section].items()
             }
     if found.spec.exam:
         data["quota"] = {**(data.get("quota") or {}), "network": _NO_NETWORK}
     return data
-
-
-def _with_arch(written: Mapping[str, Any] | None, arch: str | None) -> dict[str, Any]:
-    about = dict(written or {})
-    if "arch" not in about and arch:
-        about["arch"] = arch
-    return about

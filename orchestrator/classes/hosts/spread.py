@@ -1,4 +1,5 @@
-"""Which host gets which seats: those that have one stay, the others go where most memory is left. Pure."""
+"""Which host gets which seats: those that have one stay, the others go where the largest share of memory is
+left. Pure."""
 
 from __future__ import annotations
 
@@ -48,8 +49,10 @@ def spread(seats: Sequence[str], fixed: Mapping[str, str], rooms: Mapping[str, R
             continue
         open_hosts = [host for host in rooms if not rooms[host].closed]
         after = {host: left[host] - rooms[host].need(seat) for host in open_hosts}
-        best = max(after, key=lambda host: after[host], default=None)  # of equals the first of the file
-        if best is None or after[best] < 0:
+        fits = [host for host in after if after[host] >= 0]
+        share = {host: after[host] / (rooms[host].memory - SPARE) for host in fits}
+        best = max(fits, key=share.__getitem__, default=None)  # of equals the first of the file
+        if best is None:
             short[seat] = _why(rooms, after)
             continue
         hosts[seat], left[best] = best, after[best]
