@@ -105,7 +105,8 @@ class MadeUpHosts:
             elif request.act is Act.RESET:
                 have[place] = machine(place[0], port=40001)
                 came.append(place)
-            elif request.act is Act.DOWN and have.pop(place, None):
+            elif request.act is Act.DOWN and place in have:
+                del have[place]
                 came.append(place)
         homes -= {*request.destroy}
         return HostAnswer(
