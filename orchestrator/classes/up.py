@@ -37,26 +37,44 @@ SOON = 0.05
 
 @dataclass(frozen=True)
 class Up:
-    """What ``bring_up`` did. ``left`` are seats whose machines are up, but which left the roster."""
+    """What ``bring_up`` did. ``left`` are seats whose machines are up, but which left the roster. ``waited``:
+    another process changed the class when this one came."""
 
     came: tuple[Place, ...]
     were_there: tuple[Place, ...]
     failed: tuple[Failed, ...]
     left: tuple[str, ...] = ()
+    waited: bool = False
 
 
 @contextlib.contextmanager
-def held(found: LoadedClass, progress: Progress) -> Iterator[None]:
-    """Hold the class: no other process changes its machines meanwhile. Raises TimedOut, Interrupted."""
-    key = digest(str(state_dir()), str(found.file.resolve()))
+def held(found: LoadedClass, progress: Progress) -> Iterator[bool]:
+    """Hold the class: no other process changes its machines meanwhile. Yields whether another one had to be
+    waited for. Raises TimedOut, Interrupted."""
+    waited = False
+    key = _key(found)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked("class", key, Deadline.after(SOON)))
         except TimedOut:
+            waited = True
             progress.doing(found.name, "waiting for another isolab to finish changing this class")
             stack.enter_context(locked("class", key, Deadline.after(LOCK_SECONDS)))
             progress.done(found.name)
-        yield
+        yield waited
+
+
+def being_changed(found: LoadedClass) -> bool:
+    """Return whether another process holds the class. Raises Interrupted."""
+    try:
+        with locked("class", _key(found), Deadline.after(SOON)):
+            return False
+    except TimedOut:
+        return True
+
+
+def _key(found: LoadedClass) -> str:
+    return digest(str(state_dir()), str(found.file.resolve()))
 
 
 def bring_up(
@@ -68,7 +86,7 @@ def bring_up(
     left.
     ``rows``: show what each machine does. Raises Interrupted, Unavailable; what is up by then stays.
     """
-    with held(found, progress):
+    with held(found, progress) as waited:
         known = standing(found)
         left = left_the_roster(found, known)
         if prune and left:
@@ -79,7 +97,7 @@ def bring_up(
             TimeLimits(found).begin(seat.name for seat in seats)
             here = [place for place, one in known.items() if not one.host]
             done = up_on_hosts(found, places, here, progress)
-            return Up(done.done, done.stayed, done.failed, () if prune else tuple(left))
+            return Up(done.done, done.stayed, done.failed, () if prune else tuple(left), waited)
         stay = staying(found, places, known, progress)
         _require_down(
             [known[place].machine for place in places if place in known and place not in stay], progress
@@ -88,7 +106,7 @@ def bring_up(
         TimeLimits(found).begin(seat.name for seat in seats)
         came, failed = start_all(found, missing, progress, rows=rows)
         _give_new_keys(found, [known[place] for place in stay], progress)
-        return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
+        return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left), waited)
 
 
 def _prune(found: LoadedClass, known: Mapping[Place, Standing], progress: Progress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from orchestrator.classes.listen import collide, parse_listen
+from orchestrator.classes.listen import collide, lowest_port, parse_listen
 from orchestrator.classes.spec import ClassSpec
 from orchestrator.cluster.hostfile.load import load_hosts
 from orchestrator.errors import Problem, SpecError
@@ -19,6 +19,9 @@ def access_problems(document: Document, spec: ClassSpec, folder: Path) -> Iterat
         port = parse_listen(access.web).port
         words = f"the SSH gateway listens on port {port} already"
         yield document.problem(("access", "web"), words, "choose another port")
+    if (port := parse_listen(access.listen).port) < (lowest := lowest_port()):
+        words = f"ports below {lowest} are for programs with rights, and the SSH gateway has none: {port}"
+        yield document.problem(("access", "listen"), words, "choose a higher one, such as 2222")
     for name, other in (("certificate", "key"), ("key", "certificate")):
         given = getattr(access, name)
         if given is None:

@@ -11,6 +11,7 @@ from orchestrator.classes import gateway
 from orchestrator.classes.background import last_words, service
 from orchestrator.classes.board import Board, MachineRow, MachineState, SeatRow, board
 from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.up import being_changed
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
@@ -61,6 +62,8 @@ def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
         return []
     again = f"`isolab class up {found.folder}` starts it again"
     words = []
+    if (runs.service is None or not runs.gateway) and being_changed(found):
+        return [f"another isolab is changing {found.name} now; students can come in when it is done"]
     if runs.service is None:
         so = "nobody is warned, nothing is collected, nothing ends in time, and nobody can check or hand in"
         why, _ = last_words(found)
@@ -118,7 +121,7 @@ def _cells(row: MachineRow, seat: SeatRow) -> tuple[str, ...]:
 def _end(moment: datetime) -> str:
     """Return when that is: without its date, if it is within a day."""
     near = abs((moment - datetime.now(UTC)).total_seconds()) < DAY_SECONDS
-    return moment.astimezone().strftime("%H:%M" if near else "%Y-%m-%d %H:%M")
+    return moment.astimezone().strftime("%H:%M %z" if near else "%Y-%m-%d %H:%M %z")
 
 
 def _short(since: str) -> str:

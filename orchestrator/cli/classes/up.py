@@ -106,8 +106,11 @@ def _say(found: LoadedClass, up: Up) -> None:
             issue_only,
         )
 
-        link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
-        say(f"your page of the class, for {LINK_HOURS} hours: {link}")
+        if up.waited:  # a new link would end the one that the other `up` prints now
+            say("the link of your page is what the `up` before this one printed; `up` again makes another")
+        else:
+            link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
+            say(f"your page of the class, for {LINK_HOURS} hours: {link}")
         if words := behind_a_proxy(found):
             say(words)
     for seat in up.left:
