@@ -14,7 +14,7 @@ from orchestrator.classes.hosts import snapshots
 from orchestrator.classes.hosts.answer import HostAnswer
 from orchestrator.classes.hosts.ask import ask
 from orchestrator.classes.hosts.journal import SeatHosts
-from orchestrator.classes.hosts.look import NOT_LISTED, cluster_of, look, look_again
+from orchestrator.classes.hosts.look import NOT_LISTED, cluster_of, each, look, look_again
 from orchestrator.classes.hosts.packed_files import Packing
 from orchestrator.classes.hosts.request import Act, PartRequest, part_of
 from orchestrator.classes.hosts.spread import Spread, spread
@@ -26,7 +26,6 @@ from orchestrator.classes.start import Failed, logs_of
 from orchestrator.classes.work.start import starting
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import ClusterHost
-from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, SpecError, Unavailable
 from orchestrator.progress import Progress
 
@@ -135,13 +134,9 @@ def destroy_on_hosts(found: LoadedClass, homes: Sequence[Place], progress: Progr
 
 @contextmanager
 def _hosts(found: LoadedClass) -> Iterator[HostsUp]:
-    cancellation = Cancellation()
-    with hosts_up(cluster_of(found), cancellation) as hosts:
+    with hosts_up(cluster_of(found)) as hosts:
         try:
             yield hosts
-        except BaseException:
-            cancellation.cancel()
-            raise
         finally:
             look_again(found)
 
@@ -168,7 +163,7 @@ def _everywhere(
         return answer
 
     listed = [host for host in hosts.cluster.hosts if host.name in wanted]
-    answers, away = hosts.each(one, listed)
+    answers, away = each(hosts, one, listed)
     for name in {*wanted} - {host.name for host in listed}:
         lost[name] = Unavailable(f"{name}: {NOT_LISTED}")
     for name, why in away.items():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ from orchestrator.classes.reset import reset
 from orchestrator.classes.up import bring_up
 from orchestrator.classes.work.collect import Collected
 from orchestrator.cli.classes.clustered import clustered
-from orchestrator.deadline import Cancellation
+from orchestrator.cluster.hosts_up import HostsUp
+from orchestrator.deadline import Cancellation, poll
 from orchestrator.errors import LabError, SpecError, TransportError, Unavailable
 from orchestrator.labfile.machine_section import host_name
 from orchestrator.progress import SilentProgress
@@ -376,6 +378,25 @@ def test_a_host_that_is_off_costs_its_own_seats_only(found: LoadedClass, hosts: 
     assert SeatHosts(found).hosts() == where  # their home folders are there
     hosts.off.clear()
     assert bring_up(found, found.seats, SILENT).failed == ()
+
+
+def test_ctrl_c_ends_what_hosts_do(
+    found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    def ask(_found: object, up: HostsUp, host: Any, *_: object) -> HostAnswer:
+        signal.raise_signal(signal.SIGINT) if host.name == "alder" else None
+        try:
+            poll(lambda: False, up.deadline(60), "waiting for the host")
+        finally:
+            ended.append(host.name)
+        raise AssertionError
+
+    monkeypatch.setattr(on_hosts, "ask", ask)
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(found, found.seats, SILENT)
+    assert sorted(ended) == ["alder", "birch"]
 
 
 def test_machines_are_replaced_on_their_host(found: LoadedClass, hosts: MadeUpHosts) -> None:
