@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.hosts import snapshots
@@ -22,7 +21,7 @@ from orchestrator.classes.hosts.ways import close, keep_open
 from orchestrator.classes.machines import Place
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.plan_hosts import rooms
-from orchestrator.classes.start import Failed, logs_of
+from orchestrator.classes.start import Failed
 from orchestrator.classes.work.start import starting
 from orchestrator.cluster.hosts_up import HostsUp, hosts_up
 from orchestrator.cluster.model import ClusterHost
@@ -69,7 +68,7 @@ def up_on_hosts(
 
         done = _everywhere(found, hosts, wanted, request, progress, places)
     short = [
-        Failed(place, Unavailable(f"no host takes {place.seat}: {spread_out.short[place.seat]}"), Path())
+        Failed(place, Unavailable(f"no host takes {place.seat}: {spread_out.short[place.seat]}"))
         for place in places
         if place.seat in spread_out.short
     ]
@@ -173,17 +172,13 @@ def _everywhere(
     failed = [
         Failed(
             Place(failure.seat, failure.machine),
-            Unavailable(f"{host}: {failure.message}", hint=failure.hint),
-            Path(failure.logs),
+            Unavailable(f"{host}: {failure.message}\nits logs there: {failure.logs}", hint=failure.hint),
         )
         for host, answer in answers.items()
         for failure in answer.failed
     ]
     failed += [
-        Failed(place, lost[host], logs_of(found, place.seat))
-        for host in lost
-        for place in places
-        if place.seat in wanted.get(host, ())
+        Failed(place, lost[host]) for host in lost for place in places if place.seat in wanted.get(host, ())
     ]
     order = {place: number for number, place in enumerate(places)}
     done.sort(key=lambda place: order.get(place, len(order)))

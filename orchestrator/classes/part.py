@@ -129,8 +129,8 @@ def _pairs(places: tuple[Place, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((place.seat, place.machine) for place in places)
 
 
-def _failure(place: Place, problem: LabError, logs: Path) -> HostFailure:
-    return HostFailure(place.seat, place.machine, problem.message, problem.hint, str(logs))
+def _failure(place: Place, problem: LabError, logs: Path | None) -> HostFailure:
+    return HostFailure(place.seat, place.machine, problem.message, problem.hint, str(logs or ""))
 
 
 def _now(found: LoadedClass, done: HostAnswer) -> HostAnswer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
@@ -85,7 +84,7 @@ def _data(found: LoadedClass, up: Up) -> dict[str, object]:
                 "machine": str(one.place),
                 "message": one.problem.message,
                 "hint": one.problem.hint,
-                "logs": str(one.logs),
+                "logs": str(one.logs or ""),
             }
             for one in up.failed
         ],
@@ -116,5 +115,5 @@ def _say(found: LoadedClass, up: Up) -> None:
     for seat in up.left:
         write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
     for one in up.failed:
-        logs = f"\n  its logs are in {one.logs}" if one.logs != Path() else ""
+        logs = f"\n  its logs are in {one.logs}" if one.logs else ""
         write_error(f"{one.place} did not come up: {one.problem.describe()}{logs}\n")
