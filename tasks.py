@@ -338,12 +338,13 @@ def class_(
     prune: bool = False,
     out: str = "",
     format: str = "text",  # noqa: A002
+    cluster: str = "",
 ) -> None:
     """Give a class its machines, let students in, and bring their work back."""
     from orchestrator.cli.classes import act
     from orchestrator.cli.classes.options import ClassOptions
 
-    options = ClassOptions(names_in(student), names_in(group), format, watch, prune, out)
+    options = ClassOptions(names_in(student), names_in(group), format, watch, prune, out, cluster)
     raise Exit(code=act(action, path, tuple(further or ()), options))
 
 

@@ -17,7 +17,7 @@ from orchestrator.classes.web.ports import Line, Outcome, Wired
 from orchestrator.classes.work.check import check
 from orchestrator.classes.work.hand_in import HandIn, hand_in
 from orchestrator.classes.work.message import message
-from orchestrator.classes.work.tested import CheckResult, MachineResult
+from orchestrator.classes.work.tested import CheckResult, MachineResult, folded
 from orchestrator.deadline import Cancellation
 from orchestrator.exercises.parameters import Values, values
 from orchestrator.grading.keys import course_key, signing_key
@@ -85,7 +85,7 @@ def checked(result: CheckResult) -> Outcome:
     """Return what a check found, for a page. Pure."""
     lines = [Line(result.missing, good=False)] if result.missing else []
     lines += [Line(words) for words in result.remarks]
-    for one in result.machines:
+    for one in folded(result.machines):
         lines += _of_machine(one)
     good = None if result.points is None else result.passed and not result.missing
     return Outcome(result.summary, good, tuple(lines))

@@ -3,21 +3,26 @@ destroyed once all files in them are collected."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.classes import gateway
+from orchestrator.classes.home_files import HomeFiles
+from orchestrator.classes.hosts.machines import machines_on_hosts
 from orchestrator.classes.machines import Place, there
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.on_hosts import destroy_on_hosts, down_on_hosts
 from orchestrator.classes.paths import home_image
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.up import held
 from orchestrator.classes.work.collect import Collected, collect
 from orchestrator.classes.work.not_taken import first_of
 from orchestrator.deadline import Cancellation
+from orchestrator.errors import LabError
 from orchestrator.formatting import counted
 from orchestrator.progress import Progress, SilentProgress
 from orchestrator.sessions.lifecycle import take_down
+from orchestrator.sessions.lookup import SessionMachine
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,10 @@ def bring_down(
         up = [seat for seat in seats if any(place.seat == seat.name for place in machines)]
         copies = _collected(found, up, progress, cancellation) if up else []
         progress.doing(found.name, f"taking down {counted(len(machines), 'machine')}")
-        problems = take_down(list(machines.values()), SilentProgress()) if machines else []
-        failed = {failure.machine: failure.problem for failure in problems}
-        gone = [place for place, one in machines.items() if one.name not in failed]
+        failed = _taken_down(found, machines, progress, everything=everything)
+        gone = [place for place in machines if place not in failed]
         TimeLimits(found).end(place.seat for place in gone)
-        destroyed = _destroy(found, copies, gone) if found.spec.exam else []
+        destroyed = _destroy(found, copies, gone, progress) if found.spec.exam else []
         if everything:
             gateway.stop(found)
         elif gateway.wanted(found):
@@ -66,10 +70,26 @@ def bring_down(
     ]
     if found.spec.exam:
         words += [_kept(found, one) for one in copies if one.missed and not one.problem]
-    words += [f"{name}: {problem.describe()}" for name, problem in failed.items()]
+    words += [problem.describe_for(machines[place].name) for place, problem in failed.items()]
     left = {one.seat for one in copies if one.problem or (found.spec.exam and one.missed)}
     left |= {place.seat for place in machines if place not in gone}
     return Down(tuple(gone), tuple(copies), tuple(destroyed), tuple(words), frozenset(left))
+
+
+def _taken_down(
+    found: LoadedClass, machines: Mapping[Place, SessionMachine], progress: Progress, *, everything: bool
+) -> dict[Place, LabError]:
+    """Take these machines down, here and on hosts; returns why those are not that are not. ``everything``:
+    nothing else of the class stays on a host."""
+    on_hosts = {*machines_on_hosts(found)} if found.hosts is not None else set()
+    away = [place for place in machines if (place.seat, place.machine) in on_hosts]
+    here = {one.name: place for place, one in machines.items() if place not in away}
+    problems = take_down([machines[place] for place in here.values()], SilentProgress()) if here else []
+    failed = {here[failure.machine]: failure.problem for failure in problems}
+    if found.hosts is not None and (away or everything):
+        done = down_on_hosts(found, away, progress, everything=everything)
+        failed |= {one.place: one.problem for one in done.failed}
+    return failed
 
 
 def _collected(
@@ -94,10 +114,14 @@ def _both(first: Collected, then: Collected | None) -> Collected:
     )
 
 
-def _destroy(found: LoadedClass, copies: Sequence[Collected], gone: Sequence[Place]) -> list[Place]:
+def _destroy(
+    found: LoadedClass, copies: Sequence[Collected], gone: Sequence[Place], progress: Progress
+) -> list[Place]:
     """Destroy the home folders of seats whose files are all collected; returns them."""
     safe = {one.seat for one in copies} - {one.seat for one in copies if one.problem or one.missed}
     destroyed = [place for place in gone if place.seat in safe]
+    if found.hosts is not None:
+        return list(destroy_on_hosts(found, destroyed, progress).done)
     for place in destroyed:
         home_image(found, place.seat, place.machine).unlink(missing_ok=True)
     return destroyed
@@ -105,5 +129,6 @@ def _destroy(found: LoadedClass, copies: Sequence[Collected], gone: Sequence[Pla
 
 def _kept(found: LoadedClass, one: Collected) -> str:
     """Return what was not collected of a home folder that would be destroyed otherwise, and where it is."""
-    image = home_image(found, one.seat, one.machine)
-    return f"{one.seat}/{one.machine}: {first_of(one.missed)}; its home folder is kept in {image}"
+    home = HomeFiles(found).get(one.seat, one.machine)
+    where = f" in {home.where}" if home else ""
+    return f"{one.seat}/{one.machine}: {first_of(one.missed)}; its home folder is kept{where}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.machines import Place
-from orchestrator.classes.model import SHARED, LoadedClass
+from orchestrator.classes.model import SHARED, Given, LoadedClass
 from orchestrator.classes.paths import home_image
 from orchestrator.classes.work.start import Starting, starting
 from orchestrator.deadline import Deadline
@@ -26,7 +26,7 @@ class Homes:
     None if there is none to be made; ``keys`` are what opens each seat."""
 
     found: LoadedClass
-    starting: Starting | None
+    starting: Starting | Given | None
     keys: dict[str, tuple[str, ...]]
     making: threading.Semaphore
 
@@ -55,6 +55,9 @@ def homes(found: LoadedClass, places: list[Place]) -> Iterator[Homes]:
     own = [place for place in places if place.seat != SHARED]
     if all(_is_there(found, place) for place in own):
         yield Homes(found, None, keys, making)
+        return
+    if found.given is not None:
+        yield Homes(found, found.given, keys, making)
         return
     with starting(found) as files:
         yield Homes(found, files, keys, making)

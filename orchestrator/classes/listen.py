@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 
 from orchestrator.labfile.ssh_endpoint import Endpoint, parse_address
 
 _LISTEN = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):([0-9]{1,5})")
 _EXPECTED = "expected an address of this host and a port, such as 0.0.0.0:2222 or [::1]:8443"
+_LOWEST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _HOST = "expected a host's name or address, without a port"
 
 
@@ -32,6 +34,11 @@ def parse_listen(text: str) -> Endpoint:
     if (address.version == 6) != bool(bracketed):
         raise ValueError(_EXPECTED)
     return Endpoint(str(address), port)
+
+
+def lowest_port() -> int:
+    """Return the lowest port that a program without rights may listen at on this host: ip(7)."""
+    return int(_LOWEST.read_text()) if _LOWEST.exists() else 1024
 
 
 def collide(one: Endpoint, other: Endpoint) -> bool:

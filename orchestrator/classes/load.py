@@ -88,6 +88,8 @@ def load_class(
         labs=tuple(labs),
         machines=machines_of_a_seat(spec, file, found, images),
         shared=shared_machines(spec, file, images),
+        hosts=file.parent / spec.hosts if spec.hosts else None,
+        written=document.data,
     )
 
 
@@ -128,7 +130,7 @@ def _contradictions(
         *quota_problems(found, spec, images),
         *reach_problems(found, spec),
         *access_problems(document, spec, folder),
-        *host_problems(document, spec),
+        *host_problems(document, spec, folder, images.own),
         *time_problems(document, right),
         *policy_problems(document, right),
     ]

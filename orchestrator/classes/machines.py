@@ -1,4 +1,4 @@
-"""Where the machines of a class stand, whether they live, and what each costs this host."""
+"""Where the machines of a class stand, whether they live, and what each costs its host."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from orchestrator import drivers
+from orchestrator.classes.hosts.journal import SeatHosts
+from orchestrator.classes.hosts.look import looked
+from orchestrator.classes.hosts.machines import machines_on_hosts
 from orchestrator.classes.model import SHARED, LoadedClass, Seat
 from orchestrator.drivers.base import ReportsMemory
 from orchestrator.sessions.lookup import SessionMachine, session_machines
@@ -25,15 +28,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Standing:
-    """A machine that is there. ``memory`` is what it uses of this host's, in bytes; a dead one uses 0."""
+    """A machine that is there. ``memory`` is what it uses of its host's, in bytes; a dead one uses 0.
+    ``host`` is where it is, "" for this host; ``away`` says why that host does not answer, then nobody knows
+    of the machine."""
 
     place: Place
     machine: SessionMachine
     memory: int
+    host: str = ""
+    away: str = ""
 
     @property
     def alive(self) -> bool:
-        return self.memory > 0 or self.machine.coming
+        return not self.away and (self.memory > 0 or self.machine.coming)
 
 
 def wanted(found: LoadedClass, seats: Iterable[Seat]) -> list[Place]:
@@ -47,13 +54,17 @@ def wanted_shared(found: LoadedClass) -> list[Place]:
 
 
 def there(found: LoadedClass) -> dict[Place, SessionMachine]:
-    """Return the machines of this class that the journal knows, whether or not they live, those of students
-    who left the roster included."""
-    return {
+    """Return the machines of this class that the journal knows, or hosts have as they said last, whether or
+    not they live, those of students who left the roster included."""
+    here = {
         Place(seat, machine.machine): machine
         for machine in session_machines()
         if (seat := found.seat_of(machine.session)) and _is_of(found, machine)
     }
+    if found.hosts is None:
+        return here
+    away = {Place(*place): machine for place, (_, machine) in machines_on_hosts(found).items()}
+    return {**here, **away}
 
 
 def machines_of(found: LoadedClass, seats: Iterable[Seat]) -> list[SessionMachine]:
@@ -64,8 +75,32 @@ def machines_of(found: LoadedClass, seats: Iterable[Seat]) -> list[SessionMachin
 
 
 def standing(found: LoadedClass) -> dict[Place, Standing]:
-    """Return the machines that the journal knows, with the memory each uses."""
-    known = there(found)
+    """Return the machines that the journal knows, and hosts have, with the memory each uses. Asks the hosts,
+    at most every few seconds. Raises SpecError for a hosts file that is wrong, Unavailable."""
+    if found.hosts is None:
+        return _standing_here(there(found))
+    now = looked(found)  # first: machines are found by what their hosts said
+    used = {(one.seat, one.machine): one.memory for said in now.answers.values() for one in said.machines}
+    hosts = {Place(*place): (host, one) for place, (host, one) in machines_on_hosts(found).items()}
+    here = {place: one for place, one in there(found).items() if place not in hosts}
+    return _standing_here(here) | {
+        place: Standing(
+            place,
+            machine,
+            used.get((place.seat, place.machine), 0) if host not in now.away else 0,
+            host,
+            now.away.get(host, ""),
+        )
+        for place, (host, machine) in hosts.items()
+    }
+
+
+def hosts_of_seats(found: LoadedClass) -> dict[str, str]:
+    """Return the host of each seat that has one; nothing for a class on this host."""
+    return SeatHosts(found).hosts() if found.hosts is not None else {}
+
+
+def _standing_here(known: Mapping[Place, SessionMachine]) -> dict[Place, Standing]:
     with ThreadPoolExecutor(max(1, min(8, len(known)))) as pool:
         used = list(pool.map(_memory, known.values()))
     return {

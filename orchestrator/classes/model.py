@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from orchestrator.classes.spec import ClassLab, ClassSpec
 from orchestrator.labfile.load import LoadedLab
@@ -59,11 +63,29 @@ class ScheduledLab:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What the controller of a class decided for the seats it has on this host: ``keys`` are public keys that
+    open each seat's machines, ``starting`` is a folder with the files of new home folders, by seat."""
+
+    keys: Mapping[str, tuple[str, ...]]
+    starting: Path
+
+    @contextmanager
+    def of(self, seat: Seat) -> Iterator[Path]:
+        """Provide the folder with a seat's files for a ``with`` block. Raises OSError."""
+        folder = self.starting / seat.name
+        folder.mkdir(exist_ok=True)
+        yield folder
+
+
+@dataclass(frozen=True)
 class LoadedClass:
     """A class: its file, its seats in the roster's order, and its labs.
 
     ``machines`` is a lab with nothing to run, whose machines are those of one seat, quotas applied;
-    ``shared`` likewise with the machines for everybody, None without any.
+    ``shared`` likewise with the machines for everybody, None without any. ``hosts`` is the hosts file of the
+    cluster that its machines are spread over, None if all are on this host. ``written`` is the class file as
+    data. ``given`` is set where this is the part of a class that another isolab has on this host.
     """
 
     spec: ClassSpec
@@ -72,6 +94,9 @@ class LoadedClass:
     labs: tuple[ScheduledLab, ...]
     machines: LoadedLab
     shared: LoadedLab | None = None
+    hosts: Path | None = None
+    written: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    given: Given | None = None
 
     @property
     def name(self) -> str:

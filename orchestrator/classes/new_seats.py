@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.classes.home_files import HomeFiles
 from orchestrator.classes.model import LoadedClass, Seat
-from orchestrator.classes.paths import COLLECTED, HOMES, class_state
+from orchestrator.classes.paths import COLLECTED
 
 MOST_NAMED = 10
 
@@ -13,8 +14,7 @@ MOST_NAMED = 10
 def told_of_new(found: LoadedClass, seats: Sequence[Seat]) -> list[str]:
     """Return in words which of these seats have no home folder yet, in a class that has some; nothing at its
     first ``up``. To be asked before machines are brought up. Raises Unavailable."""
-    homes = class_state(found) / HOMES
-    there = {folder.name for folder in homes.iterdir() if any(folder.iterdir())} if homes.is_dir() else set()
+    there = HomeFiles(found).seats()
     new = [seat.name for seat in seats if seat.name not in there]
     words = []
     known = {seat.name for seat in found.seats}

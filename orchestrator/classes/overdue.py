@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from orchestrator.classes.home_files import HomeFiles
 from orchestrator.classes.machines import standing
 from orchestrator.classes.model import LoadedClass, Seat
-from orchestrator.classes.paths import home_image
 from orchestrator.classes.time_limits import TimeLimits
 
 GRACE_SECONDS = 10.0
@@ -33,11 +33,11 @@ def overdue(found: LoadedClass, seats: Iterable[str], now: datetime) -> list[str
 def left_behind(found: LoadedClass, seats: Sequence[Seat]) -> list[str]:
     """Return the seats of an examination whose home folders are still there, since they were never collected:
     those that are, are destroyed."""
+    homes = HomeFiles(found)
     return [
         seat.name
         for seat in seats
-        if found.spec.exam
-        and any(home_image(found, seat.name, name).exists() for name in found.machines.lab.machines)
+        if found.spec.exam and any(homes.get(seat.name, name) for name in found.machines.lab.machines)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator import ownership
 from orchestrator.classes.model import LoadedClass
 from orchestrator.host.cache import digest
 from orchestrator.paths import make_folder, state_dir
@@ -28,6 +29,12 @@ def class_state(found: LoadedClass) -> Path:
 def class_states(file: Path) -> list[Path]:
     """Return the folders in the state folder of classes with this file: several if its name was changed."""
     return sorted((state_dir() / CLASSES).glob(f"*-{_place(file)}"))
+
+
+def class_key(found: LoadedClass) -> str:
+    """Return what other hosts call this class: classes of other controllers, or in other places, have
+    another."""
+    return f"{found.name}-{digest(str(found.file.resolve()), ownership.token(state_dir()))[:10]}"
 
 
 def _place(file: Path) -> str:

@@ -90,29 +90,40 @@ class ClassPlan:
 def plan_class(found: LoadedClass, seats: Sequence[Seat]) -> ClassPlan:
     """Plan a class on this host. Raises Unavailable."""
     free = shutil.disk_usage(class_state(found)).free
-    machines = dict(found.machines.lab.machines)
-    shared = dict(found.shared.lab.machines) if found.shared else {}
-    kinds = {_kind(machine) for machine in (*machines.values(), *shared.values())}
-    measured = {kind: seen for kind in kinds if (seen := _measured(kind)) is not None}
-    return planned(found, len(seats), this_host(), free, measured)
+    return planned(found, len(seats), this_host(), free, measured_here(found))
+
+
+def measured_here(found: LoadedClass) -> dict[str, Measured]:
+    """Return what clones of the class's kinds of machines were seen to take on this host, by kind."""
+    labs = (found.machines, *((found.shared,) if found.shared else ()))
+    kinds = {_kind(machine) for lab in labs for machine in lab.lab.machines.values()}
+    return {kind: seen for kind in kinds if (seen := _measured(kind)) is not None}
 
 
 def planned(
-    found: LoadedClass, seats: int, host: Host, disk_free: int, measured: Mapping[str, Measured]
+    found: LoadedClass,
+    seats: int,
+    host: Host,
+    disk_free: int,
+    measured: Mapping[str, Measured],
+    *,
+    shared: bool = True,
 ) -> ClassPlan:
-    """Plan a class of so many seats; ``measured`` is by kind of machine. Pure."""
+    """Plan a class of so many seats, and (``shared``) its machines for everybody; ``measured`` is by kind of
+    machine. Pure."""
     machines = tuple(_needs(name, one, measured) for name, one in found.machines.lab.machines.items())
-    shared = tuple(
+    everybodys = tuple(
         _needs(name, one, measured)
-        for name, one in (found.shared.lab.machines if found.shared else {}).items()
+        for name, one in (found.shared.lab.machines if found.shared and shared else {}).items()
     )
-    homes = seats * len(machines) + len(shared)
-    cold = {(one.arch, one.image): MAKE_TEMPLATE_SECONDS for one in (*machines, *shared) if not one.measured}
-    work = seats * sum(one.seconds for one in machines) + sum(one.seconds for one in shared)
+    homes = seats * len(machines) + len(everybodys)
+    every = (*machines, *everybodys)
+    cold = {(one.arch, one.image): MAKE_TEMPLATE_SECONDS for one in every if not one.measured}
+    work = seats * sum(one.seconds for one in machines) + sum(one.seconds for one in everybodys)
     return ClassPlan(
         seats=seats,
         machines=machines,
-        shared=shared,
+        shared=everybodys,
         host=host,
         disk_free=disk_free,
         disk=homes * HOME_BYTES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.classes import gateway
@@ -10,6 +10,7 @@ from orchestrator.classes.activity import Activity, Event, Kind
 from orchestrator.classes.gateway.keys import student_keys
 from orchestrator.classes.machines import Place, there
 from orchestrator.classes.model import LoadedClass, Seat
+from orchestrator.classes.on_hosts import reset_on_hosts
 from orchestrator.classes.up import held
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, SpecError
@@ -30,7 +31,6 @@ def reset(
             hint = did_you_mean(name, known) or f"machines: {', '.join(known)}"
             raise SpecError(f"the class has no machine {name!r}", hint=hint)
     names = {seat.name for seat in seats}
-    cancellation = Cancellation()
     with held(found, progress):
         chosen = {
             place: one
@@ -39,18 +39,30 @@ def reset(
         }
         if not chosen:
             raise SpecError("none of these machines is up", hint="`isolab class up` brings them up")
-        fresh = [_with_keys(found, place, one) for place, one in chosen.items()]
-        done = side_by_side(lambda machine: renew(machine, progress, cancellation), fresh, cancellation)
+        if found.hosts is not None:
+            done = reset_on_hosts(found, list(chosen), machines, progress)
+            problems = {one.place: one.problem for one in done.failed}
+        else:
+            problems = _renewed(found, chosen, progress)
         if gateway.wanted(found):
             gateway.refresh(found)
     activity = Activity(found)
-    results: list[tuple[Place, LabError | None]] = []
-    for place, (_, result) in zip(chosen, done, strict=True):
-        problem = result if isinstance(result, LabError) else None
-        results.append((place, problem))
-        if problem is None:
+    for place in chosen:
+        if place not in problems:
             activity.add(Event(place.seat, Kind.RESET, detail=place.machine))
-    return results
+    return [(place, problems.get(place)) for place in chosen]
+
+
+def _renewed(
+    found: LoadedClass, chosen: Mapping[Place, SessionMachine], progress: Progress
+) -> dict[Place, LabError]:
+    """Replace machines of this host; returns why those could not be that were not."""
+    cancellation = Cancellation()
+    fresh = [_with_keys(found, place, one) for place, one in chosen.items()]
+    done = side_by_side(lambda machine: renew(machine, progress, cancellation), fresh, cancellation)
+    return {
+        place: result for place, (_, result) in zip(chosen, done, strict=True) if isinstance(result, LabError)
+    }
 
 
 def _with_keys(found: LoadedClass, place: Place, machine: SessionMachine) -> SessionMachine:

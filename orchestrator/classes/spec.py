@@ -119,8 +119,8 @@ class ClassSpec(Spec):
     """When the class ends: as with a lifetime."""
     exam: bool = False
     """An examination: no network, a fixed end, and home folders are destroyed once they are collected."""
-    hosts: list[MachineName] = []
-    """Hosts the machines are spread over. By default all are on this one."""
+    hosts: FilePath | None = None
+    """Hosts file of the cluster that the machines are spread over. By default all are on this host."""
     policy: ClassPolicy = ClassPolicy()
     """How late work and several attempts count; applied when grades are exported."""
     contact: str = ""

@@ -33,11 +33,11 @@ SPARE = 256 * 2**20
 
 @dataclass(frozen=True)
 class Failed:
-    """A machine that did not come up: why, and the folder of its logs."""
+    """A machine that did not come up: why, and the folder of its logs, if it is on this host."""
 
     place: Place
     problem: LabError
-    logs: Path
+    logs: Path | None = None
 
 
 def start_all(

@@ -4,7 +4,7 @@ that an interrupted or failed ``up`` goes on with the next one."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.classes.gateway.allow import allow
@@ -18,6 +18,7 @@ from orchestrator.classes.machines import (
     wanted_shared,
 )
 from orchestrator.classes.model import SHARED, LoadedClass, Seat
+from orchestrator.classes.on_hosts import down_on_hosts, up_on_hosts
 from orchestrator.classes.start import Failed, start_all
 from orchestrator.classes.time_limits import TimeLimits
 from orchestrator.classes.work.collect import collect
@@ -36,26 +37,44 @@ SOON = 0.05
 
 @dataclass(frozen=True)
 class Up:
-    """What ``bring_up`` did. ``left`` are seats whose machines are up, but which left the roster."""
+    """What ``bring_up`` did. ``left`` are seats whose machines are up, but which left the roster. ``waited``:
+    another process changed the class when this one came."""
 
     came: tuple[Place, ...]
     were_there: tuple[Place, ...]
     failed: tuple[Failed, ...]
     left: tuple[str, ...] = ()
+    waited: bool = False
 
 
 @contextlib.contextmanager
-def held(found: LoadedClass, progress: Progress) -> Iterator[None]:
-    """Hold the class: no other process changes its machines meanwhile. Raises TimedOut, Interrupted."""
-    key = digest(str(state_dir()), str(found.file.resolve()))
+def held(found: LoadedClass, progress: Progress) -> Iterator[bool]:
+    """Hold the class: no other process changes its machines meanwhile. Yields whether another one had to be
+    waited for. Raises TimedOut, Interrupted."""
+    waited = False
+    key = _key(found)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked("class", key, Deadline.after(SOON)))
         except TimedOut:
+            waited = True
             progress.doing(found.name, "waiting for another isolab to finish changing this class")
             stack.enter_context(locked("class", key, Deadline.after(LOCK_SECONDS)))
             progress.done(found.name)
-        yield
+        yield waited
+
+
+def being_changed(found: LoadedClass) -> bool:
+    """Return whether another process holds the class. Raises Interrupted."""
+    try:
+        with locked("class", _key(found), Deadline.after(SOON)):
+            return False
+    except TimedOut:
+        return True
+
+
+def _key(found: LoadedClass) -> str:
+    return digest(str(state_dir()), str(found.file.resolve()))
 
 
 def bring_up(
@@ -67,13 +86,18 @@ def bring_up(
     left.
     ``rows``: show what each machine does. Raises Interrupted, Unavailable; what is up by then stays.
     """
-    with held(found, progress):
+    with held(found, progress) as waited:
         known = standing(found)
         left = left_the_roster(found, known)
         if prune and left:
             collect(found, [Seat(name, name, ()) for name in left], progress, Cancellation())
-            _require_down([one.machine for place, one in known.items() if place.seat in left], progress)
+            _prune(found, {place: one for place, one in known.items() if place.seat in left}, progress)
         places = [*wanted_shared(found), *wanted(found, seats)]
+        if found.hosts is not None:
+            TimeLimits(found).begin(seat.name for seat in seats)
+            here = [place for place, one in known.items() if not one.host]
+            done = up_on_hosts(found, places, here, progress)
+            return Up(done.done, done.stayed, done.failed, () if prune else tuple(left), waited)
         stay = staying(found, places, known, progress)
         _require_down(
             [known[place].machine for place in places if place in known and place not in stay], progress
@@ -82,7 +106,15 @@ def bring_up(
         TimeLimits(found).begin(seat.name for seat in seats)
         came, failed = start_all(found, missing, progress, rows=rows)
         _give_new_keys(found, [known[place] for place in stay], progress)
-        return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left))
+        return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left), waited)
+
+
+def _prune(found: LoadedClass, known: Mapping[Place, Standing], progress: Progress) -> None:
+    """Take these machines down, wherever they are. Raises the first error of one that cannot be."""
+    _require_down([one.machine for one in known.values() if not one.host], progress)
+    away = [place for place, one in known.items() if one.host]
+    for failure in down_on_hosts(found, away, progress, everything=False).failed if away else ():
+        raise failure.problem
 
 
 def staying(

@@ -72,6 +72,7 @@ CLASS = {
     "watch": "with status: keep showing it, until Ctrl-C",
     "prune": "with up: take down what belongs to students who have left the roster",
     "out": "with handout or collect: folder to write to (default: in the class's folder)",
+    "cluster": "hosts file: over the hosts of that cluster, where class.yaml names none (`hosts`)",
 }
 
 BENCH = {

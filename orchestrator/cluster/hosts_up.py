@@ -48,6 +48,11 @@ class HostsUp:
         found.open(self.deadline())
         return found
 
+    def existing(self, host: ClusterHost) -> HostConnection | None:
+        """Return the connection to a host if it is open."""
+        found = HostConnection(host, sockets_folder(self.state))
+        return found if found.is_open() else None
+
     def isolab(self, host: ClusterHost, *words: str) -> list[str]:
         """Return the command that runs ``isolab WORDS`` on a host. Raises LabError if it has another version
         than this one."""

@@ -1,13 +1,14 @@
-"""Ways in that contradict each other, and settings that this version cannot follow."""
+"""Ways in that contradict each other, and hosts that machines cannot be spread over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-from orchestrator.classes.listen import collide, parse_listen
+from orchestrator.classes.listen import collide, lowest_port, parse_listen
 from orchestrator.classes.spec import ClassSpec
-from orchestrator.errors import Problem
+from orchestrator.cluster.hostfile.load import load_hosts
+from orchestrator.errors import Problem, SpecError
 from orchestrator.labfile.yaml_document import Document
 
 
@@ -18,6 +19,9 @@ def access_problems(document: Document, spec: ClassSpec, folder: Path) -> Iterat
         port = parse_listen(access.web).port
         words = f"the SSH gateway listens on port {port} already"
         yield document.problem(("access", "web"), words, "choose another port")
+    if (port := parse_listen(access.listen).port) < (lowest := lowest_port()):
+        words = f"ports below {lowest} are for programs with rights, and the SSH gateway has none: {port}"
+        yield document.problem(("access", "listen"), words, "choose a higher one, such as 2222")
     for name, other in (("certificate", "key"), ("key", "certificate")):
         given = getattr(access, name)
         if given is None:
@@ -32,11 +36,23 @@ def access_problems(document: Document, spec: ClassSpec, folder: Path) -> Iterat
             yield document.problem(("access", name), f"cannot read {folder / given}: {why}")
 
 
-def host_problems(document: Document, spec: ClassSpec) -> Iterator[Problem]:
-    """Report hosts: all machines of a class are on this one."""
-    if spec.hosts:
-        why = "this version of isolab has all machines of a class on the host it runs on"
-        yield document.problem(("hosts",), why, "leave `hosts` out", key=True)
+def host_problems(
+    document: Document, spec: ClassSpec, folder: Path, own_images: Container[str]
+) -> Iterator[Problem]:
+    """Report mistakes in the hosts file, and images of the class's own (``own_images``), which do not travel.
+    ``folder`` is the class's."""
+    if spec.hosts is None:
+        return
+    try:
+        load_hosts(folder / spec.hosts)
+    except SpecError as wrong:
+        yield from wrong.problems or (document.problem(("hosts",), wrong.message, wrong.hint),)
+    for section in ("machines", "shared"):
+        for name, machine in getattr(spec, section).items():
+            if machine.image in own_images:
+                why = f"image {machine.image} is the class's own, which hosts do not get"
+                advice = "use micro or debian, or leave `hosts` out"
+                yield document.problem((section, name, "image"), why, advice)
 
 
 def _unreadable(file: Path) -> str:

@@ -7,6 +7,7 @@ the key that was used; the machine is the login name.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 SLOTS = 16
@@ -39,6 +40,14 @@ find_port() {
 	return 1
 }
 
+# Say why there is no machine of this name: there never is one, or not now.
+no_machine() {
+	case @known@ in
+	*"/$1/"*) fail "$1 is not up: $try_again" ;;
+	esac
+	fail "there is no machine $1: yours are "@names@
+}
+
 # Take one of the places that a seat's sessions have; it is held for as long as a program has descriptor 9.
 take_slot() {
 	slot=$(($$ % @slots@)) left=@slots@
@@ -54,21 +63,21 @@ take_slot
 sftp=''
 case $line in
 'isolab sftp')
-	find_port "$name" || fail "$name is not up: $try_again"
+	find_port "$name" || no_machine "$name"
 	sftp=-s line=sftp
 	;;
 'isolab connect'*)
 	wanted=${line#isolab connect}
 	wanted=${wanted# }
 	[ "$through" = yes ] || fail 'in an examination only ssh itself leads to your machine'
-	find_port "${wanted:-$name}" || fail "${wanted:-$name} is not a machine that is up: $try_again"
+	find_port "${wanted:-$name}" || no_machine "${wanted:-$name}"
 	exec "$python" -I -S "$here/relay.py" "$port" "${wanted:-$name}"
 	;;
 isolab | 'isolab '*)
 	exec "$python" -I -S "$here/ask.py" "$here/requests.sock" "$seat"
 	;;
 *)
-	find_port "$name" || fail "$name is not up: $try_again"
+	find_port "$name" || no_machine "$name"
 	;;
 esac
 
@@ -78,14 +87,18 @@ exec ssh -F "$here/seats/$seat/config" "$tty" $sftp -- "$name" ${line:+"$line"}
 """
 
 
-def render_enter(inside: Path, python: str, *, login_name: str = "", through: bool = True) -> str:
+def render_enter(
+    inside: Path, python: str, names: Sequence[str], *, login_name: str = "", through: bool = True
+) -> str:
     """Return the script. Pure.
 
-    ``inside`` is where it sees the gateway's files, ``python`` an interpreter it may run; ``login_name`` is
-    what every login counts as where sshd knows only one user. ``through``: students may have connections of
-    their own through the gateway to their machines, which can carry others.
+    ``inside`` is where it sees the gateway's files, ``python`` an interpreter it may run, ``names`` the names
+    that lead to a seat's machines; ``login_name`` is what every login counts as where sshd knows only one
+    user. ``through``: students may have connections of their own through the gateway to their machines, which
+    can carry others.
     """
     values = {"here": shlex.quote(str(inside)), "python": shlex.quote(python), "slots": str(SLOTS)}
+    values |= {"known": shlex.quote(f"/{'/'.join(names)}/"), "names": shlex.quote(", ".join(names))}
     text = _SCRIPT.lstrip()
     values["through"] = "yes" if through else "no"
     values["name"] = shlex.quote(login_name) if login_name else "${LOGNAME:-lab}"

@@ -40,8 +40,11 @@ def seat_key(folder: Folder, seat: str) -> str:
 def student_keys(found: LoadedClass, seat: str) -> tuple[str, ...]:
     """Return the public keys that open ``student`` on a seat's machines, each ``TYPE BASE64``: the gateway's
     of this seat, and the student's own, for those who go through the gateway without ending there; not in an
-    examination, where nobody does. ``shared`` stands for the machines that are there for everybody. Raises
+    examination, where nobody does. On a host that has a part of the class, those that its controller named.
+    ``shared`` stands for the machines that are there for everybody. Raises
     SpecError, Unavailable."""
+    if found.given is not None:
+        return found.given.keys.get(seat, ())
     folder = folder_of(found)
     own = {} if found.spec.exam else every_key(found, AddedKeys(found))
     seats = [one.name for one in found.seats] if seat == SHARED else [seat]

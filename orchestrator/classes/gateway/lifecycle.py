@@ -160,7 +160,7 @@ def _refresh(found: LoadedClass, folder: Folder, chosen: Sandbox) -> None:
 
 def _enter(found: LoadedClass, chosen: Sandbox, inside: Path) -> str:
     login = "" if chosen.apart else LAB
-    return render_enter(inside, _python(), login_name=login, through=not found.spec.exam)
+    return render_enter(inside, _python(), login_names(found), login_name=login, through=not found.spec.exam)
 
 
 def _make_slots(folder: Folder, seat: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.classes.listen import lowest_port
 from orchestrator.errors import SpecError, Unavailable
 from orchestrator.host import process_table
 from orchestrator.labfile.ssh_endpoint import Endpoint
@@ -22,7 +23,6 @@ from orchestrator.labfile.ssh_endpoint import Endpoint
 ESTABLISHED, LISTENING = "01", "0A"
 """States: include/net/tcp_states.h."""
 _HINT = "choose another port in the class file (access: listen:), or end that program"
-_LOWEST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Row:
 def require_free(wanted: Endpoint) -> None:
     """Raise Unavailable if the gateway cannot listen there, naming who does if that can be known; SpecError
     for a port or an address that it may never have."""
-    lowest = int(_LOWEST.read_text()) if _LOWEST.exists() else 1024
+    lowest = lowest_port()
     if wanted.port < lowest:
         raise SpecError(
             f"access: listen: {wanted}: ports below {lowest} are for programs with rights, and the gateway "

@@ -10,7 +10,7 @@ from orchestrator.classes.gateway.folder import Folder
 from orchestrator.classes.machines import there
 from orchestrator.classes.model import SHARED, LoadedClass
 from orchestrator.deadline import Cancellation
-from orchestrator.errors import LabError
+from orchestrator.errors import LabError, Unavailable
 from orchestrator.host.cache import digest, write_atomically
 from orchestrator.sessions.exec_command import address_of
 from orchestrator.sessions.lifecycle import side_by_side
@@ -83,6 +83,8 @@ def login_names(found: LoadedClass) -> list[str]:
 
 def _found_as(machine: SessionMachine) -> str:
     handle = machine.handle
+    if (address := handle.data.get("address")) is not None:  # on another host: its way here is known
+        return f"{handle.tag} {digest(json.dumps(address, sort_keys=True))}"
     try:
         about = Path(handle.scratch).stat()
     except OSError:
@@ -92,6 +94,8 @@ def _found_as(machine: SessionMachine) -> str:
 
 def _place(found: LoadedClass, machine: SessionMachine, found_as: str) -> Place:
     address = address_of(machine)
+    if not address.port:
+        raise Unavailable(f"{machine.name} does not answer on its host")
     seat = found.seat_of(machine.session)
     return Place(seat, machine.machine, found_as, address.port, address.host_key.hex())
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.classes.activity import BROWSER, Activity, Event, Kind
-from orchestrator.classes.machines import there
+from orchestrator.classes.machines import standing, there
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import DATABASE, class_state
 from orchestrator.classes.web import machines
@@ -175,10 +175,20 @@ class ClassActions:
 
 
 def _machines_by_seat(found: LoadedClass) -> Mapping[str, tuple[MachineView, ...]]:
+    if found.hosts is not None:
+        return _on_hosts(found)
     alive = _live_tags()
     views: defaultdict[str, list[MachineView]] = defaultdict(list)
     for place, machine in there(found).items():
         views[place.seat].append(_view(machine, alive))
+    return {seat: tuple(those) for seat, those in views.items()}
+
+
+def _on_hosts(found: LoadedClass) -> Mapping[str, tuple[MachineView, ...]]:
+    views: defaultdict[str, list[MachineView]] = defaultdict(list)
+    for place, one in standing(found).items():
+        alive = {one.machine.handle.tag} if one.alive else set()
+        views[place.seat].append(_view(one.machine, alive))
     return {seat: tuple(those) for seat, those in views.items()}
 
 

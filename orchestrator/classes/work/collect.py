@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator.classes.activity import Activity, Event, Kind
+from orchestrator.classes.home_files import HomeFile, HomeFiles
 from orchestrator.classes.machines import machines_of
 from orchestrator.classes.model import LoadedClass, Seat
-from orchestrator.classes.paths import COLLECTED, home_image
+from orchestrator.classes.paths import COLLECTED
 from orchestrator.classes.work.chosen import Limits, chosen
 from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.mirror import Mirror, Renewed, mirror_lock
@@ -82,12 +83,13 @@ def collect(
     Interrupted.
     """
     target = folder or found.folder / COLLECTED
+    homes = HomeFiles(found)
     there = {(found.seat_of(one.session), one.machine): one for one in machines_of(found, seats)}
 
     def one(machine: SessionMachine) -> Collected:
         progress.doing(machine.name, "collecting")
         try:
-            return _collected(found, machine, target, cancellation)
+            return _collected(found, machine, homes, target, cancellation)
         except OSError as problem:
             raise from_os(problem) from None
         finally:
@@ -98,7 +100,7 @@ def collect(
     )
     cancellation.check()
     done = [
-        _told(results.get((seat.name, name)), found, seat.name, name, target)
+        _told(results.get((seat.name, name)), homes, seat.name, name, target)
         for seat in seats
         for name in found.machines.lab.machines
     ]
@@ -107,40 +109,42 @@ def collect(
 
 
 def _told(
-    result: Collected | LabError | None, found: LoadedClass, seat: str, machine: str, target: Path
+    result: Collected | LabError | None, homes: HomeFiles, seat: str, machine: str, target: Path
 ) -> Collected:
     if isinstance(result, Collected):
         return result
     since = Mirror(target / seat, machine).since
     if isinstance(result, LabError):
         return Collected(seat, machine, problem=one_line(result), time=since)
-    problem = _not_up(home_image(found, seat, machine), since)
+    problem = _not_up(homes.get(seat, machine), since)
     return Collected(seat, machine, problem=problem, time=since)
 
 
-def _not_up(image: Path, since: datetime | None) -> str:
+def _not_up(home: HomeFile | None, since: datetime | None) -> str:
     """Return why the home folder of a machine that is not up is not collected; "" if there is nothing to
     collect, since it has not been written to."""
-    try:
-        written = datetime.fromtimestamp(image.stat().st_mtime, UTC)
-    except OSError:
+    if home is None:
         return ""
     if since is None:
         return "it is not up, and was never collected"
-    if written <= since + LEAVING:
+    if home.written <= since + LEAVING:
         return ""
     return "it is not up, and its home folder was written to after it was collected"
 
 
 def _collected(
-    found: LoadedClass, machine: SessionMachine, target: Path, cancellation: Cancellation
+    found: LoadedClass,
+    machine: SessionMachine,
+    homes: HomeFiles,
+    target: Path,
+    cancellation: Cancellation,
 ) -> Collected:
     seat = found.seat_of(machine.session)
     if machine.coming:
         raise LabError("it is still coming up")
     with mirror_lock(target / seat, cancellation.deadline(LOCK_SECONDS)):
         mirror = Mirror(target / seat, machine.machine)
-        most = _most(found, seat, machine.machine)
+        most = _most(found, homes.get(seat, machine.machine))
         limits = Limits(most, holes=MOST_HOLES, any_name=True)
         home, labs = home_of(machine), [lab.name for lab in found.labs]
         listing = list_home(machine, home, labs, cancellation.deadline())
@@ -167,14 +171,10 @@ def _collected(
         )
 
 
-def _most(found: LoadedClass, seat: str, machine: str) -> int:
+def _most(found: LoadedClass, home: HomeFile | None) -> int:
     """Return how many bytes are taken of a home folder: never fewer than its disk can hold, which is no
     smaller than the least, and may be of a time when the quota was larger."""
-    quota = max(found.spec.quota.disk, LEAST_BYTES)
-    try:
-        return max(quota, home_image(found, seat, machine).stat().st_size)
-    except OSError:
-        return quota
+    return max(found.spec.quota.disk, LEAST_BYTES, home.size if home else 0)
 
 
 def _note(activity: Activity, done: Sequence[Collected]) -> None:

@@ -21,7 +21,7 @@ from orchestrator.classes.work.deposit_box import box, deposited, first_time
 from orchestrator.classes.work.hand_in import HandIn, hand_in, late_words, policy_of
 from orchestrator.classes.work.own_work import exercises_named
 from orchestrator.classes.work.start import exercise_folder
-from orchestrator.classes.work.tested import CheckResult, MachineResult
+from orchestrator.classes.work.tested import CheckResult, MachineResult, folded
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Exit, LabError, SpecError, from_os
 from orchestrator.formatting import counted, printable
@@ -151,7 +151,7 @@ def check_lines(done: CheckResult) -> Iterator[str]:
     yield f"{done.lab}/{done.exercise}: {printable(done.summary)}"
     for words in (*done.missing.split("\n"), *done.remarks) if done.missing else done.remarks:
         yield f"  {printable(words)}"
-    for one in done.machines:
+    for one in folded(done.machines):
         yield from _machine_lines(one)
     if done.machines:
         yield "Hidden tests, if there are any, run when it is graded."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -76,3 +77,12 @@ class CheckResult:
     def to_data(self) -> dict[str, Any]:
         """Return this as JSON data."""
         return {**asdict(self), "passed": self.passed, "summary": self.summary}
+
+
+def folded(machines: Sequence[MachineResult]) -> list[MachineResult]:
+    """Return machines that said the same as one, under all their names. What programs printed does not count.
+    Pure."""
+    groups: dict[MachineResult, list[str]] = {}
+    for one in machines:
+        groups.setdefault(replace(one, machine="", output=""), []).append(one.machine)
+    return [replace(said, machine=", ".join(names)) for said, names in groups.items()]

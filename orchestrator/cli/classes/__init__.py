@@ -35,6 +35,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
 )
 """What ``isolab class`` can do, in the order of a term."""
 
+PART = "part"
+"""What a controller asks a host for; not for people."""
 MEANWHILE = frozenset({"status", "message", "collect", "down", "serve"})
 """What goes on with the class as it was at its last ``up`` while its file or roster is wrong."""
 
@@ -42,11 +44,17 @@ MEANWHILE = frozenset({"status", "message", "collect", "down", "serve"})
 def act(action: str, path: str, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Do this with a class. Raises SpecError for an unknown action, and what the action raises."""
     check_format(options.form)
+    if action == PART:
+        from orchestrator.cli.classes.part import part  # with modules that no other verb needs
+
+        return part()
     if action not in ACTIONS:
         hint = did_you_mean(action, ACTIONS) or f"actions: {', '.join(ACTIONS)}"
         raise SpecError(f"isolab class cannot {action!r}", hint=hint)
     module = import_module(f"{__name__}.{action}")
-    found = _loaded(path, action)
+    from orchestrator.cli.classes.clustered import clustered
+
+    found = clustered(_loaded(path, action), options.cluster)
     from orchestrator.cli.classes.around import around  # likewise
 
     return around(action, found, options, lambda: module.act(found, further, options))

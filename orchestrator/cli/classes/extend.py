@@ -36,7 +36,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     if options.form == JSON:
         say_json({"class": found.name, "ends": {seat.name: ends[seat.name].isoformat() for seat in seats}})
     else:
-        until = sorted({ends[seat.name].astimezone().strftime("%Y-%m-%d %H:%M") for seat in seats})
+        until = sorted({ends[seat.name].astimezone().strftime("%Y-%m-%d %H:%M %z") for seat in seats})
         say(f"{found.name}: {further[0]} more for {counted(len(seats), 'seat')}: until {', '.join(until)}")
         up = {place.seat for place in there(found)}
         down = [seat.name for seat in seats if seat.name not in up]

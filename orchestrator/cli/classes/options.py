@@ -21,6 +21,7 @@ class ClassOptions:
     watch: bool = False
     prune: bool = False
     out: str = ""
+    cluster: str = ""
 
     @property
     def some(self) -> bool:

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.classes.entrances import require_entrances
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.plan import ClassPlan, MachineNeeds, plan_class
 from orchestrator.cli.classes.acting import refuse_further
+from orchestrator.cli.classes.closed import tell_closed
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
-from orchestrator.errors import Exit, LabError
+from orchestrator.errors import Exit
 from orchestrator.formatting import counted
-from orchestrator.progress import write_error
 
 
 def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> Exit:
     """Print what the class needs and whether it is there. Starts nothing. Returns 3 if it does not fit."""
     refuse_further("plan", further)
     options.refuse("plan", "watch", "out", "prune")
+    if found.hosts is not None:
+        from orchestrator.cli.classes.plan_hosts import print_plan  # not for a class on this host
+
+        return print_plan(found, options.seats(found), options.form)
     plan = plan_class(found, options.seats(found))
     if options.form == JSON:
         say_json(_data(found, plan))
     else:
         say(_text(found, plan))
-        _tell_closed(found)
+        tell_closed(found)
     return Exit.INFRASTRUCTURE if plan.short_by or plan.disk_short_by else Exit.PASSED
-
-
-def _tell_closed(found: LoadedClass) -> None:
-    """Say why students could not get in now, if they could not: it may be another class that ends today."""
-    try:
-        require_entrances(found)
-    except LabError as problem:
-        write_error(f"as things are now, `isolab class up` would refuse: {problem.describe()}\n")
 
 
 def _text(found: LoadedClass, plan: ClassPlan) -> str:

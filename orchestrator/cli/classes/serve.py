@@ -39,6 +39,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
                 stop_signals(),
                 _open_for_students(found, cancellation),
                 _in_browsers(found),
+                _ways_open(found, stop, cancellation),
                 _warming(found, cancellation),
             ):
                 ready()
@@ -92,6 +93,25 @@ def _in_browsers(found: LoadedClass) -> Iterator[None]:
             link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
             _say(f"your page, for {LINK_HOURS} hours: {link}")
         yield
+
+
+@contextlib.contextmanager
+def _ways_open(found: LoadedClass, stop: threading.Event, cancellation: Cancellation) -> Iterator[None]:
+    """Keep the ways to machines on other hosts open beside a ``with`` block."""
+    if found.hosts is None:
+        yield
+        return
+    from orchestrator.classes.hosts.keeper import Keeper  # not for a class on this host
+
+    keeper = Keeper(found, _say, lambda: gateway.refresh(found))
+    keeping = threading.Thread(target=keeper.run, args=(stop, cancellation), daemon=True)
+    keeping.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        cancellation.cancel()
+        keeping.join()
 
 
 @contextlib.contextmanager

@@ -11,10 +11,12 @@ from orchestrator.classes import gateway
 from orchestrator.classes.background import last_words, service
 from orchestrator.classes.board import Board, MachineRow, MachineState, SeatRow, board
 from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.up import being_changed
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.cli.output import JSON, mib, say, say_json, table
 from orchestrator.errors import Exit, Interrupted
+from orchestrator.formatting import counted
 
 WATCH_SECONDS = 2.0
 DAY_SECONDS = 86400.0
@@ -33,7 +35,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     try:
         while True:
             now, runs = board(found, seats), Running(service(found), gateway.alive(found))
-            missing = _missing(found, now, runs)
+            missing = [*_missing(found, now, runs), *_away(now)]
             if options.form == JSON:
                 say_json(_data(found, now, runs))
             elif not say("\n".join([(_CLEAR if options.watch else "") + _text(found, now), *missing])):
@@ -60,6 +62,8 @@ def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
         return []
     again = f"`isolab class up {found.folder}` starts it again"
     words = []
+    if (runs.service is None or not runs.gateway) and being_changed(found):
+        return [f"another isolab is changing {found.name} now; students can come in when it is done"]
     if runs.service is None:
         so = "nobody is warned, nothing is collected, nothing ends in time, and nobody can check or hand in"
         why, _ = last_words(found)
@@ -72,14 +76,30 @@ def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
     return words
 
 
+def _away(now: Board) -> list[str]:
+    """Return in words which hosts do not answer, and what that means."""
+    rows = [*now.shared, *(row for seat in now.seats for row in seat.machines)]
+    return [
+        f"{why if why.startswith(f'{host}: ') else f'{host}: {why}'}\n  "
+        f"{counted(sum(row.host == host for row in rows), 'machine')} there, and their home folders. "
+        "When it is back, `isolab class up` brings up what is missing"
+        for host, why in now.away.items()
+    ]
+
+
 def _text(found: LoadedClass, now: Board) -> str:
-    rows = [_cells(place, seat) for seat in now.seats for place in seat.machines]
-    rows += [("shared", *_machine_cells(row), "", "", "", "", "") for row in now.shared]
+    rows: list[tuple[MachineRow, tuple[str, ...]]]
+    rows = [(row, _cells(row, seat)) for seat in now.seats for row in seat.machines]
+    rows += [(row, ("shared", *_machine_cells(row), "", "", "", "", "")) for row in now.shared]
+    head: tuple[str, ...] = _HEAD
+    if found.hosts is not None:
+        head = (*_HEAD[:2], "HOST", *_HEAD[2:])
+        rows = [(row, (*cells[:2], row.host, *cells[2:])) for row, cells in rows]
     up = sum(row.state == "up" for seat in now.seats for row in seat.machines)
     every = sum(len(seat.machines) for seat in now.seats)
     inside = sum(bool(seat.logged_in) for seat in now.seats)
     line = f"{found.name}: {up} of {every} machines up, {inside} of {len(now.seats)} in"
-    return f"{table(_HEAD, rows)}\n{line}"
+    return f"{table(head, [cells for _, cells in rows])}\n{line}"
 
 
 def _machine_cells(row: MachineRow) -> tuple[str, str, str, str]:
@@ -101,7 +121,7 @@ def _cells(row: MachineRow, seat: SeatRow) -> tuple[str, ...]:
 def _end(moment: datetime) -> str:
     """Return when that is: without its date, if it is within a day."""
     near = abs((moment - datetime.now(UTC)).total_seconds()) < DAY_SECONDS
-    return moment.astimezone().strftime("%H:%M" if near else "%Y-%m-%d %H:%M")
+    return moment.astimezone().strftime("%H:%M %z" if near else "%Y-%m-%d %H:%M %z")
 
 
 def _short(since: str) -> str:
@@ -126,11 +146,18 @@ def _data(found: LoadedClass, now: Board, runs: Running) -> dict[str, Any]:
         "gateway": runs.gateway,
         "seats": [_seat_data(seat) for seat in now.seats],
         "shared": [_machine_data(row) for row in now.shared],
+        "away": dict(now.away),
     }
 
 
 def _machine_data(row: MachineRow) -> dict[str, Any]:
-    return {"machine": row.place.machine, "state": row.state, "since": row.since, "memory": row.memory}
+    return {
+        "machine": row.place.machine,
+        "state": row.state,
+        "since": row.since,
+        "memory": row.memory,
+        "host": row.host,
+    }
 
 
 def _seat_data(row: SeatRow) -> dict[str, Any]:

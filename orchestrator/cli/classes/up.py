@@ -10,6 +10,7 @@ from orchestrator.classes import gateway
 from orchestrator.classes.background import start_service
 from orchestrator.classes.classfile.check_times import MORE_TIME
 from orchestrator.classes.entrances import host_of, require_entrances
+from orchestrator.classes.hosts import chosen
 from orchestrator.classes.last_good import keep
 from orchestrator.classes.leftovers import remove_leftovers
 from orchestrator.classes.model import LoadedClass, Seat
@@ -41,6 +42,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
             require_space(cache_dir())
             require_entrances(found)
             keep(found)
+            chosen.keep(found)
             for words in told_of_new(found, seats):
                 progress.tell(words)
             up = bring_up(found, seats, progress, prune=options.prune, rows=rows)
@@ -82,7 +84,7 @@ def _data(found: LoadedClass, up: Up) -> dict[str, object]:
                 "machine": str(one.place),
                 "message": one.problem.message,
                 "hint": one.problem.hint,
-                "logs": str(one.logs),
+                "logs": str(one.logs or ""),
             }
             for one in up.failed
         ],
@@ -103,11 +105,15 @@ def _say(found: LoadedClass, up: Up) -> None:
             issue_only,
         )
 
-        link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
-        say(f"your page of the class, for {LINK_HOURS} hours: {link}")
+        if up.waited:  # a new link would end the one that the other `up` prints now
+            say("the link of your page is what the `up` before this one printed; `up` again makes another")
+        else:
+            link = issue_only(found, LECTURER, timedelta(hours=LINK_HOURS))
+            say(f"your page of the class, for {LINK_HOURS} hours: {link}")
         if words := behind_a_proxy(found):
             say(words)
     for seat in up.left:
         write_error(f"{seat} is not on the roster any more; its machines are up until `class up --prune`\n")
     for one in up.failed:
-        write_error(f"{one.place} did not come up: {one.problem.describe()}\n  its logs are in {one.logs}\n")
+        logs = f"\n  its logs are in {one.logs}" if one.logs else ""
+        write_error(f"{one.place} did not come up: {one.problem.describe()}{logs}\n")

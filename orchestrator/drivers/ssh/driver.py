@@ -194,6 +194,7 @@ def _to_data(address: Address) -> dict[str, Any]:
         "key": str(address.client_key or ""),
         "host_keys": [base64.b64encode(key).decode() for key in address.host_keys],
         "jump": _to_data(address.jump) if address.jump else None,
+        "foreign": address.foreign,
     }
 
 
@@ -207,7 +208,7 @@ def _from_data(data: Mapping[str, Any]) -> Address:
         host_key=first,
         more_host_keys=tuple(more),
         jump=_from_data(data["jump"]) if data["jump"] else None,
-        foreign=True,
+        foreign=data.get("foreign", True),  # a guest of ours on another host is not
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from class_work import write_class
 
 from orchestrator.classes import down, gateway
+from orchestrator.classes.home_files import HomeFiles
 from orchestrator.classes.machines import Place
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import home_image
@@ -101,12 +102,12 @@ def test_a_home_folder_is_one_line_of_what_was_not_taken() -> None:
 
 def test_the_limit_is_never_less_than_the_home_folder_can_hold(tmp_path: Path) -> None:
     found = write_class(tmp_path, more="quota: {disk: 16MiB}")
-    assert collect._most(found, "ada", "desk") == 32 * 2**20
+    assert collect._most(found, HomeFiles(found).get("ada", "desk")) == 32 * 2**20
     image = home_image(found, "ada", "desk")
     image.parent.mkdir(parents=True)
     with image.open("wb") as file:
         file.truncate(2**30)
-    assert collect._most(found, "ada", "desk") == 2**30
+    assert collect._most(found, HomeFiles(found).get("ada", "desk")) == 2**30
 
 
 def test_sparse_files_and_odd_names_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

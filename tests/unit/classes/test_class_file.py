@@ -147,7 +147,7 @@ networks: {lan: {internet: »true}}
 shared: {»desk: {driver: qemu, networks: »[lan]}, »two: {}}
 quota: {memory: »100MiB, processes: »2, disk: »1MiB, network: off}
 access: {listen: »"::1:22", web: »"0.0.0.0:2222", key: »k.pem, host: »"http://x"}
-»hosts: [a]
+hosts: »hosts.yaml
 per: »groups
 policy: {»due: 2027-06-01T18:00+08:00}
 """
@@ -193,7 +193,8 @@ def test_all_mistakes_of_the_file_the_labs_and_the_roster_at_once(tmp_path: Path
         "» cannot read k.pem: No such file or directory",
         "» key without `certificate` (give both, or neither: then a certificate is made)",
         "» expected a host's name or address, without a port",
-        "» this version of isolab has all machines of a class on the host it runs on (leave `hosts` out)",
+        "» no hosts file at hosts.yaml"
+        " (a cluster is a file such as hosts.yaml, which lists hosts; docs/cluster.md)",
         "» expected one of: student, group (did you mean 'group'?)",
         "» each lab has its own due date (write `labs: [{lab: …, due: …}]`)",
         "roster.csv:2:1: ssh_key: OpenSSH takes no DSA keys (make a new one: ssh-keygen -t ed25519)",

@@ -17,6 +17,8 @@ from orchestrator.deadline import Deadline
 from orchestrator.host import process
 from orchestrator.host.process import Finished
 
+NAMES = ("lab", "desk", "board")
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
@@ -31,7 +33,7 @@ def files(tmp_path: Path) -> Path:
     dial = [sys.executable, "-I", "-S", str(tmp_path / "dial.py")]
     place = Place("ada", "desk", "", 1, "")
     (seat / "config").write_text(render_config({"desk": place}, seat, dial))
-    (tmp_path / "enter").write_text(render_enter(tmp_path, sys.executable))
+    (tmp_path / "enter").write_text(render_enter(tmp_path, sys.executable, NAMES))
     return tmp_path
 
 
@@ -48,6 +50,13 @@ def test_a_machine_that_is_not_up(files: Path) -> None:
         assert done.stderr.startswith(b"isolab: board is not up: it may be coming up or being reset")
 
 
+def test_a_machine_that_there_never_is(files: Path) -> None:
+    for line in ("", "true", "isolab sftp", "isolab connect bord"):
+        done = enter(files, line, "bord")
+        assert (done.code, done.stdout) == (69, b"")
+        assert done.stderr == b"isolab: there is no machine bord: yours are lab, desk, board\n"
+
+
 def test_a_machine_that_does_not_answer(files: Path) -> None:
     for line in ("true", "isolab connect", "isolab connect desk"):
         done = enter(files, line)
@@ -59,12 +68,12 @@ def test_a_machine_that_does_not_answer(files: Path) -> None:
 def test_connect_takes_names_of_machines_only(files: Path, name: str) -> None:
     done = enter(files, f"isolab connect {name}")
     assert (done.code, done.stdout) == (69, b"")
-    assert done.stderr.decode().startswith(f"isolab: {name} is not a machine that is up"), done.stderr
+    assert done.stderr.decode() == f"isolab: there is no machine {name}: yours are lab, desk, board\n"
     assert not (files / "harm").exists()
 
 
 def test_in_an_examination_nothing_goes_through(files: Path) -> None:
-    (files / "enter").write_text(render_enter(files, sys.executable, through=False))
+    (files / "enter").write_text(render_enter(files, sys.executable, NAMES, through=False))
     done = enter(files, "isolab connect desk")
     assert (done.code, done.stdout) == (69, b"")
     assert b"in an examination" in done.stderr

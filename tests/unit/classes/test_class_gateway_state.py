@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.classes import gateway
+from orchestrator.classes import gateway, listen
 from orchestrator.classes.gateway import sandbox, sockets
 from orchestrator.classes.gateway.added_keys import MOST_KEYS, AddedKeys
 from orchestrator.classes.gateway.folder import folder_of
@@ -91,7 +91,7 @@ def test_where_it_listens(found: LoadedClass, tmp_path: Path, monkeypatch: pytes
     assert gateway.endpoint(found) == Endpoint("0.0.0.0", 2222)
     lowest = tmp_path / "lowest"
     lowest.write_text("1024\n")
-    monkeypatch.setattr(sockets, "_LOWEST", lowest)
+    monkeypatch.setattr(listen, "_LOWEST", lowest)
     with pytest.raises(SpecError, match="ports below 1024"):
         sockets.require_free(Endpoint("127.0.0.1", 1023))
     with pytest.raises(SpecError, match="Cannot assign"):

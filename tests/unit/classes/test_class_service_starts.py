@@ -20,7 +20,8 @@ from orchestrator.classes.board import MachineState
 from orchestrator.classes.entrances import require_entrances
 from orchestrator.classes.machines import Place
 from orchestrator.classes.model import LoadedClass
-from orchestrator.cli.classes import plan, status, up
+from orchestrator.cli.classes import status, up
+from orchestrator.cli.classes.closed import tell_closed
 from orchestrator.cli.classes.options import ClassOptions
 from orchestrator.errors import LabError, Unavailable
 
@@ -130,5 +131,5 @@ def test_a_plan_says_that_a_port_is_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], found: LoadedClass, taken: int
 ) -> None:
     busy = made_up_class(tmp_path / "busy", 1, f'access: {{listen: "127.0.0.1:{taken}"}}')
-    plan._tell_closed(busy)
+    tell_closed(busy)
     assert f"`isolab class up` would refuse: port {taken} is taken" in capsys.readouterr().err

@@ -1,0 +1,505 @@
+"""A class over several hosts: who goes where, what travels, and what is believed of what hosts say. No host
+is asked."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from class_work import SKELETON, write_class
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_term import made_up_class
+from made_up_term import write_class as write_term
+from public_keys import ED25519
+
+from orchestrator.classes import on_hosts
+from orchestrator.classes.down import bring_down
+from orchestrator.classes.gateway.folder import folder_of
+from orchestrator.classes.gateway.keys import student_keys
+from orchestrator.classes.gateway.standing import standing as gateway_standing
+from orchestrator.classes.home_files import HomeFiles
+from orchestrator.classes.hosts import chosen, look, snapshots
+from orchestrator.classes.hosts.answer import HostAnswer, HostHome, HostMachine, checked
+from orchestrator.classes.hosts.journal import SeatHosts
+from orchestrator.classes.hosts.packed_files import Packing, unpack
+from orchestrator.classes.hosts.request import Act, PartRequest, part_of
+from orchestrator.classes.hosts.spread import SPARE, Room, spread
+from orchestrator.classes.hosts.ways import HostWays, port_of
+from orchestrator.classes.load import load_class
+from orchestrator.classes.machines import Place, standing, there
+from orchestrator.classes.model import SHARED, LoadedClass
+from orchestrator.classes.plan_hosts import plan_on_hosts
+from orchestrator.classes.reset import reset
+from orchestrator.classes.up import bring_up
+from orchestrator.classes.work.collect import Collected
+from orchestrator.cli.classes.clustered import clustered
+from orchestrator.cluster.hosts_up import HostsUp
+from orchestrator.deadline import Cancellation, poll
+from orchestrator.errors import LabError, SpecError, TransportError, Unavailable
+from orchestrator.labfile.machine_section import host_name
+from orchestrator.progress import SilentProgress
+
+SILENT = SilentProgress()
+GIB = 2**30
+HOSTS = "hosts:\n  - {name: alder, memory: 4GiB}\n  - {name: birch}\n"
+PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+KEY = ED25519.split()[1]
+SITE = {
+    "runner": ["/run"],
+    "work": "/work",
+    "users": {"root": 0, "student": 1000},
+    "switch": True,
+    "homes": {"student": "/home/student"},
+}
+
+
+def machine(seat: str, name: str = "desk", port: int = 40000, memory: int = 50 * 2**20) -> HostMachine:
+    since = "2027-03-01T09:00:00+0800"
+    run = f"20270301-090000-{seat}"
+    return HostMachine(
+        seat, name, run, "amd64", "vm", "tcg", since, False, memory, port, KEY, PRIVATE if port else "", SITE
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setattr(look, "_LAST", {})
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> LoadedClass:
+    folder = tmp_path / "class"
+    write_term(folder, 4, "hosts: hosts.yaml")
+    (folder / "hosts.yaml").write_text(HOSTS)
+    return load_class(folder)
+
+
+class MadeUpHosts:
+    """Hosts that do what they are asked at once, unless they are ``off``, and remember what that was."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, PartRequest]] = []
+        self.off: set[str] = set()
+        self.there: dict[str, dict[tuple[str, str], HostMachine]] = {"alder": {}, "birch": {}}
+        self.homes: dict[str, set[tuple[str, str]]] = {"alder": set(), "birch": set()}
+
+    def ask(self, _found: object, _hosts: object, host: Any, request: PartRequest, *_: object) -> HostAnswer:
+        self.asked.append((host.name, request))
+        if host.name in self.off:
+            raise Unavailable(f"{host.name}: it is off", hint="switch it on")
+        have, homes = self.there[host.name], self.homes[host.name]
+        came: list[tuple[str, str]] = []
+        stayed: list[tuple[str, str]] = []
+        for place in [(seat, "desk") for seat in request.seats]:
+            if request.act is Act.UP:
+                (stayed if place in have else came).append(place)
+                have.setdefault(place, machine(place[0]))
+                homes.add(place)
+            elif request.act is Act.RESET:
+                have[place] = machine(place[0], port=40001)
+                came.append(place)
+            elif request.act is Act.DOWN and place in have:
+                del have[place]
+                came.append(place)
+        homes -= {*request.destroy}
+        return HostAnswer(
+            machines=tuple(have.values()),
+            homes=tuple(HostHome(seat, name, GIB, 1.0) for seat, name in sorted(homes)),
+            free=8 * GIB,
+            cpus=2,
+            disk=100 * GIB,
+            came=tuple(came),
+            stayed=tuple(stayed),
+        )
+
+    def acts(self, act: Act) -> list[tuple[str, tuple[str, ...]]]:
+        return sorted((host, request.seats) for host, request in self.asked if request.act is act)
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> MadeUpHosts:
+    made = MadeUpHosts()
+    monkeypatch.setattr(on_hosts, "ask", made.ask)
+    monkeypatch.setattr(look, "ask", made.ask)
+    monkeypatch.setattr(look, "NEW_SECONDS", -1.0)
+    monkeypatch.setattr(look, "AWAY_SECONDS", -1.0)
+    for way in ("keep_open", "close"):
+        monkeypatch.setattr(on_hosts, way, lambda *_: None)
+    return made
+
+
+# Who goes where
+
+
+def test_new_seats_go_where_most_memory_is_left_and_known_ones_stay() -> None:
+    rooms = {"a": Room(4 * GIB, {"": GIB}), "b": Room(6 * GIB, {"": GIB})}
+    done = spread(["s1", "s2", "s3", "s4"], {"s4": "a"}, rooms)
+    assert done.hosts == {"s4": "a", "s1": "b", "s2": "b", "s3": "b"}
+    assert (done.short, done.lacks) == ({}, {})
+
+
+def test_of_equal_hosts_each_gets_its_share() -> None:
+    rooms = {name: Room(8 * GIB, {"": GIB}) for name in ("a", "b")}
+    done = spread(["s1", "s2", "s3", "s4"], {}, rooms)
+    assert [done.hosts[f"s{number}"] for number in (1, 2, 3, 4)] == ["a", "b", "a", "b"]
+
+
+def test_who_has_no_host_is_told_what_each_lacks() -> None:
+    rooms = {
+        "a": Room(SPARE + GIB // 2, {"": GIB}),
+        "b": Room(9 * GIB, {"": GIB}, closed="it is drained"),
+    }
+    done = spread(["s1"], {}, rooms)
+    assert (done.hosts, done.short) == ({}, {"s1": "a lacks 512 MiB of memory; b: it is drained"})
+    assert spread(["s1"], {}, {}).short == {"s1": "no host answers"}
+
+
+def test_a_host_that_is_away_keeps_its_seats_and_one_that_is_full_says_so() -> None:
+    rooms = {"a": Room(SPARE, {"": GIB})}
+    done = spread(["s1", "s2"], {"s1": "gone", "s2": "a"}, rooms)
+    assert done.hosts == {"s1": "gone", "s2": "a"}
+    assert done.lacks == {"a": GIB}
+
+
+@given(
+    st.lists(st.sampled_from([f"s{number}" for number in range(9)]), unique=True),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 12), max_size=3),
+)
+def test_no_host_gets_more_than_it_has_and_nobody_is_lost(seats: list[str], free: dict[str, int]) -> None:
+    rooms = {host: Room(SPARE + gib * GIB, {"": GIB}) for host, gib in free.items()}
+    done = spread(seats, {}, rooms)
+    assert {*done.hosts} | {*done.short} == {*seats}
+    assert not {*done.hosts} & {*done.short}
+    assert all([*done.hosts.values()].count(host) <= gib for host, gib in free.items())
+
+
+# What travels
+
+
+def test_a_request_arrives_as_it_was_sent(found: LoadedClass) -> None:
+    request = part_of(
+        found, Act.UP, seats=("s00",), student_keys={"s00": ("ssh-ed25519 AAAA",)}, starting=b"\x00\xff"
+    )
+    assert PartRequest.from_line(request.to_line()) == request
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[]\n", b'{"act": "dance"}', b"\xff"])
+def test_what_is_no_request_is_refused(line: bytes) -> None:
+    with pytest.raises(SpecError, match="takes the request of a controller"):
+        PartRequest.from_line(line)
+
+
+def test_a_host_gets_neither_labs_nor_names_nor_keys_of_others(tmp_path: Path) -> None:
+    found = write_class(tmp_path, more="contact: Grace\nexam: false")
+    line = part_of(found, Act.LOOK).to_line().decode()
+    assert {*json.loads(line)["written"]} == {"class", "machines"}
+    assert json.loads(line)["written"]["machines"]["desk"]["arch"] == host_name()
+    assert not [word for word in ("small", "Grace", "roster.csv", "ssh-") if word in line]
+
+
+def test_an_examination_has_no_network_on_a_host_either(tmp_path: Path) -> None:
+    found = write_class(tmp_path, due="2030-03-08T17:00+00:00", more="exam: true\nquota: {disk: 32MiB}")
+    assert part_of(found, Act.LOOK).written["quota"] == {"disk": "32MiB", "network": "off"}
+
+
+def test_starting_files_arrive_as_plain_files(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "lab/empty").mkdir(parents=True)
+    target.mkdir()
+    (source / "lab/a.c").write_text(SKELETON)
+    (source / "lab/go").write_text("#!/bin/sh\n")
+    (source / "lab/go").chmod(0o755)
+    (source / "lab/link").symlink_to("/etc/passwd")
+    packing = Packing()
+    packing.add("s00", source)
+    unpack(packing.finish(), target)
+    there = {str(path.relative_to(target)) for path in target.rglob("*")}
+    assert there == {"s00", "s00/lab", "s00/lab/empty", "s00/lab/a.c", "s00/lab/go"}
+    assert (target / "s00/lab/a.c").read_text() == SKELETON
+    assert (target / "s00/lab/go").stat().st_mode & 0o111
+    assert not (target / "s00/lab/a.c").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../x", "s00/../../x"])
+def test_starting_files_go_nowhere_else(tmp_path: Path, name: str) -> None:
+    packing = Packing()
+    packing.add(name, tmp_path / "nothing")
+    (tmp_path / "target").mkdir()
+    with pytest.raises(SpecError, match="have an entry"):
+        unpack(packing.finish(), tmp_path / "target")
+    with pytest.raises(SpecError, match="damaged"):
+        unpack(b"nonsense", tmp_path / "target")
+
+
+# What hosts say
+
+
+def said(*machines: HostMachine, **more: Any) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(json.dumps(HostAnswer(machines=machines, **more).to_data()))
+    return data
+
+
+def test_what_a_host_says_is_taken_over(found: LoadedClass) -> None:
+    data = said(
+        machine("s00"), homes=(HostHome("s00", "desk", GIB, 1.5),), measured={"micro-amd64-": (5, 0.5)}
+    )
+    answer = checked(data, found, "alder")
+    assert [(one.seat, one.port, one.client_key) for one in answer.machines] == [("s00", 40000, PRIVATE)]
+    assert answer.homes == (HostHome("s00", "desk", GIB, 1.5),)
+    assert answer.measured == {"micro-amd64-": (5, 0.5)}
+
+
+def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
+    *way, last, value = path
+
+    def change(data: dict[str, Any]) -> None:
+        here: Any = data
+        for key in way:
+            here = here[key]
+        here[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("machines", 0, "seat", "../../etc"),
+        _set("machines", 0, "seat", None),
+        _set("machines", 0, "machine", "other"),
+        _set("machines", 0, "port", 65536),
+        _set("machines", 0, "port", -1),
+        _set("machines", 0, "port", True),
+        _set("machines", 0, "host_key", "!"),
+        _set("machines", 0, "client_key", "ssh-ed25519 AAAA"),
+        _set("machines", 0, "since", "now\x1b[2J"),
+        _set("machines", 0, "run", "x/y"),
+        _set("machines", 0, "site", "homes", {"student": "-o ProxyCommand=x"}),
+        _set("machines", 0, "site", "runner", ["/run\n"]),
+        _set("machines", 0, "memory", float("inf")),
+        _set("machines", [{}]),
+        _set("machines", {}),
+        _set("homes", [{"seat": "s00", "machine": "desk", "size": 1, "written": float("nan")}]),
+        _set("free", "much"),
+        _set("came", [["s00"]]),
+        _set("failed", [{"seat": "s00", "machine": "desk", "message": 3, "hint": "", "logs": ""}]),
+    ],
+)
+def test_what_cannot_be_is_not_believed(found: LoadedClass, change: Callable[[dict[str, Any]], None]) -> None:
+    data = said(machine("s00"))
+    change(data)
+    with pytest.raises(TransportError, match="alder: what its isolab says of the class cannot be"):
+        checked(data, found, "alder")
+
+
+def test_a_machine_is_said_once(found: LoadedClass) -> None:
+    with pytest.raises(TransportError, match="twice"):
+        checked(said(machine("s00"), machine("s00")), found, "alder")
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), st.lists))
+def test_nothing_that_a_host_says_breaks_anything(rubbish: object) -> None:
+    data = copy.deepcopy(said(machine("s00")))
+    found: Any = type("Class", (), {"shared": None, "machines": None})()
+    for key in data:
+        with pytest.raises(TransportError):
+            checked({**data, "machines": [], key: [rubbish]}, found, "alder")
+
+
+# Machines as the rest of the class has them
+
+
+def test_machines_on_hosts_are_entered_at_a_port_of_this_computer(found: LoadedClass) -> None:
+    SeatHosts(found).note({"s00": "alder"})
+    snapshots.keep(found, "alder", checked(said(machine("s00")), found, "alder"))
+    ways = {"master": 1, "ports": {"s00.desk": [50123, 40000]}}
+    (snapshots.hosts_folder(found) / "alder/ways.json").write_text(json.dumps(ways))
+    ((place, one),) = there(found).items()
+    assert (place, one.name) == (Place("s00", "desk"), "term.s00/desk")
+    (entrance,) = gateway_standing(found, folder_of(found))
+    assert (entrance.seat, entrance.port) == ("s00", 50123)
+    assert base64.b64encode(bytes.fromhex(entrance.host_key)).decode() == KEY
+    key = Path(one.handle.data["address"]["key"])
+    assert (key.read_text(), key.stat().st_mode & 0o777) == (PRIVATE, 0o600)
+    assert one.handle.tag != f"isolab-{machine('s00').run}-desk"  # a host does not choose it
+
+
+def test_a_machine_without_a_way_is_not_offered_to_students(found: LoadedClass) -> None:
+    snapshots.keep(found, "alder", checked(said(machine("s00")), found, "alder"))
+    assert gateway_standing(found, folder_of(found)) == []
+    assert port_of({"alder": HostWays(1, {"s00.desk": (5, 6)})}, "birch", "s00", "desk") == 0
+
+
+def test_keys_of_machines_that_are_gone_are_removed(found: LoadedClass) -> None:
+    snapshots.keep(found, "alder", checked(said(machine("s00")), found, "alder"))
+    assert len([*snapshots.hosts_folder(found).glob("alder/s00.desk/client_key")]) == 1
+    snapshots.keep(found, "alder", checked(said(), found, "alder"))
+    assert not [*snapshots.hosts_folder(found).glob("alder/s00.desk")]
+
+
+# Up, reset, down
+
+
+def test_up_spreads_gives_keys_and_starting_files_and_stays(found: LoadedClass, hosts: MadeUpHosts) -> None:
+    up = bring_up(found, found.seats, SILENT)
+    assert [str(place) for place in up.came] == ["s00/desk", "s01/desk", "s02/desk", "s03/desk"]
+    assert hosts.acts(Act.UP) == [("alder", ("s02",)), ("birch", ("s00", "s01", "s03"))]  # 4 GiB, and 8
+    where = SeatHosts(found).hosts()
+    for host, request in hosts.asked:
+        if request.act is Act.UP:
+            assert {*request.student_keys} == {seat for seat, name in where.items() if name == host}
+            assert all(keys == student_keys(found, seat) for seat, keys in request.student_keys.items())
+    hosts.asked.clear()
+    again = bring_up(found, found.seats, SILENT)
+    assert (again.came, len(again.were_there)) == ((), 4)
+    assert SeatHosts(found).hosts() == where
+    assert not any(request.starting for _, request in hosts.asked)  # their home folders are there
+
+
+def test_a_host_that_is_off_costs_its_own_seats_only(found: LoadedClass, hosts: MadeUpHosts) -> None:
+    bring_up(found, found.seats, SILENT)
+    where = SeatHosts(found).hosts()
+    hosts.off.add("birch")
+    mine = {Place(seat, "desk") for seat, host in where.items() if host == "birch"}
+    now = standing(found)
+    assert {place for place, one in now.items() if one.away} == mine
+    assert {one.away for one in now.values() if one.away} == {"birch: it is off\n  hint: switch it on"}
+    up = bring_up(found, found.seats, SILENT)
+    assert {one.place for one in up.failed} == mine
+    assert SeatHosts(found).hosts() == where  # their home folders are there
+    hosts.off.clear()
+    assert bring_up(found, found.seats, SILENT).failed == ()
+
+
+def test_ctrl_c_ends_what_hosts_do(
+    found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    def ask(_found: object, up: HostsUp, host: Any, *_: object) -> HostAnswer:
+        signal.raise_signal(signal.SIGINT) if host.name == "alder" else None
+        try:
+            poll(lambda: False, up.deadline(60), "waiting for the host")
+        finally:
+            ended.append(host.name)
+        raise AssertionError
+
+    monkeypatch.setattr(on_hosts, "ask", ask)
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(found, found.seats, SILENT)
+    assert sorted(ended) == ["alder", "birch"]
+
+
+def test_machines_are_replaced_on_their_host(found: LoadedClass, hosts: MadeUpHosts) -> None:
+    bring_up(found, found.seats, SILENT)
+    where = SeatHosts(found).hosts()["s01"]
+    done = reset(found, [found.seats[1]], (), SILENT)
+    assert done == [(Place("s01", "desk"), None)]
+    assert hosts.acts(Act.RESET) == [(where, ("s01",))]
+    hosts.off.add(where)
+    ((_, problem),) = reset(found, [found.seats[1]], (), SILENT)
+    assert isinstance(problem, LabError)
+
+
+def test_down_takes_all_hosts_and_keeps_home_folders(
+    found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_: [])
+    bring_up(found, found.seats, SILENT)
+    where = SeatHosts(found).hosts()
+    down = bring_down(found, found.seats, SILENT, Cancellation(), everything=True)
+    assert (len(down.gone), down.failed) == (4, ())
+    assert there(found) == {}
+    assert HomeFiles(found).seats() == {"s00", "s01", "s02", "s03"}
+    assert SeatHosts(found).hosts() == where
+
+
+def test_the_home_folders_of_an_examination_are_destroyed_where_they_are(
+    tmp_path: Path, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "exam"
+    write_term(folder, 2, "hosts: hosts.yaml", "exam: true", "ends: 2099-01-01T00:00+00:00")
+    (folder / "hosts.yaml").write_text(HOSTS)
+    found = load_class(folder)
+    copies = [Collected("s00", "desk"), Collected("s01", "desk", missed=("big: too large",))]
+    monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_: copies)
+    bring_up(found, found.seats, SILENT)
+    down = bring_down(found, found.seats, SILENT, Cancellation(), everything=True)
+    assert down.destroyed == (Place("s00", "desk"),)
+    assert HomeFiles(found).seats() == {"s01"}
+    assert list(SeatHosts(found).hosts()) == ["s01"]
+    (words,) = down.failed
+    assert words.startswith(
+        "s01/desk: not taken: big: too large; its home folder is kept in desk.img of s01 on "
+    )
+
+
+def test_who_left_the_roster_is_taken_down_on_the_host(
+    found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.classes.up.collect", lambda *_: [])
+    bring_up(found, found.seats, SILENT)
+    roster = found.folder / "roster.csv"
+    lines = roster.read_text().splitlines()
+    roster.write_text("\n".join(line for line in lines if not line.startswith("s03")) + "\n")
+    fewer = load_class(found.folder)
+    assert bring_up(fewer, fewer.seats, SILENT).left == ("s03",)
+    bring_up(fewer, fewer.seats, SILENT, prune=True)
+    assert {place.seat for place in there(fewer)} == {"s00", "s01", "s02"}
+
+
+def test_a_plan_says_who_goes_where_and_asks_only(found: LoadedClass, hosts: MadeUpHosts) -> None:
+    plan = plan_on_hosts(found, found.seats)
+    assert sorted(seat for one in plan.hosts for seat in one.seats) == ["s00", "s01", "s02", "s03"]
+    assert plan.fits
+    assert {request.act for _, request in hosts.asked} == {Act.LOOK}
+    assert SeatHosts(found).hosts() == {}
+    bring_up(found, found.seats, SILENT)
+    hosts.off.add("alder")
+    plan = plan_on_hosts(found, found.seats)
+    assert not plan.fits
+    assert {*plan.stuck.values()} == {"alder"}
+
+
+def test_machines_for_everybody_are_on_one_host(tmp_path: Path, hosts: MadeUpHosts) -> None:
+    folder = tmp_path / "shared"
+    write_term(folder, 2, "hosts: hosts.yaml", "shared: {server: {driver: qemu}}")
+    (folder / "hosts.yaml").write_text(HOSTS)
+    plan = plan_on_hosts(load_class(folder), load_class(folder).seats)
+    assert len([one for one in plan.hosts if SHARED in one.seats]) == 1
+    assert sum(len(one.plan.shared) for one in plan.hosts) == 1
+
+
+# Which hosts
+
+
+def test_the_class_file_names_the_hosts_or_the_option_does(found: LoadedClass, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    with pytest.raises(SpecError, match="names another hosts file"):
+        clustered(found, str(other))
+    assert clustered(found, str(found.folder / "hosts.yaml")) is found
+    alone = made_up_class(tmp_path / "alone", 1)
+    assert clustered(alone, "").hosts is None
+    with_hosts = clustered(alone, str(other))
+    assert with_hosts.hosts == other
+    chosen.keep(with_hosts)
+    assert clustered(alone, "").hosts == other  # the service, and who types less
+    chosen.forget(with_hosts)
+    assert clustered(alone, "").hosts is None
+
+
+def test_mistakes_of_the_hosts_file_are_told(tmp_path: Path) -> None:
+    write_term(tmp_path, 1, "hosts: hosts.yaml")
+    (tmp_path / "hosts.yaml").write_text("hosts:\n  - {nam: alder}\n")
+    with pytest.raises(SpecError) as caught:
+        load_class(tmp_path)
+    assert [one.line for one in caught.value.problems] == [2, 2]
