@@ -11,10 +11,12 @@ import pytest
 from agents import DIGEST, RUN, agent_in, soon
 
 from orchestrator.cluster.agent import background as module
-from orchestrator.cluster.agent.background import agent_process, connect, connected, serve
+from orchestrator.cluster.agent import present
+from orchestrator.cluster.agent.background import agent_process, connected, serve
 from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.labs import BundleFormat
 from orchestrator.cluster.agent.paths import AgentPlace, agent_place
+from orchestrator.cluster.agent.present import connect
 from orchestrator.cluster.agent.streams import SocketStream
 from orchestrator.cluster.model import SignedLine
 from orchestrator.deadline import poll
@@ -136,10 +138,10 @@ def test_one_of_another_installation_is_replaced_unless_it_has_guests(
         started.append(Process(place))
 
     monkeypatch.setattr(module, "_start", start)
-    monkeypatch.setattr(module, "_WHOSE", "/older/python 0.1.0")
+    monkeypatch.setattr(present, "WHOSE", "/older/python 0.1.0")
     older = Process(place)
     connected_to(place).close()
-    monkeypatch.setattr(module, "_WHOSE", "/newer/python 0.2.0")
+    monkeypatch.setattr(present, "WHOSE", "/newer/python 0.2.0")
     guests = [True]
     monkeypatch.setattr(
         AgentClient, "leases", lambda *_: [{"kept": False, "guests": ["m"]}] if guests[0] else []
