@@ -1,0 +1,101 @@
+"""`isolab bench cluster` on four hosts of this machine, with faults for which one needs power over links and
+hosts besides those of every cluster.
+
+``python tests/support/cluster_bench.py [FAULTS [SEED [FIGURES]]]`` prints the rows; FIGURES is 0 to leave the
+figures out, or names some of them. Each host has a cache of its own, with the images that are here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cluster_hosts import NetHost, NetHosts, hosts
+from habitat import fresh_home
+
+from orchestrator import images
+from orchestrator.arch import ARCHITECTURES
+from orchestrator.bench.cluster.faults import Fault, Kind
+from orchestrator.bench.cluster.hit import Undoing
+from orchestrator.bench.cluster.rows import FIGURES, Wanted, cluster_rows
+from orchestrator.cli.bench import isolab_command
+from orchestrator.cluster.hostfile.load import load_hosts
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.progress import shown
+
+LINKS = tuple(Kind(does, "link", lasts=True) for does in ("cut", "mute", "deafen", "unplug"))
+POWER = Kind("switch off", "host", lasts=True)
+CACHE = "/tmp/cache"
+"""Of each host, in its own /tmp."""
+MEMORY = "3GiB"
+
+
+@dataclass(frozen=True)
+class LinkFaults:
+    """Links are cut, half closed or unplugged, and hosts switched off, for some seconds."""
+
+    net: NetHosts
+    undoing: Undoing = field(default_factory=Undoing)
+    kinds: Sequence[Kind] = (*LINKS, POWER)
+    switch: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    """One thread for all switches: a host goes off with the thread that switched it on."""
+
+    def hit(self, fault: Fault) -> bool:
+        host = self.net[fault.host]
+        if fault.kind == POWER:
+            self.switch.submit(host.off).result()
+            self.undoing.after(fault.seconds, lambda: self.switch.submit(host.on).result())
+        else:
+            getattr(host, fault.kind.does)()
+            self.undoing.after(fault.seconds, lambda: self._heal(host))
+        return True
+
+    def _heal(self, host: NetHost) -> None:
+        self.switch.submit(lambda: host.processes() and host.heal()).result()  # if it is on
+
+    def wait(self) -> None:
+        self.undoing.wait()
+
+
+@contextmanager
+def cache_of_its_own(net: NetHosts) -> Iterator[None]:
+    """Give this side and each host a cache with the image of the guests and the compiler's libraries."""
+    source = Path.home() / ".cache" / "isolab"
+    found = images.find(recipes()["micro"], ARCHITECTURES["arm64"])
+    assert found is not None, "isolab images build micro --arch arm64"
+    mine = net.folder / "cache"
+    for cache in (mine, *(host.root / "tmp" / "cache" for host in net.hosts)):
+        (cache / "images").mkdir(parents=True)
+        for folder in (Path("images", found.key), Path("toolchain"), Path("libc"), Path("cluster-parts")):
+            if (source / folder).is_dir():
+                shutil.copytree(source / folder, cache / folder, copy_function=os.link, symlinks=True)
+    os.environ["ISOLAB_CACHE"] = str(mine)
+    yield
+
+
+def main(faults: int, seed: int, figures: str) -> None:
+    """Print what was measured, as JSON."""
+    chosen = [rows for rows in FIGURES if figures == "1" or rows.__name__.removesuffix("_rows") in figures]
+    with hosts(more=f"SetEnv ISOLAB_CACHE={CACHE}") as net, fresh_home() as home, cache_of_its_own(net):
+        os.environ.update(home.variables)
+        file = home.root / "hosts.yaml"
+        rows = [f'  - {{name: {h.name}, ssh: "root@{h.address}", memory: {MEMORY}}}\n' for h in net.hosts]
+        file.write_text("hosts:\n" + "".join(rows))
+        wanted, cluster = Wanted(faults, seed, chosen), load_hosts(file)
+        with shown() as progress:
+            for row in cluster_rows(cluster, wanted, isolab_command, progress, lambda _: (LinkFaults(net),)):
+                print(
+                    json.dumps({**asdict(row), "met": row.met, "at": time.strftime("%H:%M:%S")}), flush=True
+                )
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in [*sys.argv[1:], "200", "1"][:2]), [*sys.argv[1:], "", "", "1"][2])  # type: ignore[call-arg]
