@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -91,11 +90,11 @@ def main(faults: int, seed: int, figures: str) -> None:
         file.write_text("hosts:\n" + "".join(rows))
         wanted, cluster = Wanted(faults, seed, chosen), load_hosts(file)
         with shown() as progress:
-            for row in cluster_rows(cluster, wanted, isolab_command, progress, lambda _: (LinkFaults(net),)):
-                print(
-                    json.dumps({**asdict(row), "met": row.met, "at": time.strftime("%H:%M:%S")}), flush=True
-                )
+            found = cluster_rows(cluster, wanted, isolab_command, progress, lambda _: (LinkFaults(net),))
+            for row in found:
+                print(json.dumps({**asdict(row), "met": row.met}), flush=True)
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in [*sys.argv[1:], "200", "1"][:2]), [*sys.argv[1:], "", "", "1"][2])  # type: ignore[call-arg]
+    words = [*sys.argv[1:], *("200", "1", "1")[len(sys.argv) - 1 :]]
+    main(int(words[0]), int(words[1]), words[2])

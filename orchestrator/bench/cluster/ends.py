@@ -1,4 +1,4 @@
-"""The end of a run by its command's: interrupted, and killed, when leases have to end what it left."""
+"""The end of a run by its command's: told to end, and killed, when leases have to end what it left."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ _AT_FIRST = Fault(0, Kind("kill", "command"), "", Moment.FIRST, 0.0, 0.0, 0)
 
 
 def end_rows(stage: Stage) -> Iterator[BenchResult]:
-    """Interrupt a run, then kill another, at their first records."""
+    """Tell a run to end, then kill another, at their first records."""
     with ground(stage) as there:
-        stage.progress.doing("bench", "a run that is interrupted")
-        left, _ = _ended(there, signal.SIGINT, 0.0)
-        yield BenchResult("what a run that was interrupted left", len(left), "", 0.0, {}, ", ".join(left[:1]))
+        stage.progress.doing("bench", "a run that is told to end")
+        left, _ = _ended(there, signal.SIGTERM, 0.0)
+        yield BenchResult("what a run left that was told to end", len(left), "", 0.0, {}, ", ".join(left[:1]))
         stage.progress.doing("bench", "a run whose command is killed: its leases end")
         most = LEASE_SECONDS + 2 * BEAT_SECONDS
         left, seconds = _ended(there, signal.SIGKILL, 2 * most)
-        note = ", ".join(left[:1])
-        yield BenchResult(
-            "command killed: seconds until nothing is left of its run", seconds, "s", most, {}, note
-        )
+        what = "command killed: until nothing is left of its run"
+        yield BenchResult(what, seconds, "s", most, {}, ", ".join(left[:1]))
 
 
 def _ended(there: Ground, number: signal.Signals, patience: float) -> tuple[list[str], float]:

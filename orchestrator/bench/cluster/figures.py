@@ -68,8 +68,8 @@ def _first(stage: Stage, words: list[str], out: str) -> float:
 
 
 def overhead_rows(stage: Stage) -> Iterator[BenchResult]:
-    """Run few machines and many that wait for a second: what each more of them costs in processor time, beside
-    what its host does to run it."""
+    """Run few machines and many that wait for a second: what each more of them costs in processor time,
+    beside what its host does to run it."""
     costs: list[dict[str, float]] = []
     for number in (FEW, FEW, MANY):
         stage.progress.doing("bench", f"{number} jobs of a second")
@@ -97,7 +97,7 @@ def _spent(stage: Stage) -> dict[str, float]:
 
 
 def template_rows(stage: Stage) -> Iterator[BenchResult]:
-    """Make a template that nobody has on one host, and bring it to another: copied, checked and tested there."""
+    """Make a template that nobody has on one host, and bring it to another: copied, checked, tested."""
     first, second = stage.hosts.cluster.hosts[:2]
     # A memory of its own makes a template of its own.
     memory = 257 + os.getpid() % 200

@@ -61,9 +61,10 @@ def naps(
 
 
 def processes(number: int) -> dict[str, str]:
+    """Return so many machines that are processes, as a lab file has them."""
     return {f"p{index}": PROCESS for index in range(number)}
 
 
 def guests(number: int, memory: int = 256) -> dict[str, str]:
-    """``memory`` in MiB."""
+    """Return so many guests, as a lab file has them; ``memory`` in MiB."""
     return {f"g{index}": GUEST.format(memory=memory) for index in range(number)}

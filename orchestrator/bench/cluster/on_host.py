@@ -1,7 +1,7 @@
 """The benchmark's part on each host: kills and stops processes there, and says what a run has left.
 
-One JSON object on standard input says what to do, one on standard output what was found. It speaks to no agent:
-what it sees is what is there.
+One JSON object on standard input says what to do, one on standard output what was found. It speaks to no
+agent: what it sees is what is there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +20,13 @@ from typing import Any
 from orchestrator.cluster.agent.ledger import Ledger
 from orchestrator.cluster.agent.paths import agent_place
 from orchestrator.cluster.agent.running_unit import RECORD
-from orchestrator.host import process_table
-from orchestrator.machines.journal import Journal, start_time
+from orchestrator.deadline import Deadline
+from orchestrator.host import process, process_table
+from orchestrator.machines.journal import Journal
 from orchestrator.paths import scratch_dir
 
 PROGRAM = ("-c", f"from {__name__} import main; main()")
+DETACH_SECONDS = 20.0
 MARKS = "isolab-bench-"
 """What the folder begins with in which programs leave marks."""
 
@@ -69,28 +70,18 @@ def _hit(asked: Mapping[str, Any]) -> dict[str, Any]:
     if not there:
         return {"hit": 0}
     victim = there[int(asked["which"]) % len(there)]
-    born = start_time(victim)
     with contextlib.suppress(ProcessLookupError):
         os.kill(victim, signal.Signals[str(asked["signal"])])
         if asked.get("seconds"):
-            _later(victim, born, float(asked["seconds"]))
+            _later(victim, float(asked["seconds"]))
         return {"hit": victim}
     return {"hit": 0}
 
 
-def _later(pid: int, born: str, seconds: float) -> None:
+def _later(pid: int, seconds: float) -> None:
     """Let a stopped process go on, whatever becomes of the connection that we were asked over."""
-    if os.fork():
-        return
-    os.setsid()
-    with Path(os.devnull).open("r+b") as nothing:
-        for number in range(3):
-            os.dup2(nothing.fileno(), number)
-    time.sleep(seconds)
-    if start_time(pid) == born:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-    os._exit(0)
+    words = ["sh", "-c", 'sleep "$1"; kill -CONT "$2"', "sh", str(seconds), str(pid)]
+    process.detach(words, Path(os.devnull), Deadline.after(DETACH_SECONDS))
 
 
 def _with_role(role: str) -> list[int]:
@@ -108,6 +99,8 @@ def _is(role: str, words: list[str]) -> bool:
         return False
     if role == "agent":
         return words[-2:] == ["agent", "--serve"]
+    if role == "relay" and words[-1] == "agent":
+        return True  # one that had to start the agent
     what = {"worker": "cluster.scheduling.worker import", "relay": "cluster.agent.relay import"}[role]
     return any(what in word for word in words)
 
