@@ -1,8 +1,9 @@
 """`isolab bench cluster` on four hosts of this machine, with faults for which one needs power over links and
 hosts besides those of every cluster.
 
-``python tests/support/cluster_bench.py [FAULTS [SEED [FIGURES]]]`` prints the rows; FIGURES is 0 to leave the
-figures out, or names some of them. Each host has a cache of its own, with the images that are here.
+``python tests/support/cluster_bench.py [FAULTS [SEED [FIGURES [GUESTS]]]]`` prints the rows; FIGURES is 0 to
+leave the figures out, or names some of them; GUESTS is how many of a run's machines are guests. Each host has a
+cache of its own, with the image of guests that is here.
 """
 
 from __future__ import annotations
@@ -58,37 +59,49 @@ class LinkFaults:
         return True
 
     def _heal(self, host: NetHost) -> None:
-        self.switch.submit(lambda: host.processes() and host.heal()).result()  # if it is on
+        self.switch.submit(_healed, host).result()
 
     def wait(self) -> None:
         self.undoing.wait()
 
 
+def _healed(host: NetHost) -> None:
+    if host.processes():  # it is on
+        host.heal()
+
+
 @contextmanager
-def cache_of_its_own(net: NetHosts) -> Iterator[None]:
-    """Give this side and each host a cache with the image of the guests and the compiler's libraries."""
+def caches_of_their_own(net: NetHosts, image: bool) -> Iterator[None]:
+    """Give this side and each host a cache with the compiler's libraries and the image of guests, if it is
+    wanted."""
     source = Path.home() / ".cache" / "isolab"
-    found = images.find(recipes()["micro"], ARCHITECTURES["arm64"])
-    assert found is not None, "isolab images build micro --arch arm64"
+    found = images.find(recipes()["micro"], ARCHITECTURES["arm64"]) if image else None
+    assert found or not image, "isolab images build micro --arch arm64"
+    folders = [Path("toolchain"), Path("libc"), Path("cluster-parts")]
+    folders += [Path("images", found.key)] if found else []
     mine = net.folder / "cache"
     for cache in (mine, *(host.root / "tmp" / "cache" for host in net.hosts)):
         (cache / "images").mkdir(parents=True)
-        for folder in (Path("images", found.key), Path("toolchain"), Path("libc"), Path("cluster-parts")):
+        for folder in folders:
             if (source / folder).is_dir():
                 shutil.copytree(source / folder, cache / folder, copy_function=os.link, symlinks=True)
     os.environ["ISOLAB_CACHE"] = str(mine)
     yield
 
 
-def main(faults: int, seed: int, figures: str) -> None:
+def main(faults: int, seed: int, figures: str, guests: int) -> None:
     """Print what was measured, as JSON."""
     chosen = [rows for rows in FIGURES if figures == "1" or rows.__name__.removesuffix("_rows") in figures]
-    with hosts(more=f"SetEnv ISOLAB_CACHE={CACHE}") as net, fresh_home() as home, cache_of_its_own(net):
+    with (
+        hosts(more=f"SetEnv ISOLAB_CACHE={CACHE}") as net,
+        fresh_home() as home,
+        caches_of_their_own(net, bool(chosen or guests)),
+    ):
         os.environ.update(home.variables)
         file = home.root / "hosts.yaml"
         rows = [f'  - {{name: {h.name}, ssh: "root@{h.address}", memory: {MEMORY}}}\n' for h in net.hosts]
         file.write_text("hosts:\n" + "".join(rows))
-        wanted, cluster = Wanted(faults, seed, chosen), load_hosts(file)
+        wanted, cluster = Wanted(faults, seed, guests, chosen), load_hosts(file)
         with shown() as progress:
             found = cluster_rows(cluster, wanted, isolab_command, progress, lambda _: (LinkFaults(net),))
             for row in found:
@@ -96,5 +109,5 @@ def main(faults: int, seed: int, figures: str) -> None:
 
 
 if __name__ == "__main__":
-    words = [*sys.argv[1:], *("200", "1", "1")[len(sys.argv) - 1 :]]
-    main(int(words[0]), int(words[1]), words[2])
+    words = [*sys.argv[1:], *("200", "1", "1", "2")[len(sys.argv) - 1 :]]
+    main(int(words[0]), int(words[1]), words[2], int(words[3]))

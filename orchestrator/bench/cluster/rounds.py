@@ -60,10 +60,10 @@ class Ground:
 
 
 @contextmanager
-def ground(stage: Stage) -> Iterator[Ground]:
+def ground(stage: Stage, guests: int = GUESTS) -> Iterator[Ground]:
     """Have a lab and a folder for marks on all hosts for a ``with`` block."""
     marks = f"/tmp/{on_host.MARKS}{secrets.token_hex(4)}"
-    machines = {**labs.processes(PROCESSES), **labs.guests(GUESTS)}
+    machines = {**labs.processes(PROCESSES), **labs.guests(guests)}
     lab, planned = labs.naps(stage.folder / "naps", machines, NAPS, NAP_SECONDS, marks)
     stage.everywhere("begin", marks=marks)
     try:
@@ -79,10 +79,13 @@ class _Tally:
     missed: int = 0
 
 
-def fault_rows(stage: Stage, hitters: Sequence[Hitter], number: int, seed: int) -> Iterator[BenchResult]:
-    """Make so many faults, whose numbers begin with ``seed``, and count what they cost."""
+def fault_rows(
+    stage: Stage, hitters: Sequence[Hitter], number: int, seed: int, guests: int = GUESTS
+) -> Iterator[BenchResult]:
+    """Make so many faults, whose numbers begin with ``seed``, and count what they cost; ``guests`` of the
+    machines are guests, each of which costs a boot."""
     tally = _Tally()
-    with ground(stage) as there:
+    with ground(stage, guests) as there:
         for first in range(seed, seed + number, PER_ROUND):
             last = min(first + PER_ROUND, seed + number)
             tally.verdicts.append(_round(there, hitters, range(first, last), tally))

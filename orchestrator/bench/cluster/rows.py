@@ -14,7 +14,7 @@ from orchestrator.bench.cluster.figures import (
     up_rows,
 )
 from orchestrator.bench.cluster.hit import Hitter, ProcessFaults
-from orchestrator.bench.cluster.rounds import fault_rows
+from orchestrator.bench.cluster.rounds import GUESTS, fault_rows
 from orchestrator.bench.cluster.stage import Command, Stage, staged
 from orchestrator.bench.measure import BenchResult
 from orchestrator.cluster.model import Cluster
@@ -34,10 +34,12 @@ FIGURES: tuple[Rows, ...] = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be measured: ``faults`` (their numbers begin with ``seed``), and the figures, or not."""
+    """What is to be measured: ``faults`` (their numbers begin with ``seed``) of runs with some ``guests``,
+    and the figures, or not."""
 
     faults: int = 200
     seed: int = 1
+    guests: int = GUESTS
     figures: Sequence[Rows] = FIGURES
 
 
@@ -56,4 +58,5 @@ def cluster_rows(
         for rows in wanted.figures:
             yield from rows(stage)
         if wanted.faults:
-            yield from fault_rows(stage, [ProcessFaults(stage), *more(stage)], wanted.faults, wanted.seed)
+            hitters = [ProcessFaults(stage), *more(stage)]
+            yield from fault_rows(stage, hitters, wanted.faults, wanted.seed, wanted.guests)
