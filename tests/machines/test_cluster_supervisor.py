@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.reach.connection import remove_sockets
 from orchestrator.cluster.scheduling import process_pipes
 from orchestrator.cluster.scheduling.run_journal import run_journal
+from orchestrator.cluster.scheduling.settings import CERTIFICATE_DAYS
 from orchestrator.cluster.scheduling.start import start_scheduler
+from orchestrator.cluster.supervisor import keep_scheduler
 from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import Unavailable
@@ -31,6 +34,8 @@ from orchestrator.host import process_table
 from orchestrator.record import Status
 
 pytestmark = pytest.mark.real
+
+GOOD_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +140,34 @@ def test_what_does_not_answer_any_more_is_started_again(
     poll(lambda: cluster.status().starts > before.starts, Deadline.after(SECONDS), "another scheduler")
     for name in cluster.agents:
         cluster.wait_for(name, State.UP, before.hosts[name].starts + 1)
+
+
+@pytest.mark.whole("a certificate must be good for longer than a busy machine takes to start a worker")
+def test_certificates_that_end_soon_are_renewed_while_a_unit_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, go_on = timedelta(days=CERTIFICATE_DAYS, seconds=-GOOD_SECONDS), threading.Event()
+    monkeypatch.setattr(keep_scheduler, "RENEW", early)
+
+    def half(unit: Unit) -> Iterator[tuple[str, str]]:
+        lines = all_pass(unit)
+        yield next(lines)
+        assert go_on.wait(SECONDS)
+        yield from lines
+
+    with supervised_cluster(tmp_path, ["a"]) as cluster:
+        cluster.agents["a"].script = half
+        found = cluster.engine(["a"]).run(jobs_of("renewed", 1))
+        with closing(found):
+            records, before = [next(found)], cluster.status()
+            poll(lambda: cluster.status().starts > before.starts, Deadline.after(SECONDS), "a scheduler")
+            monkeypatch.setattr(keep_scheduler, "RENEW", timedelta(days=1))
+            cluster.wait_for("a", State.UP, before.hosts["a"].starts + 1)
+            go_on.set()
+            records += found
+        assert [record.status for record in records] == [Status.PASS, Status.PASS]
+        assert {epoch for _, epoch in cluster.agents["a"].ran} == {1}
+        assert any("certificate ends soon" in words for words in cluster.said)
 
 
 @pytest.mark.rotated

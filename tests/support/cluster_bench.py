@@ -2,8 +2,8 @@
 hosts besides those of every cluster.
 
 ``python tests/support/cluster_bench.py [FAULTS [SEED [FIGURES [GUESTS]]]]`` prints the rows; FIGURES is 0 to
-leave the figures out, or names some of them; GUESTS is how many of a run's machines are guests. Each host has a
-cache of its own, with the image of guests that is here.
+leave the figures out, or names some of them; GUESTS is how many of a run's machines are guests. Each host has
+a cache of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cluster_hosts import NetHost, NetHosts, hosts
 from habitat import fresh_home
 
 from orchestrator import images
-from orchestrator.arch import ARCHITECTURES
+from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.bench.cluster.faults import Fault, Kind
 from orchestrator.bench.cluster.hit import Undoing
 from orchestrator.bench.cluster.rows import FIGURES, Wanted, cluster_rows
@@ -71,14 +71,15 @@ def _healed(host: NetHost) -> None:
 
 
 @contextmanager
-def caches_of_their_own(net: NetHosts, image: bool) -> Iterator[None]:
-    """Give this side and each host a cache with the compiler's libraries and the image of guests, if it is
-    wanted."""
+def caches_of_their_own(net: NetHosts) -> Iterator[None]:
+    """Give this side and each host a cache with the compiler's libraries, the image of guests, and that whose
+    tools processes have."""
     source = Path.home() / ".cache" / "isolab"
-    found = images.find(recipes()["micro"], ARCHITECTURES["arm64"]) if image else None
-    assert found or not image, "isolab images build micro --arch arm64"
     folders = [Path("toolchain"), Path("libc"), Path("cluster-parts")]
-    folders += [Path("images", found.key)] if found else []
+    for arch in {"arm64", host_arch().name}:
+        found = images.find(recipes()["micro"], ARCHITECTURES[arch])
+        assert found is not None, f"isolab images build micro --arch {arch}"
+        folders.append(Path("images", found.key))
     mine = net.folder / "cache"
     for cache in (mine, *(host.root / "tmp" / "cache" for host in net.hosts)):
         (cache / "images").mkdir(parents=True)
@@ -95,7 +96,7 @@ def main(faults: int, seed: int, figures: str, guests: int) -> None:
     with (
         hosts(more=f"SetEnv ISOLAB_CACHE={CACHE}") as net,
         fresh_home() as home,
-        caches_of_their_own(net, bool(chosen or guests)),
+        caches_of_their_own(net),
     ):
         os.environ.update(home.variables)
         file = home.root / "hosts.yaml"

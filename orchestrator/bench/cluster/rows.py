@@ -54,7 +54,8 @@ def cluster_rows(
     SpecError for one with fewer than two hosts, LabError."""
     if len(cluster.hosts) < 2:
         raise SpecError(f"{cluster.file}: one host is no cluster", hint="name two hosts, or more")
-    with staged(cluster, command, progress) as stage:
+    cold = not wanted.guests and not wanted.figures
+    with staged(cluster, command, progress, cold=cold) as stage:
         for rows in wanted.figures:
             yield from rows(stage)
         if wanted.faults:

@@ -47,9 +47,9 @@ class Stage:
         words = ["run", str(lab), "--cluster", str(self.file), "--out", str(self.folder / out), *more]
         return self.command(words, (Exit.PASSED,))
 
-    def cluster(self, action: str) -> float:
+    def cluster(self, action: str, *more: str) -> float:
         """`isolab cluster ACTION`; returns seconds. Raises LabError."""
-        return self.command(["cluster", action, str(self.file)], (Exit.PASSED,))
+        return self.command(["cluster", action, str(self.file), *more], (Exit.PASSED,))
 
     def on(self, name: str, do: str, **about: Any) -> dict[str, Any]:
         """Have a host's part do something, see ``on_host``. Raises LabError."""
@@ -88,14 +88,15 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(cluster: Cluster, command: Command, progress: Progress) -> Iterator[Stage]:
-    """Have the cluster up for a ``with`` block; one that was not up before is taken down in the end. Nobody
-    else should use it meanwhile: everything that carries units is killed, again and again."""
+def staged(cluster: Cluster, command: Command, progress: Progress, *, cold: bool = False) -> Iterator[Stage]:
+    """Have the cluster up (``cold``: without templates) for a ``with`` block; one that was not up before is
+    taken down in the end. Nobody else should use it meanwhile: everything that carries units is killed, again
+    and again."""
     with working_folder("bench") as folder, hosts_up(cluster) as hosts:
         stage = Stage(folder, hosts, command, progress)
         was_up = status(hosts.state).runs
         progress.doing("bench", "cluster up")
-        stage.cluster("up")
+        stage.cluster("up", *(["--cold"] if cold else []))
         try:
             yield stage
         finally:

@@ -121,7 +121,6 @@ class _Run:
         self._given: dict[str, _Task] = {}
         self._abandoned: set[str] = set()
         self._happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
-        self._credentials = issue(engine.folder, Role.CONTROLLER, self._run)
         self._client: DaskClient | None = None
         self._connections = 0
         self._workers = Workers({}, {})
@@ -200,8 +199,10 @@ class _Run:
                     "the cluster has no scheduler", hint="`isolab cluster up` starts it; see `cluster status`"
                 )
             self._connections += 1
+            # A new one each time: a run may take longer than a certificate is valid.
+            credentials = issue(self._engine.folder, Role.CONTROLLER, self._run)
             self._client = DaskClient(
-                address, self._credentials, f"{TOPIC}{self._run}", self._happened, self._connections
+                address, credentials, f"{TOPIC}{self._run}", self._happened, self._connections
             )
             self._workers = self._client.workers()
             self._away_since = None
