@@ -23,12 +23,14 @@ def main() -> None:
     yet, the command takes over."""
     place = AgentPlace(state_dir() / "agent")
     found = connect(place) if place.folder.is_dir() else None
-    if found is None or of_another_isolab(place):
-        from orchestrator.host import process
-
-        process.become([sys.executable, *_AGENT])  # which closes what we have opened
+    if found is not None and not of_another_isolab(place):
+        relay(found)
         return
-    relay(found)
+    if found is not None:
+        found.close()
+    from orchestrator.host import process
+
+    process.become([sys.executable, *_AGENT])
 
 
 def relay(line: socket.socket, given: int = 0, taken: int = 1) -> None:
