@@ -46,6 +46,9 @@ class Ground:
     def verdict(self, watch: Watch) -> Verdict:
         """Wait until the cluster is whole and nothing is left, within two beats of that; then compare."""
         away = self.stage.healed()
+        if away:
+            self.stage.progress.tell(f"not whole by itself: {', '.join(away)}: bringing the cluster up")
+            self.stage.cluster("up")
         if not watch.run:
             watch.run = next((one.run for one in watch.records()), "")
         if not watch.run:

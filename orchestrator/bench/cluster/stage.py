@@ -57,7 +57,10 @@ class Stage:
         argv = self.hosts.installed(host).python(*on_host.PROGRAM)
         asked = json.dumps({"do": do, **about}).encode()
         done = self.hosts.connection(host).run(argv, deadline=Deadline.after(ASK_SECONDS), stdin=asked)
-        found = json.loads(done.stdout)
+        try:
+            found = json.loads(done.stdout)
+        except ValueError:
+            found = None
         if not isinstance(found, dict):
             raise LabError(f"{name}: the benchmark's part there answered what is no object")
         return found
