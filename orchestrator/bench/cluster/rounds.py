@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.bench.cluster import labs, on_host
 from orchestrator.bench.cluster.faults import Fault, drawn
 from orchestrator.bench.cluster.hit import Hitter
-from orchestrator.bench.cluster.stage import Stage
+from orchestrator.bench.cluster.stage import ANY, Stage
 from orchestrator.bench.cluster.verdict import Place, Verdict, judged
 from orchestrator.bench.cluster.watch import Watch, watched
 from orchestrator.bench.measure import BenchResult
@@ -48,7 +48,7 @@ class Ground:
         away = self.stage.healed()
         if away:
             self.stage.progress.tell(f"not whole by itself: {', '.join(away)}: bringing the cluster up")
-            self.stage.cluster("up")
+            self.stage.command(["cluster", "up", str(self.stage.file), "--cold"], ANY)
         if not watch.run:
             watch.run = next((one.run for one in watch.records()), "")
         if not watch.run:

@@ -47,9 +47,9 @@ class Stage:
         words = ["run", str(lab), "--cluster", str(self.file), "--out", str(self.folder / out), *more]
         return self.command(words, (Exit.PASSED,))
 
-    def cluster(self, action: str, *more: str) -> float:
+    def cluster(self, action: str) -> float:
         """`isolab cluster ACTION`; returns seconds. Raises LabError."""
-        return self.command(["cluster", action, str(self.file), *more], (Exit.PASSED,))
+        return self.command(["cluster", action, str(self.file)], (Exit.PASSED,))
 
     def on(self, name: str, do: str, **about: Any) -> dict[str, Any]:
         """Have a host's part do something, see ``on_host``. Raises LabError."""
@@ -99,7 +99,10 @@ def staged(cluster: Cluster, command: Command, progress: Progress, *, cold: bool
         stage = Stage(folder, hosts, command, progress)
         was_up = status(hosts.state).runs
         progress.doing("bench", "cluster up")
-        stage.cluster("up", *(["--cold"] if cold else []))
+        # On a busy computer a host may come later than the command waits for it.
+        stage.command(["cluster", "up", str(stage.file), *(["--cold"] if cold else [])], ANY)
+        if away := stage.healed():
+            raise LabError(f"not up: {', '.join(away)}", hint=f"see `isolab cluster status {stage.file}`")
         try:
             yield stage
         finally:
