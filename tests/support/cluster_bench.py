@@ -52,7 +52,7 @@ class LinkFaults:
         host = self.net[fault.host]
         if fault.kind == POWER:
             self.switch.submit(host.off).result()
-            self.undoing.after(fault.seconds, lambda: self.switch.submit(host.on).result())
+            self.undoing.after(fault.seconds, lambda: self.switch.submit(host.begin).result())
         else:
             getattr(host, fault.kind.does)()
             self.undoing.after(fault.seconds, lambda: self._heal(host))
