@@ -24,8 +24,8 @@ from orchestrator.errors import Interrupted, LabError, Unavailable, from_os
 
 CONNECT_SECONDS, WORKER_SECONDS, ANSWER_SECONDS = 90.0, 90.0, 15.0
 FIRST_SECONDS = 60.0
-"""For the first answer over a connection: as long as an agent may take to start. One that was given up sooner,
-on a busy host, would be given up again and again."""
+"""For the first answer over a connection: as long as an agent may take to start. Given up sooner, that of a
+busy host would be given up again and again."""
 BEAT_SECONDS = 5.0
 """Between two beats: what they prolong is much longer, so that two may be lost."""
 LEASE_SECONDS = 60.0
