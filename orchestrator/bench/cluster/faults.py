@@ -66,7 +66,7 @@ def drawn(seed: int, kinds: Sequence[Kind], hosts: Sequence[str], expected: floa
     # In turn, so that as many faults as there are kinds have all of them.
     kind = kinds[seed % len(kinds)]
     host = numbers.choice(list(hosts))
-    moment = Moment.RANDOM if numbers.random() < 0.5 else STEPS[seed // len(kinds) % len(STEPS)]
+    moment = Moment.RANDOM if numbers.random() < 0.5 else STEPS[(seed + seed // len(kinds)) % len(STEPS)]
     after = numbers.uniform(0.0, expected)
     seconds = numbers.choice(SECONDS) if kind.lasts else 0.0
     return Fault(seed, kind, host, moment, after, seconds, numbers.randrange(1000))
