@@ -21,7 +21,7 @@ from orchestrator.bench.measure import BenchResult
 from orchestrator.cluster.supervisor.keep_host import BEAT_SECONDS
 from orchestrator.errors import LabError
 
-PER_ROUND = 10
+PER_ROUND = 15
 PROCESSES, GUESTS, NAPS, NAP_SECONDS = 6, 2, 4, 2.0
 EXPECTED_SECONDS = 16.0
 """What a run takes without faults, about: moments at random are within."""
