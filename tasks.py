@@ -406,10 +406,14 @@ def bench(
     crowd: int = 30,
     no_stock: bool = False,
     submissions: int = 200,
+    cluster: str = "",
+    faults: int = 200,
+    seed: int = 1,
     out: str = "",
     format: str = "text",  # noqa: A002
 ) -> None:
-    """Measure isolab itself: clone starts, memory, overhead, whole commands; grading, or a class."""
-    from orchestrator.cli.bench import bench
+    """Measure isolab itself: clone starts, memory, overhead, whole commands; grading, a class, a cluster."""
+    from orchestrator.cli.bench import Faulty, bench
 
-    raise Exit(code=bench(what, submissions, (rounds, crowd, not no_stock), out, format))
+    faulty = Faulty(wanted_cluster(cluster), faults, seed)
+    raise Exit(code=bench(what, submissions, (rounds, crowd, not no_stock), out, format, faulty))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES
@@ -28,32 +28,54 @@ from orchestrator.paths import IN_CHECKOUT, LABS, ROOT, scratch_dir
 from orchestrator.progress import Progress, shown
 from orchestrator.results.store import new_run_id
 
-GRADE, CLASS = "grade", "class"
+GRADE, CLASS, CLUSTER = "grade", "class", "cluster"
 """What is measured apart from the rest."""
 CLASS_IMAGES = ("micro", "debian")
 FIRST = ("arm64", "s390x", "armhf", "amd64")
 """The architectures the targets refer to, measured first; the others follow."""
 
 
-def bench(what: str, submissions: int, machines: tuple[int, int, bool], out: str, form: str) -> Exit:
-    """Measure and print; with ``out``, also write the results as JSON. ``what`` is "", GRADE or CLASS.
+@dataclass(frozen=True)
+class Faulty:
+    """Which cluster is measured: that of this hosts file, with so many faults, whose numbers begin with
+    ``seed``."""
+
+    hosts: str = ""
+    faults: int = 200
+    seed: int = 1
+
+
+def bench(
+    what: str,
+    submissions: int,
+    machines: tuple[int, int, bool],
+    out: str,
+    form: str,
+    faulty: Faulty = Faulty(),
+) -> Exit:
+    """Measure and print; with ``out``, also write the results as JSON. ``what`` is "", GRADE, CLASS or
+    CLUSTER.
 
     ``submissions`` are how many to grade; ``machines`` how often each start is measured, how many clones
     start at once (and how many students a class has), and whether a stock distribution is compared with.
     Raises SpecError.
     """
     check_format(form)
-    if what not in ("", GRADE, CLASS):
+    if what not in ("", GRADE, CLASS, CLUSTER):
         raise SpecError(
             f"bench: nothing called {what} is measured",
-            hint=f"isolab bench, or bench {GRADE}, or bench {CLASS}",
+            hint=f"isolab bench, or bench {GRADE}, or bench {CLASS}, or bench {CLUSTER}",
         )
     if submissions < 1:
         raise SpecError(f"--submissions {submissions}: expected a number of at least 1")
+    if faulty.faults < 0:
+        raise SpecError(f"--faults {faulty.faults}: expected a number of at least 0")
     if what == GRADE:
         rows = _watched(lambda progress: _grading(submissions, progress))
     elif what == CLASS:
         rows = _watched(lambda progress: class_.class_rows(machines[1], CLASS_IMAGES, _command, progress))
+    elif what == CLUSTER:
+        rows = _cluster(faulty)
     else:
         rows = _machines(*machines)
     data = [asdict(row) | {"met": row.met} for row in rows]
@@ -69,6 +91,18 @@ def bench(what: str, submissions: int, machines: tuple[int, int, bool], out: str
 def _grading(submissions: int, progress: Progress) -> Iterator[measure.BenchResult]:
     yield from grading.grading_rows(submissions, _command, progress)
     yield from neighbour.neighbour_rows(_grade_command, progress)
+
+
+def _cluster(faulty: Faulty) -> list[measure.BenchResult]:
+    if not faulty.hosts:
+        raise SpecError(
+            f"bench {CLUSTER}: which hosts?", hint=f"isolab bench {CLUSTER} --cluster HOSTS, a hosts file"
+        )
+    from orchestrator.bench.cluster.rows import Wanted, cluster_rows
+    from orchestrator.cli.cluster.options import open_hosts
+
+    cluster, wanted = open_hosts(faulty.hosts), Wanted(faulty.faults, faulty.seed)
+    return _watched(lambda progress: cluster_rows(cluster, wanted, isolab_command, progress))
 
 
 def _watched(
@@ -151,10 +185,16 @@ def _command_rows(progress: Progress) -> Iterator[measure.BenchResult]:
 
 def _grade_command(arguments: list[str]) -> float:
     """Run a command that may end with 1, as some work does not get all points."""
-    return _command(arguments, codes=(Exit.PASSED, Exit.FAILED))
+    return isolab_command(arguments, (Exit.PASSED, Exit.FAILED))
 
 
-def _command(arguments: list[str], codes: Sequence[Exit] = (Exit.PASSED,)) -> float:
+def _command(arguments: list[str]) -> float:
+    return isolab_command(arguments, (Exit.PASSED,))
+
+
+def isolab_command(arguments: list[str], codes: Sequence[Exit]) -> float:
+    """Run this isolab as a command; returns the seconds it took. Raises LabError, with its last words, if it
+    ends with another status than these."""
     command = ROOT / "isolab" if IN_CHECKOUT else Path(sys.executable).with_name("isolab")
     begun = time.monotonic()
     done = process.run([command, *arguments], deadline=Deadline.after(900), cwd=ROOT, check=False)

@@ -76,11 +76,14 @@ CLASS = {
 }
 
 BENCH = {
-    "what": "grade or class, to measure these instead (default: starts, memory, overhead, commands)",
+    "what": "grade, class or cluster, to measure these instead (default: starts, memory, overhead, commands)",
     "rounds": "how many times each start is measured (default and minimum: 5)",
     "crowd": "how many clones at once, and students in a class (default: 30)",
     "no-stock": "skip the stock distribution, which needs root and minutes to build",
     "submissions": "with grade: how many (default: 200)",
+    "cluster": "with cluster: the hosts file; nobody else should use these hosts meanwhile",
+    "faults": "with cluster: how many processes are killed or stopped while it works (default: 200)",
+    "seed": "with cluster: the number of the first fault; the same numbers are the same faults (default: 1)",
     "out": "file to write the results to, as JSON",
 }
 

@@ -71,7 +71,7 @@ class HostsUp:
         with self._locks.setdefault(host.name, threading.Lock()):
             known = self._agents.get(host.name)
             if known is None or known.broken:
-                stream = self.connection(host).start(self.isolab(host, "agent"))
+                stream = self.connection(host).start(self.installed(host).relay())
                 known = self._agents[host.name] = AgentClient(stream, host.name)
             return known
 

@@ -12,12 +12,14 @@ from orchestrator.cluster.model import ClusterHost, Unit
 from orchestrator.cluster.offers import Offers, offers
 from orchestrator.cluster.paths import BUNDLES
 from orchestrator.cluster.placement import Placement, Terms, place
+from orchestrator.cluster.scheduling.settings import UNPLACEABLE_SECONDS
 from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress
 
 SEND_SECONDS = 600.0
+LOOK_SECONDS = 0.2
 
 
 def prepare(
@@ -25,7 +27,7 @@ def prepare(
 ) -> Placement:
     """Place these jobs of a lab on the hosts that are there, and send the lab to them. ``terms`` are without
     the bundle. What degrades is told. Raises LabError."""
-    there = there_now(hosts)
+    there = _awaited(hosts, progress)
     for name, why in there.absent.items():
         progress.tell(f"{name} takes no part: {why}")
     bundle = pack(lab, hosts.state / BUNDLES)
@@ -37,6 +39,23 @@ def prepare(
     for name, why in failed.items():
         progress.tell(f"{name} did not get the lab: {why}")
     return replace(placed, units=tuple(_without(unit, failed) for unit in placed.units))
+
+
+def _awaited(hosts: HostsUp, progress: Progress) -> Offers:
+    """Return what the hosts offer, once it is known of all of them; where there is none at all, wait for one
+    that is away as long as a unit would. Raises Interrupted."""
+    deadline, told = hosts.deadline(UNPLACEABLE_SECONDS), False
+    while True:
+        there = there_now(hosts)
+        states = {one.state for one in status(hosts.state).hosts.values()}
+        coming = State.STARTING in states or (not there.hosts and State.AWAY in states)
+        if not coming or not deadline.remaining():
+            return there
+        if not told:
+            progress.tell("waiting for the cluster's hosts")
+            told = True
+        deadline.cancellation.check()
+        deadline.cancellation.wait(LOOK_SECONDS)
 
 
 def there_now(hosts: HostsUp) -> Offers:

@@ -36,6 +36,12 @@ class SupervisorView:
             return "it is not in the hosts file that the cluster was started with"
         return found.trouble if found.state is State.AWAY else ""
 
+    def lines(self, host: str, unit: str, epoch: int, deadline: Deadline) -> list[str]:
+        known = self._hosts.cluster.host(host)
+        if known is None:
+            return []
+        return [line.to_json() for line in self._hosts.agent(known).lines(unit, epoch, deadline)[0]]
+
     def cancel(self, host: str, run: str, deadline: Deadline) -> None:
         known = self._hosts.cluster.host(host)
         if known is not None:

@@ -1,9 +1,10 @@
-"""G5: what a broken link costs a run: nothing, once it is whole again, and nobody restarts anything."""
+"""G5, G6: what a broken link costs a run: nothing, once it is whole again, and nobody restarts anything."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from habitat import Home, fresh_home, wait_until
 
 from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.supervisor import State, status
+from orchestrator.host import process_table
 from orchestrator.record import read_records
 
 pytestmark = [
@@ -24,11 +26,13 @@ pytestmark = [
 ]
 
 NAP = '#include <stdio.h>\n#include <unistd.h>\nint main(void) { sleep(3); puts("slept"); return 0; }\n'
+LONG = "long"
+"""A program that outlasts a lease by far; its timeout does, too."""
 EXERCISE = """\
 title: A nap
 build: {sources: [nap.c]}
 run: ./nap
-timeout: 20s
+timeout: 400s
 checks:
   - {that: exit_code, equals: 0}
 """
@@ -43,6 +47,11 @@ class Room:
     file: Path
     lab: Path
 
+    def running(self, program: str) -> list[int]:
+        """Processes of this program on the hosts."""
+        mine = {pid for host in self.net.hosts for pid in host.processes()}
+        return sorted(pid for pid in mine if _words(pid)[:1] == [program])
+
     def state_of(self, host: str) -> State:
         with living_in(self.home):
             return status(cluster_state(self.file)).hosts[host].state
@@ -51,6 +60,13 @@ class Room:
         file = out / "records.jsonl"
         found = read_records(file) if file.exists() else ()
         return sorted((one.machine, one.exercise, str(one.status)) for one in found)
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return process_table.arguments(pid)
+    except OSError:
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +86,10 @@ def room() -> Iterator[Room]:
             (lab / name / "exercise.yaml").write_text(EXERCISE)
         machines = "".join(f"  {name}: {{driver: process}}\n" for name in MACHINES)
         (lab / "lab.yaml").write_text(f"lab: naps\nmachines:\n{machines}exercises: {json.dumps(NAPS)}\n")
+        (lab / LONG / LONG).mkdir(parents=True)
+        (lab / LONG / LONG / "nap.c").write_text(NAP.replace("sleep(3)", "sleep(300)"))
+        (lab / LONG / LONG / "exercise.yaml").write_text(EXERCISE)
+        (lab / LONG / "lab.yaml").write_text(f"lab: long\nmachines:\n{machines}exercises: [./{LONG}]\n")
         try:
             answer = isolab(home, "cluster", "up", file)
             assert answer.code == 0, answer.stderr
@@ -105,3 +125,15 @@ def test_the_units_of_a_host_that_is_switched_off_run_on_another(room: Room) -> 
         finally:
             room.net["birch"].on()
     assert room.records(out) == ALL
+
+
+def test_what_a_run_left_whose_command_was_killed_ends_with_its_leases(room: Room) -> None:
+    """G6: nobody prolongs them any more, though the supervisor lives."""
+    with started(room.home, "run", room.lab / LONG, "--cluster", room.file) as run:
+        wait_until(lambda: len(room.running("./nap")) == len(MACHINES), "its programs")
+        run.send(signal.SIGKILL)
+        run.wait()
+    assert len(room.running("./nap")) == len(MACHINES)  # nobody has told the hosts
+    wait_until(lambda: not room.running("./nap"), "the end of its leases")
+    answer = isolab(room.home, "cluster", "status", room.file, "--format", "json")
+    assert [host["guests"] for host in json.loads(answer.stdout)["hosts"]] == [0, 0]

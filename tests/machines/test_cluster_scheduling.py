@@ -209,6 +209,19 @@ def test_a_run_goes_on_with_the_scheduler_that_replaces_a_killed_one(cluster: Lo
     assert [epoch for agent in cluster.agents.values() for _, epoch in agent.ran] == [1, 1]
 
 
+def test_records_that_hosts_have_are_fetched_when_no_scheduler_comes(cluster: LoopbackCluster) -> None:
+    """G1: what was written counts, though nothing of Dask is left to bring it."""
+    half = cluster.agents["a"].script = Halves()
+    found = cluster.engine(["a"], Limits(unplaceable=1.0, lost=60.0)).run(jobs_of("no scheduler", 1))
+    with closing(found):
+        records = [next(found)]
+        cluster.kill_scheduler()
+        half.go_on.set()
+        records += found
+    cluster.restart_scheduler()
+    assert outcome(records) == passed(1)
+
+
 @pytest.mark.parametrize(
     ("places", "memory", "words"),
     [

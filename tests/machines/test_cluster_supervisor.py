@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,9 @@ from orchestrator.cluster.paths import cluster_state
 from orchestrator.cluster.reach.connection import remove_sockets
 from orchestrator.cluster.scheduling import process_pipes
 from orchestrator.cluster.scheduling.run_journal import run_journal
+from orchestrator.cluster.scheduling.settings import CERTIFICATE_DAYS
 from orchestrator.cluster.scheduling.start import start_scheduler
+from orchestrator.cluster.supervisor import keep_host, keep_scheduler
 from orchestrator.cluster.supervisor.state_file import State, status
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import Unavailable
@@ -135,6 +139,44 @@ def test_what_does_not_answer_any_more_is_started_again(
     poll(lambda: cluster.status().starts > before.starts, Deadline.after(SECONDS), "another scheduler")
     for name in cluster.agents:
         cluster.wait_for(name, State.UP, before.hosts[name].starts + 1)
+
+
+class _Clock:
+    """The clock of a supervisor, which may be put ahead."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.mark.rotated
+def test_certificates_that_end_soon_are_renewed_while_a_unit_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, go_on = _Clock(), threading.Event()
+    for module in (keep_scheduler, keep_host):
+        monkeypatch.setattr(module, "time", clock)
+
+    def half(unit: Unit) -> Iterator[tuple[str, str]]:
+        lines = all_pass(unit)
+        yield next(lines)
+        assert go_on.wait(SECONDS)
+        yield from lines
+
+    with supervised_cluster(tmp_path, ["a"]) as cluster:
+        cluster.agents["a"].script = half
+        found = cluster.engine(["a"]).run(jobs_of("renewed", 1))
+        with closing(found):
+            records, before = [next(found)], cluster.status()
+            clock.ahead = (timedelta(days=CERTIFICATE_DAYS) - keep_scheduler.RENEW).total_seconds()
+            poll(lambda: cluster.status().starts > before.starts, Deadline.after(SECONDS), "a scheduler")
+            cluster.wait_for("a", State.UP, before.hosts["a"].starts + 1)
+            go_on.set()
+            records += found
+        assert [record.status for record in records] == [Status.PASS, Status.PASS]
+        assert {epoch for _, epoch in cluster.agents["a"].ran} == {1}
+        assert any("certificate ends soon" in words for words in cluster.said)
 
 
 @pytest.mark.rotated

@@ -105,6 +105,9 @@ class LoopbackCluster:
     def trouble(self, host: str) -> str:
         return "" if host in self.agents else "no route to host"
 
+    def lines(self, host: str, unit: str, epoch: int, deadline: Deadline) -> list[str]:
+        return [line.to_json() for line in self.agents[host].lines(unit, epoch)]
+
     def cancel(self, host: str, run: str, deadline: Deadline) -> None:
         self.agents[host].cancel(run)
 

@@ -147,6 +147,11 @@ class MadeUpAgent:
                 yield {"done": {"lines": said}}
                 return
 
+    def lines(self, unit: str, epoch: int) -> list[SignedLine]:
+        """The lines it has of a unit."""
+        with self._changed:
+            return [*self._lines.get((unit, epoch), ())]
+
     def _run(self, unit: Unit, place: tuple[str, int]) -> None:
         number = 0
         for kind, body in self.script(unit):

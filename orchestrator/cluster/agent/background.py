@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from orchestrator import __version__
+from orchestrator.cluster.agent import present
 from orchestrator.cluster.agent.cache_archive import forget_arrived
 from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.labs import BundleFormat, Labs
 from orchestrator.cluster.agent.ledger import Ledger
 from orchestrator.cluster.agent.paths import AgentPlace
+from orchestrator.cluster.agent.present import connect, of_another_isolab
 from orchestrator.cluster.agent.server import IDLE_SECONDS, Server
 from orchestrator.cluster.agent.signing import host_key
 from orchestrator.cluster.agent.streams import SocketStream
@@ -48,7 +49,6 @@ FORGET_SECONDS = 14 * 24 * 3600.0
 REPLACE_SECONDS = 30.0
 MOST_LOG = 4 * 2**20
 """Bytes of the log with which the next agent begins a new one."""
-_WHOSE = f"{sys.executable} {__version__}"
 _PROGRAM = "from orchestrator.cli.main import main; main()"
 Say = Callable[[str], None]
 
@@ -121,7 +121,7 @@ def _being_the_agent(place: AgentPlace) -> Iterator[bool]:
                 yield False
                 return
         file.truncate(0)
-        file.write(f"{os.getpid()} {_WHOSE}")
+        file.write(f"{os.getpid()} {present.WHOSE}")
         file.flush()
         yield True
         file.truncate(0)
@@ -136,12 +136,6 @@ def agent_process(place: AgentPlace) -> int | None:
     return None
 
 
-def _of_another_isolab(place: AgentPlace) -> bool:
-    """Return whether the agent that runs was started by another installation of isolab."""
-    _, _, whose = place.lock.read_text().partition(" ")
-    return whose not in ("", _WHOSE)
-
-
 def _locks(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -154,7 +148,7 @@ def connected(place: AgentPlace) -> socket.socket:
     """Connect to the host's agent, started if there is none. One of another installation of isolab is ended
     first. Raises Unavailable if it still has guests, or, with its last words, if ours does not start."""
     if found := connect(place):
-        if not _of_another_isolab(place):
+        if not of_another_isolab(place):
             return found
         _replace(place, found)
     deadline = Deadline.after(START_SECONDS)
@@ -193,20 +187,3 @@ def _start(place: AgentPlace, deadline: Deadline) -> None:
     if place.log.exists() and place.log.stat().st_size > MOST_LOG:
         place.log.replace(place.log.with_suffix(".log.before"))
     process.detach(render_kept(words, place.wanted, AGAIN_SECONDS, "the agent"), place.log, deadline)
-
-
-def connect(place: AgentPlace) -> socket.socket | None:
-    """Connect to an agent that listens; None if none does. Raises OSError for other failures."""
-    line = socket.socket(socket.AF_UNIX)
-    folder = os.open(place.folder, os.O_PATH | os.O_DIRECTORY)
-    try:
-        line.connect(f"/proc/self/fd/{folder}/{place.socket.name}")
-    except (FileNotFoundError, ConnectionRefusedError):
-        line.close()
-        return None
-    except BaseException:
-        line.close()
-        raise
-    finally:
-        os.close(folder)
-    return line

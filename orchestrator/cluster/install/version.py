@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.cluster.agent import relay
 from orchestrator.cluster.install.parts import Part
 from orchestrator.cluster.install.probe import HostPython
 
@@ -89,3 +90,7 @@ class Installed:
         """Return the command that runs Python there with isolab and the packages it needs, and isolab's
         state and cache of that host; for a worker of Dask's."""
         return [f"{self.folder}/bin/run", *words]
+
+    def relay(self) -> list[str]:
+        """Return the command whose standard input and output lead to the host's agent there."""
+        return self.python(*relay.PROGRAM)

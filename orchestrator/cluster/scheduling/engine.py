@@ -39,6 +39,8 @@ TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
 TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
 """How long hosts may take to tear down what runs, and one that failed a unit what it may still have of it."""
+FETCH_SECONDS = 20.0
+"""How long a host may take to give the lines of a unit that is given up."""
 GIVEN_AT_MOST = 2
 LINE_END = "\n"
 
@@ -125,8 +127,8 @@ class _Run:
         self._waiting = [_Task(one) for one in lines.values()]
         self._given: dict[str, _Task] = {}
         self._abandoned: set[str] = set()
+        self._silent: set[str] = set()  # hosts that did not give their lines when they were asked
         self._happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
-        self._credentials = issue(engine.folder, Role.CONTROLLER, self._run)
         self._client: DaskClient | None = None
         self._connections = 0
         self._workers = Workers({}, {})
@@ -205,8 +207,10 @@ class _Run:
                     "the cluster has no scheduler", hint="`isolab cluster up` starts it; see `cluster status`"
                 )
             self._connections += 1
+            # A new one each time: a run may take longer than a certificate is valid.
+            credentials = issue(self._engine.folder, Role.CONTROLLER, self._run)
             self._client = DaskClient(
-                address, self._credentials, f"{TOPIC}{self._run}", self._happened, self._connections
+                address, credentials, f"{TOPIC}{self._run}", self._happened, self._connections
             )
             self._workers = self._client.workers()
             self._away_since = None
@@ -430,8 +434,25 @@ class _Run:
             self._waiting.remove(task)
         self._forget(task)
         self._engine.progress.tell(f"{_names(task)}: {reason}")
+        if host:
+            self._abandoned.add(host)
+            yield from self._fetched(task)
         for job, exercise in self._ledger.missing(task.unit.key):
             yield self._engine.lost(job, exercise, host, reason)
+
+    def _fetched(self, task: _Task) -> Iterator[Record]:
+        """Yield the records that a unit's host has written and nobody has brought: no way led here but SSH."""
+        host, unit = task.lines.host, task.unit
+        if host in self._silent or not self._ledger.lacks(unit.key):
+            return
+        try:
+            found = self._engine.view.lines(host, unit.key, unit.epoch, Deadline.after(FETCH_SECONDS))
+        except LabError as problem:
+            self._silent.add(host)
+            self._tell(f"{host}: what it has of the run was not fetched: {problem.message}")
+            return
+        for text in found:
+            yield from self._line(text, host)
 
     def _forget(self, task: _Task, *, ended: bool = False) -> None:
         self._given.pop(task.unit.key, None)

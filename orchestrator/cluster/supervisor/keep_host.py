@@ -23,6 +23,9 @@ from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError, Unavailable, from_os
 
 CONNECT_SECONDS, WORKER_SECONDS, ANSWER_SECONDS = 90.0, 90.0, 15.0
+FIRST_SECONDS = 60.0
+"""For the first answer over a connection: as long as an agent may take to start. Given up sooner, that of a
+busy host would be given up again and again."""
 BEAT_SECONDS = 5.0
 """Between two beats: what they prolong is much longer, so that two may be lost."""
 LEASE_SECONDS = 60.0
@@ -64,7 +67,7 @@ class HostKeeper:
             self.ways(self.host, self.stop.deadline(CONNECT_SECONDS)) as way,
             AgentClient(way.agent(), name) as agent,
         ):
-            self._ask(agent)
+            self._ask(agent, FIRST_SECONDS)  # the agent may have to be started for it
             while True:
                 begun = time.monotonic()
                 try:
@@ -123,15 +126,15 @@ class HostKeeper:
                 if self.board.status.scheduler not in (address, ""):
                     return
 
-    def _ask(self, agent: AgentClient) -> None:
-        """Prolong the leases of the runs that are carried out, and learn what the host says of itself.
-        Raises LabError, Interrupted."""
+    def _ask(self, agent: AgentClient, seconds: float = ANSWER_SECONDS) -> None:
+        """Prolong the leases of the runs that are carried out, and learn what the host says of itself, each
+        within so many seconds. Raises LabError, Interrupted."""
         runs = running(self.folder)
         if runs:
-            lost = agent.beat(runs, LEASE_SECONDS, self.stop.deadline(ANSWER_SECONDS))
+            lost = agent.beat(runs, LEASE_SECONDS, self.stop.deadline(seconds))
             for run in lost:
                 self._tell(f"the lease of run {run} had ended: its machines are gone")
-        facts = agent.facts(self.stop.deadline(ANSWER_SECONDS))
+        facts = agent.facts(self.stop.deadline(seconds))
         self._learn(facts)
         self.board.host(self.host.name, lambda old: replace(old, facts=facts))
 

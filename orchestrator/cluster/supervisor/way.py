@@ -50,7 +50,7 @@ class SshWay:
     installed: Installed
 
     def agent(self) -> Stream:
-        return self.connection.start(self.installed.isolab("agent"))
+        return self.connection.start(self.installed.relay())
 
     def worker(self) -> Pipes:
         return self.connection.start(self.installed.python(*worker.PROGRAM))

@@ -28,6 +28,6 @@ def test_a_target_is_not_exceeded_or_is_reached(
 def test_only_grading_and_a_class_are_measured_apart() -> None:
     with pytest.raises(SpecError, match="nothing called grad is measured") as caught:
         bench("grad", 1, (5, 30, False), "", "text")
-    assert "bench grade, or bench class" in caught.value.hint
+    assert "bench grade, or bench class, or bench cluster" in caught.value.hint
     with pytest.raises(SpecError, match="--submissions 0: expected a number of at least 1"):
         bench("grade", 0, (5, 30, False), "", "text")

@@ -15,9 +15,9 @@ import pytest
 from agents import Agent, agent_in, kinds, soon, unit
 
 from orchestrator.cluster.agent import server as module
-from orchestrator.cluster.agent.background import connect
 from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.connection import Connection
+from orchestrator.cluster.agent.present import connect
 from orchestrator.cluster.agent.relay import relay
 from orchestrator.cluster.agent.server import Server
 from orchestrator.cluster.agent.signing import host_key

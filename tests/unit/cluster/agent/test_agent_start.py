@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 import threading
 from pathlib import Path
 from typing import IO
@@ -11,14 +12,18 @@ import pytest
 from agents import DIGEST, RUN, agent_in, soon
 
 from orchestrator.cluster.agent import background as module
-from orchestrator.cluster.agent.background import agent_process, connect, connected, serve
+from orchestrator.cluster.agent import present, relay
+from orchestrator.cluster.agent.background import agent_process, connected, serve
 from orchestrator.cluster.agent.client import AgentClient
 from orchestrator.cluster.agent.labs import BundleFormat
 from orchestrator.cluster.agent.paths import AgentPlace, agent_place
+from orchestrator.cluster.agent.present import connect
 from orchestrator.cluster.agent.streams import SocketStream
 from orchestrator.cluster.model import SignedLine
-from orchestrator.deadline import poll
+from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import Unavailable
+from orchestrator.host import process
+from orchestrator.paths import ROOT
 
 
 class Process:
@@ -136,10 +141,10 @@ def test_one_of_another_installation_is_replaced_unless_it_has_guests(
         started.append(Process(place))
 
     monkeypatch.setattr(module, "_start", start)
-    monkeypatch.setattr(module, "_WHOSE", "/older/python 0.1.0")
+    monkeypatch.setattr(present, "WHOSE", "/older/python 0.1.0")
     older = Process(place)
     connected_to(place).close()
-    monkeypatch.setattr(module, "_WHOSE", "/newer/python 0.2.0")
+    monkeypatch.setattr(present, "WHOSE", "/newer/python 0.2.0")
     guests = [True]
     monkeypatch.setattr(
         AgentClient, "leases", lambda *_: [{"kept": False, "guests": ["m"]}] if guests[0] else []
@@ -163,3 +168,27 @@ def test_one_that_does_not_start_leaves_its_last_words(
     monkeypatch.setattr(module, "_start", lambda place, _: place.log.write_text("one\nthe disk is full\n"))
     with pytest.raises(Unavailable, match="did not start: the disk is full"):
         connected(place)
+
+
+def test_a_relay_of_an_agent_that_is_there_loads_little() -> None:
+    code = "import sys, orchestrator.cluster.agent.relay; print(*sys.modules)"
+    done = process.run([sys.executable, "-c", code], deadline=Deadline.after(60), cwd=ROOT)
+    assert not {"pydantic", "invoke", "cryptography", "yaml"} & set(done.stdout.decode().split())
+
+
+def test_a_relay_leaves_it_to_the_command_to_start_an_agent(
+    place: AgentPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became, relayed = list[list[str]](), list[str]()
+    monkeypatch.setattr(process, "become", became.append)
+    monkeypatch.setattr(relay, "relay", lambda line: (relayed.append("to it"), line.close()))
+    relay.main()
+    assert [words[-1] for words in became] == ["agent"]
+    own = Process(place)
+    connected_to(place).close()
+    relay.main()
+    assert (len(became), relayed) == (1, ["to it"])
+    monkeypatch.setattr(present, "WHOSE", "/another/python 0.1.0")
+    relay.main()
+    assert (len(became), relayed) == (2, ["to it"])
+    own.end()
