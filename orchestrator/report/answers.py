@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.formatting import counted, printable, size_words
-from orchestrator.results.answers import Answers, Contrast, Family, ProgramAnswer
+from orchestrator.results.answers import AnswerDifference, Answers, Family, ProgramAnswer
 
 SHOWN_LINES = 60
 _SHOWN_UNFINISHED = 8
@@ -23,7 +23,7 @@ def render(name: str, answers: Answers) -> str:
     lines = [headline(name, answers)]
     if answers.families:
         lines += [*_among(answers, answers.families[0]), *_output(answers.families[0].first, SHOWN_LINES), ""]
-    for place, found in enumerate(answers.contrasts, start=1):
+    for place, found in enumerate(answers.differences, start=1):
         lines += [*_different(answers, place, found), ""]
     for other in answers.others:
         lines.append(f"no complete answer on {_names(other)}: {_safe_lines(other.result)}")
@@ -110,7 +110,7 @@ def _among(answers: Answers, family: Family) -> Iterator[str]:
         yield f"  (among these, it differs only in {_listed(family.kinds)})"
 
 
-def _different(answers: Answers, place: int, found: Contrast) -> Iterator[str]:
+def _different(answers: Answers, place: int, found: AnswerDifference) -> Iterator[str]:
     family, why = answers.families[place], answers.causes(place)
     yield f"different on {_names(family)}: {_safe(family.first.result)}"
     yield from _among(answers, family)

@@ -54,7 +54,7 @@ class ProgramAnswer:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class AnswerDifference:
     """How one answer differs from another. Output that was cut may differ where nothing is kept."""
 
     stdout: LineDiff
@@ -112,9 +112,9 @@ class Answers:
         return len(self.families) == 1 and not self.others and not self.missing
 
     @cached_property
-    def contrasts(self) -> tuple[Contrast, ...]:
+    def differences(self) -> tuple[AnswerDifference, ...]:
         """How each family but the first differs from the first."""
-        return tuple(contrast(self.families[0].first, other.first) for other in self.families[1:])
+        return tuple(difference(self.families[0].first, other.first) for other in self.families[1:])
 
     def causes(self, place: int) -> tuple[Cause, ...]:
         """Return what may explain that the family at ``place`` is not the first one."""
@@ -157,12 +157,12 @@ def _only_in(one: ProgramAnswer, other: ProgramAnswer) -> tuple[str, ...]:
     return () if out is None or err is None else tuple(dict.fromkeys([*out, *err]))
 
 
-def contrast(one: ProgramAnswer, other: ProgramAnswer) -> Contrast:
+def difference(one: ProgramAnswer, other: ProgramAnswer) -> AnswerDifference:
     """Compare two answers."""
     out, err = compare_lines(one.stdout, other.stdout), compare_lines(one.stderr, other.stderr)
     endings = one.ending != other.ending
     nothing = not (out.lines or err.lines or out.kinds or err.kinds or out.unexamined or endings)
-    return Contrast(out, err, endings, nothing or one.cut or other.cut)
+    return AnswerDifference(out, err, endings, nothing or one.cut or other.cut)
 
 
 def _answer(records: Sequence[Record]) -> ProgramAnswer:

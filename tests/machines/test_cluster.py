@@ -1,4 +1,4 @@
-"""A cluster of four hosts, by the command: up, run, machines that stay, what dies meanwhile, down."""
+"""A cluster of four hosts, by the command: up, run, sessions, what dies meanwhile, down."""
 
 from __future__ import annotations
 

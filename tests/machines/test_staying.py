@@ -1,4 +1,4 @@
-"""Machines that stay: one process brings them up and ends, others use them and take them down."""
+"""Sessions: one process brings them up and ends, others use them and take them down."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "up": "bring all hosts to this version of isolab, start what places jobs, make images and templates",
         "status": "hosts, load, guests, leases, versions, clocks",
         "drain": "a host takes no new jobs: drain HOSTS HOST; --undo lets it take some again",
-        "down": "end what `up` started; machines that stay are named and stay",
+        "down": "end what `up` started; running machines are listed and stay up",
     }
 )
 

@@ -1,4 +1,4 @@
-"""isolab cluster down HOSTS: end what places and carries jobs; machines that stay are named."""
+"""isolab cluster down HOSTS: end what places and carries jobs; running machines are listed."""
 
 from __future__ import annotations
 

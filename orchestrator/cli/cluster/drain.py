@@ -38,7 +38,7 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
         return Exit.PASSED
     say(f"{host.name} takes no new jobs; {counted(running, 'unit')} of runs still to end there")
     if kept:
-        say(f"machines that stay there until `isolab down`: {', '.join(kept)}")
+        say(f"machines that run there until `isolab down`: {', '.join(kept)}")
     return Exit.PASSED
 
 

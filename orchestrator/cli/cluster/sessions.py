@@ -71,7 +71,7 @@ def status(cluster: str, form: str) -> Exit:
         head = ("HOST", "MACHINE", "STATE", "DRIVER", "ARCH", "START", "SINCE", "IN USE")
         say(table(head, [_cells(row) for row in rows]))
     else:
-        say("no machines of this cluster stay; `isolab up LAB --cluster HOSTS` starts some")
+        say("no running machines in this cluster; `isolab up LAB --cluster HOSTS` starts some")
     for one in lost if form != JSON else ():
         say(f"{one.name} is not on {one.host} any more; `isolab down {one.name}` forgets it")
     complain(failed if form != JSON else {})

@@ -1,4 +1,4 @@
-"""Which machine is on which host: the controller's journal of machines that stay."""
+"""Which machine is on which host: the controller's journal of running machines."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def _meant(name: str, there: Sequence[PlacedMachine]) -> list[PlacedMachine]:
     if found := named(name, there):
         return found
     message, here = f"the cluster has no machine {name!r}", "machines of this cluster"
-    nothing = "no machines of this cluster stay; `isolab up LAB --cluster HOSTS` starts some"
+    nothing = "no running machines in this cluster; `isolab up LAB --cluster HOSTS` starts some"
     raise unknown_name(name, there, message, here, nothing)
