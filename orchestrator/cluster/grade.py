@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,7 +31,6 @@ from orchestrator.cluster.placement import Pins, Placement, Terms, Unplaceable, 
 from orchestrator.cluster.prepare import SEND_SECONDS, there_now
 from orchestrator.cluster.run import LOG_BYTES
 from orchestrator.cluster.scheduling.engine import ClusterEngine
-from orchestrator.cluster.scheduling.lost_record import lost_record
 from orchestrator.cluster.scheduling.settings import load_early
 from orchestrator.cluster.supervisor_view import SupervisorView
 from orchestrator.deadline import Cancellation
@@ -45,6 +45,7 @@ from orchestrator.labfile.plan import Job
 from orchestrator.labfile.plan import jobs as plan_jobs
 from orchestrator.record import Record, Status
 from orchestrator.results.store import new_run_id
+from orchestrator.run.unstarted import lost_record
 
 IMAGES_SECONDS = 1800.0
 """How long a host may take to say what its machines are: an image that it lacks is built first."""
@@ -188,7 +189,7 @@ class ClusterGraders:
             folder=self._hosts.state,
             view=SupervisorView(self._hosts),
             units=lambda _: units,
-            lost=lambda job, exercise, host, reason: lost_record(lab, job, exercise, host, reason),
+            lost=partial(lost_record, lab),
             progress=self._quiet,
             cancellation=self._cancellation,
             slots=room.units,

@@ -6,7 +6,8 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,7 +27,7 @@ from orchestrator.machines.journal import Journal
 from orchestrator.progress import Progress
 from orchestrator.record import Record
 from orchestrator.run.run import Selection
-from orchestrator.run.unstarted import unstarted_record
+from orchestrator.run.unstarted import lost_record
 
 LOG_BYTES = 64 * 2**20
 """Most bytes of logs that are fetched from one host."""
@@ -64,7 +65,7 @@ class ClusterSource:
                 folder=hosts.state,
                 view=view,
                 units=lambda jobs: _of(placed.units, jobs),
-                lost=lambda job, exercise, host, reason: _lost(lab, job, exercise, host, reason),
+                lost=partial(lost_record, lab),
                 progress=progress,
                 cancellation=cancellation,
             )
@@ -84,16 +85,11 @@ def _of(units: Sequence[Unit], jobs: Sequence[Job]) -> list[Unit]:
     return [unit for unit in units if wanted.intersection(unit.jobs)]
 
 
-def _lost(lab: LoadedLab, job: Job, exercise: str, host: str, reason: str) -> Record:
-    """Return the record of an exercise that no host ran; ``host`` is empty if none had it."""
-    return replace(unstarted_record(lab, job, host, None), exercise=exercise, reason=reason)
-
-
 def _unplaceable(lab: LoadedLab, problem: Unplaceable, progress: Progress) -> Generator[Record, None, None]:
     progress.tell(f"{problem.message}\n  hint: {problem.hint}")
     for job in problem.jobs:
         for exercise in job.exercises:
-            yield _lost(lab, job, exercise, "", problem.message)
+            yield lost_record(lab, job, exercise, "", problem.message)
 
 
 def _fetch_logs(

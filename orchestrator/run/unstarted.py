@@ -36,6 +36,12 @@ def unstarted_record(lab: LoadedLab, job: Job, host: str, host_arch: Arch | None
     )
 
 
+def lost_record(lab: LoadedLab, job: Job, exercise: str, host: str, reason: str) -> Record:
+    """Return the record of an exercise whose result no host could give; ``host`` as for
+    ``unstarted_record``."""
+    return replace(unstarted_record(lab, job, host, None), exercise=exercise, reason=reason)
+
+
 def skipped(exercises: Iterable[str], blank: Record, lack: HostLacks) -> Iterator[Record]:
     """Yield the records of these exercises on a machine that a host lacks something for, with what to type;
     ``blank`` is the machine's ``unstarted_record``."""

@@ -15,7 +15,8 @@ import pytest
 from cluster_hosts import NetHost, NetHosts, hosts
 from command import Answer, isolab
 from habitat import Home, fresh_home, wait_until
-from remote import free_port, make_key
+from remote import free_port
+from sshd_files import make_key
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process, process_table

@@ -17,7 +17,7 @@ from orchestrator.cluster.model import Unit
 from orchestrator.errors import HostLacks, Interrupted, LabError, from_os
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines.journal import Journal
-from orchestrator.record import Record
+from orchestrator.record import Record, Status
 from orchestrator.run.context import RunContext, run_context
 from orchestrator.run.job import run_job
 from orchestrator.run.threads import MOST_THREADS, LocalEngine

@@ -441,7 +441,7 @@ class _Run:
             yield self._engine.lost(job, exercise, host, reason)
 
     def _fetched(self, task: _Task) -> Iterator[Record]:
-        """Yield the records that a unit's host has written and nobody has brought: no way led here but SSH."""
+        """Yield the records that a unit's host has written and nobody has brought: only SSH led here."""
         host, unit = task.lines.host, task.unit
         if host in self._silent or not self._ledger.lacks(unit.key):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -181,7 +182,12 @@ def test_a_relay_leaves_it_to_the_command_to_start_an_agent(
 ) -> None:
     became, relayed = list[list[str]](), list[str]()
     monkeypatch.setattr(process, "become", became.append)
-    monkeypatch.setattr(relay, "relay", lambda line: (relayed.append("to it"), line.close()))
+
+    def relay_it(line: socket.socket) -> None:
+        relayed.append("to it")
+        line.close()
+
+    monkeypatch.setattr(relay, "relay", relay_it)
     relay.main()
     assert [words[-1] for words in became] == ["agent"]
     own = Process(place)
