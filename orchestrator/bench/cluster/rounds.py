@@ -81,6 +81,11 @@ class _Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     missed: int = 0
 
+    def add(self, made: Sequence[tuple[Fault, bool]]) -> None:
+        """Count faults, and those that had nothing to hit."""
+        self.kinds.update(str(fault.kind) for fault, hit in made if hit)
+        self.missed += sum(not hit for _, hit in made)
+
 
 def fault_rows(
     stage: Stage, hitters: Sequence[Hitter], number: int, seed: int, guests: int = GUESTS
@@ -101,14 +106,16 @@ def _round(there: Ground, hitters: Sequence[Hitter], seeds: Sequence[int], tally
     faults = [drawn(seed, kinds, stage.names, EXPECTED_SECONDS) for seed in seeds]
     out = stage.folder / f"seed-{seeds[0]}"
     stage.progress.doing("bench", f"a run with faults {seeds[0]} to {seeds[-1]}")
+    made: list[tuple[Fault, bool]] = []
     with there.begun(out) as watch:
         threads = [
-            threading.Thread(target=_one, args=(watch, hitters, fault, stage, tally)) for fault in faults
+            threading.Thread(target=_one, args=(watch, hitters, fault, stage, made)) for fault in faults
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        tally.add(made)
         try:
             hung = watch.hangs(HUNG_SECONDS)
         except LabError as problem:
@@ -129,8 +136,10 @@ def _round(there: Ground, hitters: Sequence[Hitter], seeds: Sequence[int], tally
     return found
 
 
-def _one(watch: Watch, hitters: Sequence[Hitter], fault: Fault, stage: Stage, tally: _Tally) -> None:
-    """Wait for a fault's moment, make it, and tell of it."""
+def _one(
+    watch: Watch, hitters: Sequence[Hitter], fault: Fault, stage: Stage, made: list[tuple[Fault, bool]]
+) -> None:
+    """Wait for a fault's moment, make it, and tell of it: ``made`` gets whether there was anything to hit."""
     watch.wait_for(fault)
     at = watch.seconds
     hitter = next(one for one in hitters if fault.kind in one.kinds)
@@ -138,8 +147,7 @@ def _one(watch: Watch, hitters: Sequence[Hitter], fault: Fault, stage: Stage, ta
         was = "" if hitter.hit(fault) else ": nothing there"
     except LabError as problem:
         was = f": not made: {problem.message}"
-    tally.missed += bool(was)
-    tally.kinds[str(fault.kind)] += not was
+    made.append((fault, not was))
     stage.progress.tell(f"  seed {fault.seed}: {fault} ({at:.1f} s){was}")
 
 
