@@ -52,7 +52,7 @@ class Room:
         return answer
 
     def json(self, action: str, *words: str | Path, code: int = 0) -> Any:
-        return json.loads(self.act(action, *words, "--format", "json", code=code).stdout)
+        return json.loads(self.act(action, "--format", "json", *words, code=code).stdout)
 
     def rows(self, code: int = 0) -> dict[str, dict[str, Any]]:
         """Each student's machine, as ``status`` has it."""
