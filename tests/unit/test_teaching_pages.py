@@ -46,9 +46,8 @@ def named(page: Path) -> list[str]:
     return re.findall(r"^\d+\. `([a-z0-9/-]+)`", parts(page)["The A list"], re.MULTILINE)
 
 
-def test_most_labs_have_such_a_page() -> None:
-    assert {"separation", "memory", "ipc-streams", "signals", "damage"} <= {page.stem for page in TAUGHT}
-    assert len(TAUGHT) >= 9
+def test_every_lab_has_such_a_page() -> None:
+    assert {page.stem for page in TAUGHT} == {path.parent.name for path in LABS.glob("*/lab.yaml")}
 
 
 @each
@@ -61,7 +60,7 @@ def test_all_parts_are_there_in_their_order(page: Path) -> None:
 def test_the_a_list_is_a_choice_of_the_labs_exercises_and_can_be_run(page: Path) -> None:
     lab = load_lab(LABS / page.stem / "lab.yaml", EXERCISES, images=least_memory(recipes()))
     choice = named(page)
-    assert 4 <= len(choice) <= 6
+    assert min(4, len(lab.lab.exercises)) <= len(choice) <= 6
     assert [name for name in choice if name not in lab.lab.exercises] == []
     command = re.search(
         rf"^\./isolab run {page.stem} --exercise \\\n  (\S+)$", page.read_text(), re.MULTILINE
