@@ -26,6 +26,7 @@ from orchestrator.cluster.scheduling.ledger import Ledger, UnitLines
 from orchestrator.cluster.scheduling.orders import Signer, signer
 from orchestrator.cluster.scheduling.peers import TOPIC
 from orchestrator.cluster.scheduling.run_journal import RunJournal, run_journal
+from orchestrator.cluster.scheduling.task import Task
 from orchestrator.cluster.scheduling.view import ClusterView
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import LabError, Unavailable
@@ -34,7 +35,6 @@ from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress
 from orchestrator.record import Record
 
-MIB = 2**20
 TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
 TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
@@ -54,32 +54,6 @@ class Limits:
 
     unplaceable: float = settings.UNPLACEABLE_SECONDS
     lost: float = settings.LOST_SECONDS
-
-
-@dataclass
-class _Task:
-    """A unit on its way.
-
-    ``tries``: how many times it has been given away; ``since``: the moment from which it has been waiting for
-    a host, or its host has been away; ``avoid``: hosts that failed it, and why; ``token`` and ``address``: of
-    the call of Dask's that asks for it, and of the worker that has the call.
-    """
-
-    lines: UnitLines
-    tries: int = 0
-    token: str = ""
-    address: str = ""
-    since: float | None = None
-    avoid: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def unit(self) -> Unit:
-        return self.lines.unit
-
-    @property
-    def memory(self) -> int:
-        """Whole MiB."""
-        return -(-self.unit.memory // MIB)
 
 
 @dataclass(frozen=True)
@@ -124,8 +98,8 @@ class _Run:
         self._run = units[0].run
         lines = {unit.key: UnitLines(unit) for unit in units}
         self._ledger = Ledger(lines)
-        self._waiting = [_Task(one) for one in lines.values()]
-        self._given: dict[str, _Task] = {}
+        self._waiting = [Task(one) for one in lines.values()]
+        self._given: dict[str, Task] = {}
         self._abandoned: set[str] = set()
         self._silent: set[str] = set()  # hosts that did not give their lines when they were asked
         self._happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
@@ -134,7 +108,7 @@ class _Run:
         self._workers = Workers({}, {})
         self._away_since: float | None = None
         self._told: set[str] = set()
-        self._tokens: dict[str, _Task] = {}
+        self._tokens: dict[str, Task] = {}
         self._crowded = False  # whether no host has had room for more since we last looked
 
     def records(self) -> Iterator[Record]:
@@ -267,7 +241,7 @@ class _Run:
         least = min(task.memory for task in self._waiting)
         left = {name for name in room if room[name] >= least and count[name] > 0}
         for task in [*self._waiting] if left else ():
-            fits = [name for name in _allowed(task, self._workers) if name in left]
+            fits = [name for name in task.allowed(self._workers) if name in left]
             host = next((name for name in fits if room[name] >= task.memory), None)
             if host is None:
                 continue
@@ -282,20 +256,20 @@ class _Run:
     def _note_unplaceable(self, now: float) -> None:
         """Note since when a unit has had no host that could ever take it; one that is only busy can."""
         for task in self._waiting if self._client is not None else ():
-            there = _allowed(task, self._workers)
+            there = task.allowed(self._workers)
             if any(self._workers.memory[name] >= task.memory for name in there):
                 task.since = None
             elif task.since is None:
                 task.since = now
 
-    def _give(self, task: _Task, host: str) -> None:
+    def _give(self, task: Task, host: str) -> None:
         task.tries += 1
         task.lines.give(host, task.unit.epoch if task.tries == 1 else task.unit.epoch + 1)
         self._waiting.remove(task)
         self._given[task.unit.key] = task
         self._hand_over(task, host)
 
-    def _hand_over(self, task: _Task, host: str) -> None:
+    def _hand_over(self, task: Task, host: str) -> None:
         assert self._client is not None
         self._journal.note(task.unit.key, task.unit.epoch, host, "given")
         task.since, task.address = None, self._workers.address[host]
@@ -334,7 +308,7 @@ class _Run:
                 trouble = self._engine.view.trouble(task.lines.host) or "its worker is gone"
                 yield from self._failed(task, f"{trouble}, for {now - task.since:.0f} s")
 
-    def _why_not(self, task: _Task) -> str:
+    def _why_not(self, task: Task) -> str:
         """Say why a unit finds no host, naming hosts and what they lack."""
         said = []
         for host in task.unit.places:
@@ -399,9 +373,9 @@ class _Run:
         if task.unit.key in self._given:
             yield from self._failed(task, printable(problem) or "it did not return all lines of the unit")
 
-    def _finish(self, task: _Task) -> Iterator[Record]:
+    def _finish(self, task: Task) -> Iterator[Record]:
         """A unit has ended, and all its lines are here. One that its host ended early failed there."""
-        early = _end_words(task)
+        early = task.end_words
         if early:
             yield from self._failed(task, early)
             return
@@ -411,7 +385,7 @@ class _Run:
         for job, exercise in self._ledger.missing(task.unit.key):
             yield self._engine.lost(job, exercise, task.lines.host, reason)
 
-    def _failed(self, task: _Task, reason: str) -> Iterator[Record]:
+    def _failed(self, task: Task, reason: str) -> Iterator[Record]:
         """A unit's host failed it: give it to another one, once."""
         host = task.lines.host
         self._journal.note(task.unit.key, task.unit.epoch, host, "lost")
@@ -424,23 +398,23 @@ class _Run:
             every = "; ".join(f"{name}: {why}" for name, why in task.avoid.items())
             yield from self._give_up(task, f"infrastructure: {every}")
             return
-        self._engine.progress.tell(f"{host}: {reason}; giving {_names(task)} to another host")
+        self._engine.progress.tell(f"{host}: {reason}; giving {task.machines} to another host")
         task.since = None
         self._waiting.append(task)
 
-    def _give_up(self, task: _Task, reason: str) -> Iterator[Record]:
+    def _give_up(self, task: Task, reason: str) -> Iterator[Record]:
         host = task.lines.host
         if task in self._waiting:
             self._waiting.remove(task)
         self._forget(task)
-        self._engine.progress.tell(f"{_names(task)}: {reason}")
+        self._engine.progress.tell(f"{task.machines}: {reason}")
         if host:
             self._abandoned.add(host)
             yield from self._fetched(task)
         for job, exercise in self._ledger.missing(task.unit.key):
             yield self._engine.lost(job, exercise, host, reason)
 
-    def _fetched(self, task: _Task) -> Iterator[Record]:
+    def _fetched(self, task: Task) -> Iterator[Record]:
         """Yield the records that a unit's host has written and nobody has brought: only SSH led here."""
         host, unit = task.lines.host, task.unit
         if host in self._silent or not self._ledger.lacks(unit.key):
@@ -454,12 +428,12 @@ class _Run:
         for text in found:
             yield from self._line(text, host)
 
-    def _forget(self, task: _Task, *, ended: bool = False) -> None:
+    def _forget(self, task: Task, *, ended: bool = False) -> None:
         self._given.pop(task.unit.key, None)
         self._crowded = False
         self._take_back(task, ended=ended)
 
-    def _take_back(self, task: _Task, *, ended: bool = False) -> None:
+    def _take_back(self, task: Task, *, ended: bool = False) -> None:
         """Want no answer to the call that asks for a unit."""
         if self._client is not None and task.token:
             self._client.forget(task.token, ended=ended)
@@ -473,24 +447,8 @@ class _Run:
             self._engine.progress.tell(words)
 
 
-def _allowed(task: _Task, workers: Workers) -> list[str]:
-    """Return where a unit may run now, best first: on hosts that failed it only if there is no other."""
-    there = [name for name in task.unit.places if name in workers.address]
-    return [name for name in there if name not in task.avoid] or there
-
-
-def _names(task: _Task) -> str:
-    return ", ".join(job.machine for job in task.unit.jobs)
-
-
 def _because(words: str) -> str:
     return f" ({words})" if words else ""
-
-
-def _end_words(task: _Task) -> str:
-    """Return why a unit ended early, as its host says; empty if all its jobs were done."""
-    end = task.lines.end
-    return printable(end.body[:2000]) if end is not None else ""
 
 
 def _sender(text: str, host: str, workers: Workers) -> str:

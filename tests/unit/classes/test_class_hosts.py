@@ -495,11 +495,3 @@ def test_the_class_file_names_the_hosts_or_the_option_does(found: LoadedClass, t
     assert clustered(alone, "").hosts == other  # the service, and who types less
     chosen.forget(with_hosts)
     assert clustered(alone, "").hosts is None
-
-
-def test_mistakes_of_the_hosts_file_are_told(tmp_path: Path) -> None:
-    write_term(tmp_path, 1, "hosts: hosts.yaml")
-    (tmp_path / "hosts.yaml").write_text("hosts:\n  - {nam: alder}\n")
-    with pytest.raises(SpecError) as caught:
-        load_class(tmp_path)
-    assert [one.line for one in caught.value.problems] == [2, 2]
