@@ -38,7 +38,7 @@ TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
 TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
 """How long hosts may take to tear down what runs, and one that failed a unit what it may still have of it."""
-FETCH_SECONDS = 20.0
+FETCH_SECONDS = 60.0
 """How long a host may take to give the lines of a unit that is given up."""
 GIVEN_AT_MOST = 2
 LINE_END = "\n"
@@ -429,7 +429,7 @@ class _Run:
             yield self._engine.lost(job, exercise, host, reason)
 
     def _fetched(self, task: _Task) -> Iterator[Record]:
-        """Yield the records that a unit's host has written and nobody has brought: no way led here but SSH."""
+        """Yield the records that a unit's host has written and nobody has brought, asked for over SSH."""
         host, unit = task.lines.host, task.unit
         if host in self._silent or not self._ledger.lacks(unit.key):
             return

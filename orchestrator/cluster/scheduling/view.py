@@ -24,7 +24,7 @@ class ClusterView(Protocol):
         """Return in words why a host is away; empty if it is not, or nobody knows."""
 
     def lines(self, host: str, unit: str, epoch: int, deadline: Deadline) -> list[str]:
-        """Return the lines that a host's agent has of a unit, as JSON: not by way of Dask. Raises LabError."""
+        """Return the lines that a host's agent has of a unit, as JSON, without Dask. Raises LabError."""
 
     def cancel(self, host: str, run: str, deadline: Deadline) -> None:
         """Have a host's agent cancel a run, and wait until it is torn down there. Raises LabError."""
