@@ -22,7 +22,7 @@ Command = Callable[[list[str], Sequence[Exit]], float]
 """Runs isolab with these arguments; returns the seconds it took. Raises LabError if it ends with another
 status than those given."""
 ANY = (Exit.PASSED, Exit.FAILED, Exit.INFRASTRUCTURE)
-ASK_SECONDS, HEAL_SECONDS = 60.0, 150.0
+ASK_SECONDS, HEAL_SECONDS = 60.0, 300.0
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
 TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
 """How long hosts may take to tear down what runs, and one that failed a unit what it may still have of it."""
-FETCH_SECONDS = 20.0
+FETCH_SECONDS = 60.0
 """How long a host may take to give the lines of a unit that is given up."""
 GIVEN_AT_MOST = 2
 LINE_END = "\n"
