@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,23 @@ from class_work import SKELETON, write_class
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.classes.gateway.keys import student_keys
+from orchestrator.classes.homes import homes
 from orchestrator.classes.hosts.answer import HostHome, checked
 from orchestrator.classes.hosts.packed_files import Packing, unpack
 from orchestrator.classes.hosts.request import Act, PartRequest, part_of
+from orchestrator.classes.machines import Place
 from orchestrator.classes.model import LoadedClass
+from orchestrator.classes.part import _part, carry_out
 from orchestrator.errors import SpecError, TransportError
 from orchestrator.labfile.machine_section import host_name
+from orchestrator.progress import SilentProgress
 
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("ISOLAB_SCRATCH", str(tmp_path / "scratch"))
 
 
 @pytest.fixture
@@ -159,3 +166,38 @@ def test_nothing_that_a_host_says_breaks_anything(rubbish: object) -> None:
     for key in data:
         with pytest.raises(TransportError):
             checked({**data, "machines": [], key: [rubbish]}, found, "alder")
+
+
+# The part that a host has
+
+
+def test_a_part_has_the_same_seats_and_machines_and_only_the_keys_it_was_given(
+    found: LoadedClass, tmp_path: Path
+) -> None:
+    request = part_of(found, Act.UP, seats=("s00",), student_keys={"s00": ("ssh-ed25519 AAAA",)})
+    folder = tmp_path / "work"
+    folder.mkdir()
+    mine = _part(PartRequest.from_line(request.to_line()), folder)
+    assert [seat.name for seat in mine.seats] == [seat.name for seat in found.seats]
+    assert [seat.keys for seat in mine.seats] == [()] * 4
+    assert (student_keys(mine, "s00"), student_keys(mine, "s01")) == (("ssh-ed25519 AAAA",), ())
+    assert mine.machines.lab.machines.keys() == found.machines.lab.machines.keys()
+    # Its machines are found by what they are called in, from whichever folder it was loaded.
+    assert mine.machines.path == mine.file
+    assert not mine.file.exists()
+    with homes(mine, [Place("s00", "desk")]) as fresh:
+        assert fresh.starting is mine.given
+
+
+def test_a_look_leaves_nothing_on_a_host(found: LoadedClass, tmp_path: Path) -> None:
+    answer = carry_out(part_of(found, Act.LOOK), SilentProgress())
+    assert (answer.machines, answer.homes, answer.drained) == ((), (), False)
+    assert answer.free > 0
+    assert checked(json.loads(json.dumps(answer.to_data())), found, "alder").cpus == answer.cpus
+    assert [*(tmp_path / "state/classes").iterdir()] == []
+    assert not (tmp_path / "state/parts").exists()
+
+
+def test_a_part_has_a_plain_key(found: LoadedClass, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no class has the key"):
+        _part(replace(part_of(found, Act.LOOK), key=".."), tmp_path)
