@@ -4,13 +4,13 @@ their home folders. Gateway, web server and times are the controller's."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import io
 import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -30,24 +30,24 @@ from orchestrator.classes.up import bring_up, held
 from orchestrator.cluster.agent.paths import agent_place
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError, SpecError
-from orchestrator.host.cache import write_atomically
 from orchestrator.host.resources import this_host
 from orchestrator.host.tempdirs import working_folder
-from orchestrator.paths import cache_dir, make_folder, state_dir
+from orchestrator.paths import cache_dir, state_dir
 from orchestrator.progress import Progress
 from orchestrator.results.store import require_space
 from orchestrator.sessions.exec_command import address_of
 from orchestrator.sessions.lifecycle import side_by_side, take_down
 
 PARTS = "parts"
-"""The folder in the state folder with the class files that controllers sent."""
+"""The folder in the state folder that class files of controllers are called by."""
 ROSTER = "roster.csv"
 
 
 def carry_out(request: PartRequest, progress: Progress) -> HostAnswer:
     """Do what a controller asks, and return how its part of the class is then. Raises LabError for what
     concerns the whole, Interrupted."""
-    with working_folder("part") as folder, _part(request, folder) as found:
+    with working_folder("part") as folder:
+        found = _part(request, folder)
         if request.act is Act.UP:
             done = _up(found, request, progress)
         elif request.act is Act.RESET:
@@ -59,26 +59,35 @@ def carry_out(request: PartRequest, progress: Progress) -> HostAnswer:
         now = _now(found, done)
     if request.act is Act.DOWN and request.everything and not now.machines and not now.homes:
         shutil.rmtree(class_state(found), ignore_errors=True)
-        shutil.rmtree(found.folder, ignore_errors=True)
+    elif not now.machines and not now.homes:
+        with contextlib.suppress(OSError):
+            class_state(found).rmdir()  # it was only looked at
     return now
 
 
-@contextmanager
-def _part(request: PartRequest, given: Path) -> Iterator[LoadedClass]:
-    """Provide the part as a class of this host for a ``with`` block; ``given`` is an empty folder. Raises
-    SpecError."""
+def _part(request: PartRequest, folder: Path) -> LoadedClass:
+    """Return the part as a class of this host, loaded from an empty ``folder``. It is called by a file that
+    is never there: nothing of it stays but machines and home folders. Raises SpecError."""
     if not re.fullmatch("[a-z0-9-]{1,80}", request.key):
         raise SpecError(f"no class has the key {request.key!r}")
-    folder = state_dir() / PARTS / request.key
-    make_folder(folder, 0o700, exist_ok=True)
+    starting = folder / "starting"
+    starting.mkdir()
+    if request.starting:
+        unpack(request.starting, starting)
     written = dict(request.written)
     if request.act is Act.UP and SHARED not in request.seats:
         written.pop(SHARED, None)  # they are on another host
-    write_atomically(folder / ROSTER, _roster(request).encode())
-    write_atomically(folder / CLASS_FILE, json.dumps(written, indent=1).encode())
-    if request.starting:
-        unpack(request.starting, given)
-    yield replace(load_class(folder), given=Given(request.student_keys, given))
+    (folder / ROSTER).write_text(_roster(request), encoding="utf-8")
+    (folder / CLASS_FILE).write_text(json.dumps(written))
+    found = load_class(folder)
+    file = state_dir() / PARTS / request.key / CLASS_FILE
+    return replace(
+        found,
+        file=file,
+        machines=replace(found.machines, path=file),
+        shared=found.shared and replace(found.shared, path=file),
+        given=Given(request.student_keys, starting),
+    )
 
 
 def _roster(request: PartRequest) -> str:

@@ -4,20 +4,17 @@ is asked."""
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from class_work import SKELETON, write_class
+from class_on_hosts import GIB, KEY, PRIVATE, class_on_hosts, machine, said
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_term import made_up_class
 from made_up_term import write_class as write_term
-from public_keys import ED25519
 
 from orchestrator.classes import on_hosts
 from orchestrator.classes.down import bring_down
@@ -28,8 +25,7 @@ from orchestrator.classes.home_files import HomeFiles
 from orchestrator.classes.hosts import chosen, look, snapshots
 from orchestrator.classes.hosts.answer import HostAnswer, HostHome, HostMachine, checked
 from orchestrator.classes.hosts.journal import SeatHosts
-from orchestrator.classes.hosts.packed_files import Packing, unpack
-from orchestrator.classes.hosts.request import Act, PartRequest, part_of
+from orchestrator.classes.hosts.request import Act, PartRequest
 from orchestrator.classes.hosts.spread import SPARE, Room, spread
 from orchestrator.classes.hosts.ways import HostWays, port_of
 from orchestrator.classes.load import load_class
@@ -42,30 +38,10 @@ from orchestrator.classes.work.collect import Collected
 from orchestrator.cli.classes.clustered import clustered
 from orchestrator.cluster.hosts_up import HostsUp
 from orchestrator.deadline import Cancellation, poll
-from orchestrator.errors import LabError, SpecError, TransportError, Unavailable
-from orchestrator.labfile.machine_section import host_name
+from orchestrator.errors import LabError, SpecError, Unavailable
 from orchestrator.progress import SilentProgress
 
 SILENT = SilentProgress()
-GIB = 2**30
-HOSTS = "hosts:\n  - {name: alder, memory: 4GiB}\n  - {name: birch}\n"
-PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
-KEY = ED25519.split()[1]
-SITE = {
-    "runner": ["/run"],
-    "work": "/work",
-    "users": {"root": 0, "student": 1000},
-    "switch": True,
-    "homes": {"student": "/home/student"},
-}
-
-
-def machine(seat: str, name: str = "desk", port: int = 40000, memory: int = 50 * 2**20) -> HostMachine:
-    since = "2027-03-01T09:00:00+0800"
-    run = f"20270301-090000-{seat}"
-    return HostMachine(
-        seat, name, run, "amd64", "vm", "tcg", since, False, memory, port, KEY, PRIVATE if port else "", SITE
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -77,10 +53,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def found(tmp_path: Path) -> LoadedClass:
-    folder = tmp_path / "class"
-    write_term(folder, 4, "hosts: hosts.yaml")
-    (folder / "hosts.yaml").write_text(HOSTS)
-    return load_class(folder)
+    return class_on_hosts(tmp_path / "class", 4)
 
 
 class MadeUpHosts:
@@ -180,139 +153,6 @@ def test_no_host_gets_more_than_it_has_and_nobody_is_lost(seats: list[str], free
     assert {*done.hosts} | {*done.short} == {*seats}
     assert not {*done.hosts} & {*done.short}
     assert all([*done.hosts.values()].count(host) <= gib for host, gib in free.items())
-
-
-# What travels
-
-
-def test_a_request_arrives_as_it_was_sent(found: LoadedClass) -> None:
-    request = part_of(
-        found, Act.UP, seats=("s00",), student_keys={"s00": ("ssh-ed25519 AAAA",)}, starting=b"\x00\xff"
-    )
-    assert PartRequest.from_line(request.to_line()) == request
-
-
-@pytest.mark.parametrize("line", [b"", b"{}", b"[]\n", b'{"act": "dance"}', b"\xff"])
-def test_what_is_no_request_is_refused(line: bytes) -> None:
-    with pytest.raises(SpecError, match="takes the request of a controller"):
-        PartRequest.from_line(line)
-
-
-def test_a_host_gets_neither_labs_nor_names_nor_keys_of_others(tmp_path: Path) -> None:
-    found = write_class(tmp_path, more="contact: Grace\nexam: false")
-    line = part_of(found, Act.LOOK).to_line().decode()
-    assert {*json.loads(line)["written"]} == {"class", "machines"}
-    assert json.loads(line)["written"]["machines"]["desk"]["arch"] == host_name()
-    assert not [word for word in ("small", "Grace", "roster.csv", "ssh-") if word in line]
-
-
-def test_an_examination_has_no_network_on_a_host_either(tmp_path: Path) -> None:
-    found = write_class(tmp_path, due="2030-03-08T17:00+00:00", more="exam: true\nquota: {disk: 32MiB}")
-    assert part_of(found, Act.LOOK).written["quota"] == {"disk": "32MiB", "network": "off"}
-
-
-def test_starting_files_arrive_as_plain_files(tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    (source / "lab/empty").mkdir(parents=True)
-    target.mkdir()
-    (source / "lab/a.c").write_text(SKELETON)
-    (source / "lab/go").write_text("#!/bin/sh\n")
-    (source / "lab/go").chmod(0o755)
-    (source / "lab/link").symlink_to("/etc/passwd")
-    packing = Packing()
-    packing.add("s00", source)
-    unpack(packing.finish(), target)
-    there = {str(path.relative_to(target)) for path in target.rglob("*")}
-    assert there == {"s00", "s00/lab", "s00/lab/empty", "s00/lab/a.c", "s00/lab/go"}
-    assert (target / "s00/lab/a.c").read_text() == SKELETON
-    assert (target / "s00/lab/go").stat().st_mode & 0o111
-    assert not (target / "s00/lab/a.c").stat().st_mode & 0o111
-
-
-@pytest.mark.parametrize("name", ["/etc/x", "../x", "s00/../../x"])
-def test_starting_files_go_nowhere_else(tmp_path: Path, name: str) -> None:
-    packing = Packing()
-    packing.add(name, tmp_path / "nothing")
-    (tmp_path / "target").mkdir()
-    with pytest.raises(SpecError, match="have an entry"):
-        unpack(packing.finish(), tmp_path / "target")
-    with pytest.raises(SpecError, match="damaged"):
-        unpack(b"nonsense", tmp_path / "target")
-
-
-# What hosts say
-
-
-def said(*machines: HostMachine, **more: Any) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(json.dumps(HostAnswer(machines=machines, **more).to_data()))
-    return data
-
-
-def test_what_a_host_says_is_taken_over(found: LoadedClass) -> None:
-    data = said(
-        machine("s00"), homes=(HostHome("s00", "desk", GIB, 1.5),), measured={"micro-amd64-": (5, 0.5)}
-    )
-    answer = checked(data, found, "alder")
-    assert [(one.seat, one.port, one.client_key) for one in answer.machines] == [("s00", 40000, PRIVATE)]
-    assert answer.homes == (HostHome("s00", "desk", GIB, 1.5),)
-    assert answer.measured == {"micro-amd64-": (5, 0.5)}
-
-
-def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
-    *way, last, value = path
-
-    def change(data: dict[str, Any]) -> None:
-        here: Any = data
-        for key in way:
-            here = here[key]
-        here[last] = value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        _set("machines", 0, "seat", "../../etc"),
-        _set("machines", 0, "seat", None),
-        _set("machines", 0, "machine", "other"),
-        _set("machines", 0, "port", 65536),
-        _set("machines", 0, "port", -1),
-        _set("machines", 0, "port", True),
-        _set("machines", 0, "host_key", "!"),
-        _set("machines", 0, "client_key", "ssh-ed25519 AAAA"),
-        _set("machines", 0, "since", "now\x1b[2J"),
-        _set("machines", 0, "run", "x/y"),
-        _set("machines", 0, "site", "homes", {"student": "-o ProxyCommand=x"}),
-        _set("machines", 0, "site", "runner", ["/run\n"]),
-        _set("machines", 0, "memory", float("inf")),
-        _set("machines", [{}]),
-        _set("machines", {}),
-        _set("homes", [{"seat": "s00", "machine": "desk", "size": 1, "written": float("nan")}]),
-        _set("free", "much"),
-        _set("came", [["s00"]]),
-        _set("failed", [{"seat": "s00", "machine": "desk", "message": 3, "hint": "", "logs": ""}]),
-    ],
-)
-def test_what_cannot_be_is_not_believed(found: LoadedClass, change: Callable[[dict[str, Any]], None]) -> None:
-    data = said(machine("s00"))
-    change(data)
-    with pytest.raises(TransportError, match="alder: what its isolab says of the class cannot be"):
-        checked(data, found, "alder")
-
-
-def test_a_machine_is_said_once(found: LoadedClass) -> None:
-    with pytest.raises(TransportError, match="twice"):
-        checked(said(machine("s00"), machine("s00")), found, "alder")
-
-
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), st.lists))
-def test_nothing_that_a_host_says_breaks_anything(rubbish: object) -> None:
-    data = copy.deepcopy(said(machine("s00")))
-    found: Any = type("Class", (), {"shared": None, "machines": None})()
-    for key in data:
-        with pytest.raises(TransportError):
-            checked({**data, "machines": [], key: [rubbish]}, found, "alder")
 
 
 # Machines as the rest of the class has them
@@ -426,10 +266,7 @@ def test_down_takes_all_hosts_and_keeps_home_folders(
 def test_the_home_folders_of_an_examination_are_destroyed_where_they_are(
     tmp_path: Path, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "exam"
-    write_term(folder, 2, "hosts: hosts.yaml", "exam: true", "ends: 2099-01-01T00:00+00:00")
-    (folder / "hosts.yaml").write_text(HOSTS)
-    found = load_class(folder)
+    found = class_on_hosts(tmp_path / "exam", 2, "exam: true", "ends: 2099-01-01T00:00+00:00")
     copies = [Collected("s00", "desk"), Collected("s01", "desk", missed=("big: too large",))]
     monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_: copies)
     bring_up(found, found.seats, SILENT)
@@ -471,10 +308,8 @@ def test_a_plan_says_who_goes_where_and_asks_only(found: LoadedClass, hosts: Mad
 
 
 def test_machines_for_everybody_are_on_one_host(tmp_path: Path, hosts: MadeUpHosts) -> None:
-    folder = tmp_path / "shared"
-    write_term(folder, 2, "hosts: hosts.yaml", "shared: {server: {driver: qemu}}")
-    (folder / "hosts.yaml").write_text(HOSTS)
-    plan = plan_on_hosts(load_class(folder), load_class(folder).seats)
+    found = class_on_hosts(tmp_path / "shared", 2, "shared: {server: {driver: qemu}}")
+    plan = plan_on_hosts(found, found.seats)
     assert len([one for one in plan.hosts if SHARED in one.seats]) == 1
     assert sum(len(one.plan.shared) for one in plan.hosts) == 1
 
