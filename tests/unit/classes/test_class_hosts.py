@@ -14,7 +14,6 @@ from class_on_hosts import GIB, KEY, PRIVATE, class_on_hosts, machine, said
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_term import made_up_class
-from made_up_term import write_class as write_term
 
 from orchestrator.classes import on_hosts
 from orchestrator.classes.down import bring_down
