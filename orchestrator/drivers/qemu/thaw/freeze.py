@@ -1,0 +1,228 @@
+"""Freeze an emulator: clone a template with a library that can stop it, rehearse what every machine will do, stop
+it, and write it to a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.deadline import Deadline, poll
+from orchestrator.drivers.guest.identity import Keys, Port, folder_with_keys, give
+from orchestrator.drivers.guest.layout import SITE, loopback_address
+from orchestrator.drivers.model import FrozenImage, Handle, Order, Template
+from orchestrator.drivers.qemu import emulator, snapshot
+from orchestrator.drivers.qemu.qmp import monitor
+from orchestrator.drivers.qemu.thaw import descriptors, identity, image_file, memory_map, parts
+from orchestrator.drivers.qemu.thaw.parts import GuestParts, HostParts
+from orchestrator.errors import BootError, TimedOut
+from orchestrator.host import process_table
+from orchestrator.host.ready import readable
+from orchestrator.host.unix_socket import connect
+from orchestrator.labfile.models import User
+from orchestrator.progress import Progress
+from orchestrator.transport.base import Item, put
+from orchestrator.transport.runner import run_program
+from orchestrator.transport.runner_server import runner_server
+from orchestrator.transport.ssh import SshTransport, connected
+
+SOCKETS = ("port.sock", emulator.LINE, "qmp.sock")
+STOP = 32
+"""The signal that ``standstill.c`` handles."""
+CONTROL = "ISOLAB_STANDSTILL"
+STOP_SECONDS = 20.0
+SETTLE_SECONDS = 10.0
+_OURS = 1
+"""Descriptors that are the library's own until it has told us: the pipe."""
+NAME = "rehearsal"
+"""Of the machine in its rehearsals."""
+_TOLD = struct.Struct("<IIQQQ")
+_PROBLEMS = (
+    "", "its C library keeps thread ids where we do not find them", "it has too many threads",
+    "it filters system calls in a way we do not know", "its threads do not stand still",
+)  # fmt: skip
+"""``frozen.h``, enum problem."""
+_PLACE = "usr/lib/isolab"
+
+
+def freeze(
+    order: Order, handle: Handle, template: Template, frozen: FrozenImage, deadline: Deadline, progress: Progress
+) -> dict[str, Any]:
+    """Make a frozen emulator of a template in the image's folder; returns facts about it, ``descriptors``
+    among them. The emulator still exists afterwards, and stands still. Raises BootError, Unavailable,
+    BuildError, TransportError, TimedOut, Interrupted, OSError."""
+    progress.doing(order.name, "freezing an emulator: compiling")
+    ours, theirs = parts.for_host(deadline), parts.for_guest(order.arch, deadline)
+    with emulator.explained(order, handle), _told() as (reading, writing):
+        keys = _start(order, handle, template, ours, writing, deadline)
+        os.close(writing)
+        progress.doing(order.name, "freezing an emulator: rehearsing")
+        _rehearse(handle, keys, theirs, deadline)
+        progress.doing(order.name, "freezing an emulator: writing it down")
+        pid = emulator.process_of(handle)
+        _quiet(handle, deadline)
+        _await_quiet(pid, template, deadline)
+        context = _stop(pid, reading, deadline)
+        return _write(pid, context, descriptors.read(pid, SOCKETS, template.memory), frozen)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[tuple[int, int]]:
+    """Yield the ends of a pipe, of which the block closes the second."""
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
+        with contextlib.suppress(OSError):
+            os.close(writing)
+
+
+def _start(
+    order: Order, handle: Handle, template: Template, ours: HostParts, writing: int, deadline: Deadline
+) -> Keys:
+    """Bring up a clone, with the library that stops it. Returns its keys."""
+    folder = Path(handle.scratch)
+    keys = folder_with_keys(folder)
+    memory = emulator.Memory(template.memory, kernel=template.kernel, initrd=template.initrd, frozen=True)
+    prefix = ["env", f"LD_PRELOAD={ours.library}", f"{CONTROL}={writing}"]
+    emulator.start(order, handle, deadline, memory, prefix=prefix, inherit=[writing])
+    snapshot.load(template, handle, deadline)
+    with Port(folder / "port.sock", deadline) as port:
+        give(port, NAME, keys)
+        port.expect("sshd", deadline, lambda: None)
+    return keys
+
+
+def _rehearse(handle: Handle, keys: Keys, theirs: GuestParts, deadline: Deadline) -> None:
+    """Do with the machine what is done with each, often enough, until it waits for its identity again.
+
+    All of it goes over the line of its first connection: a TCP connection stays open in QEMU's user network
+    for as long as its TIME_WAIT lasts, and the guest will not see the end of that.
+    """
+    folder = Path(handle.scratch)
+    with _line(folder, deadline) as transport:
+        # The library is replaced, not overwritten: somebody may have it mapped.
+        files = [
+            Item(f"{_PLACE}/rehearse", theirs.rehearse.read_bytes(), 0o700),
+            Item(f"{_PLACE}/forking.so", theirs.server.read_bytes(), 0o755),
+        ]
+        put(transport, "/", files, deadline)
+        begin = f"cd /{_PLACE} && mv forking.so preaccept.so && ./rehearse {identity.REHEARSALS} && rm rehearse"
+        done = transport.run(["sh", "-c", begin], deadline=deadline)
+        if done.code != 0:
+            raise BootError(f"the guest cannot rehearse: {done.stderr.decode(errors='replace').strip()[:200]}")
+    for _ in range(identity.REHEARSALS):
+        _expect_ready(folder, deadline)
+        with Port(folder / "port.sock", deadline) as port:
+            give(port, f"{NAME}-{secrets.token_hex(2)}", keys)
+            port.expect("sshd", deadline, lambda: None)
+        _session(folder, deadline)
+    _expect_ready(folder, deadline)
+
+
+def _expect_ready(folder: Path, deadline: Deadline) -> None:
+    """Wait until the guest waits for an identity, and leave it alone again."""
+    with Port(folder / "port.sock", deadline) as port:
+        port.expect("ready", deadline, lambda: None)
+
+
+@contextlib.contextmanager
+def _line(folder: Path, deadline: Deadline) -> Iterator[SshTransport]:
+    """Connect over the machine's line for a ``with`` block."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        connect(line, folder / emulator.LINE, deadline.within(10), "connecting to the machine that rehearses")
+        with connected(loopback_address(folder, 0), NAME, deadline, line) as transport:
+            yield transport
+
+
+def _session(folder: Path, deadline: Deadline) -> None:
+    """Connect as a run does, place a file, and run programs as the student does."""
+    with _line(folder, deadline) as plain, runner_server(plain, SITE.runner[0]) as transport:
+        put(transport, SITE.work, [Item(NAME, b"#!/bin/sh\nexec true\n", 0o755)], deadline)
+        for argv in ((f"{SITE.work}/{NAME}",), (SITE.runner[0], "--facts")):
+            run_program(
+                transport, SITE, argv, user=User.STUDENT, folder=SITE.work, timeout=60.0,
+                output_limit=8192, env={}, deadline=deadline,
+            )  # fmt: skip
+        transport.run(["rm", "-f", f"{SITE.work}/{NAME}"], deadline=deadline)
+
+
+def _quiet(handle: Handle, deadline: Deadline) -> None:
+    """Stop the guest, and have QEMU close the files that it was given for its state."""
+    with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
+        qmp.execute("stop")
+        for one in qmp.execute("query-fdsets"):
+            qmp.execute("remove-fd", {"fdset-id": one["fdset-id"]})
+
+
+def _await_quiet(pid: int, template: Template, deadline: Deadline) -> None:
+    """Wait until the emulator has closed what we have hung up. What it never closes is told when it is frozen."""
+
+    def quiet() -> bool:
+        seen = descriptors.read(pid, SOCKETS, template.memory)
+        return not seen.settling and len(seen.left) <= _OURS
+
+    with contextlib.suppress(TimedOut):
+        poll(quiet, deadline.within(SETTLE_SECONDS), "waiting for QEMU to close its connections", interval=0.02)
+    deadline.check("waiting for QEMU to close its connections")
+
+
+def _stop(pid: int, reading: int, deadline: Deadline) -> int:
+    """Have all threads of a process stand still; returns the address of its main thread's context. Raises
+    BootError."""
+    os.kill(pid, STOP)
+    until = deadline.within(STOP_SECONDS)
+    while not readable(reading, until.slice()):
+        until.check("waiting for QEMU's threads to stand still")
+    words = os.read(reading, _TOLD.size)
+    if len(words) != _TOLD.size:
+        raise BootError("QEMU ended when it was to stand still")
+    magic, problem, context, _threads, filters = _TOLD.unpack(words)
+    if magic != image_file.MAGIC or problem or not filters:
+        known = _PROBLEMS[problem] if problem < len(_PROBLEMS) else f"problem {problem}"
+        raise BootError(f"QEMU cannot be frozen: {known or 'it does not filter its system calls'}")
+    poll(lambda: process_table.stat_fields(pid)[0] == "T", until, "waiting for QEMU to stop")
+    return int(context)
+
+
+def _write(pid: int, context: int, seen: Descriptors, frozen: FrozenImage) -> dict[str, Any]:
+    """Write a process that stands still to the image's file; returns facts about it."""
+    begun = time.monotonic()
+    if seen.left:
+        raise BootError(f"QEMU has something open that cannot be frozen: {', '.join(seen.left)}")
+    missing = {*SOCKETS, descriptors.TCP, descriptors.CONSOLE} - set(seen.given)
+    if missing:
+        raise BootError(f"QEMU does not have open what it should: {', '.join(sorted(missing))}")
+    memory, kernel = memory_map.read(pid)
+    whole = image_file.Frozen(context, kernel, memory, seen.counters, seen.signals, seen.signal_fd)
+    with memory_map.memory_of(pid) as file:
+        stored = image_file.write(
+            frozen.image, whole, lambda address, length: _read(file.fileno(), address, length)
+        )
+    return {
+        "descriptors": {name: [one.number, one.flags] for name, one in seen.given.items()},
+        "stored": stored,
+        "parts": len(memory),
+        "write_seconds": round(time.monotonic() - begun, 3),
+    }
+
+
+def _read(descriptor: int, address: int, length: int) -> bytes:
+    data = os.pread(descriptor, length, address)
+    if len(data) != length:
+        raise BootError(f"cannot read QEMU's memory at {address:#x}")
+    return data
+
+
+def end(handle: Handle) -> None:
+    """Kill an emulator that stands still. SIGTERM would wait for it to go on."""
+    with contextlib.suppress(BootError, ProcessLookupError):
+        os.kill(emulator.process_of(handle), signal.SIGKILL)
