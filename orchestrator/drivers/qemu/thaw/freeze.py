@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +19,17 @@ from orchestrator.drivers.guest.layout import SITE, loopback_address
 from orchestrator.drivers.model import FrozenImage, Handle, Order, Template
 from orchestrator.drivers.qemu import emulator, snapshot
 from orchestrator.drivers.qemu.qmp import monitor
-from orchestrator.drivers.qemu.thaw import descriptors, identity, image_file, memory_map, parts
+from orchestrator.drivers.qemu.thaw import (
+    descriptors,
+    identity,
+    image_file,
+    memory_map,
+    parts,
+    standstill,
+)
 from orchestrator.drivers.qemu.thaw.parts import GuestParts, HostParts
 from orchestrator.errors import BootError, TimedOut
-from orchestrator.host import process_table
-from orchestrator.host.ready import readable
+from orchestrator.host import cache
 from orchestrator.host.unix_socket import connect
 from orchestrator.labfile.models import User
 from orchestrator.progress import Progress
@@ -34,30 +39,22 @@ from orchestrator.transport.runner_server import runner_server
 from orchestrator.transport.ssh import SshTransport, connected
 
 SOCKETS = ("port.sock", emulator.LINE, "qmp.sock")
-STOP = 32
-"""The signal that ``standstill.c`` handles."""
-CONTROL = "ISOLAB_STANDSTILL"
-STOP_SECONDS = 20.0
 SETTLE_SECONDS = 10.0
 _OURS = 1
 """Descriptors that are the library's own until it has told us: the pipe."""
 NAME = "rehearsal"
 """Of the machine in its rehearsals."""
-_TOLD = struct.Struct("<IIQQQ")
-_PROBLEMS = (
-    "", "its C library keeps thread ids where we do not find them", "it has too many threads",
-    "it filters system calls in a way we do not know", "its threads do not stand still",
-)  # fmt: skip
-"""``frozen.h``, enum problem."""
 _PLACE = "usr/lib/isolab"
 
 
 def freeze(
-    order: Order, handle: Handle, template: Template, frozen: FrozenImage, deadline: Deadline, progress: Progress
+    order: Order, handle: Handle, frozen: FrozenImage, deadline: Deadline, progress: Progress
 ) -> dict[str, Any]:
-    """Make a frozen emulator of a template in the image's folder; returns facts about it, ``descriptors``
-    among them. The emulator still exists afterwards, and stands still. Raises BootError, Unavailable,
+    """Make a frozen emulator of the order's template in the image's folder; returns facts about it. Raises BootError, Unavailable,
     BuildError, TransportError, TimedOut, Interrupted, OSError."""
+    template = order.template
+    if template is None:
+        raise BootError("there is no template to freeze an emulator of")
     progress.doing(order.name, "freezing an emulator: compiling")
     ours, theirs = parts.for_host(deadline), parts.for_guest(order.arch, deadline)
     with emulator.explained(order, handle), _told() as (reading, writing):
@@ -69,8 +66,12 @@ def freeze(
         pid = emulator.process_of(handle)
         _quiet(handle, deadline)
         _await_quiet(pid, template, deadline)
-        context = _stop(pid, reading, deadline)
-        return _write(pid, context, descriptors.read(pid, SOCKETS, template.memory), frozen)
+        still = standstill.stop(pid, reading, deadline)
+        if not still.filters:
+            raise BootError("QEMU cannot be frozen: it does not filter its system calls")
+        facts = _write(pid, still.context, descriptors.read(pid, SOCKETS, template.memory), frozen)
+        os.kill(pid, signal.SIGKILL)  # a SIGTERM would wait until it goes on
+        return facts
 
 
 @contextlib.contextmanager
@@ -92,7 +93,7 @@ def _start(
     folder = Path(handle.scratch)
     keys = folder_with_keys(folder)
     memory = emulator.Memory(template.memory, kernel=template.kernel, initrd=template.initrd, frozen=True)
-    prefix = ["env", f"LD_PRELOAD={ours.library}", f"{CONTROL}={writing}"]
+    prefix = ["env", f"LD_PRELOAD={ours.library}", f"{standstill.CONTROL}={writing}"]
     emulator.start(order, handle, deadline, memory, prefix=prefix, inherit=[writing])
     snapshot.load(template, handle, deadline)
     with Port(folder / "port.sock", deadline) as port:
@@ -175,24 +176,6 @@ def _await_quiet(pid: int, template: Template, deadline: Deadline) -> None:
     deadline.check("waiting for QEMU to close its connections")
 
 
-def _stop(pid: int, reading: int, deadline: Deadline) -> int:
-    """Have all threads of a process stand still; returns the address of its main thread's context. Raises
-    BootError."""
-    os.kill(pid, STOP)
-    until = deadline.within(STOP_SECONDS)
-    while not readable(reading, until.slice()):
-        until.check("waiting for QEMU's threads to stand still")
-    words = os.read(reading, _TOLD.size)
-    if len(words) != _TOLD.size:
-        raise BootError("QEMU ended when it was to stand still")
-    magic, problem, context, _threads, filters = _TOLD.unpack(words)
-    if magic != image_file.MAGIC or problem or not filters:
-        known = _PROBLEMS[problem] if problem < len(_PROBLEMS) else f"problem {problem}"
-        raise BootError(f"QEMU cannot be frozen: {known or 'it does not filter its system calls'}")
-    poll(lambda: process_table.stat_fields(pid)[0] == "T", until, "waiting for QEMU to stop")
-    return int(context)
-
-
 def _write(pid: int, context: int, seen: Descriptors, frozen: FrozenImage) -> dict[str, Any]:
     """Write a process that stands still to the image's file; returns facts about it."""
     begun = time.monotonic()
@@ -210,6 +193,9 @@ def _write(pid: int, context: int, seen: Descriptors, frozen: FrozenImage) -> di
     return {
         "descriptors": {name: [one.number, one.flags] for name, one in seen.given.items()},
         "stored": stored,
+        "size": frozen.image.stat().st_size,
+        "table": image_file.table_digest(frozen.image),
+        "digest": cache.sha256_file(frozen.image),
         "parts": len(memory),
         "write_seconds": round(time.monotonic() - begun, 3),
     }
@@ -220,9 +206,3 @@ def _read(descriptor: int, address: int, length: int) -> bytes:
     if len(data) != length:
         raise BootError(f"cannot read QEMU's memory at {address:#x}")
     return data
-
-
-def end(handle: Handle) -> None:
-    """Kill an emulator that stands still. SIGTERM would wait for it to go on."""
-    with contextlib.suppress(BootError, ProcessLookupError):
-        os.kill(emulator.process_of(handle), signal.SIGKILL)

@@ -7,6 +7,7 @@ tested again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -151,6 +152,9 @@ def write(path: Path, frozen: Frozen, read: Callable[[int, int], bytes]) -> int:
                 stored += _write_pages(file.fileno(), data, at + begin)
             at += part.length
         file.truncate(at)
+        # Pages that are yet to be written to the disk would count as each machine's own.
+        file.flush()
+        os.fsync(file.fileno())
     return stored
 
 
@@ -165,3 +169,13 @@ def _write_pages(descriptor: int, data: bytes, at: int) -> int:
             stored += os.pwrite(descriptor, data[begin:page], at + begin)
             begin = None
     return stored
+
+
+def table_digest(path: Path) -> str:
+    """Return the digest of an image's table, "" for a file that has none. Raises OSError."""
+    with path.open("rb") as file:
+        magic, version, size = _HEADER.unpack(file.read(_HEADER.size).ljust(_HEADER.size, b"\0"))[:3]
+        if (magic, version) != (MAGIC, VERSION) or not _HEADER.size <= size <= MOST_TABLE:
+            return ""
+        file.seek(0)
+        return hashlib.sha256(file.read(size)).hexdigest()

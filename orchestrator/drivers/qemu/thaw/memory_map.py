@@ -99,7 +99,8 @@ def memory_of(pid: int) -> BinaryIO:
 
 def _parts(one: Mapping, pages: BinaryIO) -> Iterator[Part]:
     """Yield a mapping as it was made, and over it the pages that hold something of the process's own."""
-    if one.modes[3] != "p":
+    # What is shared and only read is a file like any other: iconv(3) maps its table so.
+    if one.modes[3] != "p" and ("w" in one.modes or not one.inode):
         raise BootError(f"its emulator shares memory with another process: {one.name or hex(one.begin)}")
     length = one.end - one.begin
     if one.name == "[stack]":

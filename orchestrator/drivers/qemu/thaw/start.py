@@ -13,7 +13,7 @@ from orchestrator.drivers.model import FrozenImage, Handle, Order
 from orchestrator.drivers.qemu import emulator
 from orchestrator.drivers.qemu.emulator import UNPRIVILEGED, Memory
 from orchestrator.drivers.qemu.qmp import monitor
-from orchestrator.drivers.qemu.thaw import descriptors, parts
+from orchestrator.drivers.qemu.thaw import check, descriptors, parts
 from orchestrator.errors import BootError
 from orchestrator.host import process
 
@@ -25,6 +25,8 @@ def start(frozen: FrozenImage, order: Order, handle: Handle, deadline: Deadline)
     """Thaw an emulator as this machine's, up to where its guest goes on. Raises BootError, Unavailable,
     BuildError, TimedOut, Interrupted."""
     assert order.template is not None
+    if not frozen.on_trial and (wrong := check.damage(frozen, whole=False)):
+        raise BootError(f"{order.name}: {frozen.image}: {wrong}")
     loader = parts.for_host(deadline).loader
     order.logs.mkdir(parents=True, exist_ok=True)
     template = order.template
