@@ -111,10 +111,11 @@ class Cloning(Driver, Protocol):
 
 @runtime_checkable
 class Thawing(Cloning, Protocol):
-    """A driver that thaws machines: an emulator that was frozen when its guest had done what each does first.
+    """A driver that thaws machines: an emulator that was frozen when its guest had done what each does
+    first.
 
-    ``up`` thaws an order that has a frozen image, and sets the handle's ``data["start"]`` to ``thaw``; when that
-    fails it goes on as without one, and says so. With an image on trial it fails instead.
+    ``up`` thaws an order that has a frozen image, and sets the handle's ``data["start"]`` to ``thaw``; when
+    that fails it goes on as without one, and says so. With an image on trial it fails instead.
     """
 
     def cannot_thaw(self, order: Order) -> str:
@@ -131,8 +132,8 @@ class Thawing(Cloning, Protocol):
         LabError, OSError."""
 
     def damage(self, frozen: FrozenImage, *, whole: bool) -> str:
-        """Return what is wrong with a frozen image since it was made, "" if nothing is; ``whole``: read all of
-        it."""
+        """Return what is wrong with a frozen image since it was made, "" if nothing is; ``whole``: read all
+        of it."""
 
 
 @runtime_checkable

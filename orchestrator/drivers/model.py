@@ -175,8 +175,9 @@ class Order:
     kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``, or ``auto``
     where only the driver can find out, on another host; ``template`` is what it is to be cloned
     from, None for a cold boot; ``frozen`` is what it is to be thawed from, None for a clone.
-    ``attachments`` are its places on networks, and ``hosts`` the names and addresses it is to know, its
-    own first. ``runner`` is the host's own runner, where the image's is of another architecture and the machine has no kernel for that. ``home`` is mounted
+    ``attachments`` are its places on networks, and ``hosts`` the names and addresses it is to know,
+    its own first. ``runner`` is the host's own runner, where the image's is of another architecture
+    and the machine has no kernel for that. ``home`` is mounted
     where user student lives; ``student_keys`` are lines of authorized_keys that may log in as student,
     besides the machine's own client key.
     """

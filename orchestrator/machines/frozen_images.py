@@ -1,14 +1,14 @@
 """Frozen emulators: made of a template, tested, and thawed from then on.
 
-The first machine of a kind has its template cloned once more; that clone rehearses what every machine does first,
-and its emulator is frozen with all that it has translated by then. An image is good for this host only: its
-kernel, processor and emulator are in its key. It is tested before it is used, and again after each boot of the
-host; for one that fails, the reason is stored, and its machines are clones.
-"""
+The first machine of a kind has its template cloned once more; that clone rehearses what every machine does
+first, and its emulator is frozen with all that it has translated by then. An image is good for this host
+only: its kernel, processor and emulator are in its key. It is tested before it is used, and again after
+each boot of the host; for one that fails, the reason is stored, and its machines are clones."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 from dataclasses import replace
@@ -20,7 +20,7 @@ from orchestrator.drivers.base import Reachable, Thawing
 from orchestrator.drivers.model import FrozenImage, Handle, Order
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
-from orchestrator.host.disk_space import MIB, DiskFull, room_for
+from orchestrator.host.disk_space import MIB, room_for
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.trial import journalled, trial
 from orchestrator.paths import cache_dir
@@ -31,7 +31,8 @@ KIND = "frozen"
 MAKE_SECONDS = 300.0
 FREEZE_SECONDS = 120.0
 NOTE_SECONDS = 3600.0
-"""How long it is remembered that an image could not be made or failed its test: the host may have been busy."""
+"""How long it is remembered that an image could not be made or failed its test: the host may have been
+busy."""
 TESTED_MEMORY_MIB = 100
 """How much memory a test fills, where it fits."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -50,6 +51,7 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
     """Return a tested frozen emulator for this machine, making it if necessary; or why it cannot be thawed.
 
     Safe if several runs make the same one. Raises TimedOut, Interrupted.
+
     """
     if reason := driver.cannot_thaw(order):
         return reason
@@ -96,7 +98,9 @@ def _made(
             journalled(order, "freeze", driver, context) as (fixed, handle),
         ):
             named = replace(fixed, frozen=None)
-            facts = dict(driver.freeze(named, handle, frozen, context.deadline(FREEZE_SECONDS), context.progress))
+            facts = dict(
+                driver.freeze(named, handle, frozen, context.deadline(FREEZE_SECONDS), context.progress)
+            )
         spent = round(time.monotonic() - begun, 3)
         tested = _tested(frozen, facts, order, driver, context)
         return {**facts, **tested, "freeze_seconds": spent}, ""
@@ -127,7 +131,8 @@ def _test_memory(transport: InteractiveTransport, order: Order, deadline: Deadli
     """Fill memory with what can be recognised. Raises BootError."""
     size = min(TESTED_MEMORY_MIB, order.memory_mib // 4) * MIB
     words = f"yes isolab | head -c {size}"
-    script = f"{words} > /work/.filled && {words} | cmp - /work/.filled; status=$?; rm -f /work/.filled; exit $status"
+    file = "/work/.filled"
+    script = f"{words} > {file} && {words} | cmp - {file}; status=$?; rm -f {file}; exit $status"
     done = transport.run(["sh", "-c", script], deadline=deadline)
     if done.code != 0:
         raise BootError(f"a thawed machine's memory does not keep what is written to it: {done.code}")
@@ -184,11 +189,8 @@ def _test_again(
 
 def _note_boot(folder: Path, boot: str) -> None:
     """Note that an image was tested since this boot of the host."""
-    import json
-
     with contextlib.suppress(OSError):
         about = {**cache.meta(folder), "boot": boot}
-        cache.write_atomically(folder / cache.META, json.dumps(about, indent=1, sort_keys=True).encode(), mode=0o644)
-
-
-__all__ = ["KIND", "DiskFull", "key", "obtain"]
+        cache.write_atomically(
+            folder / cache.META, json.dumps(about, indent=1, sort_keys=True).encode(), mode=0o644
+        )

@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchestrator.deadline import Deadline
 from orchestrator.drivers.base import Cloning
 from orchestrator.drivers.model import Order, Template
 from orchestrator.errors import BootError, Interrupted, LabError

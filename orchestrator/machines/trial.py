@@ -30,8 +30,8 @@ Look = Callable[[InteractiveTransport, Handle, Deadline], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """What two machines showed: facts, the seconds until the faster one answered, and the bytes of this host's
-    memory that one of them shares with no other."""
+    """What two machines showed: facts, the seconds until the faster one answered, and the bytes of this
+    host's memory that one of them shares with no other."""
 
     seconds: float
     facts: Mapping[str, Any]
@@ -39,7 +39,9 @@ class Trial:
 
 
 @contextmanager
-def journalled(order: Order, what: str, driver: Driver, context: MachineContext) -> Iterator[tuple[Order, Handle]]:
+def journalled(
+    order: Order, what: str, driver: Driver, context: MachineContext
+) -> Iterator[tuple[Order, Handle]]:
     """Yield the order and handle of a machine that is used for a template, journalled; take it down at the
     end."""
     scratch = order.scratch.parent / f"{order.name}-{what}"
@@ -63,7 +65,8 @@ def trial(
     own_memory: Callable[[Handle], int],
     look: Look | None = None,
 ) -> Trial:
-    """Make two machines that come up in the way that ``start`` names, and compare them; ``look`` at the second.
+    """Make two machines that come up in the way that ``start`` names, and compare them; ``look`` at the
+    second.
 
     Raises LabError with what is wrong.
     """

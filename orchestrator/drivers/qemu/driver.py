@@ -1,7 +1,7 @@
 """QEMU: virtual machines of the host's architecture (KVM or emulated) and of every other one.
 
-A machine is thawed from a frozen emulator if there is a good one; otherwise it is a clone of a booted template
-if there is a good one; otherwise it boots.
+A machine is thawed from a frozen emulator if there is a good one; otherwise it is a clone of a booted
+template if there is a good one; otherwise it boots.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ one takes a second or two."""
 
 @dataclass(frozen=True)
 class _Way:
-    """A way to start a machine: its word in records, the order without what it does not use, and what is told
-    when it fails and the next one is tried, "" for the last; ``failures`` are the errors after which it is."""
+    """A way to start a machine: its word in records, the order without what it does not use, and what is
+    told when it fails and the next one is tried, "" for the last; ``failures`` are the errors after which
+    it is."""
 
     start: str
     order: Order
@@ -61,7 +62,9 @@ def _ways(order: Order) -> Iterator[_Way]:
         yield _Way("thaw", order, words, order.frozen.on_trial, failures)
     if order.template is not None:
         words = "the clone did not come up, booting instead"
-        yield _Way("clone", replace(order, frozen=None), words, order.template.on_trial, (BootError, TimedOut))
+        yield _Way(
+            "clone", replace(order, frozen=None), words, order.template.on_trial, (BootError, TimedOut)
+        )
     yield _Way("cold", replace(order, frozen=None, template=None))
 
 

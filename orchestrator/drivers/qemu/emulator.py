@@ -35,7 +35,7 @@ SEED = "seed.iso"
 LINE = "ssh.sock"
 """Socket of a guest's first SSH connection, which needs no network."""
 FROZEN_CACHE_FACTOR = 2
-"""How many times larger the translation cache of a frozen emulator is: what it holds is shared, if unchanged."""
+"""How many times larger the translation cache of a frozen emulator is: thawed ones share what it holds."""
 LOOK_SECONDS = 0.25
 """Between looks at whether a QEMU that has no sockets yet is still there: each reads of every process."""
 SYSTEM = "rw systemd.show_status=1"

@@ -49,7 +49,9 @@ def test_small_gaps_do_not_make_two_of_one() -> None:
     assert list(runs(pages(PRESENT, *far, PRESENT), mine=False)) == [(0, 1), (GAP + 1, GAP + 2)]
 
 
-@given(some.lists(some.sampled_from([0, PRESENT, PRESENT | OF_A_FILE, SWAPPED]), max_size=400), some.booleans())
+@given(
+    some.lists(some.sampled_from([0, PRESENT, PRESENT | OF_A_FILE, SWAPPED]), max_size=400), some.booleans()
+)
 def test_every_page_of_its_own_is_in_one_run(entries: list[int], mine: bool) -> None:
     found = list(runs(pages(*entries), mine))
     covered = [page for first, after in found for page in range(first, after)]

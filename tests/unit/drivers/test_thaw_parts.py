@@ -18,7 +18,9 @@ from orchestrator.drivers.qemu.thaw.image_file import Frozen
 from orchestrator.drivers.qemu.thaw.parts import HostParts
 from orchestrator.host import process_table
 
-pytestmark = pytest.mark.skipif(host_arch().name not in parts.HOSTS, reason="not written for this architecture")
+pytestmark = pytest.mark.skipif(
+    host_arch().name not in parts.HOSTS, reason="not written for this architecture"
+)
 
 PROGRAM = """
 import ctypes, os, struct, threading, time
@@ -77,7 +79,9 @@ def spawn(argv: list[str], output: Path, inherited: dict[int, int], **environmen
         (os.POSIX_SPAWN_OPEN, 2, str(output), flags, 0o600),
         *((os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in inherited.items()),
     ]
-    return os.posix_spawn(argv[0], argv, {"PATH": os.environ["PATH"], **environment}, file_actions=actions)
+    variables = {"PATH": os.environ["PATH"], **environment}
+    # Descriptors must have the very numbers that a frozen process had.
+    return os.posix_spawn(argv[0], argv, variables, file_actions=actions)  # noqa: TID251
 
 
 def lines(path: Path) -> list[Line]:
@@ -178,9 +182,17 @@ def test_many_of_one_image_are_apart(made: HostParts, image: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("at", "words"),
-    [(0, "not an image"), (4, "another version"), (8, "damaged"), (48, "another one (vDSO)"), (82, "damaged: parts")],
+    [
+        (0, "not an image"),
+        (4, "another version"),
+        (8, "damaged"),
+        (48, "another one (vDSO)"),
+        (82, "damaged: parts"),
+    ],
 )
-def test_a_damaged_image_is_refused(made: HostParts, image: Path, tmp_path: Path, at: int, words: str) -> None:
+def test_a_damaged_image_is_refused(
+    made: HostParts, image: Path, tmp_path: Path, at: int, words: str
+) -> None:
     whole = bytearray(image.read_bytes())
     whole[at + 1] ^= 0x7F
     (tmp_path / "image").write_bytes(whole)
@@ -206,6 +218,8 @@ def test_one_whose_libraries_have_changed_is_refused(made: HostParts, image: Pat
     other = tmp_path / "x.so"
     assert len(os.fsencode(str(other))) <= len(library)
     other.write_bytes(made.library.read_bytes())
-    whole = image.read_bytes().replace(library + b"\0", os.fsencode(str(other)).ljust(len(library) + 1, b"\0"))
+    whole = image.read_bytes().replace(
+        library + b"\0", os.fsencode(str(other)).ljust(len(library) + 1, b"\0")
+    )
     (tmp_path / "image").write_bytes(whole)
     assert "another one now" in refusal(made, tmp_path / "image", tmp_path / "said")

@@ -1,26 +1,26 @@
-"""How a machine is started: thawed, cloned or booted, each in place of what failed; and which may be thawed."""
+"""How a machine is started: thawed, cloned or booted, each in place of what failed; and what may thaw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import handle, order
 
 from orchestrator.arch import ARCHITECTURES
+from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import Attachment, FrozenImage, HomeDisk, Order, Template
 from orchestrator.drivers.qemu import driver as module
 from orchestrator.drivers.qemu import emulator
 from orchestrator.drivers.qemu.emulator import Memory, render_argv
 from orchestrator.drivers.qemu.thaw import check, identity, image_file
 from orchestrator.drivers.qemu.thaw.start import render_command
-from orchestrator.deadline import Deadline
 from orchestrator.errors import BootError, LabError, Unavailable
 from orchestrator.host import cache
 from orchestrator.progress import SilentProgress
-
 
 
 class Recorded(SilentProgress):
@@ -38,11 +38,14 @@ FROZEN = FrozenImage(Path("/cache/frozen/micro-arm64-0"))
 
 
 def wanted(**changes: object) -> Order:
-    return replace(order("arm64"), **{"template": TEMPLATE, "frozen": FROZEN, **changes})  # type: ignore[arg-type]
+    whole: dict[str, Any] = {"template": TEMPLATE, "frozen": FROZEN, **changes}
+    return replace(order("arm64"), **whole)
 
 
 class TestWays:
-    def up(self, one: Order, failing: Mapping[str, LabError], monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+    def up(
+        self, one: Order, failing: Mapping[str, LabError], monkeypatch: pytest.MonkeyPatch
+    ) -> tuple[str, list[str]]:
         """How it came up, and what was told."""
 
         def bring_up(tried: Order, *_: object) -> None:
@@ -115,12 +118,18 @@ flags\t\t: fpu
 
 
 def test_a_processor_is_told_by_what_it_can_do_not_by_its_speed() -> None:
-    assert identity.processor(CPUINFO) == ["flags: fpu vme avx512f", "microcode: 0x1", "vendor_id: GenuineIntel"]
+    assert identity.processor(CPUINFO) == [
+        "flags: fpu vme avx512f",
+        "microcode: 0x1",
+        "vendor_id: GenuineIntel",
+    ]
 
 
 def test_the_emulators_own_words_follow_those_of_the_loader() -> None:
     given, numbers = {"tcp": 40, "qmp.sock": 41}, {"tcp": (12, 0), "qmp.sock": (11, 0)}
-    words = render_command(Path("/c/thaw"), 39, "65534", given, numbers, ["qemu-system-arm", "-name", "isolab-x"])
+    words = render_command(
+        Path("/c/thaw"), 39, "65534", given, numbers, ["qemu-system-arm", "-name", "isolab-x"]
+    )
     assert words == [
         "/c/thaw", "39", "65534", "65534", "40:12", "41:11", "--", "qemu-system-arm", "-name", "isolab-x",
     ]  # fmt: skip

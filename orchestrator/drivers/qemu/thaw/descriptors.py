@@ -1,5 +1,5 @@
-"""The open descriptors of an emulator that stands still: which of them a thawed one is given anew, and which it
-makes itself. One that is neither is a reason not to freeze.
+"""The open descriptors of an emulator that stands still: which of them a thawed one is given anew, and
+which it makes itself. One that is neither is a reason not to freeze.
 """
 
 from __future__ import annotations
@@ -61,16 +61,18 @@ def read(pid: int, sockets: tuple[str, ...], memory: Path) -> Descriptors:
     memory file. Raises OSError when it is gone."""
     found = _Found()
     unix, tcp = _unix_sockets(Path("/proc/net/unix").read_text()), _tcp_listeners(pid)
+    places = _Places(sockets, memory, unix, tcp)
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         number = int(entry.name)
         if number <= STANDARD:
             continue
         try:
-            target, about = os.readlink(entry), Path(f"/proc/{pid}/fdinfo/{number}").read_text()  # noqa: PTH115
+            target = str(entry.readlink())
+            about = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
         except FileNotFoundError:  # closed just now
             found.settling = True
             continue
-        _sort(number, target, about, found, _Places(sockets, memory, unix, tcp))
+        _sort(number, target, about, found, places)
     return Descriptors(
         found.given, tuple(found.counters), found.signals, found.signal_fd, tuple(found.left), found.settling
     )

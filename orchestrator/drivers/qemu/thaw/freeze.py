@@ -1,5 +1,5 @@
-"""Freeze an emulator: clone a template with a library that can stop it, rehearse what every machine will do, stop
-it, and write it to a file."""
+"""Freeze an emulator: clone a template with a library that can stop it, rehearse what every machine will
+do, stop it, and write it to a file."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _PLACE = "usr/lib/isolab"
 def freeze(
     order: Order, handle: Handle, frozen: FrozenImage, deadline: Deadline, progress: Progress
 ) -> dict[str, Any]:
-    """Make a frozen emulator of the order's template in the image's folder; returns facts about it. Raises BootError, Unavailable,
-    BuildError, TransportError, TimedOut, Interrupted, OSError."""
+    """Make a frozen emulator of the order's template in the image's folder; returns facts about it. Raises
+    BootError, Unavailable, BuildError, TransportError, TimedOut, Interrupted, OSError."""
     template = order.template
     if template is None:
         raise BootError("there is no template to freeze an emulator of")
@@ -116,10 +116,14 @@ def _rehearse(handle: Handle, keys: Keys, theirs: GuestParts, deadline: Deadline
             Item(f"{_PLACE}/forking.so", theirs.server.read_bytes(), 0o755),
         ]
         put(transport, "/", files, deadline)
-        begin = f"cd /{_PLACE} && mv forking.so preaccept.so && ./rehearse {identity.REHEARSALS} && rm rehearse"
+        begin = (
+            f"cd /{_PLACE} && mv forking.so preaccept.so && ./rehearse {identity.REHEARSALS} && rm rehearse"
+        )
         done = transport.run(["sh", "-c", begin], deadline=deadline)
         if done.code != 0:
-            raise BootError(f"the guest cannot rehearse: {done.stderr.decode(errors='replace').strip()[:200]}")
+            raise BootError(
+                f"the guest cannot rehearse: {done.stderr.decode(errors='replace').strip()[:200]}"
+            )
     for _ in range(identity.REHEARSALS):
         _expect_ready(folder, deadline)
         with Port(folder / "port.sock", deadline) as port:
@@ -165,18 +169,21 @@ def _quiet(handle: Handle, deadline: Deadline) -> None:
 
 
 def _await_quiet(pid: int, template: Template, deadline: Deadline) -> None:
-    """Wait until the emulator has closed what we have hung up. What it never closes is told when it is frozen."""
+    """Wait until the emulator has closed what we have hung up. What it never closes is told when it is
+    frozen."""
 
     def quiet() -> bool:
         seen = descriptors.read(pid, SOCKETS, template.memory)
         return not seen.settling and len(seen.left) <= _OURS
 
     with contextlib.suppress(TimedOut):
-        poll(quiet, deadline.within(SETTLE_SECONDS), "waiting for QEMU to close its connections", interval=0.02)
+        poll(
+            quiet, deadline.within(SETTLE_SECONDS), "waiting for QEMU to close its connections", interval=0.02
+        )
     deadline.check("waiting for QEMU to close its connections")
 
 
-def _write(pid: int, context: int, seen: Descriptors, frozen: FrozenImage) -> dict[str, Any]:
+def _write(pid: int, context: int, seen: descriptors.Descriptors, frozen: FrozenImage) -> dict[str, Any]:
     """Write a process that stands still to the image's file; returns facts about it."""
     begun = time.monotonic()
     if seen.left:

@@ -1,10 +1,9 @@
-"""What a frozen emulator depends on besides its template: the host's kernel, processor and emulator, our parts;
-and which machines can be thawed at all.
+"""What a frozen emulator depends on besides its template: the host's kernel, processor and emulator, our
+parts; and which machines can be thawed at all.
 
-A frozen process holds addresses of the kernel's vDSO, functions that the C library chose for this processor, and
-the layout of registers that this processor saves. The files that it has mapped are compared one by one when it is
-thawed.
-"""
+A frozen process holds addresses of the kernel's vDSO, functions that the C library chose for this
+processor, and the layout of registers that this processor saves. The files that it has mapped are compared
+one by one when it is thawed."""
 
 from __future__ import annotations
 
@@ -54,18 +53,14 @@ def boot_of_host() -> str:
 def obstacle(order: Order) -> str:
     """Return why a machine cannot be thawed whatever its image; "" if nothing speaks against it. Pure, but
     for the host's architecture."""
-    if host_arch().name not in parts.HOSTS:
-        return f"hosts of architecture {host_arch().name} cannot thaw"
-    if order.accel != "tcg":
-        return f"it is not emulated ({order.accel})"
-    if order.image.kind != "micro":
-        return f"images of kind {order.image.kind} are not frozen"
-    if order.machine.cpus > 1:
-        return "it has more than one processor"
-    if order.internet:
-        return "it has internet access"
-    if order.attachments:
-        return "it is on private networks"
-    if order.home is not None:
-        return "it has a home disk"
-    return ""
+    host = host_arch().name
+    against = (
+        (host not in parts.HOSTS, f"hosts of architecture {host} cannot thaw"),
+        (order.accel != "tcg", f"it is not emulated ({order.accel})"),
+        (order.image.kind != "micro", f"images of kind {order.image.kind} are not frozen"),
+        (order.machine.cpus > 1, "it has more than one processor"),
+        (order.internet, "it has internet access"),
+        (bool(order.attachments), "it is on private networks"),
+        (order.home is not None, "it has a home disk"),
+    )
+    return next((words for holds, words in against if holds), "")

@@ -1,9 +1,8 @@
 """The file that an emulator is frozen into: a table, then memory. ``images/host/thaw/frozen.h`` has the same
 layout, which ``thaw.c`` reads.
 
-Everything but memory is small, and its digest is compared before each use; memory is compared when an image is
-tested again.
-"""
+Everything but memory is small, and its digest is compared before each use; memory is compared when an image
+is tested again."""
 
 from __future__ import annotations
 
@@ -48,8 +47,8 @@ class FileMapping:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of memory: ``length`` bytes at ``address``, of a file from ``offset`` on, of the image, or empty.
-    ``protection`` is mmap(2)'s."""
+    """A piece of memory: ``length`` bytes at ``address``, of a file from ``offset`` on, of the image, or
+    empty. ``protection`` is mmap(2)'s."""
 
     address: int
     length: int
@@ -109,7 +108,9 @@ def table(frozen: Frozen) -> bytes:
         if part.kind == FROM_IMAGE:
             offset, at = at, at + part.length
         file = part.file
-        about = (offsets[file.name], file.device, file.inode, file.size, file.changed_ns) if file else (0,) * 5
+        about = (
+            (offsets[file.name], file.device, file.inode, file.size, file.changed_ns) if file else (0,) * 5
+        )
         body.append(_PART.pack(part.address, part.length, offset, part.protection, part.kind, *about))
     pages = frozen.kernel
     head = _HEADER.pack(

@@ -1,5 +1,5 @@
-"""What freezes and thaws an emulator, compiled on first use: for this host, ``standstill.so`` and ``thaw``; for a
-guest, the rehearsal and the library of the server that takes part in it."""
+"""What freezes and thaws an emulator, compiled on first use: for this host, ``standstill.so`` and ``thaw``;
+for a guest, the rehearsal and the library of the server that takes part in it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,14 @@ def for_host(deadline: Deadline) -> HostParts:
         )
 
     def fill(folder: Path) -> dict[str, Any]:
-        _link(arch, "standstill.c", ("-fPIC",), ("-shared", "--hash-style=gnu"), folder / "standstill.so", deadline)
+        _link(
+            arch,
+            "standstill.c",
+            ("-fPIC",),
+            ("-shared", "--hash-style=gnu"),
+            folder / "standstill.so",
+            deadline,
+        )
         _link(arch, "thaw.c", _LOADER, ("-static", f"--image-base={ADDRESS:#x}"), folder / "thaw", deadline)
         return {"arch": arch.name}
 

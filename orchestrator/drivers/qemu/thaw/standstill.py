@@ -37,8 +37,8 @@ class Standstill:
 
 
 def stop(pid: int, reading: int, deadline: Deadline) -> Standstill:
-    """Have all threads of a process stand still; ``reading`` is our end of its pipe. Raises BootError, TimedOut,
-    Interrupted."""
+    """Have all threads of a process stand still; ``reading`` is our end of its pipe. Raises BootError,
+    TimedOut, Interrupted."""
     os.kill(pid, SIGNAL)
     until = deadline.within(STOP_SECONDS)
     while not readable(reading, until.slice()):

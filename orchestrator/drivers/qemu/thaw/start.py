@@ -1,4 +1,5 @@
-"""Make a machine of a frozen emulator: open its sockets and logs, start the loader, and have the guest go on."""
+"""Make a machine of a frozen emulator: open its sockets and logs, start the loader, and have the guest go
+on."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def start(frozen: FrozenImage, order: Order, handle: Handle, deadline: Deadline)
         try:
             image = _opened(frozen.image, os.O_RDONLY, stack)
             given = {
-                name: _made(name, flags, order, handle, stack) for name, (_, flags) in frozen.descriptors.items()
+                name: _made(name, flags, order, handle, stack)
+                for name, (_, flags) in frozen.descriptors.items()
             }
         except OSError as problem:
             raise BootError(f"{order.name}: cannot be thawed: {problem}") from None
