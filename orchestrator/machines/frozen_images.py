@@ -8,6 +8,7 @@ each boot of the host; for one that fails, the reason is stored, and its machine
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 import time
@@ -33,8 +34,11 @@ FREEZE_SECONDS = 120.0
 NOTE_SECONDS = 3600.0
 """How long it is remembered that an image could not be made or failed its test: the host may have been
 busy."""
+LOOK_SECONDS = 90.0
+"""How long a test's memory and connection may take, besides the rest."""
 TESTED_MEMORY_MIB = 100
-"""How much memory a test fills, where it fits."""
+"""How much memory a test fills, at most an eighth of what the machine has."""
+_PATTERN = b"isolab\n"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -74,7 +78,10 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
             **facts,
         }
 
+    fresh = not (folder / cache.META).exists()
     found = cache.make(KIND, name, fill, context.deadline(MAKE_SECONDS))
+    if fresh:
+        _remove_former(found)
     about = cache.meta(found)
     if about["reason"]:
         return str(about["reason"])
@@ -95,7 +102,7 @@ def _made(
     try:
         with (
             room_for("a frozen emulator", order.memory_mib * MIB, cache_dir()),
-            journalled(order, "freeze", driver, context) as (fixed, handle),
+            journalled(order, "thaw", driver, context) as (fixed, handle),
         ):
             named = replace(fixed, frozen=None)
             facts = dict(
@@ -119,23 +126,30 @@ def _tested(
     descriptors = {name: (number, flags) for name, (number, flags) in facts["descriptors"].items()}
     tried = replace(order, frozen=replace(frozen, descriptors=descriptors, on_trial=True))
 
-    def look(transport: InteractiveTransport, handle: Handle, deadline: Deadline) -> None:
-        _test_memory(transport, order, deadline)
-        _test_network(driver, handle, deadline)
+    def look(transport: InteractiveTransport, handle: Handle, _deadline: Deadline) -> None:
+        patient = context.deadline(LOOK_SECONDS)
+        _test_memory(transport, order, patient)
+        _test_network(driver, handle, patient)
 
     found = trial(tried, driver, context, "thaw", driver.own_memory, look)
     return {"thaw_seconds": found.seconds, "thaw_memory": found.memory, "facts": dict(found.facts)}
 
 
 def _test_memory(transport: InteractiveTransport, order: Order, deadline: Deadline) -> None:
-    """Fill memory with what can be recognised. Raises BootError."""
-    size = min(TESTED_MEMORY_MIB, order.memory_mib // 4) * MIB
-    words = f"yes isolab | head -c {size}"
-    file = "/work/.filled"
-    script = f"{words} > {file} && {words} | cmp - {file}; status=$?; rm -f {file}; exit $status"
+    """Fill memory with what can be recognised, a piece at a time: that is quick under emulation. Raises
+    BootError."""
+    pieces = min(TESTED_MEMORY_MIB, order.memory_mib // 8)
+    piece = (_PATTERN * (MIB // len(_PATTERN) + 1))[:MIB]
+    expected = hashlib.md5(piece * pieces, usedforsecurity=False).hexdigest()
+    words = _PATTERN.decode().strip()
+    script = (
+        f"cd /work && yes {words} | head -c {MIB} > .piece && n=0 && "
+        f"while [ $n -lt {pieces} ]; do cat .piece || exit; n=$((n + 1)); done > .filled && "
+        "md5sum .filled; rm -f .piece .filled"
+    )
     done = transport.run(["sh", "-c", script], deadline=deadline)
-    if done.code != 0:
-        raise BootError(f"a thawed machine's memory does not keep what is written to it: {done.code}")
+    if expected.encode() not in done.stdout:
+        raise BootError(f"a thawed machine's memory does not keep {pieces} MiB that are written to it")
 
 
 def _test_network(driver: Thawing, handle: Handle, deadline: Deadline) -> None:
@@ -185,6 +199,18 @@ def _test_again(
     except LabError as problem:
         return problem.message.splitlines()[0][:300]
     return ""
+
+
+def _remove_former(newest: Path) -> None:
+    """Remove images that a new one has replaced, as after an upgrade of the kernel, and those whose template
+    is gone. Machines that run keep what they have mapped."""
+    template = cache.meta(newest)["template"]
+    for folder in newest.parent.iterdir():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            about = cache.meta(folder)["template"]
+            gone = not (cache.place("templates", about) / cache.META).exists()
+            if folder != newest and (about == template or gone):
+                shutil.rmtree(folder)
 
 
 def _note_boot(folder: Path, boot: str) -> None:

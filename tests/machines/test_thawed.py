@@ -12,19 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import Bench, Kind, living_in, machine_context, on_bench, order_for, template_for
+from bench import Bench, Kind, living_in, machine_context, on_bench, order_for, ready_to_thaw
 from consoles import keep_consoles, unexpected_words
 from habitat import Home, fresh_home
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.model import FrozenImage, Order, Template
+from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import emulator
 from orchestrator.drivers.qemu.driver import DRIVER
 from orchestrator.drivers.qemu.thaw import parts
 from orchestrator.errors import BootError
 from orchestrator.host import cache, process_table
-from orchestrator.machines import frozen_images
 from orchestrator.machines.trial import journalled
 from orchestrator.paths import scratch_dir
 from orchestrator.progress import SilentProgress
@@ -60,13 +59,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
 
 
 def frozen_order(home: Home, arch: str, name: str = "thawed") -> Order:
-    order = order_for(Kind("qemu", arch), home, name=name)
-    template = template_for(order)
-    assert isinstance(template, Template), f"{arch} cannot be cloned: {template}"
-    order = replace(order, template=template)
-    frozen = frozen_images.obtain(order, DRIVER, machine_context())
-    assert isinstance(frozen, FrozenImage), f"{arch} cannot be thawed: {frozen}"
-    return replace(order, frozen=frozen)
+    return ready_to_thaw(order_for(Kind("qemu", arch), home, name=name))
 
 
 def named(order: Order, name: str) -> Order:
