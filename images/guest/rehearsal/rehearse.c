@@ -32,6 +32,7 @@
 enum { HIGH = 20 };
 enum { AGAIN = 5 };    /* where forking.c hears whether it is to go on */
 enum { SETTLING = 3 }; /* seconds in which the kernel does what it has put off */
+enum { QUIET = 1 };    /* seconds before anything is said on the console */
 
 /* Nothing of whoever started us: their connection ends before the first rehearsal. */
 static void leave(void)
@@ -152,6 +153,7 @@ static void hear(int told)
 
 int main(int argc, char **argv)
 {
+	const struct timespec quiet = {QUIET, 0};
 	int again[2], times = argc == 2 ? atoi(argv[1]) : 0;
 
 	if (times < 1 || getuid() != 0) {
@@ -186,5 +188,9 @@ int main(int argc, char **argv)
 			hear(told); /* over: it waits for the next */
 		}
 	}
+	close(going_on); /* the server that waits ends: its child has the connection */
+	/* As init, and as late: what is said at once would be translated at once. */
+	nanosleep(&quiet, NULL);
+	say("listening for SSH");
 	return 0;
 }
