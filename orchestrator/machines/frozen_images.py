@@ -45,9 +45,10 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def key(order: Order, driver: Thawing) -> str:
     """Return the content key of the frozen emulator of an order with a template."""
     assert order.template is not None
-    # The folder's own identity too: one made again under the same name has another memory.
-    about = order.template.folder.stat()
-    parts = (order.template.folder.name, about.st_ino, about.st_mtime_ns, *driver.frozen_identity(order))
+    # The very file, too: a frozen emulator has it mapped, and one made again would have another memory.
+    about = order.template.memory.stat()
+    memory = (str(order.template.memory), about.st_dev, about.st_ino, about.st_mtime_ns)
+    parts = (order.template.folder.name, memory, *driver.frozen_identity(order))
     return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, *parts)}"
 
 

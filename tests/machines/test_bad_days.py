@@ -52,6 +52,7 @@ class Moment:
     has_come: Callable[[Home], bool]
     lab: str = "box"
     interrupted: bool = False
+    options: tuple[str, ...] = ("--clone",)
 
     def __str__(self) -> str:
         return self.name
@@ -91,6 +92,7 @@ MOMENTS = [
     Moment("while images are built", ("archive", "toolchain"), _half_made("images")),
     Moment("while programs are compiled", IMAGES, _half_made("programs")),
     Moment("while a template is baked", (*IMAGES, "programs"), _half_made("templates")),
+    Moment("while an emulator is frozen", ALL, _half_made("frozen"), options=()),
     Moment("while KVM is tried", ALL, lambda home: _running(home, "qemu-system", "accel kvm"), lab="probe"),
     Moment("during boot", ALL, lambda home: _running(home, "qemu-system", "-guest")),
     Moment("during exercises", ALL, _quick_ones_done),
@@ -110,7 +112,7 @@ def test_killed_for_good(home: Home, moment: Moment) -> None:
     env = environment(home, ISOLAB_CACHE=str(cache))
     if moment.lab == "probe":
         env["PATH"] = _with_slow_kvm(home.root / "programs")
-    with started(home, "run", LABS / moment.lab, "--out", home.out, env=env) as run:
+    with started(home, "run", LABS / moment.lab, *moment.options, "--out", home.out, env=env) as run:
         if moment.interrupted:
             wait_until(lambda: _quick_ones_done(home) or run.child.poll() is not None, "the quick ones")
             run.send(signal.SIGINT)

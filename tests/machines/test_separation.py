@@ -198,7 +198,7 @@ class TestReports:
     def test_the_console_of_every_guest_is_kept(self, run: Run, machine: str) -> None:
         log = run.out / machine / "console.log"
         starts = {record["start"] for record in run.records if record["machine"] == machine}
-        # A clone and a thawed machine speak only a second after their first connection: it may be gone by then.
+        # Neither speaks until a second after its first connection: it may be gone by then.
         assert "isolab: " in log.read_text(errors="replace") or starts <= {"clone", "thaw"}
 
 
