@@ -29,7 +29,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 
-#define CONTROL "ISOLAB_STANDSTILL" /* the number of a pipe, in which the controller is told */
+#define CONTROL "STANDSTILL_PIPE" /* the number of a pipe, in which the controller is told */
 #define SIG_BLOCK_ 0
 #define SIG_SETMASK_ 2
 #define SIGSTOP_ 19

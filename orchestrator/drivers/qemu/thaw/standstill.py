@@ -14,7 +14,7 @@ from orchestrator.host.ready import readable
 
 SIGNAL = 32
 """The signal that the library handles: STOP."""
-CONTROL = "ISOLAB_STANDSTILL"
+CONTROL = "STANDSTILL_PIPE"
 """Variable with the number of the pipe in which the library tells us."""
 STOP_SECONDS = 20.0
 _TOLD = struct.Struct("<IIQQQ")
