@@ -299,9 +299,13 @@ def _with_frozen(order: Order, driver: Driver, context: LabContext) -> Order:
     if not context.thaw or not isinstance(driver, Thawing):
         return order
     try:
+        if frozen_images.is_new(order, driver):
+            return order
         frozen = frozen_images.obtain(order, driver, context.machines)
     except CacheUnwritableError as problem:
         frozen = problem.message
+    except OSError as problem:
+        frozen = f"{problem.strerror} ({problem.filename})"
     if isinstance(frozen, str):
         context.progress.tell(f"{order.name}: a clone, not thawed: {frozen}")
         return order

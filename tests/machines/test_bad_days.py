@@ -92,7 +92,6 @@ MOMENTS = [
     Moment("while images are built", ("archive", "toolchain"), _half_made("images")),
     Moment("while programs are compiled", IMAGES, _half_made("programs")),
     Moment("while a template is baked", (*IMAGES, "programs"), _half_made("templates")),
-    Moment("while an emulator is frozen", ALL, _half_made("frozen"), options=()),
     Moment("while KVM is tried", ALL, lambda home: _running(home, "qemu-system", "accel kvm"), lab="probe"),
     Moment("during boot", ALL, lambda home: _running(home, "qemu-system", "-guest")),
     Moment("during exercises", ALL, _quick_ones_done),
@@ -168,3 +167,21 @@ def test_a_run_in_another_home_is_not_touched(home: Home) -> None:
         run.send(signal.SIGTERM)
         assert run.wait() == 130, run.said
         assert "Traceback" not in run.said
+
+
+def test_killed_while_an_emulator_is_frozen(home: Home) -> None:
+    """That is made for the second command."""
+    cache = hard_linked(ALL, home.root / "cache")
+    env = environment(home, ISOLAB_CACHE=str(cache))
+    assert isolab(home, "run", LABS / "small", "--out", home.out, env=env).code in (0, 1)
+    assert not [*(cache / "frozen").glob("*/")]
+    with started(home, "run", LABS / "box", "--out", home.out, env=env) as run:
+        wait_until(
+            lambda: _half_made("frozen")(home) or run.child.poll() is not None, "an emulator to freeze"
+        )
+        assert run.child.poll() is None, run.said
+        run.send(signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL
+    assert _gc(home).code == 0
+    assert home.settled() == []
+    assert [path for path in cache.glob("*/.*-*")] == []

@@ -25,7 +25,7 @@
 #define TABLE_AT 0x20000000UL
 #define ASIDE 0x30000000UL /* where the kernel's pages wait until their place is free */
 #define OWN_END 0x40000000UL
-enum { MOST_TABLE = 16 << 20, HIGH = 300, PAGE = 4096, APART = 1 << 20 };
+enum { MOST_TABLE = 16 << 20, HIGH = 300, MOST_GIVEN = 32, PAGE = 4096, APART = 1 << 20 };
 enum { PROT_ALL = 7, PROT_READ_ = 1 };
 
 __attribute__((noreturn)) void begin(long *stack);
@@ -133,6 +133,9 @@ static void place(long from, long to)
 /* "FROM:TO": all are moved out of the way first, for one's number may be where another is to be. */
 static void move_descriptors(char **words, int count)
 {
+	long aside[MOST_GIVEN];
+
+	require(count <= MOST_GIVEN, "too many descriptors");
 	for (int step = 0; step < 2; step++)
 		for (int i = 0; i < count; i++) {
 			const char *at = words[i];
@@ -142,11 +145,10 @@ static void move_descriptors(char **words, int count)
 			long to = (long)number(&at, 10);
 			require(to < HIGH, "a descriptor's number is too high");
 			if (step == 0) {
-				long high = must(sys3(__NR_fcntl, from, F_DUPFD_CLOEXEC, HIGH + i), "a descriptor");
-				require(high == HIGH + i, "a descriptor's number is in use");
+				aside[i] = must(sys3(__NR_fcntl, from, F_DUPFD_CLOEXEC, HIGH), "a descriptor");
 				(void)sys1(__NR_close, from);
 			} else {
-				place(HIGH + i, to);
+				place(aside[i], to);
 			}
 		}
 }
