@@ -101,7 +101,7 @@ def test_a_failure_is_remembered_for_a_while(
     assert obtained(tmp_path, driver) == driver.failure
     assert len(driver.frozen) == 1
     later = time.time() + frozen_images.NOTE_SECONDS + 1
-    monkeypatch.setattr(frozen_images.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     driver.failure = ""
     assert isinstance(obtained(tmp_path, driver), FrozenImage)
 
@@ -120,7 +120,12 @@ def test_one_from_before_the_hosts_last_boot_is_tested_again(
     (tmp_path / "boot").write_text("another\n")
     monkeypatch.setattr(frozen_images, "_BOOT_ID", tmp_path / "boot")
     tested = []
-    monkeypatch.setattr(frozen_images, "trial", lambda *_: tested.append(1) or Trial(0.2, {}, 0))
+
+    def trial(*_: object) -> Trial:
+        tested.append(1)
+        return Trial(0.2, {}, 0)
+
+    monkeypatch.setattr(frozen_images, "trial", trial)
     for _ in range(2):
         assert isinstance(obtained(tmp_path, driver), FrozenImage)
     assert (len(tested), len(driver.frozen)) == (1, 1)
