@@ -18,7 +18,7 @@ from habitat import Home, fresh_home
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.deadline import Deadline, poll
-from orchestrator.drivers.model import Order
+from orchestrator.drivers.model import Handle, Order
 from orchestrator.drivers.qemu import emulator
 from orchestrator.drivers.qemu.driver import DRIVER
 from orchestrator.drivers.qemu.thaw import parts
@@ -60,6 +60,14 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
 
 def frozen_order(home: Home, arch: str, name: str = "thawed") -> Order:
     return ready_to_thaw(order_for(Kind("qemu", arch), home, name=name))
+
+
+@contextlib.contextmanager
+def kept_in_the_journal(order: Order) -> Iterator[tuple[Order, Handle]]:
+    """A machine's order and handle, for who brings it up; nothing of it is left."""
+    with journalled(order, "up", DRIVER, machine_context()) as found:
+        yield found
+    order.scratch.parent.rmdir()
 
 
 def named(order: Order, name: str) -> Order:
@@ -180,7 +188,7 @@ class TestDamaged:
             file.write(b"\xff" * 8)
         broken = named(replace(order, frozen=replace(order.frozen, folder=folder)), "broken")
         told = Told()
-        with journalled(broken, "up", DRIVER, machine_context()) as (fixed, handle):
+        with kept_in_the_journal(broken) as (fixed, handle):
             risen = DRIVER.up(fixed, handle, Deadline.after(120), told)
             with DRIVER.connect(risen, Deadline.after(60)) as transport:
                 assert transport.run(["true"], deadline=Deadline.after(60)).code == 0
@@ -196,7 +204,7 @@ class TestDamaged:
 def test_an_emulator_that_stands_still_can_be_ended(home: Home) -> None:
     """As after a kill -9 of whoever was about to write it down: by what the journal has of it."""
     order = frozen_order(home, STANDS_FOR_ALL)
-    with journalled(named(order, "still"), "up", DRIVER, machine_context()) as (fixed, handle):
+    with kept_in_the_journal(named(order, "still")) as (fixed, handle):
         DRIVER.up(fixed, handle, Deadline.after(120), SilentProgress())
         os.kill(emulator.process_of(handle), 19)  # SIGSTOP, as standstill.c ends
         DRIVER.down(handle)
