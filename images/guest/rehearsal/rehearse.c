@@ -44,6 +44,8 @@ static void leave(void)
 	if (pid > 0)
 		_exit(0);
 	setsid();
+	if (chdir("/") == -1)
+		give_up("/");
 	int console = open("/dev/console", O_RDWR);
 	for (int fd = 0; fd < 3; fd++)
 		if (console == -1 || dup2(console, fd) == -1)
