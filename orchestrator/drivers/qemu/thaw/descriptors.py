@@ -70,7 +70,6 @@ def read(pid: int, sockets: tuple[str, ...], memory: Path) -> Descriptors:
             target = str(entry.readlink())
             about = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
         except FileNotFoundError:  # closed just now
-            found.settling = True
             continue
         _sort(number, target, about, found, places)
     return Descriptors(
