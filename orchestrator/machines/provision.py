@@ -296,7 +296,8 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
 
 def _with_frozen(order: Order, driver: Driver, context: LabContext) -> Order:
     """Return the order with a frozen emulator to thaw, if there is a working one and it is wanted."""
-    if not context.thaw or not isinstance(driver, Thawing):
+    # Of a kind that is never thawed nothing is told each time: the documentation lists them.
+    if not context.thaw or not isinstance(driver, Thawing) or driver.cannot_thaw(order):
         return order
     try:
         if frozen_images.is_new(order, driver):
