@@ -54,7 +54,8 @@ def key(order: Order, driver: Thawing) -> str:
 
 def is_new(order: Order, driver: Thawing) -> bool:
     """Whether machines like this are wanted for the first time, and note that they are: one that nobody wants
-    again is not worth an image. All machines of one run count as one. Raises OSError."""
+    again is not worth an image. All machines of one run count as one; in a cache that cannot be written all
+    are new. Raises OSError for a template that is gone."""
     if driver.cannot_thaw(order):
         return False
     folder = cache.place(KIND, key(order, driver))
@@ -63,9 +64,10 @@ def is_new(order: Order, driver: Thawing) -> bool:
     note = folder.with_name(f"{folder.name}.wanted")
     try:
         return note.read_text() == order.run
-    except FileNotFoundError:
-        note.parent.mkdir(exist_ok=True)
-        note.write_text(order.run)
+    except OSError:
+        with contextlib.suppress(OSError):
+            note.parent.mkdir(exist_ok=True)
+            note.write_text(order.run)
         return True
 
 

@@ -35,7 +35,7 @@ pytestmark = [
     ),
 ]
 
-IN_A_ROW = int(os.environ.get("ISOLAB_THAWED_IN_A_ROW", "10"))
+IN_A_ROW = int(os.environ.get("ISOLAB_THAWED_IN_A_ROW", "5"))
 """Thawed machines of the endurance test; the project's own goal is 2,000."""
 AT_ONCE = int(os.environ.get("ISOLAB_THAWED_AT_ONCE", "4"))
 STANDS_FOR_ALL = "arm64"
