@@ -75,7 +75,6 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
     """Return a tested frozen emulator for this machine, making it if necessary; or why it cannot be thawed.
 
     Safe if several runs make the same one. Raises TimedOut, Interrupted.
-
     """
     if reason := driver.cannot_thaw(order):
         return reason

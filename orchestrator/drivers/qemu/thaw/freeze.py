@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers.guest.identity import Keys, Port, folder_with_keys, give
@@ -58,15 +58,15 @@ def freeze(
     progress.doing(order.name, "freezing an emulator: compiling")
     ours, theirs = parts.for_host(deadline), parts.for_guest(order.arch, deadline)
     with emulator.explained(order, handle), _told() as (reading, writing):
-        keys = _start(order, handle, template, ours, writing, deadline)
-        os.close(writing)
+        keys = _start(order, handle, template, ours, writing.fileno(), deadline)
+        writing.close()
         progress.doing(order.name, "freezing an emulator: rehearsing")
         _rehearse(handle, keys, theirs, deadline)
         progress.doing(order.name, "freezing an emulator: writing it down")
         pid = emulator.process_of(handle)
         _quiet(handle, deadline)
         _await_quiet(pid, template, deadline)
-        still = standstill.stop(pid, reading, deadline)
+        still = standstill.stop(pid, reading.fileno(), deadline)
         if not still.filters:
             raise BootError("QEMU cannot be frozen: it does not filter its system calls")
         facts = _write(pid, still.context, descriptors.read(pid, SOCKETS, template.memory), frozen)
@@ -75,15 +75,11 @@ def freeze(
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[tuple[int, int]]:
+def _told() -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Yield the ends of a pipe, of which the block closes the second."""
     reading, writing = os.pipe()
-    try:
-        yield reading, writing
-    finally:
-        os.close(reading)
-        with contextlib.suppress(OSError):
-            os.close(writing)
+    with os.fdopen(reading, "rb", 0) as ours, os.fdopen(writing, "wb", 0) as theirs:
+        yield ours, theirs
 
 
 def _start(

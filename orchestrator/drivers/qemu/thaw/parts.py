@@ -4,6 +4,7 @@ for a guest, the rehearsal and the library of the server that takes part in it."
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache as remember
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ class GuestParts:
     server: Path
 
 
-def sources() -> list[str]:
-    """Return the digests of everything that decides how the parts come out."""
+@remember
+def sources() -> tuple[str, ...]:
+    """Return the digests of everything that decides how the parts come out. Read once: each machine asks."""
     files = [*_SOURCES.iterdir(), *_REHEARSAL.iterdir(), *GUEST_SOURCES.glob("*.[ch]")]
-    return [digest_of(path) for path in sorted(files)]
+    return tuple(digest_of(path) for path in sorted(files))
 
 
 def for_host(deadline: Deadline) -> HostParts:
