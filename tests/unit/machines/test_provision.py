@@ -15,6 +15,7 @@ from orchestrator.drivers.model import FrozenImage, Order, Template
 from orchestrator.drivers.qemu.thaw import identity
 from orchestrator.errors import Unavailable
 from orchestrator.host.cache import CacheUnwritableError
+from orchestrator.machines import frozen_images
 from orchestrator.machines import provision as module
 
 
@@ -50,8 +51,8 @@ class TestThawing:
         template, context = Template(Path("/cache/templates/t")), Told()
         patch.setattr(module, "obtain", lambda *_: template)
         patch.setattr(identity, "host_arch", lambda: ARCHITECTURES["amd64"])
-        patch.setattr(module.frozen_images, "is_new", lambda *_: new)
-        patch.setattr(module.frozen_images, "obtain", lambda *_: found)
+        patch.setattr(frozen_images, "is_new", lambda *_: new)
+        patch.setattr(frozen_images, "obtain", lambda *_: found)
         about: Any = SimpleNamespace(cold=False, thaw=thaw, machines=None, progress=context)
         return module._with_template(order("amd64"), drivers.load("qemu"), about), context
 
