@@ -8,7 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __x86_64__
 #include "x86_64.h"
+#else
+#error "not written for this architecture: see x86_64.h"
+#endif
 
 #define sys0(n) sys6(n, 0, 0, 0, 0, 0, 0)
 #define sys1(n, a) sys6(n, (long)(a), 0, 0, 0, 0, 0)

@@ -35,7 +35,6 @@
 #define SIGSTOP_ 19
 #define SA_RESTORER_ 0x04000000UL
 #define SA_RESTART_ 0x10000000UL
-#define RSEQ_SIGNATURE 0x53053053 /* glibc's, sysdeps/unix/sysv/linux/x86/bits/rseq.h */
 
 /* The signal: glibc's SIGCANCEL, which no thread ever blocks (nptl(7): pthread_sigmask(3) leaves it out) and which
  * only pthread_cancel(3) uses. Emulators do not cancel threads. */

@@ -14,6 +14,7 @@
  * starts the machine in another way.
  */
 #define WITH_CONTEXTS
+#define WITH_START
 #include "frozen.h"
 
 #include <linux/errno.h>
@@ -318,15 +319,3 @@ void begin(long *stack)
 	must(sys6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0), "no_new_privs"); /* as libseccomp does it */
 	enter(context);
 }
-
-__asm__(".globl _start\n"
-	"_start:\n"
-	"	movq %rsp, %rdi\n"
-	"	leaq own_stack_end(%rip), %rsp\n" /* the kernel's may have to make room */
-	"	andq $-16, %rsp\n"
-	"	call begin\n"
-	".bss\n"
-	".balign 16\n"
-	".skip 65536\n"
-	"own_stack_end: .skip 16\n"
-	".text\n");

@@ -2,7 +2,7 @@
  * x86_64.h - what differs between architectures of hosts: system calls, and leaving and entering a thread.
  *
  * For another architecture the same is needed: sys6(), save_context(), enter(), start_thread(), from_signal(),
- * and how the thread pointer is read and set. Sources: the System V ABI, AMD64 supplement, 3.2.1 (registers that
+ * _start, rseq(2)'s signature, and how the thread pointer is read and set. Sources: the System V ABI, AMD64 supplement, 3.2.1 (registers that
  * a function preserves) and A.2.1 (system calls); clone(2), "C library/kernel differences"; sigreturn(2).
  */
 #ifndef X86_64_H
@@ -10,6 +10,8 @@
 
 #include <asm/prctl.h>
 #include <asm/unistd.h>
+
+#define RSEQ_SIGNATURE 0x53053053 /* glibc's, sysdeps/unix/sysv/linux/x86/bits/rseq.h */
 
 struct context {
 	unsigned long registers[8]; /* rbx rbp r12 r13 r14 r15 rsp rip */
@@ -95,6 +97,22 @@ __asm__(".text\n"
 	"from_signal:\n"
 	"	movl $15, %eax\n" /* rt_sigreturn */
 	"	syscall\n");
+#endif
+
+#ifdef WITH_START
+/* Where the kernel enters a program: the stack pointer is at its arguments. begin() gets that, and a stack of our
+ * own, for the kernel's may have to make room. */
+__asm__(".globl _start\n"
+	"_start:\n"
+	"	movq %rsp, %rdi\n"
+	"	leaq own_stack_end(%rip), %rsp\n"
+	"	andq $-16, %rsp\n"
+	"	call begin\n"
+	".bss\n"
+	".balign 16\n"
+	".skip 65536\n"
+	"own_stack_end: .skip 16\n"
+	".text\n");
 #endif
 
 #endif
