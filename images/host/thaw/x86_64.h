@@ -2,8 +2,9 @@
  * x86_64.h - what differs between architectures of hosts: system calls, and leaving and entering a thread.
  *
  * For another architecture the same is needed: sys6(), save_context(), enter(), start_thread(), from_signal(),
- * _start, rseq(2)'s signature, and how the thread pointer is read and set. Sources: the System V ABI, AMD64 supplement, 3.2.1 (registers that
- * a function preserves) and A.2.1 (system calls); clone(2), "C library/kernel differences"; sigreturn(2).
+ * _start, rseq(2)'s signature, and how the thread pointer is read and set. Sources: the System V ABI, AMD64
+ * supplement, 3.2.1 (registers that a function preserves) and A.2.1 (system calls); clone(2), "C library/kernel
+ * differences"; sigreturn(2).
  */
 #ifndef X86_64_H
 #define X86_64_H
