@@ -210,3 +210,14 @@ def test_an_emulator_that_stands_still_can_be_ended(home: Home) -> None:
         DRIVER.down(handle)
         with pytest.raises(BootError):
             emulator.process_of(handle)
+
+
+@pytest.mark.whole("its emulator is frozen for it alone")
+def test_more_than_one_processor(home: Home) -> None:
+    """Each has a thread of its own in the emulator (MTTCG)."""
+    order = ready_to_thaw(order_for(Kind("qemu", STANDS_FOR_ALL), home, name="two", keys={"cpus": 2}))
+    with on_bench(Kind("qemu", STANDS_FOR_ALL), order) as bench:
+        assert bench.live.handle.data["start"] == "thaw"
+        assert bench.command("nproc").stdout.strip() == b"2"
+        both = "for n in 1 2; do (i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done) & done; wait"
+        assert bench.command("sh", "-c", both).code == 0

@@ -58,7 +58,6 @@ def obstacle(order: Order) -> str:
         (host not in parts.HOSTS, f"hosts of architecture {host} cannot thaw"),
         (order.accel != "tcg", f"it is not emulated ({order.accel})"),
         (order.image.kind != "micro", f"images of kind {order.image.kind} are not frozen"),
-        (order.machine.cpus > 1, "it has more than one processor"),
         (order.internet, "it has internet access"),
         (bool(order.attachments), "it is on private networks"),
         (order.home is not None, "it has a home disk"),
