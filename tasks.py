@@ -146,6 +146,7 @@ def run(
     exercise: list[str] | None = None,
     out: str = "",
     cold: bool = False,
+    clone: bool = False,
     driver: str = "",
     work: str = "",
     timeout: str = "",
@@ -158,7 +159,7 @@ def run(
 
     hosts = wanted_cluster(cluster)
     some = names_in(only), names_in(exercise)
-    raise Exit(code=run(lab, *some, out, cold, format, driver, work, timeout, hosts, names_in(pin)))
+    raise Exit(code=run(lab, *some, out, cold, format, driver, work, timeout, hosts, names_in(pin), clone))
 
 
 @task(

@@ -65,8 +65,8 @@ _HALF_PAIR = re.compile(r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f
 class Record:
     """One line of ``records.jsonl``; the field names and their order are a fixed format.
 
-    ``start`` says how the machine came up: ``clone`` (of a booted template), ``cold`` (booted),
-    or "" where nothing boots.
+    ``start`` says how the machine came up: ``thaw`` (a frozen emulator, continued), ``clone`` (of a booted
+    template), ``cold`` (booted), or "" where nothing boots.
 
     ``killed_for`` says what ended the program when it did not end by itself: isolab stopped it
     (``timeout``, ``output``, ``hangup``, …), or the kernel did (``memory``, ``cpu-limit``,

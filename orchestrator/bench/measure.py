@@ -12,21 +12,23 @@ import resource
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES
 from orchestrator.debian.archive import Archives
-from orchestrator.drivers.model import Handle, Order, Template
+from orchestrator.drivers.model import FrozenImage, Handle, Order, Template
 from orchestrator.drivers.qemu.driver import DRIVER, bring_up
 from orchestrator.errors import BootError
-from orchestrator.host import process_table
+from orchestrator.host import cache, process_table
 from orchestrator.host.time_stamp_counter import counter_khz
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import Machine, User
+from orchestrator.machines import frozen_images
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.templates import obtain
 from orchestrator.paths import scratch_dir
@@ -36,6 +38,11 @@ from orchestrator.transport.runner import run_program
 from orchestrator.transport.runner_server import runner_server
 
 START_SECONDS = 180.0
+GAIN_MOST = ("arm64", "amd64", "riscv64", "ppc64el", "mips64el")
+"""Architectures of which most of a clone's processor time is translation that thawing saves."""
+THAWED = "thawed"
+CROWD_TARGETS = {"clones": (10.0, 60.0), THAWED: (4.0, 10.0)}
+"""Seconds to the last response of thirty, and MiB of each."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,10 @@ class Bench:
             raise BootError(found)
         return found
 
+    def frozen(self, cloned: Order) -> FrozenImage | str:
+        """Return the frozen emulator to thaw, or why such machines cannot be thawed."""
+        return frozen_images.obtain(cloned, DRIVER, self.machines)
+
 
 class Phases:
     """A stopwatch: seconds by phase, in order."""
@@ -101,6 +112,8 @@ class Phases:
     def __init__(self) -> None:
         self._begun = self._last = time.monotonic()
         self.laps: dict[str, float] = {}
+        self.processor = 0.0
+        """Seconds of processor time that the emulator took."""
 
     def mark(self, phase: str) -> None:
         now = time.monotonic()
@@ -134,7 +147,8 @@ def started(order: Order, lab: Bench) -> Iterator[tuple[Handle, InteractiveTrans
 
 def measure_start(order: Order, lab: Bench) -> Phases:
     """Time one start, from nothing to the first response."""
-    with started(order, lab) as (_, _, phases):
+    with started(order, lab) as (handle, _, phases):
+        phases.processor = process_table.processor_seconds(_pid_of(handle))
         return phases
 
 
@@ -150,15 +164,42 @@ def start_rows(lab: Bench, archs: Sequence[str], stock: float | None) -> Iterato
                 f"{arch}: clone / cold boot", 1.0, "ratio", 1 / 8, note=f"not clonable: {problem.message}"
             )
             continue
+        frozen = lab.frozen(cloned)
+        ways = [order, cloned, *([] if isinstance(frozen, str) else [replace(cloned, frozen=frozen)])]
         # Alternate, and compare each clone with the boot just before it: a shared host's speed drifts.
-        pairs = [(measure_start(order, lab), measure_start(cloned, lab)) for _ in range(lab.rounds)]
-        ratio = statistics.median(clone.total / cold.total for cold, clone in pairs)
-        colds, clones = zip(*pairs, strict=True)
+        rounds = [[measure_start(way, lab) for way in ways] for _ in range(lab.rounds)]
+        ratio = statistics.median(clone.total / cold.total for cold, clone, *_ in rounds)
+        colds, clones, *others = zip(*rounds, strict=True)
         laps = _medians("cold", colds) | _medians("clone", clones)
         yield BenchResult(f"{arch}: clone / cold boot, to the first response", ratio, "ratio", 1 / 8, laps)
         if stock is not None:
             share = laps["clone s"] / stock
             yield BenchResult(f"{arch}: clone / stock distribution (amd64)", share, "ratio", 1 / 40)
+        if isinstance(frozen, str):
+            note = f"not thawed: {frozen}"
+            yield BenchResult(f"{arch}: thawed / clone, processor time", 1.0, "ratio", 1 / 2, note=note)
+        else:
+            yield from thawed_rows(arch, colds, clones, others[0], cache.meta(frozen.folder))
+
+
+def thawed_rows(
+    arch: str,
+    colds: Sequence[Phases],
+    clones: Sequence[Phases],
+    thawed: Sequence[Phases],
+    about: Mapping[str, Any],
+) -> Iterator[BenchResult]:
+    """Compare thawed machines with clones and boots that were started in turn with them; ``about`` are the
+    facts of their image. Pure."""
+    spent = [statistics.median(start.processor for start in some) for some in (clones, thawed)]
+    target = 1 / 3 if arch in GAIN_MOST else 1 / 2
+    detail = {"clone processor s": spent[0], "thaw processor s": spent[1], **_medians("thaw", thawed)}
+    words = f"{arch}: thawed / clone, the emulator's processor time to the first response"
+    yield BenchResult(words, spent[1] / spent[0] if spent[0] else 1.0, "ratio", target, detail)
+    ratio = statistics.median(one.total / cold.total for cold, one in zip(colds, thawed, strict=True))
+    yield BenchResult(f"{arch}: thawed / cold boot, to the first response", ratio, "ratio", 1 / 25)
+    yield BenchResult(f"{arch}: a frozen emulator on disk", about["stored"] / 2**20, "MiB", 200.0)
+    yield BenchResult(f"{arch}: freezing an emulator", about["freeze_seconds"], "s")
 
 
 def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
@@ -169,11 +210,20 @@ def _medians(what: str, starts: Sequence[Phases]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in laps.items()}
 
 
-def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
-    """Start many clones at once: time to the last response, compared with processor time; memory."""
+def crowd_rows(lab: Bench, arch: str, number: int, what: str = "clones") -> Iterator[BenchResult]:
+    """Start many ``clones`` (or ``thawed`` machines) at once: time to the last response, compared with
+    processor time; memory."""
     first = lab.order(arch, "bench-crowd")
-    template = lab.template(first)
-    lab.progress.doing("bench", f"{number} clones of {arch} at once")
+    first = replace(first, template=lab.template(first))
+    if what == THAWED:
+        frozen = lab.frozen(first)
+        if isinstance(frozen, str):
+            note = f"not thawed: {frozen}"
+            yield BenchResult(f"{number} {arch} {what}", float("nan"), "s", 4.0, note=note)
+            return
+        first = replace(first, frozen=frozen)
+    wall_target, size_target = CROWD_TARGETS[what]
+    lab.progress.doing("bench", f"{number} {what} of {arch} at once")
     begun, spent = time.monotonic(), _own_cpu()
     answered = threading.Barrier(number + 1)
     over = threading.Event()
@@ -182,9 +232,7 @@ def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
 
     def one(index: int) -> None:
         name = f"bench-crowd-{index}"
-        order = replace(
-            first, name=name, template=template, scratch=first.scratch.parent / name, logs=lab.out / name
-        )
+        order = replace(first, name=name, scratch=first.scratch.parent / name, logs=lab.out / name)
         with started(order, lab) as (handle, _, _):
             answered.wait()
             over.wait()
@@ -203,9 +251,10 @@ def crowd_rows(lab: Bench, arch: str, number: int) -> Iterator[BenchResult]:
             job.result()
     cores = len(os.sched_getaffinity(0))
     floor = (sum(cpu) + own) / cores
-    yield BenchResult(f"{number} {arch} clones, command to last response", wall, "s", 10.0)
-    yield BenchResult(f"{number} {arch} clones, wall / (processor time / cores)", wall / floor, "ratio", 1.3)
-    yield BenchResult("proportional set size of an idle 256 MiB clone", statistics.median(sizes), "MiB", 60.0)
+    yield BenchResult(f"{number} {arch} {what}, command to last response", wall, "s", wall_target)
+    yield BenchResult(f"{number} {arch} {what}, wall / (processor time / cores)", wall / floor, "ratio", 1.3)
+    words = f"proportional set size of an idle 256 MiB machine, {number} {what}"
+    yield BenchResult(words, statistics.median(sizes), "MiB", size_target)
 
 
 def overhead_rows(

@@ -156,7 +156,8 @@ def _measure(lab: measure.Bench, crowd: int, stock: bool) -> Iterator[measure.Be
             )
     others = [name for name in ARCHITECTURES if name not in FIRST]
     yield from measure.start_rows(lab, [*FIRST, *others], seconds)
-    yield from measure.crowd_rows(lab, "arm64", crowd)
+    for what in measure.CROWD_TARGETS:
+        yield from measure.crowd_rows(lab, "arm64", crowd, what)
     yield from measure.overhead_rows(lab, "arm64", baseline.ssh_seconds)
     yield from _command_rows(lab.progress)
 

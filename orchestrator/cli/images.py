@@ -117,12 +117,13 @@ def verify(wanted: Chosen, form: str) -> Exit:
 
 
 def prune(_wanted: Chosen, form: str) -> Exit:
-    """Remove downloads, boot disks, what was packed for other hosts, and images and templates that are
-    damaged or no longer current."""
+    """Remove downloads, boot disks, what was packed for other hosts, and images, templates and frozen
+    emulators that are damaged or no longer current."""
     everything = [(recipe, arch) for recipe in recipes().values() for arch in ARCHITECTURES.values()]
     keep = {image.key for image in _current(everything) if not images.damaged(image.folder)}
     doomed = [p for p in _folders("images") if p.name not in keep]
     doomed += [p for p in _folders("templates") if not _template_is_current(p, keep)]
+    doomed += [p for p in _folders("frozen") if not _frozen_is_current(p, keep)]
     doomed += [*_folders("archive"), *_folders("disks"), *_folders("vdi"), *_folders(PACKED)]
     freed = 0
     for folder in doomed:
@@ -147,6 +148,15 @@ def _template_is_current(folder: Path, keep: set[str]) -> bool:
         return cache.meta(folder)["image_key"] in keep
     except (OSError, ValueError, KeyError):
         return False
+
+
+def _frozen_is_current(folder: Path, keep: set[str]) -> bool:
+    """Whether a frozen emulator is of a template that is kept: its memory is in the template's file."""
+    try:
+        template = str(cache.meta(folder)["template"])
+    except (OSError, ValueError, KeyError):
+        return False
+    return _template_is_current(cache.place("templates", template), keep)
 
 
 def _folders(kind: str) -> list[Path]:

@@ -47,6 +47,7 @@ RUN = {
     "exercise": "exercises or topics of the lab, separated by commas, with * and ? (default: all)",
     "out": "folder for records and reports (default: runs/<id>)",
     "cold": "boot every machine instead of cloning booted templates",
+    "clone": "clone booted templates instead of thawing frozen emulators",
     "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
     "work": "a student's folder: run its files in place of the reference solutions",
     "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",

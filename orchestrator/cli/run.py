@@ -34,10 +34,12 @@ def run(
     timeout: str = "",
     cluster: str = "",
     pins: tuple[str, ...] = (),
+    clone: bool = False,
 ) -> Exit:
     """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
     is a student's folder to run, ``timeout`` the time limit of every exercise. With ``cluster``, a hosts
-    file, machines are on its hosts; ``pins`` bind some of them to a host or tag."""
+    file, machines are on its hosts; ``pins`` bind some of them to a host or tag. ``cold`` and ``clone``:
+    machines boot, or are cloned, instead of being thawed; what a student wrote is never thawed for."""
     check_format(form)
     lab = open_lab(path)
     if timeout:
@@ -49,7 +51,7 @@ def run(
     exercises = chosen(exercises, [one.name for one in lab.exercises], "exercise")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            choice = Selection(only, exercises, cold, Path(work) if work else None)
+            choice = Selection(only, exercises, cold, Path(work) if work else None, thaw=not (clone or work))
             outcome = run_lab(lab, choice, Path(out) if out else None, progress, source)
     except KeyboardInterrupt:
         raise Interrupted(

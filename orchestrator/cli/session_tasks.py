@@ -14,6 +14,7 @@ from orchestrator.cli.options import CLUSTER, FORMAT, LAB, NAME, ONLY, USER, nam
         **FORMAT,
         "name": "name of the session (default: the lab's name)",
         "cold": "boot every machine instead of cloning booted templates",
+        "clone": "clone booted templates instead of thawing frozen emulators",
         "machine": "machines without a lab file, separated by commas: s390x, vm, container …",
         **CLUSTER,
     },
@@ -27,6 +28,7 @@ def up(
     machine: list[str] | None = None,
     name: str = "",
     cold: bool = False,
+    clone: bool = False,
     format: str = "text",  # noqa: A002
     cluster: str = "",
 ) -> None:
@@ -39,7 +41,7 @@ def up(
         raise Exit(code=sessions.up(hosts, lab, names_in(only), cold, name, format, names_in(machine)))
     from orchestrator.cli.sessions import up
 
-    raise Exit(code=up(lab, names_in(only), cold, name, format, names_in(machine)))
+    raise Exit(code=up(lab, names_in(only), cold, name, format, names_in(machine), clone))
 
 
 @task(help={**FORMAT, **CLUSTER})

@@ -88,7 +88,7 @@ def _run(
             ready = prebuilt(lab, arguments, program, progress)
             records = list(ready.absent)
             if ready.lab is not None:
-                found = source(ready.lab, new_run_id(), Selection(), logs, Journal(), progress)
+                found = source(ready.lab, new_run_id(), Selection(thaw=True), logs, Journal(), progress)
                 with closing(found):
                     records += found
     except KeyboardInterrupt:

@@ -218,10 +218,14 @@ def clang(arch: Arch) -> list[str | Path]:
 
 def system_headers(arch: Arch, toolchain: Path) -> list[Path]:
     """Where headers of the system are: the C library's, the compiler's, the kernel's, in this order."""
+    return [toolchain / "include", *kernel_headers(arch)]
+
+
+def kernel_headers(arch: Arch) -> list[Path]:
+    """Where headers are that need no C library: the compiler's, the kernel's, in this order."""
     zig = zig_folder() / "lib"
     kernel = zig / "libc" / "include"
-    here = [kernel / f"{arch.toolchain.headers}-linux-any", kernel / "any-linux-any"]
-    return [toolchain / "include", zig / "include", *here]
+    return [zig / "include", kernel / f"{arch.toolchain.headers}-linux-any", kernel / "any-linux-any"]
 
 
 def cxx_headers() -> list[Path]:

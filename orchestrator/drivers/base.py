@@ -7,14 +7,14 @@ anything exists; ``down`` works from the handle alone, in another process, any n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from orchestrator.arch import Arch
 from orchestrator.deadline import Deadline
-from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
+from orchestrator.drivers.model import FrozenImage, Handle, NetworkOrder, Order, Template
 from orchestrator.host.packages import Need
 from orchestrator.labfile.models import Machine
 from orchestrator.progress import Progress
@@ -107,6 +107,33 @@ class Cloning(Driver, Protocol):
     def own_memory(self, handle: Handle) -> int:
         """Return the bytes of host memory that a clone shares with no other: what one more of them costs; 0
         when it is gone."""
+
+
+@runtime_checkable
+class Thawing(Cloning, Protocol):
+    """A driver that thaws machines: an emulator that was frozen when its guest had done what each does
+    first.
+
+    ``up`` thaws an order that has a frozen image, and sets the handle's ``data["start"]`` to ``thaw``; when
+    that fails it goes on as without one, and says so. With an image on trial it fails instead.
+    """
+
+    def cannot_thaw(self, order: Order) -> str:
+        """Return why this machine cannot be thawed; "" if nothing is known to speak against it."""
+
+    def frozen_identity(self, order: Order) -> tuple[object, ...]:
+        """Return what a frozen image depends on besides its template. JSON values."""
+
+    def freeze(
+        self, order: Order, handle: Handle, frozen: FrozenImage, deadline: Deadline, progress: Progress
+    ) -> Mapping[str, Any]:
+        """Freeze an emulator of the order's template into the image's folder; returns facts, of which
+        ``descriptors`` is the image's and ``stored`` the bytes it takes. ``down`` follows in any case. Raises
+        LabError, OSError."""
+
+    def damage(self, frozen: FrozenImage, *, whole: bool) -> str:
+        """Return what is wrong with a frozen image since it was made, "" if nothing is; ``whole``: read all
+        of it."""
 
 
 @runtime_checkable

@@ -103,6 +103,25 @@ class Template:
 
 
 @dataclass(frozen=True)
+class FrozenImage:
+    """A frozen, tested emulator in the cache. ``facts`` and ``thaw_seconds`` are as a template's;
+    ``descriptors`` are the numbers and flags of those that a thawed one is given, by what they are.
+    ``on_trial``: it is being tested now, so a machine that cannot be thawed from it fails.
+    """
+
+    folder: Path
+    descriptors: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    thaw_seconds: float = 0.0
+    on_trial: bool = False
+
+    @property
+    def image(self) -> Path:
+        """The emulator; only its owner may read it."""
+        return self.folder / "emulator"
+
+
+@dataclass(frozen=True)
 class Attachment:
     """A machine's attachment to a private network: an additional interface.
 
@@ -155,9 +174,10 @@ class Order:
     ``scratch`` is its folder for sockets and working files, ``logs`` where its console log is
     kept after it is gone. ``accel`` is ``kvm``, ``tcg``, ``virtualbox`` or ``none``, or ``auto``
     where only the driver can find out, on another host; ``template`` is what it is to be cloned
-    from, None for a cold boot. ``attachments`` are its places on networks, and ``hosts`` the
-    names and addresses it is to know, its own first. ``runner`` is the host's own runner, where
-    the image's is of another architecture and the machine has no kernel for that. ``home`` is mounted
+    from, None for a cold boot; ``frozen`` is what it is to be thawed from, None for a clone.
+    ``attachments`` are its places on networks, and ``hosts`` the names and addresses it is to know,
+    its own first. ``runner`` is the host's own runner, where the image's is of another architecture
+    and the machine has no kernel for that. ``home`` is mounted
     where user student lives; ``student_keys`` are lines of authorized_keys that may log in as student,
     besides the machine's own client key. ``counter_khz`` is the rate of the time-stamp counter that an
     emulated PC sees, None if unknown or of no use to it.
@@ -172,6 +192,7 @@ class Order:
     scratch: Path
     logs: Path
     template: Template | None = None
+    frozen: FrozenImage | None = None
     attachments: tuple[Attachment, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()
     runner: Path | None = None

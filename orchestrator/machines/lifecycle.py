@@ -158,21 +158,26 @@ def in_time(who: str, order: Order) -> Iterator[None]:
 
 
 def _known(order: Order, handle: Handle, timings: Timings) -> Facts | None:
-    """Return a clone's facts, known from the test of its template; None for other machines.
+    """Return the facts of a clone or a thawed machine, known from the test of what it is made of; None for
+    other machines.
 
     Only its speed may have changed since: it is scaled by how much longer it took to come up.
     """
-    template = order.template
-    if template is None or not template.facts or handle.data.get("start") != "clone":
+    start, known, usual = handle.data.get("start"), None, 0.0
+    if start == "clone" and order.template is not None:
+        known, usual = order.template.facts, order.template.clone_seconds
+    elif start == "thaw" and order.frozen is not None:
+        known, usual = order.frozen.facts, order.frozen.thaw_seconds
+    if not known:
         return None
     spent = timings.phases["up"] + timings.phases["connect"]
-    busier = max(1.0, spent / template.clone_seconds) if template.clone_seconds else 1.0
+    busier = max(1.0, spent / usual) if usual else 1.0
     own = {
         "hostname": handle.machine,
         "time": int(time.time()),
-        "spin_us": busier * template.facts["spin_us"],
+        "spin_us": busier * known["spin_us"],
     }
-    return facts_of.parse(json.dumps({**template.facts, **own}).encode())
+    return facts_of.parse(json.dumps({**known, **own}).encode())
 
 
 def probe_facts(handle: Handle, transport: Transport, deadline: Deadline) -> Facts:

@@ -19,7 +19,7 @@ from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
-from orchestrator.drivers.base import Cloning, Driver, OpensSockets
+from orchestrator.drivers.base import Cloning, Driver, OpensSockets, Thawing
 from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import LabError
@@ -31,7 +31,7 @@ from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.models import Boundary, Machine, boundary_of
 from orchestrator.labfile.plan import Job, arch_of
-from orchestrator.machines import host_packages
+from orchestrator.machines import frozen_images, host_packages
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import RunningMachine, StartedMachine, connected, start
@@ -54,7 +54,8 @@ class LabContext:
 
     ``packages`` is done when this host has the programs its drivers need, and holds the error of each
     machine for which it has not; ``shortfall`` are those that were missing from the start. ``make_slots``
-    limit parallel builds of images and programs; ``cold``: no templates.
+    limit parallel builds of images and programs; ``cold``: no templates; ``thaw``:
+    frozen emulators besides.
     """
 
     machines: MachineContext
@@ -67,6 +68,7 @@ class LabContext:
     scratch: Path
     out: Path
     cold: bool = False
+    thaw: bool = False
     shortfall: Shortfall = NOTHING
 
     @property
@@ -83,7 +85,14 @@ class LabContext:
 
 @contextlib.contextmanager
 def lab_context(
-    lab: LoadedLab, names: Sequence[str], out: Path, journal: Journal, progress: Progress, *, cold: bool
+    lab: LoadedLab,
+    names: Sequence[str],
+    out: Path,
+    journal: Journal,
+    progress: Progress,
+    *,
+    cold: bool,
+    thaw: bool = False,
 ) -> Iterator[LabContext]:
     """Yield the context for these machines of a lab (empty: all) while their packages are installed.
 
@@ -118,6 +127,7 @@ def lab_context(
                 scratch=scratch_dir(),
                 out=out,
                 cold=cold,
+                thaw=thaw and not cold,
                 shortfall=absent,
             )
         finally:
@@ -289,7 +299,26 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
     if isinstance(found, str):
         context.progress.tell(f"{order.name}: cold boot: {found}")
         return order
-    return replace(order, template=found)
+    return _with_frozen(replace(order, template=found), driver, context)
+
+
+def _with_frozen(order: Order, driver: Driver, context: LabContext) -> Order:
+    """Return the order with a frozen emulator to thaw, if there is a working one and it is wanted."""
+    # Of a kind that is never thawed nothing is told each time: the documentation lists them.
+    if not context.thaw or not isinstance(driver, Thawing) or driver.cannot_thaw(order):
+        return order
+    try:
+        if frozen_images.is_new(order, driver):
+            return order
+        frozen = frozen_images.obtain(order, driver, context.machines)
+    except CacheUnwritableError as problem:
+        frozen = problem.message
+    except OSError as problem:
+        frozen = f"{problem.strerror} ({problem.filename})"
+    if isinstance(frozen, str):
+        context.progress.tell(f"{order.name}: a clone, not thawed: {frozen}")
+        return order
+    return replace(order, frozen=frozen)
 
 
 def _await_packages(context: LabContext, who: str) -> Mapping[str, LabError]:

@@ -16,28 +16,22 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchestrator.deadline import Deadline
 from orchestrator.drivers.base import Cloning
-from orchestrator.drivers.model import Handle, Order, Template
+from orchestrator.drivers.model import Order, Template
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
 from orchestrator.host.disk_space import MIB, DiskFull, room_for
 from orchestrator.machines.context import MachineContext
-from orchestrator.machines.lifecycle import boot_seconds, in_time, probe_facts
-from orchestrator.paths import cache_dir, make_folder
-from orchestrator.progress import SilentProgress
-from orchestrator.transport.base import InteractiveTransport
+from orchestrator.machines.lifecycle import boot_seconds, in_time
+from orchestrator.machines.trial import journalled, trial
+from orchestrator.paths import cache_dir
 
 VERSION = 4
 MAKE_SECONDS = 1800.0
-TEST_SECONDS = 30.0
-ANSWER_SECONDS = 12.0
 ARRIVED = "arrived"
 """Kind of the cache's folders of templates that came from other hosts and are not tested here yet."""
 NOTE_SECONDS = 3600.0
@@ -158,7 +152,7 @@ def _build(order: Order, template: Template, driver: Cloning, context: MachineCo
     """Build the template; returns the seconds the boot took."""
     deadline = context.deadline(boot_seconds(order))
     with (
-        _journalled(order, "build", driver, context) as (template_order, handle),
+        journalled(order, "build", driver, context) as (template_order, handle),
         in_time(order.name, template_order),
     ):
         # Progress shows the machine's own name.
@@ -166,78 +160,11 @@ def _build(order: Order, template: Template, driver: Cloning, context: MachineCo
         return round(driver.build_template(named, handle, template, deadline, context.progress), 3)
 
 
-@contextmanager
-def _journalled(
-    order: Order, what: str, driver: Cloning, context: MachineContext
-) -> Iterator[tuple[Order, Handle]]:
-    """Yield the order and handle of a machine used for the template, journalled; take it down at the end."""
-    scratch = order.scratch.parent / f"{order.name}-{what}"
-    fixed = replace(order, name=scratch.name, scratch=scratch, logs=order.logs / "template" / what)
-    handle = driver.prepare(fixed)
-    context.journal.intend(handle)
-    try:
-        if what == "build":
-            make_folder(scratch, 0o711)
-        yield fixed, handle
-    finally:
-        driver.down(handle)
-        context.journal.forget(handle)
-
-
 def _test(order: Order, driver: Cloning, context: MachineContext, cold_seconds: float) -> dict[str, Any]:
-    """Test two clones: each must keep time and run programs, and they must differ.
-
-    Raises LabError with what is wrong.
-    """
-    patience = order.image.effort
-    with ExitStack() as stack:
-        clones = []
-        for number in (1, 2):
-            deadline = context.deadline(TEST_SECONDS * patience)
-            fixed, handle = stack.enter_context(_journalled(order, f"test{number}", driver, context))
-            begun = time.monotonic()
-            risen = driver.up(fixed, handle, deadline, SilentProgress())
-            if risen.data["start"] != "clone":
-                raise BootError("a clone failed to start")
-            transport = stack.enter_context(driver.connect(handle, deadline))
-            _run(transport, ["true"], deadline, patience)
-            clones.append((transport, time.monotonic() - begun, deadline))
-        identities = [_probe(transport, deadline, patience) for transport, _, deadline in clones]
-        facts = probe_facts(handle, clones[-1][0], clones[-1][2])
-        memory = driver.own_memory(handle)
-    if identities[0] == identities[1]:
-        raise BootError("two clones have the same random bytes")
-    seconds = min(spent for _, spent, _ in clones)
-    if seconds > cold_seconds:
+    """Test two clones. Raises LabError with what is wrong."""
+    found = trial(order, driver, context, "clone", driver.own_memory)
+    if found.seconds > cold_seconds:
         raise BootError(
-            f"a clone takes {seconds:.1f} s to respond, longer than a boot ({cold_seconds:.1f} s)"
+            f"a clone takes {found.seconds:.1f} s to respond, longer than a boot ({cold_seconds:.1f} s)"
         )
-    return {"clone_seconds": round(seconds, 3), "clone_memory": memory, "facts": dict(facts.raw)}
-
-
-def _probe(transport: InteractiveTransport, deadline: Deadline, patience: float) -> str:
-    """Check that a clone keeps time; returns its identity."""
-    begun = time.monotonic()
-    _run(transport, ["sleep", "1"], deadline, patience)
-    slept = time.monotonic() - begun
-    if slept > 8.0 * patience:
-        raise BootError(f"a clone's timers are slow: sleeping one second took {slept:.0f} s")
-    if slept < 0.9:
-        raise BootError(f"a clone's timers are fast: sleeping one second took {slept:.1f} s")
-    clock = float(_run(transport, ["date", "+%s"], deadline, patience))
-    if abs(clock - time.time()) > 5.0 * patience:
-        raise BootError(f"a clone's clock is {abs(clock - time.time()):.0f} s off")
-    script = "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/boot_id /run/isolab-nonce"
-    return _run(transport, ["sh", "-c", script], deadline, patience)
-
-
-def _run(transport: InteractiveTransport, argv: list[str], deadline: Deadline, patience: float) -> str:
-    try:
-        done = transport.run(argv, deadline=deadline.within(ANSWER_SECONDS * patience))
-    except LabError as problem:
-        raise BootError(
-            f"a clone's timers do not run: `{' '.join(argv[:2])}` did not finish ({problem.message})"
-        ) from None
-    if done.code != 0:
-        raise BootError(f"a clone cannot run `{argv[0]}`: status {done.code}")
-    return done.stdout.decode(errors="replace")
+    return {"clone_seconds": found.seconds, "clone_memory": found.memory, "facts": dict(found.facts)}

@@ -57,9 +57,10 @@ def run_context(
     progress: Progress,
     *,
     cold: bool,
+    thaw: bool = False,
 ) -> Iterator[RunContext]:
     """Yield the context of a run of these machines (empty: all); leaving it cancels what still runs."""
-    with lab_context(lab, names, out, journal, progress, cold=cold) as machines:
+    with lab_context(lab, names, out, journal, progress, cold=cold, thaw=thaw) as machines:
         cancellation, archives = machines.cancellation, machines.archives
         visible_process = VisibleProcess(
             f"isolab-canary-{scratch_dir().name}-{run}",

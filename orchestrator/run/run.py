@@ -30,13 +30,15 @@ from orchestrator.run.threads import MOST_THREADS, LocalEngine
 
 @dataclass(frozen=True)
 class Selection:
-    """What to run of a lab (empty means all), whether to boot instead of clone, and the folder of a
-    student's work to run (None: the reference solutions)."""
+    """What to run of a lab (empty means all), whether to boot instead of clone, the folder of a student's
+    work to run (None: the reference solutions), and whether to thaw frozen emulators, which all have one
+    layout, rather than clone."""
 
     machines: tuple[str, ...] = ()
     exercises: tuple[str, ...] = ()
     cold: bool = False
     work: Path | None = None
+    thaw: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def results(
 
     ``out`` is the folder for the machines' logs.
     """
-    with run_context(lab, run, choice.machines, out, journal, progress, cold=choice.cold) as context:
+    names, cold, thaw = choice.machines, choice.cold, choice.thaw
+    with run_context(lab, run, names, out, journal, progress, cold=cold, thaw=thaw) as context:
         most = lab.lab.at_once or MOST_THREADS
         engine = LocalEngine(lambda job: run_job(job, context), context.cancellation, most)
         todo = plan_jobs(lab, run, machines=choice.machines, exercises=choice.exercises)

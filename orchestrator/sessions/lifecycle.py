@@ -107,7 +107,8 @@ def bring_up(lab: LoadedLab, session: str, choice: Selection, progress: Progress
             return Raised(session, (), tuple(were_there), ())
         _require_whole_networks(lab, missing, [machine.machine for machine in were_there], session)
         logs = state_dir() / "sessions" / session
-        with lab_context(lab, choice.machines, logs, journal, progress, cold=choice.cold) as context:
+        names, cold, thaw = choice.machines, choice.cold, choice.thaw
+        with lab_context(lab, names, logs, journal, progress, cold=cold, thaw=thaw) as context:
             todo = plan_jobs(lab, new_run_id(), machines=missing)
             handles, failures = _start_all(todo, session, context)
         standing = {machine.handle.tag: machine for machine in session_machines()}
@@ -223,9 +224,12 @@ def _order_again(machine: SessionMachine, progress: Progress) -> Order:
         raise Unavailable(f"{machine.name} was created by another version of isolab", hint=again)
     if not order.image.folder.exists():
         raise Unavailable(f"{machine.name}: its image is no longer in the cache", hint=again)
+    if order.frozen is not None and not order.frozen.image.exists():
+        progress.tell(f"{machine.name}: a clone, not thawed: its frozen emulator is no longer in the cache")
+        order = replace(order, frozen=None)
     if order.template is not None and not order.template.folder.exists():
         progress.tell(f"{machine.name}: cold boot: its template is no longer in the cache")
-        return replace(order, template=None)
+        return replace(order, template=None, frozen=None)
     return order
 
 

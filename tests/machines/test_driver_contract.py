@@ -16,12 +16,14 @@ import pytest
 from bench import (
     HOST,
     KINDS,
+    THAWED,
     UNDER_KVM,
     Bench,
     Kind,
     living_in,
     on_bench,
     order_for,
+    ready_to_thaw,
     require_accelerator,
     template_for,
 )
@@ -45,7 +47,7 @@ from orchestrator.transport.base import Item
 pytestmark = pytest.mark.real
 
 FOREIGN_IMAGES = [kind for kind in KINDS if kind.image != "micro" and kind.arch != HOST]
-STAND_FOR_ALL = [*pairwise([k for k in KINDS if k not in FOREIGN_IMAGES + UNDER_KVM]), *UNDER_KVM]
+STAND_FOR_ALL = [*pairwise([k for k in KINDS if k not in FOREIGN_IMAGES + UNDER_KVM + THAWED]), *UNDER_KVM]
 """Those under KVM stand for none: hardly any host can run them."""
 ENDLESS, SURVIVES = own_number(1), own_number(2)
 """Seconds that processes sleep which must not survive, and that one sleeps which is to."""
@@ -55,6 +57,8 @@ def _marked(kind: Kind) -> object:
     """A kind, with how much CI asks of it."""
     if kind in FOREIGN_IMAGES:
         return pytest.param(kind, marks=pytest.mark.whole("their image takes minutes of emulation to make"))
+    if kind in THAWED:
+        return pytest.param(kind, marks=pytest.mark.whole("test_thawed.py stands for them"))
     if kind not in STAND_FOR_ALL:
         return pytest.param(kind, marks=pytest.mark.seldom)
     if kind.way in ("session", "ssh"):
@@ -78,7 +82,9 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     ):
         keep_consoles(request.session, home.root)
         order = order_for(kind, home, keys=keys)
-        if kind.cloned:
+        if kind.thawed:
+            order = ready_to_thaw(order)
+        elif kind.cloned:
             template = template_for(order)
             assert isinstance(template, Template), f"{kind.arch} cannot be cloned: {template}"
             order = replace(order, template=template)

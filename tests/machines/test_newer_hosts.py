@@ -70,10 +70,11 @@ def test_a_small_lab_passes(visit: Visit) -> None:
     assert visit.code == 0, visit.words
 
 
-def test_guests_of_its_qemu_are_clones(visit: Visit) -> None:
+def test_guests_of_its_qemu_do_not_boot(visit: Visit) -> None:
     records = [json.loads(line) for line in (visit.out / "records.jsonl").read_text().splitlines()]
-    starts = {(row["machine"], row["start"]) for row in records if row["machine"] in GUESTS}
-    assert starts == {(name, "clone") for name in GUESTS}, visit.words
+    starts = {row["machine"]: row["start"] for row in records if row["machine"] in GUESTS}
+    assert starts.keys() == set(GUESTS), visit.words
+    assert set(starts.values()) <= {"clone", "thaw"}, visit.words
 
 
 def test_its_qemu_warns_of_nothing(visit: Visit) -> None:

@@ -7,7 +7,7 @@ import os
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,14 +21,15 @@ from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import Driver
-from orchestrator.drivers.model import Order, Template
+from orchestrator.drivers.model import FrozenImage, Order, Template
 from orchestrator.drivers.qemu import accel
 from orchestrator.drivers.qemu.driver import DRIVER as QEMU
+from orchestrator.drivers.qemu.thaw.parts import HOSTS as THAWING_HOSTS
 from orchestrator.host import process_table
 from orchestrator.host.time_stamp_counter import counter_khz
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import DriverName, Machine, User
-from orchestrator.machines import host_packages
+from orchestrator.machines import frozen_images, host_packages
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.lifecycle import RunningMachine, running_machine
@@ -48,7 +49,7 @@ by the host's clock, and the host may be busy."""
 
 @dataclass(frozen=True)
 class Kind:
-    """A driver and the architecture it is to run; a guest is booted, or cloned, and emulated or
+    """A driver and the architecture it is to run; a guest is booted, cloned or thawed, and emulated or
     not. A container is made by ``engine``; a machine that exists already is reached ``via`` one of
     the ways in ``remote.py``; ``way`` is how libvirt's daemon is reached (``daemons.py``)."""
 
@@ -60,6 +61,7 @@ class Kind:
     way: str = ""
     image: str = "micro"
     kvm: bool = False
+    thawed: bool = False
 
     def __str__(self) -> str:
         names = [self.driver, self.way, self.arch] if self.own_kernel else [self.driver]
@@ -71,6 +73,8 @@ class Kind:
         name = f"{name}-{self.via}" if self.via else name
         name += "" if self.image == "micro" else f"-{self.image}"
         name += "-kvm" if self.kvm else ""
+        if self.thawed:
+            return f"{name}-thaw"
         return f"{name}-clone" if self.cloned else name
 
     @property
@@ -123,6 +127,9 @@ KINDS += [Kind("container", HOST, image="debian")]
 KINDS += [
     Kind("qemu", arch, cloned, image="debian") for arch in ("amd64", "arm64") for cloned in (False, True)
 ]
+THAWED = [Kind("qemu", arch, cloned=True, thawed=True) for arch in ("arm64", "amd64")]
+"""Where hosts can thaw; made as clones are, and then once more."""
+KINDS += THAWED if HOST in THAWING_HOSTS else []
 UNDER_KVM = [Kind("qemu", HOST, cloned, kvm=True) for cloned in (False, True)]
 UNDER_KVM += [Kind("libvirt", HOST, way="system", kvm=True)]
 """Run where KVM is proved to work, and in the outer guest of tests/nested in any case."""
@@ -191,6 +198,16 @@ def require_accelerator(kind: Kind) -> None:
 def template_for(order: Order) -> Template | str:
     """The template of this machine from the user's cache, or baked now; or why there is none."""
     return obtain(order, QEMU, machine_context())
+
+
+def ready_to_thaw(order: Order) -> Order:
+    """The order with a template and a frozen emulator, from the user's cache or made now."""
+    template = template_for(order)
+    assert isinstance(template, Template), f"{order.arch.name} cannot be cloned: {template}"
+    order = replace(order, template=template)
+    frozen = frozen_images.obtain(order, QEMU, machine_context())
+    assert isinstance(frozen, FrozenImage), f"{order.arch.name} cannot be thawed: {frozen}"
+    return replace(order, frozen=frozen)
 
 
 def machine_context(

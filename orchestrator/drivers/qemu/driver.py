@@ -1,26 +1,31 @@
 """QEMU: virtual machines of the host's architecture (KVM or emulated) and of every other one.
 
-A machine is a clone of a booted template if there is a good one; otherwise it boots.
+A machine is thawed from a frozen emulator if there is a good one; otherwise it is a clone of a booted
+template if there is a good one; otherwise it boots.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.guest import cloud_init, vde
 from orchestrator.drivers.guest.identity import Port, desk_of, folder_with_keys, give, network_config
 from orchestrator.drivers.guest.layout import SITE, forwarded_port, loopback_address
-from orchestrator.drivers.model import Handle, NetworkOrder, Order, Template
+from orchestrator.drivers.model import FrozenImage, Handle, NetworkOrder, Order, Template
 from orchestrator.drivers.qemu import emulator, home, snapshot
 from orchestrator.drivers.qemu.emulator import render_argv
 from orchestrator.drivers.qemu.qmp import human_command
-from orchestrator.errors import BootError, TimedOut, Unavailable
+from orchestrator.drivers.qemu.thaw import check, freeze
+from orchestrator.drivers.qemu.thaw import identity as thaw_identity
+from orchestrator.drivers.qemu.thaw import start as thaw
+from orchestrator.errors import BootError, BuildError, LabError, TimedOut, Unavailable
 from orchestrator.host.packages import Need, qemu_need
 from orchestrator.host.unix_socket import first_line
 from orchestrator.labfile.models import Machine
@@ -30,9 +35,37 @@ from orchestrator.transport.ssh import Address, connected
 
 __all__ = ["DRIVER", "forwarded_port", "render_argv"]
 
-CLONE_SECONDS = 45.0
-"""How long a clone may take before falling back to a cold boot; on a busy host a good one takes a
-second or two."""
+FAST_SECONDS = 45.0
+"""How long a thawed machine or a clone may take before it is started in a slower way; on a busy host a good
+one takes a second or two."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to start a machine: its word in records, the order without what it does not use, and what is
+    told when it fails and the next one is tried, "" for the last; ``failures`` are the errors after which
+    it is."""
+
+    start: str
+    order: Order
+    instead: str = ""
+    on_trial: bool = False
+    failures: tuple[type[LabError], ...] = ()
+
+
+def _ways(order: Order) -> Iterator[_Way]:
+    """Yield the ways to start a machine, the fastest first. Pure."""
+    if order.frozen is not None:
+        # Whatever it is: what is compiled for it may be missing, what it has mapped another file by now.
+        failures = (BootError, TimedOut, Unavailable, BuildError)
+        words = "the frozen emulator did not thaw, cloning instead"
+        yield _Way("thaw", order, words, order.frozen.on_trial, failures)
+    if order.template is not None:
+        words = "the clone did not come up, booting instead"
+        yield _Way(
+            "clone", replace(order, frozen=None), words, order.template.on_trial, (BootError, TimedOut)
+        )
+    yield _Way("cold", replace(order, frozen=None, template=None))
 
 
 class Qemu:
@@ -62,25 +95,24 @@ class Qemu:
             accel=order.accel,
             scratch=str(order.scratch),
             site=SITE,
-            data={"start": "clone" if order.template else "cold"},
+            data={"start": next(_ways(order)).start},
         )
 
     def up(self, order: Order, handle: Handle, deadline: Deadline, progress: Progress) -> Handle:
         try:
-            if order.template is not None:
+            for way in _ways(order):
+                limit = deadline.within(FAST_SECONDS * order.image.effort) if way.instead else deadline
                 try:
-                    bring_up(order, handle, deadline.within(CLONE_SECONDS * order.image.effort), progress)
-                    return handle
-                except (BootError, TimedOut) as problem:
-                    if order.template.on_trial:
+                    bring_up(way.order, handle, limit, progress)
+                except way.failures as problem:
+                    if way.on_trial:
                         raise
-                    deadline.check(f"{order.name}: cloning")
-                    progress.tell(
-                        f"{order.name}: the clone did not come up, booting instead: {problem.message}"
-                    )
+                    deadline.check(f"{order.name}: {way.start}")
+                    progress.tell(f"{order.name}: {way.instead}: {problem.message}")
                     self.down(handle)
-            bring_up(replace(order, template=None), handle, deadline, progress)
-            return replace(handle, data={**handle.data, "start": "cold"})
+                else:
+                    return replace(handle, data={**handle.data, "start": way.start})
+            raise AssertionError("the last way returns or raises")
         except BaseException:
             self.down(handle)
             raise
@@ -120,6 +152,20 @@ class Qemu:
         self, order: Order, handle: Handle, template: Template, deadline: Deadline, progress: Progress
     ) -> float:
         return snapshot.build_template(order, handle, template, deadline, progress)
+
+    def cannot_thaw(self, order: Order) -> str:
+        return thaw_identity.obstacle(order)
+
+    def frozen_identity(self, order: Order) -> tuple[object, ...]:
+        return thaw_identity.of(order)
+
+    def freeze(
+        self, order: Order, handle: Handle, frozen: FrozenImage, deadline: Deadline, progress: Progress
+    ) -> Mapping[str, Any]:
+        return freeze.freeze(order, handle, frozen, deadline, progress)
+
+    def damage(self, frozen: FrozenImage, *, whole: bool) -> str:
+        return check.damage(frozen, whole=whole)
 
     def prepare_network(self, wanted: NetworkOrder) -> Handle:
         endpoints = dict.fromkeys(wanted.machines, vde.endpoint(wanted.scratch, vde.QEMU))
@@ -173,7 +219,12 @@ def _bring_up(
     emulator.make_disk(order, handle, deadline)
     if order.image.by_cloud_init:
         cloud_init.write_seed(Path(handle.scratch) / emulator.SEED, order.name, keys, deadline)
-    if order.template is not None:
+    if order.frozen is not None:
+        progress.doing(order.name, "thawing")
+        mark("keys")
+        thaw.start(order.frozen, order, handle, deadline)
+        mark("load")
+    elif order.template is not None:
         progress.doing(order.name, "cloning")
         mark("keys")
         snapshot.restore(order.template, order, handle, deadline, mark)

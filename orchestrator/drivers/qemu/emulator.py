@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ DISK = "disk.qcow2"
 SEED = "seed.iso"
 LINE = "ssh.sock"
 """Socket of a guest's first SSH connection, which needs no network."""
+FROZEN_CACHE_FACTOR = 2
+"""How many times larger the translation cache of a frozen emulator is: thawed ones share what it holds."""
 LOOK_SECONDS = 0.25
 """Between looks at whether a QEMU that has no sockets yet is still there: each reads of every process."""
 SYSTEM = "rw systemd.show_status=1"
@@ -48,13 +50,15 @@ class Memory:
     private copy of a template's file.
 
     ``kernel`` and ``initrd`` replace the image's own: a clone already has both in its memory, and
-    QEMU would only keep another copy.
+    QEMU would only keep another copy. ``frozen``: the emulator is to be frozen, with all that it translates
+    in rehearsals; it never changes its user, so all of its rights are denied from the start.
     """
 
     file: Path | None = None
     building: bool = False
     kernel: Path | None = None
     initrd: Path | None = None
+    frozen: bool = False
 
 
 ANONYMOUS = Memory()
@@ -71,7 +75,7 @@ def render_argv(
     """Return the command line of one machine; ``root``: it is started as root, and ``giving_up`` are
     the options with which it then becomes nobody; ``home_disk`` is the descriptor of its home disk. Pure."""
     arch, folder = order.arch, Path(handle.scratch)
-    accel = "kvm" if order.accel == "kvm" else _tcg(order)
+    accel = "kvm" if order.accel == "kvm" else _tcg(order, memory.frozen)
     cpu = "host" if order.accel == "kvm" else arch.cpu
     argv = [arch.qemu, "-name", handle.tag, "-no-user-config", "-nodefaults", "-display", "none"]
     backend = ",memory-backend=mem" if memory.file else ""
@@ -93,7 +97,7 @@ def render_argv(
     argv += _disk_words(order, folder)
     argv += home.words(order, memory.building, home_disk)
     argv += ["-qmp", f"unix:{_escaped(folder / 'qmp.sock')},server=on,wait=off"]
-    return [*argv, *arch.qemu_options, *_confinement(root, giving_up)]
+    return [*argv, *arch.qemu_options, *_confinement(root and not memory.frozen, giving_up)]
 
 
 def _attached(order: Order, number: int) -> list[str]:
@@ -235,9 +239,11 @@ def _escaped(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def _tcg(order: Order) -> str:
+def _tcg(order: Order, frozen: bool) -> str:
     threads = "multi" if order.machine.cpus > 1 else "single"
     cache = TRANSLATION_CACHE_MIB * max(1, order.memory_mib // 512)
+    # A full one is emptied whole: what rehearsals leave must leave room for what the machine is used for.
+    cache *= FROZEN_CACHE_FACTOR if frozen else 1
     return f"tcg,thread={threads},tb-size={cache}"
 
 
@@ -246,9 +252,12 @@ def start(
     handle: Handle,
     deadline: Deadline,
     memory: Memory = ANONYMOUS,
+    *,
+    prefix: Sequence[str] = (),
+    inherit: Sequence[int] = (),
 ) -> None:
-    """Start a machine's QEMU and wait until its sockets exist. Raises BootError with QEMU's own
-    message."""
+    """Start a machine's QEMU and wait until its sockets exist. ``prefix`` are words before its command line,
+    ``inherit`` descriptors that it has besides. Raises BootError with QEMU's own message."""
     root = os.getuid() == 0
     giving_up = option_to_give_up_root(order.arch.qemu, deadline) if root else RUNAS
     order.logs.mkdir(parents=True, exist_ok=True)
@@ -257,15 +266,15 @@ def start(
     # A guest that floods its console must not fill the disk: the emulator's files are limited,
     # and with SIGXFSZ ignored a full one makes write(2) fail, nothing more. Not -daemonize: its
     # fork would need what spawn=deny takes away.
-    limit = max(order.image.disk_size, order.memory_mib * MIB if memory.building else 64 * MIB)
+    limit = most_bytes_of_a_file(order, memory)
     log = order.logs / "qemu.log"
     with nullcontext(-1) if memory.building else home.opened(order, handle, deadline) as home_disk:
         if home_disk >= 0:
             limit = max(limit, os.fstat(home_disk).st_size)
         argv = render_argv(order, handle, root, memory, giving_up, home_disk)
         (order.logs / "command.txt").write_text("\n".join(argv) + "\n")
-        inherit = [home_disk] if home_disk >= 0 else []
-        process.detach(["prlimit", f"--fsize={limit}", *argv], log, deadline, inherit=inherit)
+        inherited = [*inherit, *([home_disk] if home_disk >= 0 else [])]
+        process.detach(["prlimit", f"--fsize={limit}", *prefix, *argv], log, deadline, inherit=inherited)
     socket = Path(handle.scratch) / "qmp.sock"
     looks = time.monotonic() + LOOK_SECONDS
 
@@ -282,6 +291,11 @@ def start(
         return False
 
     poll(listening, deadline.within(60), f"{order.name}: starting {order.arch.qemu}")
+
+
+def most_bytes_of_a_file(order: Order, memory: Memory = ANONYMOUS) -> int:
+    """Return how large the files may become that a machine's QEMU writes to."""
+    return max(order.image.disk_size, order.memory_mib * MIB if memory.building else 64 * MIB)
 
 
 def watcher(
@@ -329,6 +343,13 @@ def alive(handle: Handle) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def process_of(handle: Handle) -> int:
+    """Return the machine's process. Raises BootError when it is gone."""
+    for pid in process_table.find(lambda pid: _tag(pid) == handle.tag):
+        return pid
+    raise BootError(f"{handle.machine}: QEMU has exited")
 
 
 def memory_in_use(handle: Handle) -> int:

@@ -68,16 +68,25 @@ def restore(
 ) -> None:
     """Start a clone: the template's command line with a private mapping, then its state.
     ``mark`` is called when a phase ends. Raises BootError."""
-    memory = Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
-    emulator.start(order, handle, deadline, memory)
+    emulator.start(order, handle, deadline, clone_memory(template))
     mark("spawn")
+    load(template, handle, deadline)
+    mark("load")
+
+
+def clone_memory(template: Template) -> Memory:
+    """Return the backing of a clone's memory."""
+    return Memory(template.memory, kernel=template.kernel, initrd=template.initrd)
+
+
+def load(template: Template, handle: Handle, deadline: Deadline) -> None:
+    """Load a template's state into a clone that waits for it. Raises BootError."""
     with monitor(Path(handle.scratch) / "qmp.sock", deadline) as qmp:
         qmp.execute("migrate-set-capabilities", _CAPABILITY)
         # Nothing needs to learn a clone's address: without this its kernel would send ARP and
         # router solicitations first of all.
         qmp.execute("migrate-set-parameters", {"announce-rounds": 0})
         qmp.execute("migrate-incoming", {"uri": _passed(qmp, template.state, os.O_RDONLY)})
-        mark("load")
 
 
 def _passed(qmp: Monitor, path: Path, flags: int) -> str:
