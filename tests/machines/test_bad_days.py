@@ -170,6 +170,7 @@ def test_a_run_in_another_home_is_not_touched(home: Home) -> None:
         assert "Traceback" not in run.said
 
 
+@pytest.mark.whole("a run, a template and an emulator for one kill")
 def test_killed_while_an_emulator_is_frozen(home: Home) -> None:
     """That is made for the second command."""
     cache = hard_linked(ALL, home.root / "cache")
