@@ -146,7 +146,7 @@ def run(
     exercise: list[str] | None = None,
     out: str = "",
     cold: bool = False,
-    clone: bool = False,
+    thaw: bool = False,
     driver: str = "",
     work: str = "",
     timeout: str = "",
@@ -159,7 +159,7 @@ def run(
 
     hosts = wanted_cluster(cluster)
     some = names_in(only), names_in(exercise)
-    raise Exit(code=run(lab, *some, out, cold, format, driver, work, timeout, hosts, names_in(pin), clone))
+    raise Exit(code=run(lab, *some, out, cold, format, driver, work, timeout, hosts, names_in(pin), thaw))
 
 
 @task(
@@ -295,6 +295,7 @@ def try_program(
     program: str = "",
     warnings: bool = False,
     timeout: str = "10s",
+    thaw: bool = False,
     format: str = "text",  # noqa: A002
     cluster: str = "",
 ) -> None:
@@ -303,7 +304,9 @@ def try_program(
 
     machines, words = ",".join(names_in(on)) or "all", tuple(args or ())
     hosts = wanted_cluster(cluster)
-    code = try_everywhere(path, words, machines, stdin, build, timeout, format, program, warnings, hosts)
+    code = try_everywhere(
+        path, words, machines, stdin, build, timeout, format, program, warnings, hosts, thaw
+    )
     raise Exit(code=code)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from orchestrator.errors import SpecError
+
 LAB = {"lab": "a built-in lab's name (such as separation), or the path of a lab's folder or file"}
 FORMAT = {"format": "text (default) or json"}
 RUN_FOLDER = {"run": "folder of a run, or `last` for the latest one"}
@@ -47,13 +49,14 @@ RUN = {
     "exercise": "exercises or topics of the lab, separated by commas, with * and ? (default: all)",
     "out": "folder for records and reports (default: runs/<id>)",
     "cold": "boot every machine instead of cloning booted templates",
-    "clone": "clone booted templates instead of thawing frozen emulators",
+    "thaw": "thaw frozen emulators instead of cloning; the first use makes them, ten seconds each",
     "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
     "work": "a student's folder: run its files in place of the reference solutions",
     "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
 }
 
 TRY = {
+    "thaw": "thaw frozen emulators instead of cloning; the first use makes them, ten seconds each",
     "path": "a C or C++ file, or a folder with a Makefile",
     "args": "arguments of the program; after -- they may begin with a dash",
     "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",
@@ -130,3 +133,20 @@ def names_in(words: Iterable[str] | None) -> tuple[str, ...]:
 def wanted_cluster(option: str) -> str:
     """Return the hosts file that ``--cluster`` names, or the environment; "" for this host alone."""
     return option or os.environ.get("ISOLAB_CLUSTER", "")
+
+
+def require_thawing(wanted: bool, *, work: str = "", cold: bool = False, cluster: str = "") -> None:
+    """Check that ``--thaw`` may be used with the other options. Raises SpecError."""
+    if not wanted:
+        return
+    if work:
+        raise SpecError(
+            "--thaw and --work are mutually exclusive",
+            hint="thawed emulators are laid out alike, so what students wrote runs in clones",
+        )
+    if cold:
+        raise SpecError("--thaw and --cold are mutually exclusive", hint="choose one")
+    if cluster:
+        raise SpecError(
+            "machines on a cluster's hosts are not thawed", hint="leave --thaw out: they are cloned"
+        )

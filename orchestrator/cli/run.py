@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.cli.choose import chosen
 from orchestrator.cli.cluster.source import source_of
 from orchestrator.cli.labs import open_lab
+from orchestrator.cli.options import require_thawing
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.streams import OutputLost
@@ -34,13 +35,14 @@ def run(
     timeout: str = "",
     cluster: str = "",
     pins: tuple[str, ...] = (),
-    clone: bool = False,
+    thaw: bool = False,
 ) -> Exit:
     """Run a lab and print the comparison; ``driver`` replaces the driver of its virtual machines, ``work``
     is a student's folder to run, ``timeout`` the time limit of every exercise. With ``cluster``, a hosts
-    file, machines are on its hosts; ``pins`` bind some of them to a host or tag. ``cold`` and ``clone``:
-    machines boot, or are cloned, instead of being thawed; what a student wrote is never thawed for."""
+    file, machines are on its hosts; ``pins`` bind some of them to a host or tag. ``cold``: machines
+    boot instead of being cloned; ``thaw``: they are thawed where possible."""
     check_format(form)
+    require_thawing(thaw, work=work, cold=cold, cluster=cluster)
     lab = open_lab(path)
     if timeout:
         lab = with_timeout(lab, seconds(timeout))
@@ -51,7 +53,7 @@ def run(
     exercises = chosen(exercises, [one.name for one in lab.exercises], "exercise")
     try:
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            choice = Selection(only, exercises, cold, Path(work) if work else None, thaw=not (clone or work))
+            choice = Selection(only, exercises, cold, Path(work) if work else None, thaw=thaw)
             outcome = run_lab(lab, choice, Path(out) if out else None, progress, source)
     except KeyboardInterrupt:
         raise Interrupted(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from invoke import Context, Exit, task
 
-from orchestrator.cli.options import CLUSTER, FORMAT, LAB, NAME, ONLY, USER, names_in, wanted_cluster
+from orchestrator.cli.options import (
+    CLUSTER,
+    FORMAT,
+    LAB,
+    NAME,
+    ONLY,
+    USER,
+    names_in,
+    require_thawing,
+    wanted_cluster,
+)
 
 
 @task(
@@ -14,7 +24,7 @@ from orchestrator.cli.options import CLUSTER, FORMAT, LAB, NAME, ONLY, USER, nam
         **FORMAT,
         "name": "name of the session (default: the lab's name)",
         "cold": "boot every machine instead of cloning booted templates",
-        "clone": "clone booted templates instead of thawing frozen emulators",
+        "thaw": "thaw frozen emulators instead of cloning; the first use makes them, ten seconds each",
         "machine": "machines without a lab file, separated by commas: s390x, vm, container …",
         **CLUSTER,
     },
@@ -28,7 +38,7 @@ def up(
     machine: list[str] | None = None,
     name: str = "",
     cold: bool = False,
-    clone: bool = False,
+    thaw: bool = False,
     format: str = "text",  # noqa: A002
     cluster: str = "",
 ) -> None:
@@ -38,10 +48,12 @@ def up(
     if hosts := wanted_cluster(cluster):
         from orchestrator.cli.cluster import sessions
 
+        require_thawing(thaw, cluster=hosts)
         raise Exit(code=sessions.up(hosts, lab, names_in(only), cold, name, format, names_in(machine)))
     from orchestrator.cli.sessions import up
 
-    raise Exit(code=up(lab, names_in(only), cold, name, format, names_in(machine), clone))
+    require_thawing(thaw, cold=cold)
+    raise Exit(code=up(lab, names_in(only), cold, name, format, names_in(machine), thaw))
 
 
 @task(help={**FORMAT, **CLUSTER})

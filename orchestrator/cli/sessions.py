@@ -36,7 +36,7 @@ def up(
     session: str,
     form: str,
     machines: tuple[str, ...] = (),
-    clone: bool = False,
+    thaw: bool = False,
 ) -> Exit:
     """Bring up those machines of a lab that are not up, and leave them running. Returns 3 if one fails.
 
@@ -49,7 +49,7 @@ def up(
         with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
             reclaim_killed(Journal(), progress)
             require_space(cache_dir())
-            choice = Selection(machines=only, cold=cold, thaw=not clone)
+            choice = Selection(machines=only, cold=cold, thaw=thaw)
             announce(lab, choice, progress)
             raised = bring_up(lab, session, choice, progress)
     except KeyboardInterrupt:

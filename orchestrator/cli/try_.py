@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from orchestrator.cli.cluster.source import source_of
+from orchestrator.cli.options import require_thawing
 from orchestrator.cli.output import JSON, check_format, say, say_json, table
 from orchestrator.cli.signals import stop_signals
 from orchestrator.cli.swapped import require_program
@@ -44,17 +45,19 @@ def try_everywhere(
     program: str = "",
     warnings: bool = False,
     cluster: str = "",
+    thaw: bool = False,
 ) -> Exit:
     """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
     answer, 3 on an infrastructure error."""
     check_format(form)
+    require_thawing(thaw, cluster=cluster)
     require_program(path, arguments)
     source = source_of(cluster) or results
     given = Path(stdin) if stdin else None
     lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
     begun = time.monotonic()
     with working_folder("try") as logs:
-        ready, records = _run(lab, arguments, program, logs, source)
+        ready, records = _run(lab, arguments, program, logs, source, Selection(thaw=thaw))
     order = list(lab.lab.machines)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
@@ -80,7 +83,12 @@ def try_everywhere(
 
 
 def _run(
-    lab: LoadedLab, arguments: tuple[str, ...], program: str, logs: Path, source: Source
+    lab: LoadedLab,
+    arguments: tuple[str, ...],
+    program: str,
+    logs: Path,
+    source: Source,
+    choice: Selection,
 ) -> tuple[Prebuilt, list[Record]]:
     """Compile and run; returns what was built, and a record of each machine. Raises Interrupted."""
     try:
@@ -88,7 +96,7 @@ def _run(
             ready = prebuilt(lab, arguments, program, progress)
             records = list(ready.absent)
             if ready.lab is not None:
-                found = source(ready.lab, new_run_id(), Selection(thaw=True), logs, Journal(), progress)
+                found = source(ready.lab, new_run_id(), choice, logs, Journal(), progress)
                 with closing(found):
                     records += found
     except KeyboardInterrupt:

@@ -52,25 +52,6 @@ def key(order: Order, driver: Thawing) -> str:
     return f"{order.image.name}-{order.arch.name}-{cache.digest(VERSION, *parts)}"
 
 
-def is_new(order: Order, driver: Thawing) -> bool:
-    """Whether machines like this are wanted for the first time, and note that they are: one that nobody wants
-    again is not worth an image. All machines of one run count as one; in a cache that cannot be written all
-    are new. Raises OSError for a template that is gone."""
-    if driver.cannot_thaw(order):
-        return False
-    folder = cache.place(KIND, key(order, driver))
-    if (folder / cache.META).exists():
-        return False
-    note = folder.with_name(f"{folder.name}.wanted")
-    try:
-        return note.read_text() == order.run
-    except OSError:
-        with contextlib.suppress(OSError):
-            note.parent.mkdir(exist_ok=True)
-            note.write_text(order.run)
-        return True
-
-
 def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImage | str:
     """Return a tested frozen emulator for this machine, making it if necessary; or why it cannot be thawed.
 
@@ -100,7 +81,6 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
     fresh = not (folder / cache.META).exists()
     found = cache.make(KIND, name, fill, context.deadline(MAKE_SECONDS))
     if fresh:
-        folder.with_name(f"{name}.wanted").unlink(missing_ok=True)
         _remove_former(found)
     about = cache.meta(found)
     if about["reason"]:

@@ -308,8 +308,6 @@ def _with_frozen(order: Order, driver: Driver, context: LabContext) -> Order:
     if not context.thaw or not isinstance(driver, Thawing) or driver.cannot_thaw(order):
         return order
     try:
-        if frozen_images.is_new(order, driver):
-            return order
         frozen = frozen_images.obtain(order, driver, context.machines)
     except CacheUnwritableError as problem:
         frozen = problem.message

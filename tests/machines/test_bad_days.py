@@ -52,7 +52,6 @@ class Moment:
     has_come: Callable[[Home], bool]
     lab: str = "box"
     interrupted: bool = False
-    options: tuple[str, ...] = ("--clone",)
 
     def __str__(self) -> str:
         return self.name
@@ -112,7 +111,7 @@ def test_killed_for_good(home: Home, moment: Moment) -> None:
     env = environment(home, ISOLAB_CACHE=str(cache))
     if moment.lab == "probe":
         env["PATH"] = _with_slow_kvm(home.root / "programs")
-    with started(home, "run", LABS / moment.lab, *moment.options, "--out", home.out, env=env) as run:
+    with started(home, "run", LABS / moment.lab, "--out", home.out, env=env) as run:
         if moment.interrupted:
             wait_until(lambda: _quick_ones_done(home) or run.child.poll() is not None, "the quick ones")
             run.send(signal.SIGINT)
@@ -172,12 +171,9 @@ def test_a_run_in_another_home_is_not_touched(home: Home) -> None:
 
 @pytest.mark.whole("a run, a template and an emulator for one kill")
 def test_killed_while_an_emulator_is_frozen(home: Home) -> None:
-    """That is made for the second command."""
     cache = hard_linked(ALL, home.root / "cache")
     env = environment(home, ISOLAB_CACHE=str(cache))
-    assert isolab(home, "run", LABS / "small", "--out", home.out, env=env).code in (0, 1)
-    assert not [*(cache / "frozen").glob("*/")]
-    with started(home, "run", LABS / "box", "--out", home.out, env=env) as run:
+    with started(home, "run", LABS / "box", "--thaw", "--out", home.out, env=env) as run:
         wait_until(
             lambda: _half_made("frozen")(home) or run.child.poll() is not None, "an emulator to freeze"
         )

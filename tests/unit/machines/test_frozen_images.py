@@ -158,25 +158,6 @@ def test_another_kernel_has_its_own_and_the_former_goes(tmp_path: Path, driver: 
     assert [path.name for path in first.folder.parent.iterdir()] == [second.folder.name]
 
 
-class TestWhetherItIsNew:
-    def is_new(self, folder: Path, driver: ThawingDriver, run: str = RUN) -> bool:
-        return frozen_images.is_new(wanted(folder, run), driver)  # type: ignore[arg-type]
-
-    def test_the_first_command_clones_all_of_its_machines(
-        self, tmp_path: Path, driver: ThawingDriver
-    ) -> None:
-        assert [self.is_new(tmp_path, driver) for _ in range(3)] == [True] * 3
-        assert not self.is_new(tmp_path, driver, "20260102-030405-0a0c")
-
-    def test_not_when_there_is_one(self, tmp_path: Path, driver: ThawingDriver) -> None:
-        obtained(tmp_path, driver)
-        assert not self.is_new(tmp_path, driver)
-
-    def test_what_cannot_be_thawed_never_is(self, tmp_path: Path, driver: ThawingDriver) -> None:
-        driver.obstacle = "it is on private networks"
-        assert not self.is_new(tmp_path, driver)
-
-
 def test_an_order_with_one_is_kept_as_it_is(tmp_path: Path, driver: ThawingDriver) -> None:
     """In the journal, for a machine that is reset."""
     frozen = obtained(tmp_path, driver)

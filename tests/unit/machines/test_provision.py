@@ -44,39 +44,32 @@ FROZEN = FrozenImage(Path("/cache/frozen/micro-amd64-0"))
 
 
 class TestThawing:
-    def order(
-        self, thaw: bool, new: bool, found: FrozenImage | str, patch: pytest.MonkeyPatch
-    ) -> tuple[Order, Told]:
+    def order(self, thaw: bool, found: FrozenImage | str, patch: pytest.MonkeyPatch) -> tuple[Order, Told]:
         """What is ordered of a machine that has a template, and what is told."""
         template, context = Template(Path("/cache/templates/t")), Told()
         patch.setattr(module, "obtain", lambda *_: template)
         patch.setattr(identity, "host_arch", lambda: ARCHITECTURES["amd64"])
-        patch.setattr(frozen_images, "is_new", lambda *_: new)
         patch.setattr(frozen_images, "obtain", lambda *_: found)
         about: Any = SimpleNamespace(cold=False, thaw=thaw, machines=None, progress=context)
         return module._with_template(order("amd64"), drivers.load("qemu"), about), context
 
     def test_only_where_it_is_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ordered, told = self.order(False, False, FROZEN, monkeypatch)
+        ordered, told = self.order(False, FROZEN, monkeypatch)
         assert (ordered.frozen, told.words) == (None, [])
         assert ordered.template is not None
 
-    def test_not_of_a_kind_that_is_new(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ordered, told = self.order(True, True, FROZEN, monkeypatch)
-        assert (ordered.frozen, told.words) == (None, [])
-
-    def test_of_one_that_was_wanted_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ordered, told = self.order(True, False, FROZEN, monkeypatch)
+    def test_where_there_is_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ordered, told = self.order(True, FROZEN, monkeypatch)
         assert (ordered.frozen, told.words) == (FROZEN, [])
 
     def test_the_reason_for_a_clone_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ordered, told = self.order(True, False, "its timers do not run", monkeypatch)
+        ordered, told = self.order(True, "its timers do not run", monkeypatch)
         assert ordered.frozen is None
         assert told.words == ["amd64: a clone, not thawed: its timers do not run"]
 
     def test_of_what_is_never_thawed_nothing_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(drivers.load("qemu")), "cannot_thaw", lambda *_: "it has a home disk")
-        ordered, told = self.order(True, False, FROZEN, monkeypatch)
+        ordered, told = self.order(True, FROZEN, monkeypatch)
         assert (ordered.frozen, told.words) == (None, [])
 
     def test_a_cache_without_room_costs_the_thawing_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
