@@ -44,7 +44,7 @@ def reset(
             problems = {one.place: one.problem for one in done.failed}
         else:
             problems = _renewed(found, chosen, progress)
-        if gateway.wanted(found):
+        if found.given is None and gateway.wanted(found):  # a host with a part of a class has no gateway
             gateway.refresh(found)
     activity = Activity(found)
     for place in chosen:
