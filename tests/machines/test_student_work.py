@@ -232,6 +232,10 @@ BY_CHANCE: Mapping[str, set[str]] = {
 """What a wrong solution misses or not: which of two runners ends first decides whether the other reports, and
 which of two sides of a ring is faster whether it finds what the other has not finished."""
 
+LOSES_SIGNALS = {"checks-then-waits"}
+"""Wrong solutions that may lose any signal: on a slow machine one comes just before a wait by itself, and
+what follows is missed as well."""
+
 
 class TestSolutions:
     @pytest.mark.rotated
@@ -270,7 +274,8 @@ class TestSolutions:
     ) -> None:
         assert task.exercise.hidden
         done, name = solved[task].result(), Path(task.place).name
-        assert done.missed() - BY_CHANCE.get(name, set()) == set(task.exercise.hidden.wrong[name]), told(done)
+        missed, expected = done.missed() - BY_CHANCE.get(name, set()), set(task.exercise.hidden.wrong[name])
+        assert (missed >= expected) if name in LOSES_SIGNALS else (missed == expected), told(done)
         assert done.record.status is Status.FAIL
         assert done.record.points < done.record.max_points
 
