@@ -11,7 +11,7 @@ from orchestrator.classes.work.listing import Item
 EXERCISE = """\
 title: An answer
 student: {{files: [answer.c]}}
-parameters: {{own: {{between: [10, 99]}}, secret: {{between: [10, 99]}}}}
+parameters: {{own: {{between: [1000000, 9999999]}}, secret: {{between: [1000000, 9999999]}}}}
 build: {{sources: [answer.c]}}
 run: ./answer {name}
 checks:
