@@ -45,18 +45,19 @@ GRADE = {
     "self-test": "grade the lab's own solutions: right ones get all points, wrong ones lose some",
 }
 
+THAW = {"thaw": "thaw frozen emulators instead of cloning; the first use makes them, ten seconds each"}
 RUN = {
     "exercise": "exercises or topics of the lab, separated by commas, with * and ? (default: all)",
     "out": "folder for records and reports (default: runs/<id>)",
     "cold": "boot every machine instead of cloning booted templates",
-    "thaw": "thaw frozen emulators instead of cloning; the first use makes them, ten seconds each",
+    **THAW,
     "driver": "driver for the lab's virtual machines: qemu, libvirt or virtualbox",
     "work": "a student's folder: run its files in place of the reference solutions",
     "timeout": "time limit of a program on a native machine, in place of the exercises' own: 20s, 5min",
 }
 
 TRY = {
-    "thaw": "thaw frozen emulators instead of cloning; the first use makes them, ten seconds each",
+    **THAW,
     "path": "a C or C++ file, or a folder with a Makefile",
     "args": "arguments of the program; after -- they may begin with a dash",
     "on": "all (default), or machines separated by commas: process, sandbox, container, vm, s390x …",

@@ -13,8 +13,8 @@ import json
 import mmap
 import platform
 import time
-from pathlib import Path
 
+from orchestrator.host.boot import boot_id
 from orchestrator.host.cache import write_atomically
 from orchestrator.paths import state_dir
 
@@ -23,7 +23,6 @@ _RDTSC = bytes.fromhex("0f31 48c1e220 4809d0 c3")
 _SECONDS = 0.02
 """How long is measured: to about one part in a hundred thousand."""
 _LOOKS = 20
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def counter_khz() -> int | None:
@@ -34,7 +33,7 @@ def counter_khz() -> int | None:
     """
     if platform.machine() != "x86_64":
         return None
-    memory, boot = state_dir() / "time-stamp-counter.json", _BOOT.read_text().strip()
+    memory, boot = state_dir() / "time-stamp-counter.json", boot_id()
     try:
         known = json.loads(memory.read_text())
         if known["boot"] == boot:

@@ -21,6 +21,7 @@ from orchestrator.drivers.base import Reachable, Thawing
 from orchestrator.drivers.model import FrozenImage, Handle, Order
 from orchestrator.errors import BootError, Interrupted, LabError
 from orchestrator.host import cache
+from orchestrator.host.boot import boot_id
 from orchestrator.host.disk_space import MIB, room_for
 from orchestrator.machines.context import MachineContext
 from orchestrator.machines.trial import journalled, trial
@@ -39,7 +40,6 @@ LOOK_SECONDS = 90.0
 TESTED_MEMORY_MIB = 100
 """How much memory a test fills, at most an eighth of what the machine has."""
 _PATTERN = b"isolab\n"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def key(order: Order, driver: Thawing) -> str:
@@ -74,7 +74,7 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
             "arch": order.arch.name,
             "reason": failure,
             "noted": time.time(),
-            "boot": _BOOT_ID.read_text().strip(),
+            "boot": boot_id(),
             **facts,
         }
 
@@ -172,7 +172,7 @@ def _forget(folder: Path, order: Order, driver: Thawing, context: MachineContext
                 shutil.rmtree(folder)
             return
         frozen = _image(folder, about)
-        boot = _BOOT_ID.read_text().strip()
+        boot = boot_id()
         again = about["boot"] != boot
         wrong = driver.damage(frozen, whole=again)
         if not wrong and again:

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.drivers.model import Handle, Order
 from orchestrator.host import process_table
+from orchestrator.host.boot import boot_id
 from orchestrator.host.sqlite import Database
 from orchestrator.machines import journal_table, old_state
 from orchestrator.machines.journal_table import JournalRow
@@ -177,7 +178,7 @@ _INITIAL = "4026531836"
 
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return boot_id()
     except OSError:
         return ""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cluster.model import SignedLine
+from orchestrator.host.boot import boot_id
 from orchestrator.host.sqlite import Database
 
 _UNITS = """
@@ -164,7 +165,7 @@ class Ledger:
     def leases(self) -> list[Lease]:
         """Return all leases that are known, also those that ended. One of another boot of this host is
         over: its guests went with it."""
-        now, boot = _clock(), _boot()
+        now, boot = _clock(), boot_id()
         with self._database.opened() as database:
             rows = database.execute("SELECT run, state, boot, until FROM leases ORDER BY run").fetchall()
         return [Lease(run, state, until - now if at == boot else 0.0) for run, state, at, until in rows]
@@ -206,14 +207,10 @@ def _hold(database: sqlite3.Connection, run: str, seconds: float) -> None:
         "ON CONFLICT (run) DO UPDATE SET state = excluded.state, changed = excluded.changed, "
         "until = CASE WHEN boot = excluded.boot THEN MAX(until, excluded.until) "
         "ELSE excluded.until END, boot = excluded.boot WHERE state <> ?",
-        (run, HELD, _boot(), _clock() + seconds, time.time(), CANCELLED),
+        (run, HELD, boot_id(), _clock() + seconds, time.time(), CANCELLED),
     )
 
 
 def _clock() -> float:
     """Seconds since this host started, also those in which it slept: nobody sets this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

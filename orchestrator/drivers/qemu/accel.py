@@ -21,6 +21,7 @@ from orchestrator.arch import Arch, host_arch
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import TimedOut, Unavailable
 from orchestrator.host import process, process_table
+from orchestrator.host.boot import boot_id
 from orchestrator.host.cache import digest, write_atomically
 from orchestrator.host.console_log import Console
 from orchestrator.host.tempdirs import working_folder
@@ -71,7 +72,7 @@ def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:
         raise Unavailable(
             f"{arch.qemu} is not installed", hint=f"install the package {arch.qemu_packages[0]}"
         )
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    boot = boot_id()
     about = Path(qemu).stat()
     key = digest(boot, qemu, about.st_size, about.st_mtime_ns, image.key)
     memory = state_dir() / "kvm-probe.json"

@@ -7,13 +7,13 @@ for this boot of the host and this version of VirtualBox.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
+from orchestrator.host.boot import boot_id
 from orchestrator.host.cache import digest, write_atomically
 from orchestrator.paths import state_dir
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def known_useless(version: str) -> bool:
@@ -34,5 +34,7 @@ def _memory() -> Path:
 
 
 def _key(version: str) -> str:
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+    boot = ""
+    with contextlib.suppress(FileNotFoundError):
+        boot = boot_id()
     return digest(boot, version)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.model import FrozenImage, Handle, Order, Template
 from orchestrator.errors import BootError
-from orchestrator.host import cache
+from orchestrator.host import boot, cache
 from orchestrator.machines import frozen_images
 from orchestrator.machines.journal import Journal
 from orchestrator.machines.trial import Trial
@@ -118,7 +118,7 @@ def test_one_from_before_the_hosts_last_boot_is_tested_again(
 ) -> None:
     obtained(tmp_path, driver)
     (tmp_path / "boot").write_text("another\n")
-    monkeypatch.setattr(frozen_images, "_BOOT_ID", tmp_path / "boot")
+    monkeypatch.setattr(boot, "_BOOT_ID", tmp_path / "boot")
     tested = []
 
     def trial(*_: object) -> Trial:
@@ -136,7 +136,7 @@ def test_one_that_fails_that_test_is_made_again(
 ) -> None:
     obtained(tmp_path, driver)
     (tmp_path / "boot").write_text("another\n")
-    monkeypatch.setattr(frozen_images, "_BOOT_ID", tmp_path / "boot")
+    monkeypatch.setattr(boot, "_BOOT_ID", tmp_path / "boot")
     answers: list[Exception | None] = [BootError("its timers do not run"), None]
 
     def trial(*_: object) -> Trial:

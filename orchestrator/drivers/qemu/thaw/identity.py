@@ -45,11 +45,6 @@ def processor(text: str) -> list[str]:
     return sorted(line for line in lines if line.partition(":")[0] in _PROCESSOR)
 
 
-def boot_of_host() -> str:
-    """Return what tells one boot of this host from another."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 def obstacle(order: Order) -> str:
     """Return why a machine cannot be thawed whatever its image; "" if nothing speaks against it. Pure, but
     for the host's architecture."""

@@ -198,7 +198,7 @@ def test_a_lease_without_units_is_forgotten(clock: Clock, agent: Agent, client: 
 
 def test_a_lease_does_not_outlive_the_boot(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     agent.units.ledger.hold(RUN, 60)
-    monkeypatch.setattr(ledger_module, "_boot", lambda: "another boot")
+    monkeypatch.setattr(ledger_module, "boot_id", lambda: "another boot")
     assert [lease.left for lease in agent.units.ledger.leases()] == [0.0]
     agent.units.ledger.hold(RUN, 30)
     assert 0 < agent.units.ledger.leases()[0].left <= 30
