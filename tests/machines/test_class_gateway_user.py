@@ -160,11 +160,11 @@ def test_without_one_the_login_name_is_the_users_own(lecturer: Lecturer) -> None
         done = lecturer.ssh(NAME)
         assert (done.code, done.stderr[:25]) == (69, b"isolab: lab is not up: it")
         assert "Permission denied" in lecturer.ssh("lab").stderr.decode()
-        argv = ["ssh", "-F", "none", "-i", f"{lecturer.home.root}/key", "-p", str(lecturer.port), "-N"]
+        argv = ["ssh", "-F", "none", "-i", f"{lecturer.home.root}/key", "-p", str(lecturer.port), "-Nv"]
         argv += ["-o", f"UserKnownHostsFile={lecturer.home.root}/known", f"{NAME}@127.0.0.1"]
-        before = len(lecturer.processes())
-        with process.plugged(argv, lecturer.home.root / "log"):
-            wait_until(lambda: len(lecturer.processes()) > before, "a student to come", 30)
+        log = lecturer.home.root / "log"
+        with process.plugged(argv, log):
+            wait_until(lambda: b"Authenticated to" in log.read_bytes(), "a student to come", 30)
             lecturer.does("beside", "stop")
             wait_until(lambda: not lecturer.processes(), "her connection to end", 30)
     finally:

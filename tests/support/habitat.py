@@ -19,6 +19,7 @@ from orchestrator.drivers.container.engine import NAMES, command
 from orchestrator.drivers.libvirt.connection import opened
 from orchestrator.drivers.libvirt.network_xml import filter_identity
 from orchestrator.drivers.libvirt.ownership import place
+from orchestrator.drivers.libvirt.storage import refresh
 from orchestrator.errors import TimedOut
 from orchestrator.host import process, process_table
 from orchestrator.labfile.libvirt_uri import parse
@@ -106,7 +107,7 @@ class Home:
                         found.append(f"domain {domain.name()}")
                         _ = remove and domain.destroy()
                 for pool in [p for p in connection.listAllStoragePools() if p.name() == "isolab"]:
-                    pool.refresh()
+                    refresh(pool, Deadline.after(60))
                     for volume in pool.listAllVolumes():
                         if place(self.own) in volume.name():
                             found.append(f"volume {volume.name()}")

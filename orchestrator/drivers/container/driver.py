@@ -203,15 +203,10 @@ def _remove(handle: Handle, deadline: Deadline) -> None:
     # Its first process ignores SIGTERM, as process 1 does; podman would wait ten seconds.
     at_once = ("--time", "0") if engine[0] == "podman" else ()
     argv = [*engine, "rm", "--force", "--volumes", *at_once, handle.tag]
-    while True:
-        done = process.run(argv, deadline=deadline, check=False)
-        said = done.stderr.lower()
-        if done.code == 0 or b"no such container" in said or b"no container with" in said:
-            return
-        # Podman's own clean-up, which begins as the container ends, may not have unmounted all of it yet.
-        if b"resource busy" not in said or not deadline.remaining():
-            raise TeardownError(f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}")
-        deadline.cancellation.wait(deadline.slice())
+    done = process.run(argv, deadline=deadline, check=False)
+    said = done.stderr.lower()
+    if done.code != 0 and b"no such container" not in said and b"no container with" not in said:
+        raise TeardownError(f"{handle.machine}: {engine[0]} cannot remove the container:\n{done.tail()}")
 
 
 def _engine(handle: Handle) -> tuple[str, ...]:

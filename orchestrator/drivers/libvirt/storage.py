@@ -177,14 +177,15 @@ def remove_console(connection: Any, name: str, deadline: Deadline) -> None:
     if store is None:
         return
     with raised_as(LabError, f"cannot remove the console log {name}"):
-        _refresh(store, deadline)
+        refresh(store, deadline)
         for volume in store.listAllVolumes():
             if volume.name().startswith(name):
                 _deleted(volume)
 
 
-def _refresh(store: Any, deadline: Deadline) -> None:
-    """Have the daemon rescan the folder. It refuses during an upload."""
+def refresh(store: Any, deadline: Deadline) -> None:
+    """Have the daemon rescan the folder. It refuses during an upload, by whichever client: then wait.
+    Raises TimedOut, Interrupted, libvirtError."""
     libvirt = library()
 
     def refreshed() -> bool:
@@ -196,7 +197,7 @@ def _refresh(store: Any, deadline: Deadline) -> None:
             return False
         return True
 
-    poll(refreshed, deadline, "waiting for uploads to finish before removing a console log", interval=0.1)
+    poll(refreshed, deadline, "waiting for uploads to finish before listing the storage pool", interval=0.1)
 
 
 def volumes(connection: Any) -> Iterator[str]:

@@ -255,32 +255,13 @@ def test_an_engine_does_not_hand_on_the_callers_nice_value(value: int, root: boo
     assert render_nice(value, root) == words
 
 
-class TestRemoving:
-    """A stand-in for podman: the moment is a matter of luck."""
-
-    @staticmethod
-    def podman(folder: Path, monkeypatch: pytest.MonkeyPatch, words: str, failures: int) -> Handle:
-        program = folder / "podman"
-        program.write_text(
-            f"#!/bin/sh\necho >>{folder}/calls; [ $(wc -l <{folder}/calls) -gt {failures} ] && exit\n"
-            f"echo 'Error: removing container 00a8: {words}' >&2; exit 1\n"
-        )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", str(folder), prepend=":")
-        scratch = folder / "scratch"
-        return Handle("container", "1-2-3", "box", "", "", "", str(scratch), SITE, {"engine": [str(program)]})
-
-    def test_what_podman_is_still_unmounting_is_waited_for(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        handle = self.podman(tmp_path, monkeypatch, "unlinkat userdata/shm: device or resource busy", 2)
+def test_a_container_that_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for podman, whose storage nobody can make read-only for one container."""
+    program = tmp_path / "podman"
+    program.write_text("#!/bin/sh\necho 'Error: read-only file system' >&2; exit 1\n")
+    program.chmod(0o755)
+    scratch = str(tmp_path / "scratch")
+    handle = Handle("container", "1-2-3", "box", "", "", "", scratch, SITE, {"engine": [str(program)]})
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(TeardownError, match=r"cannot remove the container:\n.*read-only file system"):
         load("container").down(handle)
-        assert len((tmp_path / "calls").read_text()) == 3
-
-    def test_what_cannot_be_removed_is_told_at_once(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        handle = self.podman(tmp_path, monkeypatch, "read-only file system", 2)
-        with pytest.raises(TeardownError, match="cannot remove the container"):
-            load("container").down(handle)
-        assert len((tmp_path / "calls").read_text()) == 1
