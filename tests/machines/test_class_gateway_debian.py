@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from class_room import Room, room_of, text, words
 from habitat import wait_until
-from remote import free_port
+from ports import free_port
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process

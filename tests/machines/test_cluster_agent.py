@@ -17,6 +17,7 @@ from consoles import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 from place import has_qemu
 from places import LABS
+from trees import below
 
 from orchestrator.cluster.agent.background import agent_process
 from orchestrator.cluster.agent.client import AgentClient
@@ -118,7 +119,8 @@ def test_units_run_over_the_relay_as_they_do_here(host: Host, tmp_path: Path) ->
 
 
 def _journalled(host: Host) -> bool:
-    return any(host.home.own.glob("*/*"))
+    own = host.home.own
+    return any(path.parent.parent == own for path in below(own))
 
 
 @dataclass(frozen=True)
