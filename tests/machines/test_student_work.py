@@ -154,7 +154,7 @@ def _solve_one(task: Task, future: Future[Done], bench: Bench, folder: Path) -> 
     try:
         done = solve(task.exercise, task.place, bench, folder)
         # A machine's files are in its memory, which has no room for the programs of hundreds of solutions.
-        bench.command("rm", "-r", f"{bench.work}/{folder_name(done.exercise.name)}")
+        assert bench.command("rm", "-r", f"{bench.work}/{folder_name(done.exercise.name)}").code == 0
         future.set_result(done)
     except (LabError, AssertionError, OSError) as problem:
         future.set_exception(problem)
