@@ -86,7 +86,7 @@ def test_words_and_bytes_arrive_as_they_are(room: Room) -> None:
 def _archive(room: Room, name: str) -> bytes:
     (room.home.root / name).write_text("content")
     argv = ["tar", "cf", "-", "-C", str(room.home.root), name]
-    return process.run(argv, deadline=Deadline.after(30)).stdout
+    return process.run(argv, deadline=Deadline.after(60)).stdout
 
 
 def test_a_terminal_has_the_size_and_the_name_of_the_students(room: Room) -> None:

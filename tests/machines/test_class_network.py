@@ -67,7 +67,7 @@ def listening(address: str) -> Iterator[tuple[int, Callable[[], bool]]]:
 
 
 def ip(*words: str) -> None:
-    process.run(["ip", *words], deadline=Deadline.after(20))
+    process.run(["ip", *words], deadline=Deadline.after(60))
 
 
 def _enter(namespace: int) -> None:
@@ -108,7 +108,7 @@ def _beyond(name: str) -> Iterator[Callable[[], socket.socket]]:
 
         yield far
     finally:
-        process.run(["ip", "link", "delete", f"{name}h"], deadline=Deadline.after(20), check=False)
+        process.run(["ip", "link", "delete", f"{name}h"], deadline=Deadline.after(60), check=False)
         ip("netns", "delete", name)
 
 
@@ -146,7 +146,7 @@ class TestAStudentsMachine:
     def test_does_not_reach_another_students_machine(self, room: Room) -> None:
         assert stays_silent(room.ann, "10.77.0.3")
         assert not connects(room.ann, "10.77.0.3", 22)
-        port = QEMU.address(room.bob.live.handle, Deadline.after(30)).port
+        port = QEMU.address(room.bob.live.handle, Deadline.after(60)).port
         with socket.create_connection(("127.0.0.1", port)) as there:
             assert there.recv(4) == b"SSH-"  # from this host it is reached
         for address in ("10.0.2.2", *host_addresses()):
@@ -166,7 +166,7 @@ class TestAStudentsMachine:
     def test_finds_no_open_port_of_this_host(self, room: Room) -> None:
         """A scan of the addresses its user network knows, at the ports of services and of this room."""
         ports = [22, 53, 80, 111, 139, 443, 445, 2222, 8443]
-        ports += [QEMU.address(bench.live.handle, Deadline.after(30)).port for bench in (room.ann, room.bob)]
+        ports += [QEMU.address(bench.live.handle, Deadline.after(60)).port for bench in (room.ann, room.bob)]
         tries = " ".join(f"{address}:{port}" for address in ("10.0.2.2", "10.0.2.4") for port in ports)
         script = f"for at in {tries}; do (busybox nc -w 2 ${{at%:*}} ${{at#*:}} </dev/null >/dev/null 2>&1 "
         script += "&& echo open $at) & done; wait"

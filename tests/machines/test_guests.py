@@ -55,7 +55,7 @@ def twins(home: Home, request: pytest.FixtureRequest) -> Iterator[tuple[Bench, B
 
 def _address(guest: Bench) -> Address:
     folder = Path(guest.live.handle.scratch)
-    usernet = human_command(folder / "qmp.sock", "info usernet", Deadline.after(30))
+    usernet = human_command(folder / "qmp.sock", "info usernet", Deadline.after(60))
     return Address(
         host="127.0.0.1",
         port=forwarded_port(usernet),

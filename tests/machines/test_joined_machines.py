@@ -128,7 +128,7 @@ class TestReaching:
 
     def test_the_host_has_no_interface_there(self, two: Two) -> None:
         del two
-        shown = process.run(["ip", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
+        shown = process.run(["ip", "-o", "address"], deadline=Deadline.after(60)).stdout.decode()
         assert "10.77." not in shown
 
 

@@ -75,7 +75,6 @@ def person() -> Iterator[Person]:
         pytest.skip("needs root, to create an ordinary user")
     host_packages.ensure([*engine_needs("podman"), UIDMAP], SilentProgress(), Deadline.after(900))
     image_of(HOST)
-    limit = Deadline.after(120)
     with account("--create-home", "--shell", "/bin/sh") as user, contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, user.pw_dir, ignore_errors=True)
         stack.callback(_end_all_of, user)
@@ -87,7 +86,7 @@ def person() -> Iterator[Person]:
         found.give(found.home / "run", *(p for p in (cache, *cache.rglob("*")) if p.is_dir()))
         # Podman keeps one process per user that holds the namespaces of all its containers.
         hold = [*found.prefix, *command("podman"), "unshare", "true"]
-        process.run(hold, deadline=limit, env=found.environment, cwd=found.home)
+        process.run(hold, deadline=Deadline.after(120), env=found.environment, cwd=found.home)
         yield replace(found, python=_python(found))
 
 

@@ -199,16 +199,27 @@ def wait_until(probe: object, what: str, seconds: float = 120.0) -> None:
 
 
 def hard_linked(kinds: tuple[str, ...], target: Path) -> Path:
-    """A cache of one's own with what the user's cache has of these kinds; files are shared, so
-    they may be replaced but not written to."""
+    """A cache of one's own with what the user's cache has of these kinds, but for what somebody removes there
+    meanwhile; files are shared, so they may be replaced but not written to."""
     source = Path(os.environ.get("ISOLAB_CACHE") or Path.home() / ".cache/isolab")
-    target.mkdir(exist_ok=True)
     for kind in kinds:
-        shutil.copytree(
-            source / kind,
-            target / kind,
-            copy_function=os.link,
-            symlinks=True,
-            ignore=lambda _, names: [name for name in names if name.startswith(".")],
-        )
+        (target / kind).mkdir(parents=True, exist_ok=True)
+        for entry in [path for path in (source / kind).iterdir() if not path.name.startswith(".")]:
+            _link(entry, target / kind / entry.name)
     return target
+
+
+def _link(entry: Path, target: Path) -> None:
+    try:
+        if entry.is_dir():
+            shutil.copytree(entry, target, copy_function=os.link, symlinks=True, ignore=_HIDDEN)
+        else:
+            os.link(entry, target, follow_symlinks=False)
+    except (FileNotFoundError, shutil.Error):
+        if entry.exists():
+            raise
+        shutil.rmtree(target, ignore_errors=True)  # half of what is gone
+        target.unlink(missing_ok=True)
+
+
+_HIDDEN = shutil.ignore_patterns(".*")

@@ -168,5 +168,5 @@ def listening_on_host() -> Iterator[tuple[int, Callable[..., bool]]]:
 
 
 def host_addresses() -> list[str]:
-    shown = process.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
+    shown = process.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(60)).stdout.decode()
     return [found for found in re.findall(r"inet ([0-9.]+)/", shown) if not found.startswith("127.")]
