@@ -65,6 +65,14 @@ def _machine_folders(pid: int, scratch: Path) -> Iterator[Path]:
             yield scratch.joinpath(*parts[:2])
 
 
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing if it is gone, or none."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _place(program: Path, where: Path) -> None:
     shutil.copyfile(program, where)
     where.chmod(0o755)
@@ -155,7 +163,9 @@ class HostProcessDriver:
     def leftovers(self, scratch: Path) -> Iterator[Handle]:
         """Yield scratch folders that hold a runner, which those of other drivers do not, and folders that are
         gone while programs that ran in them are not."""
-        folders = {runner.parent.parent for runner in scratch.glob("*/*/bin/run")}
+        # Others' go meanwhile, of which Path.glob would make an error.
+        machines = (machine for run in _entries(scratch) for machine in _entries(run))
+        folders = {machine for machine in machines if (machine / "bin/run").exists()}
         for pid in process_table.find(process_table.belongs_to(str(scratch))):
             folders.update(folder for folder in _machine_folders(pid, scratch) if not folder.exists())
         for folder in sorted(folders):

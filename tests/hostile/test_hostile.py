@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from class_of_attackers import IDS, RIGHT, SUBMISSIONS, make_class
 from command import Answer, isolab
 from consoles import keep_consoles
 from expected import ALL_SUM, BY_EXERCISE, SCORED, SECRETS, Expected
-from habitat import Home, fresh_home
+from habitat import HOME, Home, fresh_home
 
 from orchestrator.paths import EXERCISES, scratch_base
 
@@ -38,7 +39,9 @@ HARMLESS_BYTES = 2**20
 MOST_TAKEN = 8 * 2**30
 """Bytes of a disk that are fewer free afterwards: other tests build images meanwhile, a flood takes all."""
 OURS = ("/usr/", "/bin/", "/sbin/", "/opt/", sys.prefix, sys.base_prefix, str(scratch_base()))
-"""Where programs are that listen on a host on which nothing broke out; the last, those of other tests."""
+"""Where programs are that listen on a host on which nothing broke out; the last, those of other runs."""
+OTHERS = f"{tempfile.gettempdir()}/{HOME}"
+"""Where those of other tests are."""
 _LISTENING = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 """The state of a socket that waits for others, in the tables of /proc/net: net/tcp_states.h."""
 
@@ -53,17 +56,17 @@ class Host:
     free: dict[str, int]
 
     @staticmethod
-    def now(submissions: Path) -> Host:
+    def now(submissions: Path, home: Home) -> Host:
         kept = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/hosts")
         files = {path: _without_test_accounts(Path(path)) for path in kept if Path(path).exists()}
         files |= {mark: "there" for mark in MARKS if os.path.lexists(mark)}
         free = {place: shutil.disk_usage(place).free for place in ("/", "/tmp", submissions.as_posix())}
-        return Host(files | _tree(submissions), time.time() - time.monotonic(), _listening(), free)
+        return Host(files | _tree(submissions), time.time() - time.monotonic(), _listening(home), free)
 
 
-def _listening() -> set[str]:
+def _listening(home: Home) -> set[str]:
     """Protocol, port and program of every socket of this host that waits for others, but for programs where
-    they belong."""
+    they belong and those of other tests."""
     sockets = {}
     for protocol, state in _LISTENING.items():
         for line in Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]:
@@ -71,11 +74,17 @@ def _listening() -> set[str]:
             if about == state:
                 sockets[f"socket:[{inode}]"] = f"{protocol} {int(place.rpartition(':')[2], 16)}"
     found = {name: "nobody" for name in sockets}
-    for opened in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if (name := str(opened.readlink())) in sockets:
-                found[name] = str((opened.parents[1] / "exe").readlink())
-    return {f"{sockets[name]} {exe}" for name, exe in found.items() if not exe.startswith(("nobody", *OURS))}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            for opened in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if (name := str(opened.readlink())) in sockets:
+                        found[name] = str((process / "exe").readlink())
+    here = f"{home.root}/"
+    foreign = {name: exe for name, exe in found.items() if exe.startswith(here) or not exe.startswith(OTHERS)}
+    return {
+        f"{sockets[name]} {exe}" for name, exe in foreign.items() if not exe.startswith(("nobody", *OURS))
+    }
 
 
 def _digest(path: Path) -> str:
@@ -140,9 +149,9 @@ def graded(home: Home) -> Graded:
         own = attackers / f"{name}-beside/sum"
         own.mkdir(parents=True)
         (own / "answer.c").write_bytes(b"/* %s */\n" % name.encode() + RIGHT)
-    before = Host.now(attackers)
+    before = Host.now(attackers, home)
     answer = isolab(home, "grade", lab, attackers, "--out", home.out, seconds=1200)
-    return Graded(answer, home.out, _rows(home.out), before, Host.now(attackers))
+    return Graded(answer, home.out, _rows(home.out), before, Host.now(attackers, home))
 
 
 CASES = [

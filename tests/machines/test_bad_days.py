@@ -18,6 +18,7 @@ from habitat import Home, fresh_home, hard_linked, wait_until
 from places import LABS
 
 from orchestrator.arch import host_arch
+from orchestrator.drivers.container.engine import NAMES
 from orchestrator.drivers.qemu.accel import KVM
 from orchestrator.host import process_table
 
@@ -87,6 +88,24 @@ def _with_slow_kvm(folder: Path) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
+SLOW_ENGINE = """#!/bin/sh
+case "$*" in
+*"rm --force"*) while kill -0 $PPID 2>/dev/null; do sleep 0.05; done ;;
+esac
+exec {engine} "$@"
+"""
+"""A container engine that removes nothing while who wants it lives: else nobody could be killed meanwhile."""
+
+
+def _with_slow_removal(folder: Path) -> str:
+    """Return a PATH with such engines."""
+    folder.mkdir()
+    for name in filter(shutil.which, NAMES):
+        (folder / name).write_text(SLOW_ENGINE.format(engine=shutil.which(name)))
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 MOMENTS = [
     Moment("while images are built", ("archive", "toolchain"), _half_made("images")),
     Moment("while programs are compiled", IMAGES, _half_made("programs")),
@@ -111,6 +130,8 @@ def test_killed_for_good(home: Home, moment: Moment) -> None:
     env = environment(home, ISOLAB_CACHE=str(cache))
     if moment.lab == "probe":
         env["PATH"] = _with_slow_kvm(home.root / "programs")
+    if moment.interrupted:
+        env["PATH"] = _with_slow_removal(home.root / "programs")
     with started(home, "run", LABS / moment.lab, "--out", home.out, env=env) as run:
         if moment.interrupted:
             wait_until(lambda: _quick_ones_done(home) or run.child.poll() is not None, "the quick ones")

@@ -176,7 +176,7 @@ def _path_without_qemu(home: Home) -> Path:
 def test_a_full_disk(home: Home) -> None:
     home.out.mkdir()
     mounted = process.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", home.out], deadline=Deadline.after(10), check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", home.out], deadline=Deadline.after(60), check=False
     )
     if mounted.code != 0:
         pytest.skip(f"cannot mount a small disk: {mounted.tail()}")
@@ -187,4 +187,4 @@ def test_a_full_disk(home: Home) -> None:
         assert "--out" in answer.stderr
         assert list(home.out.iterdir()) == []
     finally:
-        process.run(["umount", home.out], deadline=Deadline.after(10))
+        process.run(["umount", home.out], deadline=Deadline.after(60))

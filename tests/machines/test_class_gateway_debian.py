@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from class_room import Room, room_of, text, words
 from habitat import wait_until
-from remote import free_port
+from ports import free_port
 
 from orchestrator.deadline import Deadline
 from orchestrator.host import process
@@ -58,7 +58,7 @@ def test_an_editors_connection_with_ports_of_the_machine(room: Room, tmp_path: P
     argv = ["ssh", "-F", str(config), "-L", f"{port}:127.0.0.1:22", "desk", "echo in; cat"]
     with process.plugged(argv, tmp_path / "log") as line:
         assert line.recv(3) == b"in\n"
-        wait_until(lambda: _says(port).startswith(b"SSH-2.0-OpenSSH"), "the machine's own server", 60)
+        wait_until(lambda: _says(port).startswith(b"SSH-2.0-OpenSSH"), "the machine's own server")
 
 
 def _says(port: int) -> bytes:

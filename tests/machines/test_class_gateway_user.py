@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from habitat import Home, fresh_home, host_lock, wait_until
-from remote import free_port
+from accounts import account, processes
+from habitat import Home, fresh_home, wait_until
+from ports import free_port
 from sshd_files import make_key
 
 from orchestrator.deadline import Deadline
-from orchestrator.host import process, process_table
+from orchestrator.host import process
 from orchestrator.host.process import Finished
 from orchestrator.paths import ROOT
 
 pytestmark = pytest.mark.real
 
-NAME = "isolab-gateway"
-FIRST_NUMBER = 50_000
-"""Of accounts. Other tests' accounts, in an /etc of their own, may have the next free number, too."""
 PYTHONS = (sys.executable, "/usr/bin/python3")
 """The second for when ours lies in root's home; it must be of the same version."""
 PROGRAM = """\
@@ -79,33 +77,17 @@ class Lecturer:
         return process.run([*argv, f"{login}@127.0.0.1"], deadline=Deadline.after(60), check=False)
 
     def processes(self) -> list[int]:
-        """What runs as this user; the dead that nobody has waited for do not count."""
-        uid = self.account.pw_uid
-        return list(
-            process_table.find(
-                lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid and bool(process_table.arguments(pid))
-            )
-        )
+        return processes(self.account)
 
 
 @pytest.fixture(scope="module")
 def lecturer() -> Iterator[Lecturer]:
     if os.getuid() != 0:
         pytest.skip("needs root, to create an ordinary user")
-    limit = Deadline.after(120)
-    with host_lock("accounts"):
-        number = str(FIRST_NUMBER + os.getpid() % 10_000)
-        words = ["--uid", number, "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh"]
-        process.run(["useradd", *words, NAME], deadline=limit)
-    try:
-        with fresh_home() as home:
-            account = pwd.getpwnam(NAME)
-            place = Lecturer(account, home, free_port(), _python(account))
-            _furnish(place)
-            yield place
-    finally:
-        with host_lock("accounts"):
-            process.run(["userdel", NAME], deadline=limit)
+    with account("--no-create-home", "--home-dir", "/", "--shell", "/bin/sh") as user, fresh_home() as home:
+        place = Lecturer(user, home, free_port(), _python(user))
+        _furnish(place)
+        yield place
 
 
 def _python(account: pwd.struct_passwd) -> str:
@@ -146,26 +128,27 @@ def test_in_a_user_namespace_it_is_as_roots(lecturer: Lecturer) -> None:
                 f"isolab: {login} is not up: it may be coming up or being reset: try again in a minute; "
                 "if it stays so, tell your lecturer\r\n".encode(),
             )
-        assert "Permission denied" in lecturer.ssh(NAME).stderr.decode()
+        assert "Permission denied" in lecturer.ssh(lecturer.account.pw_name).stderr.decode()
     finally:
         lecturer.does("apart", "stop")
-    wait_until(lambda: not lecturer.processes(), "all that the gateway started to end", 30)
+    wait_until(lambda: not lecturer.processes(), "all that the gateway started to end")
 
 
 def test_without_one_the_login_name_is_the_users_own(lecturer: Lecturer) -> None:
     words, state = lecturer.does("beside", "start")
+    name = lecturer.account.pw_name
     try:
-        assert words.startswith(f"this host does not allow user namespaces: students log in as {NAME}, not")
+        assert words.startswith(f"this host does not allow user namespaces: students log in as {name}, not")
         assert state.endswith(" True")
-        done = lecturer.ssh(NAME)
+        done = lecturer.ssh(name)
         assert (done.code, done.stderr[:25]) == (69, b"isolab: lab is not up: it")
         assert "Permission denied" in lecturer.ssh("lab").stderr.decode()
         argv = ["ssh", "-F", "none", "-i", f"{lecturer.home.root}/key", "-p", str(lecturer.port), "-Nv"]
-        argv += ["-o", f"UserKnownHostsFile={lecturer.home.root}/known", f"{NAME}@127.0.0.1"]
+        argv += ["-o", f"UserKnownHostsFile={lecturer.home.root}/known", f"{name}@127.0.0.1"]
         log = lecturer.home.root / "log"
         with process.plugged(argv, log):
-            wait_until(lambda: b"Authenticated to" in log.read_bytes(), "a student to come", 30)
+            wait_until(lambda: b"Authenticated to" in log.read_bytes(), "a student to come")
             lecturer.does("beside", "stop")
-            wait_until(lambda: not lecturer.processes(), "her connection to end", 30)
+            wait_until(lambda: not lecturer.processes(), "her connection to end")
     finally:
         lecturer.does("beside", "stop")

@@ -15,7 +15,7 @@ import pytest
 from cluster_hosts import NetHost, NetHosts, hosts
 from command import Answer, isolab
 from habitat import Home, fresh_home, wait_until
-from remote import free_port
+from ports import free_port
 from sshd_files import make_key
 
 from orchestrator.deadline import Deadline

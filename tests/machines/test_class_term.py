@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 from command import Answer, isolab
+from committed import COMMITTED
 from consoles import keep_consoles
 from habitat import Home, fresh_home
 from places import LABS
-from remote import free_port
+from ports import free_port
 from sshd_files import make_key
 
 from orchestrator.deadline import Deadline
@@ -170,9 +171,7 @@ def test_what_is_killed_costs_no_work(term: Term) -> None:
     note = "echo of {} > note; cat note"
     for name in term.names:
         assert term.ssh(name, note.format(name)).stdout.decode() == f"of {name}\n"
-    # What was written and closed is on the home disk within a second of the guest's time (docs/adr/0033), of
-    # which several guests on a busy host get less than the clock says.
-    Deadline.after(10).cancellation.wait(4.0)
+        assert term.ssh(name, COMMITTED).code == 0
     killed = 0
     for pid, words in term.home.command_lines().items():
         program = " ".join(words)

@@ -17,7 +17,7 @@ from class_in_browser import made_class
 from habitat import fresh_home
 from pages import FAINT, PATIENCE, chromium
 from playwright.sync_api import Browser, Page, ViewportSize, expect
-from remote import free_port
+from ports import free_port
 
 from orchestrator.classes.model import LoadedClass
 from orchestrator.classes.web.actions import ClassActions
@@ -159,10 +159,15 @@ def test_after_a_cut_the_screen_is_as_it_was(room: Room) -> None:
         expect(page.locator(SCREEN)).to_contain_text("before the cut 63")
         type_line(page, "echo the same shell $((n * 11))")
         expect(page.locator(SCREEN)).to_contain_text("the same shell 77")
+        lines = page.locator(f"{SCREEN} > div")
+        before = lines.count()
+        type_line(page, "was=$(stty size); echo remembered $((n * 12))")
+        expect(page.locator(SCREEN)).to_contain_text("remembered 84")
         page.set_viewport_size({"width": 1000, "height": 500})
-        page.wait_for_timeout(500)
-        type_line(page, "stty size >/tmp/size; tr ' ' x </tmp/size")
-        rows = page.locator(f"{SCREEN} > div").count()
+        expect(lines).not_to_have_count(before)
+        # The new size travels on its own; the shell is asked until it has arrived.
+        type_line(page, 'until [ "$(stty size)" != "$was" ]; do sleep 0.1; done; stty size | tr \' \' x')
+        rows = lines.count()
         assert 8 <= rows < 20
         expect(page.locator(SCREEN)).to_contain_text(re.compile(rf"{rows}x\d{{2}}"))
 
@@ -239,7 +244,7 @@ def test_no_word_is_faint(room: Room, scheme: Literal["light", "dark"]) -> None:
 def test_by_keyboard_alone(room: Room) -> None:
     with room.enter("s1") as page:
         wait_prompt(page)
-        page.wait_for_timeout(300)
+        expect(page.locator(f"{SCREEN}.xterm-focus")).to_be_visible()
         page.keyboard.type("echo typed without a mouse $((3 * 3))\n")
         expect(page.locator(SCREEN)).to_contain_text("without a mouse 9")
         page.keyboard.press("Tab")  # the shell's, not the page's

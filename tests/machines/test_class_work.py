@@ -139,7 +139,7 @@ def test_killed_on_the_way_the_copy_before_is_whole(term: Term) -> None:
     term.say("bob", "cd ~; head -c 20000000 /dev/urandom > big; rm small/first/notes")
     with started(term.home, "class", "collect", term.folder, "--student", "bob") as run:
         making = copy.parent / ".making-desk"
-        wait_until(lambda: (making / "big").exists() or run.child.poll() is not None, "the file to come", 60)
+        wait_until(lambda: (making / "big").exists() or run.child.poll() is not None, "the file to come")
         run.send(signal.SIGKILL)
         run.wait()
     assert {path: path.stat().st_size for path in copy.rglob("*") if path.is_file()} == before

@@ -183,6 +183,7 @@ def test_a_class_is_graded_on_all_hosts(room: Room) -> None:
 def test_whoever_carries_may_die(room: Room, which: str) -> None:
     """G1, G2, G9: no record is lost or doubled, and nobody restarts anything."""
     out = room.home.root / f"killed-{which}"
+    wait_until(lambda: not room.those("qemu", "-name"), "the guests of former runs to end")
     mark = "supervisor.serve" if which == "serve" else f"scheduling.{which}"
     with started(room.home, "run", room.lab, "--cluster", room.file, "--out", out) as run:
         wait_until(lambda: room.begun(out), "the run to begin")
@@ -197,6 +198,7 @@ def test_whoever_carries_may_die(room: Room, which: str) -> None:
 def test_agents_may_die(room: Room) -> None:
     """G3: guests of a dead agent are reaped when it is back, and its units run again, once."""
     out = room.home.root / "killed-agent"
+    wait_until(lambda: not room.those("qemu", "-name"), "the guests of former runs to end")
     with started(room.home, "run", room.lab, "--cluster", room.file, "--out", out) as run:
         wait_until(lambda: room.begun(out), "the run to begin")
         for pid in room.those("python", "--serve"):

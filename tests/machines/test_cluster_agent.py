@@ -17,6 +17,7 @@ from consoles import keep_consoles
 from habitat import Home, fresh_home, hard_linked, wait_until
 from place import has_qemu
 from places import LABS
+from trees import below
 
 from orchestrator.cluster.agent.background import agent_process
 from orchestrator.cluster.agent.client import AgentClient
@@ -35,6 +36,8 @@ from orchestrator.results.store import new_run_id
 
 pytestmark = pytest.mark.real
 SECONDS = 240.0
+LEASE = 5.0
+"""Seconds that what a controller began outlives it."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def test_units_run_over_the_relay_as_they_do_here(host: Host, tmp_path: Path) ->
 
 
 def _journalled(host: Host) -> bool:
-    return any(host.home.own.glob("*/*"))
+    own = host.home.own
+    return any(path.parent.parent == own for path in below(own))
 
 
 @dataclass(frozen=True)
@@ -175,11 +179,21 @@ def _begin(lines: Iterator[SignedLine], host: Host, moment: Moment) -> None:
 
 def test_guests_of_a_controller_that_is_gone_end_at_their_lease(host: Host) -> None:
     with host.relay() as client:
-        first, second = _units(client, host, "box", "bare", "guest")
-        for unit in (first, second):
-            short = Unit(unit.run, unit.bundle, unit.jobs, lease_seconds=5.0)
-            assert next(client.run(short, _soon())).number == 0
-        wait_until(lambda: has_qemu(host.home), "the guest to rise")
+        first, second = (
+            replace(unit, lease_seconds=LEASE) for unit in _units(client, host, "box", "bare", "guest")
+        )
+        with (
+            AgentClient(over_socket(host.place.socket)) as other,
+            AgentClient(over_socket(host.place.socket)) as holder,
+        ):
+
+            def rising(host: Host) -> bool:
+                """Held until the guest is there: on a busy host that may take longer than the lease."""
+                holder.beat([second.run], LEASE, _soon())
+                return has_qemu(host.home)
+
+            _begin(client.run(first, _soon()), host, Moment("given", lambda _: True))
+            _begin(other.run(second, _soon()), host, Moment("rising", rising))
     wait_until(lambda: not has_qemu(host.home), "the guest to be gone")
     wait_until(lambda: not _journalled(host), "everything to be gone")
     with AgentClient(over_socket(host.place.socket)) as worker:

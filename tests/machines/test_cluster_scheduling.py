@@ -27,7 +27,7 @@ from orchestrator.record import Record, Status
 
 pytestmark = pytest.mark.real
 
-WAIT = 30.0
+WAIT = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from bench import DOCKER, PODMAN, Bench, Kind, living_in, on_bench, order_for
 from command import isolab
 from engines import BASE, base_archive, engine_of, import_base, make_base, remove_images
-from habitat import Home, fresh_home
+from habitat import Home, fresh_home, host_lock
 from registry import registry
 
 from orchestrator.deadline import Deadline
@@ -28,8 +28,9 @@ MIB = 2**20
     scope="module", params=[PODMAN, pytest.param(DOCKER, marks=pytest.mark.rotated("docker"))], ids=str
 )
 def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
+    """With the images of this file to itself: Podman's store is the host's, and they have fixed names."""
     found: Kind = request.param
-    with engine_of(found):
+    with host_lock(f"images-{found.engine}"), engine_of(found):
         try:
             yield found
         finally:

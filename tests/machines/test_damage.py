@@ -14,6 +14,7 @@ from command import Answer, isolab, started, statuses
 from consoles import keep_consoles
 from habitat import Home, fresh_home, wait_until
 from places import LABS
+from trees import below
 
 from orchestrator.exercises.canaries.base import JOURNAL
 from orchestrator.paths import ROOT
@@ -167,8 +168,11 @@ def _standing(names: set[str]) -> set[str]:
 def test_gc_leaves_no_canary_of_a_killed_run() -> None:
     with fresh_home() as home:
         with started(home, "run", LABS / "attacked", "--exercise", "./waiting", "--out", home.out) as command:
-            wait_until(lambda: any(home.own.glob("*/bare/work/waiting/ready")), "the attack to be made")
-            (journal,) = home.root.rglob(JOURNAL)
+            ready = "bare/work/waiting/ready"
+            wait_until(
+                lambda: any(str(path).endswith(ready) for path in below(home.own)), "the attack to be made"
+            )
+            (journal,) = (path for path in below(home.root) if path.name == JOURNAL)
             names = {str(json.loads(line)[1]) for line in journal.read_text().splitlines()}
             # Two files left, a shared memory object, a segment, a queue.
             assert len(_standing(names)) >= 5

@@ -230,7 +230,7 @@ class TestHowProgramsEnd:
         """The control of the tests around it."""
         bench.command("sh", "-c", f"sleep {SURVIVES} </dev/null >/dev/null 2>&1 &")
         # The shell's child is still the shell until its exec(2): it appears a moment later.
-        (found,) = poll(lambda: bench.processes_with(SURVIVES), Deadline.after(10), "the survivor")
+        (found,) = poll(lambda: bench.processes_with(SURVIVES), Deadline.after(60), "the survivor")
         bench.command("kill", "-9", found)
 
     def test_what_a_program_leaves_running_ends_with_it(self, bench: Bench) -> None:

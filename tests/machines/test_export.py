@@ -14,7 +14,7 @@ import pytest
 from bench import Kind, living_in, on_bench, order_for
 from command import isolab
 from habitat import Home, fresh_home
-from remote import free_port
+from ports import free_port
 from sshd_files import make_key
 
 from orchestrator.deadline import Deadline, poll

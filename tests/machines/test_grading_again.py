@@ -236,7 +236,7 @@ def test_without_a_machine_there_is_no_result_and_it_is_graded_later(course: Cou
         return run.child.poll() is not None
 
     with started(course.home, *course.words, "--exercise", SUM) as run:
-        wait_until(ended, "the end")
+        wait_until(ended, "the end", 600)
         assert run.wait() == 3, run.said
         assert "attempt 3 on fresh machines" in run.said
         assert "attempt 4" not in run.said

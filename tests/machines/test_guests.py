@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bench import HOST, Bench, Kind, console_of, image_of, living_in, on_bench, order_for, template_for
 from consoles import keep_consoles
-from habitat import Home, fresh_home
+from habitat import Home, fresh_home, wait_until
 
 from orchestrator import drivers, images
 from orchestrator.deadline import Cancellation, Deadline
@@ -55,7 +55,7 @@ def twins(home: Home, request: pytest.FixtureRequest) -> Iterator[tuple[Bench, B
 
 def _address(guest: Bench) -> Address:
     folder = Path(guest.live.handle.scratch)
-    usernet = human_command(folder / "qmp.sock", "info usernet", Deadline.after(30))
+    usernet = human_command(folder / "qmp.sock", "info usernet", Deadline.after(60))
     return Address(
         host="127.0.0.1",
         port=forwarded_port(usernet),
@@ -192,7 +192,7 @@ class TestNetwork:
         """The control of the test above: the same command reaches what can be reached. The machine's own SSH
         server does not answer from within."""
         listen = "echo here | nc -l -p 7700 >/dev/null &"
-        connect = "nc -w 2 10.0.2.15 7700 </dev/null"
+        connect = "nc -w 60 10.0.2.15 7700 </dev/null"
         script = f"{listen} until {connect}; do sleep 0.1; done"
         assert twins[0].command("sh", "-c", script).stdout == b"here\n"
 
@@ -235,7 +235,14 @@ class TestUpThatFails:
     def test_an_interruption(self, home: Home) -> None:
         order = order_for(GUEST, home, name="stopped")
         cancellation = Cancellation()
-        threading.Timer(2.0, cancellation.cancel).start()
+
+        def stop() -> None:
+            wait_until(console_of(order).exists, "the guest to boot")
+            cancellation.cancel()
+
+        stopping = threading.Thread(target=stop)
+        stopping.start()
         with pytest.raises(Interrupted), on_bench(GUEST, order, cancellation):
             pytest.fail("it came up although it was to stop")
+        stopping.join()
         assert not order.scratch.exists()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from bench import HOST, Bench, Kind, living_in, machine_context, on_bench, order_for, template_for
+from committed import COMMITTED
 from consoles import keep_consoles
 from habitat import Home, fresh_home
 
@@ -35,8 +35,6 @@ pytestmark = pytest.mark.real
 
 MIB = 2**20
 CLONE = Kind("qemu", "arm64", cloned=True)
-SETTLED = 2.0
-"""Seconds after which what a guest has written must be in its file, on a host with much else to do."""
 ASK = 60.0
 EVERY = [pytest.param(Kind("qemu", arch), marks=pytest.mark.rotated) for arch in ARCHITECTURES]
 
@@ -96,7 +94,7 @@ class TestWhatIsWrittenStays:
                 "cd /home/student && echo mine >a && echo old >b && echo new >b && mkdir -p c/d"
             )
             assert said.exit_code == 0, said.stderr
-            time.sleep(SETTLED)
+            assert shell(first, COMMITTED) == ""
             killed(first)
         with on_bench(kind, again(order)) as second:
             assert (
@@ -306,7 +304,9 @@ def test_a_student_has_so_many_processes_and_root_can_end_them(place: Home, disk
             )
             there = int(shell(machine, "ps -o user,comm | grep -c 'student *sleep'"))
         assert 20 < there <= 40
-        assert shell(machine, "busybox killall sleep; ps -o user,comm | grep -c 'student *sleep'") == "0"
+        # Whoever is told to end does so in turn.
+        waits = "while ps -o user,comm | grep -q 'student *sleep'; do sleep 0.1; done"
+        assert shell(machine, f"busybox killall sleep; {waits}") == ""
 
 
 class Told(SilentProgress):

@@ -141,8 +141,8 @@ def test_a_machine_that_stops_while_booting_is_told_at_once(home: Home) -> None:
         with pytest.raises(BootError, match=r"panicked|stopped while booting") as caught:
             up(order)
         assert "VFS" in caught.value.message  # the console's own words
-        assert home.settled() == [f"file {order.scratch.parent}"]
-        order.scratch.parent.rmdir()
+        order.scratch.parent.rmdir()  # there is nothing in it
+        assert home.settled() == []
     finally:
         with connection() as found:
             for volume in found.storagePoolLookupByName("isolab").listAllVolumes():

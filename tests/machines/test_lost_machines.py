@@ -9,6 +9,7 @@ import pytest
 from command import Started, records, started
 from consoles import keep_consoles
 from habitat import Home, fresh_home, wait_until
+from trees import below
 
 from orchestrator.host import process_table
 
@@ -46,9 +47,13 @@ def lab(home: Home) -> Path:
     return folder.parent
 
 
+def _has_facts(home: Home) -> bool:
+    return any(path.name == "facts.json" for path in below(home.root))
+
+
 def lose(home: Home, run: Started, name: str) -> None:
     """Kill the machine's emulator when it is connected, and its program starts."""
-    wait_until(lambda: any(home.root.rglob("facts.json")) or run.child.poll() is not None, "its facts")
+    wait_until(lambda: _has_facts(home) or run.child.poll() is not None, "its facts")
     for pid, words in home.command_lines().items():
         if "-name" in words and words[words.index("-name") + 1].endswith(f"-{name}"):
             process_table.end(pid, patience=0)

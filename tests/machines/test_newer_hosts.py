@@ -62,7 +62,7 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
         env = {**home.variables, "ISOLAB_CACHE": str(home.root / "cache")}
         out = home.root / "out"
         lab = f"/{PROJECT}/tests/labs/newer"
-        done = host.run(home.root, ["python3", "-P", "-c", MAIN, "run", lab, "--out", str(out)], env, 300)
+        done = host.run(home.root, ["python3", "-P", "-c", MAIN, "run", lab, "--out", str(out)], env, 900)
         yield Visit(host, home, done.code, (done.stdout + done.stderr).decode(errors="replace"), out)
 
 
@@ -86,5 +86,5 @@ def test_its_qemu_warns_of_nothing(visit: Visit) -> None:
 def test_the_quick_tests_of_cloning_pass_with_its_python(visit: Visit) -> None:
     names = [f"tests/unit/{name}" for name in MIGRATION]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    done = visit.host.run(visit.home.root, ["python3", "-m", "pytest", *options, *names], {}, 120)
+    done = visit.host.run(visit.home.root, ["python3", "-m", "pytest", *options, *names], {}, 600)
     assert done.code == 0, done.tail(40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -13,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from accounts import account, processes
 from bench import HOST, image_of
 from command import ISOLAB
-from habitat import Home, fresh_home, hard_linked, host_lock
+from habitat import Home, fresh_home, hard_linked
 from places import LABS
 
 from orchestrator.deadline import Deadline
@@ -28,7 +30,6 @@ from orchestrator.progress import SilentProgress
 
 pytestmark = pytest.mark.real
 
-NAME = "isolab-suite"
 LIBRARIES = sysconfig.get_path("purelib")
 PYTHONS = (sys.executable, "/usr/bin/python3")
 """The second for when ours lies in root's home; it must be of the same version."""
@@ -56,8 +57,8 @@ class Person:
         own = {"HOME": self.home, "TMPDIR": self.home, "XDG_RUNTIME_DIR": self.home / "run"}
         own |= {"ISOLAB_CACHE": self.home / "cache"}
         names = {
-            "USER": NAME,
-            "LOGNAME": NAME,
+            "USER": self.account.pw_name,
+            "LOGNAME": self.account.pw_name,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{ROOT}:{LIBRARIES}",
         }
@@ -74,27 +75,24 @@ def person() -> Iterator[Person]:
         pytest.skip("needs root, to create an ordinary user")
     host_packages.ensure([*engine_needs("podman"), UIDMAP], SilentProgress(), Deadline.after(900))
     image_of(HOST)
-    limit = Deadline.after(120)
-    with host_lock("accounts"):
-        process.run(["useradd", "--create-home", "--shell", "/bin/sh", NAME], deadline=limit)
-    try:
-        found = Person(pwd.getpwnam(NAME))
-        if f"{NAME}:" not in Path("/etc/subuid").read_text():
+    with account("--create-home", "--shell", "/bin/sh") as user, contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, user.pw_dir, ignore_errors=True)
+        stack.callback(_end_all_of, user)
+        found = Person(user)
+        if f"{user.pw_name}:" not in Path("/etc/subuid").read_text():
             pytest.skip("useradd gives accounts no subordinate user ids here (subuid(5))")
         (found.home / "run").mkdir(mode=0o700)
         cache = hard_linked(("images", "toolchain", "programs"), found.home / "cache")
         found.give(found.home / "run", *(p for p in (cache, *cache.rglob("*")) if p.is_dir()))
         # Podman keeps one process per user that holds the namespaces of all its containers.
         hold = [*found.prefix, *command("podman"), "unshare", "true"]
-        process.run(hold, deadline=limit, env=found.environment, cwd=found.home)
+        process.run(hold, deadline=Deadline.after(120), env=found.environment, cwd=found.home)
         yield replace(found, python=_python(found))
-    finally:
-        uid = pwd.getpwnam(NAME).pw_uid
-        for pid in process_table.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid):
-            process_table.end(pid, patience=0)
-        with host_lock("accounts"):
-            process.run(["userdel", "--remove", NAME], deadline=limit, check=False)
-        shutil.rmtree(f"/home/{NAME}", ignore_errors=True)
+
+
+def _end_all_of(user: pwd.struct_passwd) -> None:
+    for pid in processes(user):
+        process_table.end(pid, patience=0)
 
 
 _CAN_START_ITSELF = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bench import HOST, Kind, living_in, on_bench, order_for
-from habitat import Home, fresh_home, wait_until
+from habitat import Home, fresh_home, listens, wait_until
 from remote import ACCOUNT, Server, at_home, reached, sshd
 from sshd_files import make_key
 
@@ -142,7 +142,7 @@ class TestWhoIsLetIn:
 def agent(socket_path: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
     program = Path(shutil.which("ssh-agent") or "")
     with process.running(["ssh-agent", "-D", "-a", str(socket_path)], executable=program):
-        wait_until(socket_path.exists, "the agent", 30)
+        wait_until(lambda: listens(socket_path), "the agent")
         patch.setenv("SSH_AUTH_SOCK", str(socket_path))
         yield
 
@@ -213,7 +213,7 @@ def answering(listener: socket.socket, words: bytes) -> Iterator[None]:
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     yield
-    thread.join(10)
+    thread.join(60)
 
 
 class TestWhatIsThere:

@@ -49,8 +49,9 @@ class TestWhatStays:
         with reached(home, server.keys(user=ACCOUNT)) as bench:
             sleep = f"sleep {own_number(2)} </dev/null >/dev/null 2>&1 &"
             bench.command("sh", "-c", f"cd {bench.work} && {sleep}")
-            wait_until(lambda: bench.processes_with(own_number(2)), "the escaped process", 30)
-        assert bench.processes_with(own_number(2)) == []
+            wait_until(lambda: bench.processes_with(own_number(2)), "the escaped process")
+        # It was told to end for good; whether it has its turn to do so is the kernel's matter.
+        wait_until(lambda: not bench.processes_with(own_number(2)), "the end of what escaped")
 
     def test_folders_without_rights_go_too(self, home: Home, server: Server) -> None:
         with reached(home, server.keys(user=ACCOUNT)) as bench:

@@ -152,7 +152,10 @@ def _tell_who_waits(futures: Mapping[Task, Future[Done]], worker: Future[None]) 
 
 def _solve_one(task: Task, future: Future[Done], bench: Bench, folder: Path) -> None:
     try:
-        future.set_result(solve(task.exercise, task.place, bench, folder))
+        done = solve(task.exercise, task.place, bench, folder)
+        # A machine's files are in its memory, which has no room for the programs of hundreds of solutions.
+        assert bench.command("rm", "-r", f"{bench.work}/{folder_name(done.exercise.name)}").code == 0
+        future.set_result(done)
     except (LabError, AssertionError, OSError) as problem:
         future.set_exception(problem)
 

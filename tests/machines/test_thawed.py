@@ -104,12 +104,13 @@ class TestEveryArchitecture:
         assert thawed.command("cat", "/proc/sys/kernel/randomize_va_space").stdout.strip() == b"2"
 
     def test_a_students_programs_are_at_other_addresses_each_time(self, thawed: Bench) -> None:
-        stacks = {thawed.run("/bin/grep", "stack", "/proc/self/maps").stdout for _ in range(3)}
-        assert len(stacks) == 3
+        # Of 32 bits few are random: two of them may be equal by chance.
+        stacks = {thawed.run("/bin/grep", "stack", "/proc/self/maps").stdout for _ in range(5)}
+        assert len(stacks) > 1
 
     def test_nothing_of_its_rehearsals_is_left(self, thawed: Bench) -> None:
         # It speaks once the first connection is over the worst, and ends.
-        poll(lambda: not thawed.processes_with("rehearse"), Deadline.after(30), "the end of the rehearsal")
+        poll(lambda: not thawed.processes_with("rehearse"), Deadline.after(120), "the end of the rehearsal")
         assert "listening for SSH" in console_of(thawed.order).read_text()
         assert thawed.shell("ls /work /usr/lib/isolab | grep -c rehears").stdout.strip() == "0"
 
@@ -124,7 +125,11 @@ class TestEveryArchitecture:
     def test_its_emulator_is_as_confined_as_any(self, thawed: Bench) -> None:
         """In every thread: nobody, without new privileges, with QEMU's filter."""
         for task in Path(f"/proc/{process_of(thawed)}/task").iterdir():
-            lines = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
+            try:
+                text = (task / "status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # a thread for input and output, which ended meanwhile
+            lines = dict(line.split(":\t", 1) for line in text.splitlines())
             assert lines["Uid"].split() == [str(emulator.UNPRIVILEGED)] * 4
             assert lines["Groups"].split() == []
             assert int(lines["CapEff"], 16) == 0
@@ -133,7 +138,9 @@ class TestEveryArchitecture:
     def test_no_descriptor_of_its_emulator_can_change_what_is_shared(self, thawed: Bench) -> None:
         shared = (str(thawed.order.template and thawed.order.template.folder), str(cache.place("frozen", "")))
         for entry in Path(f"/proc/{process_of(thawed)}/fd").iterdir():
-            if os.readlink(entry).startswith(shared):  # noqa: PTH115
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                if not os.readlink(entry).startswith(shared):  # noqa: PTH115
+                    continue
                 about = Path(f"/proc/{process_of(thawed)}/fdinfo/{entry.name}").read_text()
                 assert int(about.split("flags:")[1].split()[0], 8) & os.O_ACCMODE == os.O_RDONLY
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from remote import free_port
+from ports import free_port
 
 from orchestrator.classes.activity import Activity
 from orchestrator.classes.load import load_class

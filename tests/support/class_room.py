@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from habitat import Home, fresh_home
-from remote import free_port
+from ports import free_port
 from sshd_files import make_key
 
 from orchestrator.classes import gateway

@@ -111,7 +111,7 @@ class NetHost:
 
     def await_on(self) -> None:
         """Wait until it listens."""
-        wait_until(self.listens, f"sshd of {self.name}; its log: {self.root}/log", 30)
+        wait_until(self.listens, f"sshd of {self.name}; its log: {self.root}/log")
 
     def off(self) -> None:
         """Pull its plug: every process of it ends at once, and is gone when this returns."""
@@ -120,12 +120,10 @@ class NetHost:
         for first in _children(self._pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(first, signal.SIGKILL)
-        wait_until(lambda: not _children(self._pid), "the end of its first process", 30)
+        wait_until(lambda: not _children(self._pid), "the end of its first process")
         self._running.close()
         # By when they started, too: another process may have the number of one that is gone.
-        wait_until(
-            lambda: not any(start_time(pid) == mine[pid] != "" for pid in mine), "its processes' end", 30
-        )
+        wait_until(lambda: not any(start_time(pid) == mine[pid] != "" for pid in mine), "its processes' end")
         self._running = contextlib.ExitStack()
         # The kernel takes a dead network's links away a while later; its name is wanted again at once.
         argv = ["nsenter", f"--net=/proc/{self.switch}/ns/net", "ip", "link", "delete", self.port]
@@ -309,7 +307,7 @@ def _await_net(pid: int) -> None:
             return Path(f"/proc/{pid}/ns/net").readlink() != ours
         return False
 
-    wait_until(apart, "a network of its own", 30)
+    wait_until(apart, "a network of its own")
 
 
 def _inside(pid: int, *words: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from trees import below
 
 FOLDERS = pytest.StashKey[list[Path]]()
 """Folders beneath which the consoles of a test's machines are; fixtures append to it."""
@@ -21,7 +22,7 @@ def keep_consoles(session: pytest.Session, folder: Path) -> None:
 def kept_consoles(session: pytest.Session) -> Iterator[Path]:
     """Every console there is now beneath those folders."""
     for folder in session.stash.get(FOLDERS, []):
-        yield from sorted(folder.rglob("console.log"))
+        yield from sorted(path for path in below(folder) if path.name == "console.log")
 
 
 def copied(item: pytest.Item, folder: Path) -> None:

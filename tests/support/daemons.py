@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import socket
 import subprocess  # noqa: TID251 - an SSH server that is to be stopped must be a child of ours
@@ -17,7 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from habitat import host_lock, wait_until
+from accounts import account
+from habitat import host_lock, listens, wait_until
+from ports import free_port
 from sshd_files import SSHD, configuration, make_key
 
 from orchestrator.deadline import Deadline
@@ -29,7 +30,6 @@ from orchestrator.machines import host_packages
 from orchestrator.progress import SilentProgress
 
 SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
-USER = "isolab-test"
 KVM = Path("/dev/kvm")
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 SERVER = Need("sshd", SSHD.exists, ("openssh-server",))
@@ -41,6 +41,8 @@ class Daemons:
 
     root: Path
     port: int
+    user: str
+    """Who has the session."""
 
     @property
     def ssh(self) -> Path:
@@ -56,7 +58,7 @@ class Daemons:
         return {
             "session": f"qemu+unix:///session?socket={self.session_socket}",
             "ssh": self.over_ssh("root", "system"),
-            "ssh-session": self.over_ssh(USER, "session"),
+            "ssh-session": self.over_ssh(self.user, "session"),
         }[way]
 
     def over_ssh(self, user: str, path: str, key: Path | None = None, ssh: Path | None = None) -> str:
@@ -97,8 +99,8 @@ def daemons() -> Iterator[Daemons]:
     root.chmod(0o755)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, root, ignore_errors=True)
-        stack.enter_context(session_of_a_user(root / "home"))
-        found = Daemons(root, stack.enter_context(ssh_server(root)))
+        user = stack.enter_context(session_of_a_user(root / "home"))
+        found = Daemons(root, stack.enter_context(ssh_server(root)), user)
         RUNNING.append(found)
         stack.callback(RUNNING.pop)
         yield found
@@ -138,14 +140,14 @@ def start_system() -> list[str]:
         if pid_in(Path(f"/run/{name}.pid")) is None:
             process.run([name, "--daemon"], deadline=Deadline.after(60), env=CLEAN)
             started.append(name)
-    wait_until(lambda: _listens(SYSTEM_SOCKET), "libvirtd")
+    wait_until(lambda: listens(SYSTEM_SOCKET), "libvirtd")
     return started
 
 
 def restart_libvirtd() -> None:
     """Stop the system's libvirtd, virtlogd stays, and start it again."""
     stop(Path("/run/libvirtd.pid"))
-    assert not _listens(SYSTEM_SOCKET)
+    assert not listens(SYSTEM_SOCKET)
     start_system()
 
 
@@ -160,7 +162,7 @@ def powerless(root: Path) -> Iterator[str]:
     script += f"{shutil.which('libvirtd')} -f {root}/conf -p {root}/pid"
     argv = ["unshare", "--mount", "--net", "sh", "-ec", script]
     with process.running(argv, executable=Path(shutil.which("unshare") or "")):
-        wait_until(lambda: _listens(root / "libvirt-sock"), "a libvirtd without rights")
+        wait_until(lambda: listens(root / "libvirt-sock"), "a libvirtd without rights")
         yield f"qemu+unix:///system?socket={root}/libvirt-sock"
 
 
@@ -168,7 +170,7 @@ def pid_in(file: Path) -> int | None:
     """The live process a pid file names."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(file.read_text())
-        if "virt" in process_table.arguments(pid)[0]:
+        if "virt" in " ".join(process_table.arguments(pid)[:1]):
             return pid
     return None
 
@@ -178,49 +180,21 @@ def stop(file: Path) -> None:
     assert pid is None or process_table.end(pid, patience=30.0)
 
 
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as sock:
-        return sock.connect_ex(str(path)) == 0
-
-
 @contextlib.contextmanager
-def session_of_a_user(home: Path) -> Iterator[None]:
-    """An ordinary user, with the daemons of their session."""
-    remove_user()
-    add: list[str | Path] = [
-        "useradd",
-        "--create-home",
-        "--home-dir",
-        home,
-        "--shell",
-        "/bin/sh",
-        "--password",
-        "*",
-        USER,
-    ]
-    with host_lock("accounts"):
-        process.run(add, deadline=Deadline.after(60))
+def session_of_a_user(home: Path) -> Iterator[str]:
+    """An ordinary user, with the daemons of their session; gives the user's name."""
     runtime = home / ".cache/libvirt"
-    try:
+    with account("--create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", "*") as user:
         env = {**CLEAN, "HOME": str(home)}
-        become = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
-        for name in ("virtlogd", "libvirtd"):
-            process.run([*become, name, "--daemon"], deadline=Deadline.after(60), env=env, cwd=home)
-        wait_until(lambda: _listens(runtime / "libvirt-sock"), "the session's libvirtd")
-        yield
-    finally:
-        for name in ("libvirtd", "virtlogd"):
-            stop(runtime / f"{name}.pid")
-        remove_user()
-
-
-def remove_user() -> None:
-    with contextlib.suppress(KeyError):
-        uid = pwd.getpwnam(USER).pw_uid
-        for pid in list(process_table.find(lambda pid: Path(f"/proc/{pid}").stat().st_uid == uid)):
-            process_table.end(pid, patience=5.0)
-        with host_lock("accounts"):
-            process.run(["userdel", USER], deadline=Deadline.after(60))
+        become = ["setpriv", "--reuid", user.pw_name, "--regid", user.pw_name, "--init-groups"]
+        try:
+            for name in ("virtlogd", "libvirtd"):
+                process.run([*become, name, "--daemon"], deadline=Deadline.after(60), env=env, cwd=home)
+            wait_until(lambda: listens(runtime / "libvirt-sock"), "the session's libvirtd")
+            yield user.pw_name
+        finally:
+            for name in ("libvirtd", "virtlogd"):
+                stop(runtime / f"{name}.pid")
 
 
 @contextlib.contextmanager
@@ -228,8 +202,7 @@ def ssh_server(root: Path) -> Iterator[int]:
     """sshd on a free port of loopback; gives the port."""
     for name in ("host", "client", "stranger"):
         make_key(root / name)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     text = configuration("ListenAddress 127.0.0.1", [root / "host"], root / "client.pub")
     (root / "sshd_config").write_text(text)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)

@@ -6,17 +6,20 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trees import below
+
 from orchestrator import ownership
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.container.driver import PLACE
 from orchestrator.drivers.container.engine import NAMES, command
-from orchestrator.drivers.libvirt.connection import opened
+from orchestrator.drivers.libvirt.connection import library, opened
 from orchestrator.drivers.libvirt.network_xml import filter_identity
 from orchestrator.drivers.libvirt.ownership import place
 from orchestrator.drivers.libvirt.storage import refresh
@@ -24,6 +27,9 @@ from orchestrator.errors import TimedOut
 from orchestrator.host import process, process_table
 from orchestrator.labfile.libvirt_uri import parse
 from orchestrator.paths import STATE_NOTE
+
+HOME = "il"
+"""How the names of homes begin."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,12 @@ class Home:
         found += [f"container {name}" for _, name in self._containers()]
         found += [f"on a libvirt daemon: {name}" for name in self._on_libvirt(remove=False)]
         usual = {self.own, self.own / STATE_NOTE}
-        found += [f"file {path}" for path in self.scratch.rglob("*") if path not in usual]
+        found += [f"file {path}" for path in below(self.scratch) if path not in usual]
         return found
 
-    def settled(self, seconds: float = 5.0) -> list[str]:
-        """The leftovers, once there are none or ``seconds`` have passed."""
+    def settled(self, seconds: float = 60.0) -> list[str]:
+        """The leftovers, once there are none or ``seconds`` have passed: the kernel and others' daemons end
+        what they were told to end when they get to it."""
         deadline = Deadline.after(seconds)
         while (found := self.leftovers()) and deadline.remaining():
             deadline.cancellation.wait(0.1)
@@ -103,7 +110,7 @@ class Home:
         for text in uris.read_text().split() if uris.exists() else []:
             with opened(parse(text), Deadline.after(60)) as connection:
                 for domain in connection.listAllDomains():
-                    if place(self.own) in domain.XMLDesc():
+                    if place(self.own) in _described(domain):
                         found.append(f"domain {domain.name()}")
                         _ = remove and domain.destroy()
                 for pool in [p for p in connection.listAllStoragePools() if p.name() == "isolab"]:
@@ -119,7 +126,7 @@ class Home:
         """Networks and their filters, of which a session has none."""
         mark = place(self.own)
         for network in connection.listAllNetworks():
-            if mark in network.XMLDesc():
+            if mark in _described(network):
                 yield f"network {network.name()}"
                 _ = remove and network.destroy()
         for found in [] if "/session" in connection.getURI() else connection.listAllNWFilters():
@@ -136,10 +143,21 @@ class Home:
             yield from ((engine, name) for name in done.stdout.decode().split())
 
 
+def _described(thing: Any) -> str:
+    """The XML of one of libvirt's things; "" of one that has ended since it was listed."""
+    try:
+        return str(thing.XMLDesc())
+    except library().libvirtError as problem:
+        gone = (library().VIR_ERR_NO_DOMAIN, library().VIR_ERR_NO_NETWORK)
+        if problem.get_error_code() in gone:
+            return ""
+        raise
+
+
 @contextlib.contextmanager
 def fresh_home() -> Iterator[Home]:
     """A home, removed in the end; fails when isolab left anything of its own in it."""
-    home = Home(Path(tempfile.mkdtemp(prefix="il", dir="/tmp")))
+    home = Home(Path(tempfile.mkdtemp(prefix=HOME, dir="/tmp")))
     home.root.chmod(0o755)
     home.scratch.mkdir(mode=0o711)
     try:
@@ -156,6 +174,12 @@ def host_lock(name: str) -> Iterator[None]:
     with (Path(tempfile.gettempdir()) / f"isolab-tests-{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections at a Unix socket: its file is there a moment before that."""
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(str(path)) == 0
 
 
 def own_number(which: int) -> str:
@@ -175,16 +199,27 @@ def wait_until(probe: object, what: str, seconds: float = 120.0) -> None:
 
 
 def hard_linked(kinds: tuple[str, ...], target: Path) -> Path:
-    """A cache of one's own with what the user's cache has of these kinds; files are shared, so
-    they may be replaced but not written to."""
+    """A cache of one's own with what the user's cache has of these kinds, but for what somebody removes there
+    meanwhile; files are shared, so they may be replaced but not written to."""
     source = Path(os.environ.get("ISOLAB_CACHE") or Path.home() / ".cache/isolab")
-    target.mkdir(exist_ok=True)
     for kind in kinds:
-        shutil.copytree(
-            source / kind,
-            target / kind,
-            copy_function=os.link,
-            symlinks=True,
-            ignore=lambda _, names: [name for name in names if name.startswith(".")],
-        )
+        (target / kind).mkdir(parents=True, exist_ok=True)
+        for entry in [path for path in (source / kind).iterdir() if not path.name.startswith(".")]:
+            _link(entry, target / kind / entry.name)
     return target
+
+
+def _link(entry: Path, target: Path) -> None:
+    try:
+        if entry.is_dir():
+            shutil.copytree(entry, target, copy_function=os.link, symlinks=True, ignore=_HIDDEN)
+        else:
+            os.link(entry, target, follow_symlinks=False)
+    except (FileNotFoundError, shutil.Error):
+        if entry.exists():
+            raise
+        shutil.rmtree(target, ignore_errors=True)  # half of what is gone
+        target.unlink(missing_ok=True)
+
+
+_HIDDEN = shutil.ignore_patterns(".*")

@@ -89,11 +89,23 @@ def segment(home: Home, kind: Kind) -> Iterator[Segment]:
             wanted.scratch.parent.rmdir()
 
 
+PATIENCE = 60
+"""Seconds that a guest of a busy host has for what it is allowed to do."""
+
+
 def answers(machine: Bench, whom: str) -> bool:
     """Whether ``whom`` is there: it refuses a connection to a port where nobody listens. (A ping
-    would take CAP_NET_RAW, which containers lack.)"""
-    said = machine.command("busybox", "nc", "-w", "5", whom, "9").stderr.decode()
-    return "refused" in said
+    would take CAP_NET_RAW, which containers lack.) Who does is given time."""
+    return _refuses(machine, whom, PATIENCE)
+
+
+def stays_silent(machine: Bench, whom: str) -> bool:
+    """Whether nobody answers for ``whom``, who is up."""
+    return not _refuses(machine, whom, 5)
+
+
+def _refuses(machine: Bench, whom: str, seconds: int) -> bool:
+    return "refused" in machine.command("busybox", "nc", "-w", str(seconds), whom, "9").stderr.decode()
 
 
 def knock(machine: Bench, address: str, port: int) -> None:
@@ -103,12 +115,18 @@ def knock(machine: Bench, address: str, port: int) -> None:
     )
 
 
-def sneak(machine: Bench, address: str, port: int, mac: str = "") -> None:
+def come(machine: Bench, address: str, port: int) -> None:
+    """Begin to connect where it is allowed, and leave the machine to it: whoever listens there waits."""
+    nc = f"busybox timeout {PATIENCE} busybox nc -w {PATIENCE} {address} {port}"
+    machine.command("sh", "-c", f"{nc} </dev/null >/dev/null 2>&1 &")
+
+
+def sneak(machine: Bench, address: str, port: int, mac: str = "", seconds: int = 4) -> None:
     """Send a datagram to ``address`` over the private network, whatever the routes say; to the
     hardware address ``mac``, else to whoever says that it is there."""
     script = f"busybox ip route add {address} dev lan0; "
     script += f"busybox arp -s {address} {mac} -i lan0; " if mac else ""
-    script += f"busybox timeout 4 busybox tftp -g -l /dev/null -r x {address} {port}; "
+    script += f"busybox timeout {seconds} busybox tftp -g -l /dev/null -r x {address} {port}; "
     script += f"busybox arp -d {address} -i lan0; busybox ip route del {address} dev lan0"
     machine.command("sh", "-c", f"({script}) >/dev/null 2>&1 </dev/null; true")
 
@@ -132,14 +150,14 @@ def hearing_on_host() -> Iterator[tuple[int, Callable[[], bool]]]:
 
 
 @contextlib.contextmanager
-def listening_on_host() -> Iterator[tuple[int, Callable[[], bool]]]:
-    """A listener at every address of the host; tells whether anybody came."""
+def listening_on_host() -> Iterator[tuple[int, Callable[..., bool]]]:
+    """A listener at every address of the host; tells whether anybody comes within so many seconds."""
     with socket.socket() as listener:
         listener.bind(("0.0.0.0", 0))
         listener.listen()
 
-        def reached() -> bool:
-            listener.settimeout(2)
+        def reached(seconds: float = 2.0) -> bool:
+            listener.settimeout(seconds)
             try:
                 listener.accept()[0].close()
             except TimeoutError:
@@ -150,5 +168,5 @@ def listening_on_host() -> Iterator[tuple[int, Callable[[], bool]]]:
 
 
 def host_addresses() -> list[str]:
-    shown = process.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(20)).stdout.decode()
+    shown = process.run(["ip", "-4", "-o", "address"], deadline=Deadline.after(60)).stdout.decode()
     return [found for found in re.findall(r"inet ([0-9.]+)/", shown) if not found.startswith("127.")]

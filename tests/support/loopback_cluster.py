@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from made_up_agent import MadeUpAgent, record_of
+from ports import free_port
 
 from orchestrator.cluster.model import Unit
 from orchestrator.cluster.scheduling import worker
@@ -30,7 +31,7 @@ from orchestrator.host.process import Conversation
 from orchestrator.labfile.plan import Job
 from orchestrator.record import Record, Status
 
-SECONDS = 20.0
+SECONDS = 120.0
 MEMORY = 4096 * 2**20
 
 
@@ -153,7 +154,7 @@ def jobs_of(run: str, count: int, exercises: Sequence[str] = ("one", "two")) -> 
 @contextlib.contextmanager
 def loopback_cluster(folder: Path, hosts: Sequence[str]) -> Iterator[LoopbackCluster]:
     """Have a cluster for a ``with`` block; nothing of it is left."""
-    found = LoopbackCluster(folder, start_scheduler(folder, 0, Deadline.after(SECONDS)))
+    found = LoopbackCluster(folder, start_scheduler(folder, free_port(), Deadline.after(SECONDS)))
     try:
         threads = [threading.Thread(target=found.add, args=(host,)) for host in hosts]
         for thread in threads:

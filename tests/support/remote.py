@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from bench import HOST, Bench, Kind, on_bench, order_for
 from habitat import Home, wait_until
+from ports import free_port
 from sshd_files import SSHD, configuration, copied_etc, make_key
 
 from orchestrator.deadline import Deadline
@@ -65,13 +66,6 @@ class Server:
         return {**own, "host_key": self.host_key(), "boundary": "process", **more}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def sshd(*, host_kinds: tuple[str, ...] = KEY_KINDS, more: str = "") -> Iterator[Server]:
     """A server for root and one ordinary account; ``more`` are further lines of its configuration."""
@@ -97,7 +91,7 @@ def sshd(*, host_kinds: tuple[str, ...] = KEY_KINDS, more: str = "") -> Iterator
         script = _START.format(folder=folder, sshd=SSHD)
         argv = ["unshare", "--mount", "sh", "-e", "-c", script]
         with process.running(argv, executable=Path(shutil.which("unshare") or "")):
-            wait_until(lambda: _listens(server), f"sshd; its log: {folder}/log", 30)
+            wait_until(lambda: _listens(server), f"sshd; its log: {folder}/log")
             yield server
     finally:
         shutil.rmtree(folder)

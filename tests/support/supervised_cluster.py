@@ -28,7 +28,7 @@ from orchestrator.errors import TransportError
 from orchestrator.host.process import Conversation
 from orchestrator.progress import SilentProgress
 
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 @dataclass

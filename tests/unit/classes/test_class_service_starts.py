@@ -54,7 +54,7 @@ def test_a_service_is_started_once_all_is_open(found: LoadedClass, monkeypatch: 
             time.sleep(0.3)
             opened.set()
             ready()
-            over.wait(20)
+            over.wait(120)
 
     start_as(monkeypatch, serve)
     try:

@@ -226,7 +226,7 @@ def test_who_handed_in_nothing_is_graded_as_collected(tmp_path: Path) -> None:
     assert (one.about, other.about) == (("./first",), ("./topic/second",))
     assert "not handed in" in one.remarks[0]
     assert one.submitted is not None
-    assert datetime.now(UTC) - one.submitted < timedelta(minutes=1)
+    assert datetime.now(UTC) - one.submitted < timedelta(minutes=10)
     assert other.submitted is None
     with class_intake(found, found.labs[0], found.labs[0].lab.exercises, Keep.LAST) as intake:
         assert list(other.folder.glob("[!.]*")) == []
@@ -253,9 +253,11 @@ def collect(folder: Path, seat: str, **files: str) -> None:
 
 def test_feedback_says_when_what_was_collected_came_and_that_it_is_late(tmp_path: Path) -> None:
     found = write_class(tmp_path, due=DUE.isoformat())
+    before = datetime.now().astimezone()
     collect(tmp_path, "bob", first=BEGUN)
     (words,) = of_seat(found, "bob")[0].remarks
-    assert f"its files came {datetime.now().astimezone():%Y-%m-%d}" in words
+    days = {before.date(), datetime.now().astimezone().date()}
+    assert any(f"its files came {day}" in words for day in days)
     assert ", late by " in words
 
 

@@ -34,7 +34,7 @@ case "$*" in
 	*"-m pip"*)
 		files='requirements/[a-z]*\.txt\|--editable'
 		echo "pip $(echo "$*" | grep -o "$files" | sed 's/[.]txt$//')" >>"$home/log"
-		[ ! -f "$home/slow" ] || sleep "$(cat "$home/slow")"
+		[ ! -f "$home/until" ] || until grep -q waiting "$(cat "$home/until")"; do sleep 0.05; done
 		[ ! -f "$home/pip-says" ] || { cat "$home/pip-says"; exit 1; } ;;
 	*" --check "*) case "$*" in *--bad*) echo bad >&2; exit 2 ;; *--help*) echo page ;; *) exit 64 ;; esac ;;
 	*) shift 4; echo "ran $*" ;;
@@ -219,12 +219,14 @@ def test_a_checkout_that_cannot_be_written_to_is_said(checkout: Checkout) -> Non
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock(1)")
 def test_two_first_starts_at_once_set_up_one_environment(checkout: Checkout) -> None:
-    (checkout.programs / "slow").write_text("1")
-    both = f"'{checkout.project}/isolab' a & '{checkout.project}/isolab' b; wait"
+    said = checkout.root / "said"
+    said.touch()
+    (checkout.programs / "until").write_text(f"{said}\n")  # the second has come while the first is at it
+    both = f"exec 2>>{said}; '{checkout.project}/isolab' a & '{checkout.project}/isolab' b; wait"
     env = {"PATH": f"{checkout.programs}:/usr/bin:/bin"}
     done = process.run(["sh", "-c", both], deadline=Deadline.after(60), env=env)
     assert sorted(done.stdout.split()) == [b"a", b"b", b"ran", b"ran"]
-    assert b"waiting for another isolab" in done.stderr
+    assert "waiting for another isolab" in said.read_text()
     assert checkout.log() == ALL
 
 

@@ -78,7 +78,7 @@ def test_a_missing_file_is_said_with_what_to_do(tmp_path: Path) -> None:
         pytest.raises(
             Unavailable, match=r"arm64: cannot open its home disk .*gone\.img: No such file"
         ) as told,
-        home.opened(wanted, QEMU.prepare(wanted), Deadline.after(5)),
+        home.opened(wanted, QEMU.prepare(wanted), Deadline.after(60)),
     ):
         pass
     assert "move it back" in told.value.hint
@@ -88,7 +88,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link.img").symlink_to(tmp_path / "other")
     (tmp_path / "other").write_bytes(b"")
     wanted = replace(with_home(), home=HomeDisk(tmp_path / "link.img", 2**30))
-    with pytest.raises(Unavailable), home.opened(wanted, QEMU.prepare(wanted), Deadline.after(5)):
+    with pytest.raises(Unavailable), home.opened(wanted, QEMU.prepare(wanted), Deadline.after(60)):
         pass
 
 
@@ -97,12 +97,12 @@ def test_two_at_once_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "a.img").write_bytes(b"")
     wanted = replace(with_home(), home=HomeDisk(tmp_path / "a.img", 2**30))
     handle = QEMU.prepare(wanted)
-    with home.opened(wanted, handle, Deadline.after(5)) as descriptor:
+    with home.opened(wanted, handle, Deadline.after(60)) as descriptor:
         assert descriptor > 2
         told = pytest.raises(home.InUse, match="in use by another machine")
-        with told, home.opened(wanted, handle, Deadline.after(5)):
+        with told, home.opened(wanted, handle, Deadline.after(60)):
             pass
-    with home.opened(wanted, handle, Deadline.after(5)):
+    with home.opened(wanted, handle, Deadline.after(60)):
         pass
-    with home.opened(order(), handle, Deadline.after(5)) as nothing:
+    with home.opened(order(), handle, Deadline.after(60)) as nothing:
         assert nothing == -1

@@ -87,7 +87,7 @@ def test_removal_ends_what_lives_in_the_folder_and_nothing_else(tmp_path: Path) 
     ):
         assert remove(folder) == 0
         assert not folder.exists()
-        poll(lambda: inside not in alive(), Deadline.after(10), "the end of what lived there")
+        poll(lambda: inside not in alive(), Deadline.after(60), "the end of what lived there")
         assert outside in alive()
         assert neighbour.exists()
 

@@ -56,7 +56,7 @@ class TestWays:
         monkeypatch.setattr(module, "bring_up", bring_up)
         monkeypatch.setattr(module.Qemu, "down", lambda *_: None)
         progress = Recorded()
-        risen = module.DRIVER.up(one, handle("arm64"), Deadline.after(5), progress)
+        risen = module.DRIVER.up(one, handle("arm64"), Deadline.after(60), progress)
         return risen.data["start"], progress.told
 
     def test_the_fastest_first(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_hanging_up_ends_the_program(number: str) -> None:
     program = OnTerminal(["sleep", number], 80, 24)
     wait_until(lambda: sleepers(number), "it sleeps")
     program.close()
-    wait_until(lambda: not sleepers(number), "its end", 5)
+    wait_until(lambda: not sleepers(number), "its end")
 
 
 def test_the_program_ends_with_us_even_if_we_are_killed(number: str) -> None:
@@ -69,4 +69,4 @@ def test_the_program_ends_with_us_even_if_we_are_killed(number: str) -> None:
     with contextlib.closing(process.Conversation([sys.executable, "-c", script], cwd=ROOT)) as us:
         wait_until(lambda: sleepers(number), "it sleeps")
         os.kill(us.pid, signal.SIGKILL)
-        wait_until(lambda: not sleepers(number), "its end", 5)
+        wait_until(lambda: not sleepers(number), "its end")

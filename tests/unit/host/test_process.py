@@ -10,13 +10,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from deadlines import once
 
 from orchestrator.deadline import Cancellation, Deadline, poll
 from orchestrator.errors import Interrupted, TimedOut, Unavailable
 from orchestrator.host import process
 from orchestrator.host.process import child
 
-SOON = 20.0
+SOON = 60.0
 
 
 def sh(script: str, **options: object) -> process.Finished:
@@ -100,16 +101,19 @@ def family(tmp_path: Path, child: str) -> str:
     return f"(trap '' TERM; exec sh -c 'echo $$ >{tmp_path}/pid; {child}') & {child}"
 
 
-def grandchild(tmp_path: Path) -> int:
+def noted(tmp_path: Path) -> str:
     note = tmp_path / "pid"
-    poll(lambda: note.exists() and note.read_text().strip(), Deadline.after(SOON), "pid")
-    return int(note.read_text())
+    return note.read_text().strip() if note.exists() else ""
+
+
+def grandchild(tmp_path: Path) -> int:
+    return int(poll(lambda: noted(tmp_path), Deadline.after(SOON), "pid"))
 
 
 @pytest.mark.parametrize("child", ["sleep 1000", "while :; do sleep 0.1; done"])
 def test_a_timeout_ends_the_whole_group(tmp_path: Path, child: str) -> None:
-    with pytest.raises(TimedOut, match="sh -c"):
-        sh(family(tmp_path, child), deadline=Deadline.after(0.3))
+    with once(lambda: noted(tmp_path)) as deadline, pytest.raises(TimedOut, match="sh -c"):
+        sh(family(tmp_path, child), deadline=deadline)
     pid = grandchild(tmp_path)
     poll(lambda: gone(pid), Deadline.after(SOON), "the grandchild's end")
 
@@ -134,8 +138,8 @@ def test_the_polite_signal_comes_first(tmp_path: Path) -> None:
 def test_who_ignores_the_polite_signal_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "GRACE", 0.1)
     script = f"trap '' TERM; echo $$ >{tmp_path}/pid; while :; do sleep 0.05; done"
-    with pytest.raises(TimedOut):
-        sh(script, deadline=Deadline.after(0.3))
+    with once(lambda: noted(tmp_path)) as deadline, pytest.raises(TimedOut):
+        sh(script, deadline=deadline)
     assert gone(grandchild(tmp_path))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from deadlines import once
+from habitat import wait_until
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_OPEN_FAILURE
 
 from orchestrator.deadline import Cancellation, Deadline
@@ -34,6 +36,8 @@ class Silent(paramiko.ServerInterface):
     def __init__(self) -> None:
         self.thawed = threading.Event()
         self.thawed.set()
+        self.asked: list[paramiko.Channel] = []
+        """The channels on which a command was asked for."""
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         return AUTH_SUCCESSFUL
@@ -57,23 +61,25 @@ class Silent(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.asked.append(channel)
         return self.thawed.wait(60)
 
 
 @dataclass(frozen=True)
 class Line:
     """A connection to a server in this process; ``ours`` and ``theirs`` are the two ends of its socket.
-    ``thawed`` cleared freezes it."""
+    ``thawed`` cleared freezes it. ``asked`` are the server's ends of the channels of commands."""
 
     transport: SshTransport
     turn_hostile: Callable[[], None]
     ours: socket.socket
     theirs: socket.socket
     thawed: threading.Event
+    asked: Sequence[paramiko.Channel]
 
 
 def soon() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(60)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +106,8 @@ def connection(keys: tuple[Path, Path]) -> Iterator[Line]:
     address = Address("machine", 22, "root", client, key.asbytes())
     try:
         with connected(address, "guest", soon(), ours) as transport:
-            yield Line(transport, lambda: setattr(manners, "hostile", server), ours, kept, manners.thawed)
+            hostile = lambda: setattr(manners, "hostile", server)  # noqa: E731
+            yield Line(transport, hostile, ours, kept, manners.thawed, manners.asked)
     finally:
         manners.thawed.set()
         server.close()
@@ -119,7 +126,7 @@ def noticed(line: Line) -> None:
 
 
 def ended(line: Line) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while line.transport._connection.is_active():
         assert time.monotonic() < until
         time.sleep(0.005)
@@ -174,8 +181,8 @@ def test_a_machine_that_freezes_before_it_starts_a_command_is_waited_for_no_long
 ) -> None:
     with connection(keys) as line:
         line.thawed.clear()
-        with pytest.raises(TimedOut, match="guest: starting `sleep`"):
-            start(line, Deadline.after(0.3))
+        with once(lambda: line.asked) as deadline, pytest.raises(TimedOut, match="guest: starting `sleep`"):
+            start(line, deadline)
         with pytest.raises(TimedOut, match="guest: opening a channel"):
             start(line, Deadline.after(0.3))
     cancellation = Cancellation()
@@ -183,7 +190,7 @@ def test_a_machine_that_freezes_before_it_starts_a_command_is_waited_for_no_long
         line.thawed.clear()
         threading.Timer(0.1, cancellation.cancel).start()
         with pytest.raises(Interrupted):
-            start(line, cancellation.deadline(20))
+            start(line, cancellation.deadline(60))
 
 
 def test_who_closes_first_closes_without_a_word(keys: tuple[Path, Path]) -> None:
@@ -207,23 +214,27 @@ def test_an_interrupt_stays_one_when_the_machine_is_lost_too(keys: tuple[Path, P
         cancellation = Cancellation()
 
         def both() -> None:
+            wait_until(lambda: line.asked and line.asked[0].eof_received, "the command and its input")
             unnoticed(line)
             cancellation.cancel()
 
-        timer = threading.Timer(0.1, both)
-        timer.start()
+        other = threading.Thread(target=both)
+        other.start()
         with pytest.raises(Interrupted):
-            line.transport.run(["cat"], deadline=cancellation.deadline(20))
-        timer.join()
+            line.transport.run(["cat"], deadline=cancellation.deadline(60))
+        other.join()
 
 
 def test_a_runner_on_a_lost_machine_ends_without_a_word_of_its_own(keys: tuple[Path, Path]) -> None:
     with connection(keys) as line, runner_server(line.transport, "/run") as runner:
-        timer = threading.Timer(0.1, lambda: unnoticed(line))
-        timer.start()
-        with pytest.raises(TimedOut):
-            runner.run(["/run", "--", "true"], deadline=Deadline.after(0.3), hold_stdin=True)
-        timer.join()
+
+        def lost() -> bool:
+            if asked := bool(line.asked and line.asked[0].recv_ready()):
+                unnoticed(line)
+            return asked
+
+        with once(lost) as deadline, pytest.raises(TimedOut):
+            runner.run(["/run", "--", "true"], deadline=deadline, hold_stdin=True)
         with pytest.raises(TransportError, match="connection lost"):
             runner.run(["/run", "--", "true"], deadline=soon(), hold_stdin=True)
 

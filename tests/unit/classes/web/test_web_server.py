@@ -22,6 +22,7 @@ from class_in_browser import MadeUp, made_class
 from cryptography import x509
 from habitat import wait_until
 from places import LABS
+from ports import free_port
 from web_client import ASSETS, HOUR, served
 
 from orchestrator.classes.activity import BROWSER, Activity, Event, Kind
@@ -118,8 +119,7 @@ def test_missing_libraries_are_named_with_what_installs_them(
 
 @pytest.mark.usefixtures("no_fetching")
 def test_behind_a_proxy_the_browser_s_scheme_counts_and_by_https_only_ours(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port = one.getsockname()[1]
+    port = free_port()
     found = a_class(folder, web=f"127.0.0.1:{port}", host="lab.example.org")
     token = issue(found, "s1", HOUR).rpartition("/")[2]
     with serve.serving(found, MadeUp(found)) as running:
@@ -161,13 +161,13 @@ def test_xterm_is_taken_by_its_digests_only(tmp_path: Path, monkeypatch: pytest.
         assets, "members", lambda _, names: [Member(name, 0o644, content[name]) for name in names]
     )
     with pytest.raises(ImageError, match=r"another node-xterm \(9\)"):
-        assets.xterm_folder(Deadline.after(5))
+        assets.xterm_folder(Deadline.after(60))
     right = {
         name: replace(pinned, sha256=hashlib.sha256(content[pinned.path]).hexdigest())
         for name, pinned in assets.XTERM.items()
     }
     monkeypatch.setattr(assets, "XTERM", right)
-    found = assets.xterm_folder(Deadline.after(5))
+    found = assets.xterm_folder(Deadline.after(60))
     served = assets.all_assets(found)
     assert served["xterm.js"].content == content[right["xterm.js"].path]
     assert set(served) == {*right, *assets.OWN}
@@ -214,7 +214,7 @@ def test_what_a_machine_lists_is_taken_with_care(item: bytes, view: tuple[str, b
 def test_who_came_is_recorded_as_gone_when_the_server_ends_or_has_been_killed(folder: Path) -> None:
     with served(folder) as room, room.socket("/seats/s1/news", room.headers("s1")) as socket:
         socket.receive_text()
-        wait_until(lambda: ("came", "s1") in room.actions.done, "that she came", 10)
+        wait_until(lambda: ("came", "s1") in room.actions.done, "that she came")
     assert room.actions.done[-1] == ("left", "s1")
     found = a_class(folder, web="127.0.0.1:8080")
     actions, log = ClassActions(found), Activity(found)

@@ -67,7 +67,7 @@ class Browser:
 
 def running(work: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        await asyncio.wait_for(work(), 20)
+        await asyncio.wait_for(work(), 120)
 
     asyncio.run(bounded())
 
