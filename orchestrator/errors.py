@@ -49,6 +49,11 @@ class LabError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def first_line(self) -> str:
+        """The message's first line, at most 300 characters of it: what went wrong, beside other facts."""
+        return self.message.partition("\n")[0][:300]
+
     def describe(self) -> str:
         """Return the message, and the hint, if any, on its own line."""
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message

@@ -116,7 +116,7 @@ class _Starts:
             self.context.progress.doing(self.found.name, words)
             return False
         if tried < TRIES and not isinstance(problem, Unavailable):
-            self.context.progress.tell(f"{place}: {problem.message.splitlines()[0]}; trying once more")
+            self.context.progress.tell(f"{place}: {problem.first_line}; trying once more")
             return True
         self.failed.append(Failed(place, problem, logs_of(self.found, place.seat) / place.machine))
         return False

@@ -33,7 +33,7 @@ def warm(found: LoadedClass, say: Callable[[str], None], cancellation: Cancellat
         except Interrupted:
             return
         except LabError as problem:
-            say(f"{lab.name}: its machines cannot be prepared: {problem.message.splitlines()[0]}")
+            say(f"{lab.name}: its machines cannot be prepared: {problem.first_line}")
 
 
 def _warm(lab: LoadedLab, say: Callable[[str], None], cancellation: Cancellation) -> None:
@@ -52,4 +52,4 @@ def _warm(lab: LoadedLab, say: Callable[[str], None], cancellation: Cancellation
             except Interrupted:
                 raise
             except LabError as problem:
-                say(f"{lab.lab.lab}: {job.machine} cannot be prepared: {problem.message.splitlines()[0]}")
+                say(f"{lab.lab.lab}: {job.machine} cannot be prepared: {problem.first_line}")

@@ -150,7 +150,7 @@ def _measure(lab: measure.Bench, crowd: int, stock: bool) -> Iterator[measure.Be
                 "stock Debian (systemd, OpenSSH), amd64, cold boot to the first response", seconds, "s"
             )
         except LabError as problem:
-            note = problem.message.splitlines()[0]
+            note = problem.first_line
             yield measure.BenchResult(
                 "stock Debian, cold boot", float("nan"), "s", note=f"not measured: {note}"
             )

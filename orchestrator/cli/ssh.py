@@ -85,7 +85,7 @@ def ssh_config(out: str, user: str, form: str) -> Exit:
         try:
             address = address_of(machine)
         except LabError as problem:
-            parts.append(f"# {host}: {problem.message.splitlines()[0]}\n")
+            parts.append(f"# {host}: {problem.first_line}\n")
             continue
         require_user(machine, user)
         openssh.write_known_hosts(machine.handle, address)

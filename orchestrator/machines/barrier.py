@@ -112,5 +112,5 @@ def _words(problem: BaseException) -> str:
     if isinstance(problem, OSError):
         problem = from_os(problem)
     if isinstance(problem, LabError):
-        return problem.message.splitlines()[0][:300]
+        return problem.first_line
     return f"{type(problem).__name__}: {problem}"[:300]

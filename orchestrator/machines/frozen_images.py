@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,11 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
 
 
 def _image(folder: Path, about: dict[str, Any]) -> FrozenImage:
-    descriptors = {name: (int(number), int(flags)) for name, (number, flags) in about["descriptors"].items()}
-    return FrozenImage(folder, descriptors, about["facts"], about["thaw_seconds"])
+    return FrozenImage(folder, _descriptors(about), about["facts"], about["thaw_seconds"])
+
+
+def _descriptors(about: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    return {name: (int(number), int(flags)) for name, (number, flags) in about["descriptors"].items()}
 
 
 def _made(
@@ -113,9 +117,10 @@ def _made(
         return {**facts, **tested, "freeze_seconds": spent}, ""
     except Interrupted:
         raise
-    except (LabError, OSError, ValueError) as problem:
-        message = problem.message if isinstance(problem, LabError) else str(problem)
-        return {}, message.splitlines()[0][:300]
+    except LabError as problem:
+        return {}, problem.first_line
+    except (OSError, ValueError) as problem:
+        return {}, str(problem)
 
 
 def _tested(
@@ -123,8 +128,7 @@ def _tested(
 ) -> dict[str, Any]:
     """Test a frozen emulator; returns facts. Raises LabError with what is wrong."""
     context.progress.doing(order.name, "testing the frozen emulator")
-    descriptors = {name: (number, flags) for name, (number, flags) in facts["descriptors"].items()}
-    tried = replace(order, frozen=replace(frozen, descriptors=descriptors, on_trial=True))
+    tried = replace(order, frozen=replace(frozen, descriptors=_descriptors(facts), on_trial=True))
 
     def look(transport: InteractiveTransport, handle: Handle, _deadline: Deadline) -> None:
         patient = context.deadline(LOOK_SECONDS)
@@ -197,7 +201,7 @@ def _test_again(
     except Interrupted:
         raise
     except LabError as problem:
-        return problem.message.splitlines()[0][:300]
+        return problem.first_line
     return ""
 
 

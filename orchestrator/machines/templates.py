@@ -136,7 +136,7 @@ def _tested(
     except Interrupted:
         raise
     except LabError as problem:
-        return _Outcome(seconds, {}, problem.message.splitlines()[0][:300])
+        return _Outcome(seconds, {}, problem.first_line)
 
 
 def _forget_expired(folder: Path) -> None:

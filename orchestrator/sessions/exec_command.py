@@ -127,7 +127,7 @@ def address_of(machine: SessionMachine) -> Address:
         return driver.address(machine.handle, Deadline.after(ASK_SECONDS))
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
-        raise lost(machine, problem.message.splitlines()[0]) from None
+        raise lost(machine, problem.first_line) from None
 
 
 def require_user(machine: SessionMachine, user: str) -> None:

@@ -131,7 +131,7 @@ def ask(handle: Handle, deadline: Deadline) -> tuple[State, str]:
         raise
     except (LabError, OSError) as trouble:
         problem = trouble if isinstance(trouble, LabError) else from_os(trouble)
-        return State.DEAD, problem.message.splitlines()[0]
+        return State.DEAD, problem.first_line
     if result.exit_code == 0:
         return State.UP, ""
     return State.DEAD, result.start_error or result.killed_for or "it cannot run programs"

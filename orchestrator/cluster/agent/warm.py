@@ -129,7 +129,7 @@ class _Work:
             except Interrupted:
                 raise
             except LabError as problem:
-                self.words.tell(f"{job.machine} cannot be prepared: {problem.message.splitlines()[0]}")
+                self.words.tell(f"{job.machine} cannot be prepared: {problem.first_line}")
 
     def cancel(self) -> None:
         """Have it end soon: what is being made is given up."""

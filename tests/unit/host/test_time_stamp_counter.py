@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.host import time_stamp_counter
-from orchestrator.host.time_stamp_counter import counter_khz
+from orchestrator.host.time_stamp_counter import counter_khz, told_khz
 
 
 @pytest.fixture
@@ -49,3 +50,14 @@ def test_other_processors_have_none(state: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert counter_khz() is None
     assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("arch", "accel", "told"),
+    [("amd64", "tcg", 2), ("i386", "tcg", 2), ("amd64", "kvm", None), ("arm64", "tcg", None)],
+)
+def test_only_emulated_pcs_are_told(
+    monkeypatch: pytest.MonkeyPatch, arch: str, accel: str, told: int | None
+) -> None:
+    monkeypatch.setattr(time_stamp_counter, "counter_khz", lambda: 2)
+    assert told_khz(ARCHITECTURES[arch], accel) == told

@@ -44,12 +44,14 @@ FROZEN = FrozenImage(Path("/cache/frozen/micro-amd64-0"))
 
 
 class TestThawing:
-    def order(self, thaw: bool, found: FrozenImage | str, patch: pytest.MonkeyPatch) -> tuple[Order, Told]:
+    def order(
+        self, thaw: bool, found: FrozenImage | str, patch: pytest.MonkeyPatch, obtain: Any = None
+    ) -> tuple[Order, Told]:
         """What is ordered of a machine that has a template, and what is told."""
         template, context = Template(Path("/cache/templates/t")), Told()
         patch.setattr(module, "obtain", lambda *_: template)
         patch.setattr(identity, "host_arch", lambda: ARCHITECTURES["amd64"])
-        patch.setattr(frozen_images, "obtain", lambda *_: found)
+        patch.setattr(frozen_images, "obtain", obtain or (lambda *_: found))
         about: Any = SimpleNamespace(cold=False, thaw=thaw, machines=None, progress=context)
         return module._with_template(order("amd64"), drivers.load("qemu"), about), context
 
@@ -67,10 +69,12 @@ class TestThawing:
         assert ordered.frozen is None
         assert told.words == ["amd64: a clone, not thawed: its timers do not run"]
 
-    def test_of_what_is_never_thawed_nothing_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_is_never_thawed_is_told_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        obtain = frozen_images.obtain
         monkeypatch.setattr(type(drivers.load("qemu")), "cannot_thaw", lambda *_: "it has a home disk")
-        ordered, told = self.order(True, FROZEN, monkeypatch)
-        assert (ordered.frozen, told.words) == (None, [])
+        ordered, told = self.order(True, FROZEN, monkeypatch, obtain)
+        assert ordered.frozen is None
+        assert told.words == ["amd64: a clone, not thawed: it has a home disk"]
 
     def test_a_cache_without_room_costs_the_thawing_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "obtain", lambda *_: Template(Path("/cache/templates/gone")))
