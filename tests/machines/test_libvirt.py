@@ -141,7 +141,8 @@ def test_a_machine_that_stops_while_booting_is_told_at_once(home: Home) -> None:
         with pytest.raises(BootError, match=r"panicked|stopped while booting") as caught:
             up(order)
         assert "VFS" in caught.value.message  # the console's own words
-        order.scratch.parent.rmdir()  # there is nothing in it
+        wait_until(lambda: not any(order.scratch.parent.iterdir()), "the machine's folder to go")
+        order.scratch.parent.rmdir()
         assert home.settled() == []
     finally:
         with connection() as found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COMMITTED = """\
-commits() { cut -d ' ' -f 1 /proc/fs/jbd2/vda-8/info; }
+commits() { read -r count rest </proc/fs/jbd2/vda-8/info && echo "$count"; }
 for turn in one two; do
     before=$(commits)
     touch ~student/.committed
