@@ -14,6 +14,7 @@ import mmap
 import platform
 import time
 
+from orchestrator.arch import Arch
 from orchestrator.host.boot import boot_id
 from orchestrator.host.cache import write_atomically
 from orchestrator.paths import state_dir
@@ -23,6 +24,12 @@ _RDTSC = bytes.fromhex("0f31 48c1e220 4809d0 c3")
 _SECONDS = 0.02
 """How long is measured: to about one part in a hundred thousand."""
 _LOOKS = 20
+
+
+def khz_for(arch: Arch, accel: str, *, remote: bool = False) -> int | None:
+    """Return the rate in kHz of which a guest's kernel is told: that of emulated PCs on this host; None for
+    other guests (``remote``: on another host), and where it cannot be measured."""
+    return counter_khz() if arch.pc_firmware and accel == "tcg" and not remote else None
 
 
 def counter_khz() -> int | None:

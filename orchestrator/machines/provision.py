@@ -24,7 +24,7 @@ from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import LabError
 from orchestrator.host.cache import CacheUnwritableError
-from orchestrator.host.time_stamp_counter import counter_khz
+from orchestrator.host.time_stamp_counter import khz_for
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
@@ -268,7 +268,6 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: 
             word = "KVM" if accelerator == "kvm" else "emulation (TCG) instead of KVM"
             context.progress.tell(f"{job.machine}: {word}: {choice.reason}")
     foreign = boundary_of(wanted) is Boundary.USER_EMULATION
-    emulated_here = accelerator == "tcg" and not _is_remote(wanted)
     return Order(
         run=job.run,
         name=job.machine,
@@ -279,7 +278,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: 
         scratch=context.scratch / job.run / job.machine,
         logs=context.out / job.machine,
         runner=make_image(context, wanted.image, host_arch()).runner if foreign else None,
-        counter_khz=counter_khz() if arch.pc_firmware and emulated_here else None,
+        counter_khz=khz_for(arch, accelerator, remote=_is_remote(wanted)),
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.host import time_stamp_counter
-from orchestrator.host.time_stamp_counter import counter_khz
+from orchestrator.host.time_stamp_counter import counter_khz, khz_for
 
 
 @pytest.fixture
@@ -49,3 +50,11 @@ def test_other_processors_have_none(state: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert counter_khz() is None
     assert not state.exists()
+
+
+def test_only_emulated_pcs_on_this_host_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_stamp_counter, "counter_khz", lambda: 1_000_000)
+    assert khz_for(ARCHITECTURES["amd64"], "tcg") == 1_000_000
+    assert khz_for(ARCHITECTURES["amd64"], "kvm") is None
+    assert khz_for(ARCHITECTURES["amd64"], "tcg", remote=True) is None
+    assert khz_for(ARCHITECTURES["arm64"], "tcg") is None
