@@ -89,8 +89,17 @@ def obtain(order: Order, driver: Thawing, context: MachineContext) -> FrozenImag
 
 
 def _image(folder: Path, about: dict[str, Any]) -> FrozenImage:
-    descriptors = {name: (int(number), int(flags)) for name, (number, flags) in about["descriptors"].items()}
-    return FrozenImage(folder, descriptors, about["facts"], about["thaw_seconds"])
+    return FrozenImage(folder, _descriptors(about), about["facts"], about["thaw_seconds"])
+
+
+def _descriptors(about: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return numbers and flags by name, of facts just made or read from a file."""
+    return {name: (int(number), int(flags)) for name, (number, flags) in about["descriptors"].items()}
+
+
+def _shortened(message: str) -> str:
+    """Return what is stored of a failure: its first line."""
+    return message.splitlines()[0][:300]
 
 
 def _made(
@@ -115,7 +124,7 @@ def _made(
         raise
     except (LabError, OSError, ValueError) as problem:
         message = problem.message if isinstance(problem, LabError) else str(problem)
-        return {}, message.splitlines()[0][:300]
+        return {}, _shortened(message)
 
 
 def _tested(
@@ -123,8 +132,7 @@ def _tested(
 ) -> dict[str, Any]:
     """Test a frozen emulator; returns facts. Raises LabError with what is wrong."""
     context.progress.doing(order.name, "testing the frozen emulator")
-    descriptors = {name: (number, flags) for name, (number, flags) in facts["descriptors"].items()}
-    tried = replace(order, frozen=replace(frozen, descriptors=descriptors, on_trial=True))
+    tried = replace(order, frozen=replace(frozen, descriptors=_descriptors(facts), on_trial=True))
 
     def look(transport: InteractiveTransport, handle: Handle, _deadline: Deadline) -> None:
         patient = context.deadline(LOOK_SECONDS)
@@ -197,7 +205,7 @@ def _test_again(
     except Interrupted:
         raise
     except LabError as problem:
-        return problem.message.splitlines()[0][:300]
+        return _shortened(problem.message)
     return ""
 
 
