@@ -25,7 +25,7 @@ from orchestrator.drivers.model import FrozenImage, Handle, Order, Template
 from orchestrator.drivers.qemu.driver import DRIVER, bring_up
 from orchestrator.errors import BootError
 from orchestrator.host import cache, process_table
-from orchestrator.host.time_stamp_counter import told_khz
+from orchestrator.host.time_stamp_counter import khz_for
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import Machine, User
 from orchestrator.machines import frozen_images
@@ -91,7 +91,7 @@ class Bench:
             accel="tcg",
             scratch=scratch_dir() / self.run / name,
             logs=self.out / name,
-            counter_khz=told_khz(about, "tcg"),
+            counter_khz=khz_for(about, "tcg"),
         )
 
     def template(self, order: Order) -> Template:

@@ -26,10 +26,10 @@ _SECONDS = 0.02
 _LOOKS = 20
 
 
-def told_khz(arch: Arch, accel: str) -> int | None:
-    """Return the rate in kHz that the kernel of a machine on this host is told; None for one that keeps time
-    by something else, or under KVM, which tells the guest itself."""
-    return counter_khz() if arch.pc_firmware and accel == "tcg" else None
+def khz_for(arch: Arch, accel: str, *, remote: bool = False) -> int | None:
+    """Return the rate in kHz of which a guest's kernel is told: that of emulated PCs on this host; None for
+    other guests (``remote``: on another host), and where it cannot be measured."""
+    return counter_khz() if arch.pc_firmware and accel == "tcg" and not remote else None
 
 
 def counter_khz() -> int | None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,8 @@ def _image(folder: Path, about: dict[str, Any]) -> FrozenImage:
     return FrozenImage(folder, _descriptors(about), about["facts"], about["thaw_seconds"])
 
 
-def _descriptors(about: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+def _descriptors(about: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return numbers and flags by name, of facts just made or read from a file."""
     return {name: (int(number), int(flags)) for name, (number, flags) in about["descriptors"].items()}
 
 

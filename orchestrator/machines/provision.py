@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from orchestrator.drivers.model import Order
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import LabError
 from orchestrator.host.cache import CacheUnwritableError
-from orchestrator.host.time_stamp_counter import told_khz
+from orchestrator.host.time_stamp_counter import khz_for
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.image_recipe import Recipe
 from orchestrator.labfile.libvirt_uri import parse
@@ -48,6 +48,21 @@ SOON = 0.5
 T = TypeVar("T")
 
 
+class ToldOnce:
+    """What is told once in a run, whatever machines it holds for. Threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: set[str] = set()
+
+    def is_new(self, reason: str) -> bool:
+        """Whether nobody has asked about this reason before."""
+        with self._lock:
+            new = reason not in self._told
+            self._told.add(reason)
+        return new
+
+
 @dataclass(frozen=True)
 class LabContext:
     """What is needed to provision the machines of one lab.
@@ -55,7 +70,7 @@ class LabContext:
     ``packages`` is done when this host has the programs its drivers need, and holds the error of each
     machine for which it has not; ``shortfall`` are those that were missing from the start. ``make_slots``
     limit parallel builds of images and programs; ``cold``: no templates; ``thaw``:
-    frozen emulators besides.
+    frozen emulators besides; ``not_thawed`` are the reasons told for machines that never have one.
     """
 
     machines: MachineContext
@@ -70,6 +85,7 @@ class LabContext:
     cold: bool = False
     thaw: bool = False
     shortfall: Shortfall = NOTHING
+    not_thawed: ToldOnce = field(default_factory=ToldOnce)
 
     @property
     def progress(self) -> Progress:
@@ -278,7 +294,7 @@ def _order(job: Job, wanted: Machine, arch: Arch, image: images.Image, context: 
         scratch=context.scratch / job.run / job.machine,
         logs=context.out / job.machine,
         runner=make_image(context, wanted.image, host_arch()).runner if foreign else None,
-        counter_khz=None if _is_remote(wanted) else told_khz(arch, accelerator),
+        counter_khz=khz_for(arch, accelerator, remote=_is_remote(wanted)),
     )
 
 
@@ -289,6 +305,8 @@ def _is_remote(wanted: Machine) -> bool:
 
 def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
     """Return the order with a template to clone from, if there is a working one."""
+    if context.thaw:
+        _tell_if_never_thawed(order, driver, context)
     if not isinstance(driver, Cloning) or context.cold or order.image.by_cloud_init:
         return order
     try:
@@ -301,9 +319,20 @@ def _with_template(order: Order, driver: Driver, context: LabContext) -> Order:
     return _with_frozen(replace(order, template=found), driver, context)
 
 
+def _tell_if_never_thawed(order: Order, driver: Driver, context: LabContext) -> None:
+    """Tell why a machine is of a kind that is never thawed: once for each reason, not for each machine."""
+    traits, reason = TRAITS[order.machine.driver], ""
+    if isinstance(driver, Thawing):
+        reason = driver.cannot_thaw(order)
+    elif traits.accelerated or traits.hardware_only:  # what else there is boots no kernel
+        reason = f"machines of driver {order.machine.driver} cannot be"
+    if reason and context.not_thawed.is_new(reason):
+        context.progress.tell(f"{order.name}: not thawed: {reason} (told once for all such machines)")
+
+
 def _with_frozen(order: Order, driver: Driver, context: LabContext) -> Order:
     """Return the order with a frozen emulator to thaw, if there is a working one and it is wanted."""
-    if not context.thaw or not isinstance(driver, Thawing):
+    if not context.thaw or not isinstance(driver, Thawing) or driver.cannot_thaw(order):
         return order
     try:
         frozen = frozen_images.obtain(order, driver, context.machines)

@@ -26,7 +26,7 @@ from orchestrator.drivers.qemu import accel
 from orchestrator.drivers.qemu.driver import DRIVER as QEMU
 from orchestrator.drivers.qemu.thaw.parts import HOSTS as THAWING_HOSTS
 from orchestrator.host import process_table
-from orchestrator.host.time_stamp_counter import told_khz
+from orchestrator.host.time_stamp_counter import khz_for
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import DriverName, Machine, User
 from orchestrator.machines import frozen_images, host_packages
@@ -181,7 +181,7 @@ def order_for(
         scratch=scratch_dir() / run / name,
         logs=logs,
         runner=image_of(HOST).runner if kind.user_emulated else None,
-        counter_khz=told_khz(ARCHITECTURES[kind.arch], kind.accel),
+        counter_khz=khz_for(ARCHITECTURES[kind.arch], kind.accel),
     )
 
 

@@ -21,6 +21,7 @@ from orchestrator.labfile.models import ANSWERS
 from orchestrator.paths import ROOT
 
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 500, 50
+MOST_ROOT_MODULES = 10
 PYTHON = [ROOT / "tasks.py", *sorted((ROOT / "orchestrator").rglob("*.py")), *sorted(TESTS.rglob("*.py"))]
 ORDINARY_PROGRAMS = {"sh", "cat", "ls", "id", "echo", "grep", "stat", "sleep", "true", "false"}
 """Programs that every host has; others must be among an exercise's needs."""
@@ -148,3 +149,19 @@ def test_observations_of_expectations_and_rows_occur_in_the_sources(
         names -= {ANSWERS[question] for question in spec.asks}
         with subtests.test(short(folder)):
             assert [name for name in sorted(names) if name not in sources] == []
+
+
+def test_the_root_holds_vocabulary_only() -> None:
+    modules = [path for path in (ROOT / "orchestrator").glob("*.py") if path.name != "__init__.py"]
+    assert 0 < len(modules) <= MOST_ROOT_MODULES
+
+
+def test_the_architectures_five_questions_lead_to_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    section = text.partition("## Five questions\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if "? |" in line]
+    assert len(rows) == 5
+    for row in rows:
+        named = re.findall(r"`(orchestrator/[^`]+)`", row)
+        assert named, row
+        assert [name for name in named if not (ROOT / name).exists()] == []

@@ -22,7 +22,7 @@ from orchestrator.cluster.model import Unit
 from orchestrator.cluster.scheduling import ledger, settings
 from orchestrator.cluster.scheduling.certificates import Role, issue
 from orchestrator.cluster.scheduling.dask_client import Answer, DaskClient, Event, Happened, Workers
-from orchestrator.cluster.scheduling.ledger import Ledger, UnitLines
+from orchestrator.cluster.scheduling.ledger import RunLines, UnitLines
 from orchestrator.cluster.scheduling.orders import Signer, signer
 from orchestrator.cluster.scheduling.peers import TOPIC
 from orchestrator.cluster.scheduling.run_journal import RunJournal, run_journal
@@ -97,7 +97,7 @@ class _Run:
         self._engine, self._journal, self._orders = engine, journal, orders
         self._run = units[0].run
         lines = {unit.key: UnitLines(unit) for unit in units}
-        self._ledger = Ledger(lines)
+        self._lines = RunLines(lines)
         self._waiting = [Task(one) for one in lines.values()]
         self._given: dict[str, Task] = {}
         self._abandoned: set[str] = set()
@@ -335,9 +335,9 @@ class _Run:
         """Yield the record of a line, if it has one that counts."""
         line = None
         try:
-            line = self._ledger.line(text, self._engine.view.public_keys())
+            line = self._lines.line(text, self._engine.view.public_keys())
             if line.kind == ledger.RECORD:
-                yield self._ledger.record(line)
+                yield self._lines.record(line)
             elif line.kind == ledger.WORD:
                 self._engine.progress.tell(f"{line.host}: {printable(line.body[:2000], keep=LINE_END)}")
         except ledger.Stale:
@@ -382,7 +382,7 @@ class _Run:
         self._journal.note(task.unit.key, task.unit.epoch, task.lines.host, "ended")
         self._forget(task, ended=True)
         reason = f"{task.lines.host} ended the unit without a record of it"
-        for job, exercise in self._ledger.missing(task.unit.key):
+        for job, exercise in self._lines.missing(task.unit.key):
             yield self._engine.lost(job, exercise, task.lines.host, reason)
 
     def _failed(self, task: Task, reason: str) -> Iterator[Record]:
@@ -390,7 +390,7 @@ class _Run:
         host = task.lines.host
         self._journal.note(task.unit.key, task.unit.epoch, host, "lost")
         self._forget(task)
-        if not self._ledger.lacks(task.unit.key):
+        if not self._lines.lacks(task.unit.key):
             return  # what went wrong came after its last record
         task.avoid[host] = reason
         self._abandoned.add(host)
@@ -411,13 +411,13 @@ class _Run:
         if host:
             self._abandoned.add(host)
             yield from self._fetched(task)
-        for job, exercise in self._ledger.missing(task.unit.key):
+        for job, exercise in self._lines.missing(task.unit.key):
             yield self._engine.lost(job, exercise, host, reason)
 
     def _fetched(self, task: Task) -> Iterator[Record]:
         """Yield the records that a unit's host has written and nobody has brought: only SSH led here."""
         host, unit = task.lines.host, task.unit
-        if host in self._silent or not self._ledger.lacks(unit.key):
+        if host in self._silent or not self._lines.lacks(unit.key):
             return
         try:
             found = self._engine.view.lines(host, unit.key, unit.epoch, Deadline.after(FETCH_SECONDS))

@@ -67,7 +67,7 @@ class UnitLines:
 
 
 @dataclass
-class Ledger:
+class RunLines:
     """All units of a run, and which records have been given out."""
 
     units: Mapping[str, UnitLines]

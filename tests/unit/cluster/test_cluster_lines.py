@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made_up_agent import record_of
 
 from orchestrator.cluster.model import SignedLine, Unit
-from orchestrator.cluster.scheduling.ledger import Ledger, Refused, Stale, UnitLines, parsed
+from orchestrator.cluster.scheduling.ledger import Refused, RunLines, Stale, UnitLines, parsed
 from orchestrator.labfile.plan import Job
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -31,10 +31,10 @@ def line(number: int = 0, kind: str = "record", body: str = "", **more: object) 
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def ledger() -> Ledger:
+def ledger() -> RunLines:
     lines = UnitLines(UNIT)
     lines.give("a", 1)
-    return Ledger({UNIT.key: lines})
+    return RunLines({UNIT.key: lines})
 
 
 def test_a_line_counts_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from orchestrator.drivers.model import FrozenImage, Order, Template
 from orchestrator.drivers.qemu.thaw import identity
 from orchestrator.errors import Unavailable
 from orchestrator.host.cache import CacheUnwritableError
+from orchestrator.labfile.models import Machine
 from orchestrator.machines import frozen_images
 from orchestrator.machines import provision as module
 
@@ -34,7 +36,7 @@ def test_a_cache_that_cannot_be_written_costs_the_clone_only(monkeypatch: pytest
         raise CacheUnwritableError("cannot write to the cache /c")
 
     monkeypatch.setattr(module, "obtain", refuse)
-    context: Any = SimpleNamespace(cold=False, machines=None, progress=Told())
+    context: Any = SimpleNamespace(cold=False, thaw=False, machines=None, progress=Told())
     wanted = order("amd64")
     assert module._with_template(wanted, drivers.load("qemu"), context) == wanted
     assert context.progress.words == [f"{wanted.name}: cold boot: cannot write to the cache /c"]
@@ -44,15 +46,14 @@ FROZEN = FrozenImage(Path("/cache/frozen/micro-amd64-0"))
 
 
 class TestThawing:
-    def order(
-        self, thaw: bool, found: FrozenImage | str, patch: pytest.MonkeyPatch, obtain: Any = None
-    ) -> tuple[Order, Told]:
+    def order(self, thaw: bool, found: FrozenImage | str, patch: pytest.MonkeyPatch) -> tuple[Order, Told]:
         """What is ordered of a machine that has a template, and what is told."""
         template, context = Template(Path("/cache/templates/t")), Told()
         patch.setattr(module, "obtain", lambda *_: template)
         patch.setattr(identity, "host_arch", lambda: ARCHITECTURES["amd64"])
-        patch.setattr(frozen_images, "obtain", obtain or (lambda *_: found))
-        about: Any = SimpleNamespace(cold=False, thaw=thaw, machines=None, progress=context)
+        patch.setattr(frozen_images, "obtain", lambda *_: found)
+        once = module.ToldOnce()
+        about: Any = SimpleNamespace(cold=False, thaw=thaw, machines=None, progress=context, not_thawed=once)
         return module._with_template(order("amd64"), drivers.load("qemu"), about), context
 
     def test_only_where_it_is_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,17 +70,42 @@ class TestThawing:
         assert ordered.frozen is None
         assert told.words == ["amd64: a clone, not thawed: its timers do not run"]
 
-    def test_what_is_never_thawed_is_told_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        obtain = frozen_images.obtain
+    def test_why_machines_are_never_thawed_is_told_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "obtain", lambda *_: Template(Path("/cache/templates/t")))
+        monkeypatch.setattr(identity, "host_arch", lambda: ARCHITECTURES["amd64"])
+        context: Any = SimpleNamespace(
+            cold=False, thaw=True, machines=None, progress=Told(), not_thawed=module.ToldOnce()
+        )
+        qemu, libvirt = drivers.load("qemu"), drivers.load("libvirt")
+        cloud = replace(order("amd64"), image=replace(order("amd64").image, kind="cloud"))
+        hardware = replace(order("amd64"), accel="kvm")
+        remote, sandbox = (replace(cloud, machine=Machine(driver=name)) for name in ("libvirt", "sandbox"))
+        for wanted, driver in [
+            (cloud, qemu),
+            (cloud, qemu),
+            (hardware, qemu),
+            (remote, libvirt),
+            (sandbox, drivers.load("sandbox")),
+        ]:
+            assert module._with_template(wanted, driver, context).frozen is None
+        once = "(told once for all such machines)"
+        assert context.progress.words == [
+            f"amd64: not thawed: images of kind cloud are not frozen {once}",
+            f"amd64: not thawed: it is not emulated (kvm) {once}",
+            f"amd64: not thawed: machines of driver libvirt cannot be {once}",
+        ]
+
+    def test_nothing_is_told_where_no_thawing_is_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(drivers.load("qemu")), "cannot_thaw", lambda *_: "it has a home disk")
-        ordered, told = self.order(True, FROZEN, monkeypatch, obtain)
-        assert ordered.frozen is None
-        assert told.words == ["amd64: a clone, not thawed: it has a home disk"]
+        ordered, told = self.order(False, FROZEN, monkeypatch)
+        assert (ordered.frozen, told.words) == (None, [])
 
     def test_a_cache_without_room_costs_the_thawing_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "obtain", lambda *_: Template(Path("/cache/templates/gone")))
         monkeypatch.setattr(identity, "host_arch", lambda: ARCHITECTURES["amd64"])
-        context: Any = SimpleNamespace(cold=False, thaw=True, machines=None, progress=Told())
+        context: Any = SimpleNamespace(
+            cold=False, thaw=True, machines=None, progress=Told(), not_thawed=module.ToldOnce()
+        )
         ordered = module._with_template(order("amd64"), drivers.load("qemu"), context)
         assert ordered.frozen is None
         assert "a clone, not thawed: No such file or directory" in context.progress.words[0]
