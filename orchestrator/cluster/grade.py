@@ -155,6 +155,9 @@ class ClusterGraders:
             try:
                 units = self._sent(run, bundle, placed.units, wanted)
                 yield from self._graded(run, units, by_run)
+            except BaseException:
+                self._hosts.clean_up()  # they are still told to forget the round
+                raise
             finally:
                 bundle.archive.unlink(missing_ok=True)
 
@@ -170,6 +173,9 @@ class ClusterGraders:
                 for record in found:
                     fallen.add(by_run[record.run], record)
                     yield by_run[record.run], record
+        except BaseException:
+            self._hosts.clean_up()
+            raise
         finally:
             fallen.end()
             self._fetch_logs(run, fallen.without_result)
