@@ -52,10 +52,10 @@ class HostsUp:
         self.cancellation.cancel()
         self.cancellation, self._most_seconds = Cancellation(), CLEAN_UP_SECONDS
 
-    def connection(self, host: ClusterHost) -> HostConnection:
-        """Return the open connection to a host. Raises LabError in words."""
+    def connection(self, host: ClusterHost, deadline: Deadline | None = None) -> HostConnection:
+        """Return the connection to a host, opened by a deadline. Raises LabError in words."""
         found = HostConnection(host, sockets_folder(self.state))
-        found.open(self.deadline())
+        found.open(deadline or self.deadline())
         return found
 
     def existing(self, host: ClusterHost) -> HostConnection | None:
@@ -76,12 +76,13 @@ class HostsUp:
             self.known.put(host.name, there)
         return there
 
-    def agent(self, host: ClusterHost) -> AgentClient:
-        """Return the conversation with a host's agent, which is started if there is none. Raises LabError."""
+    def agent(self, host: ClusterHost, deadline: Deadline | None = None) -> AgentClient:
+        """Return the conversation with a host's agent, which is started if there is none; ``deadline`` is for
+        the connection to the host. Raises LabError."""
         with self._locks.setdefault(host.name, threading.Lock()):
             known = self._agents.get(host.name)
             if known is None or known.broken:
-                stream = self.connection(host).start(self.installed(host).relay())
+                stream = self.connection(host, deadline).start(self.installed(host).relay())
                 known = self._agents[host.name] = AgentClient(stream, host.name)
             return known
 
