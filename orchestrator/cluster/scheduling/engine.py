@@ -147,7 +147,7 @@ class _Run:
         def cancel(host: str) -> None:
             waited_for = host in wanted and not self._engine.view.trouble(host)
             seconds = TEARDOWN_SECONDS if waited_for else ABANDONED_SECONDS
-            self._engine.progress.doing(host, "removing its machines", seconds)
+            self._engine.progress.doing(host, "removing its machines")
             try:
                 self._engine.view.cancel(host, self._run, Deadline.after(seconds))
             except LabError as problem:
