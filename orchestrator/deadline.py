@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -37,6 +38,16 @@ class Cancellation:
     def wait(self, seconds: float) -> bool:
         """Sleep until ``seconds`` have passed or it is cancelled; returns whether it is cancelled."""
         return self._event.wait(seconds)
+
+    @contextlib.contextmanager
+    def on_failure(self) -> Iterator[None]:
+        """Request cancellation where a ``with`` block ends by an exception, Ctrl-C among them: threads that
+        are waited for afterwards end soon."""
+        try:
+            yield
+        except BaseException:
+            self.cancel()
+            raise
 
     def deadline(self, seconds: float = math.inf) -> Deadline:
         """Return a deadline ``seconds`` from now (default: none) that this cancellation interrupts."""

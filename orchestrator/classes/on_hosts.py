@@ -13,7 +13,7 @@ from orchestrator.classes.hosts import snapshots
 from orchestrator.classes.hosts.answer import HostAnswer
 from orchestrator.classes.hosts.ask import ask
 from orchestrator.classes.hosts.journal import SeatHosts
-from orchestrator.classes.hosts.look import NOT_LISTED, cluster_of, each, look, look_again
+from orchestrator.classes.hosts.look import NOT_LISTED, cluster_of, look, look_again
 from orchestrator.classes.hosts.packed_files import Packing
 from orchestrator.classes.hosts.request import Act, PartRequest, part_of
 from orchestrator.classes.hosts.spread import Spread, spread
@@ -162,7 +162,7 @@ def _everywhere(
         return answer
 
     listed = [host for host in hosts.cluster.hosts if host.name in wanted]
-    answers, away = each(hosts, one, listed)
+    answers, away = hosts.each(one, listed)
     for name in {*wanted} - {host.name for host in listed}:
         lost[name] = Unavailable(f"{name}: {NOT_LISTED}")
     for name, why in away.items():

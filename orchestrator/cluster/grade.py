@@ -68,7 +68,6 @@ class OnCluster:
     @contextlib.contextmanager
     def __call__(self, task: Task) -> Iterator[ClusterGraders]:
         """Provide what grades there. Raises LabError."""
-        load_early()
         cancellation = Cancellation()
         with hosts_up(self.cluster, cancellation) as hosts:
             yield ClusterGraders(task, self, hosts, cancellation)
@@ -94,11 +93,12 @@ class ClusterGraders:
         found = there_now(self._hosts)
         wanted = [host for host in self._hosts.cluster.hosts if host.name not in found.absent]
         bundle = pack(replace(self._task.lab, exercises=()), self._hosts.state / BUNDLES)
+        having = {one.name for one in found.hosts if bundle.digest in one.bundles}
 
         def ask(host: ClusterHost) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
             self._task.progress.doing(host.name, "looking at its machines")
             agent = self._hosts.agent(host)
-            if agent.missing([bundle.digest], self._hosts.deadline()):
+            if host.name not in having and agent.missing([bundle.digest], self._hosts.deadline()):
                 agent.put(bundle.digest, bundle.archive, self._hosts.deadline(SEND_SECONDS))
             return agent.identities(bundle.digest, self._task.machines, self._hosts.deadline(IMAGES_SECONDS))
 
@@ -140,6 +140,7 @@ class ClusterGraders:
     def records(self, batches: Sequence[Batch]) -> Generator[tuple[Batch, Record], None, None]:
         """Yield each record with its batch, as completed; closing the iterator tears everything down, and
         removes from the hosts what they were sent."""
+        load_early()  # not before: where every verdict is there already, Dask is not needed
         if not self._kinds:
             self.kinds()
         clear_abandoned(self._hosts.state, self._forget)
@@ -155,6 +156,9 @@ class ClusterGraders:
             try:
                 units = self._sent(run, bundle, placed.units, wanted)
                 yield from self._graded(run, units, by_run)
+            except BaseException:
+                self._hosts.clean_up()  # they are still told to forget the round
+                raise
             finally:
                 bundle.archive.unlink(missing_ok=True)
 
@@ -170,6 +174,9 @@ class ClusterGraders:
                 for record in found:
                     fallen.add(by_run[record.run], record)
                     yield by_run[record.run], record
+        except BaseException:
+            self._hosts.clean_up()
+            raise
         finally:
             fallen.end()
             self._fetch_logs(run, fallen.without_result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.errors import Interrupted, LabError
 
 ANSWER_SECONDS = 60.0
+CLEAN_UP_SECONDS = 10.0
+"""How long hosts may take for what is left to do after Ctrl-C."""
 MOST_AT_ONCE = 32
 _T = TypeVar("_T")
 
@@ -35,17 +38,24 @@ class HostsUp:
     state: Path
     _agents: dict[str, AgentClient] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
+    _most_seconds: float = math.inf
 
     def __post_init__(self) -> None:
         self.known = KnownInstalled(self.state)
 
     def deadline(self, seconds: float = ANSWER_SECONDS) -> Deadline:
-        return self.cancellation.deadline(seconds)
+        return self.cancellation.deadline(min(seconds, self._most_seconds))
 
-    def connection(self, host: ClusterHost) -> HostConnection:
-        """Return the open connection to a host. Raises LabError in words."""
+    def clean_up(self) -> None:
+        """Take what follows for cleaning up after Ctrl-C or a failure: what was begun is cancelled, and hosts
+        are asked once more for what has to be removed, but not waited for."""
+        self.cancellation.cancel()
+        self.cancellation, self._most_seconds = Cancellation(), CLEAN_UP_SECONDS
+
+    def connection(self, host: ClusterHost, deadline: Deadline | None = None) -> HostConnection:
+        """Return the connection to a host, opened by a deadline. Raises LabError in words."""
         found = HostConnection(host, sockets_folder(self.state))
-        found.open(self.deadline())
+        found.open(deadline or self.deadline())
         return found
 
     def existing(self, host: ClusterHost) -> HostConnection | None:
@@ -66,12 +76,13 @@ class HostsUp:
             self.known.put(host.name, there)
         return there
 
-    def agent(self, host: ClusterHost) -> AgentClient:
-        """Return the conversation with a host's agent, which is started if there is none. Raises LabError."""
+    def agent(self, host: ClusterHost, deadline: Deadline | None = None) -> AgentClient:
+        """Return the conversation with a host's agent, which is started if there is none; ``deadline`` is for
+        the connection to the host. Raises LabError."""
         with self._locks.setdefault(host.name, threading.Lock()):
             known = self._agents.get(host.name)
             if known is None or known.broken:
-                stream = self.connection(host).start(self.installed(host).relay())
+                stream = self.connection(host, deadline).start(self.installed(host).relay())
                 known = self._agents[host.name] = AgentClient(stream, host.name)
             return known
 
@@ -95,7 +106,8 @@ class HostsUp:
         self, act: Callable[[ClusterHost], _T], hosts: Sequence[ClusterHost] | None = None
     ) -> tuple[dict[str, _T], dict[str, str]]:
         """Do something with all hosts (or these) at once; returns its results by host, and for those that
-        failed the reason. Raises Interrupted."""
+        failed the reason. Ctrl-C cancels it on all of them: ``act`` waits by our deadlines. Raises
+        Interrupted."""
         wanted = self.cluster.hosts if hosts is None else hosts
         found: dict[str, _T] = {}
         failed: dict[str, str] = {}
@@ -109,7 +121,8 @@ class HostsUp:
                 self.known.put(host.name, None)  # it may have been removed there
                 failed[host.name] = problem.describe()
 
-        with ThreadPoolExecutor(max(1, min(MOST_AT_ONCE, len(wanted)))) as pool:
+        threads = max(1, min(MOST_AT_ONCE, len(wanted)))
+        with ThreadPoolExecutor(threads) as pool, self.cancellation.on_failure():
             for _ in pool.map(one, wanted):
                 pass
         return found, failed

@@ -54,7 +54,8 @@ class HostFacts:
 
     ``arch`` is the host's own architecture, ``emulates`` those for which it has an emulator, ``kvm`` whether
     a guest was proved to boot under KVM. ``public_key`` (hex, Ed25519) is what the host signs records with.
-    ``templates`` are the keys of its templates.
+    ``templates`` are the keys of its templates, ``bundles`` the digests of labs that it has, the last used
+    first.
     """
 
     name: str
@@ -72,12 +73,13 @@ class HostFacts:
     load: float = 0.0
     drained: bool = False
     """Whether it takes no new units."""
+    bundles: tuple[str, ...] = ()
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> HostFacts:
         """Raises TypeError if one is missing."""
         known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-        for name in ("emulates", "templates"):
+        for name in ("emulates", "templates", "bundles"):
             known[name] = tuple(known.get(name, ()))
         return cls(**known)
 

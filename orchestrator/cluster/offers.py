@@ -12,7 +12,8 @@ from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
 
 @dataclass(frozen=True)
 class Offer:
-    """What one host offers. ``memory`` in bytes; ``emulates`` are architectures it has an emulator for."""
+    """What one host offers. ``memory`` in bytes; ``emulates`` are architectures it has an emulator for,
+    ``bundles`` labs it was sent before, by digest."""
 
     name: str
     arch: str
@@ -21,6 +22,7 @@ class Offer:
     kvm: bool = False
     emulates: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    bundles: frozenset[str] = frozenset()
 
     def answers_to(self, pin: str) -> bool:
         """Whether this host is meant by ``pin``: its name, or one of its tags."""
@@ -68,6 +70,7 @@ def offer(host: ClusterHost, facts: HostFacts) -> Offer:
         kvm=facts.kvm,
         emulates=frozenset(facts.emulates),
         tags=host.tags,
+        bundles=frozenset(facts.bundles),
     )
 
 

@@ -35,7 +35,8 @@ def prepare(
     for words in placed.notes:
         progress.tell(words)
     wanted = {name for unit in placed.units for name in unit.places}
-    failed = _send(bundle, wanted, hosts)
+    having = {one.name for one in there.hosts if bundle.digest in one.bundles}
+    failed = _send(bundle, wanted - having, hosts)
     for name, why in failed.items():
         progress.tell(f"{name} did not get the lab: {why}")
     return replace(placed, units=tuple(_without(unit, failed) for unit in placed.units))

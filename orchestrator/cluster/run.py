@@ -76,6 +76,9 @@ class ClusterSource:
                     for record in found:
                         machines[record.host].add(record.machine)
                         yield record
+            except BaseException:
+                hosts.clean_up()
+                raise
             finally:
                 _fetch_logs(hosts, run, machines, out, progress)
 

@@ -40,12 +40,12 @@ class SupervisorView:
         known = self._hosts.cluster.host(host)
         if known is None:
             return []
-        return [line.to_json() for line in self._hosts.agent(known).lines(unit, epoch, deadline)[0]]
+        return [line.to_json() for line in self._hosts.agent(known, deadline).lines(unit, epoch, deadline)[0]]
 
     def cancel(self, host: str, run: str, deadline: Deadline) -> None:
         known = self._hosts.cluster.host(host)
         if known is not None:
-            self._hosts.agent(known).cancel(run, deadline)
+            self._hosts.agent(known, deadline).cancel(run, deadline)
 
     def _status(self) -> ClusterStatus:
         when, found = self._read

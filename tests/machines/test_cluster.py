@@ -158,25 +158,36 @@ def test_a_drained_host_takes_nothing(room: Room) -> None:
         room.cluster("drain", "alder", "--undo")
 
 
-def test_a_class_is_graded_on_all_hosts(room: Room) -> None:
-    lab, handed_in, out = (room.home.root / name for name in ("graded", "handed-in", "grades"))
+def _grading(room: Room, name: str, statement: str) -> tuple[str | Path, ...]:
+    """What grades eight students in sandboxes, each with the answer "%d" in a statement."""
+    folder = room.home.root / name
+    lab, handed_in = folder / "graded", folder / "handed-in"
     shutil.copytree(LABS / "graded", lab)
     text = (lab / "lab.yaml").read_text()
     text = text.replace("{driver: qemu, arch: s390x}", "{driver: sandbox}").replace("{accel: tcg}", "{}")
     (lab / "lab.yaml").write_text(text)
     for number in range(8):
         (handed_in / f"s{number}" / "sum").mkdir(parents=True)
-        source = f'#include <stdio.h>\nint main(void) {{ return puts("{{\\"answer\\": {number}}}") < 0; }}\n'
-        (handed_in / f"s{number}" / "sum" / "sum.c").write_text(source)
-    words = ("grade", lab, handed_in, "--only", "guest", "--exercise", "sum", "--out", out)
+        source = f"#include <stdio.h>\n#include <unistd.h>\nint main(void) {{ {statement} }}\n"
+        (handed_in / f"s{number}" / "sum" / "sum.c").write_text(source.replace("%d", str(number)))
+    return ("grade", lab, handed_in, "--only", "guest", "--exercise", "sum", "--out", folder / "grades")
+
+
+def _hidden_tests(room: Room) -> list[Path]:
+    """Labs on the hosts that are one grading's alone."""
+    return [path for one in room.net.hosts for path in one.home.rglob(".run") if path.is_file()]
+
+
+def test_a_class_is_graded_on_all_hosts(room: Room) -> None:
+    words = _grading(room, "class", 'return puts("{\\"answer\\": %d}") < 0;')
+    out = Path(words[-1])
     first = json.loads(room.act(*words, "--format", "json", code=1).stdout)
     assert (first["graded"], first["verdicts"]["scored"]) == (8, 8)
     receipts = [json.loads(line)["receipt"] for line in (out / "receipts.jsonl").read_text().splitlines()]
     assert {one["host"] for one in receipts} == {one.name for one in room.net.hosts}
     again = json.loads(room.act(*words, "--format", "json", code=1).stdout)
     assert (again["graded"], again["found"]) == (0, 8)
-    sent = [path for one in room.net.hosts for path in one.home.rglob(".run") if path.is_file()]
-    assert sent == [], "hidden tests are still there"
+    assert _hidden_tests(room) == []
 
 
 @pytest.mark.parametrize("which", ["scheduler", "worker", "serve"])
@@ -207,6 +218,45 @@ def test_agents_may_die(room: Room) -> None:
     found = room.records(out.name)
     assert [one[:2] for one in found] == [one[:2] for one in ALL]  # none lost, none twice
     wait_until(lambda: not room.those("qemu", "-name"), "the guests of dead agents to be reaped")
+
+
+def test_ctrl_c_ends_a_run_on_all_hosts(room: Room) -> None:
+    out = room.home.root / "interrupted"
+    with started(room.home, "run", room.lab, "--cluster", room.file, "--out", out) as run:
+        wait_until(lambda: room.begun(out), "the run to begin")
+        run.send(signal.SIGINT)
+        assert run.wait() == 130, run.said
+    assert "interrupted: machines were removed" in run.said
+    assert room.those("qemu", "-name") == []
+
+
+def test_ctrl_c_ends_grading_and_takes_hidden_tests_away(room: Room) -> None:
+    words = _grading(room, "stopped", "sleep(60); return %d;")
+    with started(room.home, *words, "--cluster", room.file) as run:
+        wait_until(lambda: _hidden_tests(room), "the lab to be sent")
+        run.send(signal.SIGINT)
+        assert run.wait() == 130, run.said
+    assert "interrupted: machines were removed, verdicts were kept" in run.said
+    assert _hidden_tests(room) == []
+
+
+def test_ctrl_c_ends_up_though_a_host_is_silent(room: Room) -> None:
+    alder = room.net["alder"]
+    alder.cut()
+    try:
+        with started(room.home, "cluster", "up", room.file, "--cold") as up:
+            wait_until(lambda: _asks(up.child.pid), "a host to be asked")
+            up.send(signal.SIGINT)
+            assert up.wait() == 130, up.said
+    finally:
+        alder.heal()
+    assert "interrupted: `isolab cluster up` goes on" in up.said
+
+
+def _asks(pid: int) -> bool:
+    """Whether a process has a child that runs something on a host."""
+    found = process_table.find(lambda one: process_table.parent(one) == pid)
+    return any(_is("ssh", "python", _words(one)) for one in found)
 
 
 def test_nothing_is_left_on_any_host(room: Room) -> None:

@@ -91,7 +91,7 @@ def room() -> Iterator[Room]:
         (lab / LONG / LONG / "exercise.yaml").write_text(EXERCISE)
         (lab / LONG / "lab.yaml").write_text(f"lab: long\nmachines:\n{machines}exercises: [./{LONG}]\n")
         try:
-            answer = isolab(home, "cluster", "up", file)
+            answer = isolab(home, "cluster", "up", file, "--cold")
             assert answer.code == 0, answer.stderr
             yield Room(home, net, file, lab)
         finally:

@@ -103,7 +103,7 @@ class SupervisedCluster:
         hosts = tuple(ClusterHost(name, Destination("127.0.0.1")) for name in self.agents)
         return Cluster(self.folder / "hosts.yaml", hosts, self.existing)
 
-    def agent(self, host: ClusterHost) -> AgentClient:
+    def agent(self, host: ClusterHost, _deadline: Deadline | None = None) -> AgentClient:
         return AgentClient(over_socket(self.folder / host.name / "agent.sock"), host.name)
 
     def status(self) -> ClusterStatus:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeVar
 
 from orchestrator.classes.hosts.answer import HostAnswer
 from orchestrator.classes.hosts.ask import LOOK_SECONDS, ask
@@ -26,9 +24,6 @@ NEW_SECONDS = 3.0
 AWAY_SECONDS = 15.0
 """The same where one of them did not answer, which takes long to find out."""
 NOT_LISTED = "the hosts file does not have it any more; add it again, or see to it there"
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,25 +73,9 @@ def look(found: LoadedClass, hosts: HostsUp, names: Sequence[str] | None = None)
         keep(found, host.name, answer)
         return answer
 
-    answers, away = each(hosts, one, listed)
+    answers, away = hosts.each(one, listed)
     gone = {name: NOT_LISTED for name in wanted - {host.name for host in listed}}
     return Looked(answers, {**away, **gone})
-
-
-def each(
-    hosts: HostsUp, act: Callable[[ClusterHost], T], listed: Sequence[ClusterHost]
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Do something with these hosts at once, as ``HostsUp.each``; Ctrl-C ends it on all of them. Raises
-    Interrupted."""
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(hosts.each, act, listed)
-        try:
-            while wait([done], timeout=0.3).not_done:
-                pass  # woken often, so that Ctrl-C is noticed
-        except BaseException:
-            hosts.cancellation.cancel()
-            raise
-        return done.result()
 
 
 def cluster_of(found: LoadedClass) -> Cluster:

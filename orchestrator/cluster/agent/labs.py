@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -21,6 +22,8 @@ _RUN = ".run"
 """In the folder of a bundle that is one run's alone: which."""
 DIGEST = re.compile(r"[0-9a-f]{16,64}")
 """The beginning of a SHA-256 in hexadecimal, or all of it."""
+MOST_NAMED = 32
+"""Labs that a host names among its facts, which are heard every few seconds. It is asked for others."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ class Labs:
     def missing(self, digests: Iterable[str]) -> list[str]:
         """Return those that are not here."""
         return [one for one in digests if not self._place(one).is_dir()]
+
+    def there(self) -> tuple[str, ...]:
+        """Return the digests of the labs that any run may use, the last used first, and not too many."""
+        found: list[tuple[float, str]] = []
+        with contextlib.suppress(FileNotFoundError):  # all of it was removed
+            for place in self.folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    if DIGEST.fullmatch(place.name) and not of_one_run(place):
+                        found.append((place.stat().st_mtime, place.name))
+        return tuple(name for _, name in sorted(found, reverse=True)[:MOST_NAMED])
 
     def add(self, archive: Path, digest: str, run: str = "") -> None:
         """Unpack a bundle whose digest was checked; with ``run`` it is that run's alone, and goes with it.

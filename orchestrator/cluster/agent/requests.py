@@ -78,7 +78,8 @@ class Requests:
     def _facts(self, message: Message, _caller: Caller) -> Answer:
         yield from ()
         facts = host_facts(_text(message, "host", ""), self.units.key.public)
-        return asdict(replace(facts, drained=self.units.place.draining.exists()))
+        drained, bundles = self.units.place.draining.exists(), self.units.labs.there()
+        return asdict(replace(facts, drained=drained, bundles=bundles))
 
     def _beat(self, message: Message, _caller: Caller) -> Answer:
         yield from ()

@@ -26,6 +26,8 @@ PIECE = 256 * 2**10
 LARGE = 2**26
 """A package of so many bytes takes seconds to pack."""
 _MOST_SAID = 2**16
+_ALIVE = b"isolab-receiving\n"
+"""What the program that receives says while it works."""
 _TRIAL = """
 import pathlib, sys
 import cryptography.x509, distributed, paramiko, pydantic, ziglang
@@ -136,7 +138,7 @@ def _answer(conversation: Conversation, deadline: Deadline) -> str:
     said = b""
     while len(said) < _MOST_SAID and (piece := conversation.receive(deadline.within(STALL_SECONDS))):
         said += piece
-    return said.decode(errors="replace") or conversation.complaints()
+    return said.replace(_ALIVE, b"").decode(errors="replace") or conversation.complaints()
 
 
 def _require_received(connection: HostConnection, answer: str) -> None:

@@ -73,11 +73,13 @@ class HostConnection:
         self.close()
         self.log.unlink(missing_ok=True)
         argv = command_line.opening(self.host.ssh, self.socket, self.log)
+        within = deadline.within(OPEN_SECONDS)
+        seconds = within.remaining()
         try:
-            done = process.run(argv, deadline=deadline.within(OPEN_SECONDS), check=False)
+            done = process.run(argv, deadline=within, check=False)
         except TimedOut:
             raise TransportError(
-                f"{self.host.name}: it let nobody in within {OPEN_SECONDS:.0f} s",
+                f"{self.host.name}: it let nobody in within {seconds:.0f} s",
                 hint=f"try by hand, and see whether it asks something: `{login_line(self.host.ssh)}`",
             ) from None
         if done.code != 0:

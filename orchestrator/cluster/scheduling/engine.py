@@ -38,7 +38,8 @@ from orchestrator.record import Record
 TICK_SECONDS, LOOK_SECONDS = 0.2, 1.0
 """How soon a cancellation is noticed; how often we look which hosts are there."""
 TEARDOWN_SECONDS, ABANDONED_SECONDS = 120.0, 10.0
-"""How long hosts may take to tear down what runs, and one that failed a unit what it may still have of it."""
+"""How long hosts may take to tear down what runs, and one that is away, or failed a unit, what it may still
+have of it."""
 FETCH_SECONDS = 60.0
 """How long a host may take to give the lines of a unit that is given up."""
 GIVEN_AT_MOST = 2
@@ -144,14 +145,18 @@ class _Run:
         wanted = {task.lines.host for task in self._given.values()}
 
         def cancel(host: str) -> None:
+            waited_for = host in wanted and not self._engine.view.trouble(host)
+            seconds = TEARDOWN_SECONDS if waited_for else ABANDONED_SECONDS
+            self._engine.progress.doing(host, "removing its machines")
             try:
-                seconds = TEARDOWN_SECONDS if host in wanted else ABANDONED_SECONDS
                 self._engine.view.cancel(host, self._run, Deadline.after(seconds))
             except LabError as problem:
                 self._engine.progress.tell(
                     f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves "
                     "when their lease ends"
                 )
+            finally:
+                self._engine.progress.done(host)
 
         threads = [threading.Thread(target=cancel, args=(host,), daemon=True) for host in hosts]
         for thread in threads:

@@ -39,7 +39,7 @@ def warm_hosts(
     ``say`` is told what is sent, and what goes wrong with one host: then that makes for itself what it lacks
     when a job needs it. ``doing`` is told what each host is doing. Raises TimedOut, Interrupted.
     """
-    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
+    with ThreadPoolExecutor(max(1, len(hosts))) as pool, deadline.cancellation.on_failure():
         failed = dict(pool.map(lambda host: (host.warm.name, _send(host, wanted, deadline, say)), hosts))
     pairs = [(recipe.image, arch.name) for recipe, arch in wanted]
     found = warm_templates([host.warm for host in hosts], pairs, deadline, say, doing)

@@ -121,7 +121,11 @@ def warm_templates(
     """
     if not hosts:
         return {}
-    with working_folder(_PURPOSE) as folder, ThreadPoolExecutor(len(hosts)) as pool:
+    with (
+        working_folder(_PURPOSE) as folder,
+        ThreadPoolExecutor(len(hosts)) as pool,
+        deadline.cancellation.on_failure(),
+    ):
         copies = _Copies(folder, deadline, say, doing)
         asked = pool.map(lambda host: _ask(host, _able(host, pairs), copies, make=False), hosts)
         wanted = {host.name: found for host, found in zip(hosts, asked, strict=True)}

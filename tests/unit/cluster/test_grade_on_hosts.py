@@ -86,6 +86,10 @@ class FakeHosts:
     cluster: Cluster
     state: Path
     agents: dict[str, FakeAgent]
+    cleaning_up: bool = False
+
+    def clean_up(self) -> None:
+        self.cleaning_up = True
 
     def agent(self, host: ClusterHost) -> FakeAgent:
         return self.agents[host.name]
@@ -261,7 +265,9 @@ def test_what_is_too_large_for_a_message_goes_to_its_host_alone(
 def test_hosts_are_told_though_nobody_waits_for_the_rest(room: Room) -> None:
     found = room.graders().records(room.batches("ada", "ben"))
     next(found)
+    assert not room.hosts.cleaning_up
     found.close()
+    assert room.hosts.cleaning_up
     assert all(len(agent.forgotten) == 1 for agent in room.agents.values())
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import factories
 import pytest
 
 from orchestrator.cluster import prepare as module
+from orchestrator.cluster.bundle import pack
+from orchestrator.cluster.model import Cluster, ClusterHost, Destination
 from orchestrator.cluster.offers import Offer, Offers
+from orchestrator.cluster.placement import Terms
 from orchestrator.cluster.supervisor.state_file import ClusterStatus, HostStatus, State
 from orchestrator.deadline import Deadline
+from orchestrator.labfile.plan import jobs
 from orchestrator.progress import SilentProgress
 
 HOSTS: Any = SimpleNamespace(state=Path("/nowhere"), deadline=Deadline.after)
@@ -58,3 +64,24 @@ def test_a_host_that_is_drained_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
 def test_nobody_is_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "UNPLACEABLE_SECONDS", 0.0)
     assert _awaited(monkeypatch, (State.AWAY, ())) == ()
+
+
+def test_a_lab_is_sent_to_those_hosts_only_that_do_not_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, tuple(ClusterHost(name, Destination(name)) for name in ("alder", "birch")))
+    sent: list[str] = []
+
+    def each(_act: object, hosts: Sequence[ClusterHost]) -> tuple[dict[str, None], dict[str, str]]:
+        sent.extend(host.name for host in hosts)
+        return {}, {}
+
+    hosts: Any = SimpleNamespace(state=tmp_path, cluster=cluster, each=each)
+    machines = {"a": {"driver": "process"}, "b": {"driver": "process"}}
+    loaded = replace(factories.lab(machines), exercises=())
+    digest = pack(loaded, tmp_path / "bundles").digest
+    there = (replace(ONE, bundles=frozenset({digest})), replace(ONE, name="birch"))
+    monkeypatch.setattr(module, "_awaited", lambda *_: Offers(there))
+    found = module.prepare(loaded, jobs(loaded, "run"), Terms(), hosts, SilentProgress())
+    assert {unit.bundle for unit in found.units} == {digest}
+    assert sent == ["birch"]

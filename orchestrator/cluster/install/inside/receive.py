@@ -2,7 +2,8 @@
 
 First a line of JSON: ``folder``; ``parts``, each with ``key``, ``size`` and ``sha256``, whose archives follow
 one after the other; ``version``: its ``digest``, ``parts`` (keys, all of them), ``release``, ``python`` and
-``scripts`` (name: text). Prints one line: a word, and JSON with what went wrong, or "".
+``scripts`` (name: text). Prints a line every few seconds while it works, and in the end one with a word, and
+JSON with what went wrong, or "".
 
 Folders get their names when they are complete: several hosts may have the folder in common, and anyone may be
 killed at any moment.
@@ -16,6 +17,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +27,8 @@ CHUNK = 1 << 20
 ABANDONED_SECONDS = 86400.0
 UNUSED_SECONDS = 30 * 86400.0
 """A version touches its folder whenever it is started."""
+ALIVE_SECONDS = 10.0
+"""A busy host unpacks for minutes: the other end tells it from one that is gone."""
 
 
 def receive(stream: IO[bytes]) -> None:
@@ -105,11 +109,29 @@ def _compose(version: Mapping[str, Any], parts: Path, folder: Path) -> None:
         (folder / name).chmod(0o755)
 
 
+@contextlib.contextmanager
+def _said_alive() -> Iterator[None]:
+    ended = threading.Event()
+
+    def say() -> None:
+        while not ended.wait(ALIVE_SECONDS):
+            print("isolab-receiving", flush=True)
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def _main() -> None:
     os.umask(0o022)
     problem = ""
     try:
-        receive(sys.stdin.buffer)
+        with _said_alive():
+            receive(sys.stdin.buffer)
     except (OSError, EOFError, ValueError, KeyError, tarfile.TarError) as caught:
         problem = str(caught) or type(caught).__name__
     print("isolab-received", json.dumps({"problem": problem}))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import RUN, Agent, agent_in, soon, unit
+from agents import DIGEST, RUN, Agent, agent_in, soon, unit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +46,8 @@ def _ask(line: socket.socket, raw: bytes) -> dict[str, Any]:
 
 def test_facts_bear_the_name_that_the_controller_gives(agent: Agent) -> None:
     with agent.client("lab7") as client:
-        assert client.facts(soon()) == replace(FACTS, name="lab7", public_key=agent.units.key.public)
+        facts = replace(FACTS, name="lab7", public_key=agent.units.key.public, bundles=(DIGEST,))
+        assert client.facts(soon()) == facts
         client.drain(soon())
         assert client.facts(soon()).drained
         client.drain(soon(), on=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,6 +274,20 @@ def test_a_lab_must_be_there_first(agent: Agent, client: AgentClient) -> None:
         next(client.run(unit(bundle=other), soon()))
     assert client.missing([DIGEST, other], soon()) == [other]
     assert agent.units.ledger.newest(unit(bundle=other).key) is None
+
+
+def test_labs_are_named_that_any_run_may_use_the_last_used_first(agent: Agent, tmp_path: Path) -> None:
+    labs, archive = agent.units.labs, tmp_path / "archive"
+    archive.write_bytes(BUNDLE)
+    assert labs.there() == (DIGEST,)
+    later, secret = "1" * 64, "2" * 64
+    labs.add(archive, later)
+    os.utime(labs.folder / DIGEST, (1, 1))
+    labs.add(archive, secret, "20260101-000000-abcdef")
+    (labs.folder / ".unpacking-x").mkdir()
+    assert labs.there() == (later, DIGEST)
+    shutil.rmtree(labs.folder)
+    assert labs.there() == ()
 
 
 def test_a_bundle_arrives_whole_or_not_at_all(agent: Agent, client: AgentClient, tmp_path: Path) -> None:

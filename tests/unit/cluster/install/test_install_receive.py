@@ -9,11 +9,13 @@ import json
 import os
 import sys
 import tarfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from habitat import wait_until
 
 from orchestrator.cluster.install.inside import receive as program
 from orchestrator.cluster.install.probe import program as source
@@ -179,6 +181,32 @@ class TestTheScripts:
         assert one != other
         assert Path(other).parent == top / "hosts"
         assert Path(other).stat().st_mode & 0o777 == 0o700
+
+
+def test_who_works_for_long_says_that_it_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(os, "umask", lambda _: 0o022)
+    ours, theirs = os.pipe()
+    said: list[str] = []
+
+    def speaks() -> bool:
+        said.append(capsys.readouterr().out)
+        return "isolab-receiving\n" in "".join(said)
+
+    with os.fdopen(ours) as there, os.fdopen(theirs, "wb") as here:
+        monkeypatch.setattr(sys, "stdin", there)
+        host = threading.Thread(target=program._main)
+        host.start()
+        try:
+            wait_until(speaks, "a word while nothing has arrived")
+            here.write(order(tmp_path, PARTS))
+        finally:
+            here.close()
+            host.join()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert json.loads(last.removeprefix("isolab-received ")) == {"problem": ""}
 
 
 def test_the_digest_is_that_of_parts_python_and_scripts() -> None:

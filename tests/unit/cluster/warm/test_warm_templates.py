@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 from orchestrator.cluster.agent.protocol import PART
 from orchestrator.cluster.model import HostFacts
 from orchestrator.cluster.warm.templates import Pair, WarmHost, is_copied, makers, pair_of, warm_templates
-from orchestrator.deadline import Deadline
-from orchestrator.errors import TransportError
+from orchestrator.deadline import Deadline, poll
+from orchestrator.errors import Interrupted, LabError, TransportError
 
 BIG = bytes(range(256)) * (PART // 200)
 """More than a part."""
@@ -222,3 +223,24 @@ def test_no_hosts_and_nothing_to_make() -> None:
     assert warm([], ("micro", "amd64")) == ({}, [])
     found, said = warm([host(FakeAgent("lab1"))])
     assert (found["lab1"].templates, said) == (frozenset(), [])
+
+
+def test_ctrl_c_does_not_wait_for_hosts_that_make_templates() -> None:
+    all_asked, ended = threading.Barrier(2, timeout=60), []
+
+    @dataclass
+    class Slow(FakeAgent):
+        def ask(self, what: str, deadline: Deadline, **about: Any) -> Generator[Any, None, Any]:
+            yield from ()
+            all_asked.wait()
+            if self.name == "lab1":
+                raise KeyboardInterrupt
+            try:
+                poll(lambda: False, deadline, "a template")
+            except LabError as problem:
+                ended.append(type(problem))
+                raise
+
+    with pytest.raises(KeyboardInterrupt):
+        warm([host(Slow("lab1")), host(Slow("lab2"))], ("micro", "amd64"))
+    assert ended == [Interrupted]
