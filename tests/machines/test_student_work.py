@@ -198,7 +198,6 @@ def run_assembled(whole: LoadedExercise, place: str, bench: Bench) -> Done:
         bench.live.transport, site, subject, bench.order.run, "isolab-canary-none", pushed={whole.name: files}
     )
     record = run_exercise(whole, exercise_context, _blank(bench, whole.name), Cancellation())
-    bench.command("rm", "-rf", f"{bench.work}/{folder_name(whole.name)}")  # all would fill the machine
     return Done(record, whole, subject, _warnings(programs))
 
 
