@@ -45,16 +45,16 @@ def prepare(
 def _awaited(hosts: HostsUp, progress: Progress) -> Offers:
     """Return what the hosts offer, once it is known of all of them; where there is none at all, wait for one
     that is away as long as a unit would. Raises Interrupted."""
-    deadline, told = hosts.deadline(UNPLACEABLE_SECONDS), False
+    deadline, announced = hosts.deadline(UNPLACEABLE_SECONDS), False
     while True:
         there = there_now(hosts)
         states = {one.state for one in status(hosts.state).hosts.values()}
         coming = State.STARTING in states or (not there.hosts and State.AWAY in states)
         if not coming or not deadline.remaining():
             return there
-        if not told:
+        if not announced:
             progress.tell("waiting for the cluster's hosts")
-            told = True
+            announced = True
         deadline.cancellation.check()
         deadline.cancellation.wait(LOOK_SECONDS)
 

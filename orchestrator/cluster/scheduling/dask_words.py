@@ -28,7 +28,7 @@ def words(problem: object) -> str:
     if not isinstance(problem, BaseException):
         return "it said what cannot be read"
     name, text = type(problem).__name__, " ".join(str(problem).split())[:300]
-    cause = f"{text} {problem.__cause__ or ''}".lower()
+    whole = f"{text} {problem.__cause__ or ''}".lower()
     if name in _NAMES:
         return _NAMES[name]
-    return next((meaning for part, meaning in _PARTS if part in cause), text or name)
+    return next((meaning for part, meaning in _PARTS if part in whole), text or name)
