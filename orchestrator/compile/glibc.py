@@ -1,0 +1,59 @@
+"""glibc, for programs whose exercise or user asks for it: Debian's own package of each architecture.
+
+Programs are linked with it statically, as with musl, so that they run on every machine whatever its library.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from orchestrator.arch import Arch
+from orchestrator.debian.archive import Archive, Member, members
+from orchestrator.debian.source import upstream_version
+
+LIBRARY, HASHES = "libc6-dev", "libcrypt-dev"
+PACKAGES = (LIBRARY, HASHES)
+"""The library itself, and crypt(3), which musl has in ``libc.a``."""
+VERSION = 1
+"""Incremented when the same packages become another toolchain."""
+_START_FILES = ("crt1.o", "crti.o", "crtn.o", "rcrt1.o")
+_NUMBERED = re.compile(r"libm-[\d.]+\.a")
+"""What ``libm.a`` leads to where that is a linker script, with the paths of an installed package."""
+_SCRIPT = b"/* GNU ld script"
+_FEATURES = b"""\
+#if defined _ALL_SOURCE && !defined _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+"""
+"""In front of ``features.h``: programs are compiled with _ALL_SOURCE, which means this to musl."""
+
+
+def add(arch: Arch, archive: Archive, folder: Path) -> str:
+    """Add glibc to the folder of a toolchain: archives, start files, ``include/``. Returns its version.
+
+    Raises ImageError, NotOnMirror.
+    """
+    packages = archive.resolve(arch.name, PACKAGES)
+    paths = archive.fetch(list(packages.values()))
+    libraries, own = f"usr/lib/{arch.toolchain.libc}/", f"usr/include/{arch.toolchain.libc}/"
+    for name in PACKAGES:
+        for member in members(paths[name], [f"{libraries}*", "usr/include/*"]):
+            if place := _place(member, libraries, own):
+                target = folder / place
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(_FEATURES + member.data if place == "include/features.h" else member.data)
+    return upstream_version(packages[LIBRARY].version)
+
+
+def _place(member: Member, libraries: str, own: str) -> str:
+    """Where a package's file belongs in a toolchain's folder; "" if it has no place there."""
+    path = member.path
+    if path.startswith("usr/include/"):
+        return f"include/{path.removeprefix(own if path.startswith(own) else 'usr/include/')}"
+    name = path.removeprefix(libraries)
+    if name in _START_FILES:
+        return name
+    if not name.endswith(".a") or "/" in name or member.data.startswith(_SCRIPT):
+        return ""
+    return "libm.a" if _NUMBERED.fullmatch(name) else name
