@@ -13,8 +13,9 @@ from orchestrator.debian.archive import Archive, Member, members
 from orchestrator.debian.source import upstream_version
 
 LIBRARY, HASHES = "libc6-dev", "libcrypt-dev"
-PACKAGES = (LIBRARY, HASHES)
-"""The library itself, and crypt(3), which musl has in ``libc.a``."""
+"""The packages: the library itself, and crypt(3), which musl has in ``libc.a``."""
+_WITHOUT_HASHES = frozenset({"ppc64el"})
+"""Debian compiles crypt(3) without a linkage table there, which lld cannot link (R_PPC64_PLT16_HA)."""
 VERSION = 1
 """Incremented when the same packages become another toolchain."""
 _START_FILES = ("crt1.o", "crti.o", "crtn.o", "rcrt1.o")
@@ -29,20 +30,27 @@ _FEATURES = b"""\
 """In front of ``features.h``: programs are compiled with _ALL_SOURCE, which means this to musl."""
 
 
+def packages_of(arch: Arch) -> tuple[str, ...]:
+    """Return the names of an architecture's packages."""
+    return (LIBRARY,) if arch.name in _WITHOUT_HASHES else (LIBRARY, HASHES)
+
+
 def add(arch: Arch, archive: Archive, folder: Path) -> str:
     """Add glibc to the folder of a toolchain: archives, start files, ``include/``. Returns its version.
 
     Raises ImageError, NotOnMirror.
     """
-    packages = archive.resolve(arch.name, PACKAGES)
+    packages = archive.resolve(arch.name, packages_of(arch))
     paths = archive.fetch(list(packages.values()))
     libraries, own = f"usr/lib/{arch.toolchain.libc}/", f"usr/include/{arch.toolchain.libc}/"
-    for name in PACKAGES:
-        for member in members(paths[name], [f"{libraries}*", "usr/include/*"]):
+    for path in paths.values():
+        for member in members(path, [f"{libraries}*", "usr/include/*"]):
             if place := _place(member, libraries, own):
                 target = folder / place
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(_FEATURES + member.data if place == "include/features.h" else member.data)
+    if HASHES not in packages:  # what asks for it and does not use it is linked
+        (folder / "libcrypt.a").write_bytes(b"!<arch>\n")
     return upstream_version(packages[LIBRARY].version)
 
 

@@ -107,7 +107,7 @@ def _is_glibc(arch: Arch) -> bool:
 
 def _key(arch: Arch) -> str:
     if _is_glibc(arch):
-        key = cache.digest(glibc.VERSION, glibc.PACKAGES, arch.suite, arch.toolchain)
+        key = cache.digest(glibc.VERSION, glibc.packages_of(arch), arch.suite, arch.toolchain)
         return f"{arch.name}-glibc-{key}"
     return f"{arch.name}-{cache.digest(VERSION, libc.SUITE, arch.toolchain, glibc_names.key())}"
 
