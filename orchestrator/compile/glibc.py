@@ -18,6 +18,9 @@ _WITHOUT_HASHES = frozenset({"ppc64el"})
 """Debian compiles crypt(3) without a linkage table there, which lld cannot link (R_PPC64_PLT16_HA)."""
 VERSION = 1
 """Incremented when the same packages become another toolchain."""
+_MIB = 2**20
+_DOWNLOAD, _DOWNLOADS = 3 * _MIB, {"amd64": 4 * _MIB, "i386": 4 * _MIB, "riscv64": 8 * _MIB}
+"""About the size of the packages, libgcc's included: Debian 12 and 13, 2026."""
 _START_FILES = ("crt1.o", "crti.o", "crtn.o", "rcrt1.o")
 _NUMBERED = re.compile(r"libm-[\d.]+\.a")
 """What ``libm.a`` leads to where that is a linker script, with the paths of an installed package."""
@@ -33,6 +36,11 @@ _FEATURES = b"""\
 def packages_of(arch: Arch) -> tuple[str, ...]:
     """Return the names of an architecture's packages."""
     return (LIBRARY,) if arch.name in _WITHOUT_HASHES else (LIBRARY, HASHES)
+
+
+def download_bytes(arch: Arch) -> int:
+    """Return about how much is downloaded for an architecture's toolchain with glibc, in bytes."""
+    return _DOWNLOADS.get(arch.name, _DOWNLOAD)
 
 
 def add(arch: Arch, archive: Archive, folder: Path) -> str:
