@@ -86,6 +86,25 @@ def by_kind(found: Mapping[str, Sequence[str]]) -> str:
     return "C libraries: " + "; ".join(f"{kind} {_versions(versions)}" for kind, versions in kinds.items())
 
 
+def of_exercises(records: Sequence[Record]) -> str:
+    """Return the C libraries of these programs as a sentence: by machine; where exercises choose, by exercise
+    too, all but those with the library that most have."""
+    kinds: dict[str, list[Record]] = {}
+    for record in records:
+        if libc := record.platform.get("libc"):
+            kinds.setdefault(str(libc).partition(" ")[0], []).append(record)
+    if len(kinds) < 2:
+        return in_words(libraries(records))
+    names = {kind: dict.fromkeys(record.exercise for record in these) for kind, these in kinds.items()}
+    parts: list[str] = []
+    for kind in sorted(kinds, key=lambda kind: (-len(names[kind]), kind != "musl")):
+        found = libraries(kinds[kind]).items()
+        versions = {library.partition(" ")[2]: machines for library, machines in found}
+        which = f"for {', '.join(names[kind])} " if parts else ""
+        parts.append(f"{which}{kind} {_versions(versions)}")
+    return f"C library: {'; '.join(parts)}"
+
+
 def _versions(versions: Mapping[str, Sequence[str]]) -> str:
     first, *others = sorted(versions, key=lambda version: -len(versions[version]))
     return ", ".join([first, *(f"but {other} on {', '.join(versions[other])}" for other in others)])

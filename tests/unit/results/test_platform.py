@@ -10,7 +10,7 @@ from factories import facts, record
 from orchestrator.machines import facts as facts_of
 from orchestrator.record import Record, Status
 from orchestrator.results.answers import answers_of
-from orchestrator.results.platform import by_kind, causes, explaining, libraries, properties
+from orchestrator.results.platform import by_kind, causes, explaining, libraries, of_exercises, properties
 
 NARROW: dict[str, Any] = {"bits": 32, "long": 4}
 WIDE: dict[str, Any] = {"bits": 64, "long": 8}
@@ -119,3 +119,17 @@ def test_machines_with_one_library_are_no_twins() -> None:
 
 def test_the_versions_of_two_libraries_in_words() -> None:
     assert by_kind(libraries(TWICE)) == "C libraries: musl 1.2.5; glibc 2.36, but 2.41 on riscv64"
+
+
+def chosen(exercise: str, machine: str, library: str) -> Record:
+    return record(exercise=exercise, machine=machine, platform={"libc": library})
+
+
+def test_where_exercises_choose_the_library_those_of_the_fewer_are_named() -> None:
+    usual = [chosen(name, "vm", "musl 1.2.5") for name in ("a", "b")]
+    others = [chosen("c", "vm", "glibc 2.36"), chosen("c", "riscv64", "glibc 2.41")]
+    assert of_exercises(usual) == "C library: musl 1.2.5"
+    assert of_exercises([*others, *usual]) == ("C library: musl 1.2.5; for c glibc 2.36, but 2.41 on riscv64")
+    assert of_exercises([chosen("c", "vm", "glibc 2.36"), usual[0]]) == (
+        "C library: musl 1.2.5; for c glibc 2.36"
+    )
