@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from orchestrator.arch import ARCHITECTURES, host_arch
+from orchestrator.cli import main
 from orchestrator.compile.toolchain import PROGRAM_FLAGS, compile_program, libc_version, prepare
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
+from orchestrator.errors import Exit
 from orchestrator.host import process
 
 pytestmark = pytest.mark.real
@@ -159,3 +162,33 @@ def test_every_architecture_has_glibc_too(tmp_path: Path, name: str) -> None:
     # An emulator of processes may be asked for a new system call in vain.
     time_size = 4 if name in BITS_32 else 8
     assert done.stdout.decode().replace(" -1 ", " 0 ") == f"1 {time_size} 0 glibc 2.0\nbye\n"
+
+
+DIFFERS = """\
+#include <stdio.h>
+#include <string.h>
+int main(void)
+{
+	char buffer[64] = "";
+	char *text = (char *)strerror_r(1, buffer, sizeof buffer);
+	/* glibc's returns the text, musl's writes it and returns 0. */
+	printf("%s\\n", text == 0 || buffer[0] != 0 ? "as POSIX says" : "as GNU says");
+	return 0;
+}
+"""
+
+
+def test_try_with_both_libraries_shows_which_one_a_difference_is_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "differs.c").write_text(DIFFERS)
+    words = ["try", str(tmp_path / "differs.c"), "--libc", "both", "--on", "process", "--format", "json"]
+    assert main.run(["isolab", *words]) == Exit.FAILED
+    said = json.loads(capsys.readouterr().out)
+    assert {one["stdout"]: one["machines"] for one in said["answers"]} == {
+        "as POSIX says\n": ["process musl"],
+        "as GNU says\n": ["process glibc"],
+    }
+    (cause,) = said["answers"][1]["likely_causes"]
+    assert (cause["name"], cause["there"]) == ("C library", "musl 1.2.5 on the same machines")
+    assert [one["libc"] for one in said["machines"]] == ["musl 1.2.5", "glibc 2.36"]
