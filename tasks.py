@@ -293,6 +293,7 @@ def try_program(
     stdin: str = "",
     build: str = "",
     program: str = "",
+    libc: str = "musl",
     warnings: bool = False,
     timeout: str = "10s",
     thaw: bool = False,
@@ -305,7 +306,7 @@ def try_program(
     machines, words = ",".join(names_in(on)) or "all", tuple(args or ())
     hosts = wanted_cluster(cluster)
     code = try_everywhere(
-        path, words, machines, stdin, build, timeout, format, program, warnings, hosts, thaw
+        path, words, machines, stdin, build, timeout, format, program, warnings, hosts, thaw, libc
     )
     raise Exit(code=code)
 

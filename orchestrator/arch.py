@@ -30,6 +30,25 @@ class Toolchain:
     libgcc: str
     cflags: tuple[str, ...] = ()
 
+    @property
+    def library(self) -> str:
+        """The name of the C library that programs are linked with."""
+        return "musl"
+
+
+@dataclass(frozen=True)
+class GlibcToolchain(Toolchain):
+    """The same for programs that are linked with glibc: ``libc`` is the directory name of Debian's libc6-dev
+    files. ``long_double`` are the bits of its mantissa where they are others than with musl (0: the same).
+    Whether the stack is executable is decided by the library: its objects say so."""
+
+    long_double: int = 0
+    executable_stack: bool = False
+
+    @property
+    def library(self) -> str:
+        return "glibc"
+
 
 @dataclass(frozen=True)
 class Arch:
@@ -78,14 +97,42 @@ class Arch:
         """The same with the packages of the previous release, for mirrors that lack some of this one;
         None if there is none."""
         before = _BEFORE.get(self.suite)
-        if before is None:
+        if before is None or self.toolchain.library != "musl":
             return None
         return replace(self, suite=before, toolchain=replace(self.toolchain, libgcc=_LIBGCC[before]))
+
+    def linked_with(self, library: str) -> Arch:
+        """The same for programs that are linked with this C library, musl or glibc; ``suite`` is the release
+        that its packages are from."""
+        return _with_glibc(self) if library == "glibc" else self
 
 
 _BEFORE = {"trixie": "bookworm"}
 _LIBGCC = {"bookworm": "libgcc-12-dev", "trixie": "libgcc-14-dev"}
 _MIB = 2**20
+_WITHOUT_EARLIER_GLIBC = frozenset({"riscv64"})
+"""Debian 12 has glibc for all architectures but these. One release for as many as possible: where libraries
+differ, so do programs, and it would look like a difference of architectures."""
+_TWO_DOUBLES = 106
+
+
+def _with_glibc(arch: Arch) -> Arch:
+    own = arch.toolchain
+    triple = own.triple.replace("-musl", "-gnu")
+    suite = "trixie" if arch.name in _WITHOUT_EARLIER_GLIBC else "bookworm"
+    made = GlibcToolchain(
+        triple,
+        own.emulation,
+        own.headers,
+        triple.replace("i686-", "i386-"),
+        _LIBGCC[suite],
+        tuple(flag for flag in own.cflags if flag != "-mlong-double-64"),
+        long_double=_TWO_DOUBLES if arch.name == "ppc64el" else 0,
+        # Assembler of glibc before 2.37 on MIPS: the kernel emulated instructions on the stack.
+        executable_stack=arch.name.startswith("mips"),
+    )
+    return replace(arch, suite=suite, toolchain=made)
+
 
 REWRITTEN_BELOW = 2**31
 """QEMU's hw/ppc/spapr.c, FDT_MAX_ADDR."""

@@ -9,12 +9,15 @@ from orchestrator import drivers, images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
 from orchestrator.cli.readiness import usual_packages
+from orchestrator.compile.glibc import download_bytes
+from orchestrator.compile.toolchain import in_cache
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archives
 from orchestrator.driver_traits import TRAITS
 from orchestrator.drivers.base import NeedsPackages
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import Exit, LabError
+from orchestrator.formatting import size_words
 from orchestrator.host.resources import this_host
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.labfile.models import Machine
@@ -36,7 +39,7 @@ def doctor(form: str) -> Exit:
     """Print what works; the exit code is 0 even if something is missing."""
     check_format(form)
     host = this_host()
-    found = [*_drivers(), *_architectures(), _accelerator()]
+    found = [*_drivers(), *_architectures(), _glibc(), _accelerator()]
     packages = usual_packages()
     absent = list(dict.fromkeys(name for names in packages.lacking.values() for name in names))
     if form == JSON:
@@ -83,6 +86,16 @@ def _architectures() -> list[Finding]:
         detail = "; ".join([detail, *older]) if path else detail
         found.append(Finding(f"{arch.name} machines", path is not None, detail))
     return found
+
+
+def _glibc() -> Finding:
+    """musl comes with the first machine; glibc is for whoever asks for it, so that it works without."""
+    arches = [arch.linked_with("glibc") for arch in ARCHITECTURES.values()]
+    absent = [arch for arch in arches if in_cache(arch) is None]
+    if not absent:
+        return Finding("glibc", True, "ready for all architectures")
+    size, names = size_words(sum(map(download_bytes, absent))), ", ".join(arch.name for arch in absent)
+    return Finding("glibc", True, f"downloaded on first use for {names}: about {size} in all")
 
 
 def _accelerator() -> Finding:

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator import images
 from orchestrator.cli.choose import chosen as chosen_of
 from orchestrator.cli.output import JSON, check_format, mib, say, say_json, table
-from orchestrator.cli.readiness import Readiness, readiness
+from orchestrator.cli.readiness import Readiness, libraries_to_get, readiness
 from orchestrator.cluster.agent.labs import SENT
 from orchestrator.cluster.agent.paths import agent_place
 from orchestrator.cluster.bundle import is_bundle, load_bundle
@@ -78,7 +78,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     planned = plan(lab, this_host(), machines=only, building=building, efforts=efforts)
     ready = readiness(lab, only)
     if form == JSON:
-        say_json(_plan_data(planned, ready) | {"notes": older})
+        say_json(_plan_data(planned, ready) | {"notes": [*older, *libraries_to_get(lab, chosen)]})
         return Exit.PASSED
     rows = [
         (m.name, m.driver, m.boundary, m.arch, mib(m.memory) if m.memory else "-", str(m.cpus), str(m.ports))
@@ -95,7 +95,7 @@ def show_plan(path: str, only: tuple[str, ...], form: str, submissions: str = ""
     free = f"this host has {mib(host.memory)} free and {host.cpus} processors"
     fits = "fits, but not every machine can run" if ready.blocked else "fits"
     say(f"{fits}: {free}" if not planned.short_by else f"short by {mib(planned.short_by)}: {free}")
-    for words in (*ready.sentences(), *older):
+    for words in (*ready.sentences(), *older, *libraries_to_get(lab, chosen)):
         say(words)
     return Exit.PASSED
 

@@ -64,6 +64,7 @@ TRY = {
     "stdin": "file to use as the program's standard input",
     "build": "build command, such as 'cmake -B build && make -C build', run for each architecture",
     "program": "which program to run, if the build makes several: its name or its path in the folder",
+    "libc": "C library that programs are linked with: musl (default), glibc, or both, one after the other",
     "warnings": "show the compiler's warnings even if all answers are the same",
     "timeout": "time limit on a native machine (default: 10s)",
 }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator import drivers
+from orchestrator.compile import glibc
+from orchestrator.compile.toolchain import in_cache
 from orchestrator.deadline import Deadline
 from orchestrator.errors import LabError, SpecError
+from orchestrator.formatting import size_words
 from orchestrator.labfile.builtin import builtin_labs
 from orchestrator.labfile.image_catalog import least_memory, recipes
 from orchestrator.labfile.load import LoadedLab, load_lab
+from orchestrator.labfile.models import Machine
 from orchestrator.labfile.plan import arch_of
 from orchestrator.machines import host_packages
 from orchestrator.machines.shortfall import Shortfall, needs_of_lab, shortfall
@@ -63,6 +67,19 @@ def _obstacle(lab: LoadedLab, name: str) -> str:
     except LabError as problem:
         return f"{problem.message} ({problem.hint})" if problem.hint else problem.message
     return ""
+
+
+def libraries_to_get(lab: LoadedLab, machines: Mapping[str, Machine]) -> tuple[str, ...]:
+    """Say which architectures' glibc these machines of a lab need and this host has not downloaded, and about
+    how much that is."""
+    if all(exercise.spec.libc == "musl" for exercise in lab.exercises):
+        return ()
+    arches = {arch.name: arch.linked_with("glibc") for arch in map(arch_of, machines.values())}
+    absent = [arch for arch in arches.values() if in_cache(arch) is None]
+    if not absent:
+        return ()
+    size = size_words(sum(glibc.download_bytes(arch) for arch in absent))
+    return (f"glibc to download for {', '.join(arch.name for arch in absent)}: about {size}",)
 
 
 def usual_packages() -> Shortfall:

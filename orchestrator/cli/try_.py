@@ -24,9 +24,10 @@ from orchestrator.record import Record, Status
 from orchestrator.report.answers import as_data, render
 from orchestrator.results.answers import Answers, answers_of
 from orchestrator.results.ending import ending_of
-from orchestrator.results.platform import in_words, libraries
+from orchestrator.results.platform import LIBRARY_MARK, by_kind, in_words, libraries
 from orchestrator.results.store import new_run_id
 from orchestrator.run.adhoc import lab_of
+from orchestrator.run.by_library import named_by_library, places
 from orchestrator.run.prebuild import Prebuilt, prebuilt
 from orchestrator.run.run import Selection, Source, results
 from orchestrator.units import parse_duration
@@ -46,6 +47,7 @@ def try_everywhere(
     warnings: bool = False,
     cluster: str = "",
     thaw: bool = False,
+    libc: str = "musl",
 ) -> Exit:
     """Compile, run everywhere, show the differences. Returns 1 unless all machines gave the same, complete
     answer, 3 on an infrastructure error."""
@@ -54,14 +56,16 @@ def try_everywhere(
     require_program(path, arguments)
     source = source_of(cluster) or results
     given = Path(stdin) if stdin else None
-    lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=seconds(timeout))
+    limit = seconds(timeout)
+    lab = lab_of(Path(path), arguments, on=on, stdin=given, command=command, timeout=limit, libc=libc)
     begun = time.monotonic()
     with working_folder("try") as logs:
         ready, records = _run(lab, arguments, program, logs, source, Selection(thaw=thaw))
-    order = list(lab.lab.machines)
+    absent = lacks(records)
+    records = named_by_library(lab, records)
+    order = places(lab)
     records.sort(key=lambda record: order.index(record.machine))
     spent = time.monotonic() - begun
-    absent = lacks(records)
     skipped = {record.machine for record in records if record.status is Status.SKIP}
     records = [record for record in records if record.machine not in skipped]
     if not records:
@@ -133,6 +137,8 @@ def _render(name: str, records: Sequence[Record], answers: Answers, spent: float
     ]
     grid = table(("MACHINE", "BOUNDARY", "ARCH", "START", "RESULT", "MS IN MACHINE"), rows)
     library = in_words(libraries(records))
+    if any(LIBRARY_MARK in record.machine for record in records):
+        library = by_kind(libraries(records))
     ends = [f"wall time: {spent:.1f} s", *([printable(library)] if library else [])]
     return "\n".join([f"{grid}\n\n{render(name, answers)}", *ends])
 
@@ -149,6 +155,7 @@ def _print_json(
             "machine": r.machine,
             "boundary": r.boundary,
             "arch": r.arch,
+            "libc": r.platform.get("libc", ""),
             "start": r.start,
             "status": r.status,
             "reason": r.reason,

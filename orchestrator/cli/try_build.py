@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from orchestrator.cli.output import say
+from orchestrator.errors import BuildError
 from orchestrator.formatting import counted, printable
 from orchestrator.run.prebuild import NOT_BUILT, Prebuilt
 
@@ -53,9 +54,7 @@ def _continues(line: str) -> bool:
 def failures_text(name: str, ready: Prebuilt) -> str:
     """Why the program does not compile, said once for the architectures that it is equal for."""
     parts = []
-    said = [
-        (arch, (_plain(f.summary, arch), _essence(f.words), f.hint)) for arch, f in ready.failures.items()
-    ]
+    said = [(arch, (_plain(f, arch), _essence(f.words), f.hint)) for arch, f in ready.failures.items()]
     for (summary, _, hint), arches in _grouped(said).items():
         words = ready.failures[arches[0]].words
         what = summary if _SAYS_SO.search(summary) else f"{name} {NOT_BUILT}: {summary}"
@@ -71,8 +70,9 @@ def _essence(words: str) -> str:
     return "\n".join(line for line in words.splitlines() if not line.startswith(">>>"))
 
 
-def _plain(summary: str, arch: str) -> str:
-    return summary.removesuffix(f" for {arch}")
+def _plain(failure: BuildError, arch: str) -> str:
+    """Its summary without the architecture, which is the first word of ``arch``."""
+    return failure.summary.removesuffix(f" for {arch.split(maxsplit=1)[0]}")
 
 
 def say_build(name: str, ready: Prebuilt, *, warnings: bool) -> None:

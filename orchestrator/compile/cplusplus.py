@@ -17,10 +17,10 @@ from typing import Any
 
 from orchestrator.arch import Arch
 from orchestrator.compile.toolchain import (
-    CXX_CONFIGURATION,
     KIND,
     clang,
     compiler_version,
+    cxx_configuration,
     cxx_headers,
     system_headers,
     tool,
@@ -94,7 +94,7 @@ def in_cache(arch: Arch, toolchain: Path) -> Path | None:
 
 
 def _key(arch: Arch, toolchain: Path) -> str:
-    key = cache.digest(VERSION, toolchain.name, compiler_version(), _COMMON, _CXX, CXX_CONFIGURATION)
+    key = cache.digest(VERSION, toolchain.name, compiler_version(), _COMMON, _CXX, cxx_configuration(arch))
     return f"{arch.name}-c++-{key}"
 
 
@@ -123,7 +123,7 @@ def _archive(folder: Path, name: str, deadline: Deadline) -> None:
 def _cxx_jobs(folder: Path, arch: Arch, toolchain: Path, deadline: Deadline) -> Iterator[_Job]:
     top = zig_folder() / "lib"
     include = [*cxx_headers(), *system_headers(arch, toolchain), top / "libcxx/src", top / "libcxx/libc"]
-    flags = [*_COMMON, *_CXX, *CXX_CONFIGURATION, "-D_GNU_SOURCE"]
+    flags = [*_COMMON, *_CXX, *cxx_configuration(arch), "-D_GNU_SOURCE"]
     command = [*clang(arch), "-nostdinc", *flags, *(x for path in include for x in ("-isystem", path))]
     for name, sources in _groups(top).items():
         target = folder / "libc++.a.d" / name

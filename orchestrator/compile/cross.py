@@ -84,6 +84,8 @@ def build_exercise(
     TimedOut, Interrupted.
     """
     if exercise.built is not None:
+        if arch.name not in exercise.built:  # built with the other C library only
+            raise BuildError(f"does not compile for {arch.name}")
         return exercise.built[arch.name]
     origin = origin_of(exercise)
     programs: dict[str, Path] = {}
@@ -139,7 +141,7 @@ def built(
     poisoned: bool = False,
 ) -> Built:
     """What one build of an exercise makes for an architecture. Raises as ``build_exercise``."""
-    theirs = _is_students(exercise, origin, build)
+    theirs, arch = _is_students(exercise, origin, build), arch.linked_with(exercise.spec.libc)
     foreign = _Foreign(_kept_back(exercise), poisoned) if theirs else None
     try:
         return _build(origin, build, arch, archives, deadline, foreign)
@@ -230,7 +232,7 @@ def _build(
         libraries = _libraries(arch, archives, deadline, cxx=cxx)
         if wanted.command:
             host = libraries
-            if arch.name != host_arch().name:
+            if arch != host_arch():
                 host = _libraries(host_arch(), archives, deadline, cxx=False)
             work = Work(origin.folder, wanted.command, origin.shared)
             return build_folder(work, arch, libraries, host, target, deadline)
@@ -307,7 +309,8 @@ def _settings(wanted: Build) -> tuple[object, ...]:
 
 def _libraries(arch: Arch, archives: Archives, deadline: Deadline, *, cxx: bool) -> Libraries:
     toolchain = _tools(arch, archives, deadline)
-    return Libraries(toolchain, cplusplus.library(arch, toolchain, deadline) if cxx else None)
+    plus = cplusplus.library(arch, toolchain, deadline) if cxx else None
+    return Libraries(toolchain, plus, arch.toolchain.library)
 
 
 def _tools(arch: Arch, archives: Archives, deadline: Deadline) -> Path:

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.arch import Arch, host_arch
-from orchestrator.compile.toolchain import CXX_CONFIGURATION, clang, cxx_headers, system_headers, zig_folder
+from orchestrator.compile.toolchain import (
+    clang,
+    cxx_configuration,
+    cxx_headers,
+    stack_options,
+    system_headers,
+    zig_folder,
+)
 
 VERSION = 2
 """Part of the cache's key: raise it when the scripts change."""
@@ -60,14 +67,16 @@ class Tools:
 
 @dataclass(frozen=True)
 class Libraries:
-    """Where the libraries of an architecture are: C's, and C++'s unless nothing is C++."""
+    """Where the libraries of an architecture are: C's, whose name is ``library``, and C++'s unless nothing is
+    C++."""
 
     toolchain: Path
     cxx: Path | None = None
+    library: str = "musl"
 
     def short_names(self) -> Mapping[Path, str]:
         """Names for messages of the folders that headers and archives are in."""
-        return {self.toolchain: "musl", zig_folder() / "lib": "clang"}
+        return {self.toolchain: self.library, zig_folder() / "lib": "clang"}
 
 
 def write_tools(
@@ -127,9 +136,10 @@ def _compiler(name: str, arch: Arch, libraries: Libraries, linkers: Path, source
     link: list[str | Path] = [f"--sysroot={libraries.toolchain}", "-fuse-ld=lld", f"-B{linkers}"]
     link += [x for path in places for x in (f"-B{path}", f"-L{path}")]
     link += ["-stdlib=libc++", "-rtlib=libgcc", "-unwindlib=libgcc", "-Wl,--strip-debug"]
+    link += [f"-Wl,{option}" for option in stack_options(arch)]
     parts = {"always": always, "link": link}
     parts["c"] = [x for path in system_headers(arch, libraries.toolchain) for x in ("-idirafter", path)]
-    parts["cxx"] = [*CXX_CONFIGURATION, *(x for path in cxx_headers() for x in ("-idirafter", path))]
+    parts["cxx"] = [*cxx_configuration(arch), *(x for path in cxx_headers() for x in ("-idirafter", path))]
     words = {key: shlex.join(map(str, value)) for key, value in parts.items()}
     words["shared"] = shlex.quote(str(linkers / _SHARED))
     words["ar"] = shlex.join([str(zig_folder() / "zig"), "ar"])

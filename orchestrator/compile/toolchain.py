@@ -1,10 +1,10 @@
 """The cross-compiler: clang and lld from the ziglang wheel, a C library from Debian.
 
-A toolchain for one architecture is a folder with the headers, start files and archives of
-Debian's prebuilt musl-dev and libgcc packages. Where the release with the C library has the
-architecture, nothing has to be compiled before the first program; elsewhere the library is
+A toolchain for one architecture and C library is a folder with the headers, start files and archives of
+Debian's prebuilt packages of the library, musl unless glibc is asked for, and of libgcc. Where the release
+with musl has the architecture, nothing has to be compiled before the first program; elsewhere musl is
 built once from that release's sources, so that all programs have the same one. A few functions that
-glibc has and manual pages promise are added (``glibc_names``).
+glibc has and manual pages promise are added to it (``glibc_names``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from orchestrator.arch import Arch
-from orchestrator.compile import glibc_names, libc, untrusted
+from orchestrator.arch import Arch, GlibcToolchain
+from orchestrator.compile import glibc, glibc_names, libc, untrusted
 from orchestrator.deadline import Deadline
 from orchestrator.debian.archive import Archive, members
 from orchestrator.errors import BuildError, Unavailable
@@ -85,11 +85,13 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
             # Variants for other ABIs (x32, sf, …) lie one folder deeper.
             if member.path.count("/") == 5:
                 _place(folder, member.path, member.data)
-        version = libc.add(arch, archive.another(libc.SUITE), clang(arch), folder, deadline)
-        _add_start_files(arch, folder, deadline)
-        include = (word for path in system_headers(arch, folder) for word in ("-isystem", path))
-        compiler = [*clang(arch), "-nostdinc", *include]
-        glibc_names.add(folder, compiler, lambda command, failure: tool(command, folder, failure, deadline))
+        if _is_glibc(arch):
+            version = glibc.add(arch, archive, folder)
+            _add_start_files(arch, folder, deadline)
+        else:
+            version = libc.add(arch, archive.another(libc.SUITE), clang(arch), folder, deadline)
+            _add_start_files(arch, folder, deadline)
+            _complete_musl(arch, folder, deadline)
         return {
             "arch": arch.name,
             "libc": version,
@@ -99,13 +101,20 @@ def prepare(arch: Arch, archive: Archive, deadline: Deadline) -> Path:
     return cache.make(KIND, _key(arch), fill, deadline)
 
 
+def _is_glibc(arch: Arch) -> bool:
+    return isinstance(arch.toolchain, GlibcToolchain)
+
+
 def _key(arch: Arch) -> str:
+    if _is_glibc(arch):
+        key = cache.digest(glibc.VERSION, glibc.packages_of(arch), arch.suite, arch.toolchain)
+        return f"{arch.name}-glibc-{key}"
     return f"{arch.name}-{cache.digest(VERSION, libc.SUITE, arch.toolchain, glibc_names.key())}"
 
 
 def libc_version(arch: Arch) -> str:
-    """Return the version of musl that programs of an architecture are linked with, such as ``1.2.5``;
-    "" before its toolchain is first used."""
+    """Return the version of the C library that programs of an architecture are linked with, such as
+    ``1.2.5``; "" before its toolchain is first used."""
     folder = in_cache(arch)
     return str(cache.meta(folder)["libc"]) if folder else ""
 
@@ -128,14 +137,21 @@ def _place(folder: Path, path: str, data: bytes) -> None:
 
 
 def _add_start_files(arch: Arch, folder: Path, deadline: Deadline) -> None:
-    """Add what a C compiler's own package has and musl's has not."""
+    """Add what a C compiler's own package has and a library's has not."""
     for name, text in ((START, _START), ("crtend.o", "")):
         (folder / "start.c").write_text(text)
         command = [*clang(arch), "-c", "start.c", "-o", name]
         tool(command, folder, f"{name} does not compile for {arch.name}", deadline)
     (folder / "start.c").unlink()
+
+
+def _complete_musl(arch: Arch, folder: Path, deadline: Deadline) -> None:
+    """Add what glibc has and programs expect: an archive's name, a few functions."""
     # crypt(3) is in musl's libc.a; Debian's package lacks the empty archive that -lcrypt asks for.
     (folder / "libcrypt.a").write_bytes(b"!<arch>\n")
+    include = (word for path in system_headers(arch, folder) for word in ("-isystem", path))
+    compiler = [*clang(arch), "-nostdinc", *include]
+    glibc_names.add(folder, compiler, lambda command, failure: tool(command, folder, failure, deadline))
 
 
 def compile_program(
@@ -175,7 +191,7 @@ def compile_program(
         failure = f"{source.name} does not compile for {arch.name}"
         words.append(run(command, source.parent, failure, deadline))
         objects.append(target)
-    link += ["-o", short, *_around(toolchain, [*objects, *first], cxx)]
+    link += ["-o", short, *_around(arch, toolchain, [*objects, *first], cxx)]
     run(link, output.parent, f"{output.name} does not link for {arch.name}", deadline)
     short.replace(output)
     for target in objects:
@@ -246,21 +262,40 @@ def _compiler_of(
         return _compiler(arch, toolchain, standard)
     assert cxx is not None
     include = (x for path in (*cxx_headers(), *system_headers(arch, toolchain)) for x in ("-isystem", path))
-    return [*clang(arch), "-xc++", *CXX_FLAGS, *CXX_CONFIGURATION, "-nostdinc", *include]
+    return [*clang(arch), "-xc++", *CXX_FLAGS, *cxx_configuration(arch), "-nostdinc", *include]
 
 
 def _linker(arch: Arch) -> list[str | Path]:
     link: list[str | Path] = [zig_folder() / "zig", "ld.lld", "-static", "-s", "--eh-frame-hdr"]
-    return [*link, "-m", arch.toolchain.emulation]
+    return [*link, *stack_options(arch), "-m", arch.toolchain.emulation]
 
 
-def _around(toolchain: Path, objects: Sequence[str | Path], cxx: Path | None = None) -> list[str | Path]:
+def stack_options(arch: Arch) -> list[str]:
+    """Return the linker's options where the C library's objects ask for an executable stack: without them
+    it refuses."""
+    theirs = arch.toolchain
+    return ["-z", "execstack"] if isinstance(theirs, GlibcToolchain) and theirs.executable_stack else []
+
+
+def cxx_configuration(arch: Arch) -> tuple[str, ...]:
+    """Return how libc++ is configured beside the C library of an architecture's toolchain."""
+    if not _is_glibc(arch):
+        return CXX_CONFIGURATION
+    return tuple(flag.replace("MUSL_LIBC=1", "MUSL_LIBC=0") for flag in CXX_CONFIGURATION)
+
+
+def _around(
+    arch: Arch, toolchain: Path, objects: Sequence[str | Path], cxx: Path | None = None
+) -> list[str | Path]:
     """Wrap objects in the start files and archives of the C library, and of C++ if ``cxx`` is its folder."""
-    archives = [toolchain / name for name in ("libc.a", *_RUNTIME)]
+    # What musl has in one archive is in several of glibc, whose atexit() registers by ``__dso_handle``.
+    names = ["libc.a", *(("libm.a", "libcrypt.a") if _is_glibc(arch) else ()), *_RUNTIME]
+    archives = [toolchain / name for name in names]
     before: list[str | Path] = [toolchain / "crt1.o", toolchain / "crti.o"]
     after = [toolchain / "crtn.o"]
-    if cxx is not None:
+    if cxx is not None or _is_glibc(arch):
         before.append(toolchain / START)
+    if cxx is not None:
         archives = [cxx / "libc++.a", cxx / "libunwind.a", *archives]
     return [*before, *objects, "--start-group", *archives, "--end-group", *after]
 

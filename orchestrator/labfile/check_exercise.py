@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,27 @@ def exercise_problems(
     data = document.data if isinstance(document.data, dict) else {}
     yield from _missing_files(document, folder, ("files",), data.get("files"), spare)
     yield from _shared_problems(document, folder)
+    yield from _library_problems(document, data)
     shared = shared_sources(document, folder) if shared is None else shared
     builds = data.get("build")
     if isinstance(builds, dict):
         yield from _build_problems(document, folder, ("build",), builds, spare, shared)
     for index, build in enumerate(builds if isinstance(builds, list) else []):
         yield from _build_problems(document, folder, ("build", index), build, spare, shared)
+
+
+def _library_problems(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Report a choice of the C library that cannot be had, or that nothing would be linked with."""
+    if data.get("libc") != "glibc":
+        return
+    if data.get("poisoned") is True:
+        words = "programs linked with glibc cannot be poisoned: only musl's allocator can be replaced"
+        yield document.problem(("libc",), words, "leave out `libc` or `poisoned`")
+    given = data.get("build")
+    builds = given if isinstance(given, list) else [given]
+    if given and all(isinstance(build, dict) and build.get("in") == "guest" for build in builds):
+        words = "libc has no effect: all programs are compiled in the machine, with its own library"
+        yield document.problem(("libc",), words, "leave it out, or compile on the controller")
 
 
 def shared_sources(document: Document, folder: Path) -> set[str]:

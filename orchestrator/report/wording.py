@@ -22,7 +22,7 @@ from orchestrator.results.comparison import (
     Table,
 )
 from orchestrator.results.for_student import has_hidden
-from orchestrator.results.platform import in_words, libraries
+from orchestrator.results.platform import of_exercises
 
 SYMBOLS = {Status.PASS: "✓", Status.FAIL: "✗", Status.ERROR: "!", Status.SKIP: "–"}
 NOT_RUN = "·"
@@ -72,7 +72,7 @@ _NAMES = 6
 
 def c_library(table: Table) -> str:
     """Return the C library that programs were linked with, and on which machines if there are several."""
-    return printable(in_words(libraries(table.records())))
+    return printable(of_exercises(table.records()))
 
 
 def warnings(table: Table) -> tuple[str, ...]:

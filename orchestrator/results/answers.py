@@ -13,7 +13,7 @@ from functools import cached_property
 from orchestrator.record import Record
 from orchestrator.results.ending import Ending, details, ending_of
 from orchestrator.results.line_diff import LineDiff, compare_lines, passing_only
-from orchestrator.results.platform import Cause, causes, properties
+from orchestrator.results.platform import Cause, causes, of_same_machines, properties
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ class Answers:
     def causes(self, place: int) -> tuple[Cause, ...]:
         """Return what may explain that the family at ``place`` is not the first one."""
         here, there = self.families[place].records, self.families[0].records
+        if same := of_same_machines(here, there):
+            return (same,)
         return causes([properties(record) for record in here], [properties(record) for record in there])
 
 

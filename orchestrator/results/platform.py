@@ -17,6 +17,8 @@ Properties = Mapping[str, str]
 """Names of properties -> values, in words. What is not known of a machine is missing."""
 
 LIBRARY, KERNEL, BOUNDARY = "C library", "kernel", "boundary"
+LIBRARY_MARK = " "
+"""Between a machine's name and that of the C library, where a program ran there with several."""
 _LONG_DOUBLE = {24: "as float", 53: "as double", 64: "80 bits (x87)", 106: "two doubles", 113: "128 bits"}
 """Bits of the mantissa -> the format: <float.h>, LDBL_MANT_DIG."""
 _SEPARATION = {
@@ -74,6 +76,56 @@ def in_words(found: Mapping[str, Sequence[str]]) -> str:
     return "C library: " + "; ".join(f"{name} on {', '.join(machines)}" for name, machines in found.items())
 
 
+def by_kind(found: Mapping[str, Sequence[str]]) -> str:
+    """Return ``libraries`` as a sentence where machines have programs of several: the versions of each,
+    the most common without its machines."""
+    kinds: dict[str, dict[str, Sequence[str]]] = {}
+    for library, machines in found.items():
+        kind, _, version = library.partition(" ")
+        kinds.setdefault(kind, {})[version] = [name.rpartition(LIBRARY_MARK)[0] for name in machines]
+    return "C libraries: " + "; ".join(f"{kind} {_versions(versions)}" for kind, versions in kinds.items())
+
+
+def of_exercises(records: Sequence[Record]) -> str:
+    """Return the C libraries of these programs as a sentence: by machine; where exercises choose, by exercise
+    too, all but those with the library that most have."""
+    kinds: dict[str, list[Record]] = {}
+    for record in records:
+        if libc := record.platform.get("libc"):
+            kinds.setdefault(str(libc).partition(" ")[0], []).append(record)
+    if len(kinds) < 2:
+        return in_words(libraries(records))
+    names = {kind: dict.fromkeys(record.exercise for record in these) for kind, these in kinds.items()}
+    parts: list[str] = []
+    for kind in sorted(kinds, key=lambda kind: (-len(names[kind]), kind != "musl")):
+        found = libraries(kinds[kind]).items()
+        versions = {library.partition(" ")[2]: machines for library, machines in found}
+        which = f"for {', '.join(names[kind])} " if parts else ""
+        parts.append(f"{which}{kind} {_versions(versions)}")
+    return f"C library: {'; '.join(parts)}"
+
+
+def _versions(versions: Mapping[str, Sequence[str]]) -> str:
+    first, *others = sorted(versions, key=lambda version: -len(versions[version]))
+    return ", ".join([first, *(f"but {other} on {', '.join(versions[other])}" for other in others)])
+
+
+def of_same_machines(here: Sequence[Record], there: Sequence[Record]) -> Cause | None:
+    """Return the C library as what machines ``here`` differ in from ``there``, if each of them gave the other
+    answer with another library; None if not, or if programs ran with one library only."""
+    others = {_machine(record): record for record in there if LIBRARY_MARK in record.machine}
+    twins = [others.get(_machine(record)) for record in here]
+    found = [twin for twin in twins if twin is not None]
+    if not found or len(found) < len(here):
+        return None
+    values = [_values(LIBRARY, [properties(record) for record in records]) for records in (here, found)]
+    return Cause(LIBRARY, values[0], f"{values[1]} on the same machines")
+
+
+def _machine(record: Record) -> str:
+    return record.machine.rpartition(LIBRARY_MARK)[0]
+
+
 def _of_architecture(platform: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     if order := platform.get("byte_order"):
         yield "byte order", str(order)
@@ -122,4 +174,4 @@ def causes(here: Sequence[Properties], there: Sequence[Properties]) -> tuple[Cau
 
 
 def _values(name: str, machines: Sequence[Properties]) -> str:
-    return " or ".join(dict.fromkeys(one[name] for one in machines))
+    return " or ".join(dict.fromkeys(one[name] for one in machines if name in one))

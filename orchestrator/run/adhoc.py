@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.arch import ARCHITECTURES, host_arch
@@ -13,11 +13,17 @@ from orchestrator.compile.toolchain import CXX_SUFFIXES
 from orchestrator.errors import SpecError
 from orchestrator.formatting import printable
 from orchestrator.labfile.load import LoadedExercise, LoadedLab
-from orchestrator.labfile.models import Build, Exercise, Lab, Machine, Step
+from orchestrator.labfile.models import Build, Exercise, Lab, Libc, Machine, Step
 from orchestrator.labfile.suggest import did_you_mean, quote
 from orchestrator.paths import state_dir
 
 EXERCISE = "./program"
+LIBRARIES: Mapping[str, tuple[Libc, ...]] = {
+    "musl": ("musl",),
+    "glibc": ("glibc",),
+    "both": ("musl", "glibc"),
+}
+"""The C libraries that a choice of them means, in the order in which programs run."""
 MACHINES = "machines"
 """The name of the lab, and so of the session, of machines brought up without a lab file."""
 _KEPT = 2**20
@@ -72,9 +78,18 @@ def lab_of_machines(names: Sequence[str]) -> LoadedLab:
 
 
 def lab_of(
-    path: Path, arguments: Sequence[str], *, on: str, stdin: Path | None, command: str, timeout: float
+    path: Path,
+    arguments: Sequence[str],
+    *,
+    on: str,
+    stdin: Path | None,
+    command: str,
+    timeout: float,
+    libc: str = "musl",
 ) -> LoadedLab:
-    """Return a lab with one exercise: this C file, or this folder built by ``command``. Raises SpecError."""
+    """Return a lab with one exercise: this C file, or this folder built by ``command``; with one for each C
+    library if ``libc`` is "both". Raises SpecError."""
+    libraries = _libraries(libc)
     _require(path, command)
     stdin = _input(stdin) if stdin is not None else None
     # Names and arguments may hold any bytes, which the models' own checks refuse.
@@ -86,9 +101,24 @@ def lab_of(
         title=printable(path.name), build=[build], run=[step], timeout=timeout, output_limit=_KEPT
     )
     folder = path.resolve() if path.is_dir() else path.parent.resolve()
-    lab = Lab(lab="try", machines=machines_for(on), exercises=[EXERCISE])
-    loaded = LoadedExercise(EXERCISE, folder, exercise, exact_timeout=True)
-    return LoadedLab(lab=lab, path=path, exercises=(loaded,))
+    loaded = tuple(
+        LoadedExercise(name, folder, exercise.model_copy(update={"libc": library}), exact_timeout=True)
+        for library, name in zip(libraries, _names(libraries), strict=True)
+    )
+    lab = Lab(lab="try", machines=machines_for(on), exercises=[each.name for each in loaded])
+    return LoadedLab(lab=lab, path=path, exercises=loaded)
+
+
+def _libraries(libc: str) -> tuple[Libc, ...]:
+    if libc not in LIBRARIES:
+        hint = did_you_mean(libc, list(LIBRARIES)) or f"choose one: {', '.join(LIBRARIES)}"
+        raise SpecError(f"--libc: unknown C library {quote(libc)}", hint=hint)
+    return LIBRARIES[libc]
+
+
+def _names(libraries: Sequence[str]) -> list[str]:
+    """The exercises' names: also those of the folders that programs run in."""
+    return [EXERCISE] if len(libraries) == 1 else [f"./{library}" for library in libraries]
 
 
 def _input(stdin: Path) -> Path | None:

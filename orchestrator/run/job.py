@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile.compiler_messages import errors_first, for_any_architecture
 from orchestrator.compile.cross import build_exercise, warnings_of
-from orchestrator.compile.toolchain import libc_version
+from orchestrator.compile.libc_facts import platform_of_library
 from orchestrator.errors import (
     BuildError,
     CanaryError,
@@ -247,9 +247,10 @@ def _programs(
 
 def _platform(exercise: LoadedExercise, machine: RunningMachine, arch: Arch) -> dict[str, Any]:
     """Return what may explain a difference: the machine's facts, and the C library that was linked in."""
-    here = any(build.where == "controller" for build in exercise.spec.build)
-    version = libc_version(arch) if here else ""
-    return machine.facts.platform | ({"libc": f"musl {version}"} if version else {})
+    platform = machine.facts.platform
+    if not any(build.where == "controller" for build in exercise.spec.build):
+        return platform
+    return platform | platform_of_library(arch.linked_with(exercise.spec.libc))
 
 
 def _exercise_context(job: Job, machine: RunningMachine, context: RunContext) -> ExerciseContext:

@@ -25,6 +25,7 @@ from orchestrator.machines import host_packages
 from orchestrator.machines.provision import MAKE_SECONDS
 from orchestrator.progress import Progress
 from orchestrator.record import Record
+from orchestrator.run.by_library import labelled
 from orchestrator.run.unstarted import unstarted_record
 
 NOT_BUILT = "does not compile"
@@ -32,8 +33,9 @@ NOT_BUILT = "does not compile"
 
 @dataclass(frozen=True)
 class Prebuilt:
-    """A lab whose one program is built. ``lab`` has the machines that it was built for; None if there are
-    none. ``made`` and ``failures`` are by architecture, ``absent`` are records of the other machines."""
+    """A lab whose program is built, with each C library that it is to run with. ``lab`` has the machines that
+    it was built for; None if there are none. ``made`` and ``failures`` are by architecture, followed by the
+    library if there are two; ``absent`` are records of the other machines."""
 
     lab: LoadedLab | None
     made: Mapping[str, Built]
@@ -47,17 +49,36 @@ def prebuilt(lab: LoadedLab, arguments: Sequence[str], program: str, progress: P
 
     Raises SpecError if it has to be chosen, ImageError, Unavailable, TimedOut, Interrupted.
     """
-    (exercise,) = lab.exercises
     arches = {arch.name: arch for arch in map(arch_of, lab.lab.machines.values())}
-    made, failures = _build_all(exercise, arches, progress)
-    machines = {name: m for name, m in lab.lab.machines.items() if arch_of(m).name in made}
-    absent = tuple(_absent(lab, name) for name in lab.lab.machines if name not in machines)
+    several = [_OfLibrary(one, *_build_all(one, arches, progress)) for one in lab.exercises]
+    made = {labelled(lab, of.exercise, arch): one for of in several for arch, one in of.made.items()}
+    failures = {labelled(lab, of.exercise, arch): one for of in several for arch, one in of.failures.items()}
+    somewhere = {arch for of in several for arch in of.made}
+    machines = {name: m for name, m in lab.lab.machines.items() if arch_of(m).name in somewhere}
+    absent = tuple(
+        _absent(lab, of.exercise, name)
+        for of in several
+        for name in lab.lab.machines
+        if name not in machines or not of.made
+    )
     if not machines:
         return Prebuilt(None, made, failures, absent)
-    chosen = {arch: choose(result, program) for arch, result in made.items()}
-    ready = _ready(exercise, made, chosen, arguments)
-    some = lab.lab.model_copy(update={"machines": machines})
-    return Prebuilt(replace(lab, lab=some, exercises=(ready,)), made, failures, absent)
+    ready = []
+    for of in several:
+        if of.made:
+            chosen = {arch: choose(result, program) for arch, result in of.made.items()}
+            ready.append(_ready(of.exercise, of.made, chosen, arguments))
+    some = lab.lab.model_copy(update={"machines": machines, "exercises": [one.name for one in ready]})
+    return Prebuilt(replace(lab, lab=some, exercises=tuple(ready)), made, failures, absent)
+
+
+@dataclass(frozen=True)
+class _OfLibrary:
+    """What was built with one C library: by architecture."""
+
+    exercise: LoadedExercise
+    made: Mapping[str, Built]
+    failures: Mapping[str, BuildError]
 
 
 def _build_all(
@@ -69,7 +90,8 @@ def _build_all(
     (build,) = exercise.spec.build
     origin = origin_of(exercise)
     plus = any(path.suffix in CXX_SUFFIXES for path in inputs(origin, build))
-    doing = "compiling, the first time with the library of C++" if plus else "compiling"
+    doing = "compiling" if exercise.spec.libc == "musl" else f"compiling with {exercise.spec.libc}"
+    doing = f"{doing}, the first time with the library of C++" if plus else doing
 
     def one(arch: Arch) -> Built | BuildError:
         progress.doing(f"build {arch.name}", doing)
@@ -137,9 +159,8 @@ def _running(step: Step, path: str, arguments: Sequence[str]) -> Step:
     return step.model_copy(update={"run": shlex.join([f"./{path}", *arguments])})
 
 
-def _absent(lab: LoadedLab, name: str) -> Record:
+def _absent(lab: LoadedLab, exercise: LoadedExercise, name: str) -> Record:
     """The record of a machine that has nothing to run."""
-    (exercise,) = lab.exercises
     job = Job("", lab.lab.lab, name, "", (exercise.name,))
     blank = unstarted_record(lab, job, this_host().name, host_arch())
     return replace(blank, exercise=exercise.name, reason=NOT_BUILT)

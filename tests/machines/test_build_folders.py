@@ -23,13 +23,13 @@ ARCH = "s390x"
 MAIN = "int main(void) { return 0; }\n"
 
 
-def build(folder: Path, files: Mapping[str, str], *sources: str) -> Built:
+def build(folder: Path, files: Mapping[str, str], *sources: str, libc: str = "musl") -> Built:
     """What make, or the compiler if there are ``sources``, makes of these files for ``ARCH``."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     what = Build.model_construct(sources=list(sources)) if sources else Build(command="make")
-    spec = Exercise.model_validate({"title": "a", "run": "./prog"})
+    spec = Exercise.model_validate({"title": "a", "run": "./prog", "libc": libc})
     exercise = LoadedExercise("work/project", folder, spec)
     deadline = Deadline.after(900)
     made = built(exercise, Origin("project", folder), what, ARCHITECTURES[ARCH], Archives(deadline), deadline)
@@ -108,10 +108,11 @@ SHAPES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("libc", ["musl", pytest.param("glibc", marks=pytest.mark.whole)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_shape_of_project_is_built_as_it_is(tmp_path: Path, shape: str) -> None:
+def test_a_shape_of_project_is_built_as_it_is(tmp_path: Path, shape: str, libc: str) -> None:
     makefile, files = SHAPES[shape]
-    made = build(tmp_path, {"Makefile": makefile, **files})
+    made = build(tmp_path, {"Makefile": makefile, **files}, libc=libc)
     assert [Path(name).name for name in made.programs] == ["prog"]
     assert set(files) <= set(made.data)
 

@@ -106,6 +106,7 @@ _OF_ALL: Mapping[str, Callable[[Typed], Candidates]] = {
     "format": _words("text", "json"),
     "image": _images,
     "lab": _labs,
+    "libc": _words("musl", "glibc", "both"),
     "machine": partial(_kinds_of_machine, every=False),
     "on": partial(_kinds_of_machine, every=True),
     "only": _machines_of_lab,

@@ -192,6 +192,8 @@ class Plot(Spec):
     """Observation and its label; each is a picture and a row of the table."""
 
 
+Libc = Literal["musl", "glibc"]
+"""The C libraries that programs can be linked with."""
 Asked = Literal["start", "memory", "contention"]
 ANSWERS: dict[str, str] = {
     "start": "start_seconds",
@@ -281,6 +283,8 @@ class Exercise(Spec):
     """Set where a student writes some of the files."""
     parameters: dict[Annotated[str, Field(pattern=PARAMETER_PATTERN)], Parameter] = {}
     """Values that differ from student to student, by name; ${NAME} in commands and checks stands for one."""
+    libc: Libc = "musl"
+    """The C library that programs compiled on the controller are linked with: musl (default) or glibc."""
     poisoned: bool = False
     """Whether all steps are run once more, with student programs whose memory is not zero."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import doctor, main
+from orchestrator.cli import doctor, main, readiness
 from orchestrator.drivers.sandbox.driver import DRIVER as SANDBOX
 from orchestrator.errors import Exit, Unavailable
 from orchestrator.host.packages import Need
@@ -97,3 +97,30 @@ def test_a_driver_that_cannot_is_an_obstacle_without_a_package(
     plan = said(capsys, "plan", "separation", "--only", "process,sandbox")
     assert "fits, but not every machine can run" in plan
     assert plan.splitlines()[-1] == "sandbox: mounted noexec (set it elsewhere)"
+
+
+def with_glibc(folder: Path, libc: str) -> str:
+    """A lab of one exercise for two machines of one architecture and one of another."""
+    (folder / "one").mkdir(exist_ok=True)
+    (folder / "lab.yaml").write_text(
+        "lab: libraries\nmachines: {a: {driver: qemu, arch: s390x}, b: {driver: qemu, arch: s390x}, "
+        "c: {driver: qemu, arch: riscv64}}\nexercises: [./one]\n"
+    )
+    (folder / "one/p.c").write_text("")
+    (folder / "one/exercise.yaml").write_text(
+        f"title: one\nlibc: {libc}\nbuild: {{sources: [p.c]}}\nrun: ./p\n"
+    )
+    return str(folder)
+
+
+def test_a_plan_says_which_glibc_is_to_be_downloaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "glibc to download for s390x, riscv64: about 11.0 MiB"
+    lab = with_glibc(tmp_path, "glibc")
+    assert words in said(capsys, "plan", lab).splitlines()
+    assert words in json.loads(said(capsys, "plan", lab, "--format", "json"))["notes"]
+    assert "downloaded on first use for amd64, " in said(capsys, "doctor")
+    monkeypatch.setattr(readiness, "in_cache", lambda arch: tmp_path if arch.name == "s390x" else None)
+    assert "glibc to download for riscv64: about 8.0 MiB" in said(capsys, "plan", lab)
+    assert "glibc to download" not in said(capsys, "plan", with_glibc(tmp_path, "musl"))

@@ -188,6 +188,7 @@ poisoned: true
         (("[{sources: [service.c]}]", "[{sources: [service.c], in: guest}]"), "compiled on the controller"),
         (("run:", "canaries: [file]\nrun:"), "steps with `canaries` run only once"),
         (("run:", "needs: {network: true}\nrun:"), "steps with `network` run only once"),
+        (("run:", "libc: glibc\nrun:"), "programs linked with glibc cannot be poisoned"),
         (
             ("build: [{sources: [service.c]}]\nrun: ./service", "files: [service.c]\nrun: sh service.c"),
             "no program is compiled from a student's file",
@@ -216,3 +217,34 @@ def test_what_can_be_poisoned(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_exercise(tmp_path, "x")
     assert "hidden.yaml:1:29: poisoned programs are compiled on the controller" in caught.value.describe()
+
+
+# The C library
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        ("[{sources: [p.c]}]", ""),
+        ("[{sources: [p.c]}, {sources: [p.c], output: q, in: guest}]", ""),
+        ("{sources: [p.c], in: guest}", "exercise.yaml:3:7: libc has no effect"),
+        ("[{sources: [p.c], in: guest}]", "exercise.yaml:3:7: libc has no effect"),
+    ],
+)
+def test_glibc_is_for_what_is_compiled_on_the_controller(tmp_path: Path, build: str, words: str) -> None:
+    (tmp_path / "p.c").write_text("")
+    (tmp_path / "exercise.yaml").write_text(f"title: a\nbuild: {build}\nlibc: glibc\nrun: ./p\n")
+    if not words:
+        assert load_exercise(tmp_path, "x").spec.libc == "glibc"
+        return
+    with pytest.raises(SpecError) as caught:
+        load_exercise(tmp_path, "x")
+    assert words in caught.value.describe()
+
+
+def test_there_are_two_c_libraries(tmp_path: Path) -> None:
+    (tmp_path / "exercise.yaml").write_text("title: a\nlibc: bionic\nrun: id\n")
+    with pytest.raises(SpecError) as caught:
+        load_exercise(tmp_path, "x")
+    assert "exercise.yaml:2:7" in caught.value.describe()
+    assert "musl" in caught.value.describe()

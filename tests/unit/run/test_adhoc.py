@@ -6,10 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from factories import record
 
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.errors import SpecError
+from orchestrator.compile.cross import Built
+from orchestrator.errors import BuildError, SpecError
+from orchestrator.labfile.load import LoadedExercise, LoadedLab
+from orchestrator.progress import SilentProgress
+from orchestrator.run import by_library, prebuild
 from orchestrator.run.adhoc import lab_of, machines_for
+from orchestrator.run.by_library import named_by_library, places
 
 
 def test_all_is_every_boundary_and_every_architecture() -> None:
@@ -114,3 +120,71 @@ def test_names_and_arguments_hold_any_bytes(tmp_path: Path) -> None:
     (tmp_path / name).touch()
     lab = lab_of(tmp_path / name, [os.fsdecode(b"\xff")], on="vm", stdin=None, command="", timeout=5.0)
     assert lab.exercises[0].spec.run[0].argv == ["./" + name.removesuffix(".c"), "\udcff"]
+
+
+def both(folder: Path, libc: str = "both") -> LoadedLab:
+    (folder / "p.c").touch()
+    return lab_of(folder / "p.c", [], on="vm,s390x", stdin=None, command="", timeout=5.0, libc=libc)
+
+
+def test_with_two_libraries_a_program_is_run_twice_on_each_machine(tmp_path: Path) -> None:
+    lab = both(tmp_path)
+    assert [(one.name, one.spec.libc) for one in lab.exercises] == [("./musl", "musl"), ("./glibc", "glibc")]
+    assert lab.lab.exercises == ["./musl", "./glibc"]
+    assert places(lab) == ["vm musl", "vm glibc", "s390x musl", "s390x glibc"]
+
+
+@pytest.mark.parametrize("libc", ["musl", "glibc"])
+def test_with_one_library_nothing_is_named_for_it(tmp_path: Path, libc: str) -> None:
+    lab = both(tmp_path, libc)
+    assert [one.spec.libc for one in lab.exercises] == [libc]
+    assert places(lab) == ["vm", "s390x"]
+
+
+def test_a_library_that_is_not_there_gets_a_hint(tmp_path: Path) -> None:
+    for name, hint in (("glib", "did you mean 'glibc'?"), ("bionic", "choose one: musl, glibc, both")):
+        with pytest.raises(SpecError, match="unknown C library") as wrong:
+            both(tmp_path, name)
+        assert wrong.value.hint == hint
+
+
+def test_results_are_named_for_the_library_and_say_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_library, "platform_of_library", lambda arch: {"libc": arch.toolchain.library})
+    facts = {"bits": 64, "libc": "what a host of a cluster says"}
+    ran = [record(machine="vm", exercise=f"./{name}", platform=facts) for name in ("glibc", "musl")]
+    never = record(machine="s390x", arch="s390x", exercise="./musl", platform={})
+    found = named_by_library(both(tmp_path), [*ran, never])
+    assert [(one.machine, one.platform.get("libc")) for one in found] == [
+        ("vm glibc", "glibc"),
+        ("vm musl", "musl"),
+        ("s390x musl", None),
+    ]
+    assert found[0].platform["bits"] == 64
+
+
+def test_what_compiles_with_one_library_only_runs_with_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the other there is an answer that is missing, on each machine."""
+    (tmp_path / "p").write_bytes(b"program")
+    program = Built({"p": tmp_path / "p"}, {})
+    failure = BuildError("p.c does not compile for s390x", words="no such header")
+
+    def build(exercise: LoadedExercise, *_: object) -> object:
+        if exercise.spec.libc == "musl":
+            return {}, {"s390x": failure, "amd64": failure}
+        return {"s390x": program}, {"amd64": failure}
+
+    monkeypatch.setattr(prebuild, "_build_all", build)
+    monkeypatch.setattr(prebuild, "arch_of", lambda machine: ARCHITECTURES[machine.arch or "amd64"])
+    lab = both(tmp_path)
+    ready = prebuild.prebuilt(lab, [], "", SilentProgress())
+    assert list(ready.made) == ["s390x glibc"]
+    assert list(ready.failures) == ["s390x musl", "amd64 musl", "amd64 glibc"]
+    assert ready.lab is not None
+    assert list(ready.lab.lab.machines) == ["s390x"]
+    assert [one.name for one in ready.lab.exercises] == ready.lab.lab.exercises == ["./glibc"]
+    told = [(one.machine, one.exercise) for one in ready.absent]
+    assert told == [("vm", "./musl"), ("s390x", "./musl"), ("vm", "./glibc")]
