@@ -13,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -146,7 +147,8 @@ static int be_helper(void)
 
 static void become_attacker(void)
 {
-    if (setresgid(ATTACKER, ATTACKER, ATTACKER) == -1 || setresuid(ATTACKER, ATTACKER, ATTACKER) == -1)
+    if (setgroups(0, NULL) == -1 || setresgid(ATTACKER, ATTACKER, ATTACKER) == -1 ||
+        setresuid(ATTACKER, ATTACKER, ATTACKER) == -1)
         die("becoming the attacker");
 }
 
