@@ -29,6 +29,7 @@ static inline const char *verdict(int error)
     case EAGAIN: return "blocked (EAGAIN)";
     case EBADF: return "blocked (EBADF)";
     case EINVAL: return "blocked (EINVAL)";
+    case EIO: return "blocked (EIO)";
     case ELOOP: return "blocked (ELOOP)";
     case EMFILE: return "blocked (EMFILE)";
     case ENOENT: return "blocked (ENOENT)";

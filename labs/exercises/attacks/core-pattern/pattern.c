@@ -17,6 +17,7 @@
 
 #include "../newroot.h"
 
+enum { ORDINARY = 12345 };
 enum flag { WRITABLE, READ_ONLY, USER_NAMESPACE };
 
 static const char SETTING[] = "/proc/sys/kernel/core_pattern", PROOF[] = "proof";
@@ -86,34 +87,17 @@ static _Noreturn void attack(enum flag flag)
     _exit(0);
 }
 
-static void write_map(const char *file, const char *text)
-{
-    int fd = open(file, O_WRONLY | O_CLOEXEC);
-    if (fd == -1 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd) == -1)
-        die(file);
-}
-
-/* Root inside is an ordinary user outside: user_namespaces(7). */
-static void map_root(void)
-{
-    write_map("/proc/self/setgroups", "deny");
-    write_map("/proc/self/uid_map", "0 12345 1");
-    write_map("/proc/self/gid_map", "0 12345 1");
-}
-
 static const char *run(enum flag flag)
 {
     pid_t maker = start_child();
     if (maker == 0) {
         int user = flag == USER_NAMESPACE ? CLONE_NEWUSER : 0;
-        /* Changing ids makes a process's /proc files root's: PR_SET_DUMPABLE in prctl(2). */
-        if (user != 0 && (setresgid(12345, 12345, 12345) == -1 || setresuid(12345, 12345, 12345) == -1 ||
-                          prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1))
-            die("setresuid");
+        if (user != 0)
+            become_ordinary(ORDINARY);
         if (unshare(user | CLONE_NEWNS | CLONE_NEWPID) == -1)
             _exit(errno);
         if (user != 0)
-            map_root();
+            map_root(ORDINARY);
         pid_t inside = start_child();
         if (inside == 0)
             attack(flag);
