@@ -146,16 +146,16 @@ def test_told_to_stop_it_takes_nothing_new_and_ends_after_its_units(
 
 
 def test_a_lack_of_descriptors_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept, left = Server._accept, [2]
+
+    def scarce(server: Server, listener: socket.socket) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(24, "Too many open files")
+        accept(server, listener)
+
+    monkeypatch.setattr(Server, "_accept", scarce)  # before it starts: it waits in one for its first client
     with _listening(tmp_path, monkeypatch) as running:
-        accept, left = Server._accept, [2]
-
-        def scarce(server: Server, listener: socket.socket) -> None:
-            if left[0]:
-                left[0] -= 1
-                raise OSError(24, "Too many open files")
-            accept(server, listener)
-
-        monkeypatch.setattr(Server, "_accept", scarce)
         with AgentClient(over_socket(running.agent.place.socket)) as client:
             assert client.leases(soon()) == []
         assert sum("Too many open files" in words for words in running.agent.said) == 2
