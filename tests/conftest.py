@@ -19,6 +19,7 @@ settings.register_profile("isolab", deadline=None)
 settings.load_profile("isolab")
 
 _NUMBERS = itertools.count()
+UNIT = Path(__file__).parent / "unit"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,6 +74,21 @@ def heeded_signals() -> None:
             signal.signal(number, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def nobodys_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(autouse=True)
+def state_of_nobody(
+    request: pytest.FixtureRequest, nobodys_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quick tests know nothing of the machines that whoever runs them has up. A test that is about a state
+    folder has another."""
+    if UNIT in request.path.parents:
+        monkeypatch.setenv("ISOLAB_STATE", str(nobodys_state))
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,9 @@ void open_way_out(const char *text);
 void make_room(void);
 void take_identity(void);
 
+/* translations.c: emulators that remember too much */
+void watch_what_is_executed(void);
+
 /* home.c: a home folder on a disk of its own */
 void prepare_for_home(void);
 bool mount_home(const char *size);

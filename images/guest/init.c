@@ -283,6 +283,7 @@ int main(int argc, char **argv)
 	prepare_for_home();
 	bound_what_stays();
 	mount_point_files();
+	watch_what_is_executed();
 	network();
 	bool appliance = asked_for("isolab.appliance"), warm = asked_for("isolab.warm");
 	if (appliance) {

@@ -33,6 +33,7 @@ RUNNER_FILES = (*RUNNER_SOURCES, "run.h")
 """What determines the runner."""
 INIT_SOURCES = (
     "init.c", "console.c", "port.c", "network.c", "identity.c", "home.c", "keys.c", "server.c",
+    "translations.c",
 )  # fmt: skip
 PREACCEPT, PREACCEPT_SOURCE = "usr/lib/isolab/preaccept.so", "preaccept.c"
 HOME_INITRD = "initrd.home"
