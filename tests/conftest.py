@@ -82,13 +82,13 @@ def nobodys_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def state_of_nobody(
-    request: pytest.FixtureRequest, nobodys_state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def state_of_nobody(request: pytest.FixtureRequest, nobodys_state: Path) -> Iterator[None]:
     """Quick tests know nothing of the machines that whoever runs them has up. A test that is about a state
     folder has another."""
-    if UNIT in request.path.parents:
-        monkeypatch.setenv("ISOLAB_STATE", str(nobodys_state))
+    with pytest.MonkeyPatch.context() as patch:  # one of its own: it is undone after all of a test's
+        if UNIT in request.path.parents:
+            patch.setenv("ISOLAB_STATE", str(nobodys_state))
+        yield
 
 
 @pytest.fixture(scope="session")
