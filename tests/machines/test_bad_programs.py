@@ -37,7 +37,9 @@ class TestBadPrograms:
     def test_one_that_never_ends(self, rough: dict[Any, Any], machine: str) -> None:
         record = rough[machine, "./endless"]
         assert record["status"] == "fail"
-        assert "(1 s, times " in record["reason"]
+        # Both limits are 10 s here, and a guest's clock of its processor may be ahead of the host's.
+        by_which = ("(1 s, times ", "used 10 s of processor time, stopped by isolab")
+        assert any(words in record["reason"] for words in by_which), record["reason"]
 
     def test_one_that_gives_up(self, rough: dict[Any, Any], machine: str) -> None:
         record = rough[machine, "./three"]
