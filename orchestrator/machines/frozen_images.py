@@ -117,10 +117,9 @@ def _made(
         return {**facts, **tested, "freeze_seconds": spent}, ""
     except Interrupted:
         raise
-    except LabError as problem:
-        return {}, problem.first_line
-    except (OSError, ValueError) as problem:
-        return {}, str(problem)
+    except (LabError, OSError, ValueError) as problem:
+        known = problem if isinstance(problem, LabError) else LabError(str(problem) or type(problem).__name__)
+        return {}, known.first_line
 
 
 def _tested(
