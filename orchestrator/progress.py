@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -32,6 +32,17 @@ class Progress(Protocol):
 
     def tell(self, text: str) -> None:
         """Print a line that stays on screen: something the user must know."""
+
+
+@dataclass(frozen=True)
+class ToldProgress:
+    """Only what the user must know: ``tell`` takes each such line."""
+
+    tell: Callable[[str], None]
+
+    def doing(self, who: str, what: str, expected: float = 0.0) -> None: ...
+
+    def done(self, who: str, what: str = "") -> None: ...
 
 
 class SilentProgress:

@@ -20,7 +20,8 @@ from orchestrator.classes.work.not_taken import first_of
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import LabError
 from orchestrator.formatting import counted
-from orchestrator.progress import Progress, SilentProgress
+from orchestrator.progress import Progress, ToldProgress
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.lifecycle import take_down
 from orchestrator.sessions.lookup import SessionMachine
 
@@ -52,9 +53,10 @@ def bring_down(
     with held(found, progress):
         machines = {place: one for place, one in there(found).items() if everything or place.seat in names}
         up = [seat for seat in seats if any(place.seat == seat.name for place in machines)]
-        copies = _collected(found, up, progress, cancellation) if up else []
-        progress.doing(found.name, f"taking down {counted(len(machines), 'machine')}")
-        failed = _taken_down(found, machines, progress, everything=everything)
+        with Connections() as connections:
+            copies = _collected(found, up, connections, progress, cancellation) if up else []
+            progress.doing(found.name, f"taking down {counted(len(machines), 'machine')}")
+            failed = _taken_down(found, machines, connections, progress, everything=everything)
         gone = [place for place in machines if place not in failed]
         TimeLimits(found).end(place.seat for place in gone)
         destroyed = _destroy(found, copies, gone, progress) if found.spec.exam else []
@@ -77,14 +79,20 @@ def bring_down(
 
 
 def _taken_down(
-    found: LoadedClass, machines: Mapping[Place, SessionMachine], progress: Progress, *, everything: bool
+    found: LoadedClass,
+    machines: Mapping[Place, SessionMachine],
+    connections: Connections,
+    progress: Progress,
+    *,
+    everything: bool,
 ) -> dict[Place, LabError]:
-    """Take these machines down, here and on hosts; returns why those are not that are not. ``everything``:
-    nothing else of the class stays on a host."""
+    """Take these machines down, here and on hosts; returns why those are not that are not. Those here are
+    entered by ``connections``. ``everything``: nothing else of the class stays on a host."""
     on_hosts = {*machines_on_hosts(found)} if found.hosts is not None else set()
     away = [place for place in machines if (place.seat, place.machine) in on_hosts]
     here = {one.name: place for place, one in machines.items() if place not in away}
-    problems = take_down([machines[place] for place in here.values()], SilentProgress()) if here else []
+    told = ToldProgress(progress.tell)
+    problems = take_down([machines[place] for place in here.values()], told, connections) if here else []
     failed = {here[failure.machine]: failure.problem for failure in problems}
     if found.hosts is not None and (away or everything):
         done = down_on_hosts(found, away, progress, everything=everything)
@@ -93,15 +101,20 @@ def _taken_down(
 
 
 def _collected(
-    found: LoadedClass, seats: Sequence[Seat], progress: Progress, cancellation: Cancellation
+    found: LoadedClass,
+    seats: Sequence[Seat],
+    connections: Connections,
+    progress: Progress,
+    cancellation: Cancellation,
 ) -> list[Collected]:
     """Collect; of an examination twice where a file did not come: it may have gone while it was copied."""
-    copies = collect(found, seats, progress, cancellation)
+    copies = collect(found, seats, progress, cancellation, connections=connections)
     left = {one.seat for one in copies if one.missed}
     if not left or not found.spec.exam:
         return copies
     some = [seat for seat in seats if seat.name in left]
-    again = {(one.seat, one.machine): one for one in collect(found, some, progress, cancellation)}
+    more = collect(found, some, progress, cancellation, connections=connections)
+    again = {(one.seat, one.machine): one for one in more}
     return [_both(one, again.get((one.seat, one.machine))) for one in copies]
 
 

@@ -21,7 +21,7 @@ from orchestrator.classes.work.not_taken import not_taken
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Interrupted, LabError
 from orchestrator.formatting import counted
-from orchestrator.progress import SilentProgress
+from orchestrator.progress import SilentProgress, ToldProgress
 
 TICK_SECONDS = 2.0
 GONE_SECONDS = 20.0
@@ -111,7 +111,9 @@ class Service:
         still."""
         for words in overdue(self.found, names, datetime.now(UTC)):
             self.say(words)
-        done = bring_down(self.found, self._seats(names), SilentProgress(), cancellation, everything=False)
+        done = bring_down(
+            self.found, self._seats(names), ToldProgress(self.say), cancellation, everything=False
+        )
         self._say_not_taken(done.collected)
         over = [name for name in names if name not in done.unfinished]
         TimeLimits(self.found).end(over)  # also where nothing was up

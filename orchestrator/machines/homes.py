@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.deadline import Deadline, poll
 from orchestrator.drivers.model import HomeDisk, Order
 from orchestrator.errors import SpecError, TransportError, Unavailable
+from orchestrator.formatting import bounded, printable
 from orchestrator.images import home as home_image
 from orchestrator.paths import make_folder
 from orchestrator.transport.base import Site, Transport
@@ -126,4 +127,7 @@ def sync_home(transport: Transport, deadline: Deadline) -> None:
 
     For who takes a machine down on purpose. Raises TransportError, TimedOut, Interrupted.
     """
-    transport.run(["sync"], deadline=deadline)
+    done = transport.run(["sync"], deadline=deadline)
+    if done.code != 0:
+        words = bounded(printable(done.stderr.decode(errors="replace").strip()), 200)
+        raise TransportError(f"`sync` failed there: {words or f'status {done.code}'}")

@@ -24,7 +24,6 @@ from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.labfile.plan import jobs as plan_jobs
 from orchestrator.machines.context import MachineContext
-from orchestrator.machines.homes import sync_home
 from orchestrator.machines.journal import Journal, member_of
 from orchestrator.machines.lifecycle import connected, remove, start
 from orchestrator.machines.provision import LabContext, lab_context, provision
@@ -32,11 +31,11 @@ from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
 from orchestrator.results.store import new_run_id
 from orchestrator.run.run import Selection
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.lookup import SessionMachine, State, ask_all, session_machines
+from orchestrator.sessions.settle import settle_home
 
 LOCK_SECONDS = 3600.0
-SETTLE_SECONDS = 20.0
-"""How long a machine may take to write out its home disk before it is taken down."""
 SOON = 0.05
 """Seconds to find out whether another process holds a session."""
 BEFORE = "before-reset"
@@ -196,7 +195,8 @@ def renew(machine: SessionMachine, progress: Progress, cancellation: Cancellatio
     order = _order_again(machine, progress)
     driver = drivers.load(order.machine.driver)
     progress.doing(machine.machine, "taking down")
-    _settle_home(machine)
+    with Connections() as connections:
+        settle_home(machine, connections, progress)
     # Ours until it is up again, and in the journal all the time: who takes all down waits for it.
     context.journal.intend(machine.handle, machine.member)
     try:
@@ -233,13 +233,16 @@ def _order_again(machine: SessionMachine, progress: Progress) -> Order:
     return order
 
 
-def take_down(there: Sequence[SessionMachine], progress: Progress) -> list[Failure]:
-    """Remove machines and their logs, in parallel; returns those that could not be removed."""
-    journal = Journal()
+def take_down(
+    there: Sequence[SessionMachine], progress: Progress, connections: Connections | None = None
+) -> list[Failure]:
+    """Remove machines and their logs, in parallel; returns those that could not be removed. ``connections``
+    to them are used and closed."""
+    journal, ways = Journal(), connections or Connections()
 
     def one(machine: SessionMachine) -> None:
         progress.doing(machine.machine, "taking down")
-        _settle_home(machine)
+        settle_home(machine, ways, progress)
         _remove(machine, journal)
         shutil.rmtree(machine.logs, ignore_errors=True)
         progress.done(machine.machine)
@@ -285,20 +288,6 @@ def side_by_side(
 
 def _remove(machine: SessionMachine, journal: Journal) -> None:
     remove(machine.handle, drivers.load(machine.handle.driver), journal)
-
-
-def _settle_home(machine: SessionMachine) -> None:
-    """Have a machine write to its home disk what it has yet to write; one that does not answer has done so
-    within a second of it."""
-    order, handle = machine.member.order, machine.handle
-    if order is None or order.home is None:
-        return
-    deadline = Deadline.after(SETTLE_SECONDS)
-    with (
-        contextlib.suppress(LabError, OSError),
-        drivers.load(handle.driver).connect(handle, deadline) as there,
-    ):
-        sync_home(there, deadline)
 
 
 def _set_aside(logs: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -20,6 +20,7 @@ from orchestrator.errors import LabError, SpecError, TimedOut, TransportError
 from orchestrator.formatting import printable
 from orchestrator.host import process
 from orchestrator.sessions.outgoing import BLOCK, MOST_EXTENTS, Outgoing, add, extents, render_fill
+from orchestrator.transport.base import EndingStream
 from orchestrator.units import size_text
 
 STALL_SECONDS = 120.0
@@ -146,18 +147,34 @@ def receive(
     names: bytes = b"",
     most_data: int | None = None,
 ) -> Received:
-    """Receive what the command ``argv`` packs into the folder ``target``, at most ``limit`` bytes. Where it
-    is given ``names`` on its standard input, it may send several archives, one after the other. ``most_data``
-    limits the bytes that are not holes once they are here.
+    """Receive what the command ``argv`` of this host packs, as ``receive_from`` does. Raises as it does."""
+    return receive_from(
+        process.Conversation(argv), target, limit, on_progress, what, names=names, most_data=most_data
+    )
+
+
+def receive_from(
+    command: EndingStream,
+    target: Path,
+    limit: int,
+    on_progress: OnProgress,
+    what: str = "",
+    *,
+    names: bytes = b"",
+    most_data: int | None = None,
+) -> Received:
+    """Receive what a command packs into the folder ``target``, at most ``limit`` bytes, and close it. Where
+    it is given ``names`` on its standard input, it may send several archives, one after the other.
+    ``most_data`` limits the bytes that are not holes once they are here.
 
     Only regular files and folders are accepted, under plain relative names, with their modes and times;
     hard links only to files of the same stream. Symbolic links in the archive are skipped, and links on
     this host that lead out of ``target`` are not followed. Raises SpecError when ``what`` is not there,
     TransportError, TimedOut.
     """
-    target.mkdir(parents=True, exist_ok=True)
     received = Received()
-    with _talking(argv) as (talk, words):
+    with _open(command) as (talk, words):
+        target.mkdir(parents=True, exist_ok=True)
         _tell(talk, names, words)
         source = _Source(talk, limit, on_progress)
         try:
@@ -175,7 +192,7 @@ def receive(
     return received
 
 
-def _tell(talk: process.Conversation, names: bytes, words: Callable[[], str]) -> None:
+def _tell(talk: EndingStream, names: bytes, words: Callable[[], str]) -> None:
     """Send a command its names, and end its input. Raises TransportError, TimedOut."""
     try:
         for start in range(0, len(names), _BLOCK):
@@ -323,7 +340,7 @@ def _finish_folder(where: Path, about: tarfile.TarInfo) -> None:
 class _Sink:
     """Output of a tar stream."""
 
-    def __init__(self, talk: process.Conversation, on_progress: OnProgress) -> None:
+    def __init__(self, talk: EndingStream, on_progress: OnProgress) -> None:
         self._talk, self._on_progress, self._count = talk, on_progress, 0
 
     def write(self, data: bytes) -> int:
@@ -337,7 +354,7 @@ class _Sink:
 class _Source:
     """Input of a tar stream, limited to what was granted: a header may claim any length."""
 
-    def __init__(self, talk: process.Conversation, limit: int, on_progress: OnProgress) -> None:
+    def __init__(self, talk: EndingStream, limit: int, on_progress: OnProgress) -> None:
         self._talk, self._limit, self._on_progress = talk, limit, on_progress
         self._granted = HEADER_BYTES
         self._count = 0
@@ -361,10 +378,16 @@ class _Source:
             pass
 
 
+def _talking(
+    argv: Sequence[str],
+) -> AbstractContextManager[tuple[EndingStream, Callable[[], str]]]:
+    """Run a command of this host; yields as ``_open`` does."""
+    return _open(process.Conversation(argv))
+
+
 @contextmanager
-def _talking(argv: Sequence[str]) -> Iterator[tuple[process.Conversation, Callable[[], str]]]:
-    """Run a command; yields it and a function that returns its error output once it has failed."""
-    talk = process.Conversation(argv)
+def _open(talk: EndingStream) -> Iterator[tuple[EndingStream, Callable[[], str]]]:
+    """Yield a command and a function that returns its error output once it has failed; close it."""
 
     def words() -> str:
         try:
@@ -378,7 +401,7 @@ def _talking(argv: Sequence[str]) -> Iterator[tuple[process.Conversation, Callab
         talk.close()
 
 
-def _require_success(talk: process.Conversation, what: str, where: str) -> None:
+def _require_success(talk: EndingStream, what: str, where: str) -> None:
     """Raise SpecError for a path on the machine that is not there or cannot be written, TransportError."""
     done = talk.finish(Deadline.after(STALL_SECONDS))
     if done.code == ABSENT:

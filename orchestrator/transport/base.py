@@ -11,6 +11,7 @@ from typing import Protocol
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
+from orchestrator.host.process import Finished
 
 LIMIT = 16 * 2**20
 """Most bytes accepted of one answer, which bounds what a hostile machine can make us store."""
@@ -84,10 +85,21 @@ class Stream(Protocol):
         """Close the stream and end the command."""
 
 
+class EndingStream(Stream, Protocol):
+    """The stream of a command that ends by itself when its input does."""
+
+    def end_input(self) -> None:
+        """Close the command's standard input."""
+
+    def finish(self, deadline: Deadline) -> Finished:
+        """Wait for the command to end; returns its exit status (negative where it has none: it was killed, or
+        the machine is gone) and standard error. Raises TransportError, TimedOut, Interrupted."""
+
+
 class InteractiveTransport(Transport, Protocol):
     """A transport that can also exchange data with a running command."""
 
-    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+    def open(self, argv: Sequence[str], deadline: Deadline) -> EndingStream:
         """Start a command and keep it running. Raises TransportError, TimedOut, Interrupted."""
 
 

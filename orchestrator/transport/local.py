@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
 from orchestrator.host import process
-from orchestrator.transport.base import LIMIT, Result, Stream
+from orchestrator.transport.base import LIMIT, EndingStream, Result
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ class CommandTransport:
             raise TransportError(f"`{argv[0]}` wrote more than {LIMIT} bytes")
         return Result(done.code, done.stdout, done.stderr)
 
-    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+    def open(self, argv: Sequence[str], deadline: Deadline) -> EndingStream:
         deadline.check(f"starting `{argv[0]}`")
         return process.Conversation([*self.prefix, *argv])

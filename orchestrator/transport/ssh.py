@@ -20,8 +20,9 @@ import paramiko
 
 from orchestrator.deadline import Deadline, poll
 from orchestrator.errors import LabError, TransportError
+from orchestrator.host.process import Finished
 from orchestrator.labfile.ssh_endpoint import Endpoint, fingerprint, key_type
-from orchestrator.transport.base import LIMIT, Result, Stream
+from orchestrator.transport.base import LIMIT, EndingStream, Result
 from orchestrator.transport.ssh_auth import algorithms, authenticate, dial, hang_up, in_words, tunnel
 
 # Cheap for an emulated processor: one elliptic curve, no RSA, no post-quantum exchange.
@@ -81,7 +82,7 @@ class SshTransport:
             poll(channel.exit_status_ready, deadline, f"{self._name}: waiting for `{argv[0]}` to end")
             return Result(channel.recv_exit_status(), stdout, stderr)
 
-    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+    def open(self, argv: Sequence[str], deadline: Deadline) -> EndingStream:
         with _broken(self._name):
             channel = self._session(deadline)
             try:
@@ -145,6 +146,7 @@ class SshStream:
     def __init__(self, channel: paramiko.Channel, name: str) -> None:
         self._channel = channel
         self._name = name
+        self._words = b""
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         with _broken(self._name):
@@ -154,18 +156,36 @@ class SshStream:
         while True:
             self._channel.settimeout(deadline.slice())
             with _broken(self._name):
+                self._hear()
                 try:
                     return self._channel.recv(65536)
                 except TimeoutError:
                     deadline.check(f"{self._name}: waiting for an answer")
 
     def complaints(self) -> str:
-        words = b""
         with contextlib.suppress(Exception):  # as in ``_broken``; what came before it is told
             self._channel.settimeout(_COMPLAINT_SECONDS)
             while block := self._channel.recv_stderr(65536):
-                words = (words + block)[-_COMPLAINT_BYTES:]
-        return words.decode(errors="replace").strip()
+                self._keep(block)
+        return self._words.decode(errors="replace").strip()
+
+    def _hear(self) -> None:
+        """Take what came on standard error: both share a window, which complaints must not fill."""
+        while self._channel.recv_stderr_ready():
+            self._keep(self._channel.recv_stderr(65536))
+
+    def _keep(self, block: bytes) -> None:
+        self._words = (self._words + block)[-_COMPLAINT_BYTES:]
+
+    def end_input(self) -> None:
+        with contextlib.suppress(Exception):  # as in ``_broken``; ``finish`` says that it is lost
+            self._channel.shutdown_write()
+
+    def finish(self, deadline: Deadline) -> Finished:
+        with _broken(self._name):
+            poll(self._channel.exit_status_ready, deadline, f"{self._name}: waiting for a command to end")
+            self._hear()
+            return Finished((self._name,), self._channel.recv_exit_status(), b"", self._words)
 
     def close(self) -> None:
         hang_up(self._channel)

@@ -18,6 +18,7 @@ from orchestrator import drivers
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.drivers.model import Handle, Order
 from orchestrator.errors import LabError
+from orchestrator.host.process import Finished
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.machines import provision
 from orchestrator.machines.context import MachineContext
@@ -54,6 +55,12 @@ class Runner(FakeTransport):
 
     def complaints(self) -> str:
         return ""
+
+    def end_input(self) -> None:
+        pass
+
+    def finish(self, _deadline: Deadline) -> Finished:
+        return Finished((), 0, b"", b"")
 
     def close(self) -> None:
         pass

@@ -23,6 +23,7 @@ from orchestrator.errors import LabError, from_os
 from orchestrator.formatting import counted, size_words
 from orchestrator.images.home import LEAST_BYTES
 from orchestrator.progress import Progress
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.lifecycle import side_by_side
 from orchestrator.sessions.lookup import SessionMachine
 from orchestrator.submissions.entries import shown_name
@@ -75,9 +76,12 @@ def collect(
     progress: Progress,
     cancellation: Cancellation,
     folder: Path | None = None,
+    *,
+    connections: Connections | None = None,
 ) -> list[Collected]:
     """Copy the home folders of these seats into ``folder/SEAT/MACHINE`` (by default ``collected`` beside the
-    class file), all side by side; returns one for each machine of each seat, in this order.
+    class file), all side by side; returns one for each machine of each seat, in this order. ``connections``
+    are used, and stay open for who takes the machines down next; others are closed.
 
     A home folder that cannot be read has a ``problem``; the others are not kept from it. Raises Unavailable,
     Interrupted.
@@ -86,18 +90,20 @@ def collect(
     homes = HomeFiles(found)
     there = {(found.seat_of(one.session), one.machine): one for one in machines_of(found, seats)}
 
-    def one(machine: SessionMachine) -> Collected:
-        progress.doing(machine.name, "collecting")
-        try:
-            return _collected(found, machine, homes, target, cancellation)
-        except OSError as problem:
-            raise from_os(problem) from None
-        finally:
-            progress.done(machine.name)
+    with Connections() as own:
 
-    results = dict(
-        zip(there, (done for _, done in side_by_side(one, list(there.values()), cancellation)), strict=True)
-    )
+        def one(machine: SessionMachine) -> Collected:
+            progress.doing(machine.name, "collecting")
+            try:
+                return _collected(found, machine, connections or own, homes, target, cancellation)
+            except OSError as problem:
+                raise from_os(problem) from None
+            finally:
+                own.close(machine)
+                progress.done(machine.name)
+
+        done_with = side_by_side(one, list(there.values()), cancellation)
+    results = dict(zip(there, (done for _, done in done_with), strict=True))
     cancellation.check()
     done = [
         _told(results.get((seat.name, name)), homes, seat.name, name, target)
@@ -135,6 +141,7 @@ def _not_up(home: HomeFile | None, since: datetime | None) -> str:
 def _collected(
     found: LoadedClass,
     machine: SessionMachine,
+    connections: Connections,
     homes: HomeFiles,
     target: Path,
     cancellation: Cancellation,
@@ -147,11 +154,11 @@ def _collected(
         most = _most(found, homes.get(seat, machine.machine))
         limits = Limits(most, holes=MOST_HOLES, any_name=True)
         home, labs = home_of(machine), [lab.name for lab in found.labs]
-        listing = list_home(machine, home, labs, cancellation.deadline())
+        listing = list_home(machine, connections, home, labs, cancellation.deadline())
         picked = chosen(listing.items, limits, labs)
 
         def fetch(files: Sequence[Item], into: Path) -> set[str]:
-            return take_files(machine, home, files, into, cancellation.deadline())
+            return take_files(machine, connections, home, files, into, cancellation.deadline())
 
         done: Renewed = mirror.renew(picked, listing.clock, fetch, most, complete=listing.complete)
         late = [f"{shown_name(path)}: {WENT_AWAY}" for path in done.lost]

@@ -8,9 +8,9 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator import drivers
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TransportError
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.lookup import SessionMachine
 
 LEFT_OUT = (".ssh", ".cache", "lost+found")
@@ -69,7 +69,13 @@ class Listing:
 
 
 def list_home(
-    machine: SessionMachine, home: str, first: Sequence[str], deadline: Deadline, *, only: bool = False
+    machine: SessionMachine,
+    connections: Connections,
+    home: str,
+    first: Sequence[str],
+    deadline: Deadline,
+    *,
+    only: bool = False,
 ) -> Listing:
     """List a home folder. The folders ``first`` (plain names or paths) come first, so that they are seen
     whatever else there is; with ``only`` nothing else is listed.
@@ -78,7 +84,7 @@ def list_home(
     """
     argv = ["/bin/sh", "-c", render_script(first, only=only), "sh", home]
     limit = deadline.within(LIST_SECONDS)
-    with drivers.load(machine.handle.driver).connect(machine.handle, limit) as transport:
+    with connections.to(machine, limit) as transport:
         done = transport.run(argv, deadline=limit)
     if done.code == NO_HOME:
         raise TransportError(f"{machine.name} has no folder {home}", hint=f"`isolab reset {machine.name}`")

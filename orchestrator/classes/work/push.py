@@ -31,6 +31,7 @@ from orchestrator.host import process
 from orchestrator.host.cache import digest, locked
 from orchestrator.labfile.models import User
 from orchestrator.progress import Progress
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.exec_command import entry
 from orchestrator.sessions.lifecycle import side_by_side
 from orchestrator.sessions.lookup import SessionMachine
@@ -88,7 +89,9 @@ def push_starting_files(
         names = [lab.name for lab in labs.labs]
 
         def one(machine: SessionMachine) -> Pushed:
-            listing = list_home(machine, home_of(machine), names, cancellation.deadline(), only=True)
+            with Connections() as connections:
+                home, deadline = home_of(machine), cancellation.deadline()
+                listing = list_home(machine, connections, home, names, deadline, only=True)
             with labs.of(by_name[found.seat_of(machine.session)]) as folder:
                 whole = outgoing([folder / name for name in names])
                 missing, there = missing_of(whole, listing.items)

@@ -13,10 +13,9 @@ from orchestrator.classes.work.listing import Item, list_home
 from orchestrator.classes.work.seat_machines import home_of
 from orchestrator.deadline import Deadline
 from orchestrator.errors import TimedOut
-from orchestrator.labfile.models import User
-from orchestrator.sessions.exec_command import entry
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.lookup import SessionMachine
-from orchestrator.sessions.transfer import receive
+from orchestrator.sessions.transfer import receive_from
 from orchestrator.submissions.entries import shown_name
 
 WENT_AWAY = "it went away, or did not come in time"
@@ -46,7 +45,12 @@ several times. GNU's would take a backslash in a name for an escape. A line brea
 
 
 def take_files(
-    machine: SessionMachine, home: str, files: Sequence[Item], target: Path, deadline: Deadline
+    machine: SessionMachine,
+    connections: Connections,
+    home: str,
+    files: Sequence[Item],
+    target: Path,
+    deadline: Deadline,
 ) -> set[str]:
     """Copy these files of a home folder into the folder ``target``; returns the paths of those that came.
 
@@ -55,33 +59,38 @@ def take_files(
     """
     hollow = [one for one in files if one.size - one.stored >= LARGE_HOLES]
     rest = [one for one in files if one.size - one.stored < LARGE_HOLES]
-    came = _taken(
-        machine, home, rest, target, deadline.within(LEAST_SECONDS + sum(i.size for i in rest) / LEAST_RATE)
-    )
+    enough = deadline.within(LEAST_SECONDS + sum(one.size for one in rest) / LEAST_RATE)
+    came = _taken(machine, connections, home, rest, target, enough)
     limit_of_time = deadline.within(HOLES_SECONDS)
     for one in hollow:
         try:
-            came |= _taken(machine, home, [one], target, limit_of_time)
+            came |= _taken(machine, connections, home, [one], target, limit_of_time)
         except TimedOut:
             (target / one.path).unlink(missing_ok=True)
     return came
 
 
 def _taken(
-    machine: SessionMachine, home: str, files: Sequence[Item], target: Path, limit_of_time: Deadline
+    machine: SessionMachine,
+    connections: Connections,
+    home: str,
+    files: Sequence[Item],
+    target: Path,
+    limit_of_time: Deadline,
 ) -> set[str]:
     came: set[str] = set()
 
     def on_progress(_size: int) -> None:  # a machine that sends a byte a minute never stalls
         limit_of_time.check(f"copying files from {machine.name}")
 
-    argv = entry(machine, User.ROOT.value, ["/bin/sh", "-c", _PACK, "sh", home]).argv
     for start in range(0, len(files), AT_ONCE):
         some = files[start : start + AT_ONCE]
         wanted = {one.path for one in some}
         names = os.fsencode("".join(f"./{_as_line(one.path)}\n" for one in some))
         limit, most = (sum(sizes) + _SLACK for sizes in zip(*((i.size, i.stored) for i in some), strict=True))
-        got = receive(argv, target, limit, on_progress, home, names=names, most_data=most)
+        with connections.to(machine, limit_of_time) as transport:
+            command = transport.open(["/bin/sh", "-c", _PACK, "sh", home], limit_of_time)
+            got = receive_from(command, target, limit, on_progress, home, names=names, most_data=most)
         for path in got.files:
             if path in wanted:
                 came.add(path)
@@ -98,11 +107,12 @@ def take_folders(
     was taken and what not. A folder that is not there is not made. Raises as ``list_home``
     and ``take_files``."""
     home = home_of(machine)
-    found = list_home(machine, home, folders, deadline, only=True)
-    picked = chosen(found.items, limits, ())
-    for path in picked.folders:
-        (target / path).mkdir(parents=True, exist_ok=True)
-    came = take_files(machine, home, picked.files, target, deadline)
+    with Connections() as connections:
+        found = list_home(machine, connections, home, folders, deadline, only=True)
+        picked = chosen(found.items, limits, ())
+        for path in picked.folders:
+            (target / path).mkdir(parents=True, exist_ok=True)
+        came = take_files(machine, connections, home, picked.files, target, deadline)
     lost = [one for one in picked.files if one.path not in came]
     words = [f"{shown_name(one.path)}: {WENT_AWAY}" for one in lost]
     left = tuple(one for one in picked.files if one.path in came)

@@ -23,6 +23,7 @@ from orchestrator.classes.work.listing import Item
 from orchestrator.classes.work.not_taken import MOST_LINES, not_taken
 from orchestrator.deadline import Cancellation, Deadline
 from orchestrator.progress import SilentProgress
+from orchestrator.transport.local import CommandTransport
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def taken_down(
         machines[Place(one.seat, one.machine)] = SimpleNamespace(name=f"{one.seat}.{one.machine}")
     patch.setattr(down, "held", lambda *_: nullcontext())
     patch.setattr(down, "there", lambda _: machines)
-    patch.setattr(down, "collect", collected or (lambda *_: [*copies]))
+    patch.setattr(down, "collect", collected or (lambda *_, **__: [*copies]))
     patch.setattr(down, "take_down", lambda *_: [])
     patch.setattr(gateway, "stop", lambda _: None)
     return down.bring_down(found, found.seats, SilentProgress(), Cancellation(), everything=True)
@@ -71,7 +72,7 @@ def test_of_an_examination_what_went_away_meanwhile_is_looked_for_once_more(
 ) -> None:
     asked: list[list[str]] = []
 
-    def collected(_found: object, seats: list[Seat], *_: object) -> list[Collected]:
+    def collected(_found: object, seats: list[Seat], *_: object, **__: object) -> list[Collected]:
         asked.append([seat.name for seat in seats])
         lost = ("swap: it went away",) if len(asked) == 1 else ()
         return [Collected(s.name, "desk", fresh=1, missed=lost if s.name == "bob" else ()) for s in seats]
@@ -110,7 +111,7 @@ def test_the_limit_is_never_less_than_the_home_folder_can_hold(tmp_path: Path) -
     assert collect._most(found, HomeFiles(found).get("ada", "desk")) == 2**30
 
 
-def test_sparse_files_and_odd_names_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sparse_files_and_odd_names_are_taken(tmp_path: Path) -> None:
     home, target = tmp_path / "home", tmp_path / "target"
     home.mkdir()
     odd = ["line\nbreak", "-C", os.fsdecode(b"\xff"), 'a "b" \\n $x', " "]
@@ -120,10 +121,10 @@ def test_sparse_files_and_odd_names_are_taken(tmp_path: Path, monkeypatch: pytes
         file.truncate(2**24)
         file.seek(2**23)
         file.write(b"data")
-    monkeypatch.setattr(take, "entry", lambda _machine, _user, argv: SimpleNamespace(argv=argv))
     items = [_item(home, name) for name in (*odd, "sparse")]
     machine: Any = SimpleNamespace(name="desk")
-    came = take.take_files(machine, str(home), items, target, Deadline.after(60))
+    connections: Any = SimpleNamespace(to=lambda *_: nullcontext(CommandTransport()))
+    came = take.take_files(machine, connections, str(home), items, target, Deadline.after(60))
     assert came == {*odd, "sparse"}
     assert all((target / name).read_text() == name.replace("\udcff", "ff") for name in odd)
     assert (target / "sparse").stat().st_size == 2**24
@@ -139,11 +140,11 @@ def test_holes_that_take_too_long_keep_nothing_else_from_coming(
     with (home / "sparse").open("wb") as file:
         file.truncate(2**21)
     monkeypatch.setattr(take, "LARGE_HOLES", 2**20)
-    monkeypatch.setattr(take, "entry", lambda _machine, _user, argv: SimpleNamespace(argv=argv))
     monkeypatch.setattr(take, "HOLES_SECONDS", 0.0)
     machine: Any = SimpleNamespace(name="desk")
+    connections: Any = SimpleNamespace(to=lambda *_: nullcontext(CommandTransport()))
     items = [_item(home, "small"), _item(home, "sparse")]
-    assert take.take_files(machine, str(home), items, target, Deadline.after(60)) == {"small"}
+    assert take.take_files(machine, connections, str(home), items, target, Deadline.after(60)) == {"small"}
     assert [path.name for path in target.iterdir()] == ["small"]
 
 

@@ -7,10 +7,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -318,8 +315,15 @@ class Said:
     def receive(self, _deadline: Deadline) -> bytes:
         return self._blocks.pop() if self._blocks else b""
 
-    def end_input(self) -> None:
+    def send(self, _data: bytes, _deadline: Deadline) -> None:
         """Nobody listens."""
+
+    def end_input(self) -> None: ...
+
+    def complaints(self) -> str:
+        return ""
+
+    def close(self) -> None: ...
 
     def finish(self, _deadline: Deadline) -> process.Finished:
         return process.Finished((), 0, b"", b"")
@@ -327,13 +331,7 @@ class Said:
 
 def believed(stream: bytes, target: Path) -> Received:
     """What is taken when a machine sends this; without a process for each of many tries."""
-
-    @contextmanager
-    def talking(_argv: list[str]) -> Iterator[tuple[Said, Callable[[], str]]]:
-        yield Said(stream), str
-
-    with patch.object(transfer, "_talking", talking):
-        return take([], target)
+    return transfer.receive_from(Said(stream), target, MIB, ignore)
 
 
 def header(about: tarfile.TarInfo, size: int, at: int) -> bytes:

@@ -11,7 +11,8 @@ from factories import FakeTransport, answer
 
 from orchestrator.deadline import Deadline
 from orchestrator.errors import Interrupted, TransportError
-from orchestrator.transport.base import LIMIT, Stream
+from orchestrator.host.process import Finished
+from orchestrator.transport.base import LIMIT, EndingStream
 from orchestrator.transport.runner_server import runner_server
 
 RUNNER = "/usr/lib/isolab/run"
@@ -38,6 +39,12 @@ class FakeStream:
     def complaints(self) -> str:
         return self.complaint
 
+    def end_input(self) -> None:
+        pass
+
+    def finish(self, deadline: Deadline) -> Finished:
+        return Finished((), 0, b"", b"")
+
     def close(self) -> None:
         self.closed = True
 
@@ -49,7 +56,7 @@ class Streaming(FakeTransport):
     streams: list[FakeStream] = field(default_factory=list)
     opened: list[list[str]] = field(default_factory=list)
 
-    def open(self, argv: Sequence[str], deadline: Deadline) -> Stream:
+    def open(self, argv: Sequence[str], deadline: Deadline) -> EndingStream:
         self.opened.append(list(argv))
         return self.streams[len(self.opened) - 1]
 

@@ -137,9 +137,11 @@ FAILING: dict[str, Callable[[SshTransport, Stream], object]] = {
     "open": lambda transport, _: transport.open(["cat"], soon()),
     "send": lambda _, stream: stream.send(b"question", soon()),
 }
-ENDING: dict[str, Callable[[Stream], object]] = {
+ENDING: dict[str, Callable[[SshStream], object]] = {
+    "end_input": lambda stream: stream.end_input(),
     "receive": lambda stream: stream.receive(soon()),
     "complaints": lambda stream: stream.complaints(),
+    "finish": lambda stream: stream.finish(soon()).code,
     "close": lambda stream: stream.close(),
 }
 
@@ -156,14 +158,17 @@ def test_every_method_is_walked() -> None:
 def test_a_lost_connection_says_so(keys: tuple[Path, Path], way: Callable[[Line], None]) -> None:
     with connection(keys) as line:
         stream = line.transport.open(["cat"], soon())
+        assert isinstance(stream, SshStream)
         way(line)
         for call in FAILING.values():
             with pytest.raises(TransportError, match=r"guest: SSH connection lost: .*[A-Za-z]"):
                 call(line.transport, stream)
         noticed(line)
         assert {name: call(stream) for name, call in ENDING.items()} == {
+            "end_input": None,
             "receive": b"",
             "complaints": "",
+            "finish": -1,
             "close": None,
         }
 
@@ -191,6 +196,27 @@ def test_a_machine_that_freezes_before_it_starts_a_command_is_waited_for_no_long
         threading.Timer(0.1, cancellation.cancel).start()
         with pytest.raises(Interrupted):
             start(line, cancellation.deadline(60))
+
+
+def test_complaints_never_keep_the_rest_from_coming(keys: tuple[Path, Path]) -> None:
+    """Both share a window of the channel's, of two million bytes."""
+
+    def speak() -> None:
+        wait_until(lambda: line.asked and line.asked[0].eof_received, "the command and its input")
+        line.asked[0].sendall_stderr(b"x" * 2**22)
+        line.asked[0].sendall(b"all")
+        line.asked[0].send_exit_status(3)
+        line.asked[0].close()
+
+    with connection(keys) as line:
+        stream = line.transport.open(["tar"], soon())
+        stream.end_input()
+        other = threading.Thread(target=speak)
+        other.start()
+        assert (stream.receive(soon()), stream.receive(soon())) == (b"all", b"")
+        done = stream.finish(soon())
+        other.join()
+    assert (done.code, done.stderr) == (3, b"x" * 2000)
 
 
 def test_who_closes_first_closes_without_a_word(keys: tuple[Path, Path]) -> None:
