@@ -7,16 +7,21 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.arch import ARCHITECTURES
 from orchestrator.classes.model import LoadedClass, Seat
 from orchestrator.classes.paths import class_state
 from orchestrator.host import cache
 from orchestrator.host.resources import Host, this_host
+from orchestrator.labfile.image_catalog import recipes
+from orchestrator.labfile.image_recipe import KINDS
 from orchestrator.labfile.models import Machine
 from orchestrator.labfile.plan import EMULATOR_OVERHEAD, arch_of
 from orchestrator.paths import cache_dir
 
-MAKE_TEMPLATE_SECONDS = 12.0
-"""Roughly, for a small image: booting, saving and testing it."""
+SAVE_TEMPLATE_SECONDS = 8.0
+"""Roughly: saving a template and testing it. Booting it comes first."""
+CLONE_SECONDS = 0.5
+"""Roughly, of one processor, until a clone of a micro machine answers."""
 HOME_BYTES = 2**21
 """What an empty home folder takes on disk."""
 
@@ -50,8 +55,9 @@ class MachineNeeds:
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """A class on one host. ``seconds`` are until all are ready, templates included; memory and disk in bytes.
-    ``disk_most`` is what home folders take when all are full."""
+    """A class on one host. ``seconds`` are until all are ready, ``making`` included: the seconds to make each
+    template that is not there yet, by what it is of. Memory and disk in bytes. ``disk_most`` is what home
+    folders take when all are full."""
 
     seats: int
     machines: tuple[MachineNeeds, ...]
@@ -61,6 +67,7 @@ class ClassPlan:
     disk: int
     disk_most: int
     seconds: float
+    making: Mapping[str, float]
 
     @property
     def count(self) -> int:
@@ -110,15 +117,22 @@ def planned(
     shared: bool = True,
 ) -> ClassPlan:
     """Plan a class of so many seats, and (``shared``) its machines for everybody; ``measured`` is by kind of
-    machine. Pure."""
-    machines = tuple(_needs(name, one, measured) for name, one in found.machines.lab.machines.items())
+    machine. Pure but for the recipes of isolab's own images, which it reads."""
+    known = {**recipes(), **found.machines.recipes}
+    efforts = {name: KINDS[recipe.kind].effort for name, recipe in known.items()}
+    machines = tuple(
+        _needs(name, one, measured, efforts[one.image]) for name, one in found.machines.lab.machines.items()
+    )
     everybodys = tuple(
-        _needs(name, one, measured)
+        _needs(name, one, measured, efforts[one.image])
         for name, one in (found.shared.lab.machines if found.shared and shared else {}).items()
     )
     homes = seats * len(machines) + len(everybodys)
-    every = (*machines, *everybodys)
-    cold = {(one.arch, one.image): MAKE_TEMPLATE_SECONDS for one in every if not one.measured}
+    making = {
+        f"{one.image} ({one.arch})": _making_seconds(one, efforts[one.image])
+        for one in (*(machines if seats else ()), *everybodys)
+        if not one.measured
+    }
     work = seats * sum(one.seconds for one in machines) + sum(one.seconds for one in everybodys)
     return ClassPlan(
         seats=seats,
@@ -128,14 +142,27 @@ def planned(
         disk_free=disk_free,
         disk=homes * HOME_BYTES,
         disk_most=homes * found.spec.quota.disk,
-        seconds=round(sum(cold.values()) + work / max(1, host.cpus) + 1, 1),
+        seconds=round(sum(making.values()) + work / max(1, host.cpus) + 1, 1),
+        making=making,
     )
 
 
-def _needs(name: str, machine: Machine, measured: Mapping[str, Measured]) -> MachineNeeds:
+def making_words(making: Mapping[str, float]) -> str:
+    """Return what to say behind a time that includes ``ClassPlan.making``; "" if that is nothing. Pure."""
+    if not making:
+        return ""
+    what = "template" if len(making) == 1 else "templates"
+    return f", including {sum(making.values()):.0f} s to make the {what} of {' and '.join(making)}, once"
+
+
+def _making_seconds(one: MachineNeeds, effort: float) -> float:
+    return round(ARCHITECTURES[one.arch].boot_seconds * effort + SAVE_TEMPLATE_SECONDS, 1)
+
+
+def _needs(name: str, machine: Machine, measured: Mapping[str, Measured], effort: float) -> MachineNeeds:
     arch, seen = arch_of(machine), measured.get(_kind(machine))
     most = max(machine.memory, arch.memory) + EMULATOR_OVERHEAD
-    seconds = seen.seconds if seen else 0.5
+    seconds = seen.seconds if seen else CLONE_SECONDS * effort
     return MachineNeeds(name, arch.name, machine.image, seen, most, seconds)
 
 

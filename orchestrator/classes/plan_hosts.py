@@ -47,7 +47,17 @@ class HostsPlan:
     @property
     def seconds(self) -> float:
         """Until all are ready: hosts work side by side."""
-        return max((one.plan.seconds for one in self.hosts if one.plan.count), default=0.0)
+        return self._last.seconds if self._last else 0.0
+
+    @property
+    def making(self) -> Mapping[str, float]:
+        """What of it is spent on templates, on the host that is ready last."""
+        return self._last.making if self._last else {}
+
+    @property
+    def _last(self) -> ClassPlan | None:
+        plans = [one.plan for one in self.hosts if one.plan.count]
+        return max(plans, key=lambda plan: plan.seconds, default=None)
 
 
 def plan_on_hosts(found: LoadedClass, seats: Sequence[Seat]) -> HostsPlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.classes.model import LoadedClass
-from orchestrator.classes.plan import ClassPlan, MachineNeeds, plan_class
+from orchestrator.classes.plan import ClassPlan, MachineNeeds, making_words, plan_class
 from orchestrator.cli.classes.acting import refuse_further
 from orchestrator.cli.classes.closed import tell_closed
 from orchestrator.cli.classes.options import ClassOptions
@@ -38,7 +38,7 @@ def _text(found: LoadedClass, plan: ClassPlan) -> str:
     lines = [
         table(head, rows),
         f"{found.name}: {counted(plan.seats, 'seat')}, {counted(plan.count, 'machine')}, "
-        f"all ready about {plan.seconds:.0f} s after `class up`",
+        f"all ready about {plan.seconds:.0f} s after `class up`{making_words(plan.making)}",
         f"memory: {mib(plan.memory)} of {mib(plan.host.memory)} free"
         + (f": short by {mib(plan.short_by)}" if plan.short_by else ": fits")
         + f"; {mib(plan.memory_most)} if every guest uses all it may",
@@ -74,6 +74,7 @@ def _data(found: LoadedClass, plan: ClassPlan) -> dict[str, Any]:
         "disk_free": plan.disk_free,
         "disk_short_by": plan.disk_short_by,
         "seconds": plan.seconds,
+        "making": dict(plan.making),
         "fits": not plan.short_by and not plan.disk_short_by,
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.classes.model import SHARED, LoadedClass, Seat
+from orchestrator.classes.plan import making_words
 from orchestrator.classes.plan_hosts import HostPlan, HostsPlan, plan_on_hosts
 from orchestrator.cli.classes.closed import tell_closed
 from orchestrator.cli.output import JSON, mib, say, say_json, table
@@ -48,7 +49,7 @@ def _cells(one: HostPlan) -> tuple[str, ...]:
 
 def _lines(found: LoadedClass, plan: HostsPlan) -> Iterator[str]:
     seats = sum(len(one.seats) for one in plan.hosts)
-    ready = f"all ready about {plan.seconds:.0f} s after `class up`"
+    ready = f"all ready about {plan.seconds:.0f} s after `class up`{making_words(plan.making)}"
     yield f"{found.name}: {counted(seats, 'seat')} on {counted(len(plan.hosts), 'host')}, {ready}"
     yield f"ports of this computer: {found.spec.access.listen} for SSH" + (
         f", {found.spec.access.web} for the browser" if found.spec.access.web else ""
@@ -83,6 +84,7 @@ def _data(found: LoadedClass, plan: HostsPlan) -> dict[str, Any]:
                 "disk_free": one.plan.disk_free,
                 "disk_short_by": one.plan.disk_short_by,
                 "seconds": one.plan.seconds,
+                "making": dict(one.plan.making),
             }
             for one in plan.hosts
         ],
@@ -90,5 +92,6 @@ def _data(found: LoadedClass, plan: HostsPlan) -> dict[str, Any]:
         "without_a_host": dict(plan.short),
         "on_a_host_that_is_away": dict(plan.stuck),
         "seconds": plan.seconds,
+        "making": dict(plan.making),
         "fits": plan.fits,
     }

@@ -252,7 +252,7 @@ def test_machines_are_replaced_on_their_host(found: LoadedClass, hosts: MadeUpHo
 def test_down_takes_all_hosts_and_keeps_home_folders(
     found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_: [])
+    monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_, **__: [])
     bring_up(found, found.seats, SILENT)
     where = SeatHosts(found).hosts()
     down = bring_down(found, found.seats, SILENT, Cancellation(), everything=True)
@@ -267,7 +267,7 @@ def test_the_home_folders_of_an_examination_are_destroyed_where_they_are(
 ) -> None:
     found = class_on_hosts(tmp_path / "exam", 2, "exam: true", "ends: 2099-01-01T00:00+00:00")
     copies = [Collected("s00", "desk"), Collected("s01", "desk", missed=("big: too large",))]
-    monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_: copies)
+    monkeypatch.setattr("orchestrator.classes.down.collect", lambda *_, **__: copies)
     bring_up(found, found.seats, SILENT)
     down = bring_down(found, found.seats, SILENT, Cancellation(), everything=True)
     assert down.destroyed == (Place("s00", "desk"),)
