@@ -8,9 +8,10 @@ import json
 import os
 import shutil
 import socket
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ lifetime: 4h
 access: {{listen: "127.0.0.1:{port}"}}
 """
 MOST_AT_ONCE = 8
+OTHER_BOOT = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
 
 
 def program(answer: int) -> bytes:
@@ -49,19 +51,20 @@ def program(answer: int) -> bytes:
 
 @dataclass(frozen=True)
 class Term:
-    """A class of ``students`` in a home of its own."""
+    """A class of ``students`` in a home of its own. ``prefix`` starts each command."""
 
     home: Home
     folder: Path
     port: int
     students: int
+    prefix: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
         return [f"s{number:02}" for number in range(self.students)]
 
     def act(self, action: str, *words: str, code: int = 0) -> Answer:
-        answer = isolab(self.home, "class", action, self.folder, *words, seconds=600)
+        answer = isolab(self.home, "class", action, self.folder, *words, prefix=self.prefix, seconds=600)
         assert answer.code == code, answer.stdout + answer.stderr
         return answer
 
@@ -162,6 +165,37 @@ def test_a_term(term: Term) -> None:
     assert isolab(term.home, "gc").code == 0
     with socket.create_server(("127.0.0.1", term.port)):
         pass  # nobody has the gateway's port any more
+
+
+@pytest.mark.whole("what is killed is replaced in the same way, which CI tries")
+def test_after_a_reboot_of_the_host_everybody_is_back_with_the_work(term: Term) -> None:
+    """Whatever ran is gone at once, with the scratch folder, which may be on a tmpfs; what is left is of
+    another boot, and process ids are anybody's."""
+    if term.students > 4:
+        pytest.skip("four students show the same")
+    before = sorted(term.json("up")["up"])
+    noted = term.names[:2]
+    for name in noted:
+        assert term.ssh(name, f"echo of {name} > note; {COMMITTED}").code == 0
+    keys = (term.home.root / "state").rglob("host_key")
+    shown = {path: path.read_text() for path in keys}
+    assert shown
+    for pid in term.home.processes():
+        process_table.end(pid, patience=0)
+    shutil.rmtree(term.home.scratch)
+    boot = term.home.root / "boot_id"
+    boot.write_text(f"{uuid.uuid4()}\n")
+    term = replace(term, prefix=("unshare", "--mount", "sh", "-c", OTHER_BOOT, str(boot)))
+    rows = term.json("status")["seats"]
+    assert {(row["machines"][0]["state"], row["logged_in"]) for row in rows} == {("dead", 0)}
+    assert sorted(term.json("up")["up"]) == before
+    for name in noted:
+        kept = term.ssh(name, "cat note")
+        assert kept.stdout.decode() == f"of {name}\n", kept.stderr
+    assert {path: path.read_text() for path in shown} == shown  # nobody is warned of another server
+    assert {row["machines"][0]["state"] for row in term.json("status")["seats"]} == {"up"}
+    assert term.json("down")["failed"] == []
+    assert (term.folder / "collected/s00/desk/note").read_text() == "of s00\n"
 
 
 def test_what_is_killed_costs_no_work(term: Term) -> None:

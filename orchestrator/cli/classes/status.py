@@ -34,7 +34,10 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     seats = options.seats(found)
     try:
         while True:
-            now, runs = board(found, seats), Running(service(found), gateway.alive(found))
+            runs = Running(service(found), gateway.alive(found))
+            if not runs.gateway and gateway.wanted(found):
+                gateway.record_logins(found)  # it was killed, and so was the service: all have left
+            now = board(found, seats)
             missing = [*_missing(found, now, runs), *_away(now)]
             if options.form == JSON:
                 say_json(_data(found, now, runs))
