@@ -28,6 +28,7 @@ from orchestrator.host.cache import digest, locked
 from orchestrator.labfile.addresses import group_of
 from orchestrator.paths import state_dir
 from orchestrator.progress import Progress
+from orchestrator.sessions.connections import Connections
 from orchestrator.sessions.lifecycle import side_by_side, take_down
 from orchestrator.sessions.lookup import SessionMachine
 
@@ -90,8 +91,11 @@ def bring_up(
         known = standing(found)
         left = left_the_roster(found, known)
         if prune and left:
-            collect(found, [Seat(name, name, ()) for name in left], progress, Cancellation())
-            _prune(found, {place: one for place, one in known.items() if place.seat in left}, progress)
+            gone = {place: one for place, one in known.items() if place.seat in left}
+            with Connections() as connections:
+                seats_left = [Seat(name, name, ()) for name in left]
+                collect(found, seats_left, progress, Cancellation(), connections=connections)
+                _prune(found, gone, connections, progress)
         places = [*wanted_shared(found), *wanted(found, seats)]
         if found.hosts is not None:
             TimeLimits(found).begin(seat.name for seat in seats)
@@ -109,9 +113,11 @@ def bring_up(
         return Up(tuple(came), tuple(stay), tuple(failed), () if prune else tuple(left), waited)
 
 
-def _prune(found: LoadedClass, known: Mapping[Place, Standing], progress: Progress) -> None:
+def _prune(
+    found: LoadedClass, known: Mapping[Place, Standing], connections: Connections, progress: Progress
+) -> None:
     """Take these machines down, wherever they are. Raises the first error of one that cannot be."""
-    _require_down([one.machine for one in known.values() if not one.host], progress)
+    _require_down([one.machine for one in known.values() if not one.host], progress, connections)
     away = [place for place, one in known.items() if one.host]
     for failure in down_on_hosts(found, away, progress, everything=False).failed if away else ():
         raise failure.problem
@@ -154,7 +160,9 @@ def _give_new_keys(found: LoadedClass, there: Sequence[Standing], progress: Prog
             progress.tell(f"{machine.name}: does not know its student's new key yet: {result.message}")
 
 
-def _require_down(machines: Sequence[SessionMachine], progress: Progress) -> None:
+def _require_down(
+    machines: Sequence[SessionMachine], progress: Progress, connections: Connections | None = None
+) -> None:
     """Take these down. Raises the first error of one that cannot be."""
-    for failure in take_down(machines, progress) if machines else ():
+    for failure in take_down(machines, progress, connections) if machines else ():
         raise failure.problem

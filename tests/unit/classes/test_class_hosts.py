@@ -282,7 +282,7 @@ def test_the_home_folders_of_an_examination_are_destroyed_where_they_are(
 def test_who_left_the_roster_is_taken_down_on_the_host(
     found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.classes.up.collect", lambda *_: [])
+    monkeypatch.setattr("orchestrator.classes.up.collect", lambda *_, **__: [])
     bring_up(found, found.seats, SILENT)
     roster = found.folder / "roster.csv"
     lines = roster.read_text().splitlines()
