@@ -31,7 +31,7 @@ enum {
     MOST = 64,          /* bytes of a message with its tag */
     PADDED = 32,        /* bytes of every text, where lengths are to tell nothing */
     THINKING_MS = 200,  /* what the sender does between its messages takes so long */
-    MOST_MAPPING = 256 * 1024,
+    MOST_MAPPING = 1024 * 1024,
     MOST_TRIED = 32 * 1024,
     AMOUNT = 4,         /* where the amount begins in the first message */
 };
@@ -188,18 +188,21 @@ static bool opens(const unsigned char *bytes, const unsigned char *message, size
 
 static bool key_in(int memory, unsigned long start, size_t size, const struct seen *seen, int *tried)
 {
-    static unsigned char content[MOST_MAPPING];
+    static const unsigned char nothing[KEY_SIZE];
+    bool found = false;
+    unsigned char *content = malloc(size);
+    if (content == NULL)
+        die("malloc");
     if (pread(memory, content, size, (off_t)start) != (ssize_t)size)
-        return false;
-    for (size_t at = 0; at + KEY_SIZE <= size && *tried < MOST_TRIED; at += 16) {
-        static const unsigned char nothing[KEY_SIZE];
+        size = 0; /* this piece of its memory cannot be read: go on with the next */
+    for (size_t at = 0; !found && at + KEY_SIZE <= size && *tried < MOST_TRIED; at += 16) {
         if (memcmp(content + at, nothing, KEY_SIZE) == 0)
             continue;
         (*tried)++;
-        if (opens(content + at, seen->first, seen->size[0]))
-            return true;
+        found = opens(content + at, seen->first, seen->size[0]);
     }
-    return false;
+    free(content);
+    return found;
 }
 
 static const char *look_for_key(pid_t sender, const struct seen *seen)
