@@ -317,13 +317,25 @@ def try_program(
         "format": "text (default), markdown, html, junit, csv, gradescope, json",
         "out": "file to write (default: standard output)",
         "for": "student (without anything of hidden tests) or lecturer (default; Gradescope: student)",
+        "lab-page": "the lab's page and what the run found, as one HTML page to project",
+        "page": "Markdown file to make it of, for a lab of your own",
     }
 )
-def report(_context: Context, run: str, format: str = "text", out: str = "", for_: str = "") -> None:  # noqa: A002
-    """Show a finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON."""
-    from orchestrator.cli.report import report
+def report(
+    _context: Context,
+    run: str,
+    format: str = "text",  # noqa: A002
+    out: str = "",
+    for_: str = "",
+    lab_page: bool = False,
+    page: str = "",
+) -> None:
+    """Show a finished run as text, Markdown, HTML, JUnit, CSV, Gradescope or JSON; or its lab as slides."""
+    from orchestrator.cli import report
 
-    raise Exit(code=report(run, format, out, for_))
+    if lab_page or page:
+        raise Exit(code=report.lab_page(run, page, format, out, for_))
+    raise Exit(code=report.report(run, format, out, for_))
 
 
 @task(

@@ -25,9 +25,11 @@ _PACKAGE_DATA = _PACKAGE / "package_data"
 IN_CHECKOUT = not _PACKAGE_DATA.is_dir()
 """Whether we run from a source checkout rather than an installed wheel."""
 ROOT = _PACKAGE.parent if IN_CHECKOUT else _PACKAGE_DATA
-"""The folder with ``labs/``, ``images/`` and ``tasks.py``; never written to."""
+"""The folder with ``labs/``, ``images/``, ``docs/labs/`` and ``tasks.py``; never written to."""
 LABS = ROOT / "labs"
 EXERCISES = LABS / "exercises"
+LAB_PAGES = ROOT / "docs" / "labs"
+"""The pages that the built-in labs are taught from."""
 RECIPES = ROOT / "images"
 GUEST_SOURCES = RECIPES / "guest"
 HOST_SOURCES = RECIPES / "host"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from orchestrator.errors import SpecError
 from orchestrator.results.comparison import Table
+from orchestrator.results.lab_page import LabPage
 
 
 class Format(NamedTuple):
@@ -50,6 +51,12 @@ def render(name: str, table: Table) -> str:
     if name not in FORMATS:
         raise SpecError(f"unknown report format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
     return FORMATS[name].render(table)
+
+
+def render_lab_page(table: Table, page: LabPage) -> str:
+    """Return the page of a lab, with what a run found, as HTML to project."""
+    text: str = import_module(f"{__name__}.html.lab_page").render(table, page)
+    return text
 
 
 def write_reports(out: Path, table: Table) -> tuple[Path, ...]:

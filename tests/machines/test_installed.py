@@ -117,7 +117,7 @@ def test_the_wheel_takes_no_names_but_its_own(archives: dict[str, Path]) -> None
         names = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"orchestrator", "isolab"}
     assert "orchestrator/py.typed" in names
-    for folder in ("labs", "images"):
+    for folder in ("labs", "images", "docs/labs"):
         ours = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*") if path.is_file()}
         data = "orchestrator/package_data/"
         assert {name.removeprefix(data) for name in names if name.startswith(data + folder)} == ours

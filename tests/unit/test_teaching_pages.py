@@ -115,3 +115,15 @@ def test_every_exercise_that_is_named_exists(page: Path) -> None:
         name for name in re.findall(r"`([a-z]+/[a-z0-9-]+)`", section) if name.split("/")[0] in topics
     }
     assert [name for name in mentioned if not (EXERCISES / name / "exercise.yaml").is_file()] == []
+
+
+@each
+def test_the_row_to_show_is_one_of_an_exercise_of_the_lab(page: Path) -> None:
+    lab = load_lab(LABS / page.stem / "lab.yaml", EXERCISES, images=least_memory(recipes()))
+    specs = {exercise.name: exercise.spec for exercise in lab.exercises}
+    said = parts(page)["The row to show"]
+    there = [specs[name] for name in re.findall(r"`([^`]+)`", said) if name in specs]
+    labels = {label.casefold() for spec in there for label in spec.shows.values()}
+    assert there
+    emphasised = [" ".join(words.split()) for words in re.findall(r"\*([^*]+)\*", said)]
+    assert [words for words in emphasised if words.casefold() not in labels] == []

@@ -32,7 +32,7 @@ STOP_SECONDS = 5
 """How long open requests may take to end when the server stops."""
 BACKLOG = 512
 OPEN_FILES = 16384
-_NEEDED = ("starlette", "uvicorn", "websockets", "markdown_it")
+_NEEDED = ("starlette", "uvicorn", "websockets")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from starlette.routing import BaseRoute
 from orchestrator.classes.web.admission import Visit, seat_route
 from orchestrator.classes.web.board import names_of
 from orchestrator.classes.web.machines import MOST_BYTES, plain_name, plain_path, too_big
-from orchestrator.classes.web.markdown import to_html
 from orchestrator.classes.web.pages import page
 from orchestrator.classes.web.ports import LabView, Outcome
 from orchestrator.classes.web.site import Site
@@ -27,6 +26,7 @@ from orchestrator.classes.web.terminals import MOST_TERMINALS
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import SpecError
 from orchestrator.formatting import printable
+from orchestrator.report.html.markdown import to_html
 
 MOST_KEY = 8192
 """Characters of a public key."""

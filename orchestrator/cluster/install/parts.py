@@ -111,7 +111,7 @@ def _own() -> Part:
     if not IN_CHECKOUT:
         return _of_package(metadata.distribution(OWN))
     files = dict(_below(ROOT / "orchestrator", "orchestrator"))
-    for name in ("labs", "images"):
+    for name in ("labs", "images", "docs/labs"):
         files |= _below(ROOT / name, f"orchestrator/package_data/{name}")
     files["orchestrator/package_data/tasks.py"] = ROOT / "tasks.py"
     digests = {name: _sha256(path) for name, path in files.items()}

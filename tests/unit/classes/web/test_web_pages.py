@@ -11,9 +11,9 @@ from starlette.testclient import WebSocketTestSession
 from web_client import Served, served
 
 from orchestrator.classes.web.machines import MOST_BYTES
-from orchestrator.classes.web.markdown import to_html
 from orchestrator.classes.web.site import MOST_TRANSFERS
 from orchestrator.classes.web.tokens import LECTURER
+from orchestrator.report.html.markdown import to_html
 
 
 @pytest.fixture(scope="module")

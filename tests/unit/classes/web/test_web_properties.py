@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from orchestrator.classes.web import sockets
 from orchestrator.classes.web.machines import _view, plain_name, plain_path
-from orchestrator.classes.web.markdown import to_html
 from orchestrator.classes.web.terminals import Terminal, Viewer, bounded_size
 from orchestrator.errors import SpecError
+from orchestrator.report.html.markdown import to_html
 
 TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "em", "strong", "code", "pre", "blockquote", "a"),
