@@ -159,7 +159,7 @@ def receive(
     received = Received()
     with _talking(argv) as (talk, words):
         _tell(talk, names, words)
-        source = _Source(talk, limit, on_progress)
+        source = _GrantedInput(talk, limit, on_progress)
         try:
             with tarfile.open(
                 fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK, ignore_zeros=bool(names)
@@ -187,7 +187,7 @@ def _tell(talk: process.Conversation, names: bytes, words: Callable[[], str]) ->
 
 def _take(
     tar: tarfile.TarFile,
-    source: _Source,
+    source: _GrantedInput,
     target: Path,
     received: Received,
     limit: int,
@@ -334,7 +334,7 @@ class _Sink:
         return len(data)
 
 
-class _Source:
+class _GrantedInput:
     """Input of a tar stream, limited to what was granted: a header may claim any length."""
 
     def __init__(self, talk: process.Conversation, limit: int, on_progress: OnProgress) -> None:

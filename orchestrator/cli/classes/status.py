@@ -34,7 +34,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     seats = options.seats(found)
     try:
         while True:
-            now, runs = board(found, seats), Running(service(found), gateway.alive(found))
+            now, runs = board(found, seats), RunningServices(service(found), gateway.alive(found))
             missing = [*_missing(found, now, runs), *_away(now)]
             if options.form == JSON:
                 say_json(_data(found, now, runs))
@@ -48,14 +48,14 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServices:
     """What runs beside the machines: the class's service, by its process id, and the gateway."""
 
     service: int | None
     gateway: bool
 
 
-def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
+def _missing(found: LoadedClass, now: Board, runs: RunningServices) -> list[str]:
     """Return in words what does not run although machines are up, and why the service ended."""
     rows = [*now.shared, *(row for seat in now.seats for row in seat.machines)]
     if not any(row.state is MachineState.UP for row in rows):
@@ -139,7 +139,7 @@ def _ago(moment: datetime | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _data(found: LoadedClass, now: Board, runs: Running) -> dict[str, Any]:
+def _data(found: LoadedClass, now: Board, runs: RunningServices) -> dict[str, Any]:
     return {
         "class": found.name,
         "service": runs.service,
