@@ -56,7 +56,7 @@ class SilentProgress:
 
 
 @dataclass
-class _Task:
+class _OngoingTask:
     """What somebody does, since when, and for how long at most as expected; ``shown`` is when a line was
     last printed about them. Times are of time.monotonic()."""
 
@@ -77,7 +77,7 @@ class LineProgress:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._tasks: dict[str, _Task] = {}
+        self._tasks: dict[str, _OngoingTask] = {}
         self._lock = threading.Lock()
 
     def doing(self, who: str, what: str, expected: float = 0.0) -> None:
@@ -88,7 +88,7 @@ class LineProgress:
                 return
             quiet = task is not None and now - task.shown < self.EVERY
             shown = task.shown if task is not None and quiet else now
-            self._tasks[who] = _Task(what, now, expected, shown)
+            self._tasks[who] = _OngoingTask(what, now, expected, shown)
         if not quiet:
             self._print(f"{who}: {what}" + (f" (about {expected:.0f} s)" if expected >= 1 else ""))
 

@@ -53,7 +53,7 @@ Command = Callable[[list[str]], float]
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradingCosts:
     """How a class was graded: seconds from the command's start to its first verdict and to its end, the
     controller's peak resident memory in bytes and its own processor time in seconds."""
 
@@ -116,14 +116,14 @@ def _class(folder: Path, number: int) -> Path:
     return folder
 
 
-def _watched(words: list[str], command: Command, out: Path) -> Graded:
+def _watched(words: list[str], command: Command, out: Path) -> GradingCosts:
     """Run the command, and look at it and its receipts meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()
         running = pool.submit(command, words)
         first = _first_verdict(out, running, begun)
         memory, processor = _costs(_controller(out), running)
-        return Graded(first, running.result(), memory, processor)
+        return GradingCosts(first, running.result(), memory, processor)
 
 
 def _first_verdict(out: Path, running: Future[float], begun: float) -> float:

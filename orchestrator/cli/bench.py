@@ -98,10 +98,10 @@ def _cluster(faulty: Faulty) -> list[measure.BenchResult]:
         raise SpecError(
             f"bench {CLUSTER}: which hosts?", hint=f"isolab bench {CLUSTER} --cluster HOSTS, a hosts file"
         )
-    from orchestrator.bench.cluster.rows import Wanted, cluster_rows
+    from orchestrator.bench.cluster.rows import WantedRows, cluster_rows
     from orchestrator.cli.cluster.options import open_hosts
 
-    cluster, wanted = open_hosts(faulty.hosts), Wanted(faulty.faults, faulty.seed)
+    cluster, wanted = open_hosts(faulty.hosts), WantedRows(faulty.faults, faulty.seed)
     return _watched(lambda progress: cluster_rows(cluster, wanted, isolab_command, progress))
 
 

@@ -22,7 +22,7 @@ _NOTE = re.compile(r"^\S.*?: note: ")
 
 
 @dataclass(frozen=True)
-class Message:
+class BuildMessage:
     """One message of a compiler: its lines, with the source it quotes. ``kind`` is "error", "warning", or ""
     for anything else that a build writes."""
 
@@ -30,7 +30,7 @@ class Message:
     text: str
 
 
-def messages(words: str) -> list[Message]:
+def messages(words: str) -> list[BuildMessage]:
     """What a build wrote as messages: errors first, then warnings, then the rest, each in its order. Equal
     ones, as of a header that many files include, are kept once."""
     blocks: list[tuple[str, list[str]]] = []
@@ -42,7 +42,7 @@ def messages(words: str) -> list[Message]:
             blocks[-1][1].append(line)
         else:
             blocks.append(("", [line]))
-    whole = dict.fromkeys(Message(kind, "\n".join(lines)) for kind, lines in blocks)
+    whole = dict.fromkeys(BuildMessage(kind, "\n".join(lines)) for kind, lines in blocks)
     order = {"error": 0, "warning": 1, "": 2}
     return sorted(whole, key=lambda message: order[message.kind])
 
@@ -116,7 +116,7 @@ def _for(arches: Sequence[str], ready: Prebuilt) -> str:
     return "" if set(arches) == everything else f" for {', '.join(arches)}"
 
 
-def _indented(several: Iterable[Message]) -> str:
+def _indented(several: Iterable[BuildMessage]) -> str:
     text = "\n".join(message.text for message in several)
     lines = [f"  {printable(line, keep=_TAB)}" for line in text.splitlines()]
     more = len(lines) - SHOWN_LINES

@@ -21,7 +21,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.errors import BuildError, TimedOut
 from orchestrator.formatting import counted
 from orchestrator.host import process
-from orchestrator.labfile.writable_copy import Entry, entries, writable_copy
+from orchestrator.labfile.writable_copy import FolderEntry, entries, writable_copy
 
 COMMAND_SECONDS = 600.0
 DATA_BYTES, DATA_FILES = 16 * 2**20, 1000
@@ -33,7 +33,7 @@ _NAMED = 6
 
 
 @dataclass(frozen=True)
-class Work:
+class FolderBuild:
     """What to build: the folder, the command, and the name in messages. ``beside`` are the files that the
     folder above shares, by their paths there."""
 
@@ -43,18 +43,18 @@ class Work:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class _BuildAttempt:
     """One run of the command: its copy of the folder, what it wrote, and whether it succeeded."""
 
     copy: Path
     words: str
     good: bool
-    left_out: tuple[Entry, ...]
+    left_out: tuple[FolderEntry, ...]
     before: BuiltBefore
 
 
 def build_folder(
-    work: Work, arch: Arch, libraries: Libraries, host: Libraries, target: Path, deadline: Deadline
+    work: FolderBuild, arch: Arch, libraries: Libraries, host: Libraries, target: Path, deadline: Deadline
 ) -> dict[str, Any]:
     """Build the folder and keep programs and data in ``target / FILES``; returns facts about them: the
     ``programs`` and the ``data`` by their paths, the ``warnings`` (all that was written), and ``notes``.
@@ -84,7 +84,9 @@ def build_folder(
     return {"arch": arch.name, "programs": programs, "data": data, "warnings": words, "notes": notes}
 
 
-def _attempt(work: Work, tools: Tools, copy: Path, deadline: Deadline, *, again: bool) -> _Attempt:
+def _attempt(
+    work: FolderBuild, tools: Tools, copy: Path, deadline: Deadline, *, again: bool
+) -> _BuildAttempt:
     """Run the command in a new copy. The second attempt keeps what was built before for this architecture:
     there may be a library without its sources."""
     before = BuiltBefore(tools.environment["CROSS_ARCH"] if again else "")
@@ -102,10 +104,10 @@ def _attempt(work: Work, tools: Tools, copy: Path, deadline: Deadline, *, again:
         deadline.check(f"`{work.command}`")
         raise BuildError(f"`{work.command}` took longer than {COMMAND_SECONDS:.0f} s") from None
     words = (done.stdout + done.stderr).decode(errors="replace")
-    return _Attempt(copy, words, done.code == 0, left_out, before)
+    return _BuildAttempt(copy, words, done.code == 0, left_out, before)
 
 
-def _notes(attempt: _Attempt, tools: Tools) -> list[str]:
+def _notes(attempt: _BuildAttempt, tools: Tools) -> list[str]:
     notes = []
     if tools.called():
         names = ", ".join(tools.called())
@@ -129,7 +131,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _keep(
-    attempt: _Attempt, tools: Tools, arch: Arch, command: str, words: str, place: Path
+    attempt: _BuildAttempt, tools: Tools, arch: Arch, command: str, words: str, place: Path
 ) -> tuple[list[str], list[str], list[str]]:
     """Move programs and data out of the copy; returns their paths, and notes on data that stays."""
     copy, found = attempt.copy, {}

@@ -27,7 +27,7 @@ _LEAVES = re.compile(r"^make(?:\[\d+\])?: Leaving directory '.*'$")
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundBinary:
     """A binary that was in the folder, by its path there."""
 
     path: str
@@ -40,7 +40,7 @@ class BuiltBefore:
     stay; ``removed`` are other files that make would make."""
 
     keeps: str = ""
-    binaries: list[Found] = field(default_factory=list)
+    binaries: list[FoundBinary] = field(default_factory=list)
     removed: tuple[str, ...] = ()
     marks: list[str] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class BuiltBefore:
             path = Path(folder, name)
             what = binary(path) if name not in out and path.is_file() else None
             if what is not None and not (what.arch == self.keeps and what.kind != "program"):
-                self.binaries.append(Found(name, what))
+                self.binaries.append(FoundBinary(name, what))
                 out.add(name)
         return out
 

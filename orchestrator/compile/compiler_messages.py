@@ -18,7 +18,7 @@ _COUNT = re.compile(r"^\d+ (?:warning|error)s?(?: and \d+ errors?)? generated\.$
 
 
 @dataclass(frozen=True)
-class Message:
+class CompilerMessage:
     """One message with its lines; ``kind`` is "" for what stands before the first one."""
 
     kind: str
@@ -56,7 +56,7 @@ def for_any_architecture(text: str, arch: str) -> str:
     return re.sub(rf" for {re.escape(arch)}(?=:|$)", "", head) + newline + rest
 
 
-def messages(text: str) -> Iterator[Message]:
+def messages(text: str) -> Iterator[CompilerMessage]:
     """Yield the messages of a compiler's output, with what stands before them."""
     kind, lines, before = "", list[str](), list[str]()
     for line in text.split("\n"):
@@ -66,14 +66,14 @@ def messages(text: str) -> Iterator[Message]:
         started = _kind(line)
         if started:
             if lines:
-                yield Message(kind, tuple(lines))
+                yield CompilerMessage(kind, tuple(lines))
             kind, lines = started, before
         else:
             lines += before
         lines.append(line)
         before = []
     if lines or before:
-        yield Message(kind, (*lines, *before))
+        yield CompilerMessage(kind, (*lines, *before))
 
 
 def _kind(line: str) -> str:

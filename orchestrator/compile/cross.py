@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.arch import Arch, host_arch
 from orchestrator.compile import cplusplus, makefile_tools, poison, untrusted
-from orchestrator.compile.build_folder import FILES, Work, build_folder
+from orchestrator.compile.build_folder import FILES, FolderBuild, build_folder
 from orchestrator.compile.built_before import BuiltBefore
 from orchestrator.compile.explain import explained, shortened
 from orchestrator.compile.included import included
@@ -234,11 +234,11 @@ def _build(
             host = libraries
             if arch != host_arch():
                 host = _libraries(host_arch(), archives, deadline, cxx=False)
-            work = Work(origin.folder, wanted.command, origin.shared)
+            work = FolderBuild(origin.folder, wanted.command, origin.shared)
             return build_folder(work, arch, libraries, host, target, deadline)
-        way = _Way()
+        way = _CompileWay()
         if foreign is not None:
-            way = _Way(partial(foreign.sees, files=found, folder=origin.folder))
+            way = _CompileWay(partial(foreign.sees, files=found, folder=origin.folder))
         if foreign is not None and foreign.poisoned:
             first = (*poison.LINKER_FLAGS, poison.library(arch, libraries.toolchain, deadline))
             way = replace(way, flags=poison.FLAGS, first=first)
@@ -257,7 +257,7 @@ def _build(
 
 
 @dataclass(frozen=True)
-class _Way:
+class _CompileWay:
     """How sources are compiled, where that is not the usual way: see ``compile_program``."""
 
     visible: untrusted.Visible | None = None
@@ -272,7 +272,7 @@ def _compile(
     libraries: Libraries,
     place: Path,
     deadline: Deadline,
-    way: _Way,
+    way: _CompileWay,
 ) -> str:
     """Compile a program from its sources into the folder ``place``; returns the compiler's warnings."""
     (place / wanted.program).parent.mkdir(parents=True)

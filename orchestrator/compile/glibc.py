@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from orchestrator.arch import Arch
-from orchestrator.debian.archive import Archive, Member, members
+from orchestrator.debian.archive import Archive, PackageMember, members
 from orchestrator.debian.source import upstream_version
 
 LIBRARY, HASHES = "libc6-dev", "libcrypt-dev"
@@ -62,7 +62,7 @@ def add(arch: Arch, archive: Archive, folder: Path) -> str:
     return upstream_version(packages[LIBRARY].version)
 
 
-def _place(member: Member, libraries: str, own: str) -> str:
+def _place(member: PackageMember, libraries: str, own: str) -> str:
     """Where a package's file belongs in a toolchain's folder; "" if it has no place there."""
     path = member.path
     if path.startswith("usr/include/"):

@@ -32,7 +32,7 @@ _RECIPE = "check the packages and files named in the image's recipe (images/*.ya
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedIndex:
     """A Release file's entry for one index."""
 
     sha256: str
@@ -40,7 +40,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Member:
+class PackageMember:
     """One file or symbolic link of a package; ``path`` has no leading slash."""
 
     path: str
@@ -59,7 +59,7 @@ class Archive:
         self._deadline = deadline
         self._suite = suites or (lambda other: Archive(other, deadline))
         self._lock = threading.Lock()
-        self._listed: Mapping[str, Listed] | None = None
+        self._listed: Mapping[str, ListedIndex] | None = None
         self.outdated: set[str] = set()
         """Architectures that use an earlier index, because the mirror lacks the current one."""
 
@@ -149,14 +149,14 @@ class Archive:
         except lzma.LZMAError as problem:
             raise ImageError(f"cannot read {urls[-1]}: {problem}", hint=_MIRROR) from None
 
-    def _release(self) -> Mapping[str, Listed]:
+    def _release(self) -> Mapping[str, ListedIndex]:
         with self._lock:
             if self._listed is None:
                 self._listed = _verified_release(self.suite, self._deadline)
             return self._listed
 
 
-def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Member]:
+def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[PackageMember]:
     """Yield the files of a package whose path matches one of the shell patterns, in archive order.
 
     Raises ImageError if the package cannot be read or one of ``patterns`` matches nothing.
@@ -172,7 +172,7 @@ def members(deb: Path, patterns: Sequence[str], optional: Sequence[str] = ()) ->
                 unmatched.difference_update(hits)
                 content = archive.extractfile(entry) if entry.isfile() else None
                 data = content.read() if content else b""
-                yield Member(path, entry.mode, data, entry.linkname if entry.issym() else "")
+                yield PackageMember(path, entry.mode, data, entry.linkname if entry.issym() else "")
     except (tarfile.TarError, lzma.LZMAError, EOFError) as problem:
         raise ImageError(f"cannot read package {deb}: {problem}", hint=_RECIPE) from None
     if unmatched:
@@ -199,7 +199,7 @@ def part_of(file: BinaryIO, part: str) -> tarfile.TarFile:
     raise tarfile.ReadError(f"it contains no {part}")
 
 
-def _verified_release(suite: str, deadline: Deadline) -> Mapping[str, Listed]:
+def _verified_release(suite: str, deadline: Deadline) -> Mapping[str, ListedIndex]:
     """The suite's indices by path, from a Release file whose signature gpgv accepted."""
     if not KEYRING.exists():
         raise Unavailable(
@@ -231,14 +231,14 @@ def _trusted(status: bytes) -> bool:
     return b"GOODSIG" in words and words.count(b"PLAINTEXT") == 1 and not {b"BADSIG", b"ERROR"} & {*words}
 
 
-def _parse_release(text: str, suite: str) -> Mapping[str, Listed]:
+def _parse_release(text: str, suite: str) -> Mapping[str, ListedIndex]:
     from debian.deb822 import Release
 
     release = Release(text.splitlines())
     names = [release[field] for field in ("Suite", "Codename") if field in release]
     if suite not in names:
         raise ImageError(f"the mirror returned {names} instead of {suite}", hint=_MIRROR)
-    return {row["name"]: Listed(row["sha256"], int(row["size"])) for row in release.get("SHA256", ())}
+    return {row["name"]: ListedIndex(row["sha256"], int(row["size"])) for row in release.get("SHA256", ())}
 
 
 def _published(*urls: str, sha256: str = "", size: int = 0) -> Published:

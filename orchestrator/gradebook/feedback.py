@@ -11,8 +11,8 @@ from orchestrator.gradebook.feedback_sheet import (
     NEVER_ENTERED,
     NOTHING,
     ExerciseSheet,
-    Outcome,
-    Sheet,
+    FeedbackSheet,
+    SharedResult,
     sheet_of,
 )
 from orchestrator.gradebook.pages import page
@@ -63,7 +63,7 @@ def feedback_markdown(
     return "\n".join(_lines(sheet_of(book, student, notes, adjusted, counting))) + "\n"
 
 
-def _lines(sheet: Sheet) -> Iterator[str]:
+def _lines(sheet: FeedbackSheet) -> Iterator[str]:
     group = f", group {sheet.student.group}" if sheet.student.group else ""
     yield from (f"# {escape(sheet.who)}", "", f"Feedback: {escape(sheet.lab)}", "")
     yield from (escape(f"{sheet.student.id}{group}"), "")
@@ -115,7 +115,7 @@ def _exercise(each: ExerciseSheet) -> Iterator[str]:
         yield from code(each.command)
 
 
-def _outcome(outcome: Outcome) -> Iterator[str]:
+def _outcome(outcome: SharedResult) -> Iterator[str]:
     counts = ", counts" if outcome.counts else ""
     verdict = f"{SYMBOLS[outcome.status]} {outcome.verdict}{counts}"
     yield from (f"### On {escape(outcome.machines)}: {escape(verdict)}", "")

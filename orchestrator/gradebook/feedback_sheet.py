@@ -63,7 +63,7 @@ class TestLine:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SharedResult:
     """The result on machines on which it is the same. ``counts``: it is this one that gives the points.
 
     ``reason`` says why points are missing, as far as ``tests`` do not.
@@ -97,14 +97,14 @@ class ExerciseSheet:
     notes: tuple[str, ...]
     files: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[SharedResult, ...]
     counting: str
     command: str
     attempt: str = ""
 
 
 @dataclass(frozen=True)
-class Sheet:
+class FeedbackSheet:
     """A student's feedback on one lab."""
 
     lab: str
@@ -123,7 +123,7 @@ def sheet_of(
     notes: Sequence[str] = (),
     adjusted: Mapping[str, str] = MappingProxyType({}),
     counting: Mapping[str, Counted] = MappingProxyType({}),
-) -> Sheet:
+) -> FeedbackSheet:
     """Return a student's feedback. ``notes`` are words for its top, such as how late it was; ``adjusted``
     says for exercises what the course's policy makes of their points, ``counting`` which attempt counts, with
     the points after the policy; without it, the last one as it was graded."""
@@ -144,7 +144,7 @@ def sheet_of(
         )
         for grade in grades
     )
-    return Sheet(
+    return FeedbackSheet(
         lab=_item(book.lab.lab.title or book.lab.lab.lab),
         who=_item(student.name or student.id),
         student=replace(student, id=_item(student.id), group=_item(student.group)),
@@ -283,7 +283,7 @@ def _command(exercise: str) -> str:
     return f"isolab run FOLDER --work MY-WORK --exercise {shlex.quote(printable(exercise))}"
 
 
-def _outcomes(grade: Grade, exercise: LoadedExercise | None, *, mean: bool) -> Iterator[Outcome]:
+def _outcomes(grade: Grade, exercise: LoadedExercise | None, *, mean: bool) -> Iterator[SharedResult]:
     """Yield the results of the machines, those that are alike together, in the lab's order."""
     groups: dict[tuple[object, ...], list[tuple[Record, Record]]] = {}
     for record in grade.records:
@@ -294,7 +294,7 @@ def _outcomes(grade: Grade, exercise: LoadedExercise | None, *, mean: bool) -> I
     for found in groups.values():
         record, seen = found[0]
         machines = [one.machine for one, _ in found]
-        yield Outcome(
+        yield SharedResult(
             machines=_item(", ".join(machines)),
             status=seen.status,
             verdict=_outcome_words(seen),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.gradebook.class_tests import ClassTest, class_tests, latest
 from orchestrator.gradebook.lecturer_tables import ROWS, Rows, short, tables_of, totals_of
-from orchestrator.gradebook.statistics import Bin, Spread, histogram, spread
+from orchestrator.gradebook.statistics import Bin, Distribution, histogram, spread
 from orchestrator.grading.model import Grade, Gradebook, Verdict
 
 _FEWEST, _MOST = 5, 20
@@ -21,7 +21,7 @@ class ExerciseOverview:
     name: str
     title: str
     max_points: float
-    spread: Spread | None
+    spread: Distribution | None
     bins: tuple[Bin, ...]
     scored: int
     not_gradable: int
@@ -38,7 +38,7 @@ class Overview:
     handed_in: int
     attempts: bool
     max_points: float
-    spread: Spread | None
+    spread: Distribution | None
     bins: tuple[Bin, ...]
     incomplete: int
     exercises: tuple[ExerciseOverview, ...]

@@ -41,7 +41,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _TableKind:
     """A table to make: what it is called and means, its columns, and what finds its rows."""
 
     anchor: str
@@ -58,7 +58,7 @@ def tables_of(book: Gradebook, grades: Sequence[Grade]) -> tuple[Rows, ...]:
     return tuple(table for table in (*found, _everybody(book, grades)) if table.rows)
 
 
-def _rows(kind: _Kind, book: Gradebook, grades: Sequence[Grade]) -> Rows:
+def _rows(kind: _TableKind, book: Gradebook, grades: Sequence[Grade]) -> Rows:
     found = list(kind.found(book, grades))
     rows, more = tuple(tuple(map(short, row)) for row in found[:ROWS]), max(0, len(found) - ROWS)
     return Rows(kind.anchor, kind.title, kind.about, kind.columns, rows, more, kind.numbers)
@@ -215,63 +215,63 @@ def short(text: str) -> str:
 
 
 _KINDS = (
-    _Kind(
+    _TableKind(
         "no-result",
         "No result",
         "isolab or the host failed, which costs nobody points. Run the same `isolab grade` again.",
         ("student", "exercise", "why"),
         _no_result,
     ),
-    _Kind(
+    _TableKind(
         "not-gradable",
         "Not gradable",
         "0 points: the work does not compile, or files are missing or refused.",
         ("student", "exercise", "why"),
         _not_gradable,
     ),
-    _Kind(
+    _TableKind(
         "differ",
         "Machines on which answers differ",
         "The same work has other points on another machine: often byte order, word size, or luck.",
         ("student", "exercise", "points", "tests that differ"),
         _differing,
     ),
-    _Kind(
+    _TableKind(
         "time-outs",
         "Time-outs",
         "Stopped by isolab. Limits are scaled by each machine's speed.",
         ("student", "exercise", "machine", "how"),
         _time_outs,
     ),
-    _Kind(
+    _TableKind(
         "unstable",
         "Not the same when graded again",
         "The same work had other results.",
         ("student", "exercise", "what"),
         _unstable,
     ),
-    _Kind(
+    _TableKind(
         "copied",
         "Answers with another student's parameters",
         "Where few values are possible, a wrong answer is somebody's by chance.",
         ("student", "exercise", "whose"),
         _copied,
     ),
-    _Kind(
+    _TableKind(
         "identical",
         "Identical files",
         "The same bytes from several students; skeletons and empty files are left out.",
         ("exercise", "file", "students", "SHA-256"),
         _identical,
     ),
-    _Kind(
+    _TableKind(
         "late",
         "Late",
         "By the learning platform's own mark, before any policy.",
         ("student", "attempt", "handed in"),
         _late,
     ),
-    _Kind(
+    _TableKind(
         "slowest",
         "Slowest",
         "The longest times, seen from the controller.",

@@ -29,7 +29,7 @@ At = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Cell:
+class SheetCell:
     """A cell's text, without the quotes around it; ``start`` and ``end`` are where it is in the file's
     text."""
 
@@ -53,19 +53,19 @@ class Sheet:
     encoding: str
     mark: bytes
     delimiter: str
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[SheetCell, ...], ...]
     lines: tuple[int, ...]
 
     @property
     def header(self) -> tuple[str, ...]:
         return tuple(cell.text.strip() for cell in self.rows[0])
 
-    def cell(self, row: int, column: int) -> Cell:
+    def cell(self, row: int, column: int) -> SheetCell:
         """Return a cell; an empty one where a spreadsheet left out the last cells of a row."""
         cells = self.rows[row]
-        return cells[column] if column < len(cells) else Cell("", 0, 0)
+        return cells[column] if column < len(cells) else SheetCell("", 0, 0)
 
-    def column(self, place: int) -> list[Cell]:
+    def column(self, place: int) -> list[SheetCell]:
         """Return a column's cells, without the header."""
         return [self.cell(row, place) for row in range(1, len(self.rows))]
 
@@ -123,18 +123,18 @@ def _decoded(raw: bytes, file: str) -> tuple[str, str, bytes]:
     return raw.decode("latin-1"), "latin-1", b""
 
 
-def _rows(text: str, delimiter: str, file: str) -> Iterator[tuple[int, tuple[Cell, ...]]]:
+def _rows(text: str, delimiter: str, file: str) -> Iterator[tuple[int, tuple[SheetCell, ...]]]:
     """Yield the rows with the lines they start on."""
     plain = re.compile(rf"[^{delimiter}\r\n]*")
     quoted = re.compile(r'"((?:[^"]|"")*)"')
-    cells: list[Cell] = []
+    cells: list[SheetCell] = []
     at, line, first = 0, 1, 1
     while at < len(text) or cells:
         is_quoted = text.startswith('"', at)
         found = (quoted if is_quoted else plain).match(text, at)
         if found is None:
             raise _mistake(file, line, "a quoted cell has no end")
-        cells.append(Cell(found[1].replace('""', '"') if is_quoted else found[0], at, found.end()))
+        cells.append(SheetCell(found[1].replace('""', '"') if is_quoted else found[0], at, found.end()))
         line, at = line + len(_ENDS.findall(found[0])), found.end()
         if text.startswith(delimiter, at):
             at += 1

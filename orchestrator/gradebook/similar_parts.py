@@ -15,7 +15,7 @@ _AROUND = 240
 
 
 @dataclass(frozen=True)
-class Part:
+class TextPart:
     """A part of a text, printable; ``same``: the other text has it too."""
 
     text: str
@@ -33,16 +33,16 @@ def merged(spans: Sequence[Span], length: int) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def parts_of(text: str, spans: Sequence[Span]) -> tuple[Part, ...]:
+def parts_of(text: str, spans: Sequence[Span]) -> tuple[TextPart, ...]:
     """Return the text in parts. What is far from anything in common is left out, and what is too much."""
-    found: list[Part] = []
+    found: list[TextPart] = []
     room = _LIMIT
     for words, same in _cut(text, merged(spans, len(text))):
         if room <= 0:
-            found.append(Part("\n…", False))
+            found.append(TextPart("\n…", False))
             break
         shown = words[:room] if same else _ends(words, room)
-        found.append(Part(printable(shown, keep="\n\t"), same))
+        found.append(TextPart(printable(shown, keep="\n\t"), same))
         room -= len(shown)
     return tuple(found)
 

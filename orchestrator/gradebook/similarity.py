@@ -17,7 +17,7 @@ from time import monotonic
 from orchestrator.formatting import bounded, counted, printable
 from orchestrator.gradebook.fingerprints import Fingerprint, Fingerprints
 from orchestrator.gradebook.pages import page
-from orchestrator.gradebook.similar_parts import Part, parts_of
+from orchestrator.gradebook.similar_parts import TextPart, parts_of
 from orchestrator.grading.model import Gradebook
 
 LEAST_SHARE = 0.4
@@ -30,7 +30,7 @@ _FILES_OF_ONE, _BYTES = 64, 2**20
 
 
 @dataclass(frozen=True)
-class _File:
+class _StudentFile:
     """A file of one student, by its path in the folder; ``marks`` is what it is recognised by."""
 
     student: str
@@ -48,7 +48,7 @@ class Pair:
     other: str
     one_share: float
     other_share: float
-    parts: tuple[tuple[Part, ...], ...] = ()
+    parts: tuple[tuple[TextPart, ...], ...] = ()
 
     @property
     def share(self) -> float:
@@ -94,7 +94,7 @@ def likeness(
 ) -> Likeness:
     """Return which files are alike. ``names`` are those to show by id. Raises as ``similarity_html`` does."""
     prints = Fingerprints(found for place in boilerplate for found in _texts(place))
-    files: dict[str, list[_File]] = {}
+    files: dict[str, list[_StudentFile]] = {}
     uncompared: list[str] = []
     end = monotonic() + seconds
     for student, folder in _together(work, names or {}).items():
@@ -102,7 +102,7 @@ def likeness(
             if monotonic() > end:
                 uncompared.append(f"{student}: {path}")
             else:
-                files.setdefault(path, []).append(_File(student, path, prints.of(path, text)))
+                files.setdefault(path, []).append(_StudentFile(student, path, prints.of(path, text)))
     found = [_of_one_path(prints, same, len(files)) for same in files.values()]
     return Likeness(
         tuple(sorted((pair for pairs, _ in found for pair in pairs), key=lambda pair: -pair.share)),
@@ -112,7 +112,7 @@ def likeness(
     )
 
 
-def _of_one_path(prints: Fingerprints, files: Sequence[_File], paths: int) -> tuple[list[Pair], int]:
+def _of_one_path(prints: Fingerprints, files: Sequence[_StudentFile], paths: int) -> tuple[list[Pair], int]:
     """Return the pairs of files at the same path, and how many more there are. Each of the ``paths`` has its
     share of the page: an exercise that all solve alike does not hide the others."""
     found = sorted(_candidates(files), key=lambda each: (-each[0], each[1].student, each[2].student))
@@ -151,7 +151,7 @@ def _plain(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
 
-def _candidates(files: Sequence[_File]) -> Iterator[tuple[float, _File, _File]]:
+def _candidates(files: Sequence[_StudentFile]) -> Iterator[tuple[float, _StudentFile, _StudentFile]]:
     """Yield the pairs that have enough in common, with how much: a bound that is quick to find."""
     for one, other in combinations(files, 2):
         share = one.marks.in_common(other.marks)
@@ -159,7 +159,7 @@ def _candidates(files: Sequence[_File]) -> Iterator[tuple[float, _File, _File]]:
             yield share, one, other
 
 
-def _pair(prints: Fingerprints, one: _File, other: _File, *, shown: bool) -> Pair:
+def _pair(prints: Fingerprints, one: _StudentFile, other: _StudentFile, *, shown: bool) -> Pair:
     found = prints.compared(one.marks, other.marks)
     parts = (
         (parts_of(one.marks.text, found.one_spans), parts_of(other.marks.text, found.other_spans))

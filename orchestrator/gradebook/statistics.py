@@ -24,7 +24,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Distribution:
     """Points of ``n`` students; ``deviation`` is the standard deviation of these students."""
 
     n: int
@@ -35,11 +35,11 @@ class Spread:
     most: float
 
 
-def spread(points: Sequence[float]) -> Spread | None:
+def spread(points: Sequence[float]) -> Distribution | None:
     """Return the spread of points; None of nobody."""
     if not points:
         return None
-    return Spread(len(points), mean(points), median(points), pstdev(points), min(points), max(points))
+    return Distribution(len(points), mean(points), median(points), pstdev(points), min(points), max(points))
 
 
 def histogram(points: Sequence[float], most: float, bins: int = 10) -> tuple[Bin, ...]:

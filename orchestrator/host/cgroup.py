@@ -14,7 +14,7 @@ _NO_LIMIT = 2**60
 
 
 @dataclass(frozen=True)
-class Limits:
+class CgroupLimits:
     """``memory`` in bytes is what may still be used, page cache that can be dropped included; ``cpus`` is how
     many processors' time there is, such as 0.5. None where there is no limit."""
 
@@ -22,11 +22,11 @@ class Limits:
     cpus: float | None
 
 
-def limits(mounted: Path = _MOUNTED, own: Path = _OWN) -> Limits:
+def limits(mounted: Path = _MOUNTED, own: Path = _OWN) -> CgroupLimits:
     """Return what is left to this process by its groups and those above them."""
     memory = [_memory(group) for group in _groups("memory", mounted, own)]
     cpus = [_cpus(group) for group in _groups("cpu", mounted, own)]
-    return Limits(
+    return CgroupLimits(
         min((one for one in memory if one is not None), default=None),
         min((one for one in cpus if one is not None), default=None),
     )

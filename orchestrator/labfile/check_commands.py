@@ -81,17 +81,17 @@ def command_problems(document: Document, folder: Path, there: Available) -> Iter
     data = document.data if isinstance(document.data, dict) else {}
     run = data.get("run")
     if isinstance(run, str):
-        yield from _Command(document, ("run",), folder, there).problems(run)
+        yield from _CommandCheck(document, ("run",), folder, there).problems(run)
     for index, step in enumerate(run if isinstance(run, list) else []):
         if isinstance(step, dict):
-            yield from _Command(document, ("run", index, "run"), folder, there, index).problems(
+            yield from _CommandCheck(document, ("run", index, "run"), folder, there, index).problems(
                 step.get("run")
             )
             yield from _stdin_problems(document, ("run", index, "stdin"), folder, step.get("stdin"))
 
 
 @dataclass(frozen=True)
-class _Command:
+class _CommandCheck:
     """Checks one command; ``number`` is how many steps come before it: they may make files."""
 
     document: Document

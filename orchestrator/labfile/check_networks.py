@@ -24,7 +24,7 @@ GUEST_SUBNET = IPv4Network("10.0.2.0/24")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _EntryPlace:
     """A machine's entry for a network as written in the file; ``path`` is its position there."""
 
     machine: str
@@ -81,7 +81,7 @@ def _networks(validated: ValidatedDocument) -> dict[str, tuple[Network, IPv4Netw
     return found
 
 
-def _places(validated: ValidatedDocument) -> Iterator[_Place]:
+def _places(validated: ValidatedDocument) -> Iterator[_EntryPlace]:
     machines = validated.data.get("machines") if isinstance(validated.data, dict) else None
     for name, merged in (machines if isinstance(machines, dict) else {}).items():
         if not isinstance(merged, dict) or not isinstance(merged.get("driver"), str):
@@ -98,7 +98,7 @@ def _places(validated: ValidatedDocument) -> Iterator[_Place]:
         for number, (network, address) in enumerate(joined.items(), 1):
             key: str | int = written.index(network) if isinstance(written, list) else network
             path: Path = ("machines", name, "networks", key)
-            yield _Place(name, network, driver, address, path, number, uri, board)
+            yield _EntryPlace(name, network, driver, address, path, number, uri, board)
 
 
 def _overlaps(
@@ -118,7 +118,7 @@ def _overlaps(
         seen[name] = subnet
 
 
-def _unable(validated: ValidatedDocument, place: _Place) -> Iterator[Problem]:
+def _unable(validated: ValidatedDocument, place: _EntryPlace) -> Iterator[Problem]:
     """Why this machine cannot join although its driver supports networks."""
     most = place.traits.most_networks_on.get(place.board, place.traits.most_networks)
     if most is not None and place.number > most:
@@ -136,7 +136,7 @@ def _named(other: str) -> str:
     return other if other.startswith("the ") else f"network {other}"
 
 
-def _mixed(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Problem]:
+def _mixed(validated: ValidatedDocument, members: list[_EntryPlace]) -> Iterator[Problem]:
     for place in members[1:]:
         first = members[0]
         if place.driver != first.driver:
@@ -149,7 +149,9 @@ def _mixed(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Prob
                       "use one libvirt daemon for all machines on a network")  # fmt: skip
 
 
-def _addresses(validated: ValidatedDocument, members: list[_Place], subnet: IPv4Network) -> Iterator[Problem]:
+def _addresses(
+    validated: ValidatedDocument, members: list[_EntryPlace], subnet: IPv4Network
+) -> Iterator[Problem]:
     taken: dict[str, str] = {}
     for place in members:
         if place.address is None:
@@ -177,7 +179,7 @@ def _addresses(validated: ValidatedDocument, members: list[_Place], subnet: IPv4
                   "use a larger subnet")  # fmt: skip
 
 
-def _ways_out(validated: ValidatedDocument, members: list[_Place]) -> Iterator[Problem]:
+def _ways_out(validated: ValidatedDocument, members: list[_EntryPlace]) -> Iterator[Problem]:
     able = ", ".join(sorted(drivers_that(lambda traits: traits.internet)))
     for place in members:
         if not place.traits.internet:
@@ -191,5 +193,5 @@ def _known(networks: Mapping[str, object]) -> str:
     return f"available: {', '.join(networks)}" if networks else "define it: `networks: {lan: {}}` in the lab"
 
 
-def _at(validated: ValidatedDocument, place: _Place, message: str, advice: str) -> Problem:
+def _at(validated: ValidatedDocument, place: _EntryPlace, message: str, advice: str) -> Problem:
     return validated.document.problem(validated.origin(place.path), message, advice)

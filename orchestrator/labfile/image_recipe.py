@@ -46,7 +46,7 @@ class Recipe(Protocol):
         """The recipe with relative paths resolved against its file's folder."""
 
 
-class _Named(Spec):
+class _NamedRecipe(Spec):
     image: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Name of the image, as machines of a lab write it."""
     title: str = ""
@@ -57,7 +57,7 @@ class _Named(Spec):
         return self
 
 
-class _Diskless(_Named):
+class _Diskless(_NamedRecipe):
     @property
     def memory(self) -> int:
         """No more than every machine needs."""
@@ -122,7 +122,7 @@ class ContainerfileRecipe(_Diskless):
         return self.model_copy(update={"folder": folder / self.folder})
 
 
-class FullRecipe(_Named):
+class FullRecipe(_NamedRecipe):
     """A whole distribution on a disk, configured in a guest of its own architecture.
 
     ``packages`` are installed with their dependencies, ``where_available`` too where the release has them
@@ -158,7 +158,7 @@ class Source(Spec):
     """SHA-256 digest of the file, in hexadecimal."""
 
 
-class CloudRecipe(_Named):
+class CloudRecipe(_NamedRecipe):
     """A published image per architecture, configured by cloud-init.
 
     ``memory`` is the least a machine needs and ``disk`` the size it sees, in bytes.

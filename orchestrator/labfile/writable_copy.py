@@ -26,7 +26,7 @@ _LOCK = ".#"
 
 
 @dataclass(frozen=True)
-class Entry:
+class FolderEntry:
     """One entry of a folder, however deep. ``path`` is relative to the folder. ``left_out`` says why it
     cannot be copied: it is no file and no folder, or a link that leads nowhere; "" if it can."""
 
@@ -40,13 +40,15 @@ class Entry:
         return self.left_out != "" and self.path.rsplit("/", 1)[-1].startswith(_LOCK)
 
 
-def entries(folder: Path, ignore: Ignore | None = None) -> Iterator[Entry]:
+def entries(folder: Path, ignore: Ignore | None = None) -> Iterator[FolderEntry]:
     """Yield what is in a folder, each folder before its content, sorted by name; links are followed.
     Raises OSError for a folder that cannot be read."""
     yield from _entries(folder, "", (folder.resolve(),), ignore)
 
 
-def _entries(folder: Path, prefix: str, above: tuple[Path, ...], ignore: Ignore | None) -> Iterator[Entry]:
+def _entries(
+    folder: Path, prefix: str, above: tuple[Path, ...], ignore: Ignore | None
+) -> Iterator[FolderEntry]:
     names = sorted(path.name for path in folder.iterdir())
     ignored = set(ignore(str(folder), names)) if ignore else set()
     for name in names:
@@ -56,28 +58,28 @@ def _entries(folder: Path, prefix: str, above: tuple[Path, ...], ignore: Ignore 
         try:
             mode = place.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
-            yield Entry(path, left_out=f"a link to {place.readlink()}, which is not there")
+            yield FolderEntry(path, left_out=f"a link to {place.readlink()}, which is not there")
         except OSError as problem:
             if not place.is_symlink():
                 raise
-            yield Entry(path, left_out=f"a link that cannot be followed: {problem.strerror}")
+            yield FolderEntry(path, left_out=f"a link that cannot be followed: {problem.strerror}")
         else:
             if stat.S_ISDIR(mode):
                 yield from _deeper(place, path, above, ignore)
             else:
-                yield Entry(path, left_out=_KINDS.get(stat.S_IFMT(mode), ""))
+                yield FolderEntry(path, left_out=_KINDS.get(stat.S_IFMT(mode), ""))
 
 
-def _deeper(place: Path, path: str, above: tuple[Path, ...], ignore: Ignore | None) -> Iterator[Entry]:
+def _deeper(place: Path, path: str, above: tuple[Path, ...], ignore: Ignore | None) -> Iterator[FolderEntry]:
     real = place.resolve()
     if real in above:
-        yield Entry(path, left_out="a link to a folder that it is in")
+        yield FolderEntry(path, left_out="a link to a folder that it is in")
         return
-    yield Entry(path, folder=True)
+    yield FolderEntry(path, folder=True)
     yield from _entries(place, f"{path}/", (*above, real), ignore)
 
 
-def writable_copy(source: Path, target: Path, ignore: Ignore | None = None) -> tuple[Entry, ...]:
+def writable_copy(source: Path, target: Path, ignore: Ignore | None = None) -> tuple[FolderEntry, ...]:
     """Copy the folder ``source`` to ``target``, writable for its owner; returns what cannot be copied.
 
     The original may be read-only, as installed packages are on some systems. Existing files in

@@ -97,7 +97,7 @@ def survey(text: str, file: str) -> Document:
     if len(text) > MAX_BYTES:
         raise refusal([Problem(file, 0, 0, f"the file is larger than {MAX_BYTES // 2**20} MiB")])
     root, second = compose(text, file)
-    builder = _Builder(file)
+    builder = _DataBuilder(file)
     if second is not None:
         builder.complain(second, "a second document starts here; only one is allowed")
     try:
@@ -108,7 +108,7 @@ def survey(text: str, file: str) -> Document:
     return Document(file, data, builder.places, tuple(builder.problems))
 
 
-class _Builder:
+class _DataBuilder:
     """Builds data from nodes; records positions and collects problems on the way."""
 
     def __init__(self, file: str) -> None:

@@ -53,7 +53,7 @@ class LimitPassed(Exception):
         self.mark = mark
 
 
-class _Tree(Reader, Scanner, Parser, Composer, BaseResolver):
+class _NodeComposer(Reader, Scanner, Parser, Composer, BaseResolver):
     """PyYAML's composer with our scalar rules and limits; constructs no objects."""
 
     def __init__(self, text: str) -> None:
@@ -93,7 +93,7 @@ def compose(text: str, file: str) -> tuple[Node, Mark | None]:
     """The root node, and where a second document starts."""
     tree = None
     try:
-        tree = _Tree(text)
+        tree = _NodeComposer(text)
         tree.get_event()  # type: ignore[no-untyped-call]
         root = None if tree.check_event(StreamEndEvent) else tree.compose_document()
         second = None if tree.check_event(StreamEndEvent) else tree.next_mark()

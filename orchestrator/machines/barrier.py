@@ -20,7 +20,7 @@ LONGEST_NAP = 0.2
 
 
 @dataclass
-class _Standing:
+class _MachineProgress:
     """Progress of a machine: points passed (infinity once it has left), how many times slower than a
     native core it is (0: unknown), and why it is lost."""
 
@@ -34,7 +34,7 @@ class Participant:
     """One machine at the barrier of its group; a machine without a group never waits."""
 
     name: str
-    _group: Mapping[str, _Standing]
+    _group: Mapping[str, _MachineProgress]
     _changed: threading.Condition
     _cancellation: Cancellation
 
@@ -85,7 +85,7 @@ class Barrier:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._groups: dict[tuple[str, ...], dict[str, _Standing]] = {}
+        self._groups: dict[tuple[str, ...], dict[str, _MachineProgress]] = {}
 
     @contextlib.contextmanager
     def participant(
@@ -97,7 +97,7 @@ class Barrier:
         """
         names = tuple(group) or (name,)
         with self._changed:
-            members = self._groups.setdefault((owner, *names), {each: _Standing() for each in names})
+            members = self._groups.setdefault((owner, *names), {each: _MachineProgress() for each in names})
         participant = Participant(name, members, self._changed, cancellation)
         try:
             yield participant

@@ -88,7 +88,7 @@ def obtain(order: Order, driver: Cloning, context: MachineContext) -> Template |
     )
 
 
-class _Outcome(NamedTuple):
+class _BootTest(NamedTuple):
     """Seconds that the boot took, facts of the test, and why the template failed it ("": it did not)."""
 
     seconds: float
@@ -96,7 +96,7 @@ class _Outcome(NamedTuple):
     failure: str
 
 
-def _made(template: Template, order: Order, driver: Cloning, context: MachineContext) -> _Outcome:
+def _made(template: Template, order: Order, driver: Cloning, context: MachineContext) -> _BootTest:
     """Build a template and test it. Raises BootError, TimedOut, Interrupted, DiskFull."""
     with room_for("a template", order.memory_mib * MIB, cache_dir()):
         seconds = _build(order.unplugged(), template, driver, context)
@@ -105,7 +105,7 @@ def _made(template: Template, order: Order, driver: Cloning, context: MachineCon
 
 def _arrived(
     name: str, template: Template, order: Order, driver: Cloning, context: MachineContext
-) -> _Outcome | None:
+) -> _BootTest | None:
     """Take a template that came from another host, and test it here; None if there is none, or it does not
     work here: then it is gone, and one is to be built."""
     place = cache.place(ARRIVED, name)
@@ -128,15 +128,15 @@ def _arrived(
 
 def _tested(
     template: Template, order: Order, driver: Cloning, context: MachineContext, seconds: float
-) -> _Outcome:
+) -> _BootTest:
     context.progress.doing(order.name, "testing the new template")
     tried = replace(order.unplugged(), template=replace(template, on_trial=True))
     try:
-        return _Outcome(seconds, _test(tried, driver, context, seconds), "")
+        return _BootTest(seconds, _test(tried, driver, context, seconds), "")
     except Interrupted:
         raise
     except LabError as problem:
-        return _Outcome(seconds, {}, problem.first_line)
+        return _BootTest(seconds, {}, problem.first_line)
 
 
 def _forget_expired(folder: Path) -> None:

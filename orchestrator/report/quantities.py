@@ -18,7 +18,7 @@ _MOST_PLACES = 15
 
 
 @dataclass(frozen=True)
-class Unit:
+class MeasureUnit:
     """A unit of measurement: ``names`` of its multiples with their sizes, largest first; ``base`` is the
     size of one unit."""
 
@@ -31,24 +31,24 @@ class Unit:
 
 
 _UNITS = {
-    **{name.replace("µ", "u"): Unit(_TIME, size) for name, size in _TIME},
-    "B": Unit(_SIZE, 1.0),
-    "B/s": Unit(_RATE, 1.0),
+    **{name.replace("µ", "u"): MeasureUnit(_TIME, size) for name, size in _TIME},
+    "B": MeasureUnit(_SIZE, 1.0),
+    "B/s": MeasureUnit(_RATE, 1.0),
 }
 
 
-def unit_of(word: str) -> Unit:
+def unit_of(word: str) -> MeasureUnit:
     """Return the unit with this name in a file; an unknown one has no multiples."""
-    return _UNITS.get(word, Unit(((word, 1.0),), 1.0))
+    return _UNITS.get(word, MeasureUnit(((word, 1.0),), 1.0))
 
 
-def amount(value: float, unit: Unit) -> str:
+def amount(value: float, unit: MeasureUnit) -> str:
     """Format an amount: ``6.78 µs``."""
     name, size = unit.name_for(value)
     return f"{digits(value * unit.base / size)} {name}"
 
 
-def spread(low: float, middle: float, high: float, unit: Unit) -> str:
+def spread(low: float, middle: float, high: float, unit: MeasureUnit) -> str:
     """Format a range, ``6.66–6.91``, in the same multiple as ``middle``."""
     _, size = unit.name_for(middle)
     return "–".join(digits(value * unit.base / size) for value in (low, high))
@@ -67,7 +67,7 @@ def digits(value: float, count: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def ticks(low: float, high: float, unit: Unit, share: float = 0.2) -> Sequence[float]:
+def ticks(low: float, high: float, unit: MeasureUnit, share: float = 0.2) -> Sequence[float]:
     """Return round amounts between ``low`` and ``high`` for a logarithmic scale: 1, 2, 5, 10 of a multiple
     of the unit, or only its powers of ten where these would be too many.
 
@@ -88,7 +88,7 @@ def _are_apart(found: Sequence[float], least: float) -> bool:
     return len(found) <= _MOST_TICKS and all(right / left >= least for left, right in pairwise(found))
 
 
-def _round(low: float, high: float, unit: Unit, steps: Sequence[int]) -> list[float]:
+def _round(low: float, high: float, unit: MeasureUnit, steps: Sequence[int]) -> list[float]:
     """Return the round amounts in a range: ``steps`` times powers of ten of each multiple of the unit."""
     found = []
     bounds = [math.inf, *(size for _, size in unit.names[:-1])]

@@ -30,14 +30,14 @@ _KEEP = ("/bin/sh", "-c", 'umask 077 && f=$(mktemp /tmp/isolab.XXXXXX) && cat >"
 
 
 @dataclass(frozen=True)
-class Entry:
+class SessionCommand:
     """A command line; ``terminal_from_us``: we must allocate a terminal for interactive programs."""
 
     argv: tuple[str, ...]
     terminal_from_us: bool = False
 
 
-def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool = False) -> Entry:
+def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool = False) -> SessionCommand:
     """Return the command line that runs ``argv`` (absolute path first; a login shell when empty) as ``user``.
 
     Its standard input and output are the program's. Raises SpecError for an unknown user,
@@ -57,7 +57,7 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
 
         if len(shlex.join(argv)) > MOST_CHARACTERS:
             argv = ["/bin/sh", _left_there(machine.name, rendered(_KEEP, False), argv)]
-        return Entry(tuple(rendered(argv, tty)))
+        return SessionCommand(tuple(rendered(argv, tty)))
     if not isinstance(driver, Terminal):
         raise Unavailable(
             f"{machine.name}: driver {handle.driver} does not support interactive access",
@@ -72,7 +72,7 @@ def entry(machine: SessionMachine, user: str, argv: Sequence[str], *, tty: bool 
         inside = ("/bin/sh", _left_there(machine.name, keep, inside))
     if not driver.terminal_from_us:  # else the runner stands between anyway
         inside = standing_by(handle.site, user, inside)
-    return Entry(tuple(driver.terminal(handle, user, inside, tty)), driver.terminal_from_us)
+    return SessionCommand(tuple(driver.terminal(handle, user, inside, tty)), driver.terminal_from_us)
 
 
 def standing_by(site: Site, user: str, argv: Sequence[str], *, change_user: bool = False) -> list[str]:

@@ -176,7 +176,7 @@ def receive_from(
     with _open(command) as (talk, words):
         target.mkdir(parents=True, exist_ok=True)
         _tell(talk, names, words)
-        source = _Source(talk, limit, on_progress)
+        source = _GrantedInput(talk, limit, on_progress)
         try:
             with tarfile.open(
                 fileobj=cast(IO[bytes], source), mode="r|", bufsize=_BLOCK, ignore_zeros=bool(names)
@@ -204,7 +204,7 @@ def _tell(talk: EndingStream, names: bytes, words: Callable[[], str]) -> None:
 
 def _take(
     tar: tarfile.TarFile,
-    source: _Source,
+    source: _GrantedInput,
     target: Path,
     received: Received,
     limit: int,
@@ -351,7 +351,7 @@ class _Sink:
         return len(data)
 
 
-class _Source:
+class _GrantedInput:
     """Input of a tar stream, limited to what was granted: a header may claim any length."""
 
     def __init__(self, talk: EndingStream, limit: int, on_progress: OnProgress) -> None:

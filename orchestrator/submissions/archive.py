@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from orchestrator.submissions.entries import LINK, SPECIAL, Entry, Source, Unreadable, named, shown_name
+from orchestrator.submissions.entries import LINK, SPECIAL, Entry, EntrySource, Unreadable, named, shown_name
 from orchestrator.submissions.limits import Limits
 from orchestrator.submissions.tar_archive import TarArchive
 from orchestrator.submissions.zip_archive import ZipArchive
@@ -39,7 +39,7 @@ def stem(name: str) -> str:
 
 
 @contextlib.contextmanager
-def source(path: Path, limits: Limits) -> Iterator[Source]:
+def source(path: Path, limits: Limits) -> Iterator[EntrySource]:
     """Open a folder or an archive. Raises Unreadable, with words that end a sentence about it; Exceeded."""
     if path.is_dir():
         yield FolderSource(path, limits)
@@ -51,7 +51,7 @@ def source(path: Path, limits: Limits) -> Iterator[Source]:
         yield _archive(file, limits)
 
 
-def _archive(file: IO[bytes], limits: Limits) -> Source:
+def _archive(file: IO[bytes], limits: Limits) -> EntrySource:
     begin = file.read(_TAR_BLOCK)
     file.seek(0)
     if begin.startswith((b"PK\x03\x04", b"PK\x05\x06")):

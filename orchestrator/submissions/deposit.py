@@ -17,7 +17,7 @@ from typing import IO
 
 from orchestrator.formatting import size_words
 from orchestrator.submissions import archive
-from orchestrator.submissions.entries import Entry, Source, Unreadable, shown_name
+from orchestrator.submissions.entries import Entry, EntrySource, Unreadable, shown_name
 from orchestrator.submissions.limits import Budget, Exceeded
 from orchestrator.submissions.tar_archive import DAMAGED
 
@@ -127,7 +127,7 @@ class Deposit:
                 return
             self.remark(f"unpacked {shown}: {number} {'file' if number == 1 else 'files'}")
 
-    def _take_all(self, opened: Source, path: str, place: str) -> None:
+    def _take_all(self, opened: EntrySource, path: str, place: str) -> None:
         ratio = Ratio(self.budget, opened.size or 0)
         for entry in opened.entries:
             if entry.refused and not entry.ignored:

@@ -51,7 +51,7 @@ class Entry:
         return any(stray(part) for part in self.path.split("/"))
 
 
-class Source(Protocol):
+class EntrySource(Protocol):
     """Where files come from. ``entries`` lists them, in its order; ``damage`` says why the list is not
     complete, "" if it is."""
 

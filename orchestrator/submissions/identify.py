@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.formatting import printable
 from orchestrator.submissions.file_names import file_name
-from orchestrator.submissions.layouts.base import Claim, Finding
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission
 from orchestrator.submissions.model import PlatformPerson, Student
 from orchestrator.submissions.roster import Roster
 
@@ -24,14 +24,14 @@ class Identified:
     nobody on it was taken; "" if there is nobody like that. ``candidates`` are on the
     roster, and may be those."""
 
-    finding: Finding
+    finding: FoundSubmission
     students: tuple[Student, ...]
     unknown: tuple[tuple[str, str], ...] = ()
     candidates: tuple[Student, ...] = ()
 
 
 def identified(
-    findings: Sequence[Finding],
+    findings: Sequence[FoundSubmission],
     roster: Roster | None,
     people: Sequence[PlatformPerson] = (),
     platform: str = "",
@@ -56,7 +56,7 @@ def forms(name: str, squeezed: bool = False) -> frozenset[str]:
     return frozenset(mark + between.join(words[at:] + words[:at]) for at in range(len(words)))
 
 
-def _shared(findings: Sequence[Finding]) -> frozenset[str]:
+def _shared(findings: Sequence[FoundSubmission]) -> frozenset[str]:
     """Return forms of names under which several people handed in, as their numbers or ids say."""
     bearers: dict[str, set[str]] = defaultdict(set)
     for claim in (claim for finding in findings for claim in finding.claims):
@@ -69,7 +69,11 @@ class _Known:
     """The roster by everything that a platform may say of somebody."""
 
     def __init__(
-        self, roster: Roster, findings: Sequence[Finding], people: Sequence[PlatformPerson], platform: str
+        self,
+        roster: Roster,
+        findings: Sequence[FoundSubmission],
+        people: Sequence[PlatformPerson],
+        platform: str,
     ) -> None:
         self._students = roster.students
         self._shared = _shared(findings)
@@ -93,7 +97,7 @@ class _Known:
         claims = [claim for finding in findings for claim in finding.claims]
         self._says_ids = any(_same(claim.id) in self._ids for claim in claims)
 
-    def identify(self, finding: Finding) -> Identified:
+    def identify(self, finding: FoundSubmission) -> Identified:
         students: list[Student] = []
         unknown: list[tuple[str, str]] = []
         candidates: list[Student] = []

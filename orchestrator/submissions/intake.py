@@ -14,7 +14,7 @@ from orchestrator.formatting import counted, printable
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.submissions import archive
 from orchestrator.submissions.deposit import UNREADABLE, Deposit
-from orchestrator.submissions.entries import ENCRYPTED, KINDS, Source, Unreadable, shown_name
+from orchestrator.submissions.entries import ENCRYPTED, KINDS, EntrySource, Unreadable, shown_name
 from orchestrator.submissions.identify import Identified, identified
 from orchestrator.submissions.layouts.base import Listing, some
 from orchestrator.submissions.layouts.table import recognised
@@ -64,7 +64,7 @@ def described(intake: Intake) -> list[str]:
 
 
 @contextlib.contextmanager
-def _source(path: Path) -> Iterator[Source]:
+def _source(path: Path) -> Iterator[EntrySource]:
     try:
         with archive.source(path, WHOLE_CLASS) as found:
             yield found
@@ -77,7 +77,7 @@ def _source(path: Path) -> Iterator[Source]:
 
 
 def _intake(
-    path: Path, source: Source, roster: Roster | None, wanted: str, work: Path, read: ReadPeople
+    path: Path, source: EntrySource, roster: Roster | None, wanted: str, work: Path, read: ReadPeople
 ) -> Intake:
     if source.damage:  # who is in the rest would seem to have handed in nothing
         raise Unreadable(source.damage)
@@ -101,7 +101,7 @@ def _intake(
     return Intake(layout.title, submissions, absent, (*notes, *_open(unclear, layout.key)), unclear)
 
 
-def _contents(source: Source, paths: Collection[str]) -> Mapping[str, bytes]:
+def _contents(source: EntrySource, paths: Collection[str]) -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
     for entry, opens in source.files():
         if entry.path in paths:
@@ -111,7 +111,7 @@ def _contents(source: Source, paths: Collection[str]) -> Mapping[str, bytes]:
 
 
 def _fill(
-    deposits: Sequence[Deposit], source: Source, base: str, files: Sequence[Mapping[str, str]]
+    deposits: Sequence[Deposit], source: EntrySource, base: str, files: Sequence[Mapping[str, str]]
 ) -> tuple[str, ...]:
     """Copy each submission's files, and unpack the archives among them. Returns notes on what belongs to none
     and could not be taken."""

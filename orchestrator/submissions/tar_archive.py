@@ -59,7 +59,7 @@ class TarArchive:
 
     def _tar(self) -> tarfile.TarFile:
         self._file.seek(0)
-        stream = _Guarded(_unpacked(self._file, self._packed), self._limits.stream(self.size))
+        stream = _GuardedStream(_unpacked(self._file, self._packed), self._limits.stream(self.size))
         return tarfile.open(
             fileobj=cast(IO[bytes], stream), mode="r:", encoding="utf-8", errors="surrogateescape"
         )
@@ -94,7 +94,7 @@ def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> AbstractContextMan
     return contextlib.closing(file)
 
 
-class _Guarded:
+class _GuardedStream:
     """A decompressed stream as tarfile reads it: so much at once, so much in all."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:

@@ -1,7 +1,7 @@
 """Zip archives: names of any bytes, and nothing believed that their list of files says.
 
 zipfile refuses a whole archive for one name that is marked UTF-8 and is not, and reads a list of any
-length at once. So it reads through ``_Guarded``, which takes the mark off and limits each read.
+length at once. So it reads through ``_GuardedFile``, which takes the mark off and limits each read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ZipArchive:
     """A zip archive as a source. Raises Unreadable, Exceeded."""
 
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
-        guarded = _Guarded(file, limits.directory)
+        guarded = _GuardedFile(file, limits.directory)
         try:
             self._zip = zipfile.ZipFile(cast(IO[bytes], guarded))
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as problem:
@@ -71,7 +71,7 @@ def _name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/") if info.create_system == _FAT and "/" not in name else name
 
 
-class _Guarded:
+class _GuardedFile:
     """A file as zipfile reads it. Names lose their mark of UTF-8, in the list of files while ``listing``, and
     where each file begins."""
 

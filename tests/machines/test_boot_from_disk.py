@@ -17,7 +17,7 @@ from orchestrator.drivers.guest.layout import forwarded_port
 from orchestrator.drivers.qemu.qmp import human_command
 from orchestrator.host import process
 from orchestrator.host.console_log import Console
-from orchestrator.images.export.bootdisk import Contents, bootable
+from orchestrator.images.export.bootdisk import DiskContents, bootable
 from orchestrator.transport.ssh import Address, connected
 
 pytestmark = pytest.mark.real
@@ -30,7 +30,7 @@ TYPE_OF_SECOND = 446 + 16 + 4
 
 def disk_of(arch: str, root: Path | None = None, words: str = "") -> Path:
     image = image_of(arch)
-    contents = Contents(image.kernel, image.initrd, f"console=ttyS0 panic=-1 {words}".strip(), root)
+    contents = DiskContents(image.kernel, image.initrd, f"console=ttyS0 panic=-1 {words}".strip(), root)
     archives = Archives(Deadline.after(SECONDS))
     return bootable(contents, ARCHITECTURES[arch], archives, Deadline.after(SECONDS))
 

@@ -23,16 +23,16 @@ from habitat import fresh_home
 
 from orchestrator import images
 from orchestrator.arch import ARCHITECTURES, host_arch
-from orchestrator.bench.cluster.faults import Fault, Kind
+from orchestrator.bench.cluster.faults import Fault, FaultKind
 from orchestrator.bench.cluster.hit import Undoing
-from orchestrator.bench.cluster.rows import FIGURES, Wanted, cluster_rows
+from orchestrator.bench.cluster.rows import FIGURES, WantedRows, cluster_rows
 from orchestrator.cli.bench import isolab_command
 from orchestrator.cluster.hostfile.load import load_hosts
 from orchestrator.labfile.image_catalog import recipes
 from orchestrator.progress import shown
 
-LINKS = tuple(Kind(does, "link", lasts=True) for does in ("cut", "mute", "deafen", "unplug"))
-POWER = Kind("switch off", "host", lasts=True)
+LINKS = tuple(FaultKind(does, "link", lasts=True) for does in ("cut", "mute", "deafen", "unplug"))
+POWER = FaultKind("switch off", "host", lasts=True)
 CACHE = "/tmp/cache"
 """Of each host, in its own /tmp."""
 MEMORY = "3GiB"
@@ -44,7 +44,7 @@ class LinkFaults:
 
     net: NetHosts
     undoing: Undoing = field(default_factory=Undoing)
-    kinds: Sequence[Kind] = (*LINKS, POWER)
+    kinds: Sequence[FaultKind] = (*LINKS, POWER)
     switch: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     """One thread for all switches: a host goes off with the thread that switched it on."""
 
@@ -102,7 +102,7 @@ def main(faults: int, seed: int, figures: str, guests: int) -> None:
         file = home.root / "hosts.yaml"
         rows = [f'  - {{name: {h.name}, ssh: "root@{h.address}", memory: {MEMORY}}}\n' for h in net.hosts]
         file.write_text("hosts:\n" + "".join(rows))
-        wanted, cluster = Wanted(faults, seed, guests, chosen), load_hosts(file)
+        wanted, cluster = WantedRows(faults, seed, guests, chosen), load_hosts(file)
         with shown() as progress:
             found = cluster_rows(cluster, wanted, isolab_command, progress, lambda _: (LinkFaults(net),))
             for row in found:

@@ -7,14 +7,14 @@ import signal
 import time
 from collections.abc import Iterator
 
-from orchestrator.bench.cluster.faults import Fault, Kind, Moment
+from orchestrator.bench.cluster.faults import Fault, FaultKind, Moment
 from orchestrator.bench.cluster.rounds import Ground, ground
 from orchestrator.bench.cluster.stage import Stage
 from orchestrator.bench.measure import BenchResult
 from orchestrator.cluster.supervisor.keep_host import BEAT_SECONDS, LEASE_SECONDS
 from orchestrator.errors import LabError
 
-_AT_FIRST = Fault(0, Kind("kill", "command"), "", Moment.FIRST, 0.0, 0.0, 0)
+_AT_FIRST = Fault(0, FaultKind("kill", "command"), "", Moment.FIRST, 0.0, 0.0, 0)
 
 
 def end_rows(stage: Stage) -> Iterator[BenchResult]:

@@ -12,7 +12,7 @@ SECONDS = (1.0, 4.0, 12.0, 20.0)
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """What is done (``kill``, ``stop``, ``cut`` …) to what (``worker``, ``link`` …); ``lasts``: it is undone
     after some seconds."""
 
@@ -46,7 +46,7 @@ class Fault:
     start, of one at random; ``seconds`` how long it lasts; ``which`` chooses among equals."""
 
     seed: int
-    kind: Kind
+    kind: FaultKind
     host: str
     moment: Moment
     after: float
@@ -59,7 +59,7 @@ class Fault:
         return f"{self.kind}, {self.host}, {when}{lasting}"
 
 
-def drawn(seed: int, kinds: Sequence[Kind], hosts: Sequence[str], expected: float) -> Fault:
+def drawn(seed: int, kinds: Sequence[FaultKind], hosts: Sequence[str], expected: float) -> Fault:
     """Return the fault of a number; ``expected`` is how many seconds a run takes. The same for the same
     arguments."""
     numbers = random.Random(seed)

@@ -11,19 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from orchestrator.bench.cluster.faults import Fault, Kind
+from orchestrator.bench.cluster.faults import Fault, FaultKind
 from orchestrator.bench.cluster.stage import Stage
 from orchestrator.cluster.reach.connection import HostConnection, sockets_folder
 from orchestrator.cluster.supervisor.state_file import status
 from orchestrator.host import process_table
 
 ON_HOSTS = (
-    *(Kind("kill", role) for role in ("worker", "agent", "guest", "relay")),
-    *(Kind("stop", role, lasts=True) for role in ("worker", "agent")),
+    *(FaultKind("kill", role) for role in ("worker", "agent", "guest", "relay")),
+    *(FaultKind("stop", role, lasts=True) for role in ("worker", "agent")),
 )
 HERE = (
-    *(Kind("kill", role) for role in ("scheduler", "supervisor", "connection")),
-    *(Kind("stop", role, lasts=True) for role in ("scheduler", "supervisor", "connection")),
+    *(FaultKind("kill", role) for role in ("scheduler", "supervisor", "connection")),
+    *(FaultKind("stop", role, lasts=True) for role in ("scheduler", "supervisor", "connection")),
 )
 _MASTER = re.compile(rb"pid=(\d+)")
 
@@ -32,7 +32,7 @@ class Hitter(Protocol):
     """Makes faults of some kinds. Whoever has power over links and power adds one."""
 
     @property
-    def kinds(self) -> Sequence[Kind]: ...
+    def kinds(self) -> Sequence[FaultKind]: ...
 
     def hit(self, fault: Fault) -> bool:
         """Make a fault; what lasts is undone later. Returns whether there was anything to hit. Raises
@@ -64,7 +64,7 @@ class ProcessFaults:
 
     stage: Stage
     undoing: Undoing = field(default_factory=Undoing)
-    kinds: Sequence[Kind] = (*ON_HOSTS, *HERE)
+    kinds: Sequence[FaultKind] = (*ON_HOSTS, *HERE)
 
     def hit(self, fault: Fault) -> bool:
         number = signal.SIGSTOP if fault.kind.lasts else signal.SIGKILL

@@ -15,7 +15,7 @@ from orchestrator.bench.cluster import labs, on_host
 from orchestrator.bench.cluster.faults import Fault, drawn
 from orchestrator.bench.cluster.hit import Hitter
 from orchestrator.bench.cluster.stage import ANY, Stage
-from orchestrator.bench.cluster.verdict import Place, Verdict, judged
+from orchestrator.bench.cluster.verdict import FaultVerdict, Place, judged
 from orchestrator.bench.cluster.watch import Watch, watched
 from orchestrator.bench.measure import BenchResult
 from orchestrator.cluster.supervisor.keep_host import BEAT_SECONDS
@@ -43,7 +43,7 @@ class Ground:
         with watched(self.stage, self.lab, out, len(self.planned)) as found:
             yield found
 
-    def verdict(self, watch: Watch) -> Verdict:
+    def verdict(self, watch: Watch) -> FaultVerdict:
         """Wait until the cluster is whole and nothing is left, within two beats of that; then compare."""
         away = self.stage.healed()
         if away:
@@ -52,7 +52,7 @@ class Ground:
         if not watch.run:
             watch.run = next((one.run for one in watch.records()), "")
         if not watch.run:
-            return Verdict(lost=(f"{watch.out.name}: the run left nothing at all",), away=tuple(away))
+            return FaultVerdict(lost=(f"{watch.out.name}: the run left nothing at all",), away=tuple(away))
         until = time.monotonic() + 2 * BEAT_SECONDS
         while True:
             looks = self.stage.everywhere("look", run=watch.run, marks=self.marks)
@@ -76,8 +76,8 @@ def ground(stage: Stage, guests: int = GUESTS) -> Iterator[Ground]:
 
 
 @dataclass
-class _Tally:
-    verdicts: list[Verdict] = field(default_factory=list)
+class _RoundTally:
+    verdicts: list[FaultVerdict] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     missed: int = 0
 
@@ -92,7 +92,7 @@ def fault_rows(
 ) -> Iterator[BenchResult]:
     """Make so many faults, whose numbers begin with ``seed``, and count what they cost; ``guests`` of the
     machines are guests, each of which costs a boot."""
-    tally = _Tally()
+    tally = _RoundTally()
     with ground(stage, guests) as there:
         for first in range(seed, seed + number, PER_ROUND):
             last = min(first + PER_ROUND, seed + number)
@@ -100,7 +100,9 @@ def fault_rows(
     yield from _rows(tally, number, seed)
 
 
-def _round(there: Ground, hitters: Sequence[Hitter], seeds: Sequence[int], tally: _Tally) -> Verdict:
+def _round(
+    there: Ground, hitters: Sequence[Hitter], seeds: Sequence[int], tally: _RoundTally
+) -> FaultVerdict:
     stage = there.stage
     kinds = [kind for hitter in hitters for kind in hitter.kinds]
     faults = [drawn(seed, kinds, stage.names, EXPECTED_SECONDS) for seed in seeds]
@@ -151,7 +153,7 @@ def _one(
     stage.progress.tell(f"  seed {fault.seed}: {fault} ({at:.1f} s){was}")
 
 
-def _rows(tally: _Tally, number: int, seed: int) -> Iterator[BenchResult]:
+def _rows(tally: _RoundTally, number: int, seed: int) -> Iterator[BenchResult]:
     runs, made = len(tally.verdicts), sum(tally.kinds.values())
     what = f"{made} faults in {runs} runs"
     records = sum(one.records for one in tally.verdicts)

@@ -33,7 +33,7 @@ FIGURES: tuple[Rows, ...] = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedRows:
     """What is to be measured: ``faults`` (their numbers begin with ``seed``) of runs with some ``guests``,
     and the figures, or not."""
 
@@ -45,7 +45,7 @@ class Wanted:
 
 def cluster_rows(
     cluster: Cluster,
-    wanted: Wanted,
+    wanted: WantedRows,
     command: Command,
     progress: Progress,
     more: Callable[[Stage], Sequence[Hitter]] = lambda _: (),

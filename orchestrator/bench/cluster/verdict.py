@@ -14,7 +14,7 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FaultVerdict:
     """Each in words. ``lost``: records that are missing, or that a host has and the report does not;
     ``doubled``: records that are there twice; ``repeated``: programs that ran more often on a host than
     their unit was begun there; ``left``: what should be gone; ``away``: what did not come back by itself;
@@ -35,7 +35,7 @@ class Verdict:
         return (*self.lost, *self.doubled, *self.repeated, *self.left, *self.away, *self.hung)
 
 
-def judged(planned: Sequence[Place], records: Sequence[Record], looks: Mapping[str, Any]) -> Verdict:
+def judged(planned: Sequence[Place], records: Sequence[Record], looks: Mapping[str, Any]) -> FaultVerdict:
     """Return what became of the records of a run, and of what it ran; ``looks`` are what each host's part
     found (``on_host``, "look")."""
     count = Counter((one.machine, one.exercise) for one in records)
@@ -49,7 +49,7 @@ def judged(planned: Sequence[Place], records: Sequence[Record], looks: Mapping[s
     unknown = [place for place in count if place not in set(planned)]
     doubled = [f"{times} records of {_name(place)}" for place, times in count.items() if times > 1]
     doubled += [f"a record of {_name(place)}, which nobody asked for" for place in unknown]
-    return Verdict(
+    return FaultVerdict(
         lost=tuple(lost),
         doubled=tuple(doubled),
         repeated=tuple(_repeated(looks)),

@@ -28,7 +28,7 @@ def part() -> Exit:
             hint="a controller starts it over SSH: see `isolab help cluster`",
         )
     line = sys.stdin.buffer.readline(MOST_BYTES)
-    lines = _Lines(sys.stdout.buffer)
+    lines = _JsonProgress(sys.stdout.buffer)
     try:
         with stop_signals():
             threading.Thread(target=_end_with_input, daemon=True).start()
@@ -52,7 +52,7 @@ def _end_with_input() -> None:
 
 
 @dataclass
-class _Lines:
+class _JsonProgress:
     """Progress as lines of JSON."""
 
     out: IO[bytes]

@@ -34,7 +34,7 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
     seats = options.seats(found)
     try:
         while True:
-            runs = Running(service(found), gateway.alive(found))
+            runs = RunningServices(service(found), gateway.alive(found))
             if not runs.gateway and gateway.wanted(found):
                 gateway.record_logins(found)  # it was killed, and so was the service: all have left
             now = board(found, seats)
@@ -51,14 +51,14 @@ def act(found: LoadedClass, further: tuple[str, ...], options: ClassOptions) -> 
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServices:
     """What runs beside the machines: the class's service, by its process id, and the gateway."""
 
     service: int | None
     gateway: bool
 
 
-def _missing(found: LoadedClass, now: Board, runs: Running) -> list[str]:
+def _missing(found: LoadedClass, now: Board, runs: RunningServices) -> list[str]:
     """Return in words what does not run although machines are up, and why the service ended."""
     rows = [*now.shared, *(row for seat in now.seats for row in seat.machines)]
     if not any(row.state is MachineState.UP for row in rows):
@@ -142,7 +142,7 @@ def _ago(moment: datetime | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _data(found: LoadedClass, now: Board, runs: Running) -> dict[str, Any]:
+def _data(found: LoadedClass, now: Board, runs: RunningServices) -> dict[str, Any]:
     return {
         "class": found.name,
         "service": runs.service,

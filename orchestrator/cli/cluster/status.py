@@ -19,7 +19,7 @@ CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class _Host:
+class _HostRow:
     """What is known of one host. ``leases`` counts runs that have guests there, ``kept`` machines that
     stay."""
 
@@ -64,16 +64,16 @@ def act(cluster: Cluster, options: ClusterOptions) -> Exit:
     return Exit.INFRASTRUCTURE if away or not service.runs else Exit.PASSED
 
 
-def _ask(hosts: HostsUp, host: ClusterHost) -> _Host:
+def _ask(hosts: HostsUp, host: ClusterHost) -> _HostRow:
     agent = hosts.agent(host)
     facts = agent.facts(hosts.deadline())
     clock = measure(lambda: agent.facts(hosts.deadline()).clock)
     leases = agent.leases(hosts.deadline())
     kept = sum(len(one.get("guests", ())) for one in leases if one.get("kept"))
-    return _Host(facts, clock, sum(not one.get("kept") for one in leases), kept)
+    return _HostRow(facts, clock, sum(not one.get("kept") for one in leases), kept)
 
 
-def _cells(name: str, one: _Host) -> list[str]:
+def _cells(name: str, one: _HostRow) -> list[str]:
     facts = one.facts
     state = "drained" if facts.drained else "up"
     kvm = "yes" if facts.kvm else "no"
@@ -92,6 +92,6 @@ def _cells(name: str, one: _Host) -> list[str]:
     ]
 
 
-def _data(name: str, one: _Host) -> dict[str, Any]:
+def _data(name: str, one: _HostRow) -> dict[str, Any]:
     clock = {"offset": one.clock.seconds, "uncertain": one.clock.uncertain}
     return {**asdict(one.facts), "name": name, "clock": clock, "leases": one.leases, "kept": one.kept}

@@ -84,12 +84,12 @@ def _kvm_problem(arch: Arch, image: Image, deadline: Deadline) -> str:
         except (OSError, ValueError, KeyError, TypeError):
             pass
         problem = probe(arch, image, deadline)
-        write_atomically(memory, json.dumps(asdict(_Answer(key, problem))).encode())
+        write_atomically(memory, json.dumps(asdict(_ProbeAnswer(key, problem))).encode())
         return problem
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _ProbeAnswer:
     key: str
     problem: str
 

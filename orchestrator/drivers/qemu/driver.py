@@ -41,7 +41,7 @@ one takes a second or two."""
 
 
 @dataclass(frozen=True)
-class _Way:
+class _StartWay:
     """A way to start a machine: its word in records, the order without what it does not use, and what is
     told when it fails and the next one is tried, "" for the last; ``failures`` are the errors after which
     it is."""
@@ -53,19 +53,19 @@ class _Way:
     failures: tuple[type[LabError], ...] = ()
 
 
-def _ways(order: Order) -> Iterator[_Way]:
+def _ways(order: Order) -> Iterator[_StartWay]:
     """Yield the ways to start a machine, the fastest first. Pure."""
     if order.frozen is not None:
         # Whatever it is: what is compiled for it may be missing, what it has mapped another file by now.
         failures = (BootError, TimedOut, Unavailable, BuildError)
         words = "the frozen emulator did not thaw, cloning instead"
-        yield _Way("thaw", order, words, order.frozen.on_trial, failures)
+        yield _StartWay("thaw", order, words, order.frozen.on_trial, failures)
     if order.template is not None:
         words = "the clone did not come up, booting instead"
-        yield _Way(
+        yield _StartWay(
             "clone", replace(order, frozen=None), words, order.template.on_trial, (BootError, TimedOut)
         )
-    yield _Way("cold", replace(order, frozen=None, template=None))
+    yield _StartWay("cold", replace(order, frozen=None, template=None))
 
 
 class Qemu:

@@ -20,7 +20,7 @@ from orchestrator.drivers.guest.layout import SITE, loopback_address
 from orchestrator.drivers.model import TAG, Handle, NetworkOrder, Order
 from orchestrator.drivers.virtualbox import vboxmanage
 from orchestrator.drivers.virtualbox import vm as vboxmachine
-from orchestrator.drivers.virtualbox.vboxmanage import PROGRAM, Refused
+from orchestrator.drivers.virtualbox.vboxmanage import PROGRAM, VBoxManageFailed
 from orchestrator.errors import TeardownError, TimedOut, Unavailable
 from orchestrator.host.packages import XORRISO, Need
 from orchestrator.labfile.models import Machine
@@ -116,7 +116,7 @@ class VirtualBox:
             try:
                 vboxmachine.end(handle, deadline)
                 vboxmachine.remove(handle, deadline)
-            except (Refused, TimedOut) as problem:
+            except (VBoxManageFailed, TimedOut) as problem:
                 raise TeardownError(
                     f"{handle.machine}: VirtualBox cannot remove {handle.tag}: {problem.message}",
                     hint="close it in VirtualBox's window if it is open, then run `isolab gc`",

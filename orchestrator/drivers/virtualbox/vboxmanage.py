@@ -37,7 +37,7 @@ _ANSWER = re.compile(r'^(?:"([^"]+)"|([\w()-]+))=(?:"(.*)"|(.*))$')
 _OS_TYPES = {"amd64": "Linux26_64", "i386": "Linux26"}
 
 
-class Refused(LabError):
+class VBoxManageFailed(LabError):
     """VBoxManage exited with an error; the message quotes it."""
 
 
@@ -118,7 +118,7 @@ def ask(words: Sequence[str], deadline: Deadline) -> str:
     """Run VBoxManage and return its output. Raises Refused, Unavailable, TimedOut, Interrupted."""
     done = run_command(words, deadline)
     if done.code != 0:
-        raise Refused(f"`{PROGRAM} {' '.join(words[:2])}` failed:\n{complaint(done)}")
+        raise VBoxManageFailed(f"`{PROGRAM} {' '.join(words[:2])}` failed:\n{complaint(done)}")
     return done.stdout.decode(errors="replace")
 
 
@@ -162,7 +162,7 @@ def about(name: str, deadline: Deadline) -> dict[str, str]:
     words = complaint(done)
     if "VBOX_E_OBJECT_NOT_FOUND" in words or "Could not find a registered machine" in words:
         return {}
-    raise Refused(f"`{PROGRAM} showvminfo` failed:\n{words}")
+    raise VBoxManageFailed(f"`{PROGRAM} showvminfo` failed:\n{words}")
 
 
 def machines(deadline: Deadline) -> list[tuple[str, str]]:

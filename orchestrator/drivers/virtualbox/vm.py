@@ -22,7 +22,7 @@ from orchestrator.drivers.virtualbox.vboxmanage import MIB, PORT_DEVICE, PROGRAM
 from orchestrator.errors import BootError, LabError, TeardownError, TimedOut
 from orchestrator.host import cache, process, process_table
 from orchestrator.host.console_log import Console
-from orchestrator.images.export.bootdisk import Contents, bootable
+from orchestrator.images.export.bootdisk import DiskContents, bootable
 from orchestrator.paths import make_folder
 from orchestrator.progress import Progress
 
@@ -98,7 +98,7 @@ def base_medium(order: Order, deadline: Deadline) -> Path:
 def boot_disk(order: Order, deadline: Deadline) -> Path:
     """Return the same disk, raw; in the cache."""
     cmdline = f"{kernel_cmdline(order.arch, order.accel)} isolab.port={PORT_DEVICE}"
-    contents = Contents(order.image.kernel, order.image.initrd, cmdline)
+    contents = DiskContents(order.image.kernel, order.image.initrd, cmdline)
     return bootable(contents, order.arch, Archives(deadline), deadline)
 
 

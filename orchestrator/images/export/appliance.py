@@ -20,7 +20,7 @@ from orchestrator.debian.archive import Archives, members
 from orchestrator.errors import ImageError, Unavailable
 from orchestrator.host.tempdirs import working_folder
 from orchestrator.images import Image
-from orchestrator.images.export.bootdisk import Contents, bootable
+from orchestrator.images.export.bootdisk import DiskContents, bootable
 from orchestrator.images.micro import OTHER, STUDENT, depends, load_order
 from orchestrator.images.tree import Tree
 from orchestrator.paths import GUEST_SOURCES
@@ -94,7 +94,7 @@ def disk(image: Image, arch: Arch, owner: Owner, archives: Archives, deadline: D
         # The kernel unpacks one archive after the other; a later file replaces an earlier one.
         (folder / "initrd").write_bytes(image.initrd.read_bytes() + (folder / "overlay").read_bytes())
         (folder / "store").write_bytes(STORE_MAGIC.ljust(STORE_BYTES, b"\0"))
-        contents = Contents(folder / "kernel", folder / "initrd", CMDLINE, folder / "store")
+        contents = DiskContents(folder / "kernel", folder / "initrd", CMDLINE, folder / "store")
         return bootable(contents, arch, archives, deadline)
 
 

@@ -36,7 +36,7 @@ _DATE = "1980010100000000"
 
 
 @dataclass(frozen=True)
-class Contents:
+class DiskContents:
     """What to boot. ``root``, an image of a root file system, becomes the second partition:
     ``/dev/sda2`` or ``/dev/vda2``, or found by its label."""
 
@@ -46,7 +46,7 @@ class Contents:
     root: Path | None = None
 
 
-def bootable(contents: Contents, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
+def bootable(contents: DiskContents, arch: Arch, archives: Archives, deadline: Deadline) -> Path:
     """The raw disk, in the cache; built on first use.
 
     Raises Unavailable (an architecture without PC firmware, no xorriso), ImageError, TimedOut,
@@ -92,7 +92,7 @@ def render_options(sector: Path, root: Path | None) -> list[str]:
 
 
 def _make(
-    contents: Contents, configuration: str, disk: Path, arch: Arch, archives: Archives, deadline: Deadline
+    contents: DiskContents, configuration: str, disk: Path, arch: Arch, archives: Archives, deadline: Deadline
 ) -> Mapping[str, str]:
     """Write the disk; returns the versions of the boot loader's packages."""
     archive = archives.suite(arch.suite)

@@ -37,7 +37,7 @@ class _Texts:
         return list(self._places)
 
 
-class _Limits:
+class _LengthLimits:
     """Maximum length of a text, by kind."""
 
     def __init__(self, table: Table) -> None:
@@ -61,7 +61,7 @@ def _fitting(texts: Collection[str], budget: int, limit: int) -> int:
 def details(table: Table) -> str:
     """Return JSON that is safe in a ``script`` element: it has no ``<`` (HTML, "Restrictions for
     contents of script elements")."""
-    texts, limits = _Texts(), _Limits(table)
+    texts, limits = _Texts(), _LengthLimits(table)
     data = {
         "machines": [[column.name, _facts(column)] for column in table.machines],
         "exercises": [_exercise(section, table, texts, limits) for section in table.sections],
@@ -77,7 +77,7 @@ def _facts(column: MachineColumn) -> str:
     return ", ".join(_words(fact) for fact in (column.boundary, column.arch, column.accel) if fact)
 
 
-def _exercise(section: Section, table: Table, texts: _Texts, limits: _Limits) -> dict[str, Any]:
+def _exercise(section: Section, table: Table, texts: _Texts, limits: _LengthLimits) -> dict[str, Any]:
     files = table.about.sources.get(section.name, {})
     return {
         "name": _words(section.name),
@@ -100,7 +100,7 @@ def _exercise(section: Section, table: Table, texts: _Texts, limits: _Limits) ->
 
 
 def _cell(
-    cell: Cell, section: Section, column: MachineColumn, texts: _Texts, limits: _Limits
+    cell: Cell, section: Section, column: MachineColumn, texts: _Texts, limits: _LengthLimits
 ) -> dict[str, Any] | None:
     record = cell.record
     if record is None:

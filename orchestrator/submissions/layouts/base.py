@@ -35,7 +35,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FoundSubmission:
     """One submission of a layout: who handed in, and what.
 
     ``files`` maps paths in the listing to those in the submission. ``nothing``: there is a place for it, and
@@ -56,7 +56,7 @@ class Finding:
 class Split:
     """What a layout found, and lines for the lecturer."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[FoundSubmission, ...]
     notes: tuple[str, ...] = ()
 
 

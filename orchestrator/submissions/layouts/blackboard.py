@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, mostly, unused
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission, Listing, Split, mostly, unused
 from orchestrator.submissions.roster import Roster
 
 _NAME = re.compile(
@@ -60,7 +60,7 @@ class _Attempt:
     receipt: str = ""
 
 
-def _finding(key: tuple[str, str], attempt: _Attempt, receipt: str, ids: set[str]) -> Finding:
+def _finding(key: tuple[str, str], attempt: _Attempt, receipt: str, ids: set[str]) -> FoundSubmission:
     stem, when = key
     lines = receipt.splitlines()
     who = next((match for line in lines[:3] if (match := _WHO.fullmatch(line.strip()))), None)
@@ -71,7 +71,7 @@ def _finding(key: tuple[str, str], attempt: _Attempt, receipt: str, ids: set[str
     claim = Claim(user, id=user, name=who["name"] if who else "")
     source = f"{stem}_attempt_{when}"
     words = () if files else ("no files: text typed into Blackboard is not graded; hand in files",)
-    return Finding((claim,), source, files, submitted=_time(when), platform_id=user, remarks=words)
+    return FoundSubmission((claim,), source, files, submitted=_time(when), platform_id=user, remarks=words)
 
 
 def _user(stem: str, ids: set[str]) -> str:

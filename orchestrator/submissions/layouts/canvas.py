@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, mostly, some, unused
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission, Listing, Split, mostly, some, unused
 from orchestrator.submissions.roster import Roster
 
 _NAMED = r"(?P<name>[^\s.\-]+?)(?P<late>_LATE)?_(?P<number>[0-9]+)"
@@ -55,9 +55,9 @@ def _match(name: str) -> re.Match[str] | None:
     return next((match for one in _NAMES if (match := one.fullmatch(name))), None)
 
 
-def _finding(name: str, number: str, files: dict[str, re.Match[str]]) -> Finding:
+def _finding(name: str, number: str, files: dict[str, re.Match[str]]) -> FoundSubmission:
     typed = any(match["typed"] for match in files.values())
-    return Finding(
+    return FoundSubmission(
         (Claim(f"canvas-{number}", name=name, number=number, squeezed=True),),
         next(iter(files)),
         {path: match["file"] or match["typed"] for path, match in files.items()},

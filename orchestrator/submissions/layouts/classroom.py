@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, unused
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission, Listing, Split, unused
 from orchestrator.submissions.roster import Roster
 
 
@@ -34,7 +34,7 @@ class Classroom:
             user = name.removeprefix(begin)
             files = listing.under(name)
             found.append(
-                Finding((Claim(user, github=user),), name, files, platform_id=user, nothing=not files)
+                FoundSubmission((Claim(user, github=user),), name, files, platform_id=user, nothing=not files)
             )
         left = [name for name, folder in listing.tops.items() if not folder]
         return Split(tuple(found), unused(left, "not a repository's folder"))

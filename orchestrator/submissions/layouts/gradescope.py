@@ -10,7 +10,7 @@ import yaml
 
 from orchestrator.errors import SpecError
 from orchestrator.submissions.entries import shown_name
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, unused
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission, Listing, Split, unused
 from orchestrator.submissions.roster import Roster
 
 METADATA = "submission_metadata.yml"
@@ -42,11 +42,13 @@ class Gradescope:
         return Split(tuple(found), (*notes, *unused(left, f"not in {METADATA}")))
 
 
-def _finding(name: str, about: Mapping[str, Any], claims: tuple[Claim, ...], listing: Listing) -> Finding:
+def _finding(
+    name: str, about: Mapping[str, Any], claims: tuple[Claim, ...], listing: Listing
+) -> FoundSubmission:
     number = name.removeprefix("submission_").partition(".")[0]
     files = listing.under(name)
     words = () if files else (f"{METADATA} names this submission, but its folder is not there",)
-    return Finding(
+    return FoundSubmission(
         claims, name, files, submitted=_time(about.get(_CREATED)), platform_id=number, remarks=words
     )
 

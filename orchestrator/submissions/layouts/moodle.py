@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, mostly, unused
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission, Listing, Split, mostly, unused
 from orchestrator.submissions.roster import Roster
 
 _NAME = re.compile(
@@ -49,12 +49,14 @@ class Moodle:
         return Split(tuple(found), unused(left, "not named as Moodle names submissions"))
 
 
-def _finding(key: tuple[str, str], files: dict[str, str], source: str, typed: bool, blind: bool) -> Finding:
+def _finding(
+    key: tuple[str, str], files: dict[str, str], source: str, typed: bool, blind: bool
+) -> FoundSubmission:
     who, number = key
     unmatched = f"moodle-{number}" if number else who
     claim = Claim(unmatched, name="" if blind and number else who, number=number)
     words = ("text typed into Moodle is not graded; hand in files",) if typed else ()
-    return Finding((claim,), source, files, platform_id=number, remarks=words)
+    return FoundSubmission((claim,), source, files, platform_id=number, remarks=words)
 
 
 def _shared_names(keys: dict[tuple[str, str], dict[str, str]]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.submissions import archive
-from orchestrator.submissions.layouts.base import Claim, Finding, Listing, Split, is_archive, unused
+from orchestrator.submissions.layouts.base import Claim, FoundSubmission, Listing, Split, is_archive, unused
 from orchestrator.submissions.roster import Roster
 
 
@@ -27,5 +27,5 @@ class Own:
             files = listing.under(name)
             # Some call folders by names, or by both.
             claim = Claim(who, id=who, name=who if roster else "")
-            found.append(Finding((claim,), name, files, nothing=not files))
+            found.append(FoundSubmission((claim,), name, files, nothing=not files))
         return Split(tuple(found), unused(left, "neither a student's folder nor an archive"))

@@ -8,11 +8,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.bench.cluster.faults import SECONDS, STEPS, Kind, Moment, drawn
+from orchestrator.bench.cluster.faults import SECONDS, STEPS, FaultKind, Moment, drawn
 from orchestrator.bench.cluster.verdict import judged
 from orchestrator.record import Record, Status
 
-KINDS = (Kind("kill", "worker"), Kind("stop", "agent", lasts=True), Kind("cut", "link", lasts=True))
+KINDS = (
+    FaultKind("kill", "worker"),
+    FaultKind("stop", "agent", lasts=True),
+    FaultKind("cut", "link", lasts=True),
+)
 HOSTS = ("alder", "birch")
 PLANNED = [("p0", "./nap0"), ("p0", "./nap1")]
 PASSED = Record(

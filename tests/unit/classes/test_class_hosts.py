@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ from orchestrator.classes.work.collect import Collected
 from orchestrator.cli.classes.clustered import clustered
 from orchestrator.cluster.hosts_up import HostsUp
 from orchestrator.deadline import Cancellation, poll
-from orchestrator.errors import LabError, SpecError, Unavailable
+from orchestrator.errors import Interrupted, LabError, SpecError, Unavailable
 from orchestrator.progress import SilentProgress
 
 SILENT = SilentProgress()
@@ -223,13 +225,18 @@ def test_ctrl_c_ends_what_hosts_do(
     found: LoadedClass, hosts: MadeUpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = []
+    both = threading.Barrier(2)
 
     def ask(_found: object, up: HostsUp, host: Any, *_: object) -> HostAnswer:
-        signal.raise_signal(signal.SIGINT) if host.name == "alder" else None
+        both.wait(60)
+        if host.name == "alder":
+            # To the process, as from a terminal: to this thread, it would not wake the one that waits.
+            os.kill(os.getpid(), signal.SIGINT)
         try:
             poll(lambda: False, up.deadline(60), "waiting for the host")
-        finally:
+        except Interrupted:
             ended.append(host.name)
+            raise
         raise AssertionError
 
     monkeypatch.setattr(on_hosts, "ask", ask)

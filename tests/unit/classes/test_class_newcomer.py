@@ -35,7 +35,7 @@ def found(tmp_path: Path) -> LoadedClass:
 def test_status_in_the_middle_of_an_up_does_not_advise_another(found: LoadedClass) -> None:
     desk = MachineRow(Place("s00", "desk"), MachineState.UP)
     seat = SeatRow(found.seats[0], (desk,), 0, None, {}, frozenset(), {}, None)
-    now, runs = Board((seat,), ()), status.Running(None, False)
+    now, runs = Board((seat,), ()), status.RunningServices(None, False)
     assert "`isolab class up" in status._missing(found, now, runs)[0]
     with held(found, SilentProgress()) as waited:
         assert not waited

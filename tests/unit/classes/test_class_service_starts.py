@@ -99,7 +99,10 @@ def test_status_says_why_the_service_ended(found: LoadedClass, capsys: pytest.Ca
     place = Place("s00", "desk")
     row = SimpleNamespace(place=place, state=MachineState.UP)
     now = cast(Any, SimpleNamespace(shared=[row], seats=[]))
-    assert "it ended with: the port is in use" in status._missing(found, now, status.Running(None, True))[0]
+    assert (
+        "it ended with: the port is in use"
+        in status._missing(found, now, status.RunningServices(None, True))[0]
+    )
 
 
 def test_a_gateway_needs_its_port(tmp_path: Path, found: LoadedClass, taken: int) -> None:

@@ -148,7 +148,7 @@ def test_what_really_failed_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, 
     program.write_text(f"#!/bin/sh\necho >>{tmp_path}/calls; exit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(vboxmanage.Refused):
+    with pytest.raises(vboxmanage.VBoxManageFailed):
         vboxmanage.ask(["createvm"], Deadline.after(60))
     assert len((tmp_path / "calls").read_text()) == 1
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.host import cgroup, resources
-from orchestrator.host.cgroup import Limits, limits
+from orchestrator.host.cgroup import CgroupLimits, limits
 
 MIB = 2**20
 
 
-def found(tmp_path: Path, own: str, files: dict[str, str]) -> Limits:
+def found(tmp_path: Path, own: str, files: dict[str, str]) -> CgroupLimits:
     """The limits with this /proc/self/cgroup and these files below /sys/fs/cgroup."""
     (tmp_path / "own").write_text(own)
     for name, text in files.items():
@@ -29,7 +29,7 @@ def test_a_container_of_version_2(tmp_path: Path) -> None:
         "memory.stat": f"anon {100 * MIB}\ninactive_file {200 * MIB}\n",
         "cpu.max": "50000 100000\n",
     }
-    assert found(tmp_path, "0::/\n", files) == Limits(668 * MIB, 0.5)
+    assert found(tmp_path, "0::/\n", files) == CgroupLimits(668 * MIB, 0.5)
 
 
 def test_a_container_of_version_1_whose_path_is_its_hosts(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_container_of_version_1_whose_path_is_its_hosts(tmp_path: Path) -> Non
         "cpu,cpuacct/cpu.cfs_quota_us": "150000\n",
         "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
     }
-    assert found(tmp_path, own, files) == Limits(668 * MIB, 1.5)
+    assert found(tmp_path, own, files) == CgroupLimits(668 * MIB, 1.5)
 
 
 def test_a_group_above_may_leave_less(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_group_above_may_leave_less(tmp_path: Path) -> None:
         "user.slice/memory.current": f"{100 * MIB}\n",
         "user.slice/a.service/cpu.max": "max 100000\n",
     }
-    assert found(tmp_path, "0::/user.slice/a.service\n", files) == Limits(400 * MIB, None)
+    assert found(tmp_path, "0::/user.slice/a.service\n", files) == CgroupLimits(400 * MIB, None)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_a_group_above_may_leave_less(tmp_path: Path) -> None:
 )
 def test_without_limits_there_are_none(tmp_path: Path, files: dict[str, str]) -> None:
     own = "4:memory:/\n3:cpu:/\n0::/\n"
-    assert found(tmp_path, own, files) == Limits(None, None)
+    assert found(tmp_path, own, files) == CgroupLimits(None, None)
 
 
 def test_files_that_are_not_there_are_no_limits(tmp_path: Path) -> None:
-    assert limits(tmp_path, tmp_path / "missing") == Limits(None, None)
+    assert limits(tmp_path, tmp_path / "missing") == CgroupLimits(None, None)
 
 
 def test_more_in_use_than_allowed_leaves_nothing(tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_more_in_use_than_allowed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_host_has_no_more_than_its_group_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroup, "limits", lambda: Limits(None, None))
+    monkeypatch.setattr(cgroup, "limits", lambda: CgroupLimits(None, None))
     whole = resources.this_host()
-    monkeypatch.setattr(cgroup, "limits", lambda: Limits(MIB, 0.5))
+    monkeypatch.setattr(cgroup, "limits", lambda: CgroupLimits(MIB, 0.5))
     assert (resources.this_host().memory, resources.this_host().cpus) == (MIB, 1)
-    monkeypatch.setattr(cgroup, "limits", lambda: Limits(2**59, 999.0))
+    monkeypatch.setattr(cgroup, "limits", lambda: CgroupLimits(2**59, 999.0))
     assert resources.this_host().cpus == whole.cpus

@@ -12,7 +12,7 @@ from orchestrator.debian.archive import Archives
 from orchestrator.errors import ImageError, Unavailable
 from orchestrator.images.export.bootdisk import (
     LONGEST_CMDLINE,
-    Contents,
+    DiskContents,
     bootable,
     render_configuration,
     render_options,
@@ -44,6 +44,6 @@ def test_a_root_file_system_becomes_the_second_partition() -> None:
 
 
 def test_an_architecture_with_other_firmware_is_refused(tmp_path: Path) -> None:
-    contents = Contents(tmp_path / "kernel", tmp_path / "initrd", "")
+    contents = DiskContents(tmp_path / "kernel", tmp_path / "initrd", "")
     with pytest.raises(Unavailable, match="for amd64 and i386, not s390x"):
         bootable(contents, ARCHITECTURES["s390x"], Archives(Deadline.after(1)), Deadline.after(1))

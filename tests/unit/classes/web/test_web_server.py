@@ -35,11 +35,11 @@ from orchestrator.classes.web.plainly import NotNow
 from orchestrator.classes.web.ports import MachineView
 from orchestrator.classes.web.tokens import issue
 from orchestrator.deadline import Deadline
-from orchestrator.debian.archive import Member
+from orchestrator.debian.archive import PackageMember
 from orchestrator.errors import ImageError, SpecError, Unavailable
 from orchestrator.host import process
 from orchestrator.host.extras import how_to_install
-from orchestrator.sessions.exec_command import Entry
+from orchestrator.sessions.exec_command import SessionCommand
 from orchestrator.sessions.lookup import SessionMachine
 
 DESK = cast(SessionMachine, SimpleNamespace(machine="desk"))
@@ -158,7 +158,7 @@ def test_xterm_is_taken_by_its_digests_only(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("ISOLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(assets, "Archive", FakeArchive)
     monkeypatch.setattr(
-        assets, "members", lambda _, names: [Member(name, 0o644, content[name]) for name in names]
+        assets, "members", lambda _, names: [PackageMember(name, 0o644, content[name]) for name in names]
     )
     with pytest.raises(ImageError, match=r"another node-xterm \(9\)"):
         assets.xterm_folder(Deadline.after(60))
@@ -184,7 +184,9 @@ def test_our_own_scripts_name_no_other_server() -> None:
 
 def test_a_terminal_has_no_commands_to_our_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Sequence[str]] = []
-    monkeypatch.setattr(machines, "entry", lambda *_, **__: Entry(("ssh", "-F", "none", "-t", "--", "host")))
+    monkeypatch.setattr(
+        machines, "entry", lambda *_, **__: SessionCommand(("ssh", "-F", "none", "-t", "--", "host"))
+    )
     monkeypatch.setattr(process, "OnTerminal", lambda argv, *_: started.append(argv))
     machines.log_in(DESK, 80, 24)
     assert started == [("ssh", "-e", "none", "-F", "none", "-t", "--", "host")]
@@ -270,7 +272,7 @@ def packed(file: Path, *names: str, link: str = "") -> Path:
 
 
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: Path, path: str) -> Path:
-    monkeypatch.setattr(machines, "entry", lambda *_: Entry(("cat", str(archive))))
+    monkeypatch.setattr(machines, "entry", lambda *_: SessionCommand(("cat", str(archive))))
     return machines.fetch_file(DESK, path, tmp_path / "into")
 
 
