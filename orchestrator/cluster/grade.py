@@ -33,6 +33,7 @@ from orchestrator.cluster.run import LOG_BYTES
 from orchestrator.cluster.scheduling.engine import ClusterEngine
 from orchestrator.cluster.scheduling.settings import load_early
 from orchestrator.cluster.supervisor_view import SupervisorView
+from orchestrator.cluster.warm.glibc import bring_glibc, lacking_glibc
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Unavailable
 from orchestrator.formatting import counted
@@ -152,6 +153,8 @@ class ClusterGraders:
             for record in self._unplaceable(problem):
                 yield by_run[record.run], record
         wanted = {name for unit in placed.units for name in unit.places}
+        if lacking := lacking_glibc(lab, placed, self._there):
+            bring_glibc(lacking, self._hosts, self._task.progress)
         with noted(self._hosts.state, run, wanted, self._forget):
             try:
                 units = self._sent(run, bundle, placed.units, wanted)

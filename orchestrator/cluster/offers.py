@@ -13,7 +13,7 @@ from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
 @dataclass(frozen=True)
 class Offer:
     """What one host offers. ``memory`` in bytes; ``emulates`` are architectures it has an emulator for,
-    ``bundles`` labs it was sent before, by digest."""
+    ``bundles`` labs it was sent before, by digest, ``glibc`` architectures whose glibc it has."""
 
     name: str
     arch: str
@@ -23,6 +23,7 @@ class Offer:
     emulates: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     bundles: frozenset[str] = frozenset()
+    glibc: frozenset[str] = frozenset()
 
     def answers_to(self, pin: str) -> bool:
         """Whether this host is meant by ``pin``: its name, or one of its tags."""
@@ -71,6 +72,7 @@ def offer(host: ClusterHost, facts: HostFacts) -> Offer:
         emulates=frozenset(facts.emulates),
         tags=host.tags,
         bundles=frozenset(facts.bundles),
+        glibc=frozenset(facts.glibc),
     )
 
 

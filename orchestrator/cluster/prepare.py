@@ -14,6 +14,7 @@ from orchestrator.cluster.paths import BUNDLES
 from orchestrator.cluster.placement import Placement, Terms, place
 from orchestrator.cluster.scheduling.settings import UNPLACEABLE_SECONDS
 from orchestrator.cluster.supervisor.state_file import State, status
+from orchestrator.cluster.warm.glibc import bring_glibc, lacking_glibc
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress
@@ -36,6 +37,8 @@ def prepare(
         progress.tell(words)
     wanted = {name for unit in placed.units for name in unit.places}
     having = {one.name for one in there.hosts if bundle.digest in one.bundles}
+    if lacking := lacking_glibc(lab, placed, there):
+        bring_glibc(lacking, hosts, progress)
     failed = _send(bundle, wanted - having, hosts)
     for name, why in failed.items():
         progress.tell(f"{name} did not get the lab: {why}")
