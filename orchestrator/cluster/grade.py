@@ -59,10 +59,12 @@ _Lost = set[tuple[str, str, str, str]]
 
 @dataclass(frozen=True)
 class OnCluster:
-    """Grades on the hosts of a cluster that is up: a ``Where``. ``pins`` bind machines to hosts or tags."""
+    """Grades on the hosts of a cluster that is up: a ``Where``. ``pins`` bind machines to hosts or tags;
+    ``unsure`` is the engine's."""
 
     cluster: Cluster
     pins: Pins = field(default_factory=lambda: MappingProxyType({}))
+    unsure: dict[str, float] = field(default_factory=dict)
     lost: _Lost = field(default_factory=set)
     """What gave no result in earlier rounds: it is graded on another host, if there is one."""
 
@@ -203,6 +205,7 @@ class ClusterGraders:
             progress=self._quiet,
             cancellation=self._cancellation,
             slots=room.units,
+            unsure=self._where.unsure,
             ready=lambda unit, host: self._with_work(unit, host, by_run[unit.jobs[0].run]),
         )
 

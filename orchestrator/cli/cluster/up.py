@@ -90,6 +90,11 @@ def _warm(hosts: HostsUp, found: ClusterStatus, progress: Progress) -> None:
         for arch in ARCHITECTURES.values()
         if images.find(recipe, arch) is not None
     ]
+    if not wanted:
+        progress.tell(
+            "this computer has no image, so none goes to the hosts: each builds what a lab needs, and needs "
+            "the Internet\n  hint: `isolab images build micro` here, then `isolab cluster up` again, sends it"
+        )
 
     def reached(host: ClusterHost) -> ReachedHost:
         facts = hosts.agent(host).facts(hosts.deadline())
