@@ -94,6 +94,7 @@ class ClusterGraders:
         """Return what each machine is on each host that can have it. Raises Unavailable for a machine that no
         host can have, LabError."""
         found = there_now(self._hosts)
+        found.require_one(self._hosts.cluster.file)
         wanted = [host for host in self._hosts.cluster.hosts if host.name not in found.absent]
         bundle = pack(replace(self._task.lab, exercises=()), self._hosts.state / BUNDLES)
         having = {one.name for one in found.hosts if bundle.digest in one.bundles}

@@ -29,6 +29,7 @@ def prepare(
     """Place these jobs of a lab on the hosts that are there, and send the lab to them. ``terms`` are without
     the bundle. What degrades is told. Raises LabError."""
     there = _awaited(hosts, progress)
+    there.require_one(hosts.cluster.file)
     for name, why in there.absent.items():
         progress.tell(f"{name} takes no part: {why}")
     bundle = pack(lab, hosts.state / BUNDLES)
