@@ -60,7 +60,12 @@ def _install(hosts: HostsUp, progress: Progress) -> Mapping[str, str]:
         progress.doing(host.name, "connecting")
         connection = hosts.connection(host)
         progress.doing(host.name, "looking for isolab")
-        there = install(connection, hosts.deadline(INSTALL_SECONDS), progress.tell)
+
+        def say(words: str) -> None:
+            progress.tell(words)
+            progress.doing(host.name, "receiving isolab, and trying it")
+
+        there = install(connection, hosts.deadline(INSTALL_SECONDS), say)
         hosts.known.put(host.name, there)
         progress.done(host.name)
 
