@@ -60,8 +60,8 @@ SETTINGS: dict[str, Any] = {
 def apply() -> None:
     """Make them those of this process. Raises Unavailable, with what to install, without Dask."""
     require_dask()
+    _load()  # its own defaults must be there first
     import dask
-    import distributed  # noqa: F401 - its own defaults must be there first
 
     dask.config.set(SETTINGS)
 
