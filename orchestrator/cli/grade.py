@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.cli.choose import chosen
-from orchestrator.cli.cluster.source import where_of
+from orchestrator.cli.cluster.source import Unsure, interrupted, where_of
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.output import JSON, check_format, say, say_json
 from orchestrator.cli.self_test_words import self_test_data, self_test_words
@@ -146,8 +146,7 @@ def grade_opened(
     check(lab, exports)
     if options.similarity:
         require_copydetect()
-    where = _where(lab, choice, options)
-    with _showing(options.form) as progress, opening as intake:
+    with _grading(lab, choice, options) as (progress, where), opening as intake:
         for line in described(intake):
             progress.tell(line)
         outcome = grade_class(lab, intake, choice, out, progress, where)
@@ -181,8 +180,7 @@ def _test_lab(lab_path: str, options: Options) -> Exit:
     """Grade the lab's own solutions. Exit code 1 if one gets other points than it should."""
     lab = _lab(lab_path)
     choice = choice_of(lab, options)
-    where = _where(lab, choice, options)
-    with _showing(options.form) as progress:
+    with _grading(lab, choice, options) as (progress, where):
         findings = self_test(lab, choice, progress, where)
     found = rules(exercises_of(lab, options.exercises), findings)
     if options.form == JSON:
@@ -208,8 +206,7 @@ def _verify(mode: Mode, options: Options) -> Exit:
     derived: list[Derived] = []
     if student:
         lab = open_lab(read_about(folder).lab)
-        where = _where(lab, Choice(), options)
-        with _showing(options.form) as progress:
+        with _grading(lab, Choice(), options) as (progress, where):
             derived = derive(folder, student, lab, progress, where)
     if options.form == JSON:
         say_json(
@@ -273,10 +270,6 @@ def _lab(path: str) -> LoadedLab:
     return open_lab(path)
 
 
-def _where(lab: LoadedLab, choice: Choice, options: Options) -> Where:
-    return where_of(options.cluster, options.pins, choice.machines or tuple(lab.lab.machines))
-
-
 def choice_of(lab: LoadedLab, options: Options) -> Choice:
     """Return what the options choose of a lab. Raises SpecError for a name that is not in it."""
     if options.repeat < 1:
@@ -304,16 +297,19 @@ def _exports(options: Options, policy: Policy) -> Exports:
 
 
 @contextlib.contextmanager
-def _showing(form: str) -> Iterator[Progress]:
-    """Show progress for a ``with`` block; Ctrl-C and SIGTERM end it in words."""
+def _grading(lab: LoadedLab, choice: Choice, options: Options) -> Iterator[tuple[Progress, Where]]:
+    """Show progress for a ``with`` block in which something is graded, and yield where; Ctrl-C and SIGTERM
+    end it in words. Raises SpecError, Unavailable."""
+    unsure: Unsure = {}
+    machines = choice.machines or tuple(lab.lab.machines)
+    where = where_of(options.cluster, options.pins, machines, unsure)
+    quiet = options.form == JSON and sys.stderr.isatty()
     try:
-        with stop_signals(), shown(quiet=form == JSON and sys.stderr.isatty()) as progress:
-            yield progress
+        with stop_signals(), shown(quiet=quiet) as progress:
+            yield progress, where
     except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted: machines were removed, verdicts were kept",
-            hint="the same command goes on where it was",
-        ) from None
+        words = interrupted("verdicts were kept", unsure)
+        raise Interrupted(words, hint="the same command goes on where it was") from None
 
 
 def _exit_code(grades: Sequence[Grade]) -> Exit:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.cli.choose import chosen
-from orchestrator.cli.cluster.source import source_of
+from orchestrator.cli.cluster.source import Unsure, interrupted, source_of
 from orchestrator.cli.labs import open_lab
 from orchestrator.cli.options import require_thawing
 from orchestrator.cli.output import JSON, check_format, say, say_json, width
@@ -48,7 +48,8 @@ def run(
         lab = with_timeout(lab, seconds(timeout))
     if driver:
         lab = with_driver(lab, driver)
-    source = source_of(cluster, pins, only or tuple(lab.lab.machines))
+    unsure: Unsure = {}
+    source = source_of(cluster, pins, only or tuple(lab.lab.machines), unsure)
     only = chosen(only, list(lab.lab.machines), "machine")
     exercises = chosen(exercises, [one.name for one in lab.exercises], "exercise")
     try:
@@ -56,9 +57,7 @@ def run(
             choice = Selection(only, exercises, cold, Path(work) if work else None, thaw=thaw)
             outcome = run_lab(lab, choice, Path(out) if out else None, progress, source)
     except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted: machines were removed, records of finished exercises were kept"
-        ) from None
+        raise Interrupted(interrupted("records of finished exercises were kept", unsure)) from None
     finally:
         if out:
             remember(Path(out))

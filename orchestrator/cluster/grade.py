@@ -33,6 +33,7 @@ from orchestrator.cluster.run import LOG_BYTES
 from orchestrator.cluster.scheduling.engine import ClusterEngine
 from orchestrator.cluster.scheduling.settings import load_early
 from orchestrator.cluster.supervisor_view import SupervisorView
+from orchestrator.cluster.warm.glibc import bring_glibc, lacking_glibc
 from orchestrator.deadline import Cancellation
 from orchestrator.errors import Unavailable
 from orchestrator.formatting import counted
@@ -58,10 +59,12 @@ _Lost = set[tuple[str, str, str, str]]
 
 @dataclass(frozen=True)
 class OnCluster:
-    """Grades on the hosts of a cluster that is up: a ``Where``. ``pins`` bind machines to hosts or tags."""
+    """Grades on the hosts of a cluster that is up: a ``Where``. ``pins`` bind machines to hosts or tags;
+    ``unsure`` is the engine's."""
 
     cluster: Cluster
     pins: Pins = field(default_factory=lambda: MappingProxyType({}))
+    unsure: dict[str, float] = field(default_factory=dict)
     lost: _Lost = field(default_factory=set)
     """What gave no result in earlier rounds: it is graded on another host, if there is one."""
 
@@ -91,6 +94,7 @@ class ClusterGraders:
         """Return what each machine is on each host that can have it. Raises Unavailable for a machine that no
         host can have, LabError."""
         found = there_now(self._hosts)
+        found.require_one(self._hosts.cluster.file)
         wanted = [host for host in self._hosts.cluster.hosts if host.name not in found.absent]
         bundle = pack(replace(self._task.lab, exercises=()), self._hosts.state / BUNDLES)
         having = {one.name for one in found.hosts if bundle.digest in one.bundles}
@@ -152,6 +156,8 @@ class ClusterGraders:
             for record in self._unplaceable(problem):
                 yield by_run[record.run], record
         wanted = {name for unit in placed.units for name in unit.places}
+        if lacking := lacking_glibc(lab, placed, self._there):
+            bring_glibc(lacking, self._hosts, self._task.progress)
         with noted(self._hosts.state, run, wanted, self._forget):
             try:
                 units = self._sent(run, bundle, placed.units, wanted)
@@ -200,6 +206,7 @@ class ClusterGraders:
             progress=self._quiet,
             cancellation=self._cancellation,
             slots=room.units,
+            unsure=self._where.unsure,
             ready=lambda unit, host: self._with_work(unit, host, by_run[unit.jobs[0].run]),
         )
 

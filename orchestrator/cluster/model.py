@@ -55,7 +55,7 @@ class HostFacts:
     ``arch`` is the host's own architecture, ``emulates`` those for which it has an emulator, ``kvm`` whether
     a guest was proved to boot under KVM. ``public_key`` (hex, Ed25519) is what the host signs records with.
     ``templates`` are the keys of its templates, ``bundles`` the digests of labs that it has, the last used
-    first.
+    first, ``glibc`` the architectures for which it can link programs with glibc.
     """
 
     name: str
@@ -74,12 +74,13 @@ class HostFacts:
     drained: bool = False
     """Whether it takes no new units."""
     bundles: tuple[str, ...] = ()
+    glibc: tuple[str, ...] = ()
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> HostFacts:
         """Raises TypeError if one is missing."""
         known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-        for name in ("emulates", "templates", "bundles"):
+        for name in ("emulates", "templates", "bundles", "glibc"):
             known[name] = tuple(known.get(name, ()))
         return cls(**known)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from orchestrator.cluster.model import Cluster, ClusterHost, HostFacts
+from orchestrator.errors import Unavailable
 
 
 @dataclass(frozen=True)
 class Offer:
     """What one host offers. ``memory`` in bytes; ``emulates`` are architectures it has an emulator for,
-    ``bundles`` labs it was sent before, by digest."""
+    ``bundles`` labs it was sent before, by digest, ``glibc`` architectures whose glibc it has."""
 
     name: str
     arch: str
@@ -23,6 +25,7 @@ class Offer:
     emulates: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     bundles: frozenset[str] = frozenset()
+    glibc: frozenset[str] = frozenset()
 
     def answers_to(self, pin: str) -> bool:
         """Whether this host is meant by ``pin``: its name, or one of its tags."""
@@ -45,6 +48,19 @@ class Offers:
             return here
         return found.most_common(1)[0][0]
 
+    def require_one(self, file: Path) -> None:
+        """Raise Unavailable if no host of the hosts file takes units; says why of each."""
+        if self.hosts:
+            return
+        names: dict[str, list[str]] = {}
+        for name, why in self.absent.items():
+            names.setdefault(why, []).append(name)
+        each = "; ".join(f"{', '.join(who)}: {why}" for why, who in names.items())
+        raise Unavailable(
+            f"no host of {file} takes part: {each}",
+            hint=f"`isolab cluster up {file}` brings hosts up; `isolab cluster status {file}` shows them",
+        )
+
 
 def offers(cluster: Cluster, facts: Mapping[str, HostFacts], absent: Mapping[str, str]) -> Offers:
     """Return what the hosts of a cluster offer, by what their agents said (``facts``, by host): one that
@@ -57,7 +73,13 @@ def offers(cluster: Cluster, facts: Mapping[str, HostFacts], absent: Mapping[str
         if host.name in facts and host.name not in absent
     )
     silent = {host.name: "no answer" for host in cluster.hosts if host.name not in facts}
-    return Offers(there, {**silent, **absent})
+    return Offers(there, {name: _reason(name, why) for name, why in {**silent, **absent}.items()})
+
+
+def _reason(name: str, why: str) -> str:
+    """Return why a host takes no part as it is said after its name: what was a message of its own names the
+    host, and may have a hint."""
+    return why.partition("\n")[0].removeprefix(f"{name}: ")
 
 
 def offer(host: ClusterHost, facts: HostFacts) -> Offer:
@@ -71,6 +93,7 @@ def offer(host: ClusterHost, facts: HostFacts) -> Offer:
         emulates=frozenset(facts.emulates),
         tags=host.tags,
         bundles=frozenset(facts.bundles),
+        glibc=frozenset(facts.glibc),
     )
 
 

@@ -13,7 +13,9 @@ from orchestrator.cluster.offers import Offers, offers
 from orchestrator.cluster.paths import BUNDLES
 from orchestrator.cluster.placement import Placement, Terms, place
 from orchestrator.cluster.scheduling.settings import UNPLACEABLE_SECONDS
+from orchestrator.cluster.supervisor.background import wanted as wanted_up
 from orchestrator.cluster.supervisor.state_file import State, status
+from orchestrator.cluster.warm.glibc import bring_glibc, lacking_glibc
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import Job
 from orchestrator.progress import Progress
@@ -28,6 +30,8 @@ def prepare(
     """Place these jobs of a lab on the hosts that are there, and send the lab to them. ``terms`` are without
     the bundle. What degrades is told. Raises LabError."""
     there = _awaited(hosts, progress)
+    if not wanted_up(hosts.state):
+        there.require_one(hosts.cluster.file)  # else units that find no host say so, each for itself
     for name, why in there.absent.items():
         progress.tell(f"{name} takes no part: {why}")
     bundle = pack(lab, hosts.state / BUNDLES)
@@ -36,6 +40,8 @@ def prepare(
         progress.tell(words)
     wanted = {name for unit in placed.units for name in unit.places}
     having = {one.name for one in there.hosts if bundle.digest in one.bundles}
+    if lacking := lacking_glibc(lab, placed, there):
+        bring_glibc(lacking, hosts, progress)
     failed = _send(bundle, wanted - having, hosts)
     for name, why in failed.items():
         progress.tell(f"{name} did not get the lab: {why}")
@@ -65,7 +71,9 @@ def there_now(hosts: HostsUp) -> Offers:
     up = status(hosts.state)
     facts = {name: one.facts for name, one in up.hosts.items() if one.facts is not None}
     silent = {
-        name: one.trouble or "no answer yet" for name, one in up.hosts.items() if one.state is not State.UP
+        name: one.trouble or "it is still being connected"
+        for name, one in up.hosts.items()
+        if one.state is not State.UP
     }
     if not up.runs:
         facts, silent = hosts.facts()

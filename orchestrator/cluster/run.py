@@ -35,10 +35,12 @@ LOG_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ClusterSource:
-    """Where the records of a run come from. ``pins`` bind machines to hosts or tags."""
+    """Where the records of a run come from. ``pins`` bind machines to hosts or tags; ``unsure`` is the
+    engine's."""
 
     cluster: Cluster
     pins: Pins = field(default_factory=lambda: MappingProxyType({}))
+    unsure: dict[str, float] = field(default_factory=dict)
 
     def results(
         self,
@@ -68,6 +70,7 @@ class ClusterSource:
                 lost=partial(lost_record, lab),
                 progress=progress,
                 cancellation=cancellation,
+                unsure=self.unsure,
             )
             machines: defaultdict[str, set[str]] = defaultdict(set)
             jobs = [job for unit in placed.units for job in unit.jobs]

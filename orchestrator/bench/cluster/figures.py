@@ -149,7 +149,7 @@ def scaling_rows(stage: Stage) -> Iterator[BenchResult]:
     warm, _ = labs.naps(stage.folder / "warm", labs.guests(len(offers), memory), 1, 0.0)
     stage.progress.doing("bench", "templates for guests that wait")
     pins = [f"{name}={host.name}" for name, host in zip(labs.guests(len(offers)), offers, strict=True)]
-    stage.run(warm, "warm", *_pins(pins))
+    stage.run(warm, "made-warm", *_pins(pins))
     lab, _ = labs.naps(stage.folder / "waiting", machines, NAPS, NAP_SECONDS)
     what = f"{len(machines)} guests that wait {NAPS * NAP_SECONDS:.0f} s"
     stage.progress.doing("bench", f"{what}, on {len(offers)} hosts")

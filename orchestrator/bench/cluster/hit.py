@@ -70,7 +70,10 @@ class ProcessFaults:
         number = signal.SIGSTOP if fault.kind.lasts else signal.SIGKILL
         if fault.kind in ON_HOSTS:
             about = {"role": fault.kind.to, "signal": number.name, "which": fault.which}
-            return bool(self.stage.on(fault.host, "hit", seconds=fault.seconds, **about)["hit"])
+            names = [fault.host]
+            if fault.kind.to == "guest":  # few hosts have one at a time
+                names += [name for name in self.stage.names if name != fault.host]
+            return any(self.stage.on(one, "hit", seconds=fault.seconds, **about)["hit"] for one in names)
         victim = self._here(fault.kind.to, fault.host)
         if not victim:
             return False

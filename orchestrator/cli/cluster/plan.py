@@ -30,11 +30,12 @@ def show_on_cluster(
     path: str, only: tuple[str, ...], form: str, hosts: str, ask: Callable[[Cluster], Facts], pins: Pins
 ) -> Exit:
     """Show where a run of this lab would be placed on the cluster of the file ``hosts``. ``ask`` returns what
-    the hosts say; ``pins`` bind machines to a host or a tag. Raises SpecError."""
+    the hosts say; ``pins`` bind machines to a host or a tag. Raises SpecError, Unavailable."""
     check_format(form)
     cluster = load_hosts(Path(hosts))
     facts, absent = ask(cluster)
     there = offers(cluster, facts, absent)
+    there.require_one(cluster.file)
     native = there.native(host_name())
     lab = open_lab(path, native)
     only = chosen_of(only, list(lab.lab.machines), "machine")

@@ -50,7 +50,8 @@ def show_grading_on_cluster(
     say(what.words)
     rows = [(one.name, str(room.machines.get(one.name, 0)), str(one.cpus), "") for one in there.hosts]
     rows += [(name, "-", "-", printable(why)) for name, why in there.absent.items()]
-    say("\n" + table(("HOST", "MACHINES AT ONCE", "CPUS", "AWAY"), rows) + "\n")
+    say("\n" + table(("HOST", "MACHINES AT ONCE", "CPUS", "AWAY"), rows))
+    say("")
     for words in short:
         say(f"short: {printable(words)}")
     if able:

@@ -14,18 +14,27 @@ if TYPE_CHECKING:
     from orchestrator.grading.graders import Where
     from orchestrator.run.run import Source
 
+Unsure = dict[str, float]
+"""Hosts that do not say that a run's machines are gone: within how many seconds these end by themselves."""
 
-def source_of(path: str, pins: Sequence[str] = (), machines: tuple[str, ...] = ()) -> Source | None:
+
+def source_of(
+    path: str,
+    pins: Sequence[str] = (),
+    machines: tuple[str, ...] = (),
+    unsure: Unsure | None = None,
+) -> Source | None:
     """Return where a run's records come from: the cluster of a hosts file, with some ``machines`` bound by
-    ``pins``; None for this host. Raises SpecError, Unavailable."""
+    ``pins``; None for this host. ``unsure`` gets the hosts that do not say that machines are gone. Raises
+    SpecError, Unavailable."""
     if (found := _cluster(path, pins, machines)) is None:
         return None
     from orchestrator.cluster.run import ClusterSource  # with modules that others do not need
 
-    return ClusterSource(*found).results
+    return ClusterSource(*found, {} if unsure is None else unsure).results
 
 
-def where_of(path: str, pins: Sequence[str], machines: tuple[str, ...]) -> Where:
+def where_of(path: str, pins: Sequence[str], machines: tuple[str, ...], unsure: Unsure) -> Where:
     """Return where work is graded, as ``source_of`` where a lab runs. Raises SpecError, Unavailable."""
     if (found := _cluster(path, pins, machines)) is None:
         from orchestrator.grading.worker import on_this_host
@@ -33,7 +42,19 @@ def where_of(path: str, pins: Sequence[str], machines: tuple[str, ...]) -> Where
         return on_this_host
     from orchestrator.cluster.grade import OnCluster
 
-    return OnCluster(*found)
+    return OnCluster(*found, unsure)
+
+
+def interrupted(kept: str, unsure: Unsure) -> str:
+    """Return what is said after Ctrl-C: what became of machines, and what was ``kept``."""
+    if not unsure:
+        return f"interrupted: machines were removed, {kept}"
+    names, seconds = ", ".join(sorted(unsure)), max(unsure.values())
+    what = "does not say that its" if len(unsure) == 1 else "do not say that their"
+    return (
+        f"interrupted: {names} {what} machines are removed: they end by themselves within {seconds:.0f} s; "
+        f"all others were removed, {kept}"
+    )
 
 
 def _cluster(path: str, pins: Sequence[str], machines: tuple[str, ...]) -> tuple[Cluster, Pins] | None:

@@ -60,7 +60,12 @@ def _install(hosts: HostsUp, progress: Progress) -> Mapping[str, str]:
         progress.doing(host.name, "connecting")
         connection = hosts.connection(host)
         progress.doing(host.name, "looking for isolab")
-        there = install(connection, hosts.deadline(INSTALL_SECONDS), progress.tell)
+
+        def say(words: str) -> None:
+            progress.tell(words)
+            progress.doing(host.name, "receiving isolab, and trying it")
+
+        there = install(connection, hosts.deadline(INSTALL_SECONDS), say)
         hosts.known.put(host.name, there)
         progress.done(host.name)
 
@@ -90,6 +95,11 @@ def _warm(hosts: HostsUp, found: ClusterStatus, progress: Progress) -> None:
         for arch in ARCHITECTURES.values()
         if images.find(recipe, arch) is not None
     ]
+    if not wanted:
+        progress.tell(
+            "this computer has no image, so none goes to the hosts: each builds what a lab needs, and needs "
+            "the Internet\n  hint: `isolab images build micro` here, then `isolab cluster up` again, sends it"
+        )
 
     def reached(host: ClusterHost) -> ReachedHost:
         facts = hosts.agent(host).facts(hosts.deadline())

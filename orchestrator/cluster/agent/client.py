@@ -391,7 +391,7 @@ def _printable_facts(facts: HostFacts) -> HostFacts:
     """Check the types of facts, which a host may have made up. Raises TypeError."""
     texts = (facts.name, facts.version, facts.python, facts.arch, facts.public_key)
     numbers = (facts.cpus, facts.memory, facts.clock, facts.guests, facts.load)
-    lists = (*facts.emulates, *facts.templates, *facts.bundles)
+    lists = (*facts.emulates, *facts.templates, *facts.bundles, *facts.glibc)
     if not all(isinstance(one, str) and one.isprintable() for one in (*texts, *lists)):
         raise TypeError("a text is none")
     if not all(isinstance(one, int | float) for one in numbers) or not isinstance(facts.kvm, bool):

@@ -11,6 +11,7 @@ import time
 from orchestrator import __version__, images
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.cluster.model import HostFacts
+from orchestrator.compile.toolchain import in_cache
 from orchestrator.deadline import Deadline
 from orchestrator.drivers.qemu import accel
 from orchestrator.errors import LabError
@@ -45,6 +46,7 @@ def host_facts(host: str, public_key: str) -> HostFacts:
         templates=tuple(_templates()),
         guests=len(guests),
         load=round(os.getloadavg()[0], 2),
+        glibc=tuple(name for name, arch in ARCHITECTURES.items() if in_cache(arch.linked_with("glibc"))),
     )
 
 

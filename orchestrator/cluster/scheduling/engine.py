@@ -76,6 +76,9 @@ class ClusterEngine:
     limits: Limits = Limits()
     slots: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     ready: Callable[[Unit, str], Unit] = lambda unit, _host: unit
+    unsure: dict[str, float] = field(default_factory=dict)
+    """Hosts that did not say that the machines of a run that was ended are gone, by name: within how many
+    seconds these end by themselves, with their lease. Filled when the run is closed."""
 
     def run(self, jobs: Sequence[Job]) -> Generator[Record, None, None]:
         """Yield records as they fall. Closing it cancels what still runs on all hosts, and returns when it is
@@ -97,6 +100,7 @@ class _Run:
     ) -> None:
         self._engine, self._journal, self._orders = engine, journal, orders
         self._run = units[0].run
+        self._lease = max(unit.lease_seconds for unit in units)
         lines = {unit.key: UnitLines(unit) for unit in units}
         self._lines = RunLines(lines)
         self._waiting = [Task(one) for one in lines.values()]
@@ -151,9 +155,10 @@ class _Run:
             try:
                 self._engine.view.cancel(host, self._run, Deadline.after(seconds))
             except LabError as problem:
+                self._engine.unsure[host] = self._lease
                 self._engine.progress.tell(
-                    f"{host}: cannot be told to stop ({problem.message}): its machines end by themselves "
-                    "when their lease ends"
+                    f"{host} does not say that its machines are removed ({problem.message}): they end by "
+                    f"themselves within {self._lease:.0f} s, with their lease"
                 )
             finally:
                 self._engine.progress.done(host)

@@ -32,8 +32,8 @@ Folder = tuple[str, Path]
 
 def worth_sending(wanted: Sequence[tuple[Recipe, Arch]], own: str) -> list[Folder]:
     """Return the folders of this machine's cache that machines of these images need on a host: the images,
-    the toolchains of their architectures and of the host's ``own``. What is not here is left out: the host
-    makes it itself."""
+    the toolchains of their architectures and of the host's ``own``, with each C library. What is not here is
+    left out: the host makes it itself."""
     found: list[Folder] = []
     for recipe, arch in wanted:
         image = images.find(recipe, arch)
@@ -41,10 +41,16 @@ def worth_sending(wanted: Sequence[tuple[Recipe, Arch]], own: str) -> list[Folde
             found.append(("images", image.folder))
     native = [ARCHITECTURES[own]] if own in ARCHITECTURES else []
     for arch in dict.fromkeys([*(arch for _, arch in wanted), *native]):
-        folder = toolchain.in_cache(arch)
-        cxx = cplusplus.in_cache(arch, folder) if folder is not None else None
-        found += [(toolchain.KIND, one) for one in (folder, cxx) if one is not None]
+        found += [*toolchain_folders(arch), *toolchain_folders(arch.linked_with("glibc"))]
     return list(dict.fromkeys(found))
+
+
+def toolchain_folders(arch: Arch) -> list[Folder]:
+    """Return the folders of this machine's cache from which programs of an architecture are linked; none
+    before the toolchain's first use."""
+    folder = toolchain.in_cache(arch)
+    cxx = cplusplus.in_cache(arch, folder) if folder is not None else None
+    return [(toolchain.KIND, one) for one in (folder, cxx) if one is not None]
 
 
 def send(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.cluster.model import Cluster, ClusterHost, Destination, HostFacts, Unit
 from orchestrator.cluster.offers import Offer, Offers, offer, offers, unknown_pins
 from orchestrator.cluster.placement import Placement, Terms, place, summary, units_of
+from orchestrator.errors import Unavailable
 from orchestrator.labfile.load import LoadedLab
 from orchestrator.labfile.plan import EMULATOR_OVERHEAD, jobs
 
@@ -205,6 +207,16 @@ def test_what_a_host_offers() -> None:
     assert [one.name for one in there.hosts] == ["lab1"]
     assert there.absent == {"lab2": "drained", "lab3": "no answer"}
     assert unknown_pins(["lab3", "big", "bigg"], cluster) == ["bigg"]
+
+
+def test_a_run_that_no_host_takes_part_in_is_refused_in_one_sentence() -> None:
+    cluster = Cluster(Path("hosts.yaml"), tuple(ClusterHost(n, Destination(n)) for n in ("lab1", "lab2")))
+    why = {name: f"{name}: it has no isolab\n  hint: run `isolab cluster up`" for name in ("lab1", "lab2")}
+    with pytest.raises(Unavailable) as refused:
+        offers(cluster, {}, why).require_one(cluster.file)
+    assert refused.value.message == "no host of hosts.yaml takes part: lab1, lab2: it has no isolab"
+    assert "`isolab cluster up hosts.yaml`" in refused.value.hint
+    Offers((LAB1,), {"lab2": "no answer"}).require_one(cluster.file)
 
 
 def test_a_units_key_does_not_depend_on_its_place() -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from factories import RUN
 
+from orchestrator.cli.cluster.source import interrupted
 from orchestrator.cluster.model import Unit
 from orchestrator.cluster.scheduling.engine import ABANDONED_SECONDS, TEARDOWN_SECONDS, ClusterEngine, _Run
 from orchestrator.deadline import Cancellation, Deadline
@@ -50,6 +51,18 @@ def test_only_hosts_that_are_there_have_the_time_to_tear_down(tmp_path: Path) ->
     run._abandoned.add("cedar")
     run.close()
     assert view.waits == {"alder": TEARDOWN_SECONDS, "birch": ABANDONED_SECONDS, "cedar": ABANDONED_SECONDS}
-    (line,) = told.lines
-    assert line.startswith("birch: cannot be told to stop")
-    assert "lease" in line
+    assert told.lines == [
+        "birch does not say that its machines are removed (birch: no route to host): "
+        "they end by themselves within 60 s, with their lease"
+    ]
+    assert engine.unsure == {"birch": 60.0}
+
+
+def test_what_is_said_of_machines_is_what_is_known_of_them() -> None:
+    assert interrupted("verdicts were kept", {}) == "interrupted: machines were removed, verdicts were kept"
+    assert interrupted("verdicts were kept", {"birch": 60.0}) == (
+        "interrupted: birch does not say that its machines are removed: they end by themselves within 60 s; "
+        "all others were removed, verdicts were kept"
+    )
+    two = interrupted("records were kept", {"cedar": 60.0, "birch": 60.0})
+    assert two.startswith("interrupted: birch, cedar do not say that their machines are removed: ")
