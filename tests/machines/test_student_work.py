@@ -231,8 +231,14 @@ BY_CHANCE: Mapping[str, set[str]] = {
     "one-name": {"second_report"},
     "gives-back-early": {"held_right", "many_intact"},
     "announces-early": {
-        "rounds", "output", "consumer", "producer", "held_right", "held_ended", "many_intact",
-    },  # fmt: skip
+        "rounds",
+        "output",
+        "consumer",
+        "producer",
+        "held_right",
+        "held_ended",
+        "many_intact",
+    },
     "private-semaphores": {"late_consumer"},
 }
 """What a wrong solution misses or not: which of two runners ends first decides whether the other reports, and
