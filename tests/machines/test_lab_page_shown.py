@@ -42,22 +42,22 @@ def page(browser: Browser, file: Path) -> Iterator[Page]:
         }
 
 
-def heading(page: Page) -> str:
-    (text,) = page.locator(".slide:visible").locator("h1, h2").all_inner_texts()
-    return text
+def expect_slide(page: Page, heading: str) -> None:
+    """Wait until this slide is shown: a page learns of its new address after the key that changed it."""
+    expect(page.locator(".slide:visible").locator("h1, h2")).to_have_text([heading])
 
 
 def test_one_slide_at_a_time_by_keyboard(page: Page) -> None:
-    assert heading(page) == "Kinds of separation"
+    expect_slide(page, "Kinds of separation")
     page.keyboard.press("ArrowRight")
-    assert heading(page) == "Plan"
+    expect_slide(page, "Plan")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    assert heading(page) == "Kinds of separation"
+    expect_slide(page, "Kinds of separation")
     page.keyboard.press("End")
-    assert heading(page) == "For an examination"
+    expect_slide(page, "For an examination")
     page.get_by_role("button", name="Back").click()
-    assert heading(page) == "Questions"
+    expect_slide(page, "Questions")
 
 
 def test_what_appears_and_answers_are_opened_together_and_closed_again(page: Page) -> None:
