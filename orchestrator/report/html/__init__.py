@@ -15,13 +15,12 @@ from orchestrator.formatting import printable
 from orchestrator.record import Status
 from orchestrator.report import attacks, highlights, measured, wording
 from orchestrator.report.html.details import details
-from orchestrator.report.html.plot import OWN_KERNEL, panels
+from orchestrator.report.html.plot import OWN_KERNEL, drawn
 from orchestrator.report.html.self_contained import environment, part, policy
 from orchestrator.report.html.strip import strip
 from orchestrator.report.summary import summarize
 from orchestrator.results.attack_matrix import matrix_of
 from orchestrator.results.comparison import MachineColumn, Section, Table
-from orchestrator.results.plot_data import plots_of
 
 
 def render(table: Table) -> str:
@@ -50,10 +49,7 @@ def render(table: Table) -> str:
             attacks=matrix_of(table),
             attacked=attacks,
             lines={printable(section.name): line for line, section in enumerate(table.sections)},
-            plots=[
-                (plot, panels(plot, number, table.machines))
-                for number, plot in enumerate(plots_of(table), start=1)
-            ],
+            plots=drawn(table),
             measured=measured,
             boundaries=tuple(dict.fromkeys(machine.boundary for machine in table.machines)),
             own_kernel=OWN_KERNEL,

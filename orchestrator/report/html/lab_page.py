@@ -12,13 +12,13 @@ from orchestrator.formatting import printable
 from orchestrator.labfile.canary_kinds import observation
 from orchestrator.report import attacks, measured, wording
 from orchestrator.report.html.markdown import to_html
-from orchestrator.report.html.plot import OWN_KERNEL, panels
+from orchestrator.report.html.plot import OWN_KERNEL, drawn
 from orchestrator.report.html.self_contained import environment, part, policy
 from orchestrator.report.html.strip import strip
 from orchestrator.results.attack_matrix import Attack, matrix_of
 from orchestrator.results.comparison import Row, Section, Table
 from orchestrator.results.lab_page import LabPage, without_pictures
-from orchestrator.results.plot_data import PlotData, plots_of
+from orchestrator.results.plot_data import PlotData
 
 _CHOSEN = re.compile(r"^\d+\. `([^`\n]+)`:? *([^\n]*(?:\n {2,}\S[^\n]*)*)\n?", re.MULTILINE)
 _TYPED = re.compile(r"^```text\n\$ (.+?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -66,12 +66,21 @@ class Found:
     plots: tuple[tuple[PlotData, list[Markup]], ...]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The figures and attacks of all exercises of a run."""
+
+    plots: tuple[tuple[PlotData, list[Markup]], ...]
+    attacks: tuple[Attack, ...]
+
+
 def render(table: Table, page: LabPage) -> str:
     """Render the page and the run as an HTML document for a projector."""
     style, script = part("style.css") + part("lab_page.css"), part("lab_page.js")
     parts = page.parts
     chosen = tuple(_chosen(parts.get("The A list", ""), table))
-    row = _pointed_at(parts.get("The row to show", ""), table)
+    seen = _Seen(tuple(drawn(table)), matrix_of(table).attacks)
+    row = _pointed_at(parts.get("The row to show", ""), table, seen)
     there = [one.section for one in row]
     rest = [each.section for each in chosen if each.section is not None and each.section not in there]
     return (
@@ -87,7 +96,7 @@ def render(table: Table, page: LabPage) -> str:
             typed=tuple(_typed(parts.get("To be typed live", ""))),
             folded=folded,
             row=row,
-            found=[_found(section, table) for section in rest],
+            found=[_found(section, seen) for section in rest],
             attacked=attacks,
             measured=measured,
             own_kernel=OWN_KERNEL,
@@ -128,22 +137,18 @@ def _typed(text: str) -> Iterator[Typed]:
         yield Typed(one[1], one[2], to_html(text[one.end() : end]))
 
 
-def _pointed_at(text: str, table: Table) -> list[Found]:
+def _pointed_at(text: str, table: Table, seen: _Seen) -> list[Found]:
     """Return what the run found in the exercises that a text names; rows that it names are marked."""
     named = _NAMED.findall(text)
     words = [" ".join(found.split()).casefold() for found in _EMPHASISED.findall(text)]
-    return [_found(section, table, words) for section in table.sections if section.name in named]
+    return [_found(section, seen, words) for section in table.sections if section.name in named]
 
 
-def _found(section: Section, table: Table, words: Sequence[str] = ()) -> Found:
-    plots = [
-        (plot, panels(plot, number, table.machines))
-        for number, plot in enumerate(plots_of(table), start=1)
-        if plot.exercise == section.name
-    ]
-    tried = tuple(attack for attack in matrix_of(table).attacks if attack.exercise == section.name)
+def _found(section: Section, seen: _Seen, words: Sequence[str] = ()) -> Found:
+    plots = tuple(plot for plot in seen.plots if plot[0].exercise == section.name)
+    tried = tuple(attack for attack in seen.attacks if attack.exercise == section.name)
     of_attacks = {observation(attack.canary) for attack in tried}
     rows = tuple(row for row in section.rows if row.key not in of_attacks)
     labels = [row.label for row in rows] + [attack.label for attack in tried]
     marked = frozenset(label for label in labels if label.casefold() in words)
-    return Found(section, rows, marked, tried, tuple(plots))
+    return Found(section, rows, marked, tried, plots)

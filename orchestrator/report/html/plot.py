@@ -17,8 +17,8 @@ from orchestrator.formatting import bounded
 from orchestrator.labfile.models import Boundary
 from orchestrator.report import measured
 from orchestrator.report.quantities import amount, ticks, unit_of
-from orchestrator.results.comparison import MachineColumn
-from orchestrator.results.plot_data import Mark, PlotData, Series
+from orchestrator.results.comparison import MachineColumn, Table
+from orchestrator.results.plot_data import Mark, PlotData, Series, plots_of
 
 OWN_KERNEL = frozenset({str(Boundary.VM), str(Boundary.EMULATED)})
 _WIDTH, _LEFT, _RIGHT = 460, 106, 294
@@ -51,6 +51,13 @@ def scale_of(plot: PlotData) -> Scale | None:
     high = max(measurement.q3 for measurement in measurements) * 1.15
     missing = math.sqrt(max(1.0, _LEAST_EXTENT / (high / low)))
     return Scale(low / missing, high * missing)
+
+
+def drawn(table: Table) -> list[tuple[PlotData, list[Markup]]]:
+    """Return the figures of a comparison, each with its panels."""
+    return [
+        (plot, panels(plot, number, table.machines)) for number, plot in enumerate(plots_of(table), start=1)
+    ]
 
 
 def panels(plot: PlotData, number: int, machines: Sequence[MachineColumn]) -> list[Markup]:
