@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +13,7 @@ import pytest
 from command import Answer, isolab
 from consoles import keep_consoles
 from habitat import Home, fresh_home
+from html_elements import Elements
 
 from orchestrator.arch import ARCHITECTURES, host_arch
 from orchestrator.paths import ROOT
@@ -39,6 +39,8 @@ FIELDS: tuple[str, ...] = (
 FIELDS += ("status", "reason", "points", "max_points", "seconds", "guest_seconds", "exit_code", "signal")
 FIELDS += ("observations", "stdout", "stderr")
 LAB = ROOT / "labs" / "separation"
+VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
+"""Elements without an end that a report may have."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +176,7 @@ def _release(run: Run, machine: str) -> str:
 
 class TestReports:
     def test_html(self, run: Run) -> None:
-        page = _Page()
-        page.feed((run.out / "report.html").read_text())
-        page.close()
+        page = Elements((run.out / "report.html").read_text(), VOID)
         assert page.open == []
         assert all(machine in page.text for machine in MACHINES)
 
@@ -200,27 +200,6 @@ class TestReports:
         starts = {record["start"] for record in run.records if record["machine"] == machine}
         # Neither speaks until a second after its first connection: it may be gone by then.
         assert "isolab: " in log.read_text(errors="replace") or starts <= {"clone", "thaw"}
-
-
-class _Page(HTMLParser):
-    """The text of a page, and the elements that were opened and not closed."""
-
-    VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_a_second_run_builds_nothing(run: Run) -> None:
